@@ -1,0 +1,36 @@
+.DEFAULT_GOAL := help
+IN_VENV := .venv/bin/
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+run: .venv/ready ## Run everything on this machine: a pretend AWS Marketplace, the app, and where to click
+	@$(IN_VENV)python -m app.sandbox.everything
+
+test: .venv/ready ## Run all tests, on SQLite and PostgreSQL and in a real browser
+	@$(IN_VENV)python -m tests.e2e.chromium
+	@$(IN_VENV)pytest -q -n auto
+
+check: .venv/ready ## Lint, check types and layers
+	@$(IN_VENV)ruff check . && $(IN_VENV)ruff format --check . && $(IN_VENV)lint-imports && $(IN_VENV)mypy
+	@$(IN_VENV)djlint --check --lint --quiet templates app/sandbox/templates && $(IN_VENV)hadolint Dockerfile
+
+bench: .venv/ready ## Measure the landing beside a bare view
+	@$(IN_VENV)python -m tests.bench
+
+pictures: .venv/ready ## Take the README's pictures again
+	@$(IN_VENV)python -m tests.e2e.pictures
+
+lock: .venv/ready ## Pin the newest versions that pyproject.toml allows
+	@$(IN_VENV)uv pip compile --upgrade -q $(LOCK) pyproject.toml -o requirements.txt
+	@$(IN_VENV)uv pip compile --upgrade -q $(LOCK) pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
+
+LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
+
+.venv/ready: requirements-dev.txt
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Foyer needs Python 3.11 or later as python3.")'
+	@echo "Installing into .venv; the first time takes a minute ..." && python3 -m venv .venv && $(IN_VENV)pip install -q uv
+	@$(IN_VENV)uv pip sync --require-hashes $< || $(IN_VENV)pip install -r $<
+	@touch $@
+
+.PHONY: help run test check bench pictures lock

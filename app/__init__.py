@@ -1,0 +1,31 @@
+"""Foyer: the front door between AWS Marketplace and a seller's SaaS product."""
+
+from pathlib import Path
+
+from flask import Flask
+
+from app import cli, database, logs, products, security, settings, views
+from app.aws import clients, marketplace
+from app.settings import THREADS, Settings
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
+
+
+def create_app(chosen: Settings | None = None) -> Flask:
+    """Return the application, with the settings given or those in the environment.
+
+    Raises:
+        SettingsError: a setting is missing or odd.
+    """
+    app = Flask(__name__, template_folder=TEMPLATES)
+    app.config["THREADS"] = THREADS
+    values = chosen or settings.load()
+    logs.init_app(app, values)
+    security.init_app(app, values)
+    products.init_app(app, values)
+    database.init_app(app, values)
+    clients.init_app(app, values)
+    marketplace.init_app(app)
+    views.init_app(app)
+    cli.init_app(app)
+    return app

@@ -1,0 +1,1 @@
+"""AWS: the only folder, beside the sandbox, that knows boto3."""

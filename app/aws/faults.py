@@ -1,0 +1,98 @@
+"""Turns botocore's errors into our named ones.
+
+AWS uses ExpiredTokenException for two things: a buyer's registration token (HTTP 400) and the
+caller's own credentials (HTTP 403, https://docs.aws.amazon.com/awsconsolehelpdocs/latest/gsg/common-errors.html).
+Status and message tell them apart; the code alone does not.
+"""
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoAuthTokenError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    TokenRetrievalError,
+)
+from botocore.parsers import ResponseParserError
+
+from app.errors import (
+    ApiDisabled,
+    CredentialsRefused,
+    ExpiredToken,
+    InvalidToken,
+    MarketplaceError,
+    MarketplaceUnavailable,
+    PermissionDenied,
+    Throttled,
+)
+
+BY_CODE: dict[str, type[MarketplaceError]] = {
+    "InvalidTokenException": InvalidToken,
+    "ExpiredTokenException": ExpiredToken,
+    "ValidationException": InvalidToken,
+    "DisabledApiException": ApiDisabled,
+    **dict.fromkeys(
+        ("ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"), Throttled
+    ),
+    **dict.fromkeys(
+        ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "OptInRequired"), PermissionDenied
+    ),
+    **dict.fromkeys(
+        (
+            "ExpiredToken",
+            "IncompleteSignature",
+            "IncompleteSignatureException",
+            "InvalidClientTokenId",
+            "InvalidSignatureException",
+            "MissingAuthenticationToken",
+            "MissingAuthenticationTokenException",
+            "NotAuthorized",
+            "RequestExpired",
+            "SignatureDoesNotMatch",
+            "UnrecognizedClientException",
+        ),
+        CredentialsRefused,
+    ),
+}
+
+CREDENTIAL_ERRORS = (
+    CredentialRetrievalError,
+    NoAuthTokenError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    TokenRetrievalError,
+)
+
+# What botocore raises where AWS gave no answer; the last three over an endpoint that is not a URL, or not AWS's.
+WITHOUT_ANSWER = (BotoCoreError, KeyError, ResponseParserError, ValueError)
+
+
+def named(error: ClientError) -> MarketplaceError:
+    """Return our name for an error that AWS answered with."""
+    code = error.response.get("Error", {}).get("Code", "")
+    kind = BY_CODE.get(code)
+    if kind is ExpiredToken and _is_about_credentials(error):
+        kind = CredentialsRefused
+    if kind is None:
+        kind = PermissionDenied if _status(error) in {401, 403} else MarketplaceUnavailable
+    return kind(code)
+
+
+def without_answer(error: Exception) -> MarketplaceError:
+    """Return our name for a call that never got an answer from AWS."""
+    kind = CredentialsRefused if isinstance(error, CREDENTIAL_ERRORS) else MarketplaceUnavailable
+    return kind(type(error).__name__)
+
+
+def _is_about_credentials(error: ClientError) -> bool:
+    message = error.response.get("Error", {}).get("Message", "").lower()
+    if "registration token" in message:
+        return False
+    return "security token" in message or _status(error) == 403
+
+
+def _status(error: ClientError) -> int:
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

@@ -1,0 +1,36 @@
+"""The flask commands, each imported only when it is called: the web processes never need them."""
+
+from importlib import import_module
+
+import click
+from flask import Flask
+from flask.cli import AppGroup
+
+COMMANDS = {
+    "db": "app.cli.migrations",
+    "doctor": "app.cli.doctor",
+    "registrations": "app.cli.registrations",
+    "resolve-customer": "app.cli.resolve_customer",
+    "sandbox": "app.cli.sandbox",
+    "subscriptions": "app.cli.subscriptions",
+}
+
+
+class Commands(AppGroup):
+    """The commands by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted({*super().list_commands(ctx), *COMMANDS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of that name."""
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = import_module(COMMANDS[cmd_name]).command
+        return command
+
+
+def init_app(app: Flask) -> None:
+    """Put the commands on the application."""
+    app.cli = Commands(app.name)

@@ -1,0 +1,126 @@
+"""flask resolve-customer: the AWS CLI's `meteringmarketplace resolve-customer`, with the seller's settings."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import click
+from flask.cli import with_appcontext
+
+from app.aws import aws_cli
+
+KINDS = ("input", "output")
+TAKING_A_VALUE = ("--registration-token", "--cli-input-json")
+
+
+class AwsCliCommand(click.Command):
+    """A command that reads its options, fails and exits as the AWS CLI does, where click has its own ways."""
+
+    allow_extra_args = True
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options; what is left over is counted, not shown, because it may be a token."""
+        with _failing_like_the_aws_cli(ctx):
+            _refuse_options_as_values(args)
+            left_over = super().parse_args(ctx, args)
+            if left_over:
+                raise click.UsageError(f"Unknown options: {len(left_over)} without a name")
+            return left_over
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _failing_like_the_aws_cli(ctx):
+            return super().invoke(ctx)
+
+
+@click.command("resolve-customer", cls=AwsCliCommand)
+@click.option("--registration-token", metavar="VALUE", help="The token, or file://PATH to read it from a file.")
+@click.option("--cli-input-json", metavar="JSON", help="The input as JSON, or file://PATH. An option overrides it.")
+@click.option(
+    "--generate-cli-skeleton",
+    type=click.Choice(KINDS),
+    is_flag=False,
+    flag_value="input",
+    help="Print a blank input (also without a value) or, after checking the input, a sample output. Sends nothing.",
+)
+@with_appcontext
+def command(registration_token: str | None, cli_input_json: str | None, generate_cli_skeleton: str | None) -> None:
+    """Turn a registration token into the customer who bought, as AWS answers it."""
+    if registration_token is None and cli_input_json is None and generate_cli_skeleton != "input":
+        raise click.UsageError("the following arguments are required: --registration-token")
+    parameters = _parameters(registration_token, cli_input_json)
+    match generate_cli_skeleton:
+        case "input":
+            answer = aws_cli.input_skeleton()
+        case "output":
+            answer = aws_cli.sample_answer(parameters)
+        case _:
+            answer = aws_cli.resolve_customer(parameters)
+    click.echo(json.dumps(answer, indent=4, ensure_ascii=False))
+
+
+def _parameters(registration_token: str | None, cli_input_json: str | None) -> dict[str, Any]:
+    parameters = {} if cli_input_json is None else _from_json(_text("--cli-input-json", cli_input_json))
+    if registration_token is not None:
+        parameters["RegistrationToken"] = _text("--registration-token", registration_token)
+    return parameters
+
+
+def _from_json(text: str) -> dict[str, Any]:
+    try:
+        parameters = json.loads(text)
+    except ValueError:
+        raise aws_cli.invalid_input("Error parsing parameter 'cli-input-json': Invalid JSON received.") from None
+    if not isinstance(parameters, dict):
+        reason = f"Invalid type: expecting map, received {type(parameters)}"
+        raise aws_cli.invalid_input(f"Error parsing parameter '--cli-input-json': {reason}")
+    return parameters
+
+
+def _text(option: str, value: str) -> str:
+    if not value.startswith("file://"):
+        return value
+    try:
+        return Path(os.path.expandvars(value.removeprefix("file://"))).expanduser().read_text("utf-8")
+    except (OSError, RuntimeError, UnicodeDecodeError) as error:
+        reason = "text contents could not be decoded" if isinstance(error, UnicodeDecodeError) else error
+        text = f"Error parsing parameter '{option}': Unable to load paramfile {value}: {reason}"
+        raise aws_cli.invalid_input(text) from None
+
+
+def _refuse_options_as_values(args: list[str]) -> None:
+    """Refuse an option in the place of a value, which click would take for the value."""
+    for option, value in pairwise(args):
+        if option in TAKING_A_VALUE and value.startswith("-") and value != "-":
+            raise click.BadOptionUsage(option, "")
+
+
+@contextmanager
+def _failing_like_the_aws_cli(ctx: click.Context) -> Iterator[None]:
+    try:
+        yield
+    except click.UsageError as error:
+        _fail(ctx, aws_cli.invalid_input(f"{_wording(error)}\n\n{ctx.get_usage()}"))
+    except aws_cli.CommandError as error:
+        _fail(ctx, error)
+
+
+def _fail(ctx: click.Context, error: aws_cli.CommandError) -> None:
+    click.echo(f"\naws: [ERROR]: {error}", err=True)
+    ctx.exit(error.status)
+
+
+def _wording(error: click.UsageError) -> str:
+    match error:
+        case click.NoSuchOption():
+            return f"Unknown options: {error.option_name}"
+        case click.BadOptionUsage():
+            return f"argument {error.option_name}: expected one argument"
+        case click.BadParameter():
+            return f"argument --generate-cli-skeleton: Found invalid choice, valid choices are: {', '.join(KINDS)}"
+        case _:
+            return error.message

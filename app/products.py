@@ -1,0 +1,103 @@
+"""The products this seller sells, read from products.toml or from the PRODUCT_* settings."""
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from flask import Flask, current_app
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from app.errors import UnknownProduct
+from app.settings import Settings, SettingsError
+
+URL_PATTERN = r"^https?://[^\s/@]+(/\S*)?$"
+EMAIL_PATTERN = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+
+
+class Product(BaseModel):
+    """One listing on AWS Marketplace and what buyers of it need to be told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    code: str = Field(min_length=1, max_length=255)
+    name: str = Field(min_length=1, max_length=200)
+    pricing: Literal["subscription", "contract", "contract-with-consumption"] = "subscription"
+    sign_in_url: str = Field(pattern=URL_PATTERN, max_length=2048)
+    support_email: str = Field(pattern=EMAIL_PATTERN, max_length=254)
+
+
+class Products(dict[str, Product]):
+    """The seller's products by product code, in the order they were configured.
+
+    Looking up a code that is not there raises UnknownProduct.
+    """
+
+    def __missing__(self, code: str) -> Product:
+        raise UnknownProduct(code)
+
+
+def load(settings: Settings) -> Products:
+    """Return the products the settings name.
+
+    Raises:
+        SettingsError: none is named, both ways are used at once, or a value is odd.
+    """
+    if settings.products_file and settings.product_code:
+        raise SettingsError("PRODUCT_CODE: unset it, or unset PRODUCTS_FILE. Use one of them.")
+    tables = _from_file(settings.products_file) if settings.products_file else _from_settings(settings)
+    return Products({code: _product(code, table, settings) for code, table in tables.items()})
+
+
+def _from_settings(settings: Settings) -> dict[str, object]:
+    if not settings.product_code:
+        raise SettingsError(
+            "PRODUCT_CODE: it is not set. Set it to the product code of your listing, "
+            "or set PRODUCTS_FILE to a TOML file that names your products."
+        )
+    return {
+        settings.product_code: {
+            "name": settings.product_name,
+            "pricing": settings.product_pricing,
+            "sign_in_url": settings.product_sign_in_url,
+            "support_email": settings.support_email,
+        }
+    }
+
+
+def _from_file(path: Path) -> dict[str, object]:
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("products")
+    except OSError as error:
+        raise SettingsError(f"PRODUCTS_FILE: {path}: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"PRODUCTS_FILE: {path} is not TOML: {error}.") from None
+    if not isinstance(tables, dict) or not tables:
+        raise SettingsError(f"PRODUCTS_FILE: {path} names no product. Add a [products.CODE] table.")
+    return tables
+
+
+def _product(code: str, table: object, settings: Settings) -> Product:
+    try:
+        fields = TypeAdapter(dict[str, object]).validate_python(table)
+        return Product.model_validate({**fields, "code": code})
+    except ValidationError as error:
+        faults = [f"{_where(code, fault['loc'], settings)}: {fault['msg']}." for fault in error.errors()]
+        raise SettingsError(*faults) from None
+
+
+def _where(code: str, loc: tuple[int | str, ...], settings: Settings) -> str:
+    field = str(loc[0]) if loc else ""
+    if settings.products_file:
+        return f"{settings.products_file}, [products.{code}] {field}".rstrip()
+    return "SUPPORT_EMAIL" if field == "support_email" else f"PRODUCT_{field.upper()}"
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Read the products once, when the application is made."""
+    app.extensions["products"] = load(settings)
+
+
+def current() -> Products:
+    """Return the running application's products."""
+    products: Products = current_app.extensions["products"]
+    return products

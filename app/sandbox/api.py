@@ -1,0 +1,98 @@
+"""The storefront's JSON API: what its pages do, for tests and scripts. docs/sandbox.md shows each call."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, current_app, request
+from flask.typing import ResponseReturnValue
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.sandbox import tokens
+from app.sandbox.faults import Faults
+from app.sandbox.pages import world
+from app.sandbox.purchases import Order, Purchase
+
+api = Blueprint("api", __name__, url_prefix="/api")
+
+
+class TokenOrder(BaseModel):
+    """How long a registration token shall be good; with 0 seconds it has expired already."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ttl_seconds: int = Field(
+        default=int(tokens.LIFETIME.total_seconds()), ge=0, le=int(tokens.LIFETIME.total_seconds())
+    )
+
+
+@api.get("/products")
+def products() -> ResponseReturnValue:
+    """List what is for sale."""
+    return [product.model_dump() for product in world().products.values()]
+
+
+@api.get("/purchases")
+def purchases() -> ResponseReturnValue:
+    """List the purchases, the latest first."""
+    return [_shown(purchase) for purchase in world().purchases]
+
+
+@api.post("/purchases")
+def buy() -> ResponseReturnValue:
+    """Take an order."""
+    return _shown(world().buy(Order.model_validate(_body()))), 201
+
+
+@api.get("/purchases/<uuid:purchase_id>")
+def purchase(purchase_id: UUID) -> ResponseReturnValue:
+    """Show one purchase."""
+    return _shown(world().purchase(purchase_id))
+
+
+@api.post("/purchases/<uuid:purchase_id>/tokens")
+def mint(purchase_id: UUID) -> ResponseReturnValue:
+    """Mint a registration token, and say what form a browser would post it with."""
+    asked = TokenOrder.model_validate(_body())
+    found = world().purchase(purchase_id)
+    token = world().mint(found, timedelta(seconds=asked.ttl_seconds))
+    return {
+        "token": token,
+        "action": current_app.config["APP_URL"],
+        "fields": found.form_fields(token, extra=world().faults.extra_fields),
+    }, 201
+
+
+@api.get("/faults")
+def faults() -> ResponseReturnValue:
+    """Show every fault, on or off."""
+    return world().faults.model_dump()
+
+
+@api.put("/faults")
+def switch_faults() -> ResponseReturnValue:
+    """Switch on the faults in the body and switch off the others."""
+    world().faults = Faults.model_validate(_body())
+    return faults()
+
+
+@api.delete("/faults")
+def clear_faults() -> ResponseReturnValue:
+    """Switch off every fault."""
+    world().faults = Faults()
+    return faults()
+
+
+@api.post("/reset")
+def reset() -> ResponseReturnValue:
+    """Forget every purchase, token and fault."""
+    world().reset()
+    return "", 204
+
+
+def _shown(purchase: Purchase) -> dict[str, Any]:
+    return purchase.model_dump(mode="json")
+
+
+def _body() -> Any:
+    return request.get_json() if request.get_data() else {}

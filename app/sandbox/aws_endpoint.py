@@ -1,0 +1,59 @@
+"""The AWS endpoint: moto's server with ResolveCustomer added.
+
+Everything else that moto pretends (STS, SQS, ...) answers on the same port.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from moto.meteringmarketplace import urls
+from moto.meteringmarketplace.responses import MarketplaceMeteringResponse
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from app.sandbox.refusals import Refusal
+from app.sandbox.resolve import resolve_customer
+from app.sandbox.world import World
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+WORLD = "foyer.sandbox.world"
+
+# moto's answer to a handler: the body and the headers, HTTP status among them.
+Answer = tuple[str, dict[str, Any]]
+
+
+class AwsEndpoint:
+    """The WSGI application that boto3 speaks to when AWS_ENDPOINT_URL names it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._moto = DomainDispatcherApplication(create_backend_app)
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer one request."""
+        # moto makes its responses without arguments: the request is the only way to hand them the world.
+        environ[WORLD] = self._world
+        answer: Iterable[bytes] = self._moto(environ, start_response)
+        return answer
+
+
+class MarketplaceResponse(MarketplaceMeteringResponse):
+    """AWS Marketplace's operations; moto calls the method that has the operation's name."""
+
+    def resolve_customer(self) -> Answer:
+        """Answer ResolveCustomer."""
+        world: World = self.normalized_request.environ[WORLD]
+        token = json.loads(self.body).get("RegistrationToken", "")
+        try:
+            return _json(resolve_customer(world, token, self.current_account))
+        except Refusal as refusal:
+            return _json({"__type": refusal.code, "message": refusal.message}, refusal.status)
+
+
+def _json(body: dict[str, Any], status: int = 200) -> Answer:
+    return json.dumps(body), {"status": status, "Content-Type": "application/x-amz-json-1.1"}
+
+
+urls.url_paths["{0}/$"] = MarketplaceResponse.dispatch

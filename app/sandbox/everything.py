@@ -1,0 +1,108 @@
+"""`make run`: the sandbox and the app together on this machine, until Ctrl-C."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+
+import click
+from dotenv import load_dotenv
+from honcho.manager import Manager
+from honcho.printer import Message, Printer
+
+from app.sandbox import doors, environment
+from app.settings import INSTANCE
+
+ANNOUNCEMENT = """
+  Foyer is running. Click here:
+
+    {storefront}    the pretend AWS Marketplace: subscribe, then set up your account
+    {app}    the app, which you come to from there
+
+  Ctrl-C stops everything. What you register is kept for the next time.
+"""
+
+FLASK = (sys.executable, "-m", "flask", "--app", "wsgi")
+
+
+class Terminal(Printer):  # type: ignore[misc]  # honcho has no types
+    """Where the lines of every process are shown, as long as somebody reads them."""
+
+    def write(self, message: Message) -> None:
+        """Show a line."""
+        try:
+            super().write(message)
+        except OSError:
+            # A closed terminal, or a `tee` that the same Ctrl-C ended: the processes have to be stopped all the same.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def run() -> int:
+    """Migrate the database, start every process, say where to click, and return the status to exit with.
+
+    Raises:
+        SystemExit: a port is in use, or the database cannot be migrated.
+    """
+    load_dotenv(".env")
+    settings = environment.complete(os.environ)
+    doors.refuse_busy({name: settings[name] for name in environment.PORTS})
+    _migrate(settings)
+    click.echo("Starting ...")
+    manager = Manager(Terminal())
+    for name, command in processes(settings).items():
+        # With exec the process stands where the shell was, and hears the signal to stop itself.
+        manager.add_process(name, f"exec {shlex.join(command)}", env=settings)
+    signal.signal(signal.SIGHUP, _stop)
+    _loop(manager, settings)
+    return 0 if manager.returncode == 128 + signal.SIGINT else int(manager.returncode)
+
+
+def processes(settings: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the command line of each process by its name."""
+    binds = [f"--bind={f'[{host}]' if ':' in host else host}:{settings['APP_PORT']}" for host in doors.loopback()]
+    return {
+        "sandbox": [*FLASK, "sandbox", f"--app-url={_app_url(settings)}/", f"--state={INSTANCE / 'sandbox.json'}"],
+        "app": [sys.executable, "-m", "gunicorn", "--config=gunicorn.conf.py", *binds],
+    }
+
+
+def _migrate(settings: Mapping[str, str]) -> None:
+    click.echo("Preparing the database ...")
+    migration = subprocess.run([*FLASK, "db", "upgrade"], env=settings, check=False)  # noqa: S603  the command is ours
+    if migration.returncode:
+        raise SystemExit("The database could not be migrated: see above. Nothing was started.")
+
+
+def _loop(manager: Manager, settings: Mapping[str, str]) -> None:
+    over = threading.Event()
+    announcement = threading.Thread(target=_announce, args=(settings, over))
+    announcement.start()
+    try:
+        manager.loop()
+    finally:
+        over.set()
+        announcement.join()
+
+
+def _announce(settings: Mapping[str, str], over: threading.Event) -> None:
+    app, storefront = _app_url(settings), f"http://127.0.0.1:{settings['STOREFRONT_PORT']}"
+    if doors.wait_until_open([f"{app}/readyz", storefront], over):
+        click.echo(ANNOUNCEMENT.format(app=app, storefront=storefront))
+
+
+def _app_url(settings: Mapping[str, str]) -> str:
+    return f"http://localhost:{settings['APP_PORT']}"
+
+
+def _stop(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(run())
+    except KeyboardInterrupt:
+        sys.exit(0)

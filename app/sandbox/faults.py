@@ -1,0 +1,89 @@
+"""The switches on the fault panel: what can go wrong at AWS, and in what ways its answers vary."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Faults(BaseModel):
+    """Which faults are switched on; all of them are off at first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    expired: bool = Field(
+        default=False,
+        title="Expired token",
+        description="Every registration token is refused with ExpiredTokenException (400).",
+    )
+    invalid: bool = Field(
+        default=False,
+        title="Invalid token",
+        description="Every registration token is refused with InvalidTokenException (400).",
+    )
+    throttled: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        title="Throttled",
+        description="This many of the next calls are refused with ThrottlingException (400).",
+    )
+    aws_down: bool = Field(
+        default=False,
+        title="AWS is down",
+        description="Every call fails with InternalServiceErrorException (500).",
+    )
+    slow: float = Field(
+        default=0,
+        ge=0,
+        le=60,
+        allow_inf_nan=False,
+        title="Slow",
+        description="AWS waits this many seconds before each answer.",
+    )
+    api_disabled: bool = Field(
+        default=False,
+        title="API disabled",
+        description="Every call is refused with DisabledApiException (400).",
+    )
+    access_denied: bool = Field(
+        default=False,
+        title="Access denied",
+        description="The seller's credentials may not call: AccessDeniedException (403).",
+    )
+    credentials_expired: bool = Field(
+        default=False,
+        title="Credentials expired",
+        description="The seller's own credentials are too old: ExpiredTokenException with another message (403).",
+    )
+    credentials_unknown: bool = Field(
+        default=False,
+        title="Credentials unknown",
+        description="The seller's access key does not exist: UnrecognizedClientException (403).",
+    )
+    other_product: bool = Field(
+        default=False,
+        title="Other product",
+        description="The answer names a product that the seller has not configured.",
+    )
+    no_license_arn: bool = Field(
+        default=False,
+        title="No license",
+        description="The answer has no LicenseArn.",
+    )
+    no_customer: bool = Field(
+        default=False,
+        title="No customer",
+        description="The answer has neither CustomerAWSAccountId nor CustomerIdentifier.",
+    )
+    no_customer_identifier: bool = Field(
+        default=False,
+        title="CustomerIdentifier left out",
+        description="New-style answers lack CustomerIdentifier, where they would carry it empty.",
+    )
+    extra_fields: bool = Field(
+        default=False,
+        title="Extra form fields",
+        description="The buyer's browser also sends the agreement id and the product id, unsigned.",
+    )
+
+    def switched_on(self) -> list[str]:
+        """Return the titles of the faults that are on."""
+        return [str(field.title) for name, field in type(self).model_fields.items() if getattr(self, name)]

@@ -1,0 +1,56 @@
+"""The storefront: a Flask application with the pages a buyer sees and a JSON API that does the same."""
+
+from flask import Flask, Response, jsonify, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from app.sandbox import api, pages
+from app.sandbox.world import UnknownProduct, UnknownPurchase, World
+
+
+def create(world: World, app_url: str) -> Flask:
+    """Return the storefront of a world, whose "Set up your account" posts to the app's URL."""
+    app = Flask(__name__)
+    app.config["APP_URL"] = app_url
+    app.extensions["world"] = world
+    app.register_blueprint(pages.pages)
+    app.register_blueprint(api.api)
+    app.register_error_handler(ValidationError, _odd_values)
+    app.register_error_handler(UnknownProduct, _unknown_product)
+    app.register_error_handler(UnknownPurchase, _unknown_purchase)
+    app.register_error_handler(HTTPException, _http_fault)
+    app.after_request(_never_stored)
+    app.context_processor(lambda: {"world": world, "app_url": app.config["APP_URL"]})
+    return app
+
+
+def _odd_values(error: ValidationError) -> ResponseReturnValue:
+    odd = [f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg']}" for fault in error.errors()]
+    return _fault("; ".join(odd), 400)
+
+
+def _unknown_product(error: UnknownProduct) -> ResponseReturnValue:
+    world: World = pages.world()
+    return _fault(f"product_code: {error} is not sold here. It is one of: {', '.join(world.products)}", 400)
+
+
+def _unknown_purchase(error: UnknownPurchase) -> ResponseReturnValue:
+    return _fault(f"There is no purchase {error}. GET /api/purchases lists them.", 404)
+
+
+def _http_fault(error: HTTPException) -> ResponseReturnValue:
+    return _fault(error.description or error.name, error.code or 500)
+
+
+def _fault(message: str, status: int) -> ResponseReturnValue:
+    if request.path.startswith("/api/"):
+        return jsonify(error=message), status
+    return make_response(render_template("error.html", message=message), status)
+
+
+def _never_stored(response: Response) -> Response:
+    # A page that came from the browser's cache would post a token that is no longer fresh.
+    if request.endpoint != "static":
+        response.cache_control.no_store = True
+    return response

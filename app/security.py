@@ -1,0 +1,72 @@
+"""What guards every page: the session's cookie, trusted hosts and proxies, and the security headers."""
+
+from datetime import timedelta
+
+from flask import Flask, Response, request
+from flask.sessions import SecureCookieSessionInterface
+from werkzeug.exceptions import SecurityError
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.sansio.utils import host_is_trusted
+
+from app.settings import Settings
+
+SESSION_HOURS = 24
+MAX_BODY_BYTES = 64 * 1024
+MAX_FIELDS = 100
+ALWAYS_ANSWERED = {"health.healthz", "health.readyz", "health.metrics"}
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+HSTS = "max-age=31536000"
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Set up the session's cookie, the proxies in front, the hosts answered to and the headers."""
+    secure = settings.session_cookie_secure
+    app.config.from_mapping(
+        SECRET_KEY=settings.secret_key,
+        SECRET_KEY_FALLBACKS=list(settings.secret_key_fallbacks),
+        # Lax, not Strict: the cookie has to come along on the redirect out of AWS's cross-site POST.
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SECURE=secure,
+        # A __Host- cookie cannot be set from a sibling subdomain or over plain HTTP.
+        SESSION_COOKIE_NAME="__Host-session" if secure else "session",
+        SESSION_REFRESH_EACH_REQUEST=False,
+        PERMANENT_SESSION_LIFETIME=timedelta(hours=SESSION_HOURS),
+        # The form is good for as long as the session it belongs to.
+        WTF_CSRF_TIME_LIMIT=None,
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
+        MAX_FORM_PARTS=MAX_FIELDS,
+    )
+    app.session_interface = SecureCookieSessionInterface()
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    app.extensions["trusted_hosts"] = settings.trusted_hosts
+    app.before_request(lambda: _refuse_strange_hosts(settings.trusted_hosts))
+    app.after_request(lambda response: _protect(response, secure))
+
+
+def _refuse_strange_hosts(trusted: tuple[str, ...]) -> None:
+    # A load balancer asks after health by address, not by name.
+    if trusted and request.endpoint not in ALWAYS_ANSWERED and not host_is_trusted(request.host, trusted):
+        raise SecurityError
+
+
+def _protect(response: Response, secure: bool) -> Response:
+    response.headers.update(HEADERS)
+    if secure:
+        response.headers["Strict-Transport-Security"] = HSTS
+    if request.endpoint != "static":
+        response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,1 @@
+"""The domain: what happens to purchases and registrations, whichever door they come through."""

@@ -1,0 +1,136 @@
+"""Every setting: its name in the environment, type, default, and one sentence on what it is for."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+INSTANCE = Path(__file__).resolve().parent.parent / "instance"
+
+IN_MEMORY = {"sqlite://", "sqlite:///"}
+
+# A landing waits for AWS on its thread. So many in each of two processes leave some free for everybody
+# else while 64 buyers wait; connection pools are of the same size, so that no thread waits for another.
+THREADS = 64
+
+
+class SettingsError(SystemExit):
+    """A setting is missing or odd; left uncaught, it ends the process with its text and status 1."""
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("\n  ".join(["Foyer cannot start:", *faults]))
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+SecretKey = Annotated[str, Field(min_length=16)]
+
+
+class Settings(BaseSettings):
+    """The seller's settings, read once from the environment when the process starts."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    secret_key: SecretKey = Field(
+        description="Signs the session and the form. At least 16 characters; "
+        'make one with `python -c "import secrets; print(secrets.token_hex())"`.',
+    )
+    secret_key_fallbacks: Annotated[tuple[SecretKey, ...], NoDecode, BeforeValidator(_split)] = Field(
+        default=(),
+        description="Earlier secret keys, separated by commas: sessions they signed stay good while you rotate.",
+    )
+    session_cookie_secure: bool = Field(
+        default=True,
+        description="Keeps the session cookie to HTTPS. `false` only where there is no TLS, as in `make run`.",
+    )
+    database_url: str = Field(
+        default=f"sqlite:///{INSTANCE / 'foyer.db'}",
+        description="`sqlite:///path` for one machine, `postgresql://user:password@host/name` for more than one.",
+    )
+    products_file: Path | None = Field(
+        default=None,
+        description="A TOML file with one `[products.CODE]` table for each product you sell.",
+    )
+    product_code: str | None = Field(
+        default=None,
+        description="In place of `PRODUCTS_FILE`, where you sell one product: the product code of its listing.",
+    )
+    product_name: str | None = Field(default=None, description="What buyers call the product.")
+    product_pricing: str = Field(
+        default="subscription",
+        description="`subscription`, `contract` or `contract-with-consumption`, as on the listing.",
+    )
+    product_sign_in_url: str | None = Field(
+        default=None, description="Where those who already have an account sign in."
+    )
+    support_email: str | None = Field(default=None, description="Whom a buyer asks for help; every page shows it.")
+    aws_region: str = Field(
+        default="us-east-1",
+        pattern=r"^[a-z]{2,}(-[a-z]+)+-\d+$",
+        description="The Region whose ResolveCustomer endpoint is called.",
+    )
+    marketplace_role_arn: str | None = Field(
+        default=None,
+        pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$",
+        description="A role in the account that published the product, assumed for every AWS Marketplace call.",
+    )
+    marketplace_role_external_id: str | None = Field(
+        default=None, description="The external id that the role's trust policy asks for, if it asks for one."
+    )
+    trusted_proxies: int = Field(
+        default=0, ge=0, le=10, description="How many proxies stand in front and set `X-Forwarded-*` headers."
+    )
+    trusted_hosts: CommaSeparated = Field(
+        default=(),
+        description="The host names this service answers to, separated by commas. Empty: any.",
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json", description="`json` for machines, `console` for people."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`."
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _one_of_our_databases(cls, value: str) -> str:
+        try:
+            dialect = make_url(value).get_backend_name()
+        except ArgumentError:
+            dialect = ""
+        if dialect not in {"sqlite", "postgresql", "postgres"} or value.removesuffix(":memory:") in IN_MEMORY:
+            raise ValueError("it must be sqlite:/// and a path, or start with postgresql://")
+        return value
+
+    @property
+    def sqlalchemy_url(self) -> URL:
+        """The database's URL, naming the driver this project ships."""
+        url = make_url(self.database_url)
+        return url if url.get_backend_name() == "sqlite" else url.set(drivername="postgresql+psycopg")
+
+
+def load() -> Settings:
+    """Return the settings in the environment.
+
+    Raises:
+        SettingsError: naming each setting that is missing or odd, and what it should be.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(*map(_fault, error.errors())) from None
+
+
+def _fault(error: "ErrorDetails") -> str:
+    field = str(error["loc"][0])
+    reason = "it is not set" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")
+    return f"{field.upper()}: {reason}. {Settings.model_fields[field].description}"

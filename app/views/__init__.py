@@ -1,0 +1,13 @@
+"""The pages: each parses the request, calls one service, and answers."""
+
+from flask import Flask
+
+from app.views import errors, health, landing, pages, signup, welcome
+
+
+def init_app(app: Flask) -> None:
+    """Put the pages on the application."""
+    for part in (landing, signup, welcome, health):
+        app.register_blueprint(part.blueprint)
+    pages.init_app(app)
+    errors.init_app(app)

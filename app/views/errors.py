@@ -1,0 +1,97 @@
+"""The fault table: each exception's status, page and log level, for every way a request can fail."""
+
+from dataclasses import dataclass
+
+import structlog
+from flask import Flask, Response, g, render_template, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from app import errors, logs, products
+
+log = structlog.get_logger()
+
+RETRY_SECONDS = "10"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """How a fault is answered: to the buyer a page and a status, to the operator a log level.
+
+    `again` offers the buyer one press that sends the same request once more.
+    """
+
+    status: int
+    page: str
+    level: str
+    again: bool = False
+
+
+FAULTS: dict[type[Exception], Fault] = {
+    errors.MissingToken: Fault(400, "missing_token", "warning"),
+    errors.InvalidToken: Fault(400, "invalid_token", "warning"),
+    errors.ExpiredToken: Fault(400, "expired_token", "info"),
+    errors.UnknownProduct: Fault(404, "unknown_product", "error"),
+    errors.NoPurchase: Fault(403, "no_purchase", "info"),
+    errors.Throttled: Fault(503, "aws_busy", "warning", again=True),
+    errors.MarketplaceUnavailable: Fault(503, "aws_busy", "warning", again=True),
+    errors.ApiDisabled: Fault(500, "our_fault", "error", again=True),
+    errors.CredentialsRefused: Fault(500, "our_fault", "error", again=True),
+    errors.PermissionDenied: Fault(500, "our_fault", "error", again=True),
+    errors.IncompleteAnswer: Fault(502, "our_fault", "error", again=True),
+    errors.DatabaseUnavailable: Fault(503, "not_saved", "error", again=True),
+}
+UNEXPECTED = Fault(500, "our_fault", "error", again=True)
+BAD_REQUEST = Fault(400, "bad_request", "info")
+BY_STATUS = {
+    404: Fault(404, "not_found", "info"),
+    405: Fault(405, "not_found", "info"),
+    413: Fault(413, "too_large", "info"),
+    500: UNEXPECTED,
+}
+
+
+def init_app(app: Flask) -> None:
+    """Answer every fault of the table, and every one that is not in it, with a page that helps."""
+    for kind in FAULTS:
+        app.register_error_handler(kind, answer)
+    app.register_error_handler(HTTPException, answer_http)
+    app.register_error_handler(Exception, answer)
+
+
+def answer(error: Exception) -> Response:
+    """Answer one of our exceptions, or one that nobody foresaw."""
+    fault = FAULTS.get(type(error), UNEXPECTED)
+    name = type(error).__name__
+    logs.note(name)
+    write = getattr(log, fault.level)
+    write("request.failed", fault=name, code=getattr(error, "code", None), **_trace(error, fault))
+    return _page(fault)
+
+
+def answer_http(error: HTTPException) -> Response:
+    """Answer what Flask itself refuses: no such page, wrong method, too much sent, a strange host."""
+    logs.note(type(error).__name__)
+    response = _page(BY_STATUS.get(error.code or 500, BAD_REQUEST))
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return response
+
+
+def _trace(error: Exception, fault: Fault) -> dict[str, Exception]:
+    return {"exc_info": error} if fault is UNEXPECTED else {}
+
+
+def _page(fault: Fault) -> Response:
+    page = render_template(
+        f"errors/{fault.page}.html",
+        products=products.current().values(),
+        reference=g.get("reference"),
+        again=_again() if fault.again else None,
+    )
+    headers = {"Retry-After": RETRY_SECONDS} if fault.status == 503 else {}
+    return Response(page, fault.status, headers)
+
+
+def _again() -> dict[str, object]:
+    """Return what one press on the page sends: the buyer's own request, once more."""
+    return {"method": request.method, "action": request.path, "fields": list(request.form.items(multi=True))}

@@ -1,0 +1,236 @@
+"""ResolveCustomer over real HTTP: every answer AWS can give, and no answer at all."""
+
+import time
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+
+from app import create_app
+from app.aws import marketplace
+from app.errors import (
+    ApiDisabled,
+    CredentialsRefused,
+    ExpiredToken,
+    IncompleteAnswer,
+    InvalidToken,
+    MarketplaceUnavailable,
+    PermissionDenied,
+    Throttled,
+)
+from app.sandbox.purchases import Order
+from app.sandbox.server import Sandbox
+from tests import factories
+from tests.aws.fake import Answer, Fake
+from tests.factories import CODE
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def switch_on(sandbox: Sandbox, **faults: object) -> None:
+    sandbox.world.faults = sandbox.world.faults.model_copy(update=faults)
+
+
+def test_a_new_style_purchase_has_account_license_and_agreement(app: Flask, sandbox: Sandbox) -> None:
+    purchase = sandbox.world.buy(Order(product_code=CODE, account_id="012345678901"))
+
+    with app.app_context():
+        customer = marketplace.resolve(sandbox.world.mint(purchase))
+
+    assert customer.product_code == CODE
+    assert customer.account_id == "012345678901"
+    assert customer.customer_identifier is None
+    assert customer.license_arn == purchase.license_arn
+    assert customer.agreement_id == purchase.agreement_id
+
+
+def test_an_old_style_purchase_has_a_customer_identifier(app: Flask, sandbox: Sandbox) -> None:
+    purchase = sandbox.world.buy(Order(product_code=CODE, style="old"))
+
+    with app.app_context():
+        customer = marketplace.resolve(sandbox.world.mint(purchase))
+
+    assert customer.customer_identifier == purchase.customer_identifier
+    assert customer.license_arn is None
+    assert customer.agreement_id is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("expired", ExpiredToken),
+        ("invalid", InvalidToken),
+        ("aws_down", MarketplaceUnavailable),
+        ("api_disabled", ApiDisabled),
+        ("access_denied", PermissionDenied),
+        ("credentials_expired", CredentialsRefused),
+        ("credentials_unknown", CredentialsRefused),
+        ("no_customer", IncompleteAnswer),
+    ],
+)
+def test_every_fault_of_aws_has_its_own_name(app: Flask, sandbox: Sandbox, fault: str, error: type[Exception]) -> None:
+    switch_on(sandbox, **{fault: True})
+
+    with app.app_context(), pytest.raises(error):
+        marketplace.resolve(factories.token(sandbox))
+
+
+def test_a_throttled_call_is_tried_again(app: Flask, sandbox: Sandbox) -> None:
+    switch_on(sandbox, throttled=2)
+
+    with app.app_context():
+        customer = marketplace.resolve(factories.token(sandbox))
+
+    assert customer.product_code == CODE
+
+
+def test_a_call_that_stays_throttled_is_given_up_after_three_tries(app: Flask, sandbox: Sandbox) -> None:
+    switch_on(sandbox, throttled=100)
+
+    with app.app_context(), pytest.raises(Throttled):
+        marketplace.resolve(factories.token(sandbox))
+
+    assert sandbox.world.faults.throttled == 97
+
+
+@pytest.mark.parametrize("code", ["InvalidTokenException", "ExpiredTokenException", "AccessDeniedException"])
+def test_what_a_retry_cannot_help_is_asked_once(environment: pytest.MonkeyPatch, code: str) -> None:
+    with Fake([Answer(400, {"__type": code, "message": "Registration token is bad"})]) as aws:
+        environment.setenv("AWS_ENDPOINT_URL", aws.url)
+        with factories.running(create_app()) as app, app.app_context(), pytest.raises(Exception, match=code):
+            marketplace.resolve("token")
+
+        assert aws.asked == 1
+
+
+def test_an_answer_that_never_comes_is_given_up_within_five_seconds(app: Flask, sandbox: Sandbox) -> None:
+    switch_on(sandbox, slow=60)
+    started = time.monotonic()
+
+    with app.app_context(), pytest.raises(MarketplaceUnavailable):
+        marketplace.resolve(factories.token(sandbox))
+
+    assert time.monotonic() - started < marketplace.BUDGET_SECONDS + 1
+    switch_on(sandbox, slow=0)
+
+
+def test_an_endpoint_that_refuses_the_connection_is_aws_unavailable(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+
+    with factories.running(create_app()) as app, app.app_context(), pytest.raises(MarketplaceUnavailable) as raised:
+        marketplace.resolve("token")
+
+    assert raised.value.code == "EndpointConnectionError"
+
+
+def test_an_endpoint_that_is_no_address_is_aws_unavailable(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("AWS_ENDPOINT_URL", "metering")
+
+    with factories.running(create_app()) as app, app.app_context(), pytest.raises(MarketplaceUnavailable):
+        marketplace.resolve("token")
+
+
+def test_missing_credentials_are_the_sellers_fault(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("AWS_ACCESS_KEY_ID")
+    environment.delenv("AWS_SECRET_ACCESS_KEY")
+    environment.setenv("AWS_SHARED_CREDENTIALS_FILE", "nowhere")
+
+    with factories.running(create_app()) as app, app.app_context(), pytest.raises(CredentialsRefused) as raised:
+        marketplace.resolve("token")
+
+    assert raised.value.code == "NoCredentialsError"
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "error"),
+    [
+        (400, "Registration token is expired", ExpiredToken),
+        (403, "The security token included in the request is expired", CredentialsRefused),
+        (400, "The security token included in the request is expired", CredentialsRefused),
+        (403, "Registration token is expired", ExpiredToken),
+    ],
+)
+def test_the_buyers_expired_token_and_the_sellers_are_told_apart(
+    environment: pytest.MonkeyPatch, status: int, message: str, error: type[Exception]
+) -> None:
+    with Fake([Answer(status, {"__type": "ExpiredTokenException", "message": message})]) as aws:
+        environment.setenv("AWS_ENDPOINT_URL", aws.url)
+
+        with factories.running(create_app()) as app, app.app_context(), pytest.raises(error):
+            marketplace.resolve("token")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error"),
+    [
+        (403, "SomethingNew", PermissionDenied),
+        (400, "SomethingNew", MarketplaceUnavailable),
+        (503, "ServiceUnavailable", MarketplaceUnavailable),
+        (403, "InvalidSignatureException", CredentialsRefused),
+    ],
+)
+def test_a_fault_nobody_has_seen_yet_is_judged_by_its_status(
+    environment: pytest.MonkeyPatch, status: int, code: str, error: type[Exception]
+) -> None:
+    with Fake([Answer(status, {"__type": code, "message": "?"})]) as aws:
+        environment.setenv("AWS_ENDPOINT_URL", aws.url)
+
+        with factories.running(create_app()) as app, app.app_context(), pytest.raises(error):
+            marketplace.resolve("token")
+
+
+def test_an_answer_of_something_that_is_not_aws_is_incomplete(environment: pytest.MonkeyPatch) -> None:
+    with Fake([Answer(200, "<html>proxy log-in</html>")]) as aws:
+        environment.setenv("AWS_ENDPOINT_URL", aws.url)
+
+        with factories.running(create_app()) as app, app.app_context(), pytest.raises(IncompleteAnswer):
+            marketplace.resolve("token")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"ProductCode": CODE},
+        {"ProductCode": CODE, "CustomerAWSAccountId": "", "CustomerIdentifier": None},
+        {"CustomerAWSAccountId": "012345678901"},
+        {"CustomerAWSAccountId": "012345678901", "ProductCode": ""},
+    ],
+)
+def test_an_answer_without_product_or_customer_is_refused(database_url: str, answer: dict[str, object]) -> None:
+    with pytest.raises(IncompleteAnswer):
+        marketplace.customer(answer)
+
+
+@pytest.mark.parametrize("unpopulated", [{}, {"CustomerIdentifier": ""}, {"CustomerIdentifier": None}])
+def test_an_unpopulated_identifier_is_none_however_aws_sends_it(
+    database_url: str, unpopulated: dict[str, object]
+) -> None:
+    answer = {"ProductCode": CODE, "CustomerAWSAccountId": "012345678901", **unpopulated}
+
+    customer = marketplace.customer(answer)
+
+    assert customer == replace(factories.customer(), license_arn=None, agreement_id=None)
+
+
+def test_the_publishers_role_is_assumed_and_only_its_account_resolves(
+    environment: pytest.MonkeyPatch, sandbox: Sandbox
+) -> None:
+    token = factories.token(sandbox)
+    environment.setenv("MARKETPLACE_ROLE_ARN", "arn:aws:iam::123456789012:role/publisher")
+    environment.setenv("MARKETPLACE_ROLE_EXTERNAL_ID", "foyer-1")
+
+    with factories.running(create_app()) as app, app.app_context():
+        customer = marketplace.resolve(token)
+
+    assert customer.product_code == CODE
+
+
+def test_a_role_in_another_account_than_the_publishers_resolves_nothing(
+    environment: pytest.MonkeyPatch, sandbox: Sandbox
+) -> None:
+    token = factories.token(sandbox)
+    environment.setenv("MARKETPLACE_ROLE_ARN", "arn:aws:iam::999999999999:role/somebody-else")
+
+    with factories.running(create_app()) as app, app.app_context(), pytest.raises(InvalidToken):
+        marketplace.resolve(token)

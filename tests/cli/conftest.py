@@ -1,0 +1,37 @@
+"""Customers to ask the operator's commands about."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from app.services import registrations, subscriptions
+from tests import factories
+
+Land = Callable[..., UUID]
+SignUp = Callable[..., UUID]
+
+
+@pytest.fixture
+def land(app: Flask) -> Land:
+    """Lets a customer come to the door and go no further; returns the subscription's id."""
+
+    def arrive(**customer: Any) -> UUID:
+        with app.app_context():
+            return subscriptions.arrive(replace(factories.arrival(**customer), offer_type="free-trial"))
+
+    return arrive
+
+
+@pytest.fixture
+def sign_up(app: Flask) -> SignUp:
+    """Lets a customer, the values given being theirs, send the sign-up form; returns the registration's id."""
+
+    def complete(customer: dict[str, Any] | None = None, **answers: Any) -> UUID:
+        with app.app_context():
+            return registrations.complete(factories.arrival(**customer or {}), factories.answers(**answers))
+
+    return complete

@@ -1,0 +1,45 @@
+"""A purchase to resolve, and the command in a seller's environment without a database."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from app import create_app
+from app.sandbox.purchases import Order, Purchase
+from app.sandbox.server import Sandbox
+from tests import factories
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox, tmp_path: Path) -> pytest.MonkeyPatch:
+    """A seller's environment, with no more of AWS's than it sets itself."""
+    factories.clear_environment(monkeypatch)
+    for name, value in factories.environment(f"sqlite:///{tmp_path / 'foyer.db'}", sandbox.aws_url).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    return monkeypatch
+
+
+@pytest.fixture
+def purchase(sandbox: Sandbox) -> Purchase:
+    return sandbox.world.buy(Order(product_code=factories.CODE, account_id="044455556666"))
+
+
+@pytest.fixture
+def token(sandbox: Sandbox, purchase: Purchase) -> str:
+    return sandbox.world.mint(purchase)
+
+
+@pytest.fixture
+def resolve(environment: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Runs the command in an application that has just read its environment."""
+
+    def run(*args: str) -> Result:
+        with factories.running(create_app()) as app:
+            return app.test_cli_runner().invoke(args=["resolve-customer", *args])
+
+    return run

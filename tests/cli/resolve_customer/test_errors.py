@@ -1,0 +1,194 @@
+"""flask resolve-customer: what each failure says on standard error, and what it exits with."""
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from app.sandbox.faults import Faults
+from app.sandbox.server import Sandbox
+
+Resolve = Callable[..., Result]
+
+
+def seen(result: Result) -> tuple[int, str, str]:
+    """What the command exits with, what it says on standard error, and what on standard output."""
+    return result.exit_code, result.stderr, result.stdout
+
+
+def told(status: int, text: str) -> tuple[int, str, str]:
+    """How the AWS CLI fails: that status, that text on standard error, nothing beside."""
+    return status, f"\naws: [ERROR]: {text}\n", ""
+
+
+def refused(text: str) -> tuple[int, str, str]:
+    """How the AWS CLI refuses its input."""
+    return told(252, f"An error occurred (ParamValidation): {text}")
+
+
+def misused(text: str) -> tuple[int, str, str]:
+    """How the AWS CLI refuses its options: it also shows how it is used."""
+    return refused(f"{text}\n\nUsage: app resolve-customer [OPTIONS]")
+
+
+def test_the_output_skeleton_checks_the_input_first(resolve: Resolve) -> None:
+    without = resolve("--generate-cli-skeleton", "output")
+    with_none = resolve("--generate-cli-skeleton", "output", "--cli-input-json", "{}")
+
+    assert seen(without) == misused("the following arguments are required: --registration-token")
+    assert seen(with_none) == refused(
+        'Parameter validation failed:\nMissing required parameter in input: "RegistrationToken"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        ([], "the following arguments are required: --registration-token"),
+        (["--registration-token"], "argument --registration-token: expected one argument"),
+        (["--cli-input-json"], "argument --cli-input-json: expected one argument"),
+        (
+            ["--registration-token", "--generate-cli-skeleton"],
+            "argument --registration-token: expected one argument",
+        ),
+        (["--registration-token", "X", "--colour=red"], "Unknown options: --colour"),
+        (["--registration-token", "X", "AQIDBA=="], "Unknown options: 1 without a name"),
+        (
+            ["--generate-cli-skeleton", "bogus"],
+            "argument --generate-cli-skeleton: Found invalid choice, valid choices are: input, output",
+        ),
+        (
+            ["--generate-cli-skeleton", "yaml-input"],
+            "argument --generate-cli-skeleton: Found invalid choice, valid choices are: input, output",
+        ),
+    ],
+)
+def test_options_used_wrongly_exit_with_252(resolve: Resolve, args: list[str], text: str) -> None:
+    result = resolve(*args)
+
+    assert seen(result) == misused(text)
+
+
+@pytest.mark.parametrize(
+    ("cli_input_json", "text"),
+    [
+        ("{", "Error parsing parameter 'cli-input-json': Invalid JSON received."),
+        (
+            "[]",
+            "Error parsing parameter '--cli-input-json': Invalid type: expecting map, received <class 'list'>",
+        ),
+        (
+            "file:///missing/input.json",
+            "Error parsing parameter '--cli-input-json': Unable to load paramfile file:///missing/input.json: "
+            "[Errno 2] No such file or directory: '/missing/input.json'",
+        ),
+        (
+            "file://~nobody-of-that-name/input.json",
+            "Error parsing parameter '--cli-input-json': Unable to load paramfile "
+            "file://~nobody-of-that-name/input.json: Could not determine home directory.",
+        ),
+        (
+            '{"registrationToken": "X"}',
+            'Parameter validation failed:\nMissing required parameter in input: "RegistrationToken"\n'
+            'Unknown parameter in input: "registrationToken", must be one of: RegistrationToken',
+        ),
+        (
+            '{"RegistrationToken": "X", "Colour": "red"}',
+            'Parameter validation failed:\nUnknown parameter in input: "Colour", must be one of: RegistrationToken',
+        ),
+        (
+            '{"RegistrationToken": null}',
+            "Parameter validation failed:\n"
+            "Invalid type for parameter RegistrationToken, type: <class 'NoneType'>, valid types: <class 'str'>",
+        ),
+    ],
+)
+def test_wrong_input_exits_with_252(resolve: Resolve, cli_input_json: str, text: str) -> None:
+    result = resolve("--cli-input-json", cli_input_json)
+
+    assert seen(result) == refused(text)
+
+
+def test_a_file_that_is_not_text_exits_with_252(resolve: Resolve, tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(b"\xff\xfe")
+
+    result = resolve("--registration-token", f"file://{path}")
+
+    reason = f"Unable to load paramfile file://{path}: text contents could not be decoded"
+    assert seen(result) == refused(f"Error parsing parameter '--registration-token': {reason}")
+
+
+def test_an_empty_token_is_sent(resolve: Resolve) -> None:
+    result = resolve("--registration-token", "")
+
+    text = "(InvalidTokenException) when calling the ResolveCustomer operation: Registration token is invalid"
+    assert seen(result) == told(254, f"An error occurred {text}")
+
+
+@pytest.mark.parametrize(
+    ("faults", "text"),
+    [
+        (
+            Faults(expired=True),
+            "(ExpiredTokenException) when calling the ResolveCustomer operation: Registration token is expired",
+        ),
+        (
+            Faults(credentials_expired=True),
+            "(ExpiredTokenException) when calling the ResolveCustomer operation: "
+            "The security token included in the request is expired",
+        ),
+        (
+            Faults(throttled=1000),
+            "(ThrottlingException) when calling the ResolveCustomer operation (reached max retries: 2): Rate exceeded",
+        ),
+    ],
+    ids=["expired token", "expired credentials", "throttled"],
+)
+def test_an_error_of_aws_is_told_in_its_words_and_exits_with_254(
+    resolve: Resolve, sandbox: Sandbox, token: str, faults: Faults, text: str
+) -> None:
+    sandbox.world.faults = faults
+
+    result = resolve("--registration-token", token)
+
+    assert seen(result) == told(254, f"An error occurred {text}")
+
+
+def test_no_credentials_exit_with_253(resolve: Resolve, environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("AWS_ACCESS_KEY_ID")
+    environment.delenv("AWS_SECRET_ACCESS_KEY")
+
+    result = resolve("--registration-token", "X")
+
+    advice = 'Unable to locate credentials. You can configure credentials by running "aws login".'
+    assert seen(result) == told(253, f"An error occurred (NoCredentials): {advice}")
+
+
+def test_no_connection_exits_with_255(resolve: Resolve, environment: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        nobody = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    environment.setenv("AWS_ENDPOINT_URL", nobody)
+
+    result = resolve("--registration-token", "X")
+
+    assert seen(result) == told(255, f'Could not connect to the endpoint URL: "{nobody}"')
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("AWS_ENDPOINT_URL", "nowhere", "Invalid endpoint: nowhere"),
+        ("AWS_PROFILE", "missing", "The config profile (missing) could not be found"),
+    ],
+)
+def test_a_set_up_that_botocore_refuses_exits_with_255(
+    resolve: Resolve, environment: pytest.MonkeyPatch, name: str, value: str, text: str
+) -> None:
+    environment.setenv(name, value)
+
+    result = resolve("--registration-token", "X")
+
+    assert seen(result) == told(255, text)

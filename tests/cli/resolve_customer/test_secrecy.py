@@ -1,0 +1,54 @@
+"""flask resolve-customer shows the registration token to nobody."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from app.sandbox.faults import Faults
+from app.sandbox.server import Sandbox
+from tests.cli.resolve_customer.endpoint import answering
+
+ROOT = Path(__file__).parents[3]
+
+Resolve = Callable[..., Result]
+
+
+@pytest.mark.parametrize("wrap", [lambda token: [token], lambda token: {token: token}], ids=["list", "map"])
+def test_a_token_of_the_wrong_type_is_not_shown(resolve: Resolve, token: str, wrap: Callable[[str], object]) -> None:
+    result = resolve("--cli-input-json", json.dumps({"RegistrationToken": wrap(token)}))
+
+    assert result.exit_code == 252
+    assert "Invalid type for parameter RegistrationToken, type: <class '" in result.stderr
+    assert token not in result.output
+
+
+def test_a_token_that_aws_quotes_is_not_shown(resolve: Resolve, token: str, environment: pytest.MonkeyPatch) -> None:
+    message = f"Value '{token}' at 'registrationToken' failed to satisfy constraint"
+
+    with answering(400, {"__type": "ValidationException", "message": message}) as url:
+        environment.setenv("AWS_ENDPOINT_URL", url)
+        result = resolve("--registration-token", token)
+
+    assert result.exit_code == 254
+    assert "Value '***' at 'registrationToken' failed to satisfy constraint" in result.stderr
+    assert token not in result.output
+
+
+@pytest.mark.parametrize("faults", [Faults(), Faults(expired=True)], ids=["resolved", "refused"])
+def test_the_token_reaches_no_log_at_any_level(
+    environment: pytest.MonkeyPatch, sandbox: Sandbox, token: str, faults: Faults
+) -> None:
+    sandbox.world.faults = faults
+    environment.setenv("LOG_LEVEL", "DEBUG")
+
+    flask = [sys.executable, "-m", "flask", "--app", "wsgi", "resolve-customer", "--registration-token", token]
+    run = subprocess.run(flask, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert run.returncode == (254 if faults.expired else 0)
+    assert bool(run.stdout) == (not faults.expired)
+    assert token not in run.stdout + run.stderr

@@ -1,0 +1,66 @@
+"""flask resolve-customer --generate-cli-skeleton, byte for byte."""
+
+from collections.abc import Callable
+
+import pytest
+from click.testing import Result
+
+INPUT_SKELETON = """\
+{
+    "RegistrationToken": ""
+}
+"""
+OUTPUT_SKELETON = """\
+{
+    "CustomerIdentifier": "CustomerIdentifier",
+    "ProductCode": "ProductCode",
+    "CustomerAWSAccountId": "CustomerAWSAccountId",
+    "LicenseArn": "LicenseArn",
+    "Metadata": {
+        "AgreementId": "AgreementId"
+    }
+}
+"""
+
+Resolve = Callable[..., Result]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--generate-cli-skeleton"],
+        ["--generate-cli-skeleton", "input"],
+        ["--generate-cli-skeleton=input"],
+        ["--generate-cli-skeleton", "--registration-token", "X"],
+        ["--registration-token", "X", "--generate-cli-skeleton"],
+        ["--cli-input-json", '{"RegistrationToken": "X", "Colour": "red"}', "--generate-cli-skeleton"],
+    ],
+    ids=" ".join,
+)
+def test_the_input_skeleton_needs_neither_input_nor_credentials(
+    resolve: Resolve, environment: pytest.MonkeyPatch, args: list[str]
+) -> None:
+    environment.setenv("AWS_PROFILE", "missing")
+
+    result = resolve(*args)
+
+    assert (result.exit_code, result.stdout, result.stderr) == (0, INPUT_SKELETON, "")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--registration-token", "X", "--generate-cli-skeleton", "output"],
+        ["--generate-cli-skeleton", "output", "--cli-input-json", '{"RegistrationToken": "X"}'],
+        ["--generate-cli-skeleton=output", "--registration-token=-X"],
+    ],
+    ids=" ".join,
+)
+def test_the_output_skeleton_names_every_member_and_needs_no_credentials(
+    resolve: Resolve, environment: pytest.MonkeyPatch, args: list[str]
+) -> None:
+    environment.setenv("AWS_PROFILE", "missing")
+
+    result = resolve(*args)
+
+    assert (result.exit_code, result.stdout, result.stderr) == (0, OUTPUT_SKELETON, "")

@@ -1,0 +1,222 @@
+"""flask doctor: each check passes or says what to do, and one that fails keeps none of the others from running."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from sqlalchemy import make_url
+
+from app import create_app
+from app.sandbox.faults import Faults
+from app.sandbox.server import Sandbox
+from tests import factories
+from tests.aws.fake import Answer, Fake
+from tests.factories import CODE
+
+SUBJECTS = ["settings", "products", "database", "credentials", "ResolveCustomer"]
+RESOLVED: dict[str, object] = {"ProductCode": CODE, "CustomerAWSAccountId": "012345678901"}
+ROLE = "arn:aws:iam::123456789012:role/marketplace"
+REFUSED = """<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>
+<Code>AccessDenied</Code><Message>Not authorized to perform: sts:AssumeRole</Message></Error></ErrorResponse>"""
+
+Doctor = Callable[[], Result]
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def doctor(environment: pytest.MonkeyPatch) -> Doctor:
+    """Runs the command in an application that has just read its environment."""
+    environment.setenv("AWS_CONFIG_FILE", os.devnull)
+    environment.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+
+    def run() -> Result:
+        with factories.running(create_app()) as app:
+            return app.test_cli_runner().invoke(args=["doctor"])
+
+    return run
+
+
+def failing(result: Result) -> dict[str, str]:
+    """Return what to do by subject, having made sure that every check ran and that the exit status fits."""
+    lines = [line.split(maxsplit=2) for line in result.stdout.splitlines()]
+    assert [subject for _, subject, _ in lines] == SUBJECTS
+    failures = {subject: advice for word, subject, advice in lines if word == "FAIL"}
+    assert {word for word, subject, _ in lines if subject not in failures} == {"ok"}
+    assert result.exit_code == (1 if failures else 0)
+    return failures
+
+
+def test_a_sound_set_up_passes_every_check_and_is_named(doctor: Doctor, sandbox: Sandbox) -> None:
+    result = doctor()
+
+    assert failing(result) == {}
+    assert f"Acme Insights ({CODE})" in result.stdout
+    assert "is at revision 0001" in result.stdout
+    assert "Account 123456789012, arn:aws:sts::123456789012:user/moto" in result.stdout
+    assert f"Permitted at {sandbox.aws_url}" in result.stdout
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("faults", "advice"),
+    [
+        (Faults(access_denied=True), 'aws-marketplace:ResolveCustomer on Resource "*". (AccessDeniedException)'),
+        (Faults(credentials_expired=True), "missing, wrong or expired"),
+        (Faults(credentials_unknown=True), "missing, wrong or expired"),
+        (Faults(api_disabled=True), "Set AWS_REGION to another one"),
+        (Faults(aws_down=True), "AWS failed or could not be reached"),
+        (Faults(throttled=10), "Run the doctor again in a minute"),
+    ],
+)
+def test_a_refusal_to_resolve_has_its_own_advice(doctor: Doctor, sandbox: Sandbox, faults: Faults, advice: str) -> None:
+    sandbox.world.faults = faults
+
+    failures = failing(doctor())
+
+    assert failures.keys() == {"ResolveCustomer"}
+    assert advice in failures["ResolveCustomer"]
+
+
+@on_sqlite
+def test_a_made_up_token_that_is_called_expired_was_read_all_the_same(doctor: Doctor, sandbox: Sandbox) -> None:
+    sandbox.world.faults = Faults(expired=True)
+
+    assert failing(doctor()) == {}
+
+
+@on_sqlite
+def test_what_resolves_a_token_that_does_not_exist_is_not_aws(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
+    with Fake([Answer(200, RESOLVED)]) as fake:
+        environment.setenv("AWS_ENDPOINT_URL_MARKETPLACE_METERING", fake.url)
+        failures = failing(doctor())
+
+    assert "it is not AWS" in failures["ResolveCustomer"]
+
+
+@on_sqlite
+def test_without_credentials_both_checks_that_need_them_say_so(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("AWS_ACCESS_KEY_ID")
+    environment.delenv("AWS_SECRET_ACCESS_KEY")
+
+    failures = failing(doctor())
+
+    assert failures.keys() == {"credentials", "ResolveCustomer"}
+    assert all("renew AWS_ACCESS_KEY_ID" in advice for advice in failures.values())
+
+
+@on_sqlite
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "no URL at all"])
+def test_an_endpoint_that_cannot_be_reached_is_told(doctor: Doctor, environment: pytest.MonkeyPatch, url: str) -> None:
+    environment.setenv("AWS_ENDPOINT_URL", url)
+
+    failures = failing(doctor())
+
+    assert failures.keys() == {"credentials", "ResolveCustomer"}
+    assert all("every AWS_ENDPOINT_URL that is set" in advice for advice in failures.values())
+
+
+@on_sqlite
+@pytest.mark.parametrize("answer", [Answer(200, "<html>Welcome</html>"), Answer(200, "Welcome"), Answer(404, "")])
+def test_an_endpoint_that_is_not_aws_is_told(doctor: Doctor, environment: pytest.MonkeyPatch, answer: Answer) -> None:
+    with Fake([answer]) as fake:
+        environment.setenv("AWS_ENDPOINT_URL_STS", fake.url)
+        failures = failing(doctor())
+
+    assert "every AWS_ENDPOINT_URL that is set" in failures["credentials"]
+
+
+@on_sqlite
+def test_with_a_role_the_credentials_are_the_roles(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("MARKETPLACE_ROLE_ARN", ROLE)
+
+    result = doctor()
+
+    assert failing(result) == {}
+    assert "Account 123456789012, arn:aws:sts::123456789012:assumed-role/marketplace/foyer" in result.stdout
+
+
+@on_sqlite
+def test_a_role_that_may_not_be_assumed_is_told_by_both_checks_that_need_it(
+    doctor: Doctor, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("MARKETPLACE_ROLE_ARN", ROLE)
+
+    with Fake([Answer(403, REFUSED)]) as fake:
+        environment.setenv("AWS_ENDPOINT_URL_STS", fake.url)
+        failures = failing(doctor())
+
+    assert failures.keys() == {"credentials", "ResolveCustomer"}
+    assert all("sts:AssumeRole" in advice for advice in failures.values())
+
+
+@on_sqlite
+def test_with_a_role_an_endpoint_that_is_not_aws_is_told_by_both(
+    doctor: Doctor, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("MARKETPLACE_ROLE_ARN", ROLE)
+
+    with Fake([Answer(200, "Welcome")]) as fake:
+        environment.setenv("AWS_ENDPOINT_URL_STS", fake.url)
+        failures = failing(doctor())
+
+    assert failures.keys() == {"credentials", "ResolveCustomer"}
+
+
+@on_sqlite
+def test_a_refusal_to_say_who_one_is_is_about_the_credentials(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
+    with Fake([Answer(403, REFUSED)]) as fake:
+        environment.setenv("AWS_ENDPOINT_URL_STS", fake.url)
+        failures = failing(doctor())
+
+    assert "missing, wrong or expired" in failures["credentials"]
+
+
+@on_sqlite
+def test_a_database_that_is_away_is_told(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+
+    failures = failing(doctor())
+
+    assert failures.keys() == {"database"}
+    assert "Check DATABASE_URL" in failures["database"]
+
+
+@on_sqlite
+def test_a_database_without_tables_is_told(doctor: Doctor, environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    environment.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'empty.db'}")
+
+    failures = failing(doctor())
+
+    assert failures.keys() == {"database"}
+    assert "flask --app wsgi db upgrade" in failures["database"]
+
+
+@on_sqlite
+def test_a_cookie_that_is_not_kept_to_https_is_told_and_passes(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("SESSION_COOKIE_SECURE", "false")
+
+    result = doctor()
+
+    assert failing(result) == {}
+    assert "unset SESSION_COOKIE_SECURE" in result.stdout
+
+
+@on_sqlite
+def test_a_cookie_that_is_kept_to_https_needs_no_word(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("SESSION_COOKIE_SECURE")
+
+    assert "SESSION_COOKIE_SECURE" not in doctor().stdout
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_databases_password_is_not_shown(doctor: Doctor, environment: pytest.MonkeyPatch, database_url: str) -> None:
+    url = make_url(database_url).set(password="hunter2")
+    environment.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
+
+    result = doctor()
+
+    assert "is at revision" in result.stdout
+    assert "hunter2" not in result.stdout

@@ -1,0 +1,142 @@
+"""flask registrations list and show: what buyers sent with the sign-up form, for people and for programs."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from flask.testing import FlaskCliRunner
+
+from tests.cli.conftest import SignUp
+from tests.factories import ANSWERS, CODE, OTHER_CODE
+
+FIRST = {"account_id": "012345678901", "license_arn": "arn:aws:license-manager::294406891311:license:l-1"}
+SECOND = {
+    "account_id": "998877665544",
+    "license_arn": "arn:aws:license-manager::294406891311:license:l-2",
+    "product_code": OTHER_CODE,
+}
+
+
+def test_registrations_are_listed_newest_first_under_their_columns_names(
+    runner: FlaskCliRunner, sign_up: SignUp
+) -> None:
+    first = sign_up(FIRST, company="Juniper & Lark")
+    second = sign_up(SECOND, company="Quillfeather")
+
+    result = runner.invoke(args=["registrations", "list"])
+
+    header, *lines = result.stdout.splitlines()
+    assert header.split() == [
+        "id",
+        "created_at",
+        "company",
+        "full_name",
+        "email",
+        "product_code",
+        "customer_aws_account_id",
+        "status",
+    ]
+    assert [line.split()[0] for line in lines] == [str(second), str(first)]
+    assert {line.index(company) for line, company in zip(lines, ("Quill", "Juniper"), strict=True)} == {
+        header.index("company")
+    }
+
+
+def test_as_json_a_registration_has_its_answers_its_purchase_and_times_in_utc(
+    runner: FlaskCliRunner, sign_up: SignUp
+) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    registration_id = sign_up()
+
+    result = runner.invoke(args=["registrations", "list", "--json"])
+
+    (row,) = json.loads(result.stdout)
+    assert row["id"] == str(registration_id)
+    assert {name: row[name] for name in ANSWERS} == ANSWERS
+    assert (row["product_code"], row["status"], row["hints"]) == (CODE, "pending", {})
+    assert row["customer_aws_account_id"] == "012345678901"
+    assert row["created_at"].endswith("Z")
+    assert before <= datetime.fromisoformat(row["created_at"]) <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        ["--product", OTHER_CODE],
+        ["--account", "998877665544"],
+        ["--account", "9988-7766-5544"],
+        ["--email", "MARIE@example.com"],
+        ["--product", OTHER_CODE, "--email", "marie@example.com"],
+    ],
+)
+def test_a_filter_leaves_only_those_that_match(runner: FlaskCliRunner, sign_up: SignUp, filters: list[str]) -> None:
+    sign_up(FIRST, email="ada@example.com")
+    wanted = sign_up(SECOND, email="Marie@Example.com")
+
+    result = runner.invoke(args=["registrations", "list", "--json", *filters])
+
+    assert [row["id"] for row in json.loads(result.stdout)] == [str(wanted)]
+
+
+def test_a_limit_keeps_the_newest_and_says_that_there_are_more(runner: FlaskCliRunner, sign_up: SignUp) -> None:
+    sign_up(FIRST)
+    newest = sign_up(SECOND)
+
+    result = runner.invoke(args=["registrations", "list", "--json", "--limit", "1"])
+
+    assert [row["id"] for row in json.loads(result.stdout)] == [str(newest)]
+    assert "more than these 1" in result.stderr
+
+
+def test_a_limit_that_leaves_nothing_out_says_nothing(runner: FlaskCliRunner, sign_up: SignUp) -> None:
+    sign_up()
+
+    result = runner.invoke(args=["registrations", "list", "--limit", "1"])
+
+    assert result.stderr == ""
+
+
+def test_where_nothing_matches_only_standard_error_says_so(runner: FlaskCliRunner) -> None:
+    result = runner.invoke(args=["registrations", "list", "--email", "nobody@example.com"])
+
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "Nothing matches.\n")
+
+
+def test_where_nothing_matches_json_is_an_empty_array(runner: FlaskCliRunner) -> None:
+    result = runner.invoke(args=["registrations", "list", "--json"])
+
+    assert json.loads(result.stdout) == []
+
+
+def test_a_registration_is_shown_with_its_purchase(runner: FlaskCliRunner, sign_up: SignUp) -> None:
+    registration_id = sign_up({**FIRST, "agreement_id": "agmt-first"}, company="Juniper & Lark")
+
+    result = runner.invoke(args=["registrations", "show", str(registration_id)])
+
+    shown = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
+    assert shown["id"] == str(registration_id)
+    assert shown["company"] == "Juniper & Lark"
+    assert shown["customer_aws_account_id"] == "012345678901"
+    assert shown["license_arn"] == FIRST["license_arn"]
+    assert shown["agreement_id"] == "agmt-first"
+    assert (shown["product_code"], shown["status"]) == (CODE, "pending")
+
+
+def test_a_registration_is_shown_as_a_json_object(runner: FlaskCliRunner, sign_up: SignUp) -> None:
+    registration_id = sign_up()
+
+    result = runner.invoke(args=["registrations", "show", str(registration_id), "--json"])
+
+    shown = json.loads(result.stdout)
+    assert (shown["id"], shown["notes"]) == (str(registration_id), ANSWERS["notes"])
+
+
+@pytest.mark.parametrize("unknown", ["01a2066f-e5cd-710c-9525-16e12fa5c8ec", "012345678901", "\a"])
+def test_an_unknown_id_fails_and_says_what_to_try(runner: FlaskCliRunner, sign_up: SignUp, unknown: str) -> None:
+    sign_up()
+
+    result = runner.invoke(args=["registrations", "show", unknown])
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "registrations list --email" in result.stderr
+    assert "\a" not in result.stderr

@@ -1,0 +1,127 @@
+"""flask subscriptions: which purchases there are, and where one customer is."""
+
+import json
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskCliRunner
+from sqlalchemy import update
+
+from app import database
+from app.models import Subscription
+from tests.cli.conftest import Land, SignUp
+from tests.factories import CODE, OTHER_CODE
+
+ARN = "arn:aws:license-manager::294406891311:license:l-0123456789abcdef"
+OTHER_ARN = "arn:aws:license-manager::294406891311:license:l-other"
+
+
+def activate(app: Flask, license_arn: str) -> None:
+    with app.app_context(), database.current().writing.begin() as connection:
+        connection.execute(update(Subscription).where(Subscription.license_arn == license_arn).values(status="active"))
+
+
+def test_subscriptions_are_listed_newest_first_signed_up_or_not(
+    runner: FlaskCliRunner, land: Land, sign_up: SignUp
+) -> None:
+    sign_up({"license_arn": ARN}, email="ada@example.com")
+    waiting = land(license_arn=OTHER_ARN)
+
+    result = runner.invoke(args=["subscriptions", "list"])
+
+    header, newest, oldest = result.stdout.splitlines()
+    assert header.split()[:4] == ["id", "created_at", "status", "product_code"]
+    assert newest.split()[0] == str(waiting)
+    assert newest.split()[-2:] == ["-", "-"]
+    assert oldest.split()[-1] == "ada@example.com"
+
+
+@pytest.mark.parametrize(
+    "filters", [["--status", "active"], ["--product", OTHER_CODE], ["--account", "098765432109"], ["--limit", "1"]]
+)
+def test_a_filter_leaves_only_those_that_match(
+    app: Flask, runner: FlaskCliRunner, land: Land, filters: list[str]
+) -> None:
+    land(license_arn=ARN, product_code=CODE, account_id="012345678901")
+    wanted = land(license_arn=OTHER_ARN, product_code=OTHER_CODE, account_id="098765432109")
+    activate(app, OTHER_ARN)
+
+    result = runner.invoke(args=["subscriptions", "list", "--json", *filters])
+
+    (row,) = json.loads(result.stdout)
+    assert row["id"] == str(wanted)
+    assert (row["status"], row["customer_aws_account_id"], row["registration_id"]) == ("active", "098765432109", None)
+
+
+def test_a_status_that_does_not_exist_is_refused_with_those_that_do(runner: FlaskCliRunner) -> None:
+    result = runner.invoke(args=["subscriptions", "list", "--status", "paid"])
+
+    assert result.exit_code == 2
+    assert "'pending', 'active', 'ending', 'ended', 'failed'" in result.stderr
+
+
+@pytest.mark.parametrize("name", [ARN, "agmt-4mwg1nevbokzw95eca5797ixs", "012345678901", "0123-4567-8901", "its id"])
+def test_a_subscription_is_found_by_each_of_its_names(
+    runner: FlaskCliRunner, land: Land, sign_up: SignUp, name: str
+) -> None:
+    wanted = land(license_arn=ARN)
+    registration_id = sign_up({"license_arn": ARN}, company="Juniper & Lark")
+    land(license_arn=OTHER_ARN, agreement_id="agmt-other", account_id="998877665544")
+
+    result = runner.invoke(args=["subscriptions", "show", str(wanted) if name == "its id" else name])
+
+    shown = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
+    assert (shown["id"], shown["license_arn"]) == (str(wanted), ARN)
+    assert (shown["registration_id"], shown["company"]) == (str(registration_id), "Juniper & Lark")
+    assert shown["customer_aws_account_id"] == "012345678901"
+    assert shown["offer_type"] == "free-trial"
+
+
+def test_an_old_listings_subscription_is_found_by_its_customer_identifier(runner: FlaskCliRunner, land: Land) -> None:
+    wanted = land(license_arn=None, account_id=None, customer_identifier="ifAMPLE1234", agreement_id=None)
+
+    result = runner.invoke(args=["subscriptions", "show", "ifAMPLE1234", "--json"])
+
+    shown = json.loads(result.stdout)
+    assert (shown["id"], shown["customer_aws_account_id"]) == (str(wanted), None)
+
+
+def test_a_subscription_without_a_registration_says_so(runner: FlaskCliRunner, land: Land) -> None:
+    land(license_arn=ARN)
+
+    result = runner.invoke(args=["subscriptions", "show", ARN])
+
+    assert "The buyer has not sent the sign-up form yet" in result.stdout
+    assert "company" not in result.stdout
+
+
+def test_a_registered_subscription_does_not_say_that_it_is_not(runner: FlaskCliRunner, sign_up: SignUp) -> None:
+    sign_up({"license_arn": ARN})
+
+    result = runner.invoke(args=["subscriptions", "show", ARN])
+
+    assert "has not sent" not in result.stdout
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_an_account_with_two_subscriptions_has_them_listed(runner: FlaskCliRunner, land: Land, as_json: bool) -> None:
+    first = land(license_arn=ARN, account_id="012345678901")
+    second = land(license_arn=OTHER_ARN, account_id="012345678901")
+
+    result = runner.invoke(args=["subscriptions", "show", "012345678901", *(["--json"] if as_json else [])])
+
+    listed = result.stdout
+    found = (
+        [row["id"] for row in json.loads(listed)] if as_json else [row.split()[0] for row in listed.splitlines()[1:]]
+    )
+    assert found == [str(second), str(first)]
+
+
+def test_a_name_nobody_has_fails_and_says_what_the_buyer_can_do(runner: FlaskCliRunner, land: Land) -> None:
+    land(license_arn=ARN)
+
+    result = runner.invoke(args=["subscriptions", "show", "999999999999"])
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "'999999999999'" in result.stderr
+    assert "Set up your account" in result.stderr

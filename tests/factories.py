@@ -1,0 +1,116 @@
+"""Makes what tests are about: settings, customers, purchases and sign-ups."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy.engine import URL, make_url
+
+from app import database
+from app.aws.marketplace import Customer
+from app.sandbox.purchases import Order
+from app.sandbox.server import Sandbox
+from app.services.registrations import Answers
+from app.services.subscriptions import Arrival
+from app.settings import Settings
+
+CODE, OTHER_CODE = "prodcode1234567890", "othercode0987654321"
+CODES = (CODE, OTHER_CODE)
+PRODUCT: dict[str, Any] = {
+    "name": "Acme Insights",
+    "pricing": "subscription",
+    "sign_in_url": "https://app.acme.example/login",
+    "support_email": "help@acme.example",
+}
+SECRET = "for-tests-only-0123456789abcdef"
+TOKEN = "x-amzn-marketplace-token"
+ANSWERS = {
+    "company": "Juniper & Lark",
+    "full_name": "Ada Lovelace",
+    "email": "ada@gmail.com",
+    "phone": "+1 (555) 010-0199",
+    "notes": "Please call\nafter ten.",
+}
+
+
+def environment(database_url: str, aws_url: str) -> dict[str, str]:
+    """Return a seller's environment."""
+    return {
+        "SECRET_KEY": SECRET,
+        "SESSION_COOKIE_SECURE": "false",
+        "DATABASE_URL": database_url,
+        "PRODUCT_CODE": CODE,
+        "PRODUCT_NAME": PRODUCT["name"],
+        "PRODUCT_SIGN_IN_URL": PRODUCT["sign_in_url"],
+        "SUPPORT_EMAIL": PRODUCT["support_email"],
+        "AWS_ENDPOINT_URL": aws_url,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def clear_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take every setting, and whatever boto3 would read, out of the environment."""
+    ours = {name.upper() for name in Settings.model_fields}
+    for name in [*ours, "AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION", "AWS_CONFIG_FILE"]:
+        monkeypatch.delenv(name, raising=False)
+
+
+def settings(**values: Any) -> Settings:
+    """Return a seller's settings, those given and the rest as in `environment`."""
+    usual = {
+        name.lower(): value
+        for name, value in environment("sqlite:///foyer.db", "").items()
+        if not name.startswith("AWS_")
+    }
+    return Settings(**{**usual, **values})
+
+
+def sqlalchemy_url(url: str) -> URL:
+    """Return the URL with the driver the project ships."""
+    return settings(database_url=url).sqlalchemy_url
+
+
+def with_database(url: str, name: str) -> str:
+    """Return the server's URL with another database's name."""
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+@contextmanager
+def running(app: Flask) -> Iterator[Flask]:
+    """Give the application's threads and connections back at the end."""
+    app.testing = True
+    yield app
+    app.extensions["aws.calls"].shutdown(cancel_futures=True)
+    with app.app_context():
+        database.current().reading.dispose()
+
+
+def token(sandbox: Sandbox, **order: Any) -> str:
+    """Return a registration token for a new purchase."""
+    return sandbox.world.mint(sandbox.world.buy(Order(**{"product_code": CODE, **order})))
+
+
+def customer(**values: Any) -> Customer:
+    """Return a new-style customer, with the values given."""
+    usual: dict[str, Any] = {
+        "product_code": CODE,
+        "account_id": "012345678901",
+        "customer_identifier": None,
+        "license_arn": "arn:aws:license-manager::294406891311:license:l-0123456789abcdef",
+        "agreement_id": "agmt-4mwg1nevbokzw95eca5797ixs",
+    }
+    return Customer(**{**usual, **values})
+
+
+def arrival(**values: Any) -> Arrival:
+    """Return a customer at the door, with the values given."""
+    return Arrival(customer(**values))
+
+
+def answers(**values: Any) -> Answers:
+    """Return a sign-up form's answers, with the values given."""
+    return Answers(**{**ANSWERS, **values})

@@ -1,0 +1,74 @@
+"""A sandbox of its own for these tests, and the two ways into it: boto3 and a browser without a picture."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+import requests
+from botocore.config import Config
+from justhtml import JustHTML
+
+from app.sandbox.server import Sandbox
+
+if TYPE_CHECKING:
+    from mypy_boto3_meteringmarketplace import MarketplaceMeteringClient
+
+Connect = Callable[..., Any]
+Visit = Callable[[str], JustHTML]
+
+
+@pytest.fixture(scope="session")
+def running_sandbox() -> Iterator[Sandbox]:
+    """The sandbox with the products that `make run` sells."""
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def connect(sandbox: Sandbox) -> Iterator[Connect]:
+    """Makes boto3 clients of the sandbox: the service's name, and what differs from a seller who never retries."""
+    clients = []
+
+    def make(service: str, *, attempts: int = 1, **differing: Any) -> Any:
+        client = boto3.client(
+            service,  # type: ignore[call-overload]  # a name is enough here
+            **{
+                "endpoint_url": sandbox.aws_url,
+                "region_name": "us-east-1",
+                "aws_access_key_id": "sandbox",
+                "aws_secret_access_key": "sandbox",
+                "config": Config(retries={"mode": "standard", "total_max_attempts": attempts}),
+                **differing,
+            },
+        )
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def metering(connect: Connect) -> "MarketplaceMeteringClient":
+    """The seller's client that calls ResolveCustomer."""
+    client: MarketplaceMeteringClient = connect("meteringmarketplace")
+    return client
+
+
+@pytest.fixture
+def visit(sandbox: Sandbox) -> Visit:
+    """Opens a page of the storefront, which has to be strict HTML."""
+
+    def get(path: str) -> JustHTML:
+        response = requests.get(f"{sandbox.storefront_url}{path}", timeout=5)
+        response.raise_for_status()
+        return JustHTML(response.text, strict=True, sanitize=False)
+
+    return get
+
+
+def attributes(page: JustHTML, selector: str) -> list[dict[str, str]]:
+    """Return the attributes of each element that the selector finds."""
+    return [{name: value or "" for name, value in (found.attrs or {}).items()} for found in page.query(selector)]

@@ -1,0 +1,117 @@
+"""`flask sandbox` and what `make run` starts, as processes of their own."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+import pytest
+import requests
+
+from app.sandbox import catalogue
+from tests.sandbox.test_doors import free_port
+
+ROOT = Path(__file__).parents[2]
+FLASK = (sys.executable, "-m", "flask", "--app", "wsgi")
+WITHOUT_MOTO = "import sys; sys.modules['moto'] = None; from flask.cli import main; main()"
+
+
+def settings(tmp_path: Path, **chosen: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'foyer.db'}",
+        "PRODUCTS_FILE": str(catalogue.PRODUCTS_FILE),
+        "SECRET_KEY": "a secret key for tests alone",
+        **chosen,
+    }
+
+
+class Running(subprocess.Popen[str]):
+    """A process whose output is read here."""
+
+    stdout: IO[str]
+
+
+@contextmanager
+def running(command: list[str], environment: dict[str, str]) -> Iterator[Running]:
+    with Running(
+        command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            process.kill()
+
+
+def read_until(process: Running, pattern: str) -> re.Match[str]:
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if found := re.search(pattern, line):
+            return found
+    raise AssertionError("".join(lines))
+
+
+def test_flask_sandbox_runs_until_it_is_stopped(tmp_path: Path) -> None:
+    command = [*FLASK, "sandbox", "--aws-port=0", "--storefront-port=0", f"--state={tmp_path / 'state.json'}"]
+
+    with running(command, settings(tmp_path)) as process:
+        storefront = read_until(process, r"Storefront (\S+), AWS endpoint \S+")[1]
+        bought = requests.post(f"{storefront}/api/purchases", json={"product_code": "insights1example"}, timeout=5)
+        process.terminate()
+        status = process.wait(5)
+
+    assert bought.status_code == 201
+    assert status == 0
+    assert bought.json()["id"] in (tmp_path / "state.json").read_text()
+
+
+def test_flask_sandbox_says_what_to_install(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WITHOUT_MOTO, "--app", "wsgi", "sandbox"]
+
+    ended = subprocess.run(command, cwd=ROOT, env=settings(tmp_path), capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 1
+    assert "pip install -r requirements-dev.txt" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_flask_sandbox_says_that_a_port_is_in_use(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        command = [*FLASK, "sandbox", f"--aws-port={listener.getsockname()[1]}"]
+
+        ended = subprocess.run(command, cwd=ROOT, env=settings(tmp_path), capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 1
+    assert "Choose other ports: --storefront-port, --aws-port." in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("reader", ["stays", "has gone"])
+def test_everything_starts_says_where_to_click_and_stops_without_an_orphan(tmp_path: Path, reader: str) -> None:
+    ports = {name: free_port() for name in ("APP_PORT", "STOREFRONT_PORT", "AWS_PORT")}
+    command = [sys.executable, "-m", "app.sandbox.everything"]
+
+    with running(command, settings(tmp_path, **ports)) as process:
+        read_until(process, rf"http://127\.0\.0\.1:{ports['STOREFRONT_PORT']} .*pretend AWS Marketplace")
+        landing = requests.get(f"http://localhost:{ports['APP_PORT']}/", timeout=5)
+        if reader == "has gone":
+            process.stdout.close()
+        process.send_signal(signal.SIGINT)
+        status = process.wait(15)
+        output = "" if process.stdout.closed else process.stdout.read()
+
+    assert landing.status_code == 200
+    assert status == 0, output
+    assert "Traceback" not in output
+    for port in ports.values():
+        socket.create_server(("127.0.0.1", int(port))).close()

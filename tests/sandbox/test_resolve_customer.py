@@ -1,0 +1,122 @@
+"""ResolveCustomer as boto3 sees it, where nothing is wrong."""
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import time_machine
+
+from app.sandbox.faults import Faults
+from app.sandbox.purchases import Order
+from app.sandbox.server import Sandbox
+from tests.sandbox.conftest import Connect
+
+if TYPE_CHECKING:
+    from mypy_boto3_meteringmarketplace import MarketplaceMeteringClient
+
+NEW = Order(product_code="insights1example", account_id="044455556666")
+OLD = Order(product_code="insights1example", account_id="044455556666", style="old")
+
+
+def answer(metering: "MarketplaceMeteringClient", token: str) -> dict[str, Any]:
+    return {name: value for name, value in metering.resolve_customer(RegistrationToken=token).items() if name[0] != "R"}
+
+
+def test_a_new_style_purchase_has_a_license_and_an_agreement_and_an_empty_identifier(
+    sandbox: Sandbox, metering: "MarketplaceMeteringClient"
+) -> None:
+    purchase = sandbox.world.buy(NEW)
+
+    customer = answer(metering, sandbox.world.mint(purchase))
+
+    assert customer == {
+        "CustomerIdentifier": "",
+        "ProductCode": "insights1example",
+        "CustomerAWSAccountId": "044455556666",
+        "LicenseArn": purchase.license_arn,
+        "Metadata": {"AgreementId": purchase.agreement_id},
+    }
+
+
+def test_a_new_style_answer_can_leave_the_identifier_out(
+    sandbox: Sandbox, metering: "MarketplaceMeteringClient"
+) -> None:
+    sandbox.world.faults = Faults(no_customer_identifier=True)
+
+    new = answer(metering, sandbox.world.mint(sandbox.world.buy(NEW)))
+    old = answer(metering, sandbox.world.mint(sandbox.world.buy(OLD)))
+
+    assert "CustomerIdentifier" not in new
+    assert old["CustomerIdentifier"]
+
+
+def test_an_old_style_purchase_has_an_identifier_and_no_license(
+    sandbox: Sandbox, metering: "MarketplaceMeteringClient"
+) -> None:
+    purchase = sandbox.world.buy(OLD)
+
+    customer = answer(metering, sandbox.world.mint(purchase))
+
+    assert customer == {
+        "CustomerIdentifier": purchase.customer_identifier,
+        "ProductCode": "insights1example",
+        "CustomerAWSAccountId": "044455556666",
+    }
+
+
+def test_buying_again_makes_a_second_license_and_agreement_for_the_same_account(
+    sandbox: Sandbox, metering: "MarketplaceMeteringClient"
+) -> None:
+    first, second = sandbox.world.buy(NEW), sandbox.world.buy(NEW)
+
+    one, other = (answer(metering, sandbox.world.mint(purchase)) for purchase in (first, second))
+
+    assert one["CustomerAWSAccountId"] == other["CustomerAWSAccountId"]
+    assert one["LicenseArn"] != other["LicenseArn"]
+    assert one["Metadata"] != other["Metadata"]
+
+
+def test_buying_again_in_the_old_style_keeps_the_identifier(
+    sandbox: Sandbox, metering: "MarketplaceMeteringClient"
+) -> None:
+    first, second = sandbox.world.buy(OLD), sandbox.world.buy(OLD)
+
+    one, other = (answer(metering, sandbox.world.mint(purchase)) for purchase in (first, second))
+
+    assert one == other
+
+
+def test_a_token_is_good_again_and_again_until_four_hours_are_over(
+    sandbox: Sandbox, metering: "MarketplaceMeteringClient"
+) -> None:
+    purchase = sandbox.world.buy(NEW)
+    token = sandbox.world.mint(purchase)
+    now = datetime.now(UTC)
+
+    at_once = answer(metering, token)
+    with time_machine.travel(now + timedelta(hours=3, minutes=59)):
+        later = answer(metering, token)
+
+    assert at_once == later
+
+
+def test_a_role_in_the_seller_account_resolves(sandbox: Sandbox, connect: Connect) -> None:
+    token = sandbox.world.mint(sandbox.world.buy(NEW))
+    assumed = connect("sts").assume_role(RoleArn="arn:aws:iam::123456789012:role/foyer", RoleSessionName="foyer")
+
+    customer = answer(connect("meteringmarketplace", **keys(assumed)), token)
+
+    assert customer["CustomerAWSAccountId"] == "044455556666"
+
+
+def test_the_same_endpoint_says_whose_credentials_these_are(connect: Connect) -> None:
+    account = connect("sts").get_caller_identity()["Account"]
+
+    assert account == "123456789012"
+
+
+def keys(assumed: Any) -> dict[str, str]:
+    return {
+        "aws_access_key_id": assumed["Credentials"]["AccessKeyId"],
+        "aws_secret_access_key": assumed["Credentials"]["SecretAccessKey"],
+        "aws_session_token": assumed["Credentials"]["SessionToken"],
+    }

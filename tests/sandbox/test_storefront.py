@@ -1,0 +1,208 @@
+"""The storefront's pages, as a browser without JavaScript meets them."""
+
+from urllib.parse import urljoin
+
+import pytest
+import requests
+from justhtml import JustHTML
+
+from app.sandbox.faults import Faults
+from app.sandbox.purchases import Order
+from app.sandbox.server import Sandbox
+from tests.sandbox.conftest import Visit, attributes
+
+ORDER = Order(product_code="insights1example", account_id="111122223333")
+TRIAL = Order(product_code="insights1example", account_id="111122223333", free_trial=True)
+
+
+def sent_by(page: JustHTML) -> dict[str, str]:
+    return {field["name"]: field["value"] for field in attributes(page, ".set-up input")}
+
+
+def submit(sandbox: Sandbox, path: str, **fields: str) -> requests.Response:
+    return requests.post(urljoin(sandbox.storefront_url, path), fields, timeout=5, allow_redirects=False)
+
+
+@pytest.mark.parametrize("path", ["/", "/products/ledger2example", "/purchases", "/faults"])
+def test_every_page_says_that_nothing_is_bought(visit: Visit, path: str) -> None:
+    page = visit(path)
+
+    assert "pretend AWS Marketplace" in page.query(".pretend")[0].to_text()
+    assert "Nothing is bought" in page.query(".pretend")[0].to_text()
+    assert len(page.query("h1")) == 1
+
+
+@pytest.mark.parametrize("path", ["/products/insights1example", "/faults"])
+def test_every_field_has_a_label_and_its_hint(visit: Visit, path: str) -> None:
+    page = visit(path)
+
+    shown = [field for field in attributes(page, "input, select") if field.get("type") != "hidden"]
+    assert shown
+    assert {field["id"] for field in shown} == {label["for"] for label in attributes(page, "label")}
+    hints = {field["aria-describedby"] for field in shown if "aria-describedby" in field}
+    assert hints == {hint["id"] for hint in attributes(page, ".hint")}
+
+
+def test_every_product_is_for_sale(visit: Visit) -> None:
+    page = visit("/")
+
+    links = [link["href"] for link in attributes(page, ".shelf a")]
+    assert links == ["/products/insights1example", "/products/ledger2example", "/products/relay3example"]
+
+
+def test_subscribing_leads_to_the_purchase(sandbox: Sandbox, visit: Visit) -> None:
+    fields = {"product_code": "ledger2example", "account_id": "044455556666", "style": "old", "free_trial": "true"}
+
+    response = submit(sandbox, "/purchases", **fields)
+
+    (purchase,) = sandbox.world.purchases
+    assert response.status_code == 303
+    assert response.headers["Location"] == f"/purchases/{purchase.id}"
+    assert (purchase.product_code, purchase.account_id, purchase.style, purchase.free_trial) == (
+        "ledger2example",
+        "044455556666",
+        "old",
+        True,
+    )
+    assert str(purchase.customer_identifier) in visit(response.headers["Location"]).to_text()
+
+
+def test_a_new_account_gets_twelve_digits_and_its_name(sandbox: Sandbox) -> None:
+    fields = {"product_code": "ledger2example", "account_id": "", "account_name": "Brook"}
+
+    submit(sandbox, "/purchases", **fields)
+
+    (purchase,) = sandbox.world.purchases
+    assert len(purchase.account_id) == 12
+    assert purchase.account_name == "Brook"
+
+
+@pytest.mark.parametrize("path", ["/purchases", "/purchases/{id}"])
+def test_set_up_your_account_posts_a_token_to_the_app(
+    sandbox: Sandbox, visit: Visit, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox, "app_url", "http://localhost:4321/")
+    purchase = sandbox.world.buy(ORDER)
+
+    page = visit(path.format(id=purchase.id))
+
+    (form,) = attributes(page, ".set-up")
+    assert (form["method"], form["action"]) == ("post", "http://localhost:4321/")
+    assert sent_by(page).keys() == {"x-amzn-marketplace-token"}
+    assert sandbox.world.redeem(sent_by(page)["x-amzn-marketplace-token"]) == purchase
+
+
+def test_each_view_of_a_page_carries_a_fresh_token(sandbox: Sandbox, visit: Visit) -> None:
+    path = f"/purchases/{sandbox.world.buy(ORDER).id}"
+
+    tokens = {sent_by(visit(path))["x-amzn-marketplace-token"] for _ in range(3)}
+
+    assert len(tokens) == 3
+
+
+def test_no_page_is_kept_by_the_browser(sandbox: Sandbox) -> None:
+    purchase = sandbox.world.buy(ORDER)
+
+    response = requests.get(f"{sandbox.storefront_url}/purchases/{purchase.id}", timeout=5)
+
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_a_free_trial_is_sent_along(sandbox: Sandbox, visit: Visit) -> None:
+    purchase = sandbox.world.buy(TRIAL)
+
+    sent = sent_by(visit(f"/purchases/{purchase.id}"))
+
+    assert sent.keys() == {"x-amzn-marketplace-token", "x-amzn-marketplace-offer-type"}
+    assert sent["x-amzn-marketplace-offer-type"] == "free-trial"
+
+
+def test_the_extra_fields_are_sent_when_they_are_switched_on(sandbox: Sandbox, visit: Visit) -> None:
+    purchase = sandbox.world.buy(ORDER)
+    sandbox.world.faults = Faults(extra_fields=True)
+
+    sent = sent_by(visit(f"/purchases/{purchase.id}"))
+
+    assert sent["x-amzn-marketplace-agreement-id"] == purchase.agreement_id
+    assert sent["x-amzn-marketplace-product-id"].startswith("prod-")
+
+
+def test_buying_again_starts_from_the_same_account_and_style(sandbox: Sandbox, visit: Visit) -> None:
+    order = Order(product_code="relay3example", account_id="777788889999", style="old")
+    purchase = sandbox.world.buy(order)
+    (link,) = attributes(visit(f"/purchases/{purchase.id}"), ".again a")
+
+    page = visit(link["href"])
+
+    assert [option["value"] for option in attributes(page, "option[selected]")] == ["777788889999"]
+    assert [choice["value"] for choice in attributes(page, "input[checked]")] == ["old"]
+
+
+@pytest.mark.parametrize("path", ["/purchases", "/purchases/{id}", "/products/insights1example"])
+def test_a_hostile_account_name_stays_text(sandbox: Sandbox, visit: Visit, path: str) -> None:
+    hostile = '"><script>alert(1)</script>'
+    purchase = sandbox.world.buy(Order(product_code="insights1example", account_name=hostile))
+
+    page = visit(path.format(id=purchase.id))
+
+    assert page.query("script") == []
+    assert hostile in page.query("main")[0].to_text()
+
+
+def test_the_panel_switches_faults_on_and_the_others_off(sandbox: Sandbox) -> None:
+    sandbox.world.faults = Faults(expired=True)
+
+    response = submit(sandbox, "/faults", throttled="3", slow="0.5", aws_down="true")
+
+    assert response.status_code == 303
+    assert sandbox.world.faults == Faults(throttled=3, slow=0.5, aws_down=True)
+
+
+def test_the_panel_shows_what_is_on(sandbox: Sandbox, visit: Visit) -> None:
+    sandbox.world.faults = Faults(throttled=3, no_customer=True)
+
+    page = visit("/faults")
+
+    assert [switch["name"] for switch in attributes(page, "input[checked]")] == ["no_customer"]
+    assert attributes(page, "#throttled")[0]["value"] == "3"
+    assert page.query(".count")[0].to_text() == "2 on"
+
+
+def test_the_purchase_warns_of_faults_that_are_on(sandbox: Sandbox, visit: Visit) -> None:
+    purchase = sandbox.world.buy(ORDER)
+    sandbox.world.faults = Faults(aws_down=True)
+
+    page = visit(f"/purchases/{purchase.id}")
+
+    assert "AWS is down" in page.query(".notice")[0].to_text()
+
+
+def test_starting_over_forgets_everything(sandbox: Sandbox) -> None:
+    sandbox.world.buy(ORDER)
+
+    response = submit(sandbox, "/reset")
+
+    assert response.status_code == 303
+    assert sandbox.world.purchases == []
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "message"),
+    [
+        ("/purchases", {"product_code": "insights1example", "style": "odd"}, "style: Input should be 'new' or 'old'"),
+        ("/faults", {"slow": "61"}, "slow: Input should be less than or equal to 60"),
+    ],
+)
+def test_an_odd_value_is_named(sandbox: Sandbox, path: str, fields: dict[str, str], message: str) -> None:
+    response = submit(sandbox, path, **fields)
+
+    assert response.status_code == 400
+    assert message in JustHTML(response.text, strict=True, sanitize=False).to_text()
+
+
+@pytest.mark.parametrize("path", ["/products/nope", "/purchases/00000000-0000-0000-0000-000000000000", "/nowhere"])
+def test_what_is_not_there_is_a_page_that_says_so(sandbox: Sandbox, path: str) -> None:
+    response = requests.get(f"{sandbox.storefront_url}{path}", timeout=5)
+
+    assert response.status_code == 404
+    assert "That did not work" in JustHTML(response.text, strict=True, sanitize=False).to_text()

@@ -1,0 +1,42 @@
+"""Registration tokens: their look, and that nobody else can make one."""
+
+import re
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from app.sandbox import tokens
+from app.sandbox.refusals import InvalidToken
+
+KEY = b"a key"
+
+
+def test_a_token_is_base64_with_all_the_characters_that_get_spoilt_on_the_way() -> None:
+    minted = [tokens.mint(KEY, uuid4()) for _ in range(200)]
+
+    assert all(re.fullmatch(r"[A-Za-z0-9+/]{182}==", token) for token in minted)
+    assert all("+" in token and "/" in token for token in minted)
+
+
+def test_a_token_names_its_purchase() -> None:
+    purchase_id = uuid4()
+
+    found = tokens.read(KEY, tokens.mint(KEY, purchase_id))
+
+    assert found == purchase_id
+
+
+def test_no_two_tokens_of_a_purchase_are_the_same() -> None:
+    purchase_id = uuid4()
+
+    minted = {tokens.mint(KEY, purchase_id) for _ in range(10)}
+
+    assert len(minted) == 10
+
+
+def test_a_token_of_another_sandbox_is_invalid() -> None:
+    token = tokens.mint(b"another key", uuid4(), timedelta(hours=1))
+
+    with pytest.raises(InvalidToken):
+        tokens.read(KEY, token)

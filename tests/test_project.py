@@ -1,0 +1,65 @@
+"""The project as a newcomer meets it: what the README says is so."""
+
+import re
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from app.cli import COMMANDS
+from app.settings import INSTANCE, Settings
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+OWN = [path for path in ROOT.glob("**/*.md") if ".venv" not in path.parts]
+
+
+def settings_table() -> list[str]:
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = field.get_default(call_default_factory=True) if not field.is_required() else None
+        shown = str(default).lower() if isinstance(default, bool) else ",".join(default) if default == () else default
+        shown = str(shown).replace(str(INSTANCE), "instance") if shown not in (None, "") else ""
+        rows.append(f"| `{name.upper()}` | {f'`{shown}`' if shown else ''} | {field.description} |")
+    return rows
+
+
+def test_the_readmes_table_of_settings_is_the_settings() -> None:
+    table = re.findall(r"^\| `[A-Z_]+` \|.*$", README, re.MULTILINE)
+
+    assert table == settings_table()
+
+
+@pytest.mark.parametrize("document", OWN, ids=lambda path: path.name)
+def test_every_link_and_picture_in_the_docs_leads_somewhere(document: Path) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8"))
+
+    assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+def test_every_command_in_the_readme_is_there(app: Flask) -> None:
+    named = set(re.findall(r"flask --app wsgi ([a-z-]+)", README))
+
+    assert named <= set(COMMANDS)
+    assert {"db", "doctor", "registrations", "resolve-customer", "subscriptions"} <= named
+
+
+def test_every_make_target_in_the_readme_is_there() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+    assert set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE)) <= targets
+
+
+def test_the_lock_files_carry_hashes_and_no_address() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        lock = (ROOT / name).read_text(encoding="utf-8")
+
+        assert "://" not in lock
+        assert lock.count("==") <= lock.count("--hash=sha256:")
+
+
+def test_what_runs_in_production_is_pinned_to_the_same_versions_in_development() -> None:
+    def pins(name: str) -> set[str]:
+        return set(re.findall(r"^([a-z0-9.-]+==[^ ;]+)", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE))
+
+    assert pins("requirements.txt") <= pins("requirements-dev.txt")

@@ -1,0 +1,158 @@
+"""The fault table: what a buyer and the operator are told, with a real server and a real sandbox on either side."""
+
+import logging
+import threading
+from collections.abc import Iterator
+
+import pytest
+import requests
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.serving import make_server
+
+from app import errors
+from app.sandbox.server import Sandbox
+from app.views.errors import FAULTS
+from tests import factories
+from tests.factories import TOKEN
+from tests.pages import check_page
+
+# The fault at AWS -> status, heading, what the buyer can do, whether one press tries again.
+ROWS = {
+    "expired": (400, "This link has expired", "Set up your account", False),
+    "invalid": (400, "This link does not work any more", "Set up your account", False),
+    "throttled": (503, "AWS Marketplace is slow to answer", "try again", True),
+    "aws_down": (503, "AWS Marketplace is slow to answer", "try again", True),
+    "api_disabled": (500, "Sorry, something is wrong on our side", "write to us", True),
+    "access_denied": (500, "Sorry, something is wrong on our side", "write to us", True),
+    "credentials_expired": (500, "Sorry, something is wrong on our side", "write to us", True),
+    "credentials_unknown": (500, "Sorry, something is wrong on our side", "write to us", True),
+    "no_customer": (502, "Sorry, something is wrong on our side", "write to us", True),
+    "other_product": (404, "We do not set up this product here", "write to us", False),
+}
+NAMES = {
+    "expired": "ExpiredToken",
+    "invalid": "InvalidToken",
+    "throttled": "Throttled",
+    "aws_down": "MarketplaceUnavailable",
+    "api_disabled": "ApiDisabled",
+    "access_denied": "PermissionDenied",
+    "credentials_expired": "CredentialsRefused",
+    "credentials_unknown": "CredentialsRefused",
+    "no_customer": "IncompleteAnswer",
+    "other_product": "UnknownProduct",
+}
+
+
+@pytest.fixture
+def door(app: Flask) -> Iterator[str]:
+    """The application behind a real HTTP server."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("fault", ROWS)
+def test_every_fault_of_aws_has_its_page(
+    door: str, sandbox: Sandbox, capsys: pytest.CaptureFixture[str], fault: str
+) -> None:
+    status, heading, way_on, again = ROWS[fault]
+    token = factories.token(sandbox)
+    sandbox.world.faults = sandbox.world.faults.model_copy(update={fault: 100 if fault == "throttled" else True})
+
+    response = requests.post(door, data={TOKEN: token}, timeout=10)
+
+    assert response.status_code == status
+    check_page(response.text)
+    assert heading in response.text
+    assert way_on.lower() in response.text.lower()
+    assert ("Try again</button>" in response.text) is again
+    assert (TOKEN in response.text) is again
+    assert "Exception" not in response.text
+    assert not response.cookies
+    log = capsys.readouterr().err
+    assert f'"fault": "{NAMES[fault]}"' in log
+    assert token not in log
+
+
+def test_aws_too_slow_has_its_page_in_time(door: str, sandbox: Sandbox) -> None:
+    token = factories.token(sandbox)
+    sandbox.world.faults = sandbox.world.faults.model_copy(update={"slow": 60})
+
+    response = requests.post(door, data={TOKEN: token}, timeout=8)
+
+    sandbox.world.faults = sandbox.world.faults.model_copy(update={"slow": 0})
+    assert response.status_code == 503
+    assert response.headers["Retry-After"]
+    assert "AWS Marketplace is slow to answer" in response.text
+
+
+@pytest.mark.parametrize("fields", [{}, {TOKEN: ""}, {TOKEN: "  "}, {"token": "elsewhere"}])
+def test_a_post_without_a_token_is_told_where_to_start(door: str, fields: dict[str, str]) -> None:
+    response = requests.post(door, data=fields, timeout=10)
+
+    assert response.status_code == 400
+    check_page(response.text)
+    assert "Please start from AWS Marketplace" in response.text
+
+
+def test_one_press_tries_the_same_token_again(client: FlaskClient, sandbox: Sandbox) -> None:
+    token = factories.token(sandbox)
+    sandbox.world.faults = sandbox.world.faults.model_copy(update={"throttled": 3})
+    page = client.post("/", data={TOKEN: token, "x-amzn-marketplace-offer-type": "free-trial"})
+    assert f'value="{token}"' in page.text
+    assert 'value="free-trial"' in page.text
+
+    again = client.post("/", data={TOKEN: token, "x-amzn-marketplace-offer-type": "free-trial"})
+
+    assert again.location == "/signup"
+
+
+def test_the_table_names_every_exception_of_the_domain() -> None:
+    kinds = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.FoyerError)}
+
+    assert set(FAULTS) == kinds - {errors.FoyerError, errors.MarketplaceError}
+
+
+def test_every_page_of_the_table_names_whom_to_ask_and_a_reference(client: FlaskClient) -> None:
+    page = client.get("/signup")
+
+    assert page.status_code == 403
+    assert "help@acme.example" in page.text
+    assert f"Reference <code>{page.headers['X-Request-Id']}</code>" in page.text
+
+
+def test_an_error_nobody_foresaw_shows_no_trace_and_logs_where_it_was(
+    app: Flask, client: FlaskClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app.testing = False
+    app.view_functions["landing.show"] = lambda: str(1 / 0)
+
+    page = client.get("/")
+
+    assert page.status_code == 500
+    assert "ZeroDivisionError" not in page.text
+    log = capsys.readouterr().err
+    assert '"error": "ZeroDivisionError"' in log
+    assert "test_errors.py" in log
+
+
+def test_a_page_that_is_not_there_and_a_wrong_method_are_plain_pages(client: FlaskClient) -> None:
+    missing = client.get("/admin")
+    wrong = client.delete("/signup")
+
+    assert missing.status_code == 404
+    assert wrong.status_code == 405
+    assert "POST" in wrong.headers["Allow"]
+
+
+def test_a_body_that_is_too_large_is_refused(client: FlaskClient) -> None:
+    response = client.post("/", data={TOKEN: "x" * 100_000})
+
+    assert response.status_code == 413
+    assert "too much" in response.text

@@ -1,0 +1,72 @@
+"""What machines ask of a process: alive, ready, and what it has counted."""
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app, database
+from app.sandbox.server import Sandbox
+from tests import factories
+from tests.factories import TOKEN
+
+
+def test_a_process_is_alive_whatever_the_database_does(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+
+    with factories.running(create_app()) as app:
+        assert app.test_client().get("/healthz").text == "ok\n"
+
+
+def test_a_migrated_database_is_ready(client: FlaskClient) -> None:
+    response = client.get("/readyz")
+
+    assert (response.status_code, response.text) == (200, "ready\n")
+
+
+def test_a_database_that_is_away_is_not_ready_and_says_what_to_check(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+
+    with factories.running(create_app()) as app:
+        response = app.test_client().get("/readyz")
+
+    assert response.status_code == 503
+    assert "Check DATABASE_URL" in response.text
+
+
+def test_a_database_without_tables_is_not_ready_and_says_what_to_run(app: Flask, client: FlaskClient) -> None:
+    with app.app_context(), database.current().writing.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE alembic_version RENAME TO elsewhere")
+
+    response = client.get("/readyz")
+
+    with app.app_context(), database.current().writing.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO alembic_version")
+    assert response.status_code == 503
+    assert "flask --app wsgi db upgrade" in response.text
+
+
+def test_a_database_of_another_version_is_not_ready(app: Flask, client: FlaskClient) -> None:
+    with app.app_context(), database.current().writing.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
+
+    response = client.get("/readyz")
+
+    with app.app_context(), database.current().writing.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    assert response.status_code == 503
+    assert "revision 0000" in response.text
+
+
+def test_landings_are_counted_by_outcome(client: FlaskClient, sandbox: Sandbox) -> None:
+    def counted(outcome: str) -> float:
+        lines = client.get("/metrics").text.splitlines()
+        found = [line for line in lines if line.startswith(f'foyer_landings_total{{outcome="{outcome}"}}')]
+        return float(found[0].rpartition(" ")[2]) if found else 0
+
+    resolved, invalid = counted("resolved"), counted("InvalidToken")
+
+    client.post("/", data={TOKEN: factories.token(sandbox)})
+    client.post("/", data={TOKEN: "made up"})
+
+    assert counted("resolved") == resolved + 1
+    assert counted("InvalidToken") == invalid + 1

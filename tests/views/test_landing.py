@@ -1,0 +1,263 @@
+"""The landing, from the browser's POST to the form, with AWS answering over HTTP."""
+
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app import database
+from app.models import Registration, Subscription
+from app.sandbox.purchases import Order
+from app.sandbox.server import Sandbox
+from tests import factories
+from tests.factories import CODE, TOKEN
+from tests.pages import csrf_token
+
+
+def stored(app: Flask) -> list[Subscription]:
+    with app.app_context(), Session(database.current().reading) as session:
+        return list(session.scalars(select(Subscription).order_by(Subscription.id)))
+
+
+def register(client: FlaskClient) -> None:
+    form = {**factories.ANSWERS, "csrf_token": csrf_token(client.get("/signup").text)}
+    assert client.post("/signup", data=form).location == "/welcome"
+
+
+def test_a_visitor_without_a_purchase_is_told_where_to_start(client: FlaskClient) -> None:
+    page = client.get("/")
+    head = client.head("/")
+
+    assert page.status_code == head.status_code == 200
+    assert "Manage subscriptions" in page.text
+    assert "Set up your account" in page.text
+    assert "https://app.acme.example/login" in page.text
+    assert "help@acme.example" in page.text
+    assert not head.data
+
+
+@pytest.mark.parametrize("origin", ["https://aws.amazon.com", "null", None])
+def test_a_new_purchase_is_recorded_and_sent_on_to_the_form(
+    app: Flask, client: FlaskClient, sandbox: Sandbox, origin: str | None
+) -> None:
+    token = factories.token(sandbox, account_id="012345678901")
+
+    response = client.post("/", data={TOKEN: token}, headers={"Origin": origin} if origin else {})
+
+    assert response.status_code == 303
+    assert response.location == "/signup"
+    [subscription] = stored(app)
+    assert subscription.product_code == CODE
+    assert subscription.customer_aws_account_id == "012345678901"
+    assert subscription.license_arn == subscription.purchase_key
+    assert subscription.agreement_id
+    assert subscription.status == "pending"
+
+
+def test_the_session_holds_what_resolve_customer_returned_and_never_the_token(
+    app: Flask, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    token = factories.token(sandbox, account_id="012345678901", free_trial=True)
+
+    response = client.post("/", data={TOKEN: token, "x-amzn-marketplace-offer-type": "free-trial"})
+
+    [subscription] = stored(app)
+    with client.session_transaction() as session:
+        assert {name: session[name] for name in session if name[0].isupper()} == {
+            "CustomerIdentifier": None,
+            "ProductCode": CODE,
+            "CustomerAWSAccountId": "012345678901",
+            "LicenseArn": subscription.license_arn,
+            "AgreementId": subscription.agreement_id,
+            "OfferType": "free-trial",
+            "SubscriptionId": str(subscription.id),
+        }
+        assert token not in repr(dict(session))
+    assert token not in str(response.headers)
+
+
+def test_the_session_cookie_survives_the_cross_site_post_and_no_script_reads_it(
+    client: FlaskClient, sandbox: Sandbox
+) -> None:
+    response = client.post("/", data={TOKEN: factories.token(sandbox)})
+
+    cookie = response.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert "Path=/" in cookie
+
+
+def test_a_token_posted_as_multipart_is_taken(client: FlaskClient, sandbox: Sandbox) -> None:
+    token = factories.token(sandbox)
+
+    response = client.post("/", data={TOKEN: token}, content_type="multipart/form-data")
+
+    assert response.location == "/signup"
+
+
+def test_plus_signs_that_became_spaces_on_the_way_are_put_back(client: FlaskClient, sandbox: Sandbox) -> None:
+    token = factories.token(sandbox)
+    assert "+" in token
+
+    raw = f"{TOKEN}={quote(token, safe='+/=')}"
+    response = client.post("/", data=raw, content_type="application/x-www-form-urlencoded")
+
+    assert response.location == "/signup"
+
+
+def test_other_marketplace_fields_are_kept_as_hints_and_decide_nothing(
+    app: Flask, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    fields = {
+        TOKEN: factories.token(sandbox),
+        "x-amzn-marketplace-agreement-id": "agmt-forged",
+        "x-amzn-marketplace-product-id": "prod-forged\x00" + "x" * 1000,
+        "unrelated": "ignored",
+    }
+
+    client.post("/", data=fields)
+
+    [subscription] = stored(app)
+    assert subscription.hints == {"agreement-id": "agmt-forged", "product-id": "prod-forged" + "x" * 52}
+    assert subscription.agreement_id != "agmt-forged"
+    assert subscription.product_code == CODE
+
+
+def test_a_free_trial_is_recorded_and_shown(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
+    fields = {TOKEN: factories.token(sandbox, free_trial=True), "x-amzn-marketplace-offer-type": "free-trial"}
+
+    client.post("/", data=fields)
+
+    [subscription] = stored(app)
+    assert subscription.offer_type == "free-trial"
+    assert "Free trial" in client.get("/signup").text
+
+
+def test_a_purchase_of_the_old_kind_is_known_by_its_customer_identifier(
+    app: Flask, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    token = factories.token(sandbox, style="old")
+
+    response = client.post("/", data={TOKEN: token})
+
+    assert response.location == "/signup"
+    [subscription] = stored(app)
+    assert subscription.license_arn is None
+    assert subscription.customer_identifier
+    assert subscription.purchase_key == f"{CODE}/{subscription.customer_identifier}"
+
+
+def test_an_answer_without_a_license_is_still_a_purchase(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
+    sandbox.world.faults = sandbox.world.faults.model_copy(update={"no_license_arn": True})
+
+    response = client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
+
+    assert response.location == "/signup"
+    assert [subscription.purchase_key for subscription in stored(app)] == [f"{CODE}/012345678901"]
+
+
+def test_a_second_license_of_one_account_is_a_second_subscription(
+    app: Flask, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
+    register(client)
+
+    client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
+
+    assert len(stored(app)) == 2
+    assert client.get("/signup").status_code == 200
+
+
+def test_a_second_click_with_a_new_token_is_the_same_subscription(
+    app: Flask, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    purchase = sandbox.world.buy(Order(product_code=CODE, free_trial=True))
+    client.post("/", data={TOKEN: sandbox.world.mint(purchase), "x-amzn-marketplace-offer-type": "free-trial"})
+    before = stored(app)[0]
+
+    client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
+
+    [after] = stored(app)
+    assert after.id == before.id
+    assert after.created_at == before.created_at
+    assert after.last_seen_at > before.last_seen_at
+    assert after.offer_type == "free-trial"
+
+
+def test_clicks_at_the_same_instant_make_one_subscription(app: Flask, sandbox: Sandbox) -> None:
+    purchase = sandbox.world.buy(Order(product_code=CODE))
+    tokens = [sandbox.world.mint(purchase) for _ in range(8)]
+
+    with ThreadPoolExecutor(len(tokens)) as buyers:
+        responses = list(buyers.map(lambda token: app.test_client().post("/", data={TOKEN: token}), tokens))
+
+    assert {response.location for response in responses} == {"/signup"}
+    assert len(stored(app)) == 1
+
+
+def test_a_customer_who_has_registered_comes_to_the_welcome_page(
+    app: Flask, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    purchase = sandbox.world.buy(Order(product_code=CODE))
+    client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
+    register(client)
+
+    other_browser = app.test_client()
+    page = other_browser.post("/", data={TOKEN: sandbox.world.mint(purchase)}, follow_redirects=True)
+
+    assert page.request.path == "/welcome"
+    assert "https://app.acme.example/login" in page.text
+
+
+def test_a_visit_after_the_subscription_ended_does_not_revive_it(
+    app: Flask, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    purchase = sandbox.world.buy(Order(product_code=CODE))
+    client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
+    with app.app_context(), Session(database.current().writing) as session, session.begin():
+        session.scalars(select(Subscription)).one().status = "ended"
+
+    client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
+
+    assert [subscription.status for subscription in stored(app)] == ["ended"]
+
+
+def test_a_landing_forgets_the_purchase_the_browser_came_with_before(client: FlaskClient, sandbox: Sandbox) -> None:
+    client.post("/", data={TOKEN: factories.token(sandbox)})
+    register(client)
+
+    client.post("/", data={TOKEN: factories.token(sandbox)})
+
+    with client.session_transaction() as session:
+        assert "Registered" not in session
+
+
+def test_a_listing_that_gains_licenses_keeps_its_old_purchases(
+    app: Flask, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    purchase = sandbox.world.buy(Order(product_code=CODE))
+    sandbox.world.faults = sandbox.world.faults.model_copy(update={"no_license_arn": True})
+    client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
+    register(client)
+    sandbox.world.faults = sandbox.world.faults.model_copy(update={"no_license_arn": False})
+
+    page = client.post("/", data={TOKEN: sandbox.world.mint(purchase)}, follow_redirects=True)
+
+    assert page.request.path == "/welcome"
+    [subscription] = stored(app)
+    assert subscription.purchase_key == subscription.license_arn is not None
+
+
+def test_an_unknown_product_stores_nothing(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
+    token = factories.token(sandbox, product_code=factories.OTHER_CODE)
+
+    response = client.post("/", data={TOKEN: token})
+
+    assert response.status_code == 404
+    assert stored(app) == []
+    with app.app_context(), Session(database.current().reading) as session:
+        assert session.scalars(select(Registration)).all() == []

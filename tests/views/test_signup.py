@@ -1,0 +1,210 @@
+"""The sign-up form: who is asked what, what is accepted, and that one purchase makes one registration."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app import database
+from app.models import Registration
+from app.sandbox.purchases import Order
+from app.sandbox.server import Sandbox
+from tests import factories
+from tests.factories import ANSWERS, CODE, TOKEN
+from tests.pages import csrf_token
+
+
+@pytest.fixture
+def buyer(client: FlaskClient, sandbox: Sandbox) -> FlaskClient:
+    """A browser that has just come with a purchase."""
+    client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
+    return client
+
+
+def send(client: FlaskClient, **answers: str) -> tuple[int, str]:
+    form = {**ANSWERS, **answers, "csrf_token": csrf_token(client.get("/signup").text)}
+    response = client.post("/signup", data=form)
+    return response.status_code, response.text
+
+
+def stored(app: Flask) -> list[Registration]:
+    with app.app_context(), Session(database.current().reading) as session:
+        return list(session.scalars(select(Registration)))
+
+
+def test_the_form_shows_whose_purchase_it_is_and_hides_most_of_the_account(buyer: FlaskClient) -> None:
+    page = buyer.get("/signup").text
+
+    assert "Register for Acme Insights" in page
+    assert "•••• •••• 8901" in page
+    assert "012345678901" not in page
+    assert "https://app.acme.example/login" in page
+
+
+def test_what_the_buyer_typed_is_kept(app: Flask, buyer: FlaskClient) -> None:
+    status, _ = send(buyer)
+
+    assert status == 303
+    [registration] = stored(app)
+    assert registration.company == "Juniper & Lark"
+    assert registration.full_name == "Ada Lovelace"
+    assert registration.email == "ada@gmail.com"
+    assert registration.phone == "+1 (555) 010-0199"
+    assert registration.notes == "Please call\nafter ten."
+
+
+def test_phone_and_notes_may_be_left_empty(app: Flask, buyer: FlaskClient) -> None:
+    status, _ = send(buyer, phone=" ", notes="")
+
+    assert status == 303
+    assert [(registration.phone, registration.notes) for registration in stored(app)] == [(None, None)]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("company", "", "Enter the name of your company."),
+        ("company", "   ", "Enter the name of your company."),
+        ("company", "x" * 201, "Shorten this to 200 characters or fewer."),
+        ("full_name", "", "Enter your full name."),
+        ("email", "", "Enter your email address."),
+        ("email", "not-an-email", "Enter an email address like name@example.com."),
+        ("email", "a@b@c.example", "Enter an email address like name@example.com."),
+        ("email", "x" * 250 + "@example.com", "Shorten this to 254 characters or fewer."),
+        ("phone", "call me", "Enter a phone number like +1 555 010 0199, or leave this empty."),
+        ("notes", "x" * 2001, "Shorten this to 2000 characters or fewer."),
+    ],
+)
+def test_a_wrong_answer_comes_back_with_its_reason_and_all_answers_kept(
+    app: Flask, buyer: FlaskClient, field: str, value: str, message: str
+) -> None:
+    status, page = send(buyer, **{field: value})
+
+    assert status == 422
+    assert page.count(message) == 2
+    assert f'href="#{field}"' in page
+    assert f'aria-describedby="{field}-' in page
+    kept = {"company": "Juniper &amp; Lark", "full_name": "Ada Lovelace", "email": "ada@gmail.com"}
+    assert all(f'value="{answer}"' in page for name, answer in kept.items() if name != field)
+    assert stored(app) == []
+
+
+def test_control_characters_never_reach_the_database(app: Flask, buyer: FlaskClient) -> None:
+    status, _ = send(buyer, company="Juniper\x00 &\r\nLark\x1b[2J", full_name="Zoë\u00a0O’Brien", notes="a\x07\nb")
+
+    assert status == 303
+    [registration] = stored(app)
+    assert registration.company == "Juniper & Lark[2J"
+    assert registration.full_name == "Zoë O’Brien"
+    assert registration.notes == "a\nb"
+
+
+def test_a_form_without_its_csrf_token_is_not_taken_but_loses_nothing(app: Flask, buyer: FlaskClient) -> None:
+    response = buyer.post("/signup", data=ANSWERS)
+
+    assert response.status_code == 422
+    assert "send them again" in response.text
+    assert 'value="Ada Lovelace"' in response.text
+    assert stored(app) == []
+
+
+def test_a_double_submit_makes_one_registration(app: Flask, buyer: FlaskClient) -> None:
+    form = {**ANSWERS, "csrf_token": csrf_token(buyer.get("/signup").text)}
+    cookie = buyer.get_cookie("session", domain="localhost")
+    assert cookie
+
+    def submit(_: int) -> str | None:
+        tab = app.test_client()
+        tab.set_cookie("session", cookie.value, domain="localhost")
+        return tab.post("/signup", data=form).location
+
+    with ThreadPoolExecutor(8) as tabs:
+        locations = set(tabs.map(submit, range(8)))
+
+    assert locations == {"/welcome"}
+    assert len(stored(app)) == 1
+
+
+def test_a_corrected_answer_replaces_the_first_one_and_nothing_else(app: Flask, buyer: FlaskClient) -> None:
+    form = {**ANSWERS, "csrf_token": csrf_token(buyer.get("/signup").text)}
+    buyer.post("/signup", data=form)
+    [before] = stored(app)
+
+    buyer.post("/signup", data={**form, "email": "ada@example.com"})
+
+    [after] = stored(app)
+    assert (after.id, after.created_at, after.email) == (before.id, before.created_at, "ada@example.com")
+    assert after.updated_at > before.updated_at
+
+
+def test_the_form_of_one_purchase_is_not_taken_for_another(app: Flask, buyer: FlaskClient, sandbox: Sandbox) -> None:
+    form = {**ANSWERS, "csrf_token": csrf_token(buyer.get("/signup").text)}
+    buyer.post("/", data={TOKEN: factories.token(sandbox, account_id="999988887777")})
+
+    response = buyer.post("/signup", data=form)
+
+    assert response.status_code == 422
+    assert "another purchase" in response.text
+    assert "•••• •••• 7777" in response.text
+    assert stored(app) == []
+
+
+def test_the_form_of_one_purchase_is_taken_after_a_second_click(
+    app: Flask, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    purchase = sandbox.world.buy(Order(product_code=CODE))
+    client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
+    form = {**ANSWERS, "csrf_token": csrf_token(client.get("/signup").text)}
+    client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
+
+    response = client.post("/signup", data=form)
+
+    assert response.location == "/welcome"
+    assert len(stored(app)) == 1
+
+
+def test_a_browser_without_a_purchase_is_told_what_to_do(client: FlaskClient) -> None:
+    shown = client.get("/signup")
+    sent = client.post("/signup", data=ANSWERS)
+
+    assert shown.status_code == sent.status_code == 403
+    assert "Manage subscriptions" in shown.text
+    assert "https://app.acme.example/login" in shown.text
+
+
+def test_a_cookie_of_another_key_is_no_purchase(client: FlaskClient) -> None:
+    client.set_cookie("session", "eyJTdWJzY3JpcHRpb25JZCI6IjEifQ.aaaaaa.forged", domain="localhost")
+
+    assert client.get("/signup").status_code == 403
+
+
+def test_a_registered_customer_has_no_second_form(buyer: FlaskClient) -> None:
+    send(buyer)
+
+    assert buyer.get("/signup").location == "/welcome"
+
+
+def test_markup_in_an_answer_is_shown_as_text(buyer: FlaskClient) -> None:
+    hostile = '"><script>alert(1)</script>'
+
+    _, page = send(buyer, company=hostile, email="wrong")
+    send(buyer, company=hostile)
+    welcome = buyer.get("/welcome").text
+
+    assert "<script" not in page + welcome
+    assert "&lt;script&gt;" in page
+    assert "&lt;script&gt;" in welcome
+
+
+def test_a_subscription_that_the_database_forgot_is_recorded_with_the_answers(app: Flask, buyer: FlaskClient) -> None:
+    form = {**ANSWERS, "csrf_token": csrf_token(buyer.get("/signup").text)}
+    with app.app_context(), database.current().writing.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM subscriptions")
+
+    response = buyer.post("/signup", data=form)
+
+    assert response.location == "/welcome"
+    assert len(stored(app)) == 1
