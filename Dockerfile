@@ -4,7 +4,7 @@ COPY requirements.txt .
 RUN python -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir --require-hashes --requirement requirements.txt
 
 FROM python:3.13-slim
-ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1
+ENV PATH=/opt/venv/bin:$PATH
 WORKDIR /srv/foyer
 COPY --from=build /opt/venv /opt/venv
 COPY wsgi.py gunicorn.conf.py ./

@@ -1,8 +1,17 @@
 """How gunicorn serves Foyer: two processes of many threads, because a landing mostly waits for AWS."""
 
+import os
+import shutil
 import tempfile
+from typing import Any
 
-from app.settings import THREADS
+# The workers count together in these files; prometheus_client looks for the folder when it is first imported.
+COUNTED = tempfile.mkdtemp(prefix="foyer-metrics-") if "PROMETHEUS_MULTIPROC_DIR" not in os.environ else ""
+os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", COUNTED)
+
+from prometheus_client import multiprocess  # noqa: E402
+
+from app.settings import THREADS  # noqa: E402
 
 wsgi_app = "wsgi:app"
 preload_app = True
@@ -12,6 +21,15 @@ threads = THREADS
 timeout = 30
 graceful_timeout = 20
 keepalive = 75  # longer than a load balancer keeps an idle connection (60 s)
-max_requests = 0
 control_socket_disable = True
-raw_env = [f"PROMETHEUS_MULTIPROC_DIR={tempfile.mkdtemp(prefix='foyer-metrics-')}"]
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Forget the gauges of a worker that has gone; its counts stay."""
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(_server: Any) -> None:
+    """Remove the folder that was made for this run."""
+    if COUNTED:
+        shutil.rmtree(COUNTED, ignore_errors=True)

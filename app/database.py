@@ -1,21 +1,20 @@
 """The engine of one process and the transactions that run on it."""
 
 import random
+import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
-from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
-from uuid import UUID
+from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
 from flask import Flask, current_app
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import Connection, Engine, TextualSelect, bindparam, create_engine, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import DeclarativeBase, Session
 
+from app import sqlite
 from app.errors import DatabaseUnavailable
 from app.settings import Settings
 
@@ -26,21 +25,43 @@ log = structlog.get_logger()
 ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 0.05
 SERIALIZATION_FAILURES = {"40001", "40P01"}
-SQLITE_PRAGMAS = ("busy_timeout = 5000", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
+# No transaction waits for AWS, so that a few connections serve many threads, and PostgreSQL's usual 100 serve
+# several processes.
+CONNECTIONS = 16
+# A database that hangs must not hold the buyer, nor the thread that serves them.
+POSTGRESQL_LIMITS = {
+    "connect_timeout": 3,
+    "tcp_user_timeout": 5000,
+    "options": "-c statement_timeout=5000 -c lock_timeout=4000 -c idle_in_transaction_session_timeout=10000",
+}
 
 
 class Database:
     """Two views of one connection pool: transactions that only read, and transactions that write."""
 
-    def __init__(self, settings: Settings, connections: int) -> None:
-        options: dict[str, Any] = {"pool_size": connections, "max_overflow": 0, "pool_timeout": 5}
-        # A failed statement must not carry a buyer's answers into the log.
-        self.reading: Engine = create_engine(settings.sqlalchemy_url, hide_parameters=True, **options)
-        if self.reading.dialect.name == "sqlite":
-            _make_folder(self.reading)
-            event.listen(self.reading, "connect", _set_pragmas)
-            event.listen(self.reading, "begin", _begin)
-        self.writing: Engine = self.reading.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+    def __init__(self, settings: Settings) -> None:
+        url = settings.sqlalchemy_url
+        self.reading: Engine = create_engine(
+            url,
+            pool_size=CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=sqlite.WAIT_SECONDS,
+            connect_args={} if url.get_backend_name() == "sqlite" else POSTGRESQL_LIMITS,
+            # A failed statement must not carry a buyer's answers into the log.
+            hide_parameters=True,
+        )
+        self.writing: Engine = self.reading.execution_options(**sqlite.BEGIN_WRITING)
+        self._writers: sqlite.Writers | None = None
+        if url.get_backend_name() == "sqlite":
+            sqlite.prepare(self.reading)
+            self._writers = sqlite.Writers(self.writing)
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Return what the work returns, once its transaction is on disk."""
+        if self._writers:
+            return self._writers.write(work)
+        with self.writing.begin() as connection:
+            return work(connection)
 
     @property
     def engines(self) -> dict[str, Engine]:
@@ -50,7 +71,7 @@ class Database:
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Keep the database on the application; no connection is opened before it is used."""
-    app.extensions["sqlalchemy"] = Database(settings, app.config["THREADS"])
+    app.extensions["sqlalchemy"] = Database(settings)
 
 
 def current() -> Database:
@@ -59,34 +80,43 @@ def current() -> Database:
     return database
 
 
-def transaction(work: Callable[Concatenate[Session, P], T]) -> Callable[P, T]:
+def transaction(work: Callable[Concatenate[Connection, P], T]) -> Callable[P, T]:
     """Make a function that writes one transaction: committed when it returns, rolled back when it raises.
 
     A transaction that the database could not serialize, or that met a connection which had died, runs again.
     What it raises when the database cannot be used is DatabaseUnavailable.
     """
-    return _run(work, lambda: current().writing)
+
+    @wraps(work)
+    def write(*args: P.args, **kwargs: P.kwargs) -> T:
+        return _tried(lambda: current().write(lambda connection: work(connection, *args, **kwargs)))
+
+    return write
 
 
 def query(work: Callable[Concatenate[Session, P], T]) -> Callable[P, T]:
     """Make a function that only reads one transaction, under the same rules as `transaction`."""
-    return _run(work, lambda: current().reading)
 
-
-def _run(work: Callable[Concatenate[Session, P], T], engine: Callable[[], Engine]) -> Callable[P, T]:
     @wraps(work)
-    def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                with Session(engine(), expire_on_commit=False) as session, session.begin():
-                    return work(session, *args, **kwargs)
-            except (DBAPIError, PoolTimeout) as error:
-                if attempt == ATTEMPTS or not _is_passing(error):
-                    raise _named(error) from error
-            time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311  # spreads out the losers
-        raise AssertionError("unreachable")
+    def read(*args: P.args, **kwargs: P.kwargs) -> T:
+        def once() -> T:
+            with Session(current().reading, expire_on_commit=False) as session, session.begin():
+                return work(session, *args, **kwargs)
 
-    return run
+        return _tried(once)
+
+    return read
+
+
+def _tried(once: Callable[[], T]) -> T:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return once()
+        except (DBAPIError, PoolTimeout) as error:
+            if attempt == ATTEMPTS or not _is_passing(error):
+                raise _named(error) from error
+        time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311  # spreads out the losers
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _is_passing(error: DBAPIError | PoolTimeout) -> bool:
@@ -96,33 +126,37 @@ def _is_passing(error: DBAPIError | PoolTimeout) -> bool:
 
 
 def _named(error: DBAPIError | PoolTimeout) -> Exception:
-    if isinstance(error, OperationalError | InterfaceError | PoolTimeout):
-        return DatabaseUnavailable(type(error).__name__)
+    # A statement cancelled for its time and a corrupt SQLite file are faults of the database, not of ours.
+    if isinstance(error, OperationalError | InterfaceError | InternalError | PoolTimeout) or _is_corrupt(error):
+        return DatabaseUnavailable(_code(error))
     return error
 
 
-def _make_folder(engine: Engine) -> None:
-    if engine.url.database and engine.url.database != ":memory:":
-        Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+def _is_corrupt(error: DBAPIError) -> bool:
+    return type(error.orig) is sqlite3.DatabaseError
 
 
-def _set_pragmas(connection: Any, _record: object) -> None:
-    # The driver would begin transactions by itself, too late and never IMMEDIATE.
-    connection.isolation_level = None
-    for pragma in SQLITE_PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}")
+def _code(error: DBAPIError | PoolTimeout) -> str:
+    cause = getattr(error, "orig", error)
+    return " ".join(filter(None, (type(cause).__name__, getattr(cause, "sqlstate", None) or _sqlite_name(cause))))
 
 
-def _begin(connection: Connection) -> None:
-    # A reader that turns writer half-way fails at once when another writes: writers take their lock first.
-    connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+def _sqlite_name(cause: BaseException) -> str | None:
+    return getattr(cause, "sqlite_errorname", None)
 
 
-def upsert(
-    session: Session, model: type[Any], natural_key: str, values: dict[str, Any], changes: dict[str, Any]
-) -> UUID:
-    """Insert a row or, where the natural key is taken, make the changes to that one; return the row's id."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = insert(model).values(values).on_conflict_do_update(index_elements=[natural_key], set_=changes)
-    row_id: UUID = session.execute(statement.returning(model.id)).scalar_one()
-    return row_id
+def upsert(model: type[DeclarativeBase], natural_key: str, changes: Mapping[str, str]) -> TextualSelect:
+    """Return the statement that inserts a row or, where the natural key is taken, changes that one.
+
+    `changes` gives each column's new value in SQL; it answers the row's id. SQLite and PostgreSQL read the same
+    text. As text it is made once: SQLAlchemy compiles its own kind of upsert anew at each execution, which
+    costs more than all else that a landing does here.
+    """
+    columns = model.__table__.columns
+    insert = text(
+        f"INSERT INTO {model.__tablename__} ({', '.join(column.name for column in columns)})"  # noqa: S608  # names of our own
+        f" VALUES ({', '.join(f':{column.name}' for column in columns)})"
+        f" ON CONFLICT ({natural_key}) DO UPDATE SET {', '.join(f'{name} = {new}' for name, new in changes.items())}"
+        " RETURNING id"
+    )
+    return insert.bindparams(*(bindparam(column.name, type_=column.type) for column in columns)).columns(columns.id)

@@ -2,7 +2,14 @@
 
 
 class FoyerError(Exception):
-    """Something a buyer or the seller has to hear about."""
+    """Something a buyer or the seller has to hear about.
+
+    `code` tells the operator more: AWS's or the database's own name for what went wrong.
+    """
+
+    def __init__(self, code: str = "") -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class MissingToken(FoyerError):
@@ -26,10 +33,6 @@ class MarketplaceError(FoyerError):
 
     `code` is AWS's error code, or the name of botocore's exception where no answer came.
     """
-
-    def __init__(self, code: str = "") -> None:
-        super().__init__(code)
-        self.code = code
 
 
 class InvalidToken(MarketplaceError):

@@ -1,5 +1,6 @@
 """The sign-up form: what a buyer is asked, and what is accepted."""
 
+import re
 from unicodedata import category
 
 from flask_wtf import FlaskForm
@@ -8,22 +9,41 @@ from wtforms.validators import DataRequired, Email, Length, Optional, Regexp
 
 from app.services.registrations import Answers
 
-PHONE = r"^[0-9+().\-/ x#*]{5,50}$"
+# Letters only before an extension's number. Empty is in it: what nobody can see is an answer to Optional.
+PHONE = re.compile(r"^((?:[0-9+().\-/ #*,]|(?:ext|x)(?=[. ]{0,2}[0-9])){5,})?$", re.IGNORECASE)
+LINE_END = re.compile("\r\n?|[\u2028\u2029]")
+# ZWNJ and ZWJ at the edge of a word, where they join nothing.
+IDLE_JOINERS = re.compile("(?<![\u200c\u200d])[\u200c\u200d]+(?!\\S)|(?<!\\S)[\u200c\u200d]+")
 
 
 def one_line(value: str | None) -> str | None:
-    """Return the text on one line, without control characters and needless spaces."""
-    return " ".join(_without_controls(value).split()) if value else value
+    """Return the text on one line, without invisible characters and needless spaces."""
+    return " ".join(_visible(value).split()) if value else value
 
 
 def lines(value: str | None) -> str | None:
-    """Return the text without control characters but line ends, and without white space around it."""
-    return _without_controls(value).strip() if value else value
+    r"""Return the text without invisible characters and white space around it, each line ended by \n.
+
+    Browsers count a line end as one character and send two.
+    """
+    return LINE_END.sub("\n", _visible(value)).strip() if value else value
 
 
-def _without_controls(value: str) -> str:
-    # No keyboard makes them; a database refuses some and a terminal obeys others.
-    return "".join(character for character in value if category(character) not in {"Cc", "Cs"} or character in "\r\n\t")
+def phone_number(value: str | None) -> str | None:
+    """Return the number on one line, with every kind of dash as a hyphen: contacts lists print the longer ones."""
+    line = one_line(value)
+    return "".join("-" if category(character) == "Pd" else character for character in line) if line else line
+
+
+def _visible(value: str) -> str:
+    # No keyboard makes controls; a database refuses some and a terminal obeys others. Format characters can turn
+    # the text around them or fill in a field with nothing, but two of them spell words in Persian, Sinhala and emoji.
+    kept = (
+        character
+        for character in value
+        if category(character) not in {"Cc", "Cf", "Cs"} or character in "\r\n\t\u200c\u200d"
+    )
+    return IDLE_JOINERS.sub("", "".join(kept))
 
 
 def needed(message: str) -> DataRequired:
@@ -68,7 +88,7 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
             at_most(50),
             Regexp(PHONE, message="Enter a phone number like +1 555 010 0199, or leave this empty."),
         ],
-        filters=[one_line],
+        filters=[phone_number],
         render_kw={"autocomplete": "tel"},
     )
     notes = TextAreaField(

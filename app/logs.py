@@ -41,7 +41,8 @@ def _configure(settings: Settings) -> None:
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
         # Standard output belongs to what a command was asked for.
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        # One write a line: the lines of several processes never mix.
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
     )
     handler = logging.StreamHandler(wsgi_errors_stream)  # type: ignore[call-overload]  # a proxy of one
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(renderer, foreign_pre_chain=shared))

@@ -2,13 +2,16 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from flask import Flask, current_app
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from app.errors import UnknownProduct
 from app.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 URL_PATTERN = r"^https?://[^\s/@]+(/\S*)?$"
 EMAIL_PATTERN = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
@@ -19,11 +22,18 @@ class Product(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    code: str = Field(min_length=1, max_length=255)
-    name: str = Field(min_length=1, max_length=200)
-    pricing: Literal["subscription", "contract", "contract-with-consumption"] = "subscription"
-    sign_in_url: str = Field(pattern=URL_PATTERN, max_length=2048)
-    support_email: str = Field(pattern=EMAIL_PATTERN, max_length=254)
+    # Each description completes "it must be": it is what the seller reads in place of the pattern.
+    code: str = Field(min_length=1, max_length=255, description="a product code of 1 to 255 characters")
+    name: str = Field(min_length=1, max_length=200, description="text of 1 to 200 characters")
+    pricing: Literal["subscription", "contract", "contract-with-consumption"] = Field(
+        default="subscription", description="subscription, contract or contract-with-consumption"
+    )
+    sign_in_url: str = Field(
+        pattern=URL_PATTERN, max_length=2048, description="an address such as https://app.acme.example/login"
+    )
+    support_email: str = Field(
+        pattern=EMAIL_PATTERN, max_length=254, description="an e-mail address such as help@acme.example"
+    )
 
 
 class Products(dict[str, Product]):
@@ -81,15 +91,35 @@ def _product(code: str, table: object, settings: Settings) -> Product:
         fields = TypeAdapter(dict[str, object]).validate_python(table)
         return Product.model_validate({**fields, "code": code})
     except ValidationError as error:
-        faults = [f"{_where(code, fault['loc'], settings)}: {fault['msg']}." for fault in error.errors()]
+        faults = [f"{_where(code, fault, settings)}: {_reason(fault)}" for fault in error.errors()]
         raise SettingsError(*faults) from None
 
 
-def _where(code: str, loc: tuple[int | str, ...], settings: Settings) -> str:
-    field = str(loc[0]) if loc else ""
+def _where(code: str, fault: "ErrorDetails", settings: Settings) -> str:
+    field = _field(fault)
     if settings.products_file:
         return f"{settings.products_file}, [products.{code}] {field}".rstrip()
-    return "SUPPORT_EMAIL" if field == "support_email" else f"PRODUCT_{field.upper()}"
+    return _setting(field).upper()
+
+
+def _reason(fault: "ErrorDetails") -> str:
+    field = _field(fault)
+    if not field:
+        return "it must be a table."
+    if field not in Product.model_fields:
+        *others, last = (name for name in Product.model_fields if name != "code")
+        return f"no such field. There are {', '.join(others)} and {last}."
+    if fault["type"] == "missing" or fault["input"] is None:
+        return f"it is not set. {Settings.model_fields[_setting(field)].description}"
+    return f"it must be {Product.model_fields[field].description}."
+
+
+def _field(fault: "ErrorDetails") -> str:
+    return str(fault["loc"][0]) if fault["loc"] else ""
+
+
+def _setting(field: str) -> str:
+    return field if field == "support_email" else f"product_{field}"
 
 
 def init_app(app: Flask, settings: Settings) -> None:

@@ -51,8 +51,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.session_interface = SecureCookieSessionInterface()
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
-    app.extensions["trusted_hosts"] = settings.trusted_hosts
+        # Not X-Forwarded-Host: a load balancer that keeps Host passes on whatever the browser put there.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     app.before_request(lambda: _refuse_strange_hosts(settings.trusted_hosts))
     app.after_request(lambda response: _protect(response, secure))
 

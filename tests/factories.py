@@ -53,9 +53,14 @@ def environment(database_url: str, aws_url: str) -> dict[str, str]:
 
 
 def clear_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take every setting, and whatever boto3 would read, out of the environment."""
+    """Take every setting, and whatever boto3 would read, out of the environment; and the proxies."""
     ours = {name.upper() for name in Settings.model_fields}
-    for name in [*ours, "AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION", "AWS_CONFIG_FILE"]:
+    endpoints = {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_MARKETPLACE_METERING", "AWS_ENDPOINT_URL_STS"}
+    sources = {"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"}
+    files = {"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"}
+    proxies = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
+    proxies |= {name.upper() for name in proxies}
+    for name in ours | endpoints | sources | files | proxies | {"AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION"}:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -81,10 +86,10 @@ def with_database(url: str, name: str) -> str:
 
 @contextmanager
 def running(app: Flask) -> Iterator[Flask]:
-    """Give the application's threads and connections back at the end."""
+    """Give the application's connections back at the end."""
     app.testing = True
     yield app
-    app.extensions["aws.calls"].shutdown(cancel_futures=True)
+    app.extensions["aws.calls"].close()
     with app.app_context():
         database.current().reading.dispose()
 

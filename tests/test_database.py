@@ -1,12 +1,15 @@
 """Transactions on both databases: durable, tried again where that helps, and named where it does not."""
 
+import socket
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from uuid import uuid4
 
 import pytest
 from flask import Flask
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.orm import Session
 
 from app import create_app, database
@@ -35,8 +38,8 @@ def test_a_sqlite_writer_takes_its_lock_at_once_and_a_reader_none(app: Flask, da
     other = sqlite3.connect(database_url.removeprefix("sqlite:///"), timeout=0, isolation_level=None)
 
     @transaction
-    def writer(session: Session) -> None:
-        session.execute(text("SELECT 1"))
+    def writer(connection: Connection) -> None:
+        connection.execute(text("SELECT 1"))
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             other.execute("BEGIN IMMEDIATE")
 
@@ -52,8 +55,8 @@ def test_a_sqlite_writer_takes_its_lock_at_once_and_a_reader_none(app: Flask, da
 
 def test_what_raises_is_rolled_back(app: Flask) -> None:
     @transaction
-    def half_done(session: Session) -> None:
-        session.execute(text("UPDATE alembic_version SET version_num = 'x'"))
+    def half_done(connection: Connection) -> None:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'x'"))
         raise LookupError
 
     with app.app_context():
@@ -63,36 +66,32 @@ def test_what_raises_is_rolled_back(app: Flask) -> None:
             assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() != "x"
 
 
+INSERT = text(
+    "INSERT INTO subscriptions (id, purchase_key, product_code, status, hints, created_at, last_seen_at)"
+    " VALUES (:id, :key, 'p', 'pending', '{}', now(), now())"
+)
+
+
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_transaction_that_could_not_be_serialized_runs_again(app: Flask) -> None:
     both_have_read = threading.Barrier(2)
     attempts: list[str] = []
 
     @transaction
-    def add_one(session: Session, name: str) -> None:
+    def add_one(connection: Connection, name: str) -> None:
         attempts.append(name)
-        session.execute(text("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"))
-        count = session.scalar(text("SELECT count(*) FROM subscriptions"))
+        connection.execute(text("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"))
+        count = connection.scalar(text("SELECT count(*) FROM subscriptions"))
         if attempts.count(name) == 1:
             both_have_read.wait(10)
-        values = {"id": f"0000000{len(name)}-0000-7000-8000-000000000000", "key": f"{name} after {count}"}
-        session.execute(
-            text(
-                "INSERT INTO subscriptions (id, purchase_key, product_code, status, hints, created_at, last_seen_at)"
-                " VALUES (:id, :key, 'p', 'pending', '{}', now(), now())"
-            ),
-            values,
-        )
+        connection.execute(INSERT, {"id": uuid4().hex, "key": f"{name} after {count}"})
 
     def run(name: str) -> None:
         with app.app_context():
             add_one(name)
 
-    threads = [threading.Thread(target=run, args=(name,)) for name in ("a", "bb")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(run, ("a", "b")))
 
     with app.app_context(), database.current().reading.connect() as connection:
         keys = list(connection.execute(text("SELECT purchase_key FROM subscriptions")).scalars())
@@ -130,6 +129,29 @@ def test_a_database_that_is_away_has_a_name_of_its_own() -> None:
 
     with factories.running(create_app(settings)) as app, app.app_context(), pytest.raises(DatabaseUnavailable):
         one()
+
+
+def test_a_database_that_never_answers_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/nothing"
+
+        with factories.running(create_app(factories.settings(database_url=url))) as app:
+            response = app.test_client().get("/readyz")
+
+    assert response.status_code == 503
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_statement_that_takes_too_long_is_the_databases_fault(app: Flask) -> None:
+    @query
+    def linger(session: Session) -> None:
+        session.execute(text("SET LOCAL statement_timeout = 10"))
+        session.execute(text("SELECT pg_sleep(60)"))
+
+    with app.app_context(), pytest.raises(DatabaseUnavailable) as raised:
+        linger()
+
+    assert raised.value.code == "QueryCanceled 57014"
 
 
 def test_the_migrations_make_the_models_tables(app: Flask) -> None:

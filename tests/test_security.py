@@ -1,7 +1,7 @@
 """Cookies, hosts, proxies and headers."""
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from flask.testing import FlaskClient
 
 from app import create_app
@@ -80,10 +80,14 @@ def test_only_trusted_hosts_are_answered_but_for_health(environment: pytest.Monk
 
 def test_forwarded_headers_count_only_for_the_proxies_that_stand_in_front(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TRUSTED_HOSTS", "buy.acme.example")
-    forged = {"X-Forwarded-Host": "buy.acme.example"}
+    forged = {"X-Forwarded-Host": "buy.acme.example", "X-Forwarded-For": "203.0.113.9, 198.51.100.7"}
+    seen: list[str | None] = []
 
-    with factories.running(create_app()) as app:
-        assert app.test_client().get("/", base_url="http://evil.example", headers=forged).status_code == 400
-    environment.setenv("TRUSTED_PROXIES", "1")
-    with factories.running(create_app()) as app:
-        assert app.test_client().get("/", base_url="http://10.0.0.7", headers=forged).status_code == 200
+    for hops in (0, 1, 2):
+        environment.setenv("TRUSTED_PROXIES", str(hops))
+        with factories.running(create_app()) as app:
+            app.before_request(lambda: seen.append(request.remote_addr))
+            app.test_client().get("/", base_url="http://buy.acme.example", headers=forged)
+            assert app.test_client().get("/", base_url="http://evil.example", headers=forged).status_code == 400
+
+    assert seen == ["127.0.0.1", "198.51.100.7", "203.0.113.9"]

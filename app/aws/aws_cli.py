@@ -6,13 +6,13 @@ https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-returncodes.html
 
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
+from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
 from botocore.loaders import create_loader
 from botocore.model import ServiceModel
 from botocore.utils import ArgumentGenerator
 from botocore.validate import validate_parameters
 
-from app.aws import clients
+from app.aws import clients, faults
 
 INVALID_INPUT = 252
 NO_CREDENTIALS = 253
@@ -61,13 +61,13 @@ def resolve_customer(parameters: dict[str, Any]) -> dict[str, Any]:
     """
     _check(parameters)
     try:
-        answer = clients.current().metering.resolve_customer(**parameters)
+        answer = clients.current().metering(clients.OPERATOR).resolve_customer(**parameters)
     except NoCredentialsError as error:
         advice = 'You can configure credentials by running "aws login".'
         raise CommandError(NO_CREDENTIALS, f"An error occurred (NoCredentials): {error}. {advice}") from error
     except ClientError as error:
         raise CommandError(REFUSED_BY_AWS, _without_token(str(error), parameters)) from error
-    except (BotoCoreError, ValueError) as error:  # botocore says ValueError to an endpoint that is not a URL
+    except faults.WITHOUT_ANSWER as error:
         raise CommandError(ANYTHING_ELSE, str(error)) from error
     return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
 

@@ -1,6 +1,8 @@
 """One process's clients to AWS: each made at its first use, after the fork, and shared by all threads."""
 
 import threading
+import time
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,9 @@ from botocore.credentials import (
     CredentialProvider,
     CredentialResolver,
     DeferredRefreshableCredentials,
+    RefreshableCredentials,
 )
+from botocore.exceptions import NoCredentialsError
 from flask import Flask, current_app
 
 from app.settings import Settings
@@ -21,50 +25,96 @@ if TYPE_CHECKING:
     from mypy_boto3_meteringmarketplace import MarketplaceMeteringClient
     from mypy_boto3_sts import STSClient
 
-# A browser waits for the answer: a connection that hangs is given up early enough for another try.
-CONNECT_SECONDS = 2
-READ_SECONDS = 4
-ATTEMPTS = 3
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a call may take: seconds to connect, seconds to be answered, and how often it is tried in all."""
+
+    connect_seconds: float
+    read_seconds: float
+    attempts: int = 1
+
+    @property
+    def seconds(self) -> float:
+        """What one attempt takes at the most."""
+        return self.connect_seconds + self.read_seconds
+
+
+OPERATOR = Patience(2, 4, attempts=3)
+ROLE = Patience(1, 2)
+MISSING_SECONDS = 1
 
 
 class Clients:
-    """AWS clients with the seller's Region, role and time limits."""
+    """AWS clients with the seller's Region and role."""
 
     def __init__(self, settings: Settings, connections: int) -> None:
         self._settings = settings
+        self._connections = connections
         self._lock = threading.Lock()
-        self._config = Config(
-            region_name=settings.aws_region,
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-            max_pool_connections=connections,
-            tcp_keepalive=True,
-        )
         self._session: boto3.Session | None = None
-        self._metering: MarketplaceMeteringClient | None = None
+        self._missing_until = 0.0
+        self._metering: dict[Patience, MarketplaceMeteringClient] = {}
 
-    @property
-    def metering(self) -> "MarketplaceMeteringClient":
-        """The Marketplace Metering client, which has ResolveCustomer."""
-        if self._metering is None:
+    def metering(self, patience: Patience) -> "MarketplaceMeteringClient":
+        """Return the Marketplace Metering client, which has ResolveCustomer.
+
+        Raises:
+            NoCredentialsError: there are none; the next call looks for them again.
+        """
+        if patience not in self._metering:
             with self._lock:
-                if self._metering is None:
-                    self._metering = self._publisher().client("meteringmarketplace", config=self._config)
-        return self._metering
+                if patience not in self._metering:
+                    config = self._config(patience)
+                    self._metering[patience] = self._publisher().client("meteringmarketplace", config=config)
+        return self._metering[patience]
 
     def sts(self) -> "STSClient":
-        """Return a Security Token Service client that says whose credentials these are."""
+        """Return a Security Token Service client that says whose credentials these are.
+
+        Raises:
+            NoCredentialsError: there are none.
+        """
         with self._lock:
-            return self._publisher().client("sts", config=self._config)
+            return self._publisher().client("sts", config=self._config(OPERATOR))
+
+    def credentials_are_fresh(self) -> bool:
+        """Return whether a call can be signed at once, without asking anybody for credentials."""
+        credentials = self._session.get_credentials() if self._session else None
+        return credentials is not None and not (
+            isinstance(credentials, RefreshableCredentials) and credentials.refresh_needed()
+        )
+
+    def _config(self, patience: Patience) -> Config:
+        return Config(
+            region_name=self._settings.aws_region,
+            connect_timeout=patience.connect_seconds,
+            read_timeout=patience.read_seconds,
+            retries={"mode": "standard", "total_max_attempts": patience.attempts},
+            max_pool_connections=self._connections,
+            tcp_keepalive=True,
+            # botocore's own is put together anew, twice, for each call.
+            user_agent="foyer",
+        )
 
     def _publisher(self) -> boto3.Session:
         """Return a session of the account that published the product: only that one can resolve."""
         if self._session is None:
+            # Those who waited while somebody looked in vain do not look once more each, one after another.
+            if time.monotonic() < self._missing_until:
+                raise NoCredentialsError
             session = botocore.session.Session()
             if self._settings.marketplace_role_arn:
                 role = self._role(self._settings.marketplace_role_arn)
                 session.register_component("credential_provider", CredentialResolver([role]))
+            credentials = None
+            try:
+                credentials = session.get_credentials()
+            finally:
+                self._missing_until = 0 if credentials else time.monotonic() + MISSING_SECONDS
+            # A client made without credentials would never look for them again.
+            if credentials is None:
+                raise NoCredentialsError
             self._session = boto3.Session(botocore_session=session, region_name=self._settings.aws_region)
         return self._session
 
@@ -72,7 +122,7 @@ class Clients:
         source = botocore.session.Session()
         arguments = {"RoleSessionName": "foyer", "ExternalId": self._settings.marketplace_role_external_id}
         return PublisherRole(
-            partial(source.create_client, config=self._config),
+            partial(source.create_client, config=self._config(ROLE)),
             source.get_credentials(),
             role_arn,
             {name: value for name, value in arguments.items() if value},

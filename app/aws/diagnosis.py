@@ -58,7 +58,7 @@ def try_resolving() -> str:
     try:
         marketplace.resolve(MADE_UP_TOKEN)
     except (InvalidToken, ExpiredToken):
-        return clients.current().metering.meta.endpoint_url
+        return clients.current().metering(clients.OPERATOR).meta.endpoint_url
     except PermissionDenied as error:
         raise (RoleRefused(error.code) if _is_about_the_role(error.__cause__) else error) from error.__cause__
     raise IncompleteAnswer("Resolved")

@@ -5,15 +5,26 @@ caller's own credentials (HTTP 403, https://docs.aws.amazon.com/awsconsolehelpdo
 Status and message tell them apart; the code alone does not.
 """
 
+from socket import gaierror
+
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConfigNotFound,
+    ConfigParseError,
     CredentialRetrievalError,
+    InvalidConfigError,
+    LoginError,
+    MetadataRetrievalError,
+    MissingDependencyException,
     NoAuthTokenError,
     NoCredentialsError,
     PartialCredentialsError,
     ProfileNotFound,
+    RefreshWithMFAUnsupportedError,
+    SSOError,
     TokenRetrievalError,
+    UnknownCredentialError,
 )
 from botocore.parsers import ResponseParserError
 
@@ -58,16 +69,29 @@ BY_CODE: dict[str, type[MarketplaceError]] = {
 }
 
 CREDENTIAL_ERRORS = (
+    ConfigNotFound,
+    ConfigParseError,
     CredentialRetrievalError,
+    InvalidConfigError,
+    LoginError,
+    MetadataRetrievalError,
+    MissingDependencyException,
     NoAuthTokenError,
     NoCredentialsError,
     PartialCredentialsError,
     ProfileNotFound,
+    RefreshWithMFAUnsupportedError,
+    SSOError,
     TokenRetrievalError,
+    UnknownCredentialError,
 )
 
-# What botocore raises where AWS gave no answer; the last three over an endpoint that is not a URL, or not AWS's.
-WITHOUT_ANSWER = (BotoCoreError, KeyError, ResponseParserError, ValueError)
+# botocore's own errors of a connection are OSErrors, some of them, and so are Python's.
+CONNECTION_ERRORS = (BotoCoreError, ConnectionError, TimeoutError, gaierror)
+
+# What botocore raises where AWS gave no answer: OSError over a file or a program that was to give credentials,
+# the last three over an endpoint that is not a URL, or not AWS's.
+WITHOUT_ANSWER = (BotoCoreError, OSError, KeyError, ResponseParserError, ValueError)
 
 
 def named(error: ClientError) -> MarketplaceError:
@@ -83,8 +107,14 @@ def named(error: ClientError) -> MarketplaceError:
 
 def without_answer(error: Exception) -> MarketplaceError:
     """Return our name for a call that never got an answer from AWS."""
-    kind = CredentialsRefused if isinstance(error, CREDENTIAL_ERRORS) else MarketplaceUnavailable
+    kind = CredentialsRefused if _gave_no_credentials(error) else MarketplaceUnavailable
     return kind(type(error).__name__)
+
+
+def _gave_no_credentials(error: Exception) -> bool:
+    if isinstance(error, CREDENTIAL_ERRORS):
+        return True
+    return isinstance(error, OSError) and not isinstance(error, CONNECTION_ERRORS)
 
 
 def _is_about_credentials(error: ClientError) -> bool:

@@ -3,6 +3,8 @@
 Follows https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-metering_ResolveCustomer.html
 """
 
+import random
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +12,18 @@ from typing import Any
 from botocore.exceptions import ClientError
 from flask import Flask, current_app
 
-from app.aws import clients, faults
-from app.errors import IncompleteAnswer, MarketplaceUnavailable
+from app.aws import faults
+from app.aws.clients import Clients, Patience
+from app.errors import IncompleteAnswer, MarketplaceUnavailable, Throttled
 
-# A buyer is watching a blank page: past this they are told that AWS is slow.
+# A buyer is watching a blank page: past this they are told that AWS is slow. A slow AWS is given nearly all of
+# it once; one that fails quickly is asked again, in a hurry, while there is time. The time to connect is for each
+# of an endpoint's addresses, of which there can be several.
 BUDGET_SECONDS = 5
+FIRST = Patience(0.7, 3.5)
+AGAIN = Patience(0.5, 1)
+ATTEMPTS = 3
+PAUSE_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,52 @@ class Customer:
     agreement_id: str | None
 
 
+class Calls:
+    """The application's calls to ResolveCustomer, and whether the last one that ended was answered."""
+
+    def __init__(self, aws: Clients, threads: int) -> None:
+        self._aws = aws
+        # No thread starts before it is needed.
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="aws")
+        self._answered = False
+
+    def ask(self, token: str, deadline: float) -> dict[str, Any]:
+        """Return AWS's answer, by the deadline on the monotonic clock.
+
+        botocore's timeouts bound neither a name look-up nor the search for credentials. Where one of them may
+        come, after a fault or at the start, the call runs on a thread that can be left behind when time is up;
+        while all is well it runs on the caller's, because the change of threads costs a fifth of a landing.
+
+        Raises:
+            TimeoutError: the deadline came first.
+        """
+        patience = FIRST if time.monotonic() + FIRST.seconds <= deadline else AGAIN
+        if self._answered and self._aws.credentials_are_fresh():
+            return self._call(token, patience)
+        call = self._threads.submit(self._call, token, patience)
+        try:
+            return call.result(max(deadline - time.monotonic(), 0))
+        except TimeoutError:
+            call.cancel()
+            raise
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def _call(self, token: str, patience: Patience) -> dict[str, Any]:
+        answered = False
+        try:
+            answer = dict(self._aws.metering(patience).resolve_customer(RegistrationToken=token))
+            answered = True
+        except ClientError:
+            answered = True
+            raise
+        finally:
+            self._answered = answered
+        return answer
+
+
 def resolve(token: str) -> Customer:
     """Return the customer whose browser brought the registration token.
 
@@ -39,17 +94,17 @@ def resolve(token: str) -> Customer:
         ApiDisabled, CredentialsRefused, PermissionDenied: the seller has to mend the set-up.
         IncompleteAnswer: AWS named no product, or no customer.
     """
-    calls: ThreadPoolExecutor = current_app.extensions["aws.calls"]
-    call = calls.submit(_call, clients.current(), token)
-    try:
-        return customer(call.result(BUDGET_SECONDS))
-    except TimeoutError as error:
-        call.cancel()
-        raise MarketplaceUnavailable("TimeBudgetExceeded") from error
-    except ClientError as error:
-        raise faults.named(error) from error
-    except faults.WITHOUT_ANSWER as error:
-        raise faults.without_answer(error) from error
+    deadline = time.monotonic() + BUDGET_SECONDS
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return customer(_ask(token, deadline))
+        except (Throttled, MarketplaceUnavailable):
+            # Buyers who were refused together do not come again together.
+            pause = random.uniform(0, PAUSE_SECONDS * attempt)  # noqa: S311
+            if attempt == ATTEMPTS or time.monotonic() + pause + AGAIN.seconds > deadline:
+                raise
+        time.sleep(pause)
+    raise AssertionError("the last attempt returns or raises")
 
 
 def customer(answer: dict[str, Any]) -> Customer:
@@ -74,13 +129,17 @@ def customer(answer: dict[str, Any]) -> Customer:
 
 
 def init_app(app: Flask) -> None:
-    """Give the application the threads its calls run on; no thread starts before the first call.
-
-    botocore's timeouts bound neither a name look-up nor an assumed role nor several tries together:
-    a call on its own thread can be left behind when the buyer's time is up.
-    """
-    app.extensions["aws.calls"] = ThreadPoolExecutor(app.config["THREADS"], thread_name_prefix="aws")
+    """Keep the application's calls; none is made before the first buyer comes."""
+    app.extensions["aws.calls"] = Calls(app.extensions["aws"], app.config["THREADS"])
 
 
-def _call(aws: clients.Clients, token: str) -> dict[str, Any]:
-    return dict(aws.metering.resolve_customer(RegistrationToken=token))
+def _ask(token: str, deadline: float) -> dict[str, Any]:
+    calls: Calls = current_app.extensions["aws.calls"]
+    try:
+        return calls.ask(token, deadline)
+    except TimeoutError as error:
+        raise MarketplaceUnavailable("TimeBudgetExceeded") from error
+    except ClientError as error:
+        raise faults.named(error) from error
+    except faults.WITHOUT_ANSWER as error:
+        raise faults.without_answer(error) from error

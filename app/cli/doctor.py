@@ -23,7 +23,8 @@ ADVICE: dict[type[MarketplaceError], str] = {
     diagnosis.RoleRefused: "These credentials may not assume the role. Allow them sts:AssumeRole on "
     "MARKETPLACE_ROLE_ARN and name them in its trust policy, with MARKETPLACE_ROLE_EXTERNAL_ID if that asks for one.",
     CredentialsRefused: "The AWS credentials are missing, wrong or expired. Give this machine an IAM role, or renew "
-    "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; check its clock.",
+    "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; check its clock. Where AWS_PROFILE or "
+    "AWS_WEB_IDENTITY_TOKEN_FILE is set, check every file that they name, or sign in again with `aws sso login`.",
     PermissionDenied: "These credentials may not resolve registration tokens. Allow the IAM action "
     'aws-marketplace:ResolveCustomer on Resource "*".',
     ApiDisabled: "ResolveCustomer is disabled in this Region. Set AWS_REGION to another one, such as us-east-1.",

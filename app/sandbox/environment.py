@@ -8,7 +8,18 @@ from pathlib import Path
 from app.sandbox import catalogue
 from app.settings import INSTANCE
 
+ENDPOINT = "AWS_ENDPOINT_URL"
+THIS_MACHINE = ("127.0.0.1", "localhost")
 PORTS = {"APP_PORT": "8000", "STOREFRONT_PORT": "8001", "AWS_PORT": "8002"}
+
+
+def chosen(command: Mapping[str, str], file: Mapping[str, str | None]) -> dict[str, str]:
+    """Return what the command's own environment sets, and what `.env` sets beside it.
+
+    A `.env` may be production's: the database and the AWS that it names are not for trying things out.
+    """
+    elsewhere = ("DATABASE_URL", ENDPOINT)
+    return {name: value for name, value in file.items() if value and not name.startswith(elsewhere)} | dict(command)
 
 
 def complete(chosen: Mapping[str, str], instance: Path = INSTANCE) -> dict[str, str]:
@@ -27,15 +38,31 @@ def complete(chosen: Mapping[str, str], instance: Path = INSTANCE) -> dict[str, 
         "LOG_FORMAT": "console",
         "SESSION_COOKIE_SECURE": "false",
     }
-    if "AWS_ENDPOINT_URL" not in chosen:
-        ours["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{ports['AWS_PORT']}"
-        # A profile from daily work would be asked for credentials that nothing here needs.
-        chosen.pop("AWS_PROFILE", None)
+    if ENDPOINT not in chosen:
+        chosen = _nothing_but(f"http://127.0.0.1:{ports['AWS_PORT']}", chosen)
     if "PRODUCT_CODE" not in chosen:
         ours["PRODUCTS_FILE"] = str(catalogue.PRODUCTS_FILE)
     if "SECRET_KEY" not in chosen:
         ours["SECRET_KEY"] = _secret_key(instance / "secret-key")
-    return ours | chosen | ports
+    # What `.env` sets has been chosen from already: flask is not to read it again.
+    return ours | chosen | ports | _without_proxy(chosen) | {"FLASK_SKIP_DOTENV": "1"}
+
+
+def _nothing_but(endpoint: str, chosen: Mapping[str, str]) -> dict[str, str]:
+    """Return the chosen environment with this endpoint for every call to AWS, and no way past it."""
+    # A profile from daily work would be asked for credentials that nothing here needs.
+    profiles = {"AWS_PROFILE", "AWS_DEFAULT_PROFILE"}
+    kept = {name: value for name, value in chosen.items() if name not in profiles and not name.startswith(ENDPOINT)}
+    return {**kept, ENDPOINT: endpoint, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false"}
+
+
+def _without_proxy(chosen: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables, in both spellings, that keep calls within this machine from a proxy."""
+    listed = chosen.get("no_proxy") or chosen.get("NO_PROXY", "")
+    hosts = [host.strip() for host in listed.split(",") if host.strip()]
+    # A star stands for every host only while it stands alone.
+    value = listed if hosts == ["*"] else ",".join(dict.fromkeys([*hosts, *THIS_MACHINE]))
+    return {"no_proxy": value, "NO_PROXY": value}
 
 
 def _port(name: str, value: str) -> str:

@@ -7,9 +7,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import click
-from dotenv import load_dotenv
+from dotenv import dotenv_values
 from honcho.manager import Manager
 from honcho.printer import Message, Printer
 
@@ -24,6 +25,14 @@ ANNOUNCEMENT = """
 
   Ctrl-C stops everything. What you register is kept for the next time.
 """
+
+COMPLAINT = """
+  After {seconds:g} seconds this is not answering:
+{shut}
+  Look above for the last lines marked {names}. Open the address to see what it says. Ctrl-C stops everything.
+"""
+
+PATIENCE_SECONDS = 60
 
 FLASK = (sys.executable, "-m", "flask", "--app", "wsgi")
 
@@ -46,8 +55,7 @@ def run() -> int:
     Raises:
         SystemExit: a port is in use, or the database cannot be migrated.
     """
-    load_dotenv(".env")
-    settings = environment.complete(os.environ)
+    settings = environment.complete(environment.chosen(os.environ, dotenv_values(".env")))
     doors.refuse_busy({name: settings[name] for name in environment.PORTS})
     _migrate(settings)
     click.echo("Starting ...")
@@ -78,7 +86,7 @@ def _migrate(settings: Mapping[str, str]) -> None:
 
 def _loop(manager: Manager, settings: Mapping[str, str]) -> None:
     over = threading.Event()
-    announcement = threading.Thread(target=_announce, args=(settings, over))
+    announcement = threading.Thread(target=announce, args=(settings, over, PATIENCE_SECONDS))
     announcement.start()
     try:
         manager.loop()
@@ -87,10 +95,29 @@ def _loop(manager: Manager, settings: Mapping[str, str]) -> None:
         announcement.join()
 
 
-def _announce(settings: Mapping[str, str], over: threading.Event) -> None:
+def announce(settings: Mapping[str, str], over: threading.Event, patience_seconds: float) -> None:
+    """Say where to click once every door is open; say which are not when the patience is at its end."""
     app, storefront = _app_url(settings), f"http://127.0.0.1:{settings['STOREFRONT_PORT']}"
-    if doors.wait_until_open([f"{app}/readyz", storefront], over):
+    shut = {f"{app}/readyz": "app", storefront: "sandbox"}
+    complaint = threading.Timer(patience_seconds, _complain, (shut, patience_seconds))
+    complaint.start()
+    with ThreadPoolExecutor() as waiting:
+        for url in tuple(shut):
+            waiting.submit(_wait, url, shut, over)
+    complaint.cancel()
+    if not shut:
         click.echo(ANNOUNCEMENT.format(app=app, storefront=storefront))
+
+
+def _wait(url: str, shut: dict[str, str], over: threading.Event) -> None:
+    if doors.wait_until_open([url], over):
+        del shut[url]
+
+
+def _complain(shut: Mapping[str, str], seconds: float) -> None:
+    if late := dict(shut):
+        urls = "\n".join(f"    {url}" for url in late)
+        click.echo(COMPLAINT.format(seconds=seconds, shut=urls, names=" and ".join(late.values())))
 
 
 def _app_url(settings: Mapping[str, str]) -> str:

@@ -20,7 +20,8 @@ def obstacle() -> str | None:
         return "The database cannot be reached. Check DATABASE_URL and that the database is running."
     if found is None:
         return f"The database has no tables yet. {UPGRADE}"
-    if found != newest_revision():
+    # Newer tables are no obstacle: while an update rolls out, the processes before it go on serving.
+    if found < newest_revision():
         return f"The database is at revision {found}, this version needs {newest_revision()}. {UPGRADE}"
     return None
 

@@ -1,11 +1,11 @@
 """Registrations: the sign-up form's answers, one for each subscription."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -28,35 +28,46 @@ class Answers:
     notes: str | None = None
 
 
-def complete(arrival: Arrival, answers: Answers) -> UUID:
-    """Keep the answers for the purchase, and return the registration's id.
+KEEP = upsert(
+    Registration,
+    natural_key="subscription_id",
+    changes={name: f"excluded.{name}" for name in [*(field.name for field in fields(Answers)), "updated_at"]},
+)
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A registration as it now stands on disk: its id, its subscription's, and when its answers were kept."""
+
+    registration_id: UUID
+    subscription_id: UUID
+    at: datetime
+
+
+def complete(arrival: Arrival, answers: Answers) -> Completed:
+    """Keep the answers for the purchase.
 
     The same purchase again is the same registration: its latest answers stand, and nothing else of it changes.
 
     Raises:
         DatabaseUnavailable: nothing was kept; the buyer has to send the answers again.
     """
-    registration_id = _keep(arrival, answers)
-    log.info("registration.completed", registration=str(registration_id))
-    return registration_id
+    completed = _keep(arrival, answers, datetime.now(UTC))
+    log.info("registration.completed", registration=str(completed.registration_id))
+    return completed
 
 
 @transaction
-def _keep(session: Session, arrival: Arrival, answers: Answers) -> UUID:
-    now = datetime.now(UTC)
-    changes = {**asdict(answers), "updated_at": now}
-    return upsert(
-        session,
-        Registration,
-        natural_key="subscription_id",
-        values={
-            "id": uuid7(),
-            "subscription_id": subscriptions.record(session, arrival),
-            "created_at": now,
-            **changes,
-        },
-        changes=changes,
-    )
+def _keep(connection: Connection, arrival: Arrival, answers: Answers, now: datetime) -> Completed:
+    subscription_id = subscriptions.remember(connection, arrival)
+    row = {
+        "id": uuid7(),
+        "subscription_id": subscription_id,
+        "created_at": now,
+        "updated_at": now,
+        **asdict(answers),
+    }
+    return Completed(connection.execute(KEEP, row).scalar_one(), subscription_id, now)
 
 
 @query

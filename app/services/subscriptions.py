@@ -2,16 +2,35 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Connection, TextualSelect, text
+from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from app.aws.marketplace import Customer
 from app.database import query, transaction, upsert
 from app.models import Subscription
+
+# What AWS answers last stands; what it leaves out stays as it was.
+FILLED_IN = ("customer_aws_account_id", "customer_identifier", "license_arn", "agreement_id", "offer_type")
+ARRIVE = upsert(
+    Subscription,
+    natural_key="purchase_key",
+    changes={
+        "last_seen_at": "excluded.last_seen_at",
+        **{name: f"coalesce(excluded.{name}, subscriptions.{name})" for name in FILLED_IN},
+        "hints": "CASE CAST(excluded.hints AS TEXT) WHEN '{}' THEN subscriptions.hints ELSE excluded.hints END",
+    },
+)
+# A form that was open for long knows nothing newer than what is stored.
+REMEMBER = upsert(Subscription, natural_key="purchase_key", changes={"last_seen_at": "subscriptions.last_seen_at"})
+ADOPT = text(
+    "UPDATE subscriptions SET purchase_key = :license WHERE purchase_key = :known_key"
+    " AND status NOT IN ('ended', 'failed')"
+    " AND (agreement_id IS NULL OR agreement_id = :agreement)"
+    " AND NOT EXISTS (SELECT 1 FROM subscriptions WHERE purchase_key = :license)"
+)
 
 
 @dataclass(frozen=True)
@@ -24,37 +43,40 @@ class Arrival:
 
 
 @transaction
-def arrive(session: Session, arrival: Arrival) -> UUID:
+def arrive(connection: Connection, arrival: Arrival) -> UUID:
     """Record that the purchase has been seen, and return its subscription's id.
 
-    A purchase seen before keeps all it has: this only fills in what was not known.
+    What AWS answers now stands; nothing that it leaves out, and nothing that came of events, is touched.
     """
-    return record(session, arrival)
+    return _record(connection, arrival, ARRIVE)
 
 
-def record(session: Session, arrival: Arrival) -> UUID:
-    """Record the arrival within the caller's transaction, and return the subscription's id."""
+def remember(connection: Connection, arrival: Arrival) -> UUID:
+    """Return the subscription's id within the caller's transaction; record it only where it is not stored yet."""
+    return _record(connection, arrival, REMEMBER)
+
+
+def _record(connection: Connection, arrival: Arrival, statement: TextualSelect) -> UUID:
     customer = arrival.customer
-    if customer.license_arn:
-        _adopt(session, customer)
+    if customer.license_arn and customer.customer_identifier:
+        _adopt(connection, customer)
     now = datetime.now(UTC)
-    known = {name: value for name, value in _described(arrival).items() if value}
-    return upsert(
-        session,
-        Subscription,
-        natural_key="purchase_key",
-        values={
-            "id": uuid7(),
-            "purchase_key": purchase_key(customer),
-            "product_code": customer.product_code,
-            "status": "pending",
-            "hints": {},
-            "created_at": now,
-            "last_seen_at": now,
-            **known,
-        },
-        changes={"last_seen_at": now, **known},
-    )
+    row = {
+        "id": uuid7(),
+        "purchase_key": purchase_key(customer),
+        "product_code": customer.product_code,
+        "customer_aws_account_id": customer.account_id,
+        "customer_identifier": customer.customer_identifier,
+        "license_arn": customer.license_arn,
+        "agreement_id": customer.agreement_id,
+        "status": "pending",
+        "offer_type": arrival.offer_type,
+        "hints": arrival.hints,
+        "created_at": now,
+        "last_seen_at": now,
+    }
+    row_id: UUID = connection.execute(statement, row).scalar_one()
+    return row_id
 
 
 @query
@@ -69,31 +91,16 @@ def purchase_key(customer: Customer) -> str:
 
 
 def _key_without_license(customer: Customer) -> str:
-    return f"{customer.product_code}/{customer.customer_identifier or customer.account_id}"
+    if customer.customer_identifier:
+        return f"{customer.product_code}/{customer.customer_identifier}"
+    # One account may buy twice; its agreement tells the purchases apart.
+    return "/".join(filter(None, (customer.product_code, customer.account_id, customer.agreement_id)))
 
 
-def _described(arrival: Arrival) -> dict[str, Any]:
-    customer = arrival.customer
-    return {
-        "customer_aws_account_id": customer.account_id,
-        "customer_identifier": customer.customer_identifier,
-        "license_arn": customer.license_arn,
-        "agreement_id": customer.agreement_id,
-        "offer_type": arrival.offer_type,
-        "hints": arrival.hints,
-    }
+def _adopt(connection: Connection, customer: Customer) -> None:
+    """Give a purchase that was stored before its listing had licenses the license it has now.
 
-
-def _adopt(session: Session, customer: Customer) -> None:
-    """Give a purchase that was stored before its listing had licenses the license it has now."""
-    other = aliased(Subscription)
-    session.execute(
-        update(Subscription)
-        .where(
-            Subscription.purchase_key == _key_without_license(customer),
-            Subscription.agreement_id.is_(None) | (Subscription.agreement_id == customer.agreement_id),
-            ~exists(select(other.id).where(other.purchase_key == customer.license_arn)),
-        )
-        .values(purchase_key=customer.license_arn)
-        .execution_options(synchronize_session=False)
-    )
+    Only old listings, which still send the customer identifier, have such purchases.
+    """
+    keys = {"known_key": _key_without_license(customer), "license": customer.license_arn}
+    connection.execute(ADOPT, {**keys, "agreement": customer.agreement_id})

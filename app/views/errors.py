@@ -1,6 +1,6 @@
 """The fault table: each exception's status, page and log level, for every way a request can fail."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from flask import Flask, Response, g, render_template, request
@@ -71,7 +71,7 @@ def answer(error: Exception) -> Response:
 def answer_http(error: HTTPException) -> Response:
     """Answer what Flask itself refuses: no such page, wrong method, too much sent, a strange host."""
     logs.note(type(error).__name__)
-    response = _page(BY_STATUS.get(error.code or 500, BAD_REQUEST))
+    response = _page(BY_STATUS.get(error.code or 500, replace(BAD_REQUEST, status=error.code or 500)))
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return response

@@ -28,6 +28,7 @@ def show() -> str:
 @blueprint.post("/")
 def arrive() -> Response:
     """Resolve the buyer's registration token and send them on to the form."""
+    visit.end()
     token = registration_token()
     with metrics.resolve_duration.time():
         customer = marketplace.resolve(token)

@@ -17,9 +17,9 @@ def signup() -> Response | str | tuple[str, int]:
     purchase = visit.current()
     form = SignupForm()
     if form.validate_on_submit():
-        registration_id = registrations.complete(purchase.arrival, form.answers())
-        visit.remember_registration()
-        logs.note("completed", registration=str(registration_id))
+        completed = registrations.complete(purchase.arrival, form.answers())
+        visit.remember(completed)
+        logs.note("completed", registration=str(completed.registration_id))
         return redirect(url_for("welcome.welcome"), 303)
     if request.method != "POST" and registrations.of_subscription(purchase.subscription_id):
         return redirect(url_for("welcome.welcome"), 303)

@@ -10,7 +10,9 @@ from flask import current_app, session
 from app import products
 from app.aws.marketplace import Customer
 from app.errors import NoPurchase
+from app.models import Registration
 from app.products import Product
+from app.services.registrations import Completed
 from app.services.subscriptions import Arrival
 
 
@@ -23,10 +25,14 @@ class Visit:
     product: Product
 
 
-def begin(arrival: Arrival, subscription_id: UUID) -> None:
-    """Start this browser's session anew with the purchase it came with."""
-    customer = arrival.customer
+def end() -> None:
+    """Forget whatever purchase this browser came with before."""
     session.clear()
+
+
+def begin(arrival: Arrival, subscription_id: UUID) -> None:
+    """Start this browser's session with the purchase it came with."""
+    customer = arrival.customer
     session.permanent = True
     session.update(
         CustomerIdentifier=customer.customer_identifier,
@@ -63,14 +69,15 @@ def current() -> Visit:
     )
 
 
-def remember_registration() -> None:
-    """Note that this browser sent the form, so that it may see in full what it sent."""
-    session["Registered"] = True
+def remember(completed: Completed) -> None:
+    """Note what this browser has sent, so that it may see in full what it sent, and that alone."""
+    session["SubscriptionId"] = str(completed.subscription_id)
+    session["Registered"] = completed.at.isoformat()
 
 
-def has_registered() -> bool:
-    """Return whether this browser sent the form for its purchase."""
-    return bool(session.get("Registered"))
+def has_sent(registration: Registration) -> bool:
+    """Return whether these answers are the ones that this browser sent."""
+    return session.get("Registered") == registration.updated_at.isoformat()
 
 
 def _form_secret(subscription_id: UUID) -> str:

@@ -22,5 +22,5 @@ def welcome() -> Response | str:
         product=purchase.product,
         registration=registration,
         subscription=subscriptions.find(purchase.subscription_id),
-        in_full=visit.has_registered(),
+        in_full=visit.has_sent(registration),
     )

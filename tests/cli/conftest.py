@@ -32,6 +32,8 @@ def sign_up(app: Flask) -> SignUp:
 
     def complete(customer: dict[str, Any] | None = None, **answers: Any) -> UUID:
         with app.app_context():
-            return registrations.complete(factories.arrival(**customer or {}), factories.answers(**answers))
+            return registrations.complete(
+                factories.arrival(**customer or {}), factories.answers(**answers)
+            ).registration_id
 
     return complete

@@ -108,6 +108,27 @@ def test_without_credentials_both_checks_that_need_them_say_so(doctor: Doctor, e
 
 
 @on_sqlite
+@pytest.mark.parametrize(
+    "profile",
+    ["credential_process = /missing/program", "web_identity_token_file = /missing/token\nrole_arn = " + ROLE, "["],
+    ids=["credential process", "web identity", "not a profile"],
+)
+def test_a_profile_that_names_what_is_not_there_is_told_by_both_checks_that_need_it(
+    doctor: Doctor, environment: pytest.MonkeyPatch, tmp_path: Path, profile: str
+) -> None:
+    (tmp_path / "config").write_text(f"[profile seller]\n{profile}\n")
+    environment.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    environment.setenv("AWS_PROFILE", "seller")
+    environment.delenv("AWS_ACCESS_KEY_ID")
+    environment.delenv("AWS_SECRET_ACCESS_KEY")
+
+    failures = failing(doctor())
+
+    assert failures.keys() == {"credentials", "ResolveCustomer"}
+    assert all("every file that they name" in advice for advice in failures.values())
+
+
+@on_sqlite
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "no URL at all"])
 def test_an_endpoint_that_cannot_be_reached_is_told(doctor: Doctor, environment: pytest.MonkeyPatch, url: str) -> None:
     environment.setenv("AWS_ENDPOINT_URL", url)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import requests
@@ -46,5 +46,6 @@ def _wait_until_ready(server: "subprocess.Popen[bytes]", url: str) -> None:
             if requests.get(url, timeout=5).ok:
                 return
         except requests.ConnectionError:
-            time.sleep(0.05)
+            with suppress(subprocess.TimeoutExpired):
+                server.wait(0.05)
     raise AssertionError(f"gunicorn did not answer at {url}")

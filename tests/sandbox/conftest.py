@@ -10,12 +10,19 @@ from botocore.config import Config
 from justhtml import JustHTML
 
 from app.sandbox.server import Sandbox
+from tests import factories
 
 if TYPE_CHECKING:
     from mypy_boto3_meteringmarketplace import MarketplaceMeteringClient
 
 Connect = Callable[..., Any]
 Visit = Callable[[str], JustHTML]
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may have a proxy, which knows nothing of this machine's ports."""
+    factories.clear_environment(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +16,8 @@ from typing import IO
 import pytest
 import requests
 
-from app.sandbox import catalogue
+from app.sandbox import catalogue, everything
+from app.sandbox.server import Sandbox
 from tests.sandbox.test_doors import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +62,14 @@ def read_until(process: Running, pattern: str) -> re.Match[str]:
         if found := re.search(pattern, line):
             return found
     raise AssertionError("".join(lines))
+
+
+def wait_for(capsys: pytest.CaptureFixture[str], text: str) -> str:
+    shown, deadline = "", time.monotonic() + 20
+    while text not in shown and time.monotonic() < deadline:
+        time.sleep(0.1)
+        shown += capsys.readouterr().out
+    return shown
 
 
 def test_flask_sandbox_runs_until_it_is_stopped(tmp_path: Path) -> None:
@@ -115,3 +126,35 @@ def test_everything_starts_says_where_to_click_and_stops_without_an_orphan(tmp_p
     assert "Traceback" not in output
     for port in ports.values():
         socket.create_server(("127.0.0.1", int(port))).close()
+
+
+def test_the_database_in_the_sellers_file_is_left_alone(tmp_path: Path) -> None:
+    ports = {name: free_port() for name in ("APP_PORT", "STOREFRONT_PORT", "AWS_PORT")}
+    chosen = settings(tmp_path, PYTHONPATH=str(ROOT), **ports)
+    del chosen["DATABASE_URL"], chosen["SECRET_KEY"]
+    # The key stops the start before a database is opened: this checkout's own stays as it is, too.
+    (tmp_path / ".env").write_text("DATABASE_URL=production://\nSECRET_KEY=short\n")
+    command = [sys.executable, "-m", "app.sandbox.everything"]
+
+    ended = subprocess.run(command, cwd=tmp_path, env=chosen, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 1
+    assert "SECRET_KEY: " in ended.stderr
+    assert "DATABASE_URL: " not in ended.stderr
+
+
+def test_a_door_that_stays_shut_is_named_and_the_others_are_not(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shut = {"APP_PORT": free_port(), "STOREFRONT_PORT": sandbox.storefront_url.rpartition(":")[2]}
+    over = threading.Event()
+    announcement = threading.Thread(target=everything.announce, args=(shut, over, 2))
+
+    announcement.start()
+    shown = wait_for(capsys, "not answering")
+    over.set()
+    announcement.join()
+
+    assert f"http://localhost:{shut['APP_PORT']}/readyz" in shown
+    assert "marked app" in shown
+    assert sandbox.storefront_url not in shown

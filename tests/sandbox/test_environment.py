@@ -51,6 +51,61 @@ def test_a_profile_from_daily_work_is_not_asked_for_credentials(tmp_path: Path) 
     assert "AWS_PROFILE" not in settings
 
 
+@pytest.mark.parametrize(
+    "name", ["AWS_DEFAULT_PROFILE", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_MARKETPLACE_METERING"]
+)
+def test_nothing_leads_past_the_sandbox(tmp_path: Path, name: str) -> None:
+    chosen = {name: "https://sts.amazonaws.com", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
+
+    settings = environment.complete(chosen, tmp_path)
+
+    assert name not in settings
+    assert settings["AWS_ENDPOINT_URL"] == "http://127.0.0.1:8002"
+    assert settings["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] == "false"
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"])
+def test_where_production_is_counts_in_the_commands_own_environment_alone(name: str) -> None:
+    elsewhere = {name: "postgresql://production"}
+
+    from_file = environment.chosen({}, elsewhere)
+    from_command = environment.chosen(elsewhere, {name: "of the file"})
+
+    assert name not in from_file
+    assert from_command[name] == "postgresql://production"
+
+
+def test_the_file_gives_what_the_command_does_not() -> None:
+    chosen = environment.chosen({"APP_PORT": "9000"}, {"APP_PORT": "7000", "LOG_FORMAT": "json", "BARE": None})
+
+    assert chosen["APP_PORT"] == "9000"
+    assert chosen["LOG_FORMAT"] == "json"
+    assert "BARE" not in chosen
+
+
+def test_the_processes_do_not_read_the_file_again(tmp_path: Path) -> None:
+    settings = environment.complete({}, tmp_path)
+
+    assert settings["FLASK_SKIP_DOTENV"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ({}, "127.0.0.1,localhost"),
+        ({"no_proxy": "acme.example"}, "acme.example,127.0.0.1,localhost"),
+        ({"NO_PROXY": "acme.example, localhost"}, "acme.example,localhost,127.0.0.1"),
+        ({"no_proxy": "*"}, "*"),
+    ],
+    ids=["none", "another host", "one of them", "all"],
+)
+def test_no_proxy_is_asked_for_this_machine(tmp_path: Path, chosen: dict[str, str], expected: str) -> None:
+    settings = environment.complete({"http_proxy": "http://proxy.example", **chosen}, tmp_path)
+
+    assert (settings["no_proxy"], settings["NO_PROXY"]) == (expected, expected)
+    assert settings["http_proxy"] == "http://proxy.example"
+
+
 def test_a_seller_of_one_product_gets_no_products_file(tmp_path: Path) -> None:
     settings = environment.complete({"PRODUCT_CODE": "mine"}, tmp_path)
 

@@ -157,7 +157,19 @@ def test_an_answer_without_a_license_is_still_a_purchase(app: Flask, client: Fla
     response = client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
 
     assert response.location == "/signup"
-    assert [subscription.purchase_key for subscription in stored(app)] == [f"{CODE}/012345678901"]
+    [subscription] = stored(app)
+    assert subscription.purchase_key == f"{CODE}/012345678901/{subscription.agreement_id}"
+
+
+def test_two_purchases_without_licenses_are_told_apart_by_their_agreements(
+    app: Flask, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    sandbox.world.faults = sandbox.world.faults.model_copy(update={"no_license_arn": True})
+
+    for _ in range(2):
+        client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
+
+    assert len({subscription.agreement_id for subscription in stored(app)}) == 2
 
 
 def test_a_second_license_of_one_account_is_a_second_subscription(
@@ -226,6 +238,14 @@ def test_a_visit_after_the_subscription_ended_does_not_revive_it(
     assert [subscription.status for subscription in stored(app)] == ["ended"]
 
 
+def test_a_landing_that_fails_forgets_it_too(client: FlaskClient, sandbox: Sandbox) -> None:
+    client.post("/", data={TOKEN: factories.token(sandbox)})
+
+    client.post("/", data={TOKEN: "made up"})
+
+    assert client.get("/signup").status_code == 403
+
+
 def test_a_landing_forgets_the_purchase_the_browser_came_with_before(client: FlaskClient, sandbox: Sandbox) -> None:
     client.post("/", data={TOKEN: factories.token(sandbox)})
     register(client)
@@ -234,22 +254,6 @@ def test_a_landing_forgets_the_purchase_the_browser_came_with_before(client: Fla
 
     with client.session_transaction() as session:
         assert "Registered" not in session
-
-
-def test_a_listing_that_gains_licenses_keeps_its_old_purchases(
-    app: Flask, client: FlaskClient, sandbox: Sandbox
-) -> None:
-    purchase = sandbox.world.buy(Order(product_code=CODE))
-    sandbox.world.faults = sandbox.world.faults.model_copy(update={"no_license_arn": True})
-    client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
-    register(client)
-    sandbox.world.faults = sandbox.world.faults.model_copy(update={"no_license_arn": False})
-
-    page = client.post("/", data={TOKEN: sandbox.world.mint(purchase)}, follow_redirects=True)
-
-    assert page.request.path == "/welcome"
-    [subscription] = stored(app)
-    assert subscription.purchase_key == subscription.license_arn is not None
 
 
 def test_an_unknown_product_stores_nothing(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:

@@ -8,13 +8,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app import database
+from app import create_app, database
 from app.models import Registration
 from app.sandbox.purchases import Order
 from app.sandbox.server import Sandbox
 from tests import factories
 from tests.factories import ANSWERS, CODE, TOKEN
-from tests.pages import csrf_token
+from tests.pages import CheckedClient, csrf_token
 
 
 @pytest.fixture
@@ -28,6 +28,18 @@ def send(client: FlaskClient, **answers: str) -> tuple[int, str]:
     form = {**ANSWERS, **answers, "csrf_token": csrf_token(client.get("/signup").text)}
     response = client.post("/signup", data=form)
     return response.status_code, response.text
+
+
+def without_database(environment: pytest.MonkeyPatch, buyer: FlaskClient) -> FlaskClient:
+    """Return the buyer's browser, at an application whose database is away."""
+    cookie = buyer.get_cookie("session", domain="localhost")
+    assert cookie
+    environment.setenv("DATABASE_URL", "sqlite:////nowhere/foyer.db")
+    app = create_app()
+    app.test_client_class = CheckedClient
+    browser = app.test_client()
+    browser.set_cookie("session", cookie.value, domain="localhost")
+    return browser
 
 
 def stored(app: Flask) -> list[Registration]:
@@ -68,6 +80,7 @@ def test_phone_and_notes_may_be_left_empty(app: Flask, buyer: FlaskClient) -> No
     [
         ("company", "", "Enter the name of your company."),
         ("company", "   ", "Enter the name of your company."),
+        ("company", "\u200b", "Enter the name of your company."),
         ("company", "x" * 201, "Shorten this to 200 characters or fewer."),
         ("full_name", "", "Enter your full name."),
         ("email", "", "Enter your email address."),
@@ -204,7 +217,34 @@ def test_a_subscription_that_the_database_forgot_is_recorded_with_the_answers(ap
     with app.app_context(), database.current().writing.begin() as connection:
         connection.exec_driver_sql("DELETE FROM subscriptions")
 
-    response = buyer.post("/signup", data=form)
+    response = buyer.post("/signup", data=form, follow_redirects=True)
 
-    assert response.location == "/welcome"
+    assert response.request.path == "/welcome"
     assert len(stored(app)) == 1
+
+
+def test_a_page_that_cannot_be_read_does_not_speak_of_answers(
+    environment: pytest.MonkeyPatch, buyer: FlaskClient
+) -> None:
+    shut_out = without_database(environment, buyer)
+
+    page = shut_out.get("/signup")
+
+    assert page.status_code == 503
+    assert "We cannot open this page just now" in page.text
+    assert "what you sent" not in page.text
+    assert "Try again</button>" in page.text
+
+
+def test_answers_that_cannot_be_saved_are_still_on_the_page(
+    environment: pytest.MonkeyPatch, buyer: FlaskClient
+) -> None:
+    form = {**ANSWERS, "csrf_token": csrf_token(buyer.get("/signup").text)}
+    shut_out = without_database(environment, buyer)
+
+    page = shut_out.post("/signup", data=form)
+
+    assert page.status_code == 503
+    assert "We could not save this just now" in page.text
+    assert "what you sent is still on this page" in page.text
+    assert 'value="Ada Lovelace"' in page.text

@@ -192,3 +192,33 @@ def test_a_set_up_that_botocore_refuses_exits_with_255(
     result = resolve("--registration-token", "X")
 
     assert seen(result) == told(255, text)
+
+
+def test_credentials_in_a_file_that_is_not_there_exit_with_255(
+    resolve: Resolve, environment: pytest.MonkeyPatch
+) -> None:
+    environment.delenv("AWS_ACCESS_KEY_ID")
+    environment.delenv("AWS_SECRET_ACCESS_KEY")
+    environment.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/eks")
+    environment.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/missing/token")
+
+    result = resolve("--registration-token", "X")
+
+    # botocore's own warning comes before it.
+    status, text, _ = told(255, "[Errno 2] No such file or directory: '/missing/token'")
+    assert result.exit_code == status
+    assert result.stderr.endswith(text)
+
+
+def test_credentials_of_a_program_that_is_not_there_exit_with_255(
+    resolve: Resolve, environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config").write_text("[profile seller]\ncredential_process = /missing/program\n")
+    environment.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    environment.setenv("AWS_PROFILE", "seller")
+    environment.delenv("AWS_ACCESS_KEY_ID")
+    environment.delenv("AWS_SECRET_ACCESS_KEY")
+
+    result = resolve("--registration-token", "X")
+
+    assert seen(result) == told(255, "[Errno 2] No such file or directory: '/missing/program'")

@@ -1,0 +1,97 @@
+"""Credentials: looked for again after a fault, and never at the cost of the buyer's time."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from app import create_app
+from app.aws import marketplace
+from app.errors import CredentialsRefused, FoyerError
+from app.sandbox.server import Sandbox
+from tests import factories
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+class Container(ThreadingHTTPServer):
+    """The endpoint from which a container gets its role's credentials; it can be out of order."""
+
+    works = False
+
+    def answer(self) -> tuple[int, str]:
+        expiration = (datetime.now(UTC) + timedelta(hours=6)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        body = f'{{"AccessKeyId": "testing", "SecretAccessKey": "x", "Token": "t", "Expiration": "{expiration}"}}'
+        return (200, body) if self.works else (500, "")
+
+
+class Question(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:  # http.server's name
+        assert isinstance(self.server, Container)
+        status, body = self.server.answer()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def container(environment: pytest.MonkeyPatch) -> Iterator[Container]:
+    """A seller's environment without keys, in a container whose role gives them."""
+    server = Container(("127.0.0.1", 0), Question)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    environment.delenv("AWS_ACCESS_KEY_ID")
+    environment.delenv("AWS_SECRET_ACCESS_KEY")
+    environment.setenv("AWS_SHARED_CREDENTIALS_FILE", "nowhere")
+    environment.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"http://127.0.0.1:{server.server_port}/")
+    environment.setenv("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "1")
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_credentials_that_were_missing_are_found_once_they_are_there(container: Container, sandbox: Sandbox) -> None:
+    token = factories.token(sandbox)
+
+    with factories.running(create_app()) as app, app.app_context():
+        with pytest.raises(CredentialsRefused):
+            marketplace.resolve(token)
+        container.works = True
+        deadline = time.monotonic() + 10
+        found = False
+        while not found and time.monotonic() < deadline:
+            with suppress(CredentialsRefused):
+                found = marketplace.resolve(token).product_code == factories.CODE
+
+    assert found
+
+
+def test_a_search_for_credentials_that_hangs_does_not_hold_the_buyers(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("AWS_ACCESS_KEY_ID")
+    environment.delenv("AWS_SECRET_ACCESS_KEY")
+    environment.setenv("AWS_SHARED_CREDENTIALS_FILE", "nowhere")
+
+    def wait(app_context: object) -> float:
+        started = time.monotonic()
+        with app.app_context(), pytest.raises(FoyerError):
+            marketplace.resolve("token")
+        return time.monotonic() - started
+
+    silent = socket.create_server(("127.0.0.1", 0), backlog=64)
+    environment.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"http://127.0.0.1:{silent.getsockname()[1]}/")
+    with factories.running(create_app()) as app, ThreadPoolExecutor(4) as buyers:
+        waits = list(buyers.map(wait, range(4)))
+        silent.close()
+
+    assert max(waits) < marketplace.BUDGET_SECONDS + 1

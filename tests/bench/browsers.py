@@ -1,0 +1,121 @@
+"""The load: browsers on kept-alive connections, and a load balancer that asks after health.
+
+They run in the bench's own process, which does nothing else meanwhile. Every answer is checked.
+"""
+
+import asyncio
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+GIVE_UP_SECONDS = 15
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+
+@dataclass
+class Tally:
+    """What came of a number of requests: seconds for each, the answers, and what was wrong with some."""
+
+    seconds: list[float] = field(default_factory=list)
+    answers: list[bytes] = field(default_factory=list)
+    errors: Counter[str] = field(default_factory=Counter)
+
+    def add(self, seconds: float, answer: bytes, expected: tuple[bytes, ...]) -> None:
+        """Count one answer, as an error unless it has all that is expected."""
+        self.seconds.append(seconds)
+        self.answers.append(answer)
+        if not all(part in answer for part in expected):
+            self.errors[answer.partition(b"\r\n")[0].decode(errors="replace")] += 1
+
+    def quantile(self, share: float) -> float:
+        """Return the seconds that this share of the requests took at the most."""
+        ordered = sorted(self.seconds)
+        return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else 0.0
+
+
+class Browser(asyncio.Protocol):
+    """One connection: sends its requests one after another and checks each answer."""
+
+    def __init__(self, requests: Iterator[bytes], expected: tuple[bytes, ...], tally: Tally) -> None:
+        self._requests, self._expected, self._tally = requests, expected, tally
+        self._received = b""
+        self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the first request."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._send()
+
+    def data_received(self, data: bytes) -> None:
+        """Count an answer that has come in whole, and send the next request."""
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        length = LENGTH.search(head)
+        if end and length and len(body) >= int(length[1]):
+            self._tally.add(time.perf_counter() - self._sent, self._received, self._expected)
+            self._received = b""
+            self._send()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Finish; losing the connection before the last answer is an error."""
+        if not self.finished.done():
+            self._tally.errors[f"connection lost: {type(exc).__name__}"] += 1
+            self.finished.set_result(None)
+
+    def _send(self) -> None:
+        request = next(self._requests, None)
+        if request is None:
+            self.finished.set_result(None)
+            self._transport.close()
+            return
+        self._sent = time.perf_counter()
+        self._transport.write(request)
+
+
+async def browse(
+    port: int, connections: int, requests: Iterator[bytes], expected: tuple[bytes, ...], spread: float = 0
+) -> Tally:
+    """Send all requests over so many connections, opened evenly over `spread` seconds."""
+    tally = Tally()
+    loop = asyncio.get_running_loop()
+    browsers: list[Browser] = []
+    for _ in range(connections):
+        opening = loop.create_connection(lambda: Browser(requests, expected, tally), "127.0.0.1", port)
+        browsers.append((await opening)[1])
+        await asyncio.sleep(spread / connections)
+    _, late = await asyncio.wait([browser.finished for browser in browsers], timeout=GIVE_UP_SECONDS)
+    tally.errors.update({"no answer": len(late)} if late else {})
+    return tally
+
+
+def until(seconds: float, requests: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield requests for so many seconds."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        yield next(requests)
+
+
+async def ask_after_health(port: int, seconds: float, every: float) -> Tally:
+    """Ask /healthz at a steady pace, each time over a new connection as a load balancer does."""
+    tally = Tally()
+    start = time.perf_counter()
+    asking: list[asyncio.Task[None]] = []
+    while (since := time.perf_counter() - start) < seconds:
+        asking.append(asyncio.create_task(_ask(port, tally)))
+        await asyncio.sleep(max(len(asking) * every - since, 0))
+    await asyncio.wait_for(asyncio.gather(*asking), GIVE_UP_SECONDS)
+    return tally
+
+
+async def _ask(port: int, tally: Tally) -> None:
+    start = time.perf_counter()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(HEALTHZ)
+    answer = await reader.read()
+    tally.add(time.perf_counter() - start, answer, (b"HTTP/1.1 200 ", b"ok"))
+    writer.close()
+    await writer.wait_closed()

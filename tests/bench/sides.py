@@ -1,0 +1,110 @@
+"""The two sides: Foyer as it is deployed, and the bare view, each under gunicorn on its own port."""
+
+import os
+import socket
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.settings import THREADS
+from tests.bench import browsers, processes
+from tests.bench.fake_aws import PRODUCT_CODE
+
+WORKERS = 2
+GUNICORN = ["-m", "gunicorn", "--bind"]
+# gunicorn.conf.py imports the app: to the bare view the same settings are given by hand.
+AS_FOYER = [
+    *("--workers", str(WORKERS), "--worker-class", "gthread", "--threads", str(THREADS), "--preload"),
+    *("--keep-alive", "75", "--no-control-socket", "--config", os.devnull),
+]
+BARE = [*AS_FOYER, "tests.bench.bare:app"]
+READY_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Side:
+    """A running server: its port, gunicorn's process, and what it took to start."""
+
+    port: int
+    pid: int
+    start_seconds: float
+    start_cpu_seconds: float
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time that gunicorn and its workers have taken so far."""
+        return processes.cpu_seconds(self.pid)
+
+    def worker_mb(self, kind: str) -> float:
+        """Return the median memory of a worker, in MB of `Rss` or `Pss`."""
+        workers = processes.family(self.pid)[1:]
+        return statistics.median(processes.memory_mb(pid, kind) for pid in workers)
+
+
+def environment(folder: Path, aws_port: int, database: Path) -> dict[str, str]:
+    """Return the environment both sides run in: the fake AWS, and nothing of this machine's own settings."""
+    return {
+        "PATH": os.environ["PATH"],
+        "TMPDIR": str(folder),
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{aws_port}",
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "SECRET_KEY": "for-the-bench-only-0123456789abcdef",
+        "DATABASE_URL": f"sqlite:///{database}",
+        "PRODUCT_CODE": PRODUCT_CODE,
+        "PRODUCT_NAME": "Acme Insights",
+        "PRODUCT_SIGN_IN_URL": "https://app.acme.example/login",
+        "SUPPORT_EMAIL": "help@acme.example",
+    }
+
+
+@contextmanager
+def foyer(folder: Path, aws_port: int, database: Path) -> Iterator[Side]:
+    """Serve Foyer, with gunicorn.conf.py as it is, from the first healthy answer on."""
+    with _served([], environment(folder, aws_port, database), folder / "foyer.log") as side:
+        yield side
+
+
+@contextmanager
+def bare(folder: Path, aws_port: int) -> Iterator[Side]:
+    """Serve the bare view from the first healthy answer on."""
+    with _served(BARE, environment(folder, aws_port, folder / "none"), folder / "bare.log") as side:
+        yield side
+
+
+@contextmanager
+def fake_aws(folder: Path, waits: list[float]) -> Iterator[tuple[int, list[int]]]:
+    """Serve the fake AWS, and give its process id and a port for each wait in seconds."""
+    arguments = ["-m", "tests.bench.fake_aws", *map(str, waits)]
+    with processes.started(arguments, {"PATH": os.environ["PATH"]}, folder / "aws.log") as process:
+        assert process.stdout
+        yield process.pid, [int(port) for port in process.stdout.readline().split()]
+
+
+@contextmanager
+def _served(arguments: list[str], variables: dict[str, str], log: Path) -> Iterator[Side]:
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
+        descriptor, port = listener.fileno(), listener.getsockname()[1]
+        start = time.perf_counter()
+        command = [*GUNICORN, f"fd://{descriptor}", *arguments]
+        with processes.started(command, variables, log, descriptor) as process:
+            _await_health(port, log)
+            yield Side(port, process.pid, time.perf_counter() - start, processes.cpu_seconds(process.pid))
+
+
+def _await_health(port: int, log: Path) -> None:
+    """Ask once: the socket listens already, so that the answer comes the moment a worker can give it."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), READY_SECONDS) as connection:
+            connection.sendall(browsers.HEALTHZ)
+            answer = connection.recv(1024)
+    except OSError:
+        answer = b""
+    if b" 200 " not in answer:
+        raise RuntimeError(f"not served; the last of its log:\n{log.read_text(errors='replace')[-2000:]}")
