@@ -1,9 +1,13 @@
 """How gunicorn serves Foyer: two processes of many threads, because a landing mostly waits for AWS."""
 
+import gc
 import os
 import shutil
 import tempfile
 from typing import Any
+
+# What is loaded at the start stays for good: to look through it for rubbish costs time now and at every later look.
+gc.disable()
 
 # The workers count together in these files; prometheus_client looks for the folder when it is first imported.
 COUNTED = tempfile.mkdtemp(prefix="foyer-metrics-") if "PROMETHEUS_MULTIPROC_DIR" not in os.environ else ""
@@ -22,6 +26,12 @@ timeout = 30
 graceful_timeout = 20
 keepalive = 75  # longer than a load balancer keeps an idle connection (60 s)
 control_socket_disable = True
+
+
+def when_ready(_server: Any) -> None:
+    """Leave what is loaded out of every later collection, in this process and in the workers it forks."""
+    gc.freeze()
+    gc.enable()
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -12,13 +12,15 @@ from tests.bench import measures, sides, stored
 from tests.bench.measures import Rounds
 from tests.bench.table import Row, heading
 
-AT_ONCE, MS_150, SECONDS_2 = 0.0, 0.15, 2.0
+AT_ONCE = 0.0
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured."""
+    """How much is measured: under which loads, each AWS's wait in seconds and a number of buyers, and how long."""
 
+    loads: tuple[tuple[float, int], ...] = ((AT_ONCE, 16), (0.15, 64))
+    slow: float = 2
     rounds: int = 7
     seconds: float = 2
     starts: int = 5
@@ -33,16 +35,17 @@ class Bench:
     def __init__(self, stack: ExitStack, size: Size) -> None:
         self._stack, self._size = stack, size
         self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="foyer-bench-")))
-        _, ports = stack.enter_context(sides.fake_aws(self._folder, [AT_ONCE, MS_150, SECONDS_2]))
-        self._aws = dict(zip((AT_ONCE, MS_150, SECONDS_2), ports, strict=True))
+        waits = [AT_ONCE, size.slow, *(wait for wait, _ in size.loads)]
+        _, ports = stack.enter_context(sides.fake_aws(self._folder, waits))
+        self._aws = dict(zip(waits, ports, strict=True))
         self.errors: Counter[str] = Counter()
 
     def lines(self) -> Iterator[str]:
         """Yield the table, line by line as it is measured."""
-        for wait, connections in ((AT_ONCE, 16), (MS_150, 64)):
+        for wait, connections in self._size.loads:
             yield heading(f"AWS answers after {wait * 1000:.0f} ms, {connections} buyers", "Foyer", "bare view")
             yield from map(str, self._landing(wait, connections))
-        yield heading("AWS answers after 2 s, 64 buyers wait", "Foyer", "")
+        yield heading(f"AWS answers after {self._size.slow:g} s, 64 buyers wait", "Foyer", "")
         yield from map(str, self._waiting())
         yield heading("Start-up", "Foyer", "imports")
         yield from map(str, self._start())
@@ -65,7 +68,7 @@ class Bench:
             yield _memory("memory per worker (PSS), MB", foyer, bare, "Pss")
 
     def _waiting(self) -> Iterator[Row]:
-        with sides.foyer(self._folder, self._aws[SECONDS_2], self._database("waiting", 0)) as foyer:
+        with sides.foyer(self._folder, self._aws[self._size.slow], self._database("waiting", 0)) as foyer:
             health, buyers = measures.health_while_waiting(foyer, 64, 2 + 2 * self._size.seconds)
         self.errors.update(health.errors + buyers.errors)
         p50, p99 = (health.quantile(share) * 1000 for share in (0.5, 0.99))
