@@ -7,25 +7,8 @@ Status and message tell them apart; the code alone does not.
 
 from socket import gaierror
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConfigNotFound,
-    ConfigParseError,
-    CredentialRetrievalError,
-    InvalidConfigError,
-    LoginError,
-    MetadataRetrievalError,
-    MissingDependencyException,
-    NoAuthTokenError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    RefreshWithMFAUnsupportedError,
-    SSOError,
-    TokenRetrievalError,
-    UnknownCredentialError,
-)
+from botocore import exceptions
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from app.errors import (
@@ -69,21 +52,21 @@ BY_CODE: dict[str, type[MarketplaceError]] = {
 }
 
 CREDENTIAL_ERRORS = (
-    ConfigNotFound,
-    ConfigParseError,
-    CredentialRetrievalError,
-    InvalidConfigError,
-    LoginError,
-    MetadataRetrievalError,
-    MissingDependencyException,
-    NoAuthTokenError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    RefreshWithMFAUnsupportedError,
-    SSOError,
-    TokenRetrievalError,
-    UnknownCredentialError,
+    exceptions.ConfigNotFound,
+    exceptions.ConfigParseError,
+    exceptions.CredentialRetrievalError,
+    exceptions.InvalidConfigError,
+    exceptions.LoginError,
+    exceptions.MetadataRetrievalError,
+    exceptions.MissingDependencyException,
+    exceptions.NoAuthTokenError,
+    exceptions.NoCredentialsError,
+    exceptions.PartialCredentialsError,
+    exceptions.ProfileNotFound,
+    exceptions.RefreshWithMFAUnsupportedError,
+    exceptions.SSOError,
+    exceptions.TokenRetrievalError,
+    exceptions.UnknownCredentialError,
 )
 
 # botocore's own errors of a connection are OSErrors, some of them, and so are Python's.

@@ -32,12 +32,12 @@ FAULTS: dict[type[Exception], Fault] = {
     errors.ExpiredToken: Fault(400, "expired_token", "info"),
     errors.UnknownProduct: Fault(404, "unknown_product", "error"),
     errors.NoPurchase: Fault(403, "no_purchase", "info"),
-    errors.Throttled: Fault(503, "aws_busy", "warning", again=True),
-    errors.MarketplaceUnavailable: Fault(503, "aws_busy", "warning", again=True),
-    errors.ApiDisabled: Fault(500, "our_fault", "error", again=True),
-    errors.CredentialsRefused: Fault(500, "our_fault", "error", again=True),
-    errors.PermissionDenied: Fault(500, "our_fault", "error", again=True),
-    errors.IncompleteAnswer: Fault(502, "our_fault", "error", again=True),
+    errors.Throttled: Fault(503, "throttled", "warning", again=True),
+    errors.MarketplaceUnavailable: Fault(503, "aws_unavailable", "warning", again=True),
+    errors.ApiDisabled: Fault(500, "api_disabled", "error", again=True),
+    errors.CredentialsRefused: Fault(500, "credentials_refused", "error", again=True),
+    errors.PermissionDenied: Fault(500, "permission_denied", "error", again=True),
+    errors.IncompleteAnswer: Fault(502, "incomplete_answer", "error", again=True),
     errors.DatabaseUnavailable: Fault(503, "not_saved", "error", again=True),
 }
 UNEXPECTED = Fault(500, "our_fault", "error", again=True)

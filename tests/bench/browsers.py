@@ -17,16 +17,16 @@ HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\
 
 @dataclass
 class Tally:
-    """What came of a number of requests: seconds for each, the answers, and what was wrong with some."""
+    """What came of a number of requests: seconds for each, what was asked and answered, and what was wrong."""
 
     seconds: list[float] = field(default_factory=list)
-    answers: list[bytes] = field(default_factory=list)
+    exchanges: list[tuple[bytes, bytes]] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
 
-    def add(self, seconds: float, answer: bytes, expected: tuple[bytes, ...]) -> None:
+    def add(self, seconds: float, asked: bytes, answer: bytes, expected: tuple[bytes, ...]) -> None:
         """Count one answer, as an error unless it has all that is expected."""
         self.seconds.append(seconds)
-        self.answers.append(answer)
+        self.exchanges.append((asked, answer))
         if not all(part in answer for part in expected):
             self.errors[answer.partition(b"\r\n")[0].decode(errors="replace")] += 1
 
@@ -56,7 +56,7 @@ class Browser(asyncio.Protocol):
         head, end, body = self._received.partition(b"\r\n\r\n")
         length = LENGTH.search(head)
         if end and length and len(body) >= int(length[1]):
-            self._tally.add(time.perf_counter() - self._sent, self._received, self._expected)
+            self._tally.add(time.perf_counter() - self._sent, self._asked, self._received, self._expected)
             self._received = b""
             self._send()
 
@@ -72,7 +72,7 @@ class Browser(asyncio.Protocol):
             self.finished.set_result(None)
             self._transport.close()
             return
-        self._sent = time.perf_counter()
+        self._asked, self._sent = request, time.perf_counter()
         self._transport.write(request)
 
 
@@ -116,6 +116,6 @@ async def _ask(port: int, tally: Tally) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(HEALTHZ)
     answer = await reader.read()
-    tally.add(time.perf_counter() - start, answer, (b"HTTP/1.1 200 ", b"ok"))
+    tally.add(time.perf_counter() - start, HEALTHZ, answer, (b"HTTP/1.1 200 ", b"ok"))
     writer.close()
     await writer.wait_closed()

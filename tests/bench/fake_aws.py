@@ -1,17 +1,16 @@
-"""An AWS endpoint that costs next to nothing: it answers ResolveCustomer after a wait, one port for each wait.
+"""An AWS endpoint that costs next to nothing: it answers ResolveCustomer after the wait that the token asks for.
 
-`python -m tests.bench.fake_aws 0 0.15` prints its ports in a line and serves until it is ended. The same token
-always has the same license; a new token has a new one.
+`python -m tests.bench.fake_aws` prints its port and serves until it is ended. A token begins with its wait in
+milliseconds, as four digits. The same token always has the same license; a new token has a new one.
 """
 
 import asyncio
 import re
-import sys
-from functools import partial
 from hashlib import md5
 
 PRODUCT_CODE = "benchcode1234567890"
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+WAIT = re.compile(rb'"RegistrationToken": *"(\d{4})')
 BODY = (
     b'{"CustomerIdentifier":"","ProductCode":"%b","CustomerAWSAccountId":"012345678901",'
     b'"LicenseArn":"arn:aws:license-manager::294406891311:license:l-%b",'
@@ -26,8 +25,7 @@ HEAD = (
 class Endpoint(asyncio.Protocol):
     """One connection of the application's to AWS."""
 
-    def __init__(self, wait: float) -> None:
-        self._wait = wait
+    def __init__(self) -> None:
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -43,7 +41,13 @@ class Endpoint(asyncio.Protocol):
         if not end or not length or len(body) < int(length[1]):
             return
         self._received = b""
-        asyncio.get_running_loop().call_later(self._wait, self._transport.write, answer(body))
+        asyncio.get_running_loop().call_later(wait_seconds(body), self._transport.write, answer(body))
+
+
+def wait_seconds(request: bytes) -> float:
+    """Return how long the request's token asks to be kept waiting."""
+    asked = WAIT.search(request)
+    return int(asked[1]) / 1000 if asked else 0
 
 
 def answer(request: bytes) -> bytes:
@@ -53,13 +57,12 @@ def answer(request: bytes) -> bytes:
     return HEAD % len(body) + body
 
 
-async def serve(waits: list[float]) -> None:
-    """Serve one port for each wait, in seconds."""
-    loop = asyncio.get_running_loop()
-    servers = [await loop.create_server(partial(Endpoint, wait), "127.0.0.1", 0) for wait in waits]
-    print(*(server.sockets[0].getsockname()[1] for server in servers), flush=True)
-    await asyncio.gather(*(server.serve_forever() for server in servers))
+async def serve() -> None:
+    """Serve on a free port of this machine alone."""
+    server = await asyncio.get_running_loop().create_server(Endpoint, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve([float(wait) for wait in sys.argv[1:]]))
+    asyncio.run(serve())

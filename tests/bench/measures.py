@@ -14,26 +14,26 @@ from tests.bench import browsers, processes, visits
 from tests.bench.browsers import Tally
 from tests.bench.sides import Side
 
-IMPORTS = "import time; t = time.process_time(); import flask, boto3, sqlalchemy; print(time.process_time())"
-Load = Callable[[Side], Tally]
+IMPORTS = "import time, flask, boto3, sqlalchemy; print(time.process_time())"
+BUYERS_COME_SECONDS = 1
+# Makes ready what is not measured, and returns what is.
+Load = Callable[[Side], Callable[[], Tally]]
 
 
 @dataclass
 class Rounds:
-    """What one side did in its rounds: requests a second, CPU seconds a request, and seconds a request took."""
+    """What one side did, round by round: requests a second, CPU seconds a request; and each request's seconds."""
 
     rates: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
 
-    def rate(self) -> float:
-        """Return the median requests per second."""
-        return statistics.median(self.rates)
-
-    def cpu_ms(self) -> float:
-        """Return the median CPU time of a request, in milliseconds."""
-        return statistics.median(self.cpu) * 1000
+    def add(self, tally: Tally, elapsed: float, cpu: float) -> None:
+        """Add one round's requests."""
+        self.rates.append(len(tally.seconds) / elapsed)
+        self.cpu.append(cpu / len(tally.seconds))
+        self.seconds.extend(tally.seconds)
 
     def quantile_ms(self, share: float) -> float:
         """Return the time within which this share of the requests was answered, in milliseconds."""
@@ -45,23 +45,27 @@ def in_turn(sides: list[Side], load: Load, rounds: int) -> list[Rounds]:
     results = [Rounds() for _ in sides]
     for number in range(rounds + 1):
         for side, result in zip(sides, results, strict=True):
+            measured = load(side)
             cpu, start = side.cpu_seconds(), time.perf_counter()
-            tally = load(side)
-            elapsed = time.perf_counter() - start
+            tally = measured()
+            elapsed, cpu = time.perf_counter() - start, side.cpu_seconds() - cpu
             result.errors.update(tally.errors)
             if number and tally.seconds:
-                result.rates.append(len(tally.seconds) / elapsed)
-                result.cpu.append((side.cpu_seconds() - cpu) / len(tally.seconds))
-                result.seconds.extend(tally.seconds)
+                result.add(tally, elapsed, cpu)
     return results
 
 
-def landings(connections: int, seconds: float) -> Load:
+def ratio(ours: list[float], theirs: list[float]) -> float:
+    """Return the median of the rounds' ratios: rounds side by side had the same neighbours on the machine."""
+    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+
+
+def landings(connections: int, seconds: float, wait: float = 0) -> Load:
     """Return the load of so many buyers who land again and again, each time with a new purchase."""
 
-    def load(side: Side) -> Tally:
-        requests = browsers.until(seconds, visits.landings())
-        return asyncio.run(browsers.browse(side.port, connections, requests, visits.LANDED))
+    def load(side: Side) -> Callable[[], Tally]:
+        requests = browsers.until(seconds, visits.landings(wait))
+        return lambda: _ask(side, connections, requests, visits.LANDED)
 
     return load
 
@@ -69,31 +73,31 @@ def landings(connections: int, seconds: float) -> Load:
 def signups(count: int, connections: int) -> Load:
     """Return the load of so many buyers who have landed and now get the form and send it: two requests each."""
 
-    def load(side: Side) -> Tally:
-        def ask(requests: Iterator[bytes], expected: tuple[bytes, ...]) -> Tally:
-            return asyncio.run(browsers.browse(side.port, connections, requests, expected))
+    def load(side: Side) -> Callable[[], Tally]:
+        landed = _ask(side, connections, islice(visits.landings(0), count), visits.LANDED)
+        forms = [visits.form(answer) for _, answer in landed.exchanges]
 
-        landed = ask(islice(visits.landings(), count), visits.LANDED).answers
-        cookies = {answer: visits.form(answer) for answer in landed}
-        # One connection keeps the order, so that each form meets the cookie it was made for.
-        shown = asyncio.run(browsers.browse(side.port, 1, iter(cookies.values()), visits.FORM_SHOWN))
-        forms = map(visits.registration, landed, shown.answers)
-        sent = ask(forms, visits.REGISTERED)
-        return Tally(shown.seconds + sent.seconds, sent.answers, shown.errors + sent.errors)
+        def sign_up() -> Tally:
+            shown = _ask(side, connections, iter(forms), visits.FORM_SHOWN)
+            filled_in = (visits.registration(*exchange) for exchange in shown.exchanges)
+            sent = _ask(side, connections, filled_in, visits.REGISTERED)
+            return Tally(shown.seconds + sent.seconds, errors=landed.errors + shown.errors + sent.errors)
+
+        return sign_up
 
     return load
 
 
-def health_while_waiting(side: Side, buyers: int, seconds: float) -> tuple[Tally, Tally]:
+def health_while_waiting(side: Side, buyers: int, seconds: float, wait: float) -> tuple[Tally, Tally]:
     """Return how /healthz was answered while so many buyers waited for AWS, and how the buyers were."""
 
     async def both() -> tuple[Tally, Tally]:
-        requests = browsers.until(seconds, visits.landings())
-        landing = asyncio.create_task(browsers.browse(side.port, buyers, requests, visits.LANDED, spread=1))
-        # Everybody is waiting before the first question.
-        await asyncio.sleep(1.2)
-        health = await browsers.ask_after_health(side.port, seconds - 1.2, every=0.02)
-        return health, await landing
+        requests = browsers.until(BUYERS_COME_SECONDS + seconds, visits.landings(wait))
+        landing = browsers.browse(side.port, buyers, requests, visits.LANDED, spread=BUYERS_COME_SECONDS)
+        buying = asyncio.create_task(landing)
+        await asyncio.sleep(BUYERS_COME_SECONDS)
+        health = await browsers.ask_after_health(side.port, seconds, every=0.01)
+        return health, await buying
 
     return asyncio.run(both())
 
@@ -103,3 +107,7 @@ def import_cpu_seconds(times: int) -> float:
     command = [sys.executable, "-c", IMPORTS]
     runs = [subprocess.run(command, cwd=processes.ROOT, check=True, capture_output=True) for _ in range(times)]
     return statistics.median(float(run.stdout) for run in runs)
+
+
+def _ask(side: Side, connections: int, requests: Iterator[bytes], expected: tuple[bytes, ...]) -> Tally:
+    return asyncio.run(browsers.browse(side.port, connections, requests, expected))

@@ -5,7 +5,7 @@ import socket
 import statistics
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,27 +64,25 @@ def environment(folder: Path, aws_port: int, database: Path) -> dict[str, str]:
     }
 
 
-@contextmanager
-def foyer(folder: Path, aws_port: int, database: Path) -> Iterator[Side]:
+Serving = AbstractContextManager[Side]
+
+
+def foyer(folder: Path, aws_port: int, database: Path) -> Serving:
     """Serve Foyer, with gunicorn.conf.py as it is, from the first healthy answer on."""
-    with _served([], environment(folder, aws_port, database), folder / "foyer.log") as side:
-        yield side
+    return _served([], environment(folder, aws_port, database), folder / "foyer.log")
 
 
-@contextmanager
-def bare(folder: Path, aws_port: int) -> Iterator[Side]:
+def bare(folder: Path, aws_port: int) -> Serving:
     """Serve the bare view from the first healthy answer on."""
-    with _served(BARE, environment(folder, aws_port, folder / "none"), folder / "bare.log") as side:
-        yield side
+    return _served(BARE, environment(folder, aws_port, folder / "none"), folder / "bare.log")
 
 
 @contextmanager
-def fake_aws(folder: Path, waits: list[float]) -> Iterator[tuple[int, list[int]]]:
-    """Serve the fake AWS, and give its process id and a port for each wait in seconds."""
-    arguments = ["-m", "tests.bench.fake_aws", *map(str, waits)]
-    with processes.started(arguments, {"PATH": os.environ["PATH"]}, folder / "aws.log") as process:
+def fake_aws(folder: Path) -> Iterator[tuple[int, int]]:
+    """Serve the fake AWS, and give its process id and its port."""
+    with processes.started(["-m", "tests.bench.fake_aws"], {"PATH": os.environ["PATH"]}, folder / "aws.log") as process:
         assert process.stdout
-        yield process.pid, [int(port) for port in process.stdout.readline().split()]
+        yield process.pid, int(process.stdout.readline())
 
 
 @contextmanager

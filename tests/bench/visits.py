@@ -6,7 +6,8 @@ from base64 import b64encode
 from collections.abc import Iterator
 from urllib.parse import quote_plus, urlencode
 
-COOKIE = re.compile(rb"\r\nset-cookie: *([^=]*session=[^;]+)", re.IGNORECASE)
+SET_COOKIE = re.compile(rb"\r\nset-cookie: *([^=]*session=[^;]+)", re.IGNORECASE)
+COOKIE = re.compile(rb"\r\nCookie: ([^\r]+)")
 CSRF = re.compile(rb'name="csrf_token"[^>]* value="([^"]+)"')
 
 LANDED = (b"HTTP/1.1 303 ", b"\r\nLocation: /signup\r\n", b"session=")
@@ -26,29 +27,27 @@ ANSWERS = {
 }
 
 
-def landings() -> Iterator[bytes]:
-    """Yield landings without end, each with a new token of the length AWS makes them."""
+def landings(wait: float) -> Iterator[bytes]:
+    """Yield landings without end, each with a new token of the length AWS makes them, and AWS's wait in seconds."""
     while True:
-        token = quote_plus(b64encode(os.urandom(138)))
-        yield _post(b"/", b"theme=dark", f"x-amzn-marketplace-token={token}")
+        token = f"{wait * 1000:04.0f}{b64encode(os.urandom(135)).decode()}"
+        yield _post(b"/", b"theme=dark", f"x-amzn-marketplace-token={quote_plus(token)}")
 
 
 def form(landed: bytes) -> bytes:
     """Return the request for the form, by the browser that got this answer to its landing."""
-    return b"GET /signup HTTP/1.1\r\nHost: localhost\r\nCookie: %b\r\n\r\n" % cookie(landed)
+    return b"GET /signup HTTP/1.1\r\nHost: localhost\r\nCookie: %b\r\n\r\n" % _found(SET_COOKIE, landed)
 
 
-def registration(landed: bytes, shown: bytes) -> bytes:
-    """Return the form filled in, by the browser that landed and was shown the form."""
-    found = CSRF.search(shown)
-    fields = {"csrf_token": found[1].decode() if found else "", **ANSWERS}
-    return _post(b"/signup", cookie(landed), urlencode(fields))
+def registration(asked: bytes, shown: bytes) -> bytes:
+    """Return the form filled in, by the browser that asked for the form and was shown it."""
+    fields = {"csrf_token": _found(CSRF, shown).decode(), **ANSWERS}
+    return _post(b"/signup", _found(COOKIE, asked), urlencode(fields))
 
 
-def cookie(landed: bytes) -> bytes:
-    """Return the session's cookie, as the browser sends it back."""
-    found = COOKIE.search(landed)
-    return found[1] if found else b""
+def _found(pattern: re.Pattern[bytes], text: bytes) -> bytes:
+    match = pattern.search(text)
+    return match[1] if match else b""
 
 
 def _post(path: bytes, cookies: bytes, body: str) -> bytes:

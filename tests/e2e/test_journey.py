@@ -120,7 +120,7 @@ def test_a_buyer_who_meets_a_slow_spell_of_aws_gets_through_with_one_press(
     sandbox.world.faults = sandbox.world.faults.model_copy(update={"throttled": 3})
 
     set_up(buyer)
-    expect(buyer.get_by_role("heading", level=1)).to_have_text("AWS Marketplace is slow to answer")
+    expect(buyer.get_by_role("heading", level=1)).to_have_text("AWS Marketplace is very busy")
     buyer.get_by_role("button", name="Try again").click()
 
     expect(buyer).to_have_url(re.compile(r"/signup$"))

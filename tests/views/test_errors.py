@@ -17,17 +17,17 @@ from tests import factories
 from tests.factories import TOKEN
 from tests.pages import check_page
 
-# The fault at AWS -> status, heading, what the buyer can do, whether one press tries again.
+# The fault at AWS -> status, words of its page alone, what the buyer can do, whether one press tries again.
 ROWS = {
     "expired": (400, "This link has expired", "Set up your account", False),
     "invalid": (400, "This link does not work any more", "Set up your account", False),
-    "throttled": (503, "AWS Marketplace is slow to answer", "try again", True),
+    "throttled": (503, "AWS Marketplace is very busy", "try again", True),
     "aws_down": (503, "AWS Marketplace is slow to answer", "try again", True),
-    "api_disabled": (500, "Sorry, something is wrong on our side", "write to us", True),
-    "access_denied": (500, "Sorry, something is wrong on our side", "write to us", True),
-    "credentials_expired": (500, "Sorry, something is wrong on our side", "write to us", True),
-    "credentials_unknown": (500, "Sorry, something is wrong on our side", "write to us", True),
-    "no_customer": (502, "Sorry, something is wrong on our side", "write to us", True),
+    "api_disabled": (500, "where we ask it to", "write to us", True),
+    "access_denied": (500, "does not allow us", "write to us", True),
+    "credentials_expired": (500, "no longer knows us", "write to us", True),
+    "credentials_unknown": (500, "no longer knows us", "write to us", True),
+    "no_customer": (502, "left out something", "write to us", True),
     "other_product": (404, "We do not set up this product here", "write to us", False),
 }
 NAMES = {
@@ -61,7 +61,7 @@ def door(app: Flask) -> Iterator[str]:
 def test_every_fault_of_aws_has_its_page(
     door: str, sandbox: Sandbox, capsys: pytest.CaptureFixture[str], fault: str
 ) -> None:
-    status, heading, way_on, again = ROWS[fault]
+    status, words, way_on, again = ROWS[fault]
     token = factories.token(sandbox)
     sandbox.world.faults = sandbox.world.faults.model_copy(update={fault: 100 if fault == "throttled" else True})
 
@@ -69,7 +69,7 @@ def test_every_fault_of_aws_has_its_page(
 
     assert response.status_code == status
     check_page(response.text)
-    assert heading in response.text
+    assert words in response.text
     assert way_on.lower() in response.text.lower()
     assert ("Try again</button>" in response.text) is again
     assert (TOKEN in response.text) is again
@@ -117,6 +117,12 @@ def test_the_table_names_every_exception_of_the_domain() -> None:
     kinds = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.FoyerError)}
 
     assert set(FAULTS) == kinds - {errors.FoyerError, errors.MarketplaceError}
+
+
+def test_every_exception_has_a_page_of_its_own() -> None:
+    pages = [fault.page for fault in FAULTS.values()]
+
+    assert len(pages) == len(set(pages))
 
 
 def test_every_page_of_the_table_names_whom_to_ask_and_a_reference(client: FlaskClient) -> None:

@@ -1,6 +1,5 @@
 """The landing, from the browser's POST to the form, with AWS answering over HTTP."""
 
-from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
@@ -11,21 +10,14 @@ from sqlalchemy.orm import Session
 
 from app import database
 from app.models import Registration, Subscription
-from app.sandbox.purchases import Order
 from app.sandbox.server import Sandbox
 from tests import factories
 from tests.factories import CODE, TOKEN
-from tests.pages import csrf_token
 
 
 def stored(app: Flask) -> list[Subscription]:
     with app.app_context(), Session(database.current().reading) as session:
         return list(session.scalars(select(Subscription).order_by(Subscription.id)))
-
-
-def register(client: FlaskClient) -> None:
-    form = {**factories.ANSWERS, "csrf_token": csrf_token(client.get("/signup").text)}
-    assert client.post("/signup", data=form).location == "/welcome"
 
 
 def test_a_visitor_without_a_purchase_is_told_where_to_start(client: FlaskClient) -> None:
@@ -170,90 +162,6 @@ def test_two_purchases_without_licenses_are_told_apart_by_their_agreements(
         client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
 
     assert len({subscription.agreement_id for subscription in stored(app)}) == 2
-
-
-def test_a_second_license_of_one_account_is_a_second_subscription(
-    app: Flask, client: FlaskClient, sandbox: Sandbox
-) -> None:
-    client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
-    register(client)
-
-    client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
-
-    assert len(stored(app)) == 2
-    assert client.get("/signup").status_code == 200
-
-
-def test_a_second_click_with_a_new_token_is_the_same_subscription(
-    app: Flask, client: FlaskClient, sandbox: Sandbox
-) -> None:
-    purchase = sandbox.world.buy(Order(product_code=CODE, free_trial=True))
-    client.post("/", data={TOKEN: sandbox.world.mint(purchase), "x-amzn-marketplace-offer-type": "free-trial"})
-    before = stored(app)[0]
-
-    client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
-
-    [after] = stored(app)
-    assert after.id == before.id
-    assert after.created_at == before.created_at
-    assert after.last_seen_at > before.last_seen_at
-    assert after.offer_type == "free-trial"
-
-
-def test_clicks_at_the_same_instant_make_one_subscription(app: Flask, sandbox: Sandbox) -> None:
-    purchase = sandbox.world.buy(Order(product_code=CODE))
-    tokens = [sandbox.world.mint(purchase) for _ in range(8)]
-
-    with ThreadPoolExecutor(len(tokens)) as buyers:
-        responses = list(buyers.map(lambda token: app.test_client().post("/", data={TOKEN: token}), tokens))
-
-    assert {response.location for response in responses} == {"/signup"}
-    assert len(stored(app)) == 1
-
-
-def test_a_customer_who_has_registered_comes_to_the_welcome_page(
-    app: Flask, client: FlaskClient, sandbox: Sandbox
-) -> None:
-    purchase = sandbox.world.buy(Order(product_code=CODE))
-    client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
-    register(client)
-
-    other_browser = app.test_client()
-    page = other_browser.post("/", data={TOKEN: sandbox.world.mint(purchase)}, follow_redirects=True)
-
-    assert page.request.path == "/welcome"
-    assert "https://app.acme.example/login" in page.text
-
-
-def test_a_visit_after_the_subscription_ended_does_not_revive_it(
-    app: Flask, client: FlaskClient, sandbox: Sandbox
-) -> None:
-    purchase = sandbox.world.buy(Order(product_code=CODE))
-    client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
-    with app.app_context(), Session(database.current().writing) as session, session.begin():
-        session.scalars(select(Subscription)).one().status = "ended"
-
-    client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
-
-    assert [subscription.status for subscription in stored(app)] == ["ended"]
-
-
-def test_a_landing_that_fails_forgets_it_too(client: FlaskClient, sandbox: Sandbox) -> None:
-    client.post("/", data={TOKEN: factories.token(sandbox)})
-
-    client.post("/", data={TOKEN: "made up"})
-
-    assert client.get("/signup").status_code == 403
-
-
-def test_a_landing_forgets_the_purchase_the_browser_came_with_before(client: FlaskClient, sandbox: Sandbox) -> None:
-    client.post("/", data={TOKEN: factories.token(sandbox)})
-    register(client)
-
-    client.post("/", data={TOKEN: factories.token(sandbox)})
-
-    with client.session_transaction() as session:
-        assert "Registered" not in session
 
 
 def test_an_unknown_product_stores_nothing(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
