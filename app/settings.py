@@ -16,7 +16,7 @@ INSTANCE = Path(__file__).resolve().parent.parent / "instance"
 IN_MEMORY = {"sqlite://", "sqlite:///"}
 
 # A landing waits for AWS on its thread. So many in each of two processes leave some free for everybody
-# else while 64 buyers wait; connection pools are of the same size, so that no thread waits for another.
+# else while 64 buyers wait; the pool of connections to AWS is as large, so that no thread waits for another.
 THREADS = 64
 
 

@@ -45,7 +45,7 @@ class Bench:
 
     def lines(self) -> Iterator[str]:
         """Yield the table, line by line as it is measured."""
-        yield f"Python {platform.python_version()} on {os.cpu_count()} cores; SQLite in {self._folder.parent}"
+        yield f"Python {platform.python_version()}, {os.cpu_count()} cores"
         with ExitStack() as serving:
             foyer = serving.enter_context(self._foyer("landing", 0))
             bare = serving.enter_context(sides.bare(self._folder, self._aws_port))
