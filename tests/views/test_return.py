@@ -104,3 +104,20 @@ def test_a_landing_forgets_the_purchase_the_browser_came_with_before(client: Fla
 
     with client.session_transaction() as session:
         assert "Registered" not in session
+
+
+def test_whoever_shares_a_purchase_sees_in_full_only_what_they_sent_themselves(
+    client: FlaskClient, sandbox: Sandbox
+) -> None:
+    purchase = sandbox.world.buy(Order(product_code=CODE))
+    other = client.application.test_client()
+    for browser in (client, other):
+        browser.post("/", data={TOKEN: sandbox.world.mint(purchase)})
+    form = {**factories.ANSWERS, "csrf_token": csrf_token(other.get("/signup").text)}
+    register(client)
+
+    other.post("/signup", data={**form, "full_name": "Grace Hopper", "email": "grace@example.com"})
+
+    assert "Grace Hopper" in other.get("/welcome").text
+    assert "Grace Hopper" not in client.get("/welcome").text
+    assert "grace@example.com" not in client.get("/welcome").text
