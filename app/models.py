@@ -1,10 +1,21 @@
-"""The tables: one row for each purchase, and one for each sign-up."""
+"""The tables: purchases, sign-ups, tokens that wait for AWS, and what was done to personal data."""
 
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, CheckConstraint, DateTime, Dialect, ForeignKey, Index, MetaData, String, Text
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 from uuid_utils.compat import uuid7
@@ -61,6 +72,7 @@ class Subscription(Base):
     license_arn: Mapped[str | None] = mapped_column(String(600))
     agreement_id: Mapped[str | None] = mapped_column(String(64), index=True)
     status: Mapped[str] = mapped_column(String(16), default="pending", comment="What AWS's events say of it")
+    status_since: Mapped[datetime | None] = mapped_column(comment="Since when; None: since it was created")
     offer_type: Mapped[str | None] = mapped_column(String(64), comment="Unsigned: the browser said so")
     hints: Mapped[dict[str, Any]] = mapped_column(
         JSON, default=dict, comment="Other x-amzn-marketplace-* fields; unsigned"
@@ -69,13 +81,42 @@ class Subscription(Base):
     last_seen_at: Mapped[datetime] = mapped_column(comment="The buyer's last landing")
 
 
-class Registration(Base):
-    """A sign-up form's answers for one subscription."""
+class ParkedToken(Base):
+    """A registration token that AWS could not resolve at once, and what came of it later."""
 
-    __tablename__ = "registrations"
+    __tablename__ = "parked_tokens"
+    __table_args__ = (CheckConstraint("(sealed IS NULL) = (next_try_at IS NULL)", name="sealed_while_tried"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
-    subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscriptions.id"), unique=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True, comment="SHA-256 of the token")
+    sealed: Mapped[bytes | None] = mapped_column(
+        LargeBinary, comment="The token, encrypted; erased once it is resolved or dead"
+    )
+    offer_type: Mapped[str | None] = mapped_column(String(64), comment="Unsigned: the browser said so")
+    hints: Mapped[dict[str, Any]] = mapped_column(
+        JSON, default=dict, comment="Other x-amzn-marketplace-* fields; unsigned"
+    )
+    parked_at: Mapped[datetime] = mapped_column()
+    next_try_at: Mapped[datetime | None] = mapped_column(index=True, comment="None once it is resolved or dead")
+    tries: Mapped[int] = mapped_column(default=0)
+    fault: Mapped[str | None] = mapped_column(String(64), comment="Why the latest try failed")
+    settled_at: Mapped[datetime | None] = mapped_column(index=True, comment="When it was resolved or died")
+    subscription_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("subscriptions.id"), comment="The purchase it turned out to stand for"
+    )
+
+
+class Registration(Base):
+    """A sign-up form's answers: for one subscription or, until AWS has resolved it, for a parked token."""
+
+    __tablename__ = "registrations"
+    __table_args__ = (
+        CheckConstraint("(subscription_id IS NULL) <> (parked_token_id IS NULL)", name="linked_or_waiting"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    subscription_id: Mapped[UUID | None] = mapped_column(ForeignKey("subscriptions.id"), unique=True)
+    parked_token_id: Mapped[UUID | None] = mapped_column(ForeignKey("parked_tokens.id"), unique=True)
     company: Mapped[str] = mapped_column(String(200))
     full_name: Mapped[str] = mapped_column(String(200))
     email: Mapped[str] = mapped_column(String(254))
@@ -83,3 +124,16 @@ class Registration(Base):
     notes: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column()
     updated_at: Mapped[datetime] = mapped_column()
+
+
+class AuditEntry(Base):
+    """One thing done to somebody's personal data, kept after the data itself is gone."""
+
+    __tablename__ = "audit_entries"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    at: Mapped[datetime] = mapped_column()
+    action: Mapped[str] = mapped_column(String(64), comment="noun.verb, as in the logs")
+    actor: Mapped[str] = mapped_column(String(200), comment="Who did it: a person at the command, or the retention")
+    registration_id: Mapped[UUID] = mapped_column(index=True, comment="No foreign key: the registration is gone")
+    subscription_id: Mapped[UUID | None] = mapped_column(ForeignKey("subscriptions.id"), index=True)

@@ -63,6 +63,7 @@ def _keep(connection: Connection, arrival: Arrival, answers: Answers, now: datet
     row = {
         "id": uuid7(),
         "subscription_id": subscription_id,
+        "parked_token_id": None,
         "created_at": now,
         "updated_at": now,
         **asdict(answers),

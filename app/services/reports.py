@@ -20,6 +20,7 @@ BATCH_ROWS = 1000
 
 PURCHASE = (
     Subscription.status,
+    Subscription.status_since,
     Subscription.product_code,
     Subscription.customer_aws_account_id,
     Subscription.customer_identifier,
@@ -43,6 +44,7 @@ REGISTRATION = (
     Registration.updated_at,
     *ANSWERS,
     Registration.subscription_id,
+    Registration.parked_token_id,
     Subscription.created_at.label("subscription_created_at"),
     *PURCHASE,
 )
@@ -149,7 +151,7 @@ def _batch_after(session: Session, last_id: UUID | None) -> list[Row]:
 
 
 def _registrations() -> Select[Any]:
-    return select(*REGISTRATION).join(Subscription, Subscription.id == Registration.subscription_id)
+    return select(*REGISTRATION).outerjoin(Subscription, Subscription.id == Registration.subscription_id)
 
 
 def _subscriptions() -> Select[Any]:

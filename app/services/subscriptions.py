@@ -70,6 +70,7 @@ def _record(connection: Connection, arrival: Arrival, statement: TextualSelect) 
         "license_arn": customer.license_arn,
         "agreement_id": customer.agreement_id,
         "status": "pending",
+        "status_since": None,
         "offer_type": arrival.offer_type,
         "hints": arrival.hints,
         "created_at": now,

@@ -11,6 +11,7 @@ from sqlalchemy import make_url
 from app import create_app
 from app.sandbox.faults import Faults
 from app.sandbox.server import Sandbox
+from app.services import readiness
 from tests import factories
 from tests.aws.fake import Answer, Fake
 from tests.factories import CODE
@@ -54,7 +55,7 @@ def test_a_sound_set_up_passes_every_check_and_is_named(doctor: Doctor, sandbox:
 
     assert failing(result) == {}
     assert f"Acme Insights ({CODE})" in result.stdout
-    assert "is at revision 0001" in result.stdout
+    assert f"is at revision {readiness.newest_revision()}" in result.stdout
     assert "Account 123456789012, arn:aws:sts::123456789012:user/moto" in result.stdout
     assert f"Permitted at {sandbox.aws_url}" in result.stdout
 

@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from app import create_app, database
 from app.sandbox.server import Sandbox
+from app.services import readiness
 from tests import factories
 from tests.factories import TOKEN
 
@@ -50,13 +51,14 @@ def test_a_database_without_tables_is_not_ready_and_says_what_to_run(app: Flask,
 def test_older_tables_are_not_ready_and_newer_ones_are(
     app: Flask, client: FlaskClient, revision: str, status: int
 ) -> None:
+    move_to = text("UPDATE alembic_version SET version_num = :revision")
     with app.app_context(), database.current().writing.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+        connection.execute(move_to, {"revision": revision})
 
     response = client.get("/readyz")
 
     with app.app_context(), database.current().writing.begin() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+        connection.execute(move_to, {"revision": readiness.newest_revision()})
     assert response.status_code == status
     assert (revision in response.text) is (status == 503)
 
