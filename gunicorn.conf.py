@@ -20,11 +20,14 @@ from app.settings import THREADS  # noqa: E402
 wsgi_app = "wsgi:app"
 preload_app = True
 workers = 2
-worker_class = "gthread"
+worker_class = "app.serving.PunctualWorker"
 threads = THREADS
 timeout = 30
-graceful_timeout = 20
+graceful_timeout = 20  # also what a client gets to send its request in; three times that in all
 keepalive = 75  # longer than a load balancer keeps an idle connection (60 s)
+# Gunicorn would believe the scheme and the SCRIPT_NAME of whoever connects from this machine, and a proxy here passes
+# on what browsers sent. Only TRUSTED_PROXIES says what is believed.
+forwarded_allow_ips = ""
 control_socket_disable = True
 
 

@@ -13,8 +13,10 @@ from app.settings import Settings, SettingsError
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-URL_PATTERN = r"^https?://[^\s/@]+(/\S*)?$"
-EMAIL_PATTERN = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+# No control characters: no page may hold them. And a name that can be seen.
+NAME_PATTERN = r"^\P{Cc}*[^\p{Cc}\s]\P{Cc}*$"
+URL_PATTERN = r"^https?://[^\s\p{Cc}/@]+(/[^\s\p{Cc}]*)?$"
+EMAIL_PATTERN = r"^[^@\s\p{Cc}]+@[^@\s\p{Cc}]+\.[^@\s\p{Cc}]+$"
 
 
 class Product(BaseModel):
@@ -24,7 +26,7 @@ class Product(BaseModel):
 
     # Each description completes "it must be": it is what the seller reads in place of the pattern.
     code: str = Field(min_length=1, max_length=255, description="a product code of 1 to 255 characters")
-    name: str = Field(min_length=1, max_length=200, description="text of 1 to 200 characters")
+    name: str = Field(pattern=NAME_PATTERN, max_length=200, description="text of 1 to 200 characters")
     pricing: Literal["subscription", "contract", "contract-with-consumption"] = Field(
         default="subscription", description="subscription, contract or contract-with-consumption"
     )
@@ -79,7 +81,8 @@ def _from_file(path: Path) -> dict[str, object]:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("products")
     except OSError as error:
         raise SettingsError(f"PRODUCTS_FILE: {path}: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    # Not only its own errors: a number of too many digits is a plain ValueError, and nesting has no end.
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"PRODUCTS_FILE: {path} is not TOML: {error}.") from None
     if not isinstance(tables, dict) or not tables:
         raise SettingsError(f"PRODUCTS_FILE: {path} names no product. Add a [products.CODE] table.")

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from flask import Flask, Response, request
 from flask.sessions import SecureCookieSessionInterface
-from werkzeug.exceptions import SecurityError
+from werkzeug.exceptions import RequestEntityTooLarge, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
 
@@ -18,6 +18,7 @@ ALWAYS_ANSWERED = {"health.healthz", "health.readyz", "health.metrics"}
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
@@ -44,6 +45,8 @@ def init_app(app: Flask, settings: Settings) -> None:
         PERMANENT_SESSION_LIFETIME=timedelta(hours=SESSION_HOURS),
         # The form is good for as long as the session it belongs to.
         WTF_CSRF_TIME_LIMIT=None,
+        # An open form outlives a change of the key as the session does. Newest last.
+        WTF_CSRF_SECRET_KEY=[*settings.secret_key_fallbacks, settings.secret_key],
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
         MAX_FORM_PARTS=MAX_FIELDS,
@@ -53,20 +56,29 @@ def init_app(app: Flask, settings: Settings) -> None:
         hops = settings.trusted_proxies
         # Not X-Forwarded-Host: a load balancer that keeps Host passes on whatever the browser put there.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
-    app.before_request(lambda: _refuse_strange_hosts(settings.trusted_hosts))
+    # Names of hosts have no upper and lower case, in a setting either.
+    trusted = [host.lower() for host in settings.trusted_hosts]
+    app.before_request(lambda: _refuse_strange_hosts(trusted))
+    app.before_request(_refuse_endless_bodies)
     app.after_request(lambda response: _protect(response, secure))
 
 
-def _refuse_strange_hosts(trusted: tuple[str, ...]) -> None:
+def _refuse_strange_hosts(trusted: list[str]) -> None:
     # A load balancer asks after health by address, not by name.
-    if trusted and request.endpoint not in ALWAYS_ANSWERED and not host_is_trusted(request.host, trusted):
+    if trusted and request.endpoint not in ALWAYS_ANSWERED and not host_is_trusted(request.host.lower(), trusted):
         raise SecurityError
+
+
+def _refuse_endless_bodies() -> None:
+    # A body in chunks has no length: Werkzeug cuts it at the limit and takes what is left for the whole.
+    if "Transfer-Encoding" in request.headers and len(request.get_data()) >= MAX_BODY_BYTES:
+        raise RequestEntityTooLarge
 
 
 def _protect(response: Response, secure: bool) -> Response:
     response.headers.update(HEADERS)
     if secure:
         response.headers["Strict-Transport-Security"] = HSTS
-    if request.endpoint != "static":
-        response.headers["Cache-Control"] = "no-store"
+    # Only static files say themselves for how long they may be kept.
+    response.headers.setdefault("Cache-Control", "no-store")
     return response

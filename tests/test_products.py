@@ -57,6 +57,8 @@ def test_a_code_that_is_not_ours_is_an_unknown_product() -> None:
         ("", "names no product"),
         ("products = 3", "names no product"),
         ("[products", "is not TOML"),
+        (f"a = {'9' * 5000}", "is not TOML"),
+        (f"a = {'[' * 5000}", "is not TOML"),
         (
             "[products.a]\nname = 'A'",
             "[products.a] sign_in_url: it is not set. Where those who already have an account sign in.",
@@ -101,6 +103,16 @@ def test_a_file_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
         ({"product_code": "x" * 256}, "PRODUCT_CODE: it must be a product code of 1 to 255 characters."),
         ({"product_name": None}, "PRODUCT_NAME: it is not set. What buyers call the product."),
         ({"product_name": "x" * 201}, "PRODUCT_NAME: it must be text of 1 to 200 characters."),
+        ({"product_name": " \u3000"}, "PRODUCT_NAME: it must be text of 1 to 200 characters."),
+        ({"product_name": "Acme\x1b[2J"}, "PRODUCT_NAME: it must be text of 1 to 200 characters."),
+        (
+            {"product_sign_in_url": "https://app.acme.example/\x7f"},
+            "PRODUCT_SIGN_IN_URL: it must be an address such as https://app.acme.example/login.",
+        ),
+        (
+            {"support_email": "help\x00@acme.example"},
+            "SUPPORT_EMAIL: it must be an e-mail address such as help@acme.example.",
+        ),
         (
             {"product_pricing": "rental"},
             "PRODUCT_PRICING: it must be subscription, contract or contract-with-consumption.",

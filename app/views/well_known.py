@@ -1,0 +1,32 @@
+"""What programs look for at addresses of their own: whom to tell of a weakness, and that there is nothing to index."""
+
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+from flask import Blueprint, Response
+
+from app import products
+
+blueprint = Blueprint("well_known", __name__)
+
+# RFC 9116 recommends less than a year; whoever reads it later reads it again.
+GOOD_FOR = timedelta(days=90)
+
+
+@blueprint.get("/.well-known/security.txt")
+def security() -> Response:
+    """Say whom to write to about a weakness, as RFC 9116 has it."""
+    addresses = dict.fromkeys(product.support_email for product in products.current().values())
+    contacts = [f"Contact: mailto:{quote(address, safe='@+')}" for address in addresses]
+    expires = (datetime.now(UTC) + GOOD_FOR).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _text(*contacts, f"Expires: {expires}", "Preferred-Languages: en")
+
+
+@blueprint.get("/robots.txt")
+def robots() -> Response:
+    """Ask search engines to leave out what is only for buyers on their way."""
+    return _text("User-agent: *", "Disallow: /")
+
+
+def _text(*lines: str) -> Response:
+    return Response("".join(f"{line}\n" for line in lines), mimetype="text/plain")

@@ -1,0 +1,99 @@
+"""The landing, whatever is posted to it: a buyer is never told that it was our fault."""
+
+from urllib.parse import urlencode
+
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from app.sandbox.server import Sandbox
+from tests import factories
+from tests.factories import TOKEN
+from tests.hostile.wire import FORM
+
+PREFIX = "x-amzn-marketplace-"
+REAL = "a real token"
+BOUNDARY = "b0undary"
+# 429 is a crowd's; the examples are one.
+OURS_TO_GIVE = {303, 400, 413, 429}
+
+NAMES = st.one_of(
+    st.sampled_from([TOKEN, f"{PREFIX}offer-type", f"{PREFIX}agreement-id", "csrf_token", ""]),
+    st.text(max_size=80).map(PREFIX.__add__),
+    st.text(max_size=20),
+)
+FIELDS = st.lists(st.tuples(NAMES, st.one_of(st.just(REAL), st.text())), max_size=15)
+CONTENT_TYPES = st.one_of(
+    st.sampled_from(
+        [FORM, f"{FORM}; charset=utf-7", f"multipart/form-data; boundary={BOUNDARY}", "multipart/form-data"]
+    ),
+    st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=60),
+)
+VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=100)
+HEADER_NAMES = ["Accept", "Accept-Language", "Authorization", "Cookie", "Host", "If-None-Match", "Origin", "Range"]
+FORWARDED = ["Referer", "User-Agent", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Request-Id"]
+HEADERS = st.dictionaries(st.sampled_from([*HEADER_NAMES, *FORWARDED]), VALUES, max_size=6)
+SESSIONS = st.one_of(
+    VALUES, st.from_regex(r"\.?e[A-Za-z0-9_-]{0,50}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27}", fullmatch=True)
+)
+
+
+@pytest.fixture
+def token(sandbox: Sandbox) -> str:
+    """A registration token, which is good for many landings."""
+    return factories.token(sandbox)
+
+
+def multipart(fields: list[tuple[str, str]]) -> bytes:
+    parts = (
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields
+    )
+    return "".join([*parts, f"--{BOUNDARY}--\r\n"]).encode()
+
+
+@given(fields=FIELDS)
+@example(fields=[(TOKEN, REAL), (f"{PREFIX}\x00", "null"), (f"{PREFIX}a", "\x00")])
+@example(fields=[(TOKEN, REAL), (f"{PREFIX}\ud800".encode("utf-8", "surrogatepass").decode("latin-1"), "half a pair")])
+def test_any_fields_with_a_real_token_are_a_purchase(
+    client: FlaskClient, token: str, fields: list[tuple[str, str]]
+) -> None:
+    sent = [(TOKEN, token), *((name, token if value == REAL else value) for name, value in fields)]
+
+    response = client.post("/", data=urlencode(sent), content_type=FORM)
+
+    assert response.status_code in {303, 429}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@given(
+    body=st.one_of(st.binary(), FIELDS.map(multipart), FIELDS.map(lambda fields: urlencode(fields).encode())),
+    kind=CONTENT_TYPES,
+)
+def test_any_body_of_any_type_is_refused_in_words(client: FlaskClient, body: bytes, kind: str) -> None:
+    response = client.post("/", data=body, content_type=kind)
+
+    assert response.status_code in OURS_TO_GIVE - {303}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@given(headers=HEADERS, session=SESSIONS)
+def test_any_headers_are_borne(client: FlaskClient, token: str, headers: dict[str, str], session: str) -> None:
+    headers = {"Cookie": f"session={session}", **headers}
+
+    landed = client.post("/", data={TOKEN: token}, headers=headers)
+    form = client.application.test_client().get("/signup", headers=headers)
+
+    assert landed.status_code in OURS_TO_GIVE
+    assert form.status_code == 403
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@given(
+    path=st.text(st.characters(exclude_categories=["Cs"])),
+    query=VALUES,
+    method=st.sampled_from(["GET", "POST", "PUT", "OPTIONS"]),
+)
+def test_any_address_is_a_page_or_none(client: FlaskClient, path: str, query: str, method: str) -> None:
+    with client.open(f"/{path}", query_string=query, method=method) as response:
+        assert response.status_code in {200, 308, 400, 403, 404, 405, 429}

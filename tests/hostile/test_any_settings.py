@@ -1,0 +1,108 @@
+"""Settings and products.toml, whatever is in them: a start, or the reason why there is none."""
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from app import products, security, settings
+from app.products import Product
+from app.settings import Settings, SettingsError
+from tests import factories
+from tests.factories import CODE
+
+NAMES = [name.upper() for name in Settings.model_fields]
+# An environment holds any bytes but null; those of no encoding arrive as lone surrogates.
+ANY = st.binary().map(lambda value: os.fsdecode(value.replace(b"\x00", b"")))
+LIKELY = st.sampled_from(
+    [
+        *["", " ", ",", "{", "*", ".", "0", "1", "-1", "1e3", "9" * 5000, "true", "nan", "\u0661", "json", "a" * 20],
+        *["sqlite:///x", "sqlite:////", "sqlite:///x?y=z", "sqlite+pysqlite:///x", "redis://x", "memory://"],
+        *["postgresql://", "postgresql://[", "postgresql://h:port/x", "postgresql://h:99999/x", "postgresql+no://h/x"],
+        *["https://a.example", "[::1]", "xn--a", "\u00fc.example", "a..b", "postgresql://u:p%zz@h/x?a=b&a=c"],
+    ]
+)
+ENVIRONMENTS = st.dictionaries(st.sampled_from(NAMES), st.one_of(LIKELY, ANY), max_size=5)
+SCALARS = st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.just([]), st.just([1]))
+FIELDS = st.one_of(st.sampled_from([*Product.model_fields, ""]), st.text())
+TABLES = st.dictionaries(st.one_of(st.just(CODE), st.text()), st.dictionaries(FIELDS, SCALARS), max_size=3)
+
+
+def toml(tables: dict[str, dict[str, object]]) -> str:
+    lines = []
+    for code, table in tables.items():
+        lines.append(f"[products.{json.dumps(code, ensure_ascii=False)}]")
+        for name, value in table.items():
+            lines.append(f"{json.dumps(name, ensure_ascii=False)} = {json.dumps(value, ensure_ascii=False)}")
+    return "\n".join(lines)
+
+
+def refusal() -> str | None:
+    """Return why the application does not start in this environment, if it does not."""
+    try:
+        found = settings.load()
+        found.sqlalchemy_url.render_as_string()
+        app = Flask(__name__)
+        security.init_app(app, found)
+        products.init_app(app, found)
+    except SettingsError as error:
+        return str(error)
+    app.test_client().get("/")
+    return None
+
+
+@given(values=ENVIRONMENTS)
+def test_any_environment_starts_or_says_why_not(values: dict[str, str]) -> None:
+    with pytest.MonkeyPatch.context() as environment:
+        factories.clear_environment(environment)
+        for name, value in {**factories.environment("sqlite:///foyer.db", ""), **values}.items():
+            environment.setenv(name, value)
+        reason = refusal()
+
+    assert reason is None or (len(reason.splitlines()) > 1 and reason.encode())
+
+
+@given(text=st.one_of(st.text().map(str.encode), st.binary(), TABLES.map(toml).map(str.encode)))
+@example(text=b"a = " + b"[" * 10_000)
+@example(text=b"a = " + b"9" * 10_000)
+@example(text=b"a = 2026-02-31")
+@example(text=b"a" + b".a" * 1_000 + b" = 1")
+@example(text=b"[products]\n'' = {'' = 1}")
+@example(text=b"[products.'']\nname = ''")
+def test_any_file_of_products_starts_or_says_why_not(tmp_path: Path, text: bytes) -> None:
+    file = tmp_path / "products.toml"
+    file.write_bytes(text)
+
+    with suppress(SettingsError):
+        assert products.load(factories.settings(products_file=file, product_code=None))
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@given(
+    name=st.text(min_size=1),
+    sign_in_url=st.text().map("https://a.example/{}".format),
+    support_email=st.text(min_size=1).map("{}@acme.example".format),
+)
+def test_any_product_that_is_accepted_can_be_shown(
+    client: FlaskClient, name: str, sign_in_url: str, support_email: str
+) -> None:
+    values = {"product_name": name, "product_sign_in_url": sign_in_url, "support_email": support_email}
+    try:
+        accepted = products.load(factories.settings(**values))
+    except SettingsError:
+        return
+    client.application.extensions["products"] = accepted
+
+    page = client.get("/")
+    contact = client.get("/.well-known/security.txt")
+
+    assert page.status_code == 200
+    assert contact.text.splitlines()[0].startswith("Contact: mailto:")
+    assert len(contact.text.splitlines()) == 3
+    assert contact.text.isascii()

@@ -1,0 +1,103 @@
+"""Crowds larger than all threads, slow or silent: a buyer who comes after them is served soon."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+import requests
+
+from app.sandbox.server import Sandbox
+from app.serving import SHARES_IN_ALL
+from app.settings import THREADS
+from tests import factories
+from tests.e2e import stage
+from tests.factories import TOKEN
+from tests.hostile import wire
+from tests.hostile.conftest import SECONDS_TO_SEND, Door
+from tests.hostile.wire import post
+
+WORKERS = 2
+CROWD = 2 * WORKERS * THREADS + 10
+SOON = SECONDS_TO_SEND + 8
+# How they hold a server up -> what each of them sends before it falls silent.
+STARTS = {
+    "nothing at all": b"",
+    "half of the headers": b"POST / HTTP/1.1\r\nHost: localhost\r\nA: ",
+    "half of the body": post(b"x-amzn-", length=1000),
+    "all of it, and no goodbye": b"GET /healthz HTTP/1.0\r\n\r\n",
+}
+
+
+@contextmanager
+def crowd(url: str, start: bytes, size: int, room: int | None = None) -> Iterator[list[socket.socket]]:
+    with ExitStack() as held:
+        connections = [held.enter_context(wire.connect(url, room=room)) for _ in range(size)]
+        for connection in connections:
+            connection.sendall(start)
+        yield connections
+
+
+def serves(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=1.5).ok
+    except requests.Timeout:
+        return False
+
+
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
+def test_a_buyer_is_served_soon_after_a_crowd_of_slow_clients(door: Door, sandbox: Sandbox, start: bytes) -> None:
+    with crowd(door.url, start, CROWD):
+        response = requests.post(door.url, data={TOKEN: factories.token(sandbox)}, allow_redirects=False, timeout=SOON)
+
+    assert response.status_code == 303
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_who_says_nothing_takes_no_thread(database_url: str, sandbox: Sandbox) -> None:
+    environment = factories.environment(database_url, sandbox.aws_url)
+    options = {"GUNICORN_CMD_ARGS": "--workers 1 --threads 2"}
+
+    with stage.serving({**environment, **options}) as url, crowd(url, b"", 20):
+        response = requests.get(url, timeout=10)
+
+    assert response.status_code == 200
+
+
+def test_a_crowd_that_drips_is_not_waited_for_either(door: Door) -> None:
+    with crowd(door.url, post(b"a", length=5000), 1) as [dripping]:
+        dripping.settimeout(0.05)
+        answer = b""
+        for _ in range(int(SOON / 0.05)):
+            try:
+                dripping.sendall(b"a")
+                answer = dripping.recv(1000)
+                break
+            except TimeoutError:
+                continue
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_who_reads_no_answers_holds_no_thread_for_long(database_url: str, sandbox: Sandbox) -> None:
+    options = f"--graceful-timeout {SECONDS_TO_SEND} --workers 1 --threads 2"
+    environment = factories.environment(database_url, sandbox.aws_url)
+
+    many = b"GET /static/style.css HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000
+
+    with stage.serving({**environment, "GUNICORN_CMD_ARGS": options}) as url, crowd(url, many, 3, room=4096):
+        while serves(url):
+            pass
+        response = requests.get(url, timeout=SECONDS_TO_SEND * SHARES_IN_ALL + 10)
+
+    assert response.status_code == 200
+
+
+def test_an_answer_that_takes_long_is_not_cut(door: Door, sandbox: Sandbox) -> None:
+    token = factories.token(sandbox)
+    sandbox.world.faults = sandbox.world.faults.model_copy(update={"slow": SECONDS_TO_SEND + 1.2})
+
+    response = requests.post(door.url, data={TOKEN: token}, allow_redirects=False, timeout=10)
+
+    assert response.status_code == 303

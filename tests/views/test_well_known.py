@@ -1,0 +1,47 @@
+"""What programs look for at addresses of their own."""
+
+from datetime import UTC, datetime
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.products import Product, Products
+from tests.factories import PRODUCT
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def fields(text: str) -> list[tuple[str, ...]]:
+    return [tuple(line.split(": ", 1)) for line in text.splitlines()]
+
+
+def test_whoever_finds_a_weakness_is_told_whom_to_write_to(client: FlaskClient) -> None:
+    with time_machine.travel(datetime(2026, 11, 23, 12, tzinfo=UTC), tick=False):
+        response = client.get("/.well-known/security.txt")
+
+    assert response.content_type == "text/plain; charset=utf-8"
+    assert fields(response.text) == [
+        ("Contact", "mailto:help@acme.example"),
+        ("Expires", "2027-02-21T12:00:00Z"),
+        ("Preferred-Languages", "en"),
+    ]
+
+
+def test_every_support_address_is_named_once_and_is_an_address(app: Flask, client: FlaskClient) -> None:
+    emails = ["help@acme.example", "first+%?last@acme.example", "help@acme.example"]
+    sold = [Product(code=str(n), **{**PRODUCT, "support_email": email}) for n, email in enumerate(emails)]
+    app.extensions["products"] = Products({product.code: product for product in sold})
+
+    response = client.get("/.well-known/security.txt")
+
+    contacts = [value for name, value in fields(response.text) if name == "Contact"]
+    assert contacts == ["mailto:help@acme.example", "mailto:first+%25%3Flast@acme.example"]
+
+
+def test_search_engines_are_asked_to_leave_all_of_it_out(client: FlaskClient) -> None:
+    response = client.get("/robots.txt")
+
+    assert response.content_type == "text/plain; charset=utf-8"
+    assert response.text == "User-agent: *\nDisallow: /\n"
