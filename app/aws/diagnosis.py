@@ -1,5 +1,6 @@
 """What AWS says of the seller's set-up: whose credentials these are, and whether they may resolve."""
 
+import time
 from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
@@ -56,7 +57,7 @@ def try_resolving() -> str:
         IncompleteAnswer: what answered is not AWS.
     """
     try:
-        marketplace.resolve(MADE_UP_TOKEN)
+        marketplace.resolve_afresh(MADE_UP_TOKEN, time.monotonic() + marketplace.BUDGET_SECONDS)
     except (InvalidToken, ExpiredToken):
         return clients.current().metering(clients.OPERATOR).meta.endpoint_url
     except PermissionDenied as error:

@@ -12,8 +12,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 from flask import Flask, current_app
 
-from app.aws import faults
+from app import metrics
+from app.aws import clients, faults
 from app.aws.clients import Clients, Patience
+from app.aws.judged import Judged
 from app.errors import IncompleteAnswer, MarketplaceUnavailable, Throttled
 
 # A buyer is watching a blank page: past this they are told that AWS is slow. A slow AWS is given nearly all of
@@ -22,6 +24,7 @@ from app.errors import IncompleteAnswer, MarketplaceUnavailable, Throttled
 BUDGET_SECONDS = 5
 FIRST = Patience(0.7, 3.5)
 AGAIN = Patience(0.5, 1)
+PATIENT = Patience(5, 25)
 ATTEMPTS = 3
 PAUSE_SECONDS = 0.3
 
@@ -86,7 +89,8 @@ class Calls:
 def resolve(token: str) -> Customer:
     """Return the customer whose browser brought the registration token.
 
-    Takes 5 seconds at the most, retries, credentials and name look-up included.
+    Takes 5 seconds at the most, retries, credentials and name look-up included. A token that AWS judged just now, or
+    is judging for somebody else, is not sent to it again.
 
     Raises:
         InvalidToken, ExpiredToken: the buyer has to start again from AWS Marketplace.
@@ -95,6 +99,20 @@ def resolve(token: str) -> Customer:
         IncompleteAnswer: AWS named no product, or no customer.
     """
     deadline = time.monotonic() + BUDGET_SECONDS
+    return _judged().once(token, deadline, lambda: _timed(token, deadline))
+
+
+def remembers(token: str) -> bool:
+    """Return whether `resolve` knows the answer without asking AWS."""
+    return _judged().remembers(token)
+
+
+def resolve_afresh(token: str, deadline: float) -> Customer:
+    """Return the customer as `resolve` does, by asking AWS, until the deadline on the monotonic clock.
+
+    Raises:
+        The same as `resolve`.
+    """
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return customer(_ask(token, deadline))
@@ -105,6 +123,25 @@ def resolve(token: str) -> Customer:
                 raise
         time.sleep(pause)
     raise AssertionError("the last attempt returns or raises")
+
+
+def _timed(token: str, deadline: float) -> Customer:
+    with metrics.resolve_duration.time():
+        return resolve_afresh(token, deadline)
+
+
+def resolve_patiently(token: str) -> Customer:
+    """Return the customer as `resolve` does, where no buyer waits: one call, of half a minute at the most.
+
+    Raises:
+        The same as `resolve`.
+    """
+    try:
+        return customer(dict(clients.current().metering(PATIENT).resolve_customer(RegistrationToken=token)))
+    except ClientError as error:
+        raise faults.named(error) from error
+    except faults.WITHOUT_ANSWER as error:
+        raise faults.without_answer(error) from error
 
 
 def customer(answer: dict[str, Any]) -> Customer:
@@ -131,6 +168,12 @@ def customer(answer: dict[str, Any]) -> Customer:
 def init_app(app: Flask) -> None:
     """Keep the application's calls; none is made before the first buyer comes."""
     app.extensions["aws.calls"] = Calls(app.extensions["aws"], app.config["THREADS"])
+    app.extensions["aws.judged"] = Judged(app.extensions["counters"])
+
+
+def _judged() -> Judged:
+    judged: Judged = current_app.extensions["aws.judged"]
+    return judged
 
 
 def _ask(token: str, deadline: float) -> dict[str, Any]:

@@ -1,0 +1,106 @@
+"""How many landings an address may make: generous, because offices share one, and tight where tokens keep failing."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv6Address
+
+from flask import request
+
+from app import counters
+from app.aws import marketplace
+from app.errors import ExpiredToken, InvalidToken, TooManyLandings, UnknownProduct
+
+
+@dataclass(frozen=True)
+class Limit:
+    """So many a window, counted by address."""
+
+    name: str
+    at_most: int
+    seconds: int = 60
+
+
+# Landings that are no buyer's first with a good token: even a large office makes that many only by a machine.
+LANDINGS = Limit("landings", 600)
+# AWS documents no quota for ResolveCustomer, and a seller has one for all buyers. A person whose token fails starts
+# again from AWS Marketplace; thirty tokens that failed within a minute are guessed.
+REFUSALS = Limit("refusals", 30)
+# Who has a /64 for the asking often has a /48 of 65,536 of them; an office rarely shares one with strangers.
+REFUSALS_NEARBY = Limit("refusals-nearby", 120)
+
+# While AWS is down no token can be judged: this keeps one address from filling the parking places of all.
+PARKED = Limit("parked", 300, seconds=3600)
+
+REFUSED = (InvalidToken, ExpiredToken, UnknownProduct)
+
+
+@contextmanager
+def guarding(token: str) -> Iterator[None]:
+    """Refuse the landing within where its address has used up a limit; else count how it came out.
+
+    A buyer's first landing with a good token is not counted, nor is a refusal that cost AWS nothing.
+
+    Raises:
+        TooManyLandings: the address may come again when the window is over.
+    """
+    network, nearby = networks(request.remote_addr or "")
+    remembered = marketplace.remembers(token)
+    refusals = [(REFUSALS, network), *([(REFUSALS_NEARBY, nearby)] if nearby else [])]
+    _refuse_beyond((LANDINGS, network), *([] if remembered else refusals))
+    first_and_good = False
+    try:
+        yield
+        # What was parked is neither.
+        first_and_good = not remembered and marketplace.remembers(token)
+    except REFUSED as error:
+        if not (remembered or error.remembered):
+            _count(*refusals)
+        raise
+    finally:
+        if not first_and_good:
+            _count((LANDINGS, network))
+
+
+def may_park() -> bool:
+    """Return whether the address may have one more token parked."""
+    return counters.current().get(_key(PARKED, networks(request.remote_addr or "")[0])) < PARKED.at_most
+
+
+def count_parked() -> None:
+    """Count a token that was parked."""
+    _count((PARKED, networks(request.remote_addr or "")[0]))
+
+
+def networks(address: str) -> tuple[str, str | None]:
+    """Return the network that counts as one address, and the wider one that it may have been chosen from.
+
+    An IPv4 address counts alone, also when written as IPv6. A load balancer can be set to add the port.
+    """
+    if address.count(":") < 2:
+        return address.partition(":")[0], None
+    try:
+        ip = IPv6Address(address.removeprefix("[").partition("]")[0].partition("%")[0])
+    except AddressValueError:
+        return address, None
+    if ip.ipv4_mapped:
+        return str(ip.ipv4_mapped), None
+    return f"{int(ip) >> 64:x}/64", f"{int(ip) >> 80:x}/48"
+
+
+def _refuse_beyond(*limits: tuple[Limit, str]) -> None:
+    counts = counters.current()
+    for limit, network in limits:
+        key = _key(limit, network)
+        if counts.get(key) >= limit.at_most:
+            raise TooManyLandings(limit.name, math.ceil(counts.seconds_left(key)) or 1)
+
+
+def _count(*limits: tuple[Limit, str]) -> None:
+    for limit, network in limits:
+        counters.current().add(_key(limit, network), limit.seconds)
+
+
+def _key(limit: Limit, network: str) -> str:
+    return f"{limit.name}/{network}"

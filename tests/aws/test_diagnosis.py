@@ -1,0 +1,16 @@
+"""The doctor's questions to AWS."""
+
+import pytest
+
+from app.aws import diagnosis
+from tests.aws.fake import Fake
+from tests.views.floods import INVALID, facing
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_doctor_is_never_answered_from_memory(environment: pytest.MonkeyPatch) -> None:
+    with Fake([INVALID]) as aws, facing(environment, aws) as app, app.app_context():
+        for _ in range(2):
+            diagnosis.try_resolving()
+
+        assert aws.asked == 2
