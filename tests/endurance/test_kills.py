@@ -1,0 +1,29 @@
+"""Whatever is killed under load, at whatever moment: nothing that was acknowledged is lost."""
+
+from tests.endurance import runs
+from tests.endurance.postgresql import PostgreSQL
+from tests.endurance.runs import Length, Stage
+
+
+def test_a_gunicorn_that_is_killed_loses_nothing_it_acknowledged(stage: Stage) -> None:
+    length = Length(rounds=4)
+
+    report = runs.gunicorn_killed(stage, length)
+
+    print(report)
+    assert report.nothing_lost(at_least=15)
+    assert report.kills == 4
+
+
+def test_a_postgresql_that_is_killed_loses_nothing_and_is_used_again_at_once(
+    own_stage: Stage, own_server: PostgreSQL
+) -> None:
+    length = Length(rounds=2)
+
+    report = runs.postgresql_killed(own_stage, own_server, length)
+
+    print(report)
+    assert report.nothing_lost(at_least=15)
+    assert report.kills == 2
+    assert report.ledger.refused > 0
+    assert max(report.recoveries) < 10
