@@ -15,8 +15,14 @@ check: .venv/ready ## Lint, check types and layers
 	@$(IN_VENV)ruff check . && $(IN_VENV)ruff format --check . && $(IN_VENV)lint-imports && $(IN_VENV)mypy
 	@$(IN_VENV)djlint --check --lint --quiet templates app/sandbox/templates && $(IN_VENV)hadolint Dockerfile
 
+fuzz: .venv/ready ## Try thousands of odd inputs where the tests try a few
+	@HYPOTHESIS_PROFILE=fuzz $(IN_VENV)pytest -q -n auto tests/hostile/test_any_*.py
+
 bench: .venv/ready ## Measure the landing beside a bare view
 	@$(IN_VENV)python -m tests.bench
+
+endure: .venv/ready ## Kill every process under load, for ten minutes, and count what was lost
+	@$(IN_VENV)python -m tests.endurance
 
 pictures: .venv/ready ## Take the README's pictures again
 	@$(IN_VENV)python -m tests.e2e.pictures
@@ -33,4 +39,4 @@ LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-emi
 	@$(IN_VENV)uv pip sync --require-hashes $< || $(IN_VENV)pip install -r $<
 	@touch $@
 
-.PHONY: help run test check bench pictures lock
+.PHONY: help run test check fuzz bench endure pictures lock

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from app import cli, database, logs, products, security, settings, views
+from app import cli, counters, database, logs, products, sealing, security, settings, views
 from app.aws import clients, marketplace
 from app.settings import THREADS, Settings
 
@@ -20,10 +20,13 @@ def create_app(chosen: Settings | None = None) -> Flask:
     app = Flask(__name__, template_folder=TEMPLATES)
     app.config["THREADS"] = THREADS
     values = chosen or settings.load()
+    app.config["RETENTION_DAYS"] = values.retention_days
     logs.init_app(app, values)
     security.init_app(app, values)
+    sealing.init_app(app, values)
     products.init_app(app, values)
     database.init_app(app, values)
+    counters.init_app(app, values)
     clients.init_app(app, values)
     marketplace.init_app(app)
     views.init_app(app)

@@ -4,8 +4,11 @@
 class FoyerError(Exception):
     """Something a buyer or the seller has to hear about.
 
-    `code` tells the operator more: AWS's or the database's own name for what went wrong.
+    `code` tells the operator more: AWS's or the database's own name for what went wrong. `remembered` is whether
+    somebody else heard it first, and AWS was not asked again.
     """
+
+    remembered = False
 
     def __init__(self, code: str = "") -> None:
         super().__init__(code)
@@ -14,6 +17,14 @@ class FoyerError(Exception):
 
 class MissingToken(FoyerError):
     """The POST carried no registration token."""
+
+
+class TooManyLandings(FoyerError):
+    """The buyer's address has used up a limit, which `code` names; `seconds` from now it starts anew."""
+
+    def __init__(self, code: str, seconds: int) -> None:
+        super().__init__(code)
+        self.seconds = seconds
 
 
 class NoPurchase(FoyerError):

@@ -19,7 +19,14 @@ log = structlog.get_logger()
 
 # botocore writes request bodies at DEBUG: the registration token is in them.
 CHATTY = ("boto3", "botocore", "urllib3", "s3transfer", "alembic.runtime.plugins")
-QUIET_ENDPOINTS = {"static", "health.healthz", "health.readyz", "health.metrics"}
+QUIET_ENDPOINTS = {
+    "static",
+    "health.healthz",
+    "health.readyz",
+    "health.metrics",
+    "well_known.security",
+    "well_known.robots",
+}
 
 
 def init_app(app: Flask, settings: Settings) -> None:

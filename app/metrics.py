@@ -1,8 +1,11 @@
 """What Prometheus reads: requests by route, landings and sign-ups by outcome, and how long AWS took."""
 
 import os
+from collections.abc import Iterator, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, generate_latest, multiprocess
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 METHODS = {"GET", "HEAD", "POST", "OPTIONS"}
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -20,6 +23,13 @@ resolve_duration = Histogram(
 )
 landings = Counter("foyer_landings", "Registration tokens posted, by outcome.", ["outcome"])
 signups = Counter("foyer_signups", "Sign-up forms sent, by outcome.", ["outcome"])
+# Read from the database when they are asked for: they are the same whichever process answers.
+GAUGES = {
+    "foyer_database_up": "1 while the database answers, 0 while it does not.",
+    "foyer_parked_tokens": "Registration tokens that wait for AWS.",
+    "foyer_parked_tokens_oldest_seconds": "Age of the oldest of them, in seconds; AWS forgets a token after hours.",
+    "foyer_unlinked_registrations": "Registrations that wait for their purchase.",
+}
 BY_ROUTE = {"/": landings, "/signup": signups}
 
 
@@ -31,8 +41,26 @@ def count(route: str, method: str, status: int, outcome: str | None, seconds: fl
         BY_ROUTE[route].labels(outcome).inc()
 
 
-def exposition() -> bytes:
-    """Return all metrics in Prometheus's text format, of every gunicorn worker where there are several."""
+def exposition(gauges: Mapping[str, float]) -> bytes:
+    """Return all metrics in Prometheus's text format: what every gunicorn worker counted, and the gauges given."""
+    measured = CollectorRegistry()
+    measured.register(Measured(gauges))
+    return _counted() + generate_latest(measured)
+
+
+class Measured(Collector):
+    """Gauges whose values are at hand; prometheus_client's own would count them once for each process."""
+
+    def __init__(self, values: Mapping[str, float]) -> None:
+        self._values = values
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield each gauge."""
+        for name, value in self._values.items():
+            yield GaugeMetricFamily(name, GAUGES[name], value)
+
+
+def _counted() -> bytes:
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest()
     registry = CollectorRegistry()

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -31,7 +32,7 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+HostName = Annotated[str, Field(pattern=r"^\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:\d+)?$")]
 SecretKey = Annotated[str, Field(min_length=16)]
 
 
@@ -89,9 +90,20 @@ class Settings(BaseSettings):
     trusted_proxies: int = Field(
         default=0, ge=0, le=10, description="How many proxies stand in front and set `X-Forwarded-*` headers."
     )
-    trusted_hosts: CommaSeparated = Field(
+    trusted_hosts: Annotated[tuple[HostName, ...], NoDecode, BeforeValidator(_split)] = Field(
         default=(),
         description="The host names this service answers to, separated by commas. Empty: any.",
+    )
+    retention_days: int = Field(
+        default=0,
+        ge=0,
+        le=36500,
+        description="How many days a registration is kept after its purchase has ended. 0: until you erase it.",
+    )
+    ratelimit_storage_uri: str = Field(
+        default="memory://",
+        description="Where buyers' tries are counted: `memory://`, in each process for itself, "
+        "or `redis://host:6379/0`, for all machines together.",
     )
     log_format: Literal["json", "console"] = Field(
         default="json", description="`json` for machines, `console` for people."
@@ -109,6 +121,19 @@ class Settings(BaseSettings):
             dialect = ""
         if dialect not in {"sqlite", "postgresql", "postgres"} or value.removesuffix(":memory:") in IN_MEMORY:
             raise ValueError("it must be sqlite:/// and a path, or start with postgresql://")
+        return value
+
+    @field_validator("ratelimit_storage_uri")
+    @classmethod
+    def _memory_or_redis(cls, value: str) -> str:
+        try:
+            uri = urlsplit(value)
+            redis = uri.scheme in {"redis", "rediss"} and bool(uri.hostname) and uri.port != 0
+            redis = redis and (uri.path in {"", "/"} or uri.path[1:].isdecimal())
+        except ValueError:
+            redis = False
+        if value != "memory://" and not redis:
+            raise ValueError("it must be memory://, or start with redis:// or rediss:// and name a host")
         return value
 
     @property

@@ -20,7 +20,14 @@ T = TypeVar("T")
 
 WAIT_SECONDS = 5
 POLL_SECONDS = 0.001
-PRAGMAS = ("busy_timeout = 5000", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
+PRAGMAS = (
+    "busy_timeout = 5000",
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    # What is erased is written over. FAST would leave long notes where they were.
+    "secure_delete = ON",
+)
 BEGIN_WRITING = {"sqlite_begin": "BEGIN IMMEDIATE"}
 
 

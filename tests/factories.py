@@ -12,6 +12,7 @@ from app import database
 from app.aws.marketplace import Customer
 from app.sandbox.purchases import Order
 from app.sandbox.server import Sandbox
+from app.services.landings import Arrived
 from app.services.registrations import Answers
 from app.services.subscriptions import Arrival
 from app.settings import Settings
@@ -94,9 +95,14 @@ def running(app: Flask) -> Iterator[Flask]:
         database.current().reading.dispose()
 
 
-def token(sandbox: Sandbox, **order: Any) -> str:
+def order(**values: Any) -> Order:
+    """Return an order at the storefront, with the values given."""
+    return Order(**{"product_code": CODE, **values})
+
+
+def token(sandbox: Sandbox, **values: Any) -> str:
     """Return a registration token for a new purchase."""
-    return sandbox.world.mint(sandbox.world.buy(Order(**{"product_code": CODE, **order})))
+    return sandbox.world.mint(sandbox.world.buy(order(**values)))
 
 
 def customer(**values: Any) -> Customer:
@@ -114,6 +120,11 @@ def customer(**values: Any) -> Customer:
 def arrival(**values: Any) -> Arrival:
     """Return a customer at the door, with the values given."""
     return Arrival(customer(**values))
+
+
+def arrived(**values: Any) -> Arrived:
+    """Return a purchase that AWS has told us about, with the customer's values given."""
+    return Arrived(arrival(**values))
 
 
 def answers(**values: Any) -> Answers:

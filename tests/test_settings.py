@@ -69,6 +69,8 @@ def test_cookies_are_secure_unless_told_otherwise(seller: pytest.MonkeyPatch) ->
         ("AWS_REGION", "Frankfurt"),
         ("MARKETPLACE_ROLE_ARN", "publisher"),
         ("SESSION_COOKIE_SECURE", "perhaps"),
+        ("TRUSTED_HOSTS", "https://buy.acme.example"),
+        ("TRUSTED_HOSTS", "buy.acme.example/start"),
         ("TRUSTED_PROXIES", "-1"),
         ("TRUSTED_PROXIES", "some"),
         ("LOG_FORMAT", "xml"),

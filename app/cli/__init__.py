@@ -13,6 +13,7 @@ COMMANDS = {
     "resolve-customer": "app.cli.resolve_customer",
     "sandbox": "app.cli.sandbox",
     "subscriptions": "app.cli.subscriptions",
+    "worker": "app.cli.worker",
 }
 
 

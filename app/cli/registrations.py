@@ -1,16 +1,22 @@
-"""flask registrations: lists, shows and exports what buyers sent with the sign-up form."""
+"""flask registrations: lists, shows, exports and erases what buyers sent with the sign-up form."""
 
+import getpass
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
+from uuid import UUID
 
 import click
+from flask import current_app
 
 from app.cli import spreadsheets, tables
 from app.cli.stored import with_database
-from app.services import reports
+from app.services import privacy, reports, resuming
+from app.services.privacy import Erased
 
 if TYPE_CHECKING:
     import io
@@ -25,24 +31,59 @@ LISTED = (
     "customer_aws_account_id",
     "status",
 )
+UNLINKED = ("id", "created_at", "company", "full_name", "email", "token_died_at", "token_fault", "token_tries")
+PURCHASE = (
+    "product_code",
+    "customer_aws_account_id",
+    "customer_identifier",
+    "license_arn",
+    "agreement_id",
+    "status",
+    "parked_token_id",
+)
+LONGEST_NAME = 100
 
 
 @click.group("registrations")
 def command() -> None:
-    """List, show and export registrations."""
+    """List, show, export and erase registrations."""
 
 
 @command.command("list")
 @click.option("--product", metavar="CODE", help="Only of this product code.")
 @click.option("--account", metavar="ID", help="Only of this AWS account.")
 @click.option("--email", metavar="ADDRESS", help="Only with this e-mail address, in capitals or not.")
+@click.option("--unlinked", is_flag=True, help="Only those that still wait for their purchase.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many at the most.")
 @click.option("--json", "in_json", is_flag=True, help="Print a JSON array with every column.")
 @with_database
-def newest(product: str | None, account: str | None, email: str | None, limit: int, in_json: bool) -> None:
+def newest(
+    product: str | None, account: str | None, email: str | None, unlinked: bool, limit: int, in_json: bool
+) -> None:
     """List registrations, the newest first."""
-    found = reports.registrations(limit=limit + 1, product_code=product, account_id=account, email=email)
-    tables.echo(found, limit, LISTED, in_json=in_json)
+    found = reports.registrations(
+        limit=limit + 1, product_code=product, account_id=account, email=email, unlinked=unlinked
+    )
+    tables.echo(found, limit, UNLINKED if unlinked else LISTED, in_json=in_json)
+
+
+@command.command("resume-link")
+@click.argument("registration_id", metavar="ID")
+@click.option("--site", required=True, metavar="URL", help="Where your buyers find this service, with https://.")
+@with_database
+def resume_link(registration_id: str, site: str) -> None:
+    """Print a link for the buyer of an unlinked registration, good for 30 days.
+
+    Mail it to the address in the registration. Opened in any browser, it has the form filled in when the buyer comes
+    back from AWS Marketplace.
+    """
+    path = resuming.link(_id(registration_id))
+    if path is None:
+        raise click.ClickException(
+            f"Registration {registration_id} does not wait for its purchase, or there is none with that id. "
+            "See those that do with: flask --app wsgi registrations list --unlinked"
+        )
+    click.echo(f"{site.rstrip('/')}{path}")
 
 
 @command.command("show")
@@ -51,13 +92,11 @@ def newest(product: str | None, account: str | None, email: str | None, limit: i
 @with_database
 def show(registration_id: str, in_json: bool) -> None:
     """Show a registration and its purchase."""
-    spelt = reports.as_id(registration_id)
-    found = reports.registration(spelt) if spelt else None
+    spelt = _id(registration_id)
+    found = reports.registration(spelt)
     if found is None:
-        raise click.ClickException(
-            f"No registration has the id {registration_id!r}. Look for the customer with: "
-            "flask --app wsgi registrations list --email ADDRESS, or subscriptions show ACCOUNT"
-        )
+        erased = privacy.erasure(spelt)
+        raise click.ClickException(_told(erased)) if erased else _unknown(registration_id)
     click.echo(tables.as_json(found) if in_json else tables.sheet(found))
 
 
@@ -76,6 +115,85 @@ def export(form: str, output: str) -> None:
             spreadsheets.write(stream, reports.REGISTRATION_COLUMNS, reports.every_registration())
         else:
             stream.writelines(f"{tables.as_json(row, indent=None)}\n" for row in reports.every_registration())
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):  # a container's user may have no name
+        return "unnamed"
+
+
+def _one_line(_ctx: click.Context, _option: click.Parameter, name: str) -> str:
+    if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+        raise click.BadParameter(f"Give a name of at most {LONGEST_NAME} characters, on one line.")
+    return name.strip()
+
+
+@command.command("erase")
+@click.argument("registration_id", metavar="ID")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
+@click.option(
+    "--by", "name", default=_user, callback=_one_line, metavar="NAME", help="Who erases it. [default: who is logged in]"
+)
+@with_database
+def erase(registration_id: str, yes: bool, name: str) -> None:
+    """Erase the person from a registration, for good; the purchase stays."""
+    spelt = _id(registration_id)
+    if found := reports.registration(spelt):
+        purchase = {column: found[column] for column in PURCHASE}
+        about = {"id": spelt, "company": found["company"], "email": _masked(found["email"]), **purchase}
+        click.echo(tables.sheet(about))
+        if not yes:
+            click.confirm("\nErase this registration? It cannot be brought back.", abort=True)
+    erased = privacy.erase(spelt, f"operator:{name}")
+    if erased is None:
+        raise _unknown(registration_id)
+    click.echo(_told(erased))
+
+
+@command.command("erase-due")
+@click.option("--dry-run", is_flag=True, help="Print the ids of those that would be erased, and erase nothing.")
+@with_database
+def erase_due(dry_run: bool) -> None:
+    """Erase the registrations that have been kept for longer than RETENTION_DAYS."""
+    days: int = current_app.config["RETENTION_DAYS"]
+    now = datetime.now(UTC)
+    if days == 0:
+        click.echo("RETENTION_DAYS is 0: registrations are kept until you erase them.")
+    elif dry_run:
+        ids = list(chain.from_iterable(privacy.due(days, now)))
+        click.echo("\n".join([*map(str, ids), f"Registrations that would be erased: {len(ids)}"]))
+    else:
+        click.echo(f"Registrations erased: {privacy.retain(days, now)}")
+
+
+def _id(typed: str) -> UUID:
+    if (spelt := reports.as_id(typed)) is None:
+        raise _unknown(typed)
+    return spelt
+
+
+def _unknown(typed: str) -> click.ClickException:
+    return click.ClickException(
+        f"No registration has the id {typed!r}. Look for the customer with: "
+        "flask --app wsgi registrations list --email ADDRESS, or subscriptions show ACCOUNT"
+    )
+
+
+def _told(erased: Erased) -> str:
+    done = f"was erased at {tables.text(erased.at)} by {erased.actor}"
+    if erased.subscription_id is None:
+        return f"Registration {erased.registration_id} {done}."
+    return (
+        f"Registration {erased.registration_id} {done}. "
+        f"Its purchase stays: flask --app wsgi subscriptions show {erased.subscription_id}"
+    )
+
+
+def _masked(address: str) -> str:
+    name, _, domain = address.rpartition("@")
+    return f"{name[:1]}***@{domain}"
 
 
 @contextmanager

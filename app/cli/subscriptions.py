@@ -18,6 +18,10 @@ LISTED = (
     "email",
 )
 NOT_SIGNED_UP = "\nThe buyer has not sent the sign-up form yet: there is no registration."
+ERASED = (
+    '\nThe registration was erased; the purchase stays. A buyer who presses "Set up your account" again is asked to '
+    "sign up again."
+)
 
 
 @click.group("subscriptions")
@@ -58,6 +62,6 @@ def show(name: str, in_json: bool) -> None:
         case [only]:
             click.echo(tables.as_json(only) if in_json else tables.sheet(only))
             if only["registration_id"] is None and not in_json:
-                click.echo(NOT_SIGNED_UP)
+                click.echo(ERASED if only["registration_erased_at"] else NOT_SIGNED_UP)
         case several:
             tables.echo(several, len(several), LISTED, in_json=in_json)

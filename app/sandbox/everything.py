@@ -1,4 +1,4 @@
-"""`make run`: the sandbox and the app together on this machine, until Ctrl-C."""
+"""`make run`: the sandbox, the app and the worker together on this machine, until Ctrl-C."""
 
 import os
 import shlex
@@ -74,6 +74,7 @@ def processes(settings: Mapping[str, str]) -> dict[str, list[str]]:
     return {
         "sandbox": [*FLASK, "sandbox", f"--app-url={_app_url(settings)}/", f"--state={INSTANCE / 'sandbox.json'}"],
         "app": [sys.executable, "-m", "gunicorn", "--config=gunicorn.conf.py", *binds],
+        "worker": [*FLASK, "worker"],
     }
 
 

@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.database import query
-from app.models import Registration, Subscription
+from app.models import AuditEntry, ParkedToken, Registration, Subscription
+from app.services import privacy
 
 Row = dict[str, Any]
 
@@ -45,8 +46,21 @@ REGISTRATION = (
     *ANSWERS,
     Registration.subscription_id,
     Registration.parked_token_id,
+    ParkedToken.parked_at.label("token_parked_at"),
+    ParkedToken.tries.label("token_tries"),
+    ParkedToken.fault.label("token_fault"),
+    ParkedToken.settled_at.label("token_died_at"),
     Subscription.created_at.label("subscription_created_at"),
     *PURCHASE,
+)
+# Where the buyer has signed up again, the erasure before that explains nothing.
+ERASED_AT = (
+    select(func.max(AuditEntry.at))
+    .where(
+        AuditEntry.subscription_id == Subscription.id, AuditEntry.action == privacy.ERASED, Registration.id.is_(None)
+    )
+    .correlate(Subscription, Registration)
+    .scalar_subquery()
 )
 SUBSCRIPTION = (
     Subscription.id,
@@ -55,6 +69,7 @@ SUBSCRIPTION = (
     Registration.id.label("registration_id"),
     Registration.created_at.label("registration_created_at"),
     Registration.updated_at.label("registration_updated_at"),
+    ERASED_AT.label("registration_erased_at"),
     *ANSWERS,
 )
 REGISTRATION_COLUMNS = tuple(column.key for column in REGISTRATION)
@@ -68,13 +83,19 @@ def registrations(
     product_code: str | None = None,
     account_id: str | None = None,
     email: str | None = None,
+    unlinked: bool = False,
 ) -> list[Row]:
-    """Return the registrations that match every filter given, newest first, with their purchases."""
+    """Return the registrations that match every filter given, newest first, with their purchases.
+
+    `unlinked` leaves those that have no purchase, with what is known of the token they wait for.
+    """
     wanted = _equal(
         {Subscription.product_code: product_code, Subscription.customer_aws_account_id: _digits(account_id)}
     )
     if email is not None:
         wanted.append(func.lower(Registration.email) == email.lower())
+    if unlinked:
+        wanted.append(Registration.parked_token_id.is_not(None))
     return _rows(session, _registrations().where(*wanted).order_by(Registration.id.desc()).limit(limit))
 
 
@@ -151,7 +172,8 @@ def _batch_after(session: Session, last_id: UUID | None) -> list[Row]:
 
 
 def _registrations() -> Select[Any]:
-    return select(*REGISTRATION).outerjoin(Subscription, Subscription.id == Registration.subscription_id)
+    with_purchase = select(*REGISTRATION).outerjoin(Subscription, Subscription.id == Registration.subscription_id)
+    return with_purchase.outerjoin(ParkedToken, ParkedToken.id == Registration.parked_token_id)
 
 
 def _subscriptions() -> Select[Any]:

@@ -4,13 +4,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, TextualSelect, text
+from sqlalchemy import Connection, TextualSelect, select, text
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from app.aws.marketplace import Customer
 from app.database import query, transaction, upsert
-from app.models import Subscription
+from app.models import ParkedToken, Subscription
 
 # What AWS answers last stands; what it leaves out stays as it was.
 FILLED_IN = ("customer_aws_account_id", "customer_identifier", "license_arn", "agreement_id", "offer_type")
@@ -34,12 +34,19 @@ ADOPT = text(
 
 
 @dataclass(frozen=True)
-class Arrival:
-    """A customer at the door, with what their browser said beside the token: unsigned, kept, never trusted."""
+class Said:
+    """What a browser said beside the token: unsigned, kept, never trusted."""
 
-    customer: Customer
     offer_type: str | None = None
     hints: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A customer at the door, and what their browser said."""
+
+    customer: Customer
+    said: Said = Said()
 
 
 @transaction
@@ -48,6 +55,11 @@ def arrive(connection: Connection, arrival: Arrival) -> UUID:
 
     What AWS answers now stands; nothing that it leaves out, and nothing that came of events, is touched.
     """
+    return record(connection, arrival)
+
+
+def record(connection: Connection, arrival: Arrival) -> UUID:
+    """Do what `arrive` does, within the caller's transaction."""
     return _record(connection, arrival, ARRIVE)
 
 
@@ -71,8 +83,8 @@ def _record(connection: Connection, arrival: Arrival, statement: TextualSelect) 
         "agreement_id": customer.agreement_id,
         "status": "pending",
         "status_since": None,
-        "offer_type": arrival.offer_type,
-        "hints": arrival.hints,
+        "offer_type": arrival.said.offer_type,
+        "hints": arrival.said.hints,
         "created_at": now,
         "last_seen_at": now,
     }
@@ -84,6 +96,24 @@ def _record(connection: Connection, arrival: Arrival, statement: TextualSelect) 
 def find(session: Session, subscription_id: UUID) -> Subscription | None:
     """Return the subscription with that id, if there is one."""
     return session.get(Subscription, subscription_id)
+
+
+@query
+def of_parked(session: Session, parked_id: UUID) -> Subscription | None:
+    """Return the subscription that a parked token turned out to stand for, if AWS has told by now."""
+    resolved = select(Subscription).join(ParkedToken, ParkedToken.subscription_id == Subscription.id)
+    return session.scalar(resolved.where(ParkedToken.id == parked_id))
+
+
+def customer_of(subscription: Subscription) -> Customer:
+    """Return the customer as AWS told of them when the subscription was recorded."""
+    return Customer(
+        product_code=subscription.product_code,
+        account_id=subscription.customer_aws_account_id,
+        customer_identifier=subscription.customer_identifier,
+        license_arn=subscription.license_arn,
+        agreement_id=subscription.agreement_id,
+    )
 
 
 def purchase_key(customer: Customer) -> str:

@@ -2,12 +2,12 @@
 
 from flask import Flask
 
-from app.views import errors, health, landing, pages, signup, welcome
+from app.views import errors, health, landing, pages, resume, signup, welcome, well_known
 
 
 def init_app(app: Flask) -> None:
     """Put the pages on the application."""
-    for part in (landing, signup, welcome, health):
+    for part in (landing, signup, welcome, resume, health, well_known):
         app.register_blueprint(part.blueprint)
     pages.init_app(app)
     errors.init_app(app)

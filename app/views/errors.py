@@ -6,11 +6,14 @@ import structlog
 from flask import Flask, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from app import errors, logs, products
+from app import errors, logs
+from app.views import draft, landing
 
 log = structlog.get_logger()
 
 RETRY_SECONDS = "10"
+FORM_FIELDS = {"csrf_token", *draft.ASKED}
+MOST_FIELDS = 20
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ FAULTS: dict[type[Exception], Fault] = {
     errors.InvalidToken: Fault(400, "invalid_token", "warning"),
     errors.ExpiredToken: Fault(400, "expired_token", "info"),
     errors.UnknownProduct: Fault(404, "unknown_product", "error"),
+    errors.TooManyLandings: Fault(429, "too_many", "warning", again=True),
     errors.NoPurchase: Fault(403, "no_purchase", "info"),
     errors.Throttled: Fault(503, "throttled", "warning", again=True),
     errors.MarketplaceUnavailable: Fault(503, "aws_unavailable", "warning", again=True),
@@ -65,7 +69,10 @@ def answer(error: Exception) -> Response:
     logs.note(name)
     write = getattr(log, fault.level)
     write("request.failed", fault=name, code=getattr(error, "code", None), **_trace(error, fault))
-    return _page(fault)
+    response = _page(fault)
+    if isinstance(error, errors.TooManyLandings):
+        response.headers["Retry-After"] = str(error.seconds)
+    return response
 
 
 def answer_http(error: HTTPException) -> Response:
@@ -84,9 +91,9 @@ def _trace(error: Exception, fault: Fault) -> dict[str, Exception]:
 def _page(fault: Fault) -> Response:
     page = render_template(
         f"errors/{fault.page}.html",
-        products=products.current().values(),
         reference=g.get("reference"),
         again=_again() if fault.again else None,
+        typed_is_kept=draft.is_kept(),
     )
     headers = {"Retry-After": RETRY_SECONDS} if fault.status == 503 else {}
     return Response(page, fault.status, headers)
@@ -94,4 +101,15 @@ def _page(fault: Fault) -> Response:
 
 def _again() -> dict[str, object]:
     """Return what one press on the page sends: the buyer's own request, once more."""
-    return {"method": request.method, "action": request.path, "fields": list(request.form.items(multi=True))}
+    return {"method": request.method, "action": request.path, "fields": _fields() if request.method == "POST" else []}
+
+
+def _fields() -> list[tuple[str, str]]:
+    """Return the fields that our pages read, and no more of whatever was sent."""
+    names = [name for name in request.form if name in FORM_FIELDS or name.startswith(landing.PREFIX)]
+    return [(name, _shown(request.form[name])) for name in names[:MOST_FIELDS]]
+
+
+def _shown(value: str) -> str:
+    # No HTML can hold the others.
+    return "".join(character for character in value if character.isprintable() or character in "\r\n\t")

@@ -3,12 +3,13 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug import Response
 
-from app import logs, metrics, products
-from app.aws import marketplace
+from app import logs
 from app.errors import MissingToken
-from app.services import subscriptions
-from app.services.subscriptions import Arrival
-from app.views import visit
+from app.services import landings
+from app.services.landings import Arrived, Purchase
+from app.services.parking import Parked
+from app.services.subscriptions import Said
+from app.views import limits, visit
 
 blueprint = Blueprint("landing", __name__)
 
@@ -22,7 +23,7 @@ MAX_HINT_LENGTH = 64
 @blueprint.get("/")
 def show() -> str:
     """Tell a visitor without a purchase where to start. AWS also checks that this answers 200."""
-    return render_template("start.html", products=products.current().values())
+    return render_template("start.html")
 
 
 @blueprint.post("/")
@@ -30,14 +31,23 @@ def arrive() -> Response:
     """Resolve the buyer's registration token and send them on to the form."""
     visit.end()
     token = registration_token()
-    with metrics.resolve_duration.time():
-        customer = marketplace.resolve(token)
-    products.current()[customer.product_code]
-    arrival = Arrival(customer, hint(OFFER_TYPE), hints())
-    subscription_id = subscriptions.arrive(arrival)
-    visit.begin(arrival, subscription_id)
-    logs.note("resolved", subscription=str(subscription_id))
+    with limits.guarding(token):
+        purchase = landings.land(token, Said(hint(OFFER_TYPE), hints()), may_park=limits.may_park())
+    visit.begin(purchase)
+    count(purchase)
     return redirect(url_for("signup.signup"), 303)
+
+
+def count(purchase: Purchase) -> None:
+    """Say how the landing came out."""
+    match purchase:
+        case Parked():
+            limits.count_parked()
+            logs.note("parked", parked=str(purchase.id))
+        case Arrived(subscription_id=None):
+            logs.note("owed")
+        case Arrived():
+            logs.note("resolved", subscription=str(purchase.subscription_id))
 
 
 def registration_token() -> str:
@@ -55,12 +65,16 @@ def registration_token() -> str:
 
 def hint(name: str) -> str | None:
     """Return one of the form's unsigned fields, shortened to what a hint needs, if it says anything."""
-    value = request.form.get(name, "")[:MAX_HINT_LENGTH]
-    return "".join(filter(str.isprintable, value)) or None
+    return printable(request.form.get(name, "")) or None
 
 
 def hints() -> dict[str, str]:
     """Return the fields AWS Marketplace may send beside the token and the offer type."""
     names = [name for name in request.form if name.startswith(PREFIX) and name not in {TOKEN, OFFER_TYPE}]
-    said = {name.removeprefix(PREFIX)[:MAX_HINT_LENGTH]: hint(name) for name in names[:MAX_HINTS]}
-    return {name: value for name, value in said.items() if value}
+    said = {printable(name.removeprefix(PREFIX)): hint(name) for name in names[:MAX_HINTS]}
+    return {name: value for name, value in said.items() if name and value}
+
+
+def printable(text: str) -> str:
+    """Return the text's printable characters, as many as a hint needs."""
+    return "".join(filter(str.isprintable, text[:MAX_HINT_LENGTH]))

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from flask import Flask, url_for
 
+from app import products
+
 MASK = "•"
 
 
@@ -16,6 +18,7 @@ def init_app(app: Flask) -> None:
     versions = {path.name: sha256(path.read_bytes()).hexdigest()[:12] for path in folder.iterdir()}
     app.jinja_env.globals["static_url"] = lambda name: url_for("static", filename=name, v=versions[name])
     app.jinja_env.filters.update(masked=masked, masked_email=masked_email, day=day)
+    app.context_processor(lambda: {"products": products.current().values()})
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
 

@@ -12,17 +12,30 @@ from app.aws.marketplace import Customer
 from app.errors import NoPurchase
 from app.models import Registration
 from app.products import Product
+from app.services import landings
+from app.services.landings import Arrived, Purchase
+from app.services.parking import Parked
 from app.services.registrations import Completed
-from app.services.subscriptions import Arrival
+from app.services.subscriptions import Arrival, Said, purchase_key
 
 
 @dataclass(frozen=True)
 class Visit:
-    """One browser's purchase: what AWS said of it, and our subscription."""
+    """One browser's purchase, and the product: None where several are sold and AWS has not told which it is."""
 
-    arrival: Arrival
-    subscription_id: UUID
-    product: Product
+    purchase: Purchase
+    product: Product | None
+
+    @property
+    def customer(self) -> Customer | None:
+        """Who bought, if AWS has told."""
+        return self.purchase.arrival.customer if isinstance(self.purchase, Arrived) else None
+
+    @property
+    def offer_type(self) -> str | None:
+        """What the browser said the offer was."""
+        purchase = self.purchase
+        return purchase.arrival.said.offer_type if isinstance(purchase, Arrived) else purchase.offer_type
 
 
 def end() -> None:
@@ -30,48 +43,36 @@ def end() -> None:
     session.clear()
 
 
-def begin(arrival: Arrival, subscription_id: UUID) -> None:
+def begin(purchase: Purchase) -> None:
     """Start this browser's session with the purchase it came with."""
-    customer = arrival.customer
     session.permanent = True
-    session.update(
-        CustomerIdentifier=customer.customer_identifier,
-        ProductCode=customer.product_code,
-        CustomerAWSAccountId=customer.account_id,
-        LicenseArn=customer.license_arn,
-        AgreementId=customer.agreement_id,
-        OfferType=arrival.offer_type,
-        SubscriptionId=str(subscription_id),
-        csrf_token=_form_secret(subscription_id),
-    )
+    session["csrf_token"] = _form_secret(purchase, current_app.config["SECRET_KEY"])
+    _keep(purchase)
 
 
 def current() -> Visit:
-    """Return the purchase this browser came with.
+    """Return the purchase this browser came with, as far as it is known by now.
 
     Raises:
         NoPurchase: the cookie is lost, expired or of another key.
         UnknownProduct: the product is no longer one of ours.
     """
-    if "SubscriptionId" not in session:
-        raise NoPurchase
-    customer = Customer(
-        product_code=session["ProductCode"],
-        account_id=session["CustomerAWSAccountId"],
-        customer_identifier=session["CustomerIdentifier"],
-        license_arn=session["LicenseArn"],
-        agreement_id=session["AgreementId"],
-    )
-    return Visit(
-        arrival=Arrival(customer, session["OfferType"]),
-        subscription_id=UUID(session["SubscriptionId"]),
-        product=products.current()[customer.product_code],
-    )
+    try:
+        known = _purchase()
+    except (KeyError, TypeError, ValueError):
+        # Signed by another version of ours, which kept it another way.
+        raise NoPurchase from None
+    purchase = landings.caught_up(known)
+    if purchase != known:
+        # The form's secret stays: a form that was open meanwhile is still this purchase's.
+        _keep(purchase)
+    return Visit(purchase, _product(purchase))
 
 
 def remember(completed: Completed) -> None:
     """Note what this browser has sent, so that it may see in full what it sent, and that alone."""
-    session["SubscriptionId"] = str(completed.subscription_id)
+    if completed.subscription_id:
+        session["SubscriptionId"] = str(completed.subscription_id)
     session["Registered"] = completed.at.isoformat()
 
 
@@ -80,11 +81,56 @@ def has_sent(registration: Registration) -> bool:
     return session.get("Registered") == registration.updated_at.isoformat()
 
 
-def _form_secret(subscription_id: UUID) -> str:
+def has_form(purchase: Purchase, form_secret: str) -> bool:
+    """Return whether the form that had this secret, under this secret key or an earlier one, is the purchase's."""
+    keys = [current_app.config["SECRET_KEY"], *current_app.config["SECRET_KEY_FALLBACKS"]]
+    return form_secret == session["csrf_token"] or form_secret in {_form_secret(purchase, key) for key in keys}
+
+
+def _form_secret(purchase: Purchase, key: str) -> str:
     """Return what Flask-WTF signs into the form.
 
     One for each purchase: two tabs of the same purchase can both be sent, and a form of one purchase is
     refused once the browser holds another.
     """
-    key = str(current_app.secret_key).encode()
-    return HMAC(key, b"signup-form:" + subscription_id.bytes, sha256).hexdigest()
+    name = purchase_key(purchase.arrival.customer) if isinstance(purchase, Arrived) else str(purchase.id)
+    return HMAC(key.encode(), f"signup-form:{name}".encode(), sha256).hexdigest()
+
+
+def _keep(purchase: Purchase) -> None:
+    if isinstance(purchase, Parked):
+        session.update(ParkedTokenId=str(purchase.id), OfferType=purchase.offer_type)
+        return
+    session.pop("ParkedTokenId", None)
+    customer = purchase.arrival.customer
+    session.update(
+        CustomerIdentifier=customer.customer_identifier,
+        ProductCode=customer.product_code,
+        CustomerAWSAccountId=customer.account_id,
+        LicenseArn=customer.license_arn,
+        AgreementId=customer.agreement_id,
+        OfferType=purchase.arrival.said.offer_type,
+        SubscriptionId=str(purchase.subscription_id) if purchase.subscription_id else None,
+    )
+
+
+def _purchase() -> Purchase:
+    if "ParkedTokenId" in session:
+        return Parked(UUID(session["ParkedTokenId"]), session["OfferType"])
+    customer = Customer(
+        product_code=session["ProductCode"],
+        account_id=session["CustomerAWSAccountId"],
+        customer_identifier=session["CustomerIdentifier"],
+        license_arn=session["LicenseArn"],
+        agreement_id=session["AgreementId"],
+    )
+    subscription_id = session["SubscriptionId"]
+    said = Said(session["OfferType"])
+    return Arrived(Arrival(customer, said), UUID(subscription_id) if subscription_id else None)
+
+
+def _product(purchase: Purchase) -> Product | None:
+    sold = products.current()
+    if isinstance(purchase, Arrived):
+        return sold[purchase.arrival.customer.product_code]
+    return next(iter(sold.values())) if len(sold) == 1 else None

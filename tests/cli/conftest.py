@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 
 from app.services import registrations, subscriptions
+from app.services.subscriptions import Said
 from tests import factories
 
 Land = Callable[..., UUID]
@@ -21,7 +22,7 @@ def land(app: Flask) -> Land:
 
     def arrive(**customer: Any) -> UUID:
         with app.app_context():
-            return subscriptions.arrive(replace(factories.arrival(**customer), offer_type="free-trial"))
+            return subscriptions.arrive(replace(factories.arrival(**customer), said=Said("free-trial")))
 
     return arrive
 
@@ -33,7 +34,7 @@ def sign_up(app: Flask) -> SignUp:
     def complete(customer: dict[str, Any] | None = None, **answers: Any) -> UUID:
         with app.app_context():
             return registrations.complete(
-                factories.arrival(**customer or {}), factories.answers(**answers)
+                factories.arrived(**customer or {}), factories.answers(**answers)
             ).registration_id
 
     return complete

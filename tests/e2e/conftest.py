@@ -22,18 +22,19 @@ def chrome() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session", params=["sqlite"])
 def front_door(
     request: pytest.FixtureRequest, running_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """The application's address, under gunicorn, on a database of each kind in turn."""
+    """The application's address, under gunicorn with a worker beside it; on PostgreSQL where a test asks for that."""
     if request.param == "sqlite":
         path = tmp_path_factory.mktemp("served") / "foyer.db"
         path.write_bytes(request.getfixturevalue("sqlite_template").read_bytes())
         database_url = f"sqlite:///{path}"
     else:
         database_url = request.getfixturevalue("postgresql_database")
-    with stage.serving(factories.environment(database_url, running_sandbox.aws_url)) as url:
+    environment = factories.environment(database_url, running_sandbox.aws_url)
+    with stage.serving(environment) as url, stage.working(environment):
         yield url
 
 

@@ -37,7 +37,7 @@ def main(folder: Path, every: bool) -> None:
         del environment["PRODUCT_CODE"]
         environment["PRODUCTS_FILE"] = "app/sandbox/products.toml"
         browser = playwright.chromium.launch(**chromium.launch_options())  # type: ignore[arg-type]
-        with stage.serving(environment) as url:
+        with stage.serving(environment) as url, stage.working(environment):
             sandbox.app_url = url
             for visit in VISITS:
                 if every or visit.__name__ in IN_README:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import requests
 
@@ -22,21 +23,38 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(environment: dict[str, str]) -> Iterator[str]:
-    """Run gunicorn with its real settings, and yield the URL it answers at.
+def serving(environment: dict[str, str], log: IO[bytes] | None = None) -> Iterator[str]:
+    """Run gunicorn with its real settings, its log where it is wanted, and yield the URL it answers at.
 
     The URL says localhost while the sandbox says 127.0.0.1: to a browser these are two sites.
     """
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "--bind", f"127.0.0.1:{port}"]
-    base = {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
-    server = subprocess.Popen(command, cwd=ROOT, env={**base, **environment})
+    server = subprocess.Popen(command, cwd=ROOT, env={**base(), **environment}, stderr=log)
     try:
         _wait_until_ready(server, f"http://127.0.0.1:{port}/readyz")
         yield f"http://localhost:{port}/"
     finally:
         server.terminate()
         server.wait(30)
+
+
+@contextmanager
+def working(environment: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
+    """Run `flask worker`, whose log can be read from its standard error."""
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "worker"]
+    whole = {**base(), **environment, "FLASK_SKIP_DOTENV": "1"}
+    process = subprocess.Popen(command, cwd=ROOT, env=whole, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=10)
+
+
+def base() -> dict[str, str]:
+    """Return the part of this machine's environment that any process needs."""
+    return {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
 
 
 def _wait_until_ready(server: "subprocess.Popen[bytes]", url: str) -> None:

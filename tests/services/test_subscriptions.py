@@ -4,6 +4,7 @@ from flask import Flask
 
 from app import database
 from app.services import registrations, subscriptions
+from app.services.landings import Arrived
 from tests import factories
 
 OLD = {"customer_identifier": "X01EXAMPLEX", "license_arn": None, "agreement_id": None}
@@ -30,7 +31,10 @@ def test_a_purchase_without_a_license_is_known_by_product_and_customer(app: Flas
 def test_what_a_later_arrival_does_not_say_stays(app: Flask) -> None:
     with app.app_context():
         subscriptions.arrive(
-            subscriptions.Arrival(factories.customer(customer_identifier="X"), "free-trial", {"product-id": "prod-1"})
+            subscriptions.Arrival(
+                factories.customer(customer_identifier="X"),
+                subscriptions.Said("free-trial", {"product-id": "prod-1"}),
+            )
         )
         row_id = subscriptions.arrive(factories.arrival(account_id=None, agreement_id=None))
         found = subscriptions.find(row_id)
@@ -45,7 +49,7 @@ def test_what_a_later_arrival_does_not_say_stays(app: Flask) -> None:
 def test_a_listing_that_gains_licenses_keeps_its_old_purchases(app: Flask) -> None:
     with app.app_context():
         before = subscriptions.arrive(factories.arrival(**OLD))
-        registrations.complete(factories.arrival(**OLD), factories.answers())
+        registrations.complete(factories.arrived(**OLD), factories.answers())
 
         after = subscriptions.arrive(factories.arrival(customer_identifier="X01EXAMPLEX"))
 
@@ -53,7 +57,7 @@ def test_a_listing_that_gains_licenses_keeps_its_old_purchases(app: Flask) -> No
         assert after == before
         assert found
         assert found.purchase_key == found.license_arn == factories.customer().license_arn
-        assert registrations.of_subscription(after)
+        assert registrations.of_purchase(Arrived(factories.arrival(), after))
 
 
 def test_a_purchase_that_has_ended_is_not_taken_for_a_new_license(app: Flask) -> None:
@@ -72,7 +76,7 @@ def test_a_form_that_was_open_for_long_changes_nothing_of_the_purchase(app: Flas
         subscriptions.arrive(factories.arrival(agreement_id="agmt-old"))
         row_id = subscriptions.arrive(factories.arrival(agreement_id="agmt-new"))
 
-        registrations.complete(factories.arrival(agreement_id="agmt-old"), factories.answers())
+        registrations.complete(factories.arrived(agreement_id="agmt-old"), factories.answers())
 
         found = subscriptions.find(row_id)
         assert found

@@ -228,7 +228,7 @@ def test_a_page_that_cannot_be_read_does_not_speak_of_answers(
 ) -> None:
     shut_out = without_database(environment, buyer)
 
-    page = shut_out.get("/signup")
+    page = shut_out.get("/welcome")
 
     assert page.status_code == 503
     assert "We cannot open this page just now" in page.text

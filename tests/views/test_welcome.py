@@ -1,7 +1,6 @@
 """The welcome page: what was registered, what happens next, and the way in."""
 
 from datetime import UTC, datetime
-from uuid import UUID
 
 import pytest
 from flask import Flask, render_template
@@ -129,7 +128,7 @@ def test_a_registration_whose_subscription_was_not_found_reads_as_pending(app: F
     registration = Registration(company="Juniper", full_name="Ada", email="ada@gmail.com", created_at=now)
     with app.test_request_context():
         product = products.current()[CODE]
-        visit = Visit(factories.arrival(), UUID(int=1), product)
+        visit = Visit(factories.arrived(), product)
 
         page = render_template(
             "welcome.html", visit=visit, product=product, registration=registration, subscription=None, in_full=True

@@ -1,0 +1,68 @@
+"""Encryption of what may be kept but not be read: with keys derived from the secrets, one for each purpose."""
+
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable
+from datetime import timedelta
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from flask import Flask, current_app
+
+from app.settings import Settings
+
+KEY_BYTES = 32
+PURPOSES = ("parked token", "draft", "resume link")
+
+
+class Seal:
+    """Seals with the secret key, and opens what the secret key or an earlier one has sealed.
+
+    `purpose` keeps what is sealed for one use from being taken for another.
+    """
+
+    def __init__(self, purpose: str, secrets: Iterable[str]) -> None:
+        self._keys = MultiFernet([Fernet(_key(purpose, secret)) for secret in secrets])
+
+    def close(self, plain: bytes) -> bytes:
+        """Return the sealed bytes, in base64."""
+        return self._keys.encrypt(plain)
+
+    def open(self, sealed: bytes, lifetime: timedelta | None = None) -> bytes | None:
+        """Return what was sealed; None where it was changed, is too old, or its secret is no longer set."""
+        try:
+            return self._keys.decrypt(sealed, int(lifetime.total_seconds()) if lifetime else None)
+        except InvalidToken:
+            return None
+
+
+def _key(purpose: str, secret: str) -> bytes:
+    # Deriving has to be the same every time, and the secret is random already: no salt, and no slow hash.
+    derived = HKDF(SHA256(), KEY_BYTES, salt=None, info=f"foyer {purpose}".encode()).derive(secret.encode())
+    return urlsafe_b64encode(derived)
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Make the seals once: deriving a key costs more than using it."""
+    secrets = [settings.secret_key, *settings.secret_key_fallbacks]
+    app.extensions["seals"] = {purpose: Seal(purpose, secrets) for purpose in PURPOSES}
+
+
+def parked_tokens() -> Seal:
+    """Return the seal for registration tokens that wait for AWS."""
+    return _seal("parked token")
+
+
+def drafts() -> Seal:
+    """Return the seal for what a buyer typed and could not be kept yet."""
+    return _seal("draft")
+
+
+def resume_links() -> Seal:
+    """Return the seal for the links with which buyers come back to a registration of theirs."""
+    return _seal("resume link")
+
+
+def _seal(purpose: str) -> Seal:
+    seals: dict[str, Seal] = current_app.extensions["seals"]
+    return seals[purpose]

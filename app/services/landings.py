@@ -1,0 +1,82 @@
+"""Landings: what becomes of a registration token, with AWS and the database well or not."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from app import products
+from app.aws import marketplace
+from app.errors import DatabaseUnavailable, MarketplaceUnavailable, Throttled
+from app.services import parking, subscriptions
+from app.services.parking import Parked, ParkingFull
+from app.services.subscriptions import Arrival, Said
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A purchase that AWS has told us about. Without a subscription's id it is not on disk yet: it is owed."""
+
+    arrival: Arrival
+    subscription_id: UUID | None = None
+
+
+Purchase = Arrived | Parked
+
+
+def land(token: str, said: Said, *, may_park: bool = True) -> Purchase:
+    """Return the purchase that the token stands for or, where AWS does not answer in time, the token's parking place.
+
+    Without leave to park, the buyer is told that AWS does not answer.
+
+    Raises:
+        InvalidToken, ExpiredToken: the buyer has to start again from AWS Marketplace.
+        UnknownProduct: nothing was stored.
+        Throttled, MarketplaceUnavailable: and the token could not be parked either.
+        ApiDisabled, CredentialsRefused, PermissionDenied, IncompleteAnswer: the seller has to mend the set-up.
+    """
+    try:
+        customer = marketplace.resolve(token)
+    except (Throttled, MarketplaceUnavailable) as error:
+        log.warning("resolve.failed", fault=type(error).__name__, code=error.code)
+        if not may_park:
+            raise
+        return _park(token, said, error)
+    products.current()[customer.product_code]
+    return recorded(Arrived(Arrival(customer, said)))
+
+
+def recorded(arrived: Arrived) -> Arrived:
+    """Return the purchase with its subscription's id; as it is where the database is away.
+
+    What AWS said is in the buyer's signed session: that is enough to go on to the form.
+    """
+    try:
+        return Arrived(arrived.arrival, subscriptions.arrive(arrived.arrival))
+    except DatabaseUnavailable as error:
+        log.error("landing.owed", code=error.code)
+        return arrived
+
+
+def caught_up(purchase: Purchase) -> Purchase:
+    """Return the purchase as far as it is known by now: recorded if it was owed, resolved if it was parked."""
+    if isinstance(purchase, Arrived):
+        return purchase if purchase.subscription_id else recorded(purchase)
+    try:
+        subscription = subscriptions.of_parked(purchase.id)
+    except DatabaseUnavailable:
+        return purchase
+    if subscription is None:
+        return purchase
+    said = Said(purchase.offer_type)
+    return Arrived(Arrival(subscriptions.customer_of(subscription), said), subscription.id)
+
+
+def _park(token: str, said: Said, error: Throttled | MarketplaceUnavailable) -> Parked:
+    try:
+        return parking.park(token, said)
+    except (ParkingFull, DatabaseUnavailable) as obstacle:
+        log.error("token.turned_away", reason=obstacle.code)
+        raise error from obstacle

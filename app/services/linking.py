@@ -1,0 +1,163 @@
+"""Linking: resolves parked tokens in the background, and joins each purchase with its registration."""
+
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, select, text, update
+
+from app import products, sealing
+from app.aws import marketplace
+from app.database import transaction
+from app.errors import ExpiredToken, InvalidToken, MarketplaceError, UnknownProduct
+from app.models import Instant, ParkedToken, Registration
+from app.services import registrations, subscriptions
+from app.services.parking import LIFETIME
+from app.services.subscriptions import Arrival, Said
+
+log = structlog.get_logger()
+
+# Longer than a patient call takes: nobody else tries the same token meanwhile, and after a kill somebody does.
+LEASE = timedelta(seconds=60)
+FIRST_PAUSE_SECONDS = 2
+LONGEST_PAUSE_SECONDS = 300
+FATAL = (InvalidToken, ExpiredToken, UnknownProduct)
+
+# Two workers may see the same token due: the second finds it claimed when its turn comes.
+CLAIM = (
+    text(
+        "UPDATE parked_tokens SET next_try_at = :lease, tries = tries + 1 WHERE next_try_at <= :now AND id ="
+        " (SELECT id FROM parked_tokens WHERE next_try_at <= :now ORDER BY next_try_at LIMIT 1) RETURNING id"
+    )
+    .bindparams(bindparam("now", type_=Instant), bindparam("lease", type_=Instant))
+    .columns(ParkedToken.__table__.c.id)
+)
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A parked token that is this worker's to resolve until its lease ends."""
+
+    id: UUID
+    token: str | None
+    said: Said
+    parked_at: datetime
+    tries: int
+
+
+def link_next() -> bool | None:
+    """Resolve the parked token that is due first, and settle or postpone it.
+
+    Returns True where it was settled, False where AWS could not be asked, None where none is due.
+
+    Raises:
+        DatabaseUnavailable: whatever was not settled comes up again.
+    """
+    claimed = claim(datetime.now(UTC))
+    if claimed is None:
+        return None
+    try:
+        arrival = _arrival(claimed)
+    except FATAL as error:
+        _give_up(claimed, type(error).__name__)
+    except MarketplaceError as error:
+        return _not_yet(claimed, error)
+    else:
+        _link(claimed, arrival)
+    return True
+
+
+def _arrival(claimed: Claimed) -> Arrival:
+    if claimed.token is None:
+        log.error("token.unreadable", parked=str(claimed.id))
+        raise ExpiredToken("SecretKeyChanged")
+    customer = marketplace.resolve_patiently(claimed.token)
+    products.current()[customer.product_code]
+    return Arrival(customer, claimed.said)
+
+
+def _not_yet(claimed: Claimed, error: MarketplaceError) -> bool:
+    if datetime.now(UTC) - claimed.parked_at >= LIFETIME:
+        _give_up(claimed, type(error).__name__)
+        return True
+    _postpone(claimed, type(error).__name__)
+    log.warning("token.postponed", parked=str(claimed.id), fault=type(error).__name__, code=error.code)
+    return False
+
+
+@transaction
+def claim(connection: Connection, now: datetime) -> Claimed | None:
+    """Return the token that is due first, this worker's alone until its lease ends."""
+    parked_id = connection.execute(CLAIM, {"now": now, "lease": now + LEASE}).scalar_one_or_none()
+    if parked_id is None:
+        return None
+    row = connection.execute(select(ParkedToken.__table__).where(ParkedToken.id == parked_id)).one()
+    token = sealing.parked_tokens().open(row.sealed)
+    return Claimed(row.id, token.decode() if token else None, Said(row.offer_type, row.hints), row.parked_at, row.tries)
+
+
+@transaction
+def _postpone(connection: Connection, claimed: Claimed, fault: str) -> None:
+    # Full jitter: tokens that were parked together do not all come again together.
+    longest = min(FIRST_PAUSE_SECONDS * 2**claimed.tries, LONGEST_PAUSE_SECONDS)
+    pause = timedelta(seconds=random.uniform(FIRST_PAUSE_SECONDS, longest))  # noqa: S311
+    _change(connection, claimed.id, next_try_at=datetime.now(UTC) + pause, fault=fault)
+
+
+def _give_up(claimed: Claimed, fault: str) -> None:
+    _bury(claimed, fault)
+    log.warning("token.died", parked=str(claimed.id), fault=fault)
+
+
+@transaction
+def _bury(connection: Connection, claimed: Claimed, fault: str) -> None:
+    _settle(connection, claimed.id, fault=fault)
+
+
+def _link(claimed: Claimed, arrival: Arrival) -> None:
+    subscription_id = _join(claimed.id, arrival)
+    log.info("token.resolved", parked=str(claimed.id), subscription=str(subscription_id))
+
+
+@transaction
+def _join(connection: Connection, parked_id: UUID, arrival: Arrival) -> UUID:
+    # The parked token's row first, the subscription's next, as when the form is sent: two that wait for each other
+    # would be a deadlock.
+    _settle(connection, parked_id, fault=None)
+    subscription_id = subscriptions.record(connection, arrival)
+    _change(connection, parked_id, subscription_id=subscription_id)
+    _join_registration(connection, parked_id, subscription_id)
+    return subscription_id
+
+
+def _join_registration(connection: Connection, parked_id: UUID, subscription_id: UUID) -> None:
+    waiting = _registration(connection, Registration.parked_token_id == parked_id)
+    if waiting is None:
+        return
+    known = _registration(connection, Registration.subscription_id == subscription_id)
+    if known is None:
+        linked = {"subscription_id": subscription_id, "parked_token_id": None}
+        connection.execute(update(Registration).where(Registration.id == waiting.id).values(linked))
+        return
+    # The buyer had signed up for this purchase before: whichever answers are the latest stand.
+    if waiting.updated_at > known.updated_at:
+        latest = {name: getattr(waiting, name) for name in registrations.ANSWERED}
+        connection.execute(update(Registration).where(Registration.id == known.id).values(latest))
+    connection.execute(delete(Registration).where(Registration.id == waiting.id))
+
+
+def _registration(connection: Connection, condition: ColumnElement[bool]) -> Row[Any] | None:
+    # Held until the end: an erasure meanwhile must not find its answers copied.
+    return connection.execute(select(Registration.__table__).where(condition).with_for_update()).one_or_none()
+
+
+def _settle(connection: Connection, parked_id: UUID, fault: str | None) -> None:
+    """Erase the token: whatever AWS said of it, it has served."""
+    _change(connection, parked_id, sealed=None, next_try_at=None, settled_at=datetime.now(UTC), fault=fault)
+
+
+def _change(connection: Connection, parked_id: UUID, **values: object) -> None:
+    connection.execute(update(ParkedToken).where(ParkedToken.id == parked_id).values(**values))

@@ -1,0 +1,134 @@
+"""Parking: registration tokens that AWS could not resolve while the buyer waited, kept until it can."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection, bindparam, func, select, text
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from app import sealing
+from app.database import query, transaction, upsert
+from app.errors import DatabaseUnavailable, ExpiredToken, FoyerError, InvalidToken, UnknownProduct
+from app.models import Instant, ParkedToken, Registration
+from app.services.subscriptions import Said
+
+log = structlog.get_logger()
+
+# AWS's tokens have about 200 characters and no documented limit; so many of these fill 40 MB at the most.
+LONGEST_TOKEN = 4096
+MOST_PARKED = 10_000
+# The ceiling that AWS documents for a token's life:
+# https://docs.aws.amazon.com/marketplace/latest/userguide/saas-product-customer-setup.html
+LIFETIME = timedelta(hours=4)
+# A browser's session may still ask what became of its token.
+FORGOTTEN_AFTER = timedelta(hours=25)
+FIRST_TRY = timedelta(seconds=2)
+
+VERDICTS: dict[str, type[FoyerError]] = {kind.__name__: kind for kind in (InvalidToken, UnknownProduct)}
+PARK = upsert(ParkedToken, natural_key="digest", changes={"digest": "excluded.digest"})
+FORGET = text(
+    "DELETE FROM parked_tokens WHERE settled_at < :before"
+    " AND NOT EXISTS (SELECT 1 FROM registrations WHERE parked_token_id = parked_tokens.id)"
+).bindparams(bindparam("before", type_=Instant))
+
+
+class ParkingFull(FoyerError):
+    """No more tokens can be parked for now: this one is too long, or too many wait."""
+
+
+@dataclass(frozen=True)
+class Parked:
+    """A purchase that AWS has not told us about yet, by its parked token's id."""
+
+    id: UUID
+    offer_type: str | None = None
+
+
+def park(token: str, said: Said) -> Parked:
+    """Keep the token, encrypted, for the worker to resolve.
+
+    The same token again is the same parked one, whatever has become of it since.
+
+    Raises:
+        ParkingFull: it is longer than any token of AWS's, or too many wait already.
+        ExpiredToken, InvalidToken, UnknownProduct: it was parked before, and that is how AWS judged it.
+        DatabaseUnavailable: nothing was kept.
+    """
+    if len(token) > LONGEST_TOKEN:
+        raise ParkingFull("TokenTooLong")
+    parked_id, verdict = _park(token.encode(), said, datetime.now(UTC))
+    if verdict:
+        raise VERDICTS.get(verdict, ExpiredToken)(verdict)
+    log.info("token.parked", parked=str(parked_id))
+    return Parked(parked_id, said.offer_type)
+
+
+@transaction
+def _park(connection: Connection, token: bytes, said: Said, now: datetime) -> tuple[UUID, str | None]:
+    digest = sha256(token).digest()
+    known = connection.execute(
+        select(ParkedToken.id, ParkedToken.settled_at, ParkedToken.subscription_id, ParkedToken.fault).where(
+            ParkedToken.digest == digest
+        )
+    ).one_or_none()
+    if known:
+        return known.id, known.fault if known.settled_at and known.subscription_id is None else None
+    _refuse_where_full(connection)
+    row = {
+        "id": uuid7(),
+        "digest": digest,
+        "sealed": sealing.parked_tokens().close(token),
+        "offer_type": said.offer_type,
+        "hints": said.hints,
+        "parked_at": now,
+        "next_try_at": now + FIRST_TRY,
+        "tries": 0,
+        "fault": None,
+        "settled_at": None,
+        "subscription_id": None,
+    }
+    return connection.execute(PARK, row).scalar_one(), None
+
+
+def _refuse_where_full(connection: Connection) -> None:
+    waiting = select(func.count()).select_from(ParkedToken).where(ParkedToken.next_try_at.is_not(None))
+    if connection.execute(waiting).scalar_one() >= MOST_PARKED:
+        raise ParkingFull("TooManyParked")
+
+
+@query
+def find(session: Session, parked_id: UUID) -> ParkedToken | None:
+    """Return the parked token with that id and what has become of it, if it is not forgotten yet."""
+    return session.get(ParkedToken, parked_id)
+
+
+def gauges() -> dict[str, float]:
+    """Return how much waits at present, by the names of the metrics."""
+    try:
+        return {"foyer_database_up": 1, **_backlog()}
+    except DatabaseUnavailable:
+        return {"foyer_database_up": 0}
+
+
+@query
+def _backlog(session: Session) -> dict[str, float]:
+    waiting = ParkedToken.next_try_at.is_not(None)
+    parked, oldest = session.execute(
+        select(func.count(), func.min(ParkedToken.parked_at)).select_from(ParkedToken).where(waiting)
+    ).one()
+    unlinked = select(func.count()).select_from(Registration).where(Registration.parked_token_id.is_not(None))
+    return {
+        "foyer_parked_tokens": parked,
+        "foyer_parked_tokens_oldest_seconds": (datetime.now(UTC) - oldest).total_seconds() if oldest else 0,
+        "foyer_unlinked_registrations": session.execute(unlinked).scalar_one(),
+    }
+
+
+@transaction
+def forget(connection: Connection) -> int:
+    """Delete the settled tokens that no browser and no registration asks for any more; return how many."""
+    return connection.execute(FORGET, {"before": datetime.now(UTC) - FORGOTTEN_AFTER}).rowcount

@@ -1,0 +1,23 @@
+"""Resuming: a link, sent to the address in an unlinked registration, with which its buyer comes back to it."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from app import sealing
+from app.services import registrations
+
+GOOD_FOR = timedelta(days=30)
+
+
+def link(registration_id: UUID) -> str | None:
+    """Return the path of the registration's link; None where it does not wait for its purchase."""
+    if registrations.unlinked_answers(registration_id) is None:
+        return None
+    return f"/resume/{sealing.resume_links().close(registration_id.bytes).decode()}"
+
+
+def registration_of(sealed: str) -> UUID | None:
+    """Return the registration that a link leads to, if it is ours, not too old, and still waits."""
+    opened = sealing.resume_links().open(sealed.encode(), GOOD_FOR)
+    registration_id = UUID(bytes=opened) if opened else None
+    return registration_id if registration_id and registrations.unlinked_answers(registration_id) else None

@@ -1,0 +1,165 @@
+"""Every path, failing ones too, with marked tokens and people: no mark is in logs, metrics, addresses or cookies."""
+
+import json
+import zlib
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from app.sandbox.faults import Faults
+from app.sandbox.server import Sandbox
+from tests import factories
+from tests.e2e import stage
+from tests.factories import TOKEN
+from tests.pages import csrf_token
+
+PERSON = {
+    "company": "Zyxcompany Ltd",
+    "full_name": "Zyxname Zyxfamily",
+    "email": "zyxmail@zyxhost.example",
+    "phone": "+1 555 987 6543",
+    "notes": "zyxnotes",
+}
+MARKS = ("zyxcompany", "zyxname", "zyxfamily", "zyxmail", "zyxhost", "zyxnotes", "987 6543", "9876543")
+FAULTS = (
+    *("expired", "invalid", "aws_down", "access_denied", "api_disabled", "no_customer"),
+    *("credentials_expired", "credentials_unknown", "other_product"),
+)
+
+
+class Buyer(requests.Session):
+    """A browser that remembers every address it was sent to and every cookie it was given."""
+
+    def __init__(self, url: str, sandbox: Sandbox) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+        self.tokens: list[str] = []
+        self._url, self._sandbox = url, sandbox
+        self.hooks["response"].append(self._remember)
+
+    def land(self, **faults: bool) -> requests.Response:
+        """Bring a new purchase's token, with those faults at AWS."""
+        token = factories.token(self._sandbox)
+        self.tokens.append(token)
+        self._sandbox.world.faults = Faults.model_validate(faults)
+        return self.post(self._url, data={TOKEN: token}, timeout=20)
+
+    def register(self, **changes: str) -> requests.Response:
+        """Send the form that is open, or one that nobody opened."""
+        page = self.get(f"{self._url}signup", timeout=20).text
+        signed = csrf_token(page) if "csrf_token" in page else "none"
+        return self.post(f"{self._url}signup", data={"csrf_token": signed, **PERSON, **changes}, timeout=20)
+
+    def _remember(self, response: requests.Response, **_: object) -> None:
+        self.seen += [response.url, *(f"{name}: {value}" for name, value in response.headers.items())]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "log"
+
+
+@pytest.fixture
+def url(database_url: str, sandbox: Sandbox, log: Path) -> Iterator[str]:
+    """The application's address, with all that it and its worker say in the log."""
+    environment = {**factories.environment(database_url, sandbox.aws_url), "LOG_LEVEL": "DEBUG"}
+    with log.open("wb") as file, stage.serving(environment, log=file) as url:
+        yield url
+
+
+@pytest.fixture
+def buyer(url: str, sandbox: Sandbox) -> Buyer:
+    return Buyer(url, sandbox)
+
+
+def hidden(text: str, tokens: list[str]) -> bool:
+    """Return whether the text has none of the marks and no piece of a token."""
+    lower = text.lower()
+    pieces = {token[start : start + 20] for token in tokens for start in range(0, len(token) - 20, 20)}
+    return not any(mark in lower for mark in MARKS) and not any(piece in text for piece in pieces)
+
+
+def opened(cookie: str) -> str:
+    """Return what is in a signed session cookie, which anybody can read."""
+    compressed, body = cookie.startswith("."), cookie.lstrip(".").partition(".")[0]
+    plain = urlsafe_b64decode(body + "=" * (-len(body) % 4))
+    return (zlib.decompress(plain) if compressed else plain).decode("utf-8", "replace")
+
+
+def register(buyer: Buyer, _: str) -> None:
+    buyer.land()
+    assert buyer.register(email="zyx-not-an-address").status_code == 422
+    assert buyer.register().url.endswith("/welcome")
+    buyer.land()
+
+
+def meet_every_fault(buyer: Buyer, _: str) -> None:
+    for fault in FAULTS:
+        buyer.land(**{fault: True})
+        buyer.register()
+
+
+def lose_the_session(buyer: Buyer, _: str) -> None:
+    buyer.land()
+    signed = csrf_token(buyer.get(f"{buyer._url}signup", timeout=20).text)
+    buyer.cookies.clear_session_cookies()
+    buyer.cookies.clear(buyer.cookies.list_domains()[0], "/", "session")
+    assert buyer.post(f"{buyer._url}signup", data={"csrf_token": signed, **PERSON}, timeout=20).status_code == 403
+    assert "draft" in buyer.cookies
+
+
+def send_odd_requests(buyer: Buyer, url: str) -> None:
+    for method, path in (("GET", "zyxpath"), ("DELETE", "signup"), ("ZYXNAME", "signup")):
+        buyer.request(method, f"{url}{path}", timeout=20)
+    buyer.post(url, data={TOKEN: f"{buyer.tokens[-1] if buyer.tokens else ''}zyxnotes" * 5000}, timeout=20)
+    buyer.close()  # as the server does, which has not read all of that
+    buyer.post(url, data=b"zyxnotes", headers={"Content-Type": "multipart/form-data; boundary=zyx"}, timeout=20)
+    buyer.get(
+        url, headers={"Host": "zyxhost.example", "X-Forwarded-For": "zyxname", "Cookie": "session=zyxname"}, timeout=20
+    )
+
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+PATHS: list[Callable[[Buyer, str], None]] = [register, meet_every_fault, lose_the_session, send_odd_requests]
+
+
+def test_no_token_and_no_person_is_in_logs_metrics_addresses_or_cookies(
+    buyer: Buyer, url: str, sandbox: Sandbox, log: Path
+) -> None:
+    sessions = []
+    for path in PATHS:
+        path(buyer, url)
+        sessions.append(opened(buyer.cookies.get("session") or ""))
+        buyer.cookies.clear()
+    sandbox.world.faults = Faults()
+    metrics = requests.get(f"{url}metrics", timeout=20).text
+
+    lines = log.read_text(encoding="utf-8")
+
+    asked = [address for address in buyer.seen if "zyxpath" not in address]
+    assert any("draft=" in header for header in asked)
+    assert lines.count("request.answered") > 30
+    assert "foyer_landings_total" in metrics
+    for text in (lines, metrics, *asked, *sessions):
+        assert hidden(text, buyer.tokens), text
+
+
+def test_each_request_is_one_line_with_id_route_outcome_and_duration(buyer: Buyer, url: str, log: Path) -> None:
+    buyer.land()
+    buyer.register()
+
+    events = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line.startswith("{")]
+    answered = [event for event in events if event["event"] == "request.answered" and event["level"] == "info"]
+    assert [(event["method"], event["route"], event["outcome"]) for event in answered] == [
+        ("POST", "/", "resolved"),
+        ("GET", "/signup", "shown"),
+        ("GET", "/signup", "shown"),
+        ("POST", "/signup", "completed"),
+        ("GET", "/welcome", None),
+    ]
+    assert all(event["milliseconds"] > 0 for event in answered)
+    assert len({event["request"] for event in answered}) == len(answered)

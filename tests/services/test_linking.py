@@ -1,0 +1,248 @@
+"""Parked tokens in the background: tried again until AWS judges them or their time is up, by one worker at a time."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import insert
+
+from app import create_app, database
+from app.models import ParkedToken
+from app.sandbox.server import Sandbox
+from app.services import linking, parking, registrations
+from app.services.parking import Parked, ParkingFull
+from app.services.subscriptions import Said
+from tests import factories
+
+Park = Callable[..., Parked]
+
+
+@pytest.fixture
+def park(app: Flask, sandbox: Sandbox) -> Park:
+    """Parks the token of a new purchase."""
+
+    def park(**order: object) -> Parked:
+        with app.app_context():
+            return parking.park(factories.token(sandbox, **order), Said("free-trial", {"product-id": "prod-1"}))
+
+    return park
+
+
+def try_once(app: Flask, **later: float) -> bool | None:
+    with app.app_context(), time_machine.travel(datetime.now(UTC) + timedelta(**later), tick=False):
+        return linking.link_next()
+
+
+def found(app: Flask, parked_id: UUID) -> ParkedToken:
+    with app.app_context():
+        token = parking.find(parked_id)
+    assert token
+    return token
+
+
+def switch(sandbox: Sandbox, **faults: object) -> None:
+    sandbox.world.faults = sandbox.world.faults.model_copy(update=faults)
+
+
+def test_a_token_is_not_tried_before_it_is_due(app: Flask, park: Park) -> None:
+    park()
+
+    assert try_once(app, seconds=1) is None
+    assert try_once(app, seconds=3) is True
+
+
+def test_a_resolved_token_is_erased_and_remembers_its_purchase(app: Flask, park: Park) -> None:
+    parked = park()
+
+    try_once(app, seconds=3)
+
+    token = found(app, parked.id)
+    assert (token.sealed, token.next_try_at, token.fault) == (None, None, None)
+    assert token.subscription_id
+    assert token.settled_at
+
+
+@pytest.mark.parametrize("fault", ["aws_down", "access_denied", "credentials_expired", "api_disabled", "no_customer"])
+def test_what_may_pass_is_tried_again_ever_later(app: Flask, sandbox: Sandbox, park: Park, fault: str) -> None:
+    parked = park()
+    switch(sandbox, **{fault: True})
+
+    outcomes = [try_once(app, minutes=minutes) for minutes in (1, 2, 3)]
+
+    token = found(app, parked.id)
+    assert outcomes == [False, False, False]
+    assert token.tries == 3
+    assert token.sealed
+    assert token.fault
+    switch(sandbox, **{fault: False})
+    assert try_once(app, minutes=4) is True
+
+
+def test_the_pause_between_tries_grows_and_has_an_end(app: Flask, sandbox: Sandbox, park: Park) -> None:
+    parked = park()
+    switch(sandbox, aws_down=True)
+    pauses = []
+    for minutes in range(10, 160, 10):
+        moment = datetime.now(UTC) + timedelta(minutes=minutes)
+        with app.app_context(), time_machine.travel(moment, tick=False):
+            linking.link_next()
+        due = found(app, parked.id).next_try_at
+        assert due
+        pauses.append((due - moment).total_seconds())
+
+    assert all(1.9 <= pause <= 300.1 for pause in pauses)
+    assert max(pauses[:2]) <= 8.1
+    assert max(pauses[5:]) > 30
+
+
+@pytest.mark.parametrize(
+    ("fault", "name"), [("invalid", "InvalidToken"), ("expired", "ExpiredToken"), ("other_product", "UnknownProduct")]
+)
+def test_what_aws_has_refused_is_dead_and_erased(
+    app: Flask, sandbox: Sandbox, park: Park, fault: str, name: str
+) -> None:
+    parked = park()
+    switch(sandbox, **{fault: True})
+
+    assert try_once(app, seconds=3) is True
+
+    token = found(app, parked.id)
+    assert (token.sealed, token.next_try_at, token.fault, token.subscription_id) == (None, None, name, None)
+
+
+def test_a_token_dies_when_its_time_is_up_though_aws_never_answered(app: Flask, sandbox: Sandbox, park: Park) -> None:
+    parked = park()
+    switch(sandbox, aws_down=True)
+
+    assert try_once(app, hours=3, minutes=59) is False
+    assert try_once(app, hours=4, minutes=6) is True
+
+    token = found(app, parked.id)
+    assert (token.sealed, token.fault) == (None, "MarketplaceUnavailable")
+
+
+def test_a_worker_that_was_killed_half_way_leaves_its_token_to_another(app: Flask, park: Park) -> None:
+    parked = park()
+    now = datetime.now(UTC) + timedelta(seconds=3)
+    with app.app_context():
+        claimed = linking.claim(now)
+        meanwhile = linking.claim(now + timedelta(seconds=30))
+        later = linking.claim(now + linking.LEASE)
+
+    assert claimed
+    assert claimed.id == parked.id
+    assert meanwhile is None
+    assert later
+    assert later.id == parked.id
+
+
+def test_two_workers_never_try_the_same_token_at_once(app: Flask, park: Park) -> None:
+    parked = {park().id for _ in range(12)}
+    now = datetime.now(UTC) + timedelta(seconds=3)
+
+    def claim(_: int) -> UUID | None:
+        with app.app_context():
+            claimed = linking.claim(now)
+        return claimed.id if claimed else None
+
+    claims: list[UUID] = []
+    with ThreadPoolExecutor(6) as workers:
+        while last := claim(0):
+            claims += [last, *filter(None, workers.map(claim, range(6)))]
+
+    assert len(claims) == len(set(claims))
+    assert set(claims) == parked
+
+
+def test_a_token_parked_under_the_key_before_is_still_read(
+    environment: pytest.MonkeyPatch, app: Flask, park: Park
+) -> None:
+    park()
+    environment.setenv("SECRET_KEY", "the-next-key-0123456789")
+    environment.setenv("SECRET_KEY_FALLBACKS", factories.SECRET)
+
+    with factories.running(create_app()) as rotated:
+        assert try_once(rotated, seconds=3) is True
+
+
+def test_a_token_whose_key_is_gone_is_dead(environment: pytest.MonkeyPatch, app: Flask, park: Park) -> None:
+    parked = park()
+    environment.setenv("SECRET_KEY", "a-new-key-without-the-old-one")
+
+    with factories.running(create_app()) as rotated:
+        assert try_once(rotated, seconds=3) is True
+
+    assert found(app, parked.id).fault == "ExpiredToken"
+
+
+def test_parking_has_a_ceiling(app: Flask, sandbox: Sandbox, park: Park) -> None:
+    known = factories.token(sandbox)
+    with app.app_context():
+        parking.park(known, Said())
+        with database.current().writing.begin() as connection:
+            rows = [
+                {
+                    "digest": number.to_bytes(32, "big"),
+                    "sealed": b"x",
+                    "parked_at": datetime.now(UTC),
+                    "next_try_at": datetime.now(UTC),
+                }
+                for number in range(parking.MOST_PARKED - 1)
+            ]
+            connection.execute(insert(ParkedToken), rows)
+
+        with pytest.raises(ParkingFull, match="TooManyParked"):
+            parking.park(factories.token(sandbox), Said())
+
+        assert parking.park(known, Said())
+
+
+def test_a_settled_token_is_forgotten_once_nobody_can_ask_for_it(app: Flask, park: Park) -> None:
+    plain, registered = park(), park()
+    with app.app_context():
+        registrations.complete(registered, factories.answers())
+    for minutes in (1, 2):
+        try_once(app, minutes=minutes)
+    dead = park()
+    with app.app_context():
+        registrations.complete(dead, factories.answers())
+    try_once(app, hours=5)
+
+    def forgotten(**later: float) -> int:
+        with app.app_context(), time_machine.travel(datetime.now(UTC) + timedelta(**later), tick=False):
+            return parking.forget()
+
+    assert forgotten(hours=24) == 0
+    assert forgotten(hours=31) == 2
+    with app.app_context():
+        assert parking.find(plain.id) is None
+        assert parking.find(dead.id)
+
+
+def test_a_form_sent_while_its_token_is_being_resolved_is_always_linked(app: Flask, park: Park) -> None:
+    parked = [park() for _ in range(10)]
+
+    def sign_up(purchase: Parked) -> None:
+        with app.app_context():
+            registrations.complete(purchase, factories.answers())
+
+    def resolve(_: int) -> None:
+        try_once(app, seconds=3)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(
+            threads.map(
+                lambda work: work[0](work[1]), [(w, a) for p in parked for w, a in ((resolve, 0), (sign_up, p))]
+            )
+        )
+    while try_once(app, seconds=3):
+        pass
+
+    with app.app_context():
+        assert parking.gauges()["foyer_unlinked_registrations"] == 0
+        assert parking.gauges()["foyer_parked_tokens"] == 0
+        assert len({found(app, purchase.id).subscription_id for purchase in parked}) == len(parked)

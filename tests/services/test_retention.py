@@ -1,0 +1,85 @@
+"""The retention: what is due is erased, in batches, and nothing else."""
+
+from datetime import timedelta
+
+from flask import Flask
+from sqlalchemy import Connection, insert, update
+from uuid_utils.compat import uuid7
+
+from app.models import Registration, Subscription
+from app.services import privacy
+from tests.factories import CODE
+from tests.services.people import LONG_AGO, NOW, PERSON, entries, left, registered, unlinked, write
+
+
+def test_the_retention_erases_what_is_due_and_nothing_else(app: Flask) -> None:
+    over, recent = NOW - timedelta(days=30, seconds=1), NOW - timedelta(days=30)
+    due = {
+        "ended": registered(app, status="ended", status_since=over),
+        "failed": registered(app, status="failed", status_since=over),
+        "ended when it was created": registered(app, status="ended", status_since=None),
+        "given up": unlinked(app, settled_at=over),
+    }
+    kept = {
+        "ended recently": registered(app, status="ended", status_since=recent),
+        "failed recently": registered(app, status="failed", status_since=recent),
+        "ended, and then signed up again": registered(app, status="ended", status_since=over, sent_at=recent),
+        "active": registered(app, status="active", status_since=over),
+        "pending": registered(app, status="pending", status_since=None),
+        "ending": registered(app, status="ending", status_since=over),
+        "given up recently": unlinked(app, settled_at=recent),
+        "waiting": unlinked(app),
+    }
+
+    with app.app_context():
+        found = [registration_id for batch in privacy.due(30, NOW) for registration_id in batch]
+        count = privacy.retain(30, NOW)
+
+    assert left(app) == set(kept.values())
+    assert set(found) == set(due.values()) == {entry.registration_id for entry in entries(app)}
+    assert count == len(due)
+    assert {(entry.actor, entry.at) for entry in entries(app)} == {("retention", NOW)}
+
+
+def test_0_days_keep_all(app: Flask) -> None:
+    kept = registered(app, status="ended", status_since=LONG_AGO)
+
+    with app.app_context():
+        count = privacy.retain(0, NOW)
+
+    assert (count, left(app)) == (0, {kept})
+
+
+def test_many_are_erased_in_batches_and_all_of_them(app: Flask) -> None:
+    count = 2 * privacy.BATCH_ROWS + 1
+    registered(app, status="ended")
+    purchases = [{"id": uuid7(), "purchase_key": str(number)} for number in range(count - 1)]
+    purchase = {"product_code": CODE, "status": "ended", "hints": {}, "created_at": LONG_AGO, "last_seen_at": LONG_AGO}
+    sent = PERSON | {"created_at": LONG_AGO, "updated_at": LONG_AGO}
+
+    def add(connection: Connection) -> None:
+        connection.execute(insert(Subscription), [row | purchase for row in purchases])
+        connection.execute(
+            insert(Registration), [{"id": uuid7(), "subscription_id": row["id"]} | sent for row in purchases]
+        )
+
+    write(app, add)
+
+    with app.app_context():
+        sizes = [len(batch) for batch in privacy.due(30, NOW)]
+        erased = privacy.retain(30, NOW)
+
+    assert sizes == [privacy.BATCH_ROWS, privacy.BATCH_ROWS, 1]
+    assert (erased, left(app), len(entries(app))) == (count, set(), count)
+
+
+def test_a_form_sent_again_while_the_retention_was_looking_is_kept(app: Flask) -> None:
+    registration_id = registered(app, status="ended")
+    with app.app_context():
+        (batch,) = privacy.due(30, NOW)
+    write(app, lambda connection: connection.execute(update(Registration).values(updated_at=NOW)))
+
+    with app.app_context():
+        erased = privacy._erase_due(batch, NOW - timedelta(days=30), NOW)
+
+    assert (erased, left(app)) == ([], {registration_id})

@@ -1,0 +1,107 @@
+"""The background process: it works, goes on after a fault, and stops when it is told to."""
+
+import signal
+import subprocess
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from flask import Flask
+
+from app import create_app, worker
+from app.sandbox.server import Sandbox
+from app.services import parking, registrations
+from app.services.parking import Parked
+from app.services.subscriptions import Said
+from app.worker import Chore
+from tests import cable, factories
+from tests.e2e import stage
+
+
+@pytest.fixture
+def parked(app: Flask, sandbox: Sandbox) -> Parked:
+    """A purchase that waits for AWS, with its registration."""
+    with app.app_context():
+        parked = parking.park(factories.token(sandbox), Said())
+        registrations.complete(parked, factories.answers())
+    return parked
+
+
+def heard(process: "subprocess.Popen[str]", event: str) -> str:
+    """Return the first line that tells of the event; the test's own time limit is the process's end."""
+    assert process.stderr
+    killer = threading.Timer(20, process.kill)
+    killer.start()
+    line = next((line for line in process.stderr if f'"event": "{event}"' in line), "")
+    killer.cancel()
+    return line
+
+
+def test_the_worker_links_what_waits_and_stops_on_sigterm(
+    database_url: str, app: Flask, sandbox: Sandbox, parked: Parked
+) -> None:
+    with stage.working(factories.environment(database_url, sandbox.aws_url)) as process:
+        assert str(parked.id) in heard(process, "token.resolved")
+        process.send_signal(signal.SIGTERM)
+        assert heard(process, "worker.stopped")
+        assert process.wait(10) == 0
+
+    with app.app_context():
+        assert parking.gauges()["foyer_unlinked_registrations"] == 0
+
+
+def test_a_chore_that_fails_comes_again_later_and_later_and_ends_nothing(app: Flask) -> None:
+    chore = Chore("broken", lambda: bool(1 / 0), every_seconds=1)
+
+    pauses = []
+    for _ in range(8):
+        chore.run(now=100)
+        pauses.append(chore.due - 100)
+
+    assert pauses[0] <= 2
+    assert max(pauses) <= worker.LONGEST_PAUSE_SECONDS
+    assert min(pauses[5:]) >= worker.LONGEST_PAUSE_SECONDS / 2
+    assert chore.failures == 8
+
+
+def test_a_chore_that_works_again_has_its_own_pace_again() -> None:
+    outcomes = iter([False, False, True])
+    chore = Chore("passing", lambda: next(outcomes), every_seconds=1)
+
+    for _ in range(3):
+        chore.run(now=100)
+
+    assert (chore.failures, chore.due) == (0, 101)
+
+
+def test_a_database_that_is_away_is_waited_for(
+    database_url: str, environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with cable.laid(database_url) as laid:
+        environment.setenv("DATABASE_URL", laid.url)
+        with factories.running(create_app()) as app, app.app_context():
+            chore = Chore("link", worker.link, every_seconds=1)
+            laid.pull(app)
+            chore.run(now=0)
+            failures = chore.failures
+            laid.mend()
+            chore.run(now=0)
+
+    assert (failures, chore.failures) == (1, 0)
+    assert '"fault": "DatabaseUnavailable"' in capsys.readouterr().err
+
+
+def test_while_aws_does_not_answer_one_token_is_tried_and_the_others_wait(
+    app: Flask, sandbox: Sandbox, parked: Parked
+) -> None:
+    with app.app_context():
+        waiting = [parked.id, *(parking.park(factories.token(sandbox), Said()).id for _ in range(2))]
+        sandbox.world.faults = sandbox.world.faults.model_copy(update={"aws_down": True})
+
+        with time_machine.travel(datetime.now(UTC) + timedelta(seconds=5), tick=False):
+            answers = worker.link()
+
+        tokens = [token for token in map(parking.find, waiting) if token]
+    assert answers is False
+    assert sorted(token.tries for token in tokens) == [0, 0, 1]

@@ -1,0 +1,253 @@
+"""A buyer whose token AWS does not resolve in time: they register all the same, and are linked later."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app import database
+from app.models import ParkedToken, Registration, Subscription
+from app.sandbox.server import Sandbox
+from app.services import linking
+from tests import factories
+from tests.factories import ANSWERS, TOKEN
+from tests.pages import csrf_token
+
+
+def switch(sandbox: Sandbox, **faults: object) -> None:
+    sandbox.world.faults = sandbox.world.faults.model_copy(update=faults)
+
+
+def register(client: FlaskClient, **changes: str) -> str:
+    form = {"csrf_token": csrf_token(client.get("/signup").text), **ANSWERS, **changes}
+    return str(client.post("/signup", data=form).location)
+
+
+def link(app: Flask, **later: float) -> bool | None:
+    """Let the worker try once, some time from now."""
+    moment = datetime.now(UTC) + timedelta(**(later or {"seconds": 5}))
+    with app.app_context(), time_machine.travel(moment):
+        return linking.link_next()
+
+
+def stored(app: Flask, model: type[ParkedToken | Registration | Subscription]) -> list[object]:
+    with app.app_context(), Session(database.current().reading) as session:
+        return list(session.scalars(select(model).order_by(model.id)))
+
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def token(sandbox: Sandbox) -> str:
+    """A buyer's token, with AWS down."""
+    token = factories.token(sandbox, account_id="012345678901")
+    switch(sandbox, aws_down=True)
+    return token
+
+
+@on_sqlite
+@pytest.mark.parametrize("fault", [{"aws_down": True}, {"throttled": 100}, {"slow": 60}])
+def test_a_buyer_whom_aws_keeps_waiting_goes_on_to_the_form(
+    client: FlaskClient, sandbox: Sandbox, fault: dict[str, object]
+) -> None:
+    token = factories.token(sandbox)
+    switch(sandbox, **fault)
+
+    response = client.post("/", data={TOKEN: token})
+
+    switch(sandbox, slow=0)
+    assert (response.status_code, response.location) == (303, "/signup")
+    page = client.get("/signup").text
+    assert "AWS Marketplace is slow to answer" in page
+    assert "we link your registration" in page
+
+
+@on_sqlite
+def test_a_parked_token_is_encrypted_and_in_no_cookie(app: Flask, client: FlaskClient, token: str) -> None:
+    response = client.post("/", data={TOKEN: token})
+
+    [parked] = stored(app, ParkedToken)
+    assert isinstance(parked, ParkedToken)
+    assert parked.sealed
+    assert token.encode() not in parked.sealed
+    assert token not in str(response.headers)
+    with client.session_transaction() as session:
+        assert token not in repr(dict(session))
+
+
+def test_what_a_buyer_sends_is_kept_and_linked_once_aws_answers(
+    app: Flask, client: FlaskClient, sandbox: Sandbox, token: str
+) -> None:
+    client.post("/", data={TOKEN: token, "x-amzn-marketplace-offer-type": "free-trial"})
+    assert register(client) == "/welcome"
+    waiting = client.get("/welcome")
+    assert "We have your registration" in waiting.text
+    assert "Ada Lovelace" in waiting.text
+    assert waiting.headers["Refresh"]
+    switch(sandbox, aws_down=False)
+
+    assert link(app) is True
+
+    linked = client.get("/welcome")
+    assert "You are registered" in linked.text
+    assert "•••• •••• 8901" in linked.text
+    assert "Ada Lovelace" in linked.text
+    assert "Refresh" not in linked.headers
+    [registration], [subscription], [parked] = (
+        stored(app, model) for model in (Registration, Subscription, ParkedToken)
+    )
+    assert isinstance(registration, Registration)
+    assert isinstance(subscription, Subscription)
+    assert isinstance(parked, ParkedToken)
+    assert registration.subscription_id == subscription.id
+    assert subscription.offer_type == "free-trial"
+    assert parked.sealed is None
+
+
+def test_a_form_sent_after_the_token_was_resolved_is_the_purchases(
+    app: Flask, client: FlaskClient, sandbox: Sandbox, token: str
+) -> None:
+    client.post("/", data={TOKEN: token})
+    page = client.get("/signup").text
+    switch(sandbox, aws_down=False)
+    link(app)
+
+    response = client.post("/signup", data={"csrf_token": csrf_token(page), **ANSWERS})
+
+    assert response.location == "/welcome"
+    [registration], [subscription] = stored(app, Registration), stored(app, Subscription)
+    assert isinstance(registration, Registration)
+    assert isinstance(subscription, Subscription)
+    assert registration.subscription_id == subscription.id
+    assert "You are registered" in client.get("/welcome").text
+
+
+def test_a_double_click_while_aws_is_down_is_one_parked_token_and_one_registration(
+    app: Flask, client: FlaskClient, token: str
+) -> None:
+    client.post("/", data={TOKEN: token})
+    client.post("/", data={TOKEN: token})
+    register(client)
+    client.post("/", data={TOKEN: token})
+
+    assert client.get("/signup").location == "/welcome"
+    assert len(stored(app, ParkedToken)) == len(stored(app, Registration)) == 1
+
+
+@on_sqlite
+@pytest.mark.parametrize("fault", ["invalid", "expired", "other_product", "access_denied", "credentials_expired"])
+def test_only_a_token_that_aws_has_not_judged_is_parked(
+    app: Flask, client: FlaskClient, sandbox: Sandbox, fault: str
+) -> None:
+    token = factories.token(sandbox)
+    switch(sandbox, **{fault: True})
+
+    response = client.post("/", data={TOKEN: token})
+
+    assert response.status_code >= 400
+    assert stored(app, ParkedToken) == []
+
+
+@on_sqlite
+def test_a_token_longer_than_any_of_awss_is_not_parked(app: Flask, client: FlaskClient, token: str) -> None:
+    response = client.post("/", data={TOKEN: token * 30})
+
+    assert response.status_code == 503
+    assert "Try again</button>" in response.text
+    assert stored(app, ParkedToken) == []
+
+
+def test_a_buyer_whose_token_died_waiting_is_told_the_way_back_and_types_nothing_again(
+    app: Flask, client: FlaskClient, sandbox: Sandbox, token: str
+) -> None:
+    client.post("/", data={TOKEN: token})
+    register(client)
+    switch(sandbox, aws_down=False, expired=True)
+    link(app)
+    page = client.get("/welcome").text
+    assert "One more press, please" in page
+    assert "Set up your account" in page
+    switch(sandbox, expired=False)
+
+    client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
+    form = client.get("/signup").text
+    assert "We kept what you told us before" in form
+    assert 'value="Ada Lovelace"' in form
+    assert "•••• •••• 8901" in form
+    client.post("/signup", data={"csrf_token": csrf_token(form), **ANSWERS})
+
+    [registration], [subscription] = stored(app, Registration), stored(app, Subscription)
+    assert isinstance(registration, Registration)
+    assert isinstance(subscription, Subscription)
+    assert registration.subscription_id == subscription.id
+    assert client.get_cookie("draft", domain="localhost") is None
+
+
+def test_a_registration_that_may_still_be_linked_is_not_taken_for_another_purchase(
+    app: Flask, client: FlaskClient, sandbox: Sandbox, token: str
+) -> None:
+    client.post("/", data={TOKEN: token})
+    register(client)
+    switch(sandbox, aws_down=False)
+    client.post("/", data={TOKEN: factories.token(sandbox, account_id="777788889999")})
+    register(client, company="Ostrava Robotics")
+
+    link(app)
+
+    registrations = [row for row in stored(app, Registration) if isinstance(row, Registration)]
+    assert sorted(row.company for row in registrations) == ["Juniper & Lark", "Ostrava Robotics"]
+    assert all(row.subscription_id for row in registrations)
+
+
+def test_a_later_outage_does_not_leave_two_registrations_of_one_buyer(
+    app: Flask, client: FlaskClient, sandbox: Sandbox, token: str
+) -> None:
+    client.post("/", data={TOKEN: token})
+    register(client)
+    link(app, hours=5)
+
+    client.post("/", data={TOKEN: factories.token(sandbox)})
+    register(client, company="Juniper")
+
+    [registration] = stored(app, Registration)
+    assert isinstance(registration, Registration)
+    assert registration.company == "Juniper"
+
+
+@on_sqlite
+def test_a_token_that_aws_refused_in_the_background_is_told_at_the_next_press(
+    app: Flask, client: FlaskClient, sandbox: Sandbox, token: str
+) -> None:
+    client.post("/", data={TOKEN: token})
+    switch(sandbox, aws_down=False, expired=True)
+    link(app)
+    switch(sandbox, aws_down=True, expired=False)
+
+    response = client.post("/", data={TOKEN: token})
+
+    assert response.status_code == 400
+    assert "This link has expired" in response.text
+
+
+def test_a_customer_who_had_registered_before_the_outage_keeps_the_latest_answers(
+    app: Flask, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    purchase = sandbox.world.buy(factories.order(account_id="012345678901"))
+    client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
+    register(client)
+    switch(sandbox, aws_down=True)
+    client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
+    register(client, company="Juniper")
+    switch(sandbox, aws_down=False)
+
+    link(app)
+
+    [registration] = stored(app, Registration)
+    assert isinstance(registration, Registration)
+    assert registration.company == "Juniper"
+    assert "Juniper" in client.get("/welcome").text

@@ -1,0 +1,115 @@
+"""A buyer whose registration lost its purchase, and the operator who finds them and sends them a link."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient, FlaskCliRunner
+
+from app.sandbox.server import Sandbox
+from app.services import linking, parking, registrations
+from app.services.subscriptions import Said
+from tests import factories
+from tests.factories import ANSWERS, TOKEN
+from tests.pages import csrf_token
+
+SITE = "https://register.acme.example"
+
+
+@pytest.fixture
+def unlinked(app: Flask, sandbox: Sandbox) -> str:
+    """The id of a registration whose token has died."""
+    with app.app_context():
+        parked = parking.park(factories.token(sandbox), Said())
+        completed = registrations.complete(parked, factories.answers())
+        sandbox.world.faults = sandbox.world.faults.model_copy(update={"expired": True})
+        with time_machine.travel(datetime.now(UTC) + timedelta(seconds=5)):
+            assert linking.link_next() is True
+    sandbox.world.faults = sandbox.world.faults.model_copy(update={"expired": False})
+    return str(completed.registration_id)
+
+
+def resume_link(runner: FlaskCliRunner, registration: str) -> str:
+    result = runner.invoke(args=["registrations", "resume-link", registration, "--site", f"{SITE}/"])
+    assert result.exit_code == 0, result.stderr
+    return result.stdout.strip().removeprefix(SITE)
+
+
+def listed(runner: FlaskCliRunner) -> list[dict[str, str]]:
+    result = runner.invoke(args=["registrations", "list", "--unlinked", "--json"])
+    rows: list[dict[str, str]] = json.loads(result.stdout)
+    return rows
+
+
+def test_the_operator_sees_who_is_unlinked_and_why(
+    app: Flask, client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, unlinked: str
+) -> None:
+    client.post("/", data={TOKEN: factories.token(sandbox)})
+    client.post("/signup", data={"csrf_token": csrf_token(client.get("/signup").text), **ANSWERS})
+
+    [row] = listed(runner)
+    table = runner.invoke(args=["registrations", "list", "--unlinked"]).stdout
+
+    assert row["id"] == unlinked
+    assert row["token_fault"] == "ExpiredToken"
+    assert row["token_died_at"]
+    assert row["subscription_id"] is None
+    assert "ada@gmail.com" in table
+    assert "ExpiredToken" in table
+
+
+def test_a_buyer_with_a_link_types_nothing_again_in_another_browser(
+    client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, unlinked: str
+) -> None:
+    page = client.get(resume_link(runner, unlinked))
+    assert "Your answers are kept" in page.text
+    assert "Set up your account" in page.text
+    assert "Ada" not in page.text
+
+    client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
+    form = client.get("/signup").text
+    assert 'value="Ada Lovelace"' in form
+    client.post("/signup", data={"csrf_token": csrf_token(form), **ANSWERS})
+
+    assert listed(runner) == []
+    shown = json.loads(runner.invoke(args=["registrations", "show", unlinked, "--json"]).stdout)
+    assert shown["customer_aws_account_id"] == "012345678901"
+
+
+def test_a_link_is_good_for_thirty_days(client: FlaskClient, runner: FlaskCliRunner, unlinked: str) -> None:
+    link = resume_link(runner, unlinked)
+
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=29, hours=23)):
+        in_time = client.get(link).text
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=30, hours=1)):
+        too_late = client.get(link).text
+
+    assert "Your answers are kept" in in_time
+    assert "This link is of no use any more" in too_late
+
+
+def test_a_link_that_was_changed_leads_to_nobodys_answers(
+    client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, unlinked: str
+) -> None:
+    link = resume_link(runner, unlinked)
+
+    for wrong in (link[:-4] + "AAAA", "/resume/made-up", "/resume/%00", f"/resume/{unlinked}"):
+        assert "This link is of no use any more" in client.get(wrong).text
+
+    client.post("/", data={TOKEN: factories.token(sandbox)})
+    assert "Ada Lovelace" not in client.get("/signup").text
+
+
+def test_a_link_says_nothing_of_the_person(runner: FlaskCliRunner, unlinked: str) -> None:
+    assert re.fullmatch(r"/resume/[A-Za-z0-9_-]+={0,2}", resume_link(runner, unlinked))
+
+
+@pytest.mark.parametrize("registration", ["01a2066f-e5cd-710c-9525-16e12fa5c8ec", "nonsense"])
+def test_only_an_unlinked_registration_has_a_link(runner: FlaskCliRunner, registration: str) -> None:
+    result = runner.invoke(args=["registrations", "resume-link", registration, "--site", SITE])
+
+    assert result.exit_code == 1
+    assert "registrations list" in result.stderr
