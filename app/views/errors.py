@@ -6,7 +6,7 @@ import structlog
 from flask import Flask, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from app import errors, logs
+from app import errors, logs, metrics
 from app.views import draft, landing
 
 log = structlog.get_logger()
@@ -45,6 +45,7 @@ FAULTS: dict[type[Exception], Fault] = {
     errors.DatabaseUnavailable: Fault(503, "not_saved", "error", again=True),
 }
 UNEXPECTED = Fault(500, "our_fault", "error", again=True)
+FORESEEN_BY_NOBODY = "Unexpected"
 BAD_REQUEST = Fault(400, "bad_request", "info")
 BY_STATUS = {
     404: Fault(404, "not_found", "info"),
@@ -58,6 +59,7 @@ def init_app(app: Flask) -> None:
     """Answer every fault of the table, and every one that is not in it, with a page that helps."""
     for kind in FAULTS:
         app.register_error_handler(kind, answer)
+    metrics.foresee([*(kind.__name__ for kind in FAULTS), FORESEEN_BY_NOBODY])
     app.register_error_handler(HTTPException, answer_http)
     app.register_error_handler(Exception, answer)
 
@@ -66,7 +68,7 @@ def answer(error: Exception) -> Response:
     """Answer one of our exceptions, or one that nobody foresaw."""
     fault = FAULTS.get(type(error), UNEXPECTED)
     name = type(error).__name__
-    logs.note(name)
+    logs.note(name if type(error) in FAULTS else FORESEEN_BY_NOBODY)
     write = getattr(log, fault.level)
     write("request.failed", fault=name, code=getattr(error, "code", None), **_trace(error, fault))
     response = _page(fault)

@@ -1,0 +1,51 @@
+"""What the documents say of metrics, tests and alarms is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import metrics
+from app.views.errors import FAULTS, FORESEEN_BY_NOBODY
+
+ROOT = Path(__file__).parent.parent
+SECURITY = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+ALARMS = (ROOT / "deploy" / "alarms.md").read_text(encoding="utf-8")
+
+LINK = re.compile(r"\[`[\w/]+`\]\(\.\./(?P<file>[\w/.]+)\)(?P<names>(?: `\w+…?`,?)*)")
+CITED = [
+    (match["file"], name.rstrip("…"))
+    for match in LINK.finditer(SECURITY)
+    for name in re.findall(r"`(\w+…?)`", match["names"])
+]
+
+
+@pytest.mark.parametrize(("file", "name"), CITED)
+def test_every_test_that_the_threat_table_cites_is_there(file: str, name: str) -> None:
+    assert f"def test_{name}" in (ROOT / file).read_text(encoding="utf-8")
+
+
+def test_every_file_that_the_threat_table_cites_is_there() -> None:
+    files = {match["file"] for match in LINK.finditer(SECURITY)}
+
+    assert len(files) > 10
+    assert [file for file in files if not (ROOT / file).exists()] == []
+
+
+def test_every_metric_that_the_alarms_name_is_shown(app: Flask, client: FlaskClient) -> None:
+    shown = client.get("/metrics").text
+
+    named = set(re.findall(r"foyer_\w+", ALARMS))
+    assert {"foyer_landings_total", *metrics.GAUGES} <= named
+    assert [name for name in named if f"# TYPE {name} " not in shown] == []
+
+
+def test_every_outcome_that_the_alarms_name_can_come_and_is_counted_from_0(client: FlaskClient) -> None:
+    [alternatives] = re.findall(r'outcome=~"([^"]+)"', ALARMS)
+    shown = client.get("/metrics").text
+
+    outcomes = set(alternatives.split("|"))
+    assert outcomes <= {*(kind.__name__ for kind in FAULTS), FORESEEN_BY_NOBODY}
+    assert [o for o in outcomes if f'foyer_landings_total{{outcome="{o}"}}' not in shown] == []
