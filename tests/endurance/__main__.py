@@ -11,13 +11,14 @@ from app.products import Product
 from app.sandbox.server import Sandbox
 from tests import factories
 from tests.conftest import migrate
-from tests.endurance import drain, runs
+from tests.endurance import drain, parked, runs
 from tests.endurance.count import Report
 from tests.endurance.postgresql import DEADLOCK, SERIALIZATION_FAILURE, PostgreSQL
 from tests.endurance.runs import Length, Stage
 
 # The shares of the whole time that the runs take.
 KILLS, DRAINS, PROCESSES = 0.22, 0.07, 0.05
+WORKERS_KILLED = 20
 
 
 class Endurance:
@@ -36,6 +37,7 @@ class Endurance:
             yield runs.gunicorn_killed(place("killed"), self._length(KILLS))
             yield drain.under_load(place("stopped"), self._length(DRAINS))
             yield drain.under_way(place("drained"))
+            yield parked.worker_killed(place("parked"), registered=150, kills=WORKERS_KILLED)
         yield runs.postgresql_killed(self._on_postgresql("server_killed"), self.server, self._length(KILLS))
         for workers in (2, 4, 8):
             yield runs.side_by_side(self._on_postgresql(f"side_{workers}"), workers, self._length(PROCESSES))

@@ -1,6 +1,6 @@
 """Whatever is killed under load, at whatever moment: nothing that was acknowledged is lost."""
 
-from tests.endurance import runs
+from tests.endurance import parked, runs
 from tests.endurance.postgresql import PostgreSQL
 from tests.endurance.runs import Length, Stage
 
@@ -13,6 +13,14 @@ def test_a_gunicorn_that_is_killed_loses_nothing_it_acknowledged(stage: Stage) -
     print(report)
     assert report.nothing_lost(at_least=15)
     assert report.kills == 4
+
+
+def test_a_worker_that_is_killed_loses_nobody_who_registered_while_aws_was_down(stage: Stage) -> None:
+    report = parked.worker_killed(stage, registered=20, kills=3)
+
+    print(report)
+    assert report.nothing_lost(at_least=15)
+    assert report.kills == 3
 
 
 def test_a_postgresql_that_is_killed_loses_nothing_and_is_used_again_at_once(
