@@ -1,5 +1,6 @@
 """Parked tokens in the background: tried again until AWS judges them or their time is up, by one worker at a time."""
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -8,12 +9,12 @@ from uuid import UUID
 import pytest
 import time_machine
 from flask import Flask
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from app import create_app, database
 from app.models import ParkedToken
 from app.sandbox.server import Sandbox
-from app.services import linking, parking, registrations
+from app.services import linking, parking, registrations, subscriptions
 from app.services.parking import Parked, ParkingFull
 from app.services.subscriptions import Said
 from tests import factories
@@ -246,3 +247,27 @@ def test_a_form_sent_while_its_token_is_being_resolved_is_always_linked(app: Fla
         assert parking.gauges()["foyer_unlinked_registrations"] == 0
         assert parking.gauges()["foyer_parked_tokens"] == 0
         assert len({found(app, purchase.id).subscription_id for purchase in parked}) == len(parked)
+
+
+def test_a_form_sent_while_its_purchase_is_being_joined_waits_and_is_the_purchases(app: Flask, park: Park) -> None:
+    parked = park()
+    sent: list[registrations.Completed] = []
+
+    def send() -> None:
+        with app.app_context():
+            sent.append(registrations.complete(parked, factories.answers()))
+
+    buyer = threading.Thread(target=send)
+    with app.app_context(), database.current().writing.begin() as connection:
+        subscription_id = subscriptions.record(connection, factories.arrival())
+        settled = {"sealed": None, "next_try_at": None, "settled_at": datetime.now(UTC)}
+        resolved = update(ParkedToken).values(**settled, subscription_id=subscription_id)
+        connection.execute(resolved.where(ParkedToken.id == parked.id))
+        buyer.start()
+        # Long enough for a form that does not wait to be kept as it is.
+        buyer.join(0.5)
+    buyer.join()
+
+    assert [completed.subscription_id for completed in sent] == [subscription_id]
+    with app.app_context():
+        assert parking.gauges()["foyer_unlinked_registrations"] == 0

@@ -1,13 +1,17 @@
 """What machines ask of a process: alive, ready, and what it has counted."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from app import create_app, database
+from app import create_app, database, metrics
 from app.sandbox.server import Sandbox
-from app.services import readiness
+from app.services import parking, readiness, registrations
+from app.services.subscriptions import Said
 from tests import factories
 from tests.factories import TOKEN
 
@@ -76,3 +80,32 @@ def test_landings_are_counted_by_outcome(client: FlaskClient, sandbox: Sandbox) 
 
     assert counted("resolved") == resolved + 1
     assert counted("InvalidToken") == invalid + 1
+
+
+def measured(client: FlaskClient) -> dict[str, float]:
+    lines = [line.rpartition(" ") for line in client.get("/metrics").text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in lines if name in metrics.GAUGES}
+
+
+def test_what_waits_is_measured(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
+    before = measured(client)
+    with app.app_context():
+        parked = parking.park(factories.token(sandbox), Said())
+        registrations.complete(parked, factories.answers())
+
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=10), tick=False):
+        waiting = measured(client)
+
+    assert before == dict.fromkeys(metrics.GAUGES, 0) | {"foyer_database_up": 1}
+    assert (waiting["foyer_parked_tokens"], waiting["foyer_unlinked_registrations"]) == (1, 1)
+    assert 590 < waiting["foyer_parked_tokens_oldest_seconds"] <= 601
+
+
+def test_metrics_are_shown_while_the_database_is_away(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+
+    with factories.running(create_app()) as app:
+        client = app.test_client()
+
+        assert measured(client) == {"foyer_database_up": 0}
+        assert "foyer_landings_total" in client.get("/metrics").text

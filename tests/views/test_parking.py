@@ -6,7 +6,7 @@ import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app import database
@@ -251,3 +251,19 @@ def test_a_customer_who_had_registered_before_the_outage_keeps_the_latest_answer
     assert isinstance(registration, Registration)
     assert registration.company == "Juniper"
     assert "Juniper" in client.get("/welcome").text
+
+
+@on_sqlite
+def test_a_buyer_whose_parked_token_was_forgotten_is_told_where_to_start_and_keeps_what_they_typed(
+    app: Flask, client: FlaskClient, token: str
+) -> None:
+    client.post("/", data={TOKEN: token})
+    form = {"csrf_token": csrf_token(client.get("/signup").text), **ANSWERS}
+    with app.app_context(), database.current().writing.begin() as connection:
+        connection.execute(delete(ParkedToken))
+
+    page = client.post("/signup", data=form)
+
+    assert page.status_code == 403
+    assert "Set up your account" in page.text
+    assert "What you typed is kept in this browser" in page.text
