@@ -89,7 +89,9 @@ def test_a_database_that_is_away_is_waited_for(
             chore.run(now=0)
 
     assert (failures, chore.failures) == (1, 0)
-    assert '"fault": "DatabaseUnavailable"' in capsys.readouterr().err
+    log = capsys.readouterr().err
+    assert '"fault": "DatabaseUnavailable"' in log
+    assert '"frames"' not in log
 
 
 def test_while_aws_does_not_answer_one_token_is_tried_and_the_others_wait(

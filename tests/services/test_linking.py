@@ -162,12 +162,14 @@ def test_two_workers_never_try_the_same_token_at_once(app: Flask, park: Park) ->
 def test_a_token_parked_under_the_key_before_is_still_read(
     environment: pytest.MonkeyPatch, app: Flask, park: Park
 ) -> None:
-    park()
+    parked = park()
     environment.setenv("SECRET_KEY", "the-next-key-0123456789")
     environment.setenv("SECRET_KEY_FALLBACKS", factories.SECRET)
 
     with factories.running(create_app()) as rotated:
         assert try_once(rotated, seconds=3) is True
+
+    assert found(app, parked.id).subscription_id
 
 
 def test_a_token_whose_key_is_gone_is_dead(environment: pytest.MonkeyPatch, app: Flask, park: Park) -> None:
@@ -271,3 +273,17 @@ def test_a_form_sent_while_its_purchase_is_being_joined_waits_and_is_the_purchas
     assert [completed.subscription_id for completed in sent] == [subscription_id]
     with app.app_context():
         assert parking.gauges()["foyer_unlinked_registrations"] == 0
+
+
+def test_a_registration_taken_over_by_a_purchase_that_has_one_leaves_no_second(app: Flask, park: Park) -> None:
+    parked = park()
+    with app.app_context():
+        unlinked = registrations.complete(parked, factories.answers(company="Before"))
+        first = registrations.complete(factories.arrived(), factories.answers(company="First"))
+    try_once(app, hours=5)
+
+    with app.app_context():
+        last = registrations.complete(factories.arrived(), factories.answers(company="Last"), unlinked.registration_id)
+
+        assert last.registration_id == first.registration_id
+        assert registrations.unlinked_answers(unlinked.registration_id) is None

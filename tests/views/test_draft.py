@@ -82,14 +82,17 @@ def test_a_page_elsewhere_cannot_put_words_into_a_buyers_form(
 ) -> None:
     planted = {**ANSWERS, "company": "Planted"}
     signed = csrf_token(land(app.test_client(), sandbox, purchase))
-    land(client, sandbox, purchase)
+    own = csrf_token(land(client, sandbox, purchase))
+    client.post("/signup", data={"csrf_token": own, **WRONG})
 
     client.post("/signup", data=planted)
     client.post("/signup", data={**planted, "csrf_token": "made-up"})
     lose_session(client)
     client.post("/signup", data={**planted, "csrf_token": signed}, headers={"Sec-Fetch-Site": "cross-site"})
 
-    assert "Planted" not in land(client, sandbox, purchase)
+    page = land(client, sandbox, purchase)
+    assert "Planted" not in page
+    assert 'value="Ada Lovelace"' in page
 
 
 def test_a_draft_is_sealed_and_kept_from_scripts(client: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> None:

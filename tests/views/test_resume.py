@@ -64,7 +64,8 @@ def test_the_operator_sees_who_is_unlinked_and_why(
 def test_a_buyer_with_a_link_types_nothing_again_in_another_browser(
     client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, unlinked: str
 ) -> None:
-    page = client.get(resume_link(runner, unlinked))
+    link = resume_link(runner, unlinked)
+    page = client.get(link)
     assert "Your answers are kept" in page.text
     assert "Set up your account" in page.text
     assert "Ada" not in page.text
@@ -77,6 +78,7 @@ def test_a_buyer_with_a_link_types_nothing_again_in_another_browser(
     assert listed(runner) == []
     shown = json.loads(runner.invoke(args=["registrations", "show", unlinked, "--json"]).stdout)
     assert shown["customer_aws_account_id"] == "012345678901"
+    assert "This link is of no use any more" in client.get(link).text
 
 
 def test_a_link_is_good_for_thirty_days(client: FlaskClient, runner: FlaskCliRunner, unlinked: str) -> None:
