@@ -24,7 +24,7 @@ from app.errors import IncompleteAnswer, MarketplaceUnavailable, Throttled
 BUDGET_SECONDS = 5
 FIRST = Patience(0.7, 3.5)
 AGAIN = Patience(0.5, 1)
-PATIENT = Patience(5, 25)
+PATIENT = Patience(3, 20)
 ATTEMPTS = 3
 PAUSE_SECONDS = 0.3
 
@@ -131,7 +131,7 @@ def _timed(token: str, deadline: float) -> Customer:
 
 
 def resolve_patiently(token: str) -> Customer:
-    """Return the customer as `resolve` does, where no buyer waits: one call, of half a minute at the most.
+    """Return the customer as `resolve` does, where no buyer waits: one call, with more patience.
 
     Raises:
         The same as `resolve`.

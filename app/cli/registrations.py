@@ -142,7 +142,7 @@ def erase(registration_id: str, yes: bool, name: str) -> None:
     spelt = _id(registration_id)
     if found := reports.registration(spelt):
         purchase = {column: found[column] for column in PURCHASE}
-        about = {"id": spelt, "company": found["company"], "email": _masked(found["email"]), **purchase}
+        about = {"id": spelt, "company": found["company"], "email": privacy.masked_email(found["email"]), **purchase}
         click.echo(tables.sheet(about))
         if not yes:
             click.confirm("\nErase this registration? It cannot be brought back.", abort=True)
@@ -189,11 +189,6 @@ def _told(erased: Erased) -> str:
         f"Registration {erased.registration_id} {done}. "
         f"Its purchase stays: flask --app wsgi subscriptions show {erased.subscription_id}"
     )
-
-
-def _masked(address: str) -> str:
-    name, _, domain = address.rpartition("@")
-    return f"{name[:1]}***@{domain}"
 
 
 @contextmanager

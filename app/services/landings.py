@@ -29,7 +29,7 @@ Purchase = Arrived | Parked
 def land(token: str, said: Said, *, may_park: bool = True) -> Purchase:
     """Return the purchase that the token stands for or, where AWS does not answer in time, the token's parking place.
 
-    Without leave to park, the buyer is told that AWS does not answer.
+    Without leave to park one more, only a token that is parked already has a place.
 
     Raises:
         InvalidToken, ExpiredToken: the buyer has to start again from AWS Marketplace.
@@ -41,9 +41,7 @@ def land(token: str, said: Said, *, may_park: bool = True) -> Purchase:
         customer = marketplace.resolve(token)
     except (Throttled, MarketplaceUnavailable) as error:
         log.warning("resolve.failed", fault=type(error).__name__, code=error.code)
-        if not may_park:
-            raise
-        return _park(token, said, error)
+        return _park(token, said, may_park, error)
     products.current()[customer.product_code]
     return recorded(Arrived(Arrival(customer, said)))
 
@@ -74,9 +72,9 @@ def caught_up(purchase: Purchase) -> Purchase:
     return Arrived(Arrival(subscriptions.customer_of(subscription), said), subscription.id)
 
 
-def _park(token: str, said: Said, error: Throttled | MarketplaceUnavailable) -> Parked:
+def _park(token: str, said: Said, may_add: bool, error: Throttled | MarketplaceUnavailable) -> Parked:
     try:
-        return parking.park(token, said)
+        return parking.park(token, said, may_add=may_add)
     except (ParkingFull, DatabaseUnavailable) as obstacle:
         log.error("token.turned_away", reason=obstacle.code)
         raise error from obstacle

@@ -20,11 +20,14 @@ from app.services.subscriptions import Arrival, Said
 
 log = structlog.get_logger()
 
-# Longer than a patient call takes: nobody else tries the same token meanwhile, and after a kill somebody does.
-LEASE = timedelta(seconds=60)
+# Longer than a patient call takes, to an endpoint of several addresses too: nobody else tries the same token
+# meanwhile, and after a kill somebody does.
+LEASE = timedelta(minutes=2)
 FIRST_PAUSE_SECONDS = 2
 LONGEST_PAUSE_SECONDS = 300
-FATAL = (InvalidToken, ExpiredToken, UnknownProduct)
+FATAL = (InvalidToken, ExpiredToken)
+# What nobody foresaw is not tried for ever either.
+LONGEST_KEPT = LIFETIME + timedelta(hours=1)
 
 # Two workers may see the same token due: the second finds it claimed when its turn comes.
 CLAIM = (
@@ -46,6 +49,7 @@ class Claimed:
     said: Said
     parked_at: datetime
     tries: int
+    fault: str | None
 
 
 def link_next() -> bool | None:
@@ -59,14 +63,18 @@ def link_next() -> bool | None:
     claimed = claim(datetime.now(UTC))
     if claimed is None:
         return None
+    if datetime.now(UTC) - claimed.parked_at >= LONGEST_KEPT:
+        give_up(claimed, claimed.fault or ExpiredToken.__name__)
+        return True
     try:
-        arrival = _arrival(claimed)
+        _link(claimed, _arrival(claimed))
     except FATAL as error:
-        _give_up(claimed, type(error).__name__)
+        give_up(claimed, type(error).__name__)
+    except UnknownProduct as error:
+        # The seller may still add it; AWS has answered, and others can be asked about.
+        _not_yet(claimed, error)
     except MarketplaceError as error:
         return _not_yet(claimed, error)
-    else:
-        _link(claimed, arrival)
     return True
 
 
@@ -79,11 +87,11 @@ def _arrival(claimed: Claimed) -> Arrival:
     return Arrival(customer, claimed.said)
 
 
-def _not_yet(claimed: Claimed, error: MarketplaceError) -> bool:
+def _not_yet(claimed: Claimed, error: MarketplaceError | UnknownProduct) -> bool:
     if datetime.now(UTC) - claimed.parked_at >= LIFETIME:
-        _give_up(claimed, type(error).__name__)
+        give_up(claimed, type(error).__name__)
         return True
-    _postpone(claimed, type(error).__name__)
+    postpone(claimed, type(error).__name__)
     log.warning("token.postponed", parked=str(claimed.id), fault=type(error).__name__, code=error.code)
     return False
 
@@ -96,40 +104,44 @@ def claim(connection: Connection, now: datetime) -> Claimed | None:
         return None
     row = connection.execute(select(ParkedToken.__table__).where(ParkedToken.id == parked_id)).one()
     token = sealing.parked_tokens().open(row.sealed)
-    return Claimed(row.id, token.decode() if token else None, Said(row.offer_type, row.hints), row.parked_at, row.tries)
+    said = Said(row.offer_type, row.hints)
+    return Claimed(row.id, token.decode() if token else None, said, row.parked_at, row.tries, row.fault)
 
 
 @transaction
-def _postpone(connection: Connection, claimed: Claimed, fault: str) -> None:
+def postpone(connection: Connection, claimed: Claimed, fault: str) -> None:
+    """Let the token come up again later: ever later, the more often it was tried."""
     # Full jitter: tokens that were parked together do not all come again together.
     longest = min(FIRST_PAUSE_SECONDS * 2**claimed.tries, LONGEST_PAUSE_SECONDS)
     pause = timedelta(seconds=random.uniform(FIRST_PAUSE_SECONDS, longest))  # noqa: S311
-    _change(connection, claimed.id, next_try_at=datetime.now(UTC) + pause, fault=fault)
+    _change(connection, claimed, next_try_at=datetime.now(UTC) + pause, fault=fault)
 
 
-def _give_up(claimed: Claimed, fault: str) -> None:
+def give_up(claimed: Claimed, fault: str) -> None:
+    """Erase the token, and keep why it came to nothing."""
     _bury(claimed, fault)
     log.warning("token.died", parked=str(claimed.id), fault=fault)
 
 
 @transaction
 def _bury(connection: Connection, claimed: Claimed, fault: str) -> None:
-    _settle(connection, claimed.id, fault=fault)
+    _settle(connection, claimed, fault=fault)
 
 
 def _link(claimed: Claimed, arrival: Arrival) -> None:
-    subscription_id = _join(claimed.id, arrival)
-    log.info("token.resolved", parked=str(claimed.id), subscription=str(subscription_id))
+    if subscription_id := _join(claimed, arrival):
+        log.info("token.resolved", parked=str(claimed.id), subscription=str(subscription_id))
 
 
 @transaction
-def _join(connection: Connection, parked_id: UUID, arrival: Arrival) -> UUID:
+def _join(connection: Connection, claimed: Claimed, arrival: Arrival) -> UUID | None:
     # The parked token's row first, the subscription's next, as when the form is sent: two that wait for each other
     # would be a deadlock.
-    _settle(connection, parked_id, fault=None)
+    if not _settle(connection, claimed, fault=None):
+        return None
     subscription_id = subscriptions.record(connection, arrival)
-    _change(connection, parked_id, subscription_id=subscription_id)
-    _join_registration(connection, parked_id, subscription_id)
+    connection.execute(update(ParkedToken).where(ParkedToken.id == claimed.id).values(subscription_id=subscription_id))
+    _join_registration(connection, claimed.id, subscription_id)
     return subscription_id
 
 
@@ -154,10 +166,12 @@ def _registration(connection: Connection, condition: ColumnElement[bool]) -> Row
     return connection.execute(select(Registration.__table__).where(condition).with_for_update()).one_or_none()
 
 
-def _settle(connection: Connection, parked_id: UUID, fault: str | None) -> None:
-    """Erase the token: whatever AWS said of it, it has served."""
-    _change(connection, parked_id, sealed=None, next_try_at=None, settled_at=datetime.now(UTC), fault=fault)
+def _settle(connection: Connection, claimed: Claimed, fault: str | None) -> bool:
+    """Erase the token, since it has served whatever AWS said of it; return whether it was still the claimant's."""
+    return _change(connection, claimed, sealed=None, next_try_at=None, settled_at=datetime.now(UTC), fault=fault)
 
 
-def _change(connection: Connection, parked_id: UUID, **values: object) -> None:
-    connection.execute(update(ParkedToken).where(ParkedToken.id == parked_id).values(**values))
+def _change(connection: Connection, claimed: Claimed, **values: object) -> bool:
+    """Change the token, unless the lease ended and somebody else has taken it since; return whether it was changed."""
+    mine = (ParkedToken.id == claimed.id, ParkedToken.tries == claimed.tries, ParkedToken.settled_at.is_(None))
+    return connection.execute(update(ParkedToken).where(*mine).values(**values)).rowcount > 0

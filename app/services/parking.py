@@ -1,12 +1,13 @@
 """Parking: registration tokens that AWS could not resolve while the buyer waited, kept until it can."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, bindparam, func, select, text
+from sqlalchemy import Connection, Row, bindparam, func, select, text
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -46,12 +47,14 @@ class Parked:
 
     id: UUID
     offer_type: str | None = None
+    is_new: bool = field(default=False, compare=False)
 
 
-def park(token: str, said: Said) -> Parked:
+def park(token: str, said: Said, *, may_add: bool = True) -> Parked:
     """Keep the token, encrypted, for the worker to resolve.
 
-    The same token again is the same parked one, whatever has become of it since.
+    The same token again is the same parked one, whatever has become of it since. Without leave to add one, only
+    such a token has a place.
 
     Raises:
         ParkingFull: it is longer than any token of AWS's, or too many wait already.
@@ -60,23 +63,42 @@ def park(token: str, said: Said) -> Parked:
     """
     if len(token) > LONGEST_TOKEN:
         raise ParkingFull("TokenTooLong")
-    parked_id, verdict = _park(token.encode(), said, datetime.now(UTC))
-    if verdict:
-        raise VERDICTS.get(verdict, ExpiredToken)(verdict)
-    log.info("token.parked", parked=str(parked_id))
-    return Parked(parked_id, said.offer_type)
+    parked, known = _park(token.encode(), said, may_add, datetime.now(UTC))
+    if known:
+        _refuse_dead(known)
+    log.info("token.parked", parked=str(parked.id), again=not parked.is_new)
+    return parked
+
+
+def refuse_dead(parked_id: UUID) -> None:
+    """Tell how AWS judged a token that came to nothing; say nothing while it waits, or while the database is away.
+
+    Raises:
+        ExpiredToken, InvalidToken, UnknownProduct: the token is dead.
+    """
+    try:
+        token = find(parked_id)
+    except DatabaseUnavailable:
+        return
+    if token:
+        _refuse_dead(token)
+
+
+def _refuse_dead(token: ParkedToken | Row[Any]) -> None:
+    if token.settled_at and token.subscription_id is None:
+        raise VERDICTS.get(str(token.fault), ExpiredToken)(str(token.fault))
 
 
 @transaction
-def _park(connection: Connection, token: bytes, said: Said, now: datetime) -> tuple[UUID, str | None]:
+def _park(
+    connection: Connection, token: bytes, said: Said, may_add: bool, now: datetime
+) -> tuple[Parked, Row[Any] | None]:
     digest = sha256(token).digest()
-    known = connection.execute(
-        select(ParkedToken.id, ParkedToken.settled_at, ParkedToken.subscription_id, ParkedToken.fault).where(
-            ParkedToken.digest == digest
-        )
-    ).one_or_none()
+    known = connection.execute(select(ParkedToken.__table__).where(ParkedToken.digest == digest)).one_or_none()
     if known:
-        return known.id, known.fault if known.settled_at and known.subscription_id is None else None
+        return Parked(known.id, said.offer_type), known
+    if not may_add:
+        raise ParkingFull("TooManyOfOneAddress")
     _refuse_where_full(connection)
     row = {
         "id": uuid7(),
@@ -91,7 +113,7 @@ def _park(connection: Connection, token: bytes, said: Said, now: datetime) -> tu
         "settled_at": None,
         "subscription_id": None,
     }
-    return connection.execute(PARK, row).scalar_one(), None
+    return Parked(connection.execute(PARK, row).scalar_one(), said.offer_type, is_new=True), None
 
 
 def _refuse_where_full(connection: Connection) -> None:

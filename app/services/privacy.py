@@ -153,3 +153,9 @@ def _is_due(cutoff: datetime) -> ColumnElement[bool]:
 def _tell(erased: Erased) -> None:
     subscription_id = erased.subscription_id and str(erased.subscription_id)
     log.info(ERASED, registration=str(erased.registration_id), subscription=subscription_id)
+
+
+def masked_email(address: str) -> str:
+    """Return the address with its name masked, so that its owner still knows it."""
+    name, _, domain = address.rpartition("@")
+    return f"{name[:1]}•••@{domain}"

@@ -1,5 +1,6 @@
 """Registrations: the sign-up form's answers, one for each subscription."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from uuid import UUID
@@ -40,17 +41,20 @@ HOLD = (
     .bindparams(bindparam("id", type_=Uuid))
     .columns(ParkedToken.__table__.c.subscription_id)
 )
-# Only a token that is dead leaves its registration to be taken; another may still say which purchase it is for.
+# Only a token that is dead leaves its registration to be taken over: another may still say which purchase it is for.
+# And only by the same person: a browser can be two people's.
 WITHOUT_HOPE = (
-    "id = :unlinked AND parked_token_id IN"
+    "id = :unlinked AND lower(email) = lower(:email) AND parked_token_id IN"
     " (SELECT id FROM parked_tokens WHERE settled_at IS NOT NULL AND subscription_id IS NULL)"
 )
-ADOPT = text(
+TAKE_OVER = text(
     "UPDATE registrations SET subscription_id = :subscription, parked_token_id = :parked"  # noqa: S608
     f" WHERE {WITHOUT_HOPE} AND NOT EXISTS"
     " (SELECT 1 FROM registrations WHERE subscription_id = :subscription OR parked_token_id = :parked)"
 ).bindparams(*(bindparam(name, type_=Uuid) for name in ("unlinked", "subscription", "parked")))
-SUPERSEDE = text(f"DELETE FROM registrations WHERE {WITHOUT_HOPE}").bindparams(bindparam("unlinked", type_=Uuid))  # noqa: S608
+SUPERSEDE = text(
+    f"DELETE FROM registrations WHERE {WITHOUT_HOPE} AND (:parked IS NULL OR parked_token_id <> :parked)"  # noqa: S608
+).bindparams(*(bindparam(name, type_=Uuid) for name in ("unlinked", "parked")))
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,12 @@ class Completed:
     at: datetime
 
 
-def complete(purchase: Purchase, answers: Answers, unlinked_id: UUID | None = None) -> Completed:
+def complete(purchase: Purchase, answers: Answers, unlinked_ids: Sequence[UUID] = ()) -> Completed:
     """Keep the answers for the purchase.
 
     The same purchase again is the same registration: its latest answers stand, and nothing else of it changes.
-    An unlinked registration that the buyer says is theirs, and whose token is dead, becomes the purchase's.
+    Of the unlinked registrations that this buyer sent before, those of the same address whose token is dead become
+    the purchase's.
 
     Raises:
         NoPurchase: the parked token has been forgotten.
@@ -74,47 +79,49 @@ def complete(purchase: Purchase, answers: Answers, unlinked_id: UUID | None = No
     """
     now = datetime.now(UTC)
     if isinstance(purchase, Arrived):
-        completed = _keep(purchase.arrival, answers, now, unlinked_id)
+        completed = _keep(purchase.arrival, answers, now, unlinked_ids)
     else:
-        completed = _keep_unlinked(purchase.id, answers, now, unlinked_id)
-    log.info("registration.completed", registration=str(completed.registration_id))
+        completed = _keep_unlinked(purchase.id, answers, now, unlinked_ids)
+    event = "registration.completed" if completed.subscription_id else "registration.unlinked"
+    log.info(event, registration=str(completed.registration_id))
     return completed
 
 
 @transaction
 def _keep(
-    connection: Connection, arrival: Arrival, answers: Answers, now: datetime, unlinked_id: UUID | None
+    connection: Connection, arrival: Arrival, answers: Answers, now: datetime, unlinked_ids: Sequence[UUID]
 ) -> Completed:
     subscription_id = subscriptions.remember(connection, arrival)
-    return _complete(connection, answers, now, unlinked_id, subscription_id=subscription_id)
+    return _complete(connection, answers, now, unlinked_ids, subscription_id=subscription_id)
 
 
 @transaction
 def _keep_unlinked(
-    connection: Connection, parked_id: UUID, answers: Answers, now: datetime, unlinked_id: UUID | None
+    connection: Connection, parked_id: UUID, answers: Answers, now: datetime, unlinked_ids: Sequence[UUID]
 ) -> Completed:
     held = connection.execute(HOLD, {"id": parked_id}).one_or_none()
     if held is None:
         raise NoPurchase
     if held.subscription_id:
-        return _complete(connection, answers, now, unlinked_id, subscription_id=held.subscription_id)
-    return _complete(connection, answers, now, unlinked_id, parked_token_id=parked_id)
+        subscriptions.hold(connection, held.subscription_id)
+        return _complete(connection, answers, now, unlinked_ids, subscription_id=held.subscription_id)
+    return _complete(connection, answers, now, unlinked_ids, parked_token_id=parked_id)
 
 
 def _complete(
     connection: Connection,
     answers: Answers,
     now: datetime,
-    unlinked_id: UUID | None,
+    unlinked_ids: Sequence[UUID],
     *,
     subscription_id: UUID | None = None,
     parked_token_id: UUID | None = None,
 ) -> Completed:
-    if unlinked_id:
+    for unlinked_id in unlinked_ids:
         # It becomes this purchase's; where that has a registration already, no second one is left.
-        purchase = {"subscription": subscription_id, "parked": parked_token_id}
-        connection.execute(ADOPT, {"unlinked": unlinked_id, **purchase})
-        connection.execute(SUPERSEDE, {"unlinked": unlinked_id})
+        theirs = {"unlinked": unlinked_id, "email": answers.email, "parked": parked_token_id}
+        connection.execute(TAKE_OVER, {**theirs, "subscription": subscription_id})
+        connection.execute(SUPERSEDE, theirs)
     row = {
         "id": uuid7(),
         "subscription_id": subscription_id,
@@ -136,26 +143,59 @@ def of_purchase(session: Session, purchase: Purchase) -> Registration | None:
     return session.scalar(select(Registration).where(Registration.parked_token_id == purchase.id))
 
 
-def is_known_of(purchase: Purchase) -> bool:
-    """Return whether the buyer has signed up; False where nobody can say, because the database is away."""
+def known_of(purchase: Purchase) -> Registration | None:
+    """Return what `of_purchase` does; None where nobody can say, because the database is away."""
     try:
-        return of_purchase(purchase) is not None
-    except DatabaseUnavailable:
-        return False
-
-
-def unlinked_answers(registration_id: UUID) -> Answers | None:
-    """Return what was answered in a registration that still waits for its purchase; None while the database is away."""
-    try:
-        registration = _unlinked(registration_id)
+        return of_purchase(purchase)
     except DatabaseUnavailable:
         return None
-    if registration is None:
-        return None
+
+
+def answers_of(registration: Registration) -> Answers:
+    """Return what the buyer answered."""
     return Answers(**{answer.name: getattr(registration, answer.name) for answer in fields(Answers)})
 
 
+def to_resume(unlinked_ids: Sequence[UUID], sent_after: datetime | None = None) -> Answers | None:
+    """Return the latest answers, sent after that moment, of these registrations whose token has died.
+
+    None where there are none, or while the database is away.
+    """
+    try:
+        registration = (
+            _to_resume(unlinked_ids, sent_after or datetime.min.replace(tzinfo=UTC)) if unlinked_ids else None
+        )
+    except DatabaseUnavailable:
+        return None
+    return answers_of(registration) if registration else None
+
+
 @query
-def _unlinked(session: Session, registration_id: UUID) -> Registration | None:
-    waiting = Registration.parked_token_id.is_not(None)
-    return session.scalar(select(Registration).where(Registration.id == registration_id, waiting))
+def _to_resume(session: Session, unlinked_ids: Sequence[UUID], sent_after: datetime) -> Registration | None:
+    dead = (ParkedToken.settled_at.is_not(None), ParkedToken.subscription_id.is_(None))
+    found = select(Registration).join(ParkedToken, ParkedToken.id == Registration.parked_token_id).where(*dead)
+    wanted = found.where(Registration.id.in_(unlinked_ids), Registration.updated_at > sent_after)
+    return session.scalar(wanted.order_by(Registration.updated_at.desc()).limit(1))
+
+
+def still_unlinked(unlinked_ids: Sequence[UUID]) -> list[UUID]:
+    """Return those that still wait for their purchase; all of them while the database is away."""
+    try:
+        return _unlinked(unlinked_ids) if unlinked_ids else []
+    except DatabaseUnavailable:
+        return list(unlinked_ids)
+
+
+def is_unlinked(registration_id: UUID) -> bool:
+    """Return whether the registration still waits for its purchase.
+
+    Raises:
+        DatabaseUnavailable: nobody can say.
+    """
+    return bool(_unlinked([registration_id]))
+
+
+@query
+def _unlinked(session: Session, unlinked_ids: Sequence[UUID]) -> list[UUID]:
+    waiting = (Registration.id.in_(unlinked_ids), Registration.parked_token_id.is_not(None))
+    return list(session.scalars(select(Registration.id).where(*waiting)))

@@ -10,14 +10,22 @@ GOOD_FOR = timedelta(days=30)
 
 
 def link(registration_id: UUID) -> str | None:
-    """Return the path of the registration's link; None where it does not wait for its purchase."""
-    if registrations.unlinked_answers(registration_id) is None:
+    """Return the path of the registration's link; None where it does not wait for its purchase.
+
+    Raises:
+        DatabaseUnavailable: nobody can say whether it does.
+    """
+    if not registrations.is_unlinked(registration_id):
         return None
     return f"/resume/{sealing.resume_links().close(registration_id.bytes).decode()}"
 
 
 def registration_of(sealed: str) -> UUID | None:
-    """Return the registration that a link leads to, if it is ours, not too old, and still waits."""
+    """Return the registration that a link leads to, if it is ours, not too old, and still waits.
+
+    Raises:
+        DatabaseUnavailable: nobody can say whether it does.
+    """
     opened = sealing.resume_links().open(sealed.encode(), GOOD_FOR)
     registration_id = UUID(bytes=opened) if opened else None
-    return registration_id if registration_id and registrations.unlinked_answers(registration_id) else None
+    return registration_id if registration_id and registrations.is_unlinked(registration_id) else None

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, TextualSelect, select, text
+from sqlalchemy import Connection, TextualSelect, Uuid, bindparam, select, text
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -25,6 +25,9 @@ ARRIVE = upsert(
 )
 # A form that was open for long knows nothing newer than what is stored.
 REMEMBER = upsert(Subscription, natural_key="purchase_key", changes={"last_seen_at": "subscriptions.last_seen_at"})
+HOLD = text("UPDATE subscriptions SET last_seen_at = last_seen_at WHERE id = :id").bindparams(
+    bindparam("id", type_=Uuid)
+)
 ADOPT = text(
     "UPDATE subscriptions SET purchase_key = :license WHERE purchase_key = :known_key"
     " AND status NOT IN ('ended', 'failed')"
@@ -66,6 +69,11 @@ def record(connection: Connection, arrival: Arrival) -> UUID:
 def remember(connection: Connection, arrival: Arrival) -> UUID:
     """Return the subscription's id within the caller's transaction; record it only where it is not stored yet."""
     return _record(connection, arrival, REMEMBER)
+
+
+def hold(connection: Connection, subscription_id: UUID) -> None:
+    """Let no other transaction register for the subscription before the caller's ends."""
+    connection.execute(HOLD, {"id": subscription_id})
 
 
 def _record(connection: Connection, arrival: Arrival, statement: TextualSelect) -> UUID:

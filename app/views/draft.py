@@ -1,7 +1,8 @@
 """The draft: what a buyer typed and could not be kept yet, sealed in a cookie of their own browser.
 
-It is there when they come back from AWS Marketplace, on the form of the same purchase and on no other. Of a
-registration that is kept without its purchase, it holds the id alone.
+It is there when they come back from AWS Marketplace, on the form of the same purchase and on no other. Of registrations
+that are kept without their purchase it holds the ids alone: once their tokens are dead, the form of the next purchase
+is filled in with them, and says so.
 """
 
 import zlib
@@ -18,22 +19,23 @@ from pydantic import TypeAdapter, ValidationError
 from app import sealing
 from app.services.registrations import Answers
 
-# Of what was typed as long as a session; of an unlinked registration until its buyer may have come back.
+# What was typed for as long as a session; the ids until their buyer may have come back.
 TYPED_FOR = timedelta(hours=24)
 UNLINKED_FOR = timedelta(days=30)
 # Browsers drop a cookie of more than 4096 bytes, its name and attributes included.
 LONGEST_COOKIE = 3800
+MOST_IDS = 5
 OUR_OWN_PAGE = {"same-origin", None}
 ASKED = tuple(answer.name for answer in fields(Answers))
 
 
 @dataclass(frozen=True)
 class Draft:
-    """What the buyer typed, for which purchase's form; or the id of a registration that waits for its purchase."""
+    """What the buyer typed, for which purchase's form; and the ids of registrations that wait for their purchase."""
 
     form_secret: str | None = None
     typed: dict[str, str] = field(default_factory=dict)
-    unlinked_id: UUID | None = None
+    unlinked_ids: tuple[UUID, ...] = ()
 
 
 DRAFT = TypeAdapter(Draft)
@@ -48,31 +50,38 @@ def init_blueprint(blueprint: Blueprint) -> None:
 
 def current() -> Draft:
     """Return this browser's draft; an empty one where it has none that we sealed."""
-    sealed = request.cookies.get(_name(), "")
-    opened = sealing.drafts().open(sealed.encode()) if sealed else None
+    sealed = request.cookies.get(_name(), "").encode()
+    opened = sealing.drafts().open(sealed) if sealed else None
     if opened is None:
         return NOTHING
     try:
-        return DRAFT.validate_json(zlib.decompress(opened))
+        draft = DRAFT.validate_json(zlib.decompress(opened))
     except ValidationError:
         return NOTHING
+    return draft if sealing.drafts().open(sealed, TYPED_FOR) else Draft(unlinked_ids=draft.unlinked_ids)
 
 
 def keep(draft: Draft) -> None:
-    """Let this browser hold this draft from now on."""
-    g.draft = draft
+    """Let this browser hold this draft from now on, or as much of it as fits a cookie."""
+    g.draft = changed(draft, unlinked_ids=draft.unlinked_ids[:MOST_IDS])
+    g.sealed_draft = _sealed(g.draft)
+    # Long notes in a script that does not compress: the rest of the form is worth more than nothing.
+    while len(g.sealed_draft) > LONGEST_COOKIE:
+        typed = {name: value for name, value in g.draft.typed.items() if name != "notes"}
+        g.draft = changed(g.draft, typed=typed if typed != g.draft.typed else {})
+        g.sealed_draft = _sealed(g.draft)
 
 
-def is_kept() -> bool:
-    """Return whether what was sent with this request stays with this browser."""
-    return bool(g.get("draft", NOTHING).typed)
+def kept() -> tuple[str, ...]:
+    """Return which of the answers sent with this request stay with this browser."""
+    return tuple(g.get("draft", NOTHING).typed)
 
 
 def _keep_typed() -> None:
     secret = _signed_secret() if request.method == "POST" else None
     if secret and request.headers.get("Sec-Fetch-Site") in OUR_OWN_PAGE:
         typed = {name: request.form[name] for name in ASKED if request.form.get(name)}
-        keep(Draft(secret, typed, current().unlinked_id))
+        keep(Draft(secret, typed, current().unlinked_ids))
 
 
 def _signed_secret() -> str | None:
@@ -92,18 +101,13 @@ def _write(response: Response) -> Response:
         if _name() in request.cookies:
             response.delete_cookie(_name(), **_attributes())
         return response
-    lifetime = UNLINKED_FOR if g.draft.unlinked_id else TYPED_FOR
-    response.set_cookie(_name(), _sealed(g.draft), max_age=lifetime, **_attributes())
+    lifetime = UNLINKED_FOR if g.draft.unlinked_ids else TYPED_FOR
+    response.set_cookie(_name(), g.sealed_draft, max_age=lifetime, **_attributes())
     return response
 
 
 def _sealed(draft: Draft) -> str:
-    sealed = sealing.drafts().close(zlib.compress(DRAFT.dump_json(draft))).decode()
-    if len(sealed) <= LONGEST_COOKIE:
-        return sealed
-    # Long notes in a script that does not compress: the rest of the form is worth more than nothing.
-    shorter = {name: value for name, value in draft.typed.items() if name != "notes"}
-    return _sealed(changed(draft, typed=shorter if shorter != draft.typed else {}))
+    return sealing.drafts().close(zlib.compress(DRAFT.dump_json(draft))).decode()
 
 
 def _name() -> str:

@@ -95,9 +95,11 @@ def _page(fault: Fault) -> Response:
         f"errors/{fault.page}.html",
         reference=g.get("reference"),
         again=_again() if fault.again else None,
-        typed_is_kept=draft.is_kept(),
+        kept=draft.kept(),
     )
     headers = {"Retry-After": RETRY_SECONDS} if fault.status == 503 else {}
+    if fault.status == 503 and request.method == "GET":
+        headers["Refresh"] = RETRY_SECONDS
     return Response(page, fault.status, headers)
 
 

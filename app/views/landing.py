@@ -35,14 +35,15 @@ def arrive() -> Response:
         purchase = landings.land(token, Said(hint(OFFER_TYPE), hints()), may_park=limits.may_park())
     visit.begin(purchase)
     count(purchase)
-    return redirect(url_for("signup.signup"), 303)
+    return redirect(url_for("signup.show"), 303)
 
 
 def count(purchase: Purchase) -> None:
     """Say how the landing came out."""
     match purchase:
         case Parked():
-            limits.count_parked()
+            if purchase.is_new:
+                limits.count_parked()
             logs.note("parked", parked=str(purchase.id))
         case Arrived(subscription_id=None):
             logs.note("owed")

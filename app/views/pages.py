@@ -7,6 +7,7 @@ from pathlib import Path
 from flask import Flask, url_for
 
 from app import products
+from app.services import privacy
 
 MASK = "•"
 
@@ -17,7 +18,7 @@ def init_app(app: Flask) -> None:
     folder = Path(str(app.static_folder))
     versions = {path.name: sha256(path.read_bytes()).hexdigest()[:12] for path in folder.iterdir()}
     app.jinja_env.globals["static_url"] = lambda name: url_for("static", filename=name, v=versions[name])
-    app.jinja_env.filters.update(masked=masked, masked_email=masked_email, day=day)
+    app.jinja_env.filters.update(masked=masked, masked_email=privacy.masked_email, day=day)
     app.context_processor(lambda: {"products": products.current().values()})
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
@@ -27,12 +28,6 @@ def masked(identifier: str) -> str:
     """Return the identifier with all but its last four characters masked, in groups of four."""
     hidden = MASK * max(len(identifier) - 4, 0) + identifier[-4:]
     return " ".join(hidden[max(start - 4, 0) : start] for start in range(len(hidden) % 4 or 4, len(hidden) + 1, 4))
-
-
-def masked_email(address: str) -> str:
-    """Return the address with its name masked, so that its owner still knows it."""
-    name, _, domain = address.rpartition("@")
-    return f"{name[:1]}{MASK * 3}@{domain}"
 
 
 def day(moment: datetime) -> str:

@@ -7,7 +7,9 @@ from werkzeug import Response
 
 from app import logs
 from app.forms import SignupForm
-from app.services import registrations
+from app.models import Registration
+from app.services import parking, registrations
+from app.services.parking import Parked
 from app.views import draft, visit
 from app.views.draft import Draft
 from app.views.visit import Visit
@@ -15,34 +17,55 @@ from app.views.visit import Visit
 blueprint = Blueprint("signup", __name__)
 draft.init_blueprint(blueprint)
 
+Typed = dict[str, str | None]
 
-@blueprint.route("/signup", methods=["GET", "POST"])
-def signup() -> Response | str | tuple[str, int]:
-    """Ask who the buyer is, and keep the answers."""
+
+@blueprint.get("/signup")
+def show() -> Response | str:
+    """Ask who the buyer is, unless they have told."""
     here = visit.current()
-    if request.method != "POST" and registrations.is_known_of(here.purchase):
+    registered = registrations.known_of(here.purchase)
+    told = told_before(here, registered)
+    if registered and not told:
         return redirect(url_for("welcome.welcome"), 303)
-    told = told_before(here, draft.current())
-    form = SignupForm(data=told)
-    if form.validate_on_submit():
-        return complete(here, form)
-    logs.note("invalid" if form.errors else "shown")
-    page = render_template("signup.html", form=form, visit=here, product=here.product, told=told)
-    return page, 422 if form.errors else 200
+    if isinstance(here.purchase, Parked):
+        parking.refuse_dead(here.purchase.id)
+    logs.note("shown")
+    return page(here, SignupForm(data=told), told=told, registered=registered)
 
 
-def complete(here: Visit, form: SignupForm) -> Response:
-    """Keep valid answers, and send the buyer on."""
-    completed = registrations.complete(here.purchase, form.answers(), draft.current().unlinked_id)
+@blueprint.post("/signup")
+def send() -> Response | tuple[str, int]:
+    """Keep the answers, or say what is wrong with them."""
+    here = visit.current()
+    form = SignupForm()
+    if not form.validate_on_submit():
+        logs.note("invalid")
+        return page(here, form), 422
+    before = draft.current().unlinked_ids
+    completed = registrations.complete(here.purchase, form.answers(), before)
     visit.remember(completed)
-    draft.keep(Draft(unlinked_id=None if completed.subscription_id else completed.registration_id))
+    new = [] if completed.subscription_id else [completed.registration_id]
+    draft.keep(Draft(unlinked_ids=tuple(dict.fromkeys([*new, *registrations.still_unlinked(before)]))))
     logs.note("completed" if completed.subscription_id else "unlinked", registration=str(completed.registration_id))
     return redirect(url_for("welcome.welcome"), 303)
 
 
-def told_before(here: Visit, kept: Draft) -> dict[str, str | None]:
-    """Return what this browser's buyer has told us: on a form of this purchase, or for one that was never found."""
-    if kept.form_secret and visit.has_form(here.purchase, kept.form_secret):
+def page(here: Visit, form: SignupForm, *, told: Typed | None = None, registered: Registration | None = None) -> str:
+    """Return the form's page."""
+    return render_template("signup.html", form=form, visit=here, product=here.product, told=told, registered=registered)
+
+
+def told_before(here: Visit, registered: Registration | None) -> Typed:
+    """Return what is to stand in the form already.
+
+    It is what this browser's buyer sent and wants to change, typed for this purchase, or sent for one that was
+    never found, if they have sent nothing since.
+    """
+    kept = draft.current()
+    if registered and "change" in request.args and visit.has_sent(registered):
+        return asdict(registrations.answers_of(registered))
+    if not registered and kept.form_secret and visit.has_form(here.purchase, kept.form_secret):
         return dict(kept.typed)
-    answers = registrations.unlinked_answers(kept.unlinked_id) if kept.unlinked_id else None
+    answers = registrations.to_resume(kept.unlinked_ids, registered.updated_at if registered else None)
     return asdict(answers) if answers else {}

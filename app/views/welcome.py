@@ -21,7 +21,7 @@ def welcome() -> Response | str:
     here = visit.current()
     registration = registrations.of_purchase(here.purchase)
     if registration is None:
-        return redirect(url_for("signup.signup"), 303)
+        return redirect(url_for("signup.show"), 303)
     if isinstance(here.purchase, Parked):
         return unlinked(here, here.purchase, registration)
     return linked(here, here.purchase, registration)

@@ -100,9 +100,7 @@ def test_the_pause_between_tries_grows_and_has_an_end(app: Flask, sandbox: Sandb
     assert max(pauses[5:]) > 30
 
 
-@pytest.mark.parametrize(
-    ("fault", "name"), [("invalid", "InvalidToken"), ("expired", "ExpiredToken"), ("other_product", "UnknownProduct")]
-)
+@pytest.mark.parametrize(("fault", "name"), [("invalid", "InvalidToken"), ("expired", "ExpiredToken")])
 def test_what_aws_has_refused_is_dead_and_erased(
     app: Flask, sandbox: Sandbox, park: Park, fault: str, name: str
 ) -> None:
@@ -283,7 +281,77 @@ def test_a_registration_taken_over_by_a_purchase_that_has_one_leaves_no_second(a
     try_once(app, hours=5)
 
     with app.app_context():
-        last = registrations.complete(factories.arrived(), factories.answers(company="Last"), unlinked.registration_id)
+        last = registrations.complete(
+            factories.arrived(), factories.answers(company="Last"), [unlinked.registration_id]
+        )
 
         assert last.registration_id == first.registration_id
-        assert registrations.unlinked_answers(unlinked.registration_id) is None
+        assert not registrations.is_unlinked(unlinked.registration_id)
+
+
+def test_a_registration_of_another_address_is_left_to_the_operator(app: Flask, park: Park) -> None:
+    parked = park()
+    with app.app_context():
+        adas = registrations.complete(parked, factories.answers()).registration_id
+    try_once(app, hours=6)
+
+    with app.app_context():
+        registrations.complete(factories.arrived(), factories.answers(email="bob@example.com"), [adas])
+
+        assert registrations.is_unlinked(adas)
+
+
+def test_a_form_sent_again_after_its_token_died_is_the_same_registration(app: Flask, park: Park) -> None:
+    parked = park()
+    with app.app_context():
+        first = registrations.complete(parked, factories.answers())
+    try_once(app, hours=6)
+
+    with app.app_context():
+        again = registrations.complete(parked, factories.answers(company="Juniper"), [first.registration_id])
+
+        assert again.registration_id == first.registration_id
+        found = registrations.of_purchase(parked)
+        assert found
+        assert found.company == "Juniper"
+
+
+def test_a_product_that_is_not_configured_yet_is_tried_again(app: Flask, sandbox: Sandbox, park: Park) -> None:
+    parked = park()
+    switch(sandbox, other_product=True)
+
+    assert try_once(app, seconds=3) is True
+
+    token = found(app, parked.id)
+    assert token.sealed
+    assert token.fault == "UnknownProduct"
+    switch(sandbox, other_product=False)
+    try_once(app, minutes=10)
+    assert found(app, parked.id).subscription_id
+
+
+def test_a_worker_past_its_lease_changes_nothing_that_another_has_settled(app: Flask, park: Park) -> None:
+    parked = park()
+    now = datetime.now(UTC) + timedelta(seconds=3)
+    with app.app_context():
+        late = linking.claim(now)
+        assert late
+    try_once(app, minutes=5)
+    settled = found(app, parked.id)
+    assert settled.subscription_id
+
+    with app.app_context():
+        linking.give_up(late, "ExpiredToken")
+        linking.postpone(late, "Throttled")
+
+    token = found(app, parked.id)
+    assert (token.fault, token.next_try_at, token.settled_at) == (None, None, settled.settled_at)
+
+
+def test_a_token_that_nothing_can_be_done_with_is_given_up_in_the_end(app: Flask, park: Park) -> None:
+    parked = park()
+
+    assert try_once(app, hours=5, minutes=1) is True
+
+    token = found(app, parked.id)
+    assert (token.sealed, token.subscription_id) == (None, None)

@@ -1,8 +1,10 @@
 """What a buyer typed and could not be kept: it is there on return, for the same purchase and in no one else's hands."""
 
 import secrets
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -180,3 +182,28 @@ def test_a_draft_outlives_a_new_secret_key(
 
     assert 'value="Ada Lovelace"' in same_session
     assert 'value="Ada Lovelace"' in next_visit
+
+
+def test_who_loses_the_session_is_told_that_a_long_note_is_not_kept(
+    client: FlaskClient, sandbox: Sandbox, purchase: Purchase
+) -> None:
+    endless = "".join(chr(0x4E00 + secrets.randbelow(20_000)) for _ in range(2000))
+    form = {"csrf_token": csrf_token(land(client, sandbox, purchase)), **ANSWERS, "notes": endless}
+    lose_session(client)
+
+    page = client.post("/signup", data=form)
+
+    assert "What you typed, all but your note, is kept in this browser" in page.text
+
+
+def test_what_was_typed_is_kept_for_a_day(client: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> None:
+    page = land(client, sandbox, purchase)
+    client.post("/signup", data={"csrf_token": csrf_token(page), **WRONG})
+    cookie = draft(client)
+    assert cookie
+
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=25)):
+        client.set_cookie("draft", cookie, domain="localhost")
+        later = land(client, sandbox, purchase)
+
+    assert "Ada Lovelace" not in later

@@ -267,3 +267,76 @@ def test_a_buyer_whose_parked_token_was_forgotten_is_told_where_to_start_and_kee
     assert page.status_code == 403
     assert "Set up your account" in page.text
     assert "What you typed is kept in this browser" in page.text
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("fault", "words"), [("expired", "This link has expired"), ("invalid", "This link does not work any more")]
+)
+def test_a_form_whose_token_died_before_it_was_sent_says_so(
+    app: Flask, client: FlaskClient, sandbox: Sandbox, token: str, fault: str, words: str
+) -> None:
+    client.post("/", data={TOKEN: token})
+    switch(sandbox, aws_down=False, **{fault: True})
+    link(app)
+
+    page = client.get("/signup")
+
+    assert page.status_code == 400
+    assert words in page.text
+
+
+@on_sqlite
+def test_another_accounts_form_has_nothing_of_a_registration_that_still_waits(
+    client: FlaskClient, sandbox: Sandbox, token: str
+) -> None:
+    client.post("/", data={TOKEN: token})
+    register(client)
+    switch(sandbox, aws_down=False)
+
+    client.post("/", data={TOKEN: factories.token(sandbox, account_id="777788889999")})
+
+    assert "Ada" not in client.get("/signup").text
+
+
+@on_sqlite
+def test_newer_answers_whose_token_died_are_offered_to_who_had_registered_before(
+    app: Flask, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    purchase = sandbox.world.buy(factories.order())
+    client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
+    register(client)
+    switch(sandbox, aws_down=True)
+    client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
+    register(client, company="Juniper")
+    switch(sandbox, aws_down=False, expired=True)
+    link(app)
+    switch(sandbox, expired=False)
+
+    client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
+    form = client.get("/signup").text
+
+    assert "You have registered for this purchase before" in form
+    assert 'value="Juniper"' in form
+    client.post("/signup", data={"csrf_token": csrf_token(form), **ANSWERS, "company": "Juniper"})
+    [registration] = stored(app, Registration)
+    assert isinstance(registration, Registration)
+    assert registration.company == "Juniper"
+
+
+@on_sqlite
+def test_a_second_purchase_takes_nothing_from_the_promise_to_the_first(
+    app: Flask, client: FlaskClient, sandbox: Sandbox, token: str
+) -> None:
+    client.post("/", data={TOKEN: token})
+    register(client)
+    switch(sandbox, aws_down=False)
+    client.post("/", data={TOKEN: factories.token(sandbox, account_id="777788889999")})
+    register(client, company="Ostrava Robotics", email="bob@example.com")
+    switch(sandbox, expired=True)
+    link(app)
+    switch(sandbox, expired=False)
+
+    client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
+
+    assert 'value="Ada Lovelace"' in client.get("/signup").text

@@ -9,6 +9,7 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 
+from app import create_app
 from app.sandbox.server import Sandbox
 from app.services import linking, parking, registrations
 from app.services.subscriptions import Said
@@ -115,3 +116,30 @@ def test_only_an_unlinked_registration_has_a_link(runner: FlaskCliRunner, regist
 
     assert result.exit_code == 1
     assert "registrations list" in result.stderr
+
+
+def test_a_link_while_the_database_is_away_says_to_try_again(
+    environment: pytest.MonkeyPatch, runner: FlaskCliRunner, unlinked: str
+) -> None:
+    link = resume_link(runner, unlinked)
+    environment.setenv("DATABASE_URL", "sqlite:////nowhere/foyer.db")
+
+    with factories.running(create_app()) as app:
+        page = app.test_client().get(link)
+
+    assert page.status_code == 503
+    assert page.headers["Refresh"]
+    assert "We cannot open this page just now" in page.text
+
+
+def test_a_link_takes_nothing_from_what_was_typed(
+    client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, unlinked: str
+) -> None:
+    purchase = sandbox.world.buy(factories.order())
+    client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
+    wrong = {**ANSWERS, "company": "Typed", "email": "not-an-email"}
+    client.post("/signup", data={"csrf_token": csrf_token(client.get("/signup").text), **wrong})
+
+    client.get(resume_link(runner, unlinked))
+
+    assert 'value="Typed"' in client.get("/signup").text
