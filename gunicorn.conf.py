@@ -4,14 +4,17 @@ import gc
 import os
 import shutil
 import tempfile
+from pathlib import Path
 from typing import Any
 
 # What is loaded at the start stays for good: to look through it for rubbish costs time now and at every later look.
 gc.disable()
 
 # The workers count together in these files; prometheus_client looks for the folder when it is first imported.
-COUNTED = tempfile.mkdtemp(prefix="foyer-metrics-") if "PROMETHEUS_MULTIPROC_DIR" not in os.environ else ""
-os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", COUNTED)
+# After a SIGHUP this file is read again, and the folder is there already.
+OURS = Path(tempfile.gettempdir(), "foyer-metrics-")
+if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix=OURS.name, dir=OURS.parent)
 
 from prometheus_client import multiprocess  # noqa: E402
 
@@ -37,6 +40,11 @@ def when_ready(_server: Any) -> None:
     gc.enable()
 
 
+def on_reload(_server: Any) -> None:
+    """Collect again: this file, read once more, has stopped it, and no `when_ready` follows a SIGHUP."""
+    gc.enable()
+
+
 def child_exit(_server: Any, worker: Any) -> None:
     """Forget the gauges of a worker that has gone; its counts stay."""
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
@@ -44,5 +52,5 @@ def child_exit(_server: Any, worker: Any) -> None:
 
 def on_exit(_server: Any) -> None:
     """Remove the folder that was made for this run."""
-    if COUNTED:
-        shutil.rmtree(COUNTED, ignore_errors=True)
+    if os.environ["PROMETHEUS_MULTIPROC_DIR"].startswith(str(OURS)):
+        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)

@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 # Under a flood from many addresses the least used counts go first; so many fill a few megabytes.
 MOST_COUNTS = 10_000
+# Addresses are kept for little longer than they count.
+SWEEP_SECONDS = 60
 # A buyer waits for both together once, when Redis goes away.
 CONNECT_SECONDS = 0.25
 ANSWER_SECONDS = 0.25
@@ -38,6 +40,7 @@ class Counters:
         self._most = most
         self._lock = threading.Lock()
         self._counts: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._swept = time.time()
 
     def get(self, key: str) -> int:
         """Return the count, 0 where it has started anew since."""
@@ -48,6 +51,8 @@ class Counters:
         """Add to the count and return it; it starts anew so many seconds after its first."""
         now = time.time()
         with self._lock:
+            if now - self._swept >= SWEEP_SECONDS:
+                self._sweep(now)
             count, until = self._counts.pop(key, (0, 0.0))
             if until <= now:
                 count, until = 0, now + seconds
@@ -59,6 +64,11 @@ class Counters:
     def seconds_left(self, key: str) -> float:
         """Return in how many seconds the count starts anew."""
         return max(self._counts.get(key, (0, 0.0))[1] - time.time(), 0)
+
+    def _sweep(self, now: float) -> None:
+        self._swept = now
+        for key in [key for key, (_, until) in self._counts.items() if until <= now]:
+            del self._counts[key]
 
 
 class SharedCounters(Counters):
@@ -85,11 +95,6 @@ class SharedCounters(Counters):
     def seconds_left(self, key: str) -> float:
         """Return in how many seconds the count starts anew."""
         return self._either(self._seconds_left, super().seconds_left, key)
-
-    @property
-    def away(self) -> bool:
-        """Whether the counts are this process's own for now."""
-        return self._away
 
     def _seconds_left(self, key: str) -> float:
         return max(self._storage.get_expiry(key) - time.time(), 0)

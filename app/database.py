@@ -24,7 +24,11 @@ log = structlog.get_logger()
 
 ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 0.05
-SERIALIZATION_FAILURES = {"40001", "40P01"}
+# Could not be serialized, was in a deadlock, or inserted what another transaction had inserted meanwhile: the next try
+# finds it. https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html
+PASSING = {"40001", "40P01", "23505", "SQLITE_CONSTRAINT_UNIQUE"}
+# PostgreSQL counts a table or column that is not there among the faults of the program; SQLite does not.
+NOT_MIGRATED = {"42P01", "42703"}
 # No transaction waits for AWS, so that a few connections serve many threads, and PostgreSQL's usual 100 serve
 # several processes.
 CONNECTIONS = 16
@@ -83,7 +87,7 @@ def current() -> Database:
 def transaction(work: Callable[Concatenate[Connection, P], T]) -> Callable[P, T]:
     """Make a function that writes one transaction: committed when it returns, rolled back when it raises.
 
-    A transaction that the database could not serialize, or that met a connection which had died, runs again.
+    A transaction that lost to another, or that met a connection which had died, runs again.
     What it raises when the database cannot be used is DatabaseUnavailable.
     """
 
@@ -122,12 +126,14 @@ def _tried(once: Callable[[], T]) -> T:
 def _is_passing(error: DBAPIError | PoolTimeout) -> bool:
     if isinstance(error, PoolTimeout):
         return False
-    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in SERIALIZATION_FAILURES
+    return error.connection_invalidated or _state(error.orig) in PASSING
 
 
 def _named(error: DBAPIError | PoolTimeout) -> Exception:
     # A statement cancelled for its time and a corrupt SQLite file are faults of the database, not of ours.
     if isinstance(error, OperationalError | InterfaceError | InternalError | PoolTimeout) or _is_corrupt(error):
+        return DatabaseUnavailable(_code(error))
+    if _state(error.orig) in NOT_MIGRATED:
         return DatabaseUnavailable(_code(error))
     return error
 
@@ -138,11 +144,12 @@ def _is_corrupt(error: DBAPIError) -> bool:
 
 def _code(error: DBAPIError | PoolTimeout) -> str:
     cause = getattr(error, "orig", error)
-    return " ".join(filter(None, (type(cause).__name__, getattr(cause, "sqlstate", None) or _sqlite_name(cause))))
+    return " ".join(filter(None, (type(cause).__name__, _state(cause))))
 
 
-def _sqlite_name(cause: BaseException) -> str | None:
-    return getattr(cause, "sqlite_errorname", None)
+def _state(cause: BaseException | None) -> str:
+    # PostgreSQL's SQLSTATE, or SQLite's own word.
+    return getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None) or ""
 
 
 def upsert(model: type[DeclarativeBase], natural_key: str, changes: Mapping[str, str]) -> TextualSelect:

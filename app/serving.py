@@ -3,7 +3,7 @@
 import errno
 import socket
 import time
-from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -40,8 +40,13 @@ class PunctualWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Since when each request is due, the longest first; only the main thread touches it.
-        self.arriving: OrderedDict[TConn, float] = OrderedDict()
+        # Since when each request is due, the longest first. The main thread cuts those that are late, the threads take
+        # out those that are there: whoever takes it out has decided.
+        self.arriving: dict[TConn, float] = {}
+        # The connections on which nothing more is read; only the main thread changes it.
+        self.cut: set[TConn] = set()
+        # What each thread answers at present.
+        self.asked: dict[TConn, Request] = {}
         # Since when each connection has had a thread.
         self.held: dict[TConn, float] = {}
 
@@ -58,6 +63,7 @@ class PunctualWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
     def finish_request(self, conn: TConn, future: "Future[object]") -> None:
         """Stop the connection's clock; then keep it for its next request, or close it."""
         self.arriving.pop(conn, None)
+        self.cut.discard(conn)
         super().finish_request(conn, future)
 
     def murder_pending(self) -> None:
@@ -67,12 +73,23 @@ class PunctualWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         """
         super().murder_pending()
         now, share = time.monotonic(), self.cfg.graceful_timeout
-        while self.arriving and now - next(iter(self.arriving.values())) > share:
-            # What has arrived can still be read, and an answer can still be sent: only the waiting for more ends.
-            _shut(self.arriving.popitem(last=False)[0], socket.SHUT_RD)
+        for conn, since in self.arriving.copy().items():
+            if now - since <= share:
+                break
+            self._cut(conn)
         for conn, since in self.held.copy().items():
             if now - since > share * SHARES_IN_ALL:
                 _shut(conn, socket.SHUT_RDWR)
+
+    def _cut(self, conn: TConn) -> None:
+        if self.arriving.pop(conn, None) is None:
+            return  # it has arrived just now
+        # A load balancer would send its next request on a connection that the answer calls kept.
+        self.cut.add(conn)
+        if asked := self.asked.get(conn):
+            asked.force_close()
+        # What has arrived can still be read, and an answer can still be sent: only the waiting for more ends.
+        _shut(conn, socket.SHUT_RD)
 
     def _cap_keepalive(self, deadline: float) -> None:
         super()._cap_keepalive(deadline)
@@ -85,15 +102,22 @@ class PunctualWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         self.held[conn] = time.monotonic()
         try:
             kept: object = super().handle(conn)
+            if conn in self.cut:
+                kept = False
             if not kept:
                 _see_off(conn.sock)
         finally:
+            self.asked.pop(conn, None)
             del self.held[conn]
         return kept
 
     def handle_request(self, req: Request, conn: TConn) -> object:
-        """Answer a request whose body has to come as it was announced."""
-        req.body.reader = WholeBody(req.body.reader)
+        """Answer a request whose body has to come as it was announced; once it is there, the time is ours."""
+        req.body.reader = WholeBody(req.body.reader, on_end=partial(self.arriving.pop, conn, None))
+        # First where the main thread finds it, then a look at what it has cut: in between nothing is missed.
+        self.asked[conn] = req
+        if conn in self.cut:
+            req.force_close()
         return super().handle_request(req, conn)
 
     def handle_error(self, req: Request | None, client: socket.socket, addr: object, exc: Exception) -> None:
@@ -109,10 +133,16 @@ class PunctualWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
 
 
 class WholeBody:
-    """Reads a body to its announced end: one that breaks off or is malformed is a client that has gone."""
+    """Reads a body to its announced end: one that breaks off or is malformed is a client that has gone.
 
-    def __init__(self, reader: Any) -> None:
+    `on_end` is called when all of it is there: at once where there is none, and more than once where more is asked.
+    """
+
+    def __init__(self, reader: Any, on_end: Callable[[], object]) -> None:
         self.reader = reader
+        self.on_end = on_end
+        if self._announced() == 0:
+            on_end()
 
     def read(self, size: int) -> bytes:
         """Return that many bytes, fewer only at the end.
@@ -120,14 +150,21 @@ class WholeBody:
         Raises:
             ConnectionResetError: the rest does not come, or what comes is no body.
         """
-        wanted = min(size, getattr(self.reader, "length", 0))
+        announced = self._announced()
         try:
             piece: bytes = self.reader.read(size)
         except errors.ParseException as error:
             raise ConnectionResetError(errno.ECONNRESET, type(error).__name__) from None
-        if len(piece) < wanted:
+        if len(piece) < min(size, announced or 0):
             raise ConnectionResetError(errno.ECONNRESET, "the body broke off")
+        if len(piece) == announced or len(piece) < size:
+            self.on_end()
         return piece
+
+    def _announced(self) -> int | None:
+        # What comes in chunks announces no length: it ends where less comes than was asked for.
+        length: int | None = getattr(self.reader, "length", None)
+        return length
 
 
 def _shut(conn: TConn, how: int) -> None:

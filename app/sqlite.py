@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -123,20 +123,46 @@ class Writers:
         """
         mine = Write(work)
         self._waiting.append(mine)
-        if not self._turn.acquire(timeout=self._wait_seconds):
+        if self._turn.acquire(timeout=self._wait_seconds):
+            try:
+                if not mine.settled:
+                    self._lead(mine)
+            finally:
+                self._turn.release()
+        else:
+            self._give_up(mine)
+        if not mine.settled:
             raise DatabaseUnavailable("WriterQueue")
-        try:
-            if not mine.settled:
-                with _only_process(self._engine, self._wait_seconds):
-                    self._commit_together()
-        finally:
-            self._turn.release()
         if mine.error:
             raise mine.error
         return mine.result  # type: ignore[return-value]  # a settled write without an error has its result
 
+    def _lead(self, mine: Write[Any]) -> None:
+        try:
+            with _only_process(self._engine, self._wait_seconds):
+                self._commit_together()
+        except DatabaseUnavailable:
+            # Its thread is told that nothing was written: nobody may write it later.
+            self._waiting.remove(mine)
+            raise
+
+    def _give_up(self, mine: Write[Any]) -> None:
+        """Take the write back; where another thread has taken it along, wait for what comes of it."""
+        with suppress(ValueError):
+            self._waiting.remove(mine)
+            return
+        deadline = time.monotonic() + self._wait_seconds
+        while not mine.settled and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        # What has not begun by now does not begin any more.
+        mine.work = lambda _: None
+
     def _commit_together(self) -> None:
-        group = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        group: list[Write[Any]] = []
+        # Whoever gives up takes theirs back meanwhile, so that a count taken first would be wrong.
+        with suppress(IndexError):
+            while True:
+                group.append(self._waiting.popleft())
         try:
             with self._engine.begin() as connection:
                 results = [write.work(connection) for write in group]

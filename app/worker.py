@@ -30,12 +30,12 @@ class Chore:
     due: float = 0
     failures: int = field(default=0, init=False)
 
-    def run(self, now: float) -> None:
-        """Do the work, and settle when it is due next. Times are seconds on the monotonic clock."""
+    def run(self) -> None:
+        """Do the work, and settle when it is due next: so long after its end, on the monotonic clock."""
         self.failures = 0 if self._succeeds() else self.failures + 1
         # Workers that failed together do not all come again together.
         pause = min(2**self.failures, LONGEST_PAUSE_SECONDS) * random.uniform(0.5, 1)  # noqa: S311
-        self.due = now + (self.every_seconds if not self.failures else max(pause, IDLE_SECONDS))
+        self.due = time.monotonic() + (self.every_seconds if not self.failures else max(pause, IDLE_SECONDS))
 
     def _succeeds(self) -> bool:
         try:
@@ -52,10 +52,9 @@ def run(stop: threading.Event) -> None:
     chores = [Chore("link", link, IDLE_SECONDS), Chore("forget", forget, HOUR)]
     log.info("worker.started")
     while not stop.is_set():
-        now = time.monotonic()
         for chore in chores:
-            if chore.due <= now and not stop.is_set():
-                chore.run(now)
+            if chore.due <= time.monotonic() and not stop.is_set():
+                chore.run()
         stop.wait(max(min(chore.due for chore in chores) - time.monotonic(), 0))
     log.info("worker.stopped")
 

@@ -4,16 +4,17 @@ import socket
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from uuid import uuid4
 
 import pytest
 from flask import Flask
 from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app import create_app, database
-from app.database import query, transaction
+from app.database import ATTEMPTS, query, transaction
 from app.errors import DatabaseUnavailable
 from app.models import Base
 from tests import factories
@@ -68,7 +69,7 @@ def test_what_raises_is_rolled_back(app: Flask) -> None:
 
 INSERT = text(
     "INSERT INTO subscriptions (id, purchase_key, product_code, status, hints, created_at, last_seen_at)"
-    " VALUES (:id, :key, 'p', 'pending', '{}', now(), now())"
+    " VALUES (:id, :key, 'p', 'pending', '{}', CURRENT_TIMESTAMP, CURRENT_TIMESTAMP)"
 )
 
 
@@ -97,6 +98,62 @@ def test_a_transaction_that_could_not_be_serialized_runs_again(app: Flask) -> No
         keys = list(connection.execute(text("SELECT purchase_key FROM subscriptions")).scalars())
     assert len(attempts) == 3
     assert sorted(key.partition(" after ")[2] for key in keys) == ["0", "1"]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_of_two_that_insert_the_same_at_once_one_runs_again_and_finds_it(app: Flask) -> None:
+    both_have_read = threading.Barrier(2)
+    attempts: list[str] = []
+
+    @transaction
+    def add_where_missing(connection: Connection, name: str) -> bool:
+        attempts.append(name)
+        missing = not connection.scalar(text("SELECT count(*) FROM subscriptions"))
+        if attempts.count(name) == 1:
+            both_have_read.wait(10)
+        if missing:
+            connection.execute(INSERT, {"id": uuid4().hex, "key": "the same"})
+        return missing
+
+    def run(name: str) -> bool:
+        with app.app_context():
+            return add_where_missing(name)
+
+    with ThreadPoolExecutor() as threads:
+        added = list(threads.map(run, ("a", "b")))
+
+    assert sorted(added) == [False, True]
+    assert len(attempts) == 3
+
+
+@pytest.mark.parametrize(("failing", "raises"), [(3, False), (99, True)])
+def test_what_is_taken_is_tried_again_a_few_times(app: Flask, database_url: str, failing: int, raises: bool) -> None:
+    attempts: list[str] = []
+
+    @transaction
+    def add(connection: Connection) -> None:
+        attempts.append("taken" if len(attempts) < failing else "free")
+        connection.execute(INSERT, {"id": uuid4().hex, "key": attempts[-1]})
+
+    with app.app_context():
+        with database.current().writing.begin() as connection:
+            connection.execute(INSERT, {"id": uuid4().hex, "key": "taken"})
+        with pytest.raises(IntegrityError) if raises else nullcontext():
+            add()
+
+    # In SQLite's queue each try that fails is two: together with others, then alone.
+    most = ATTEMPTS * (2 if database_url.startswith("sqlite") else 1)
+    assert len(attempts) == min(failing + 1, most)
+
+
+@pytest.mark.parametrize("statement", ["SELECT 1 FROM nowhere", "SELECT nothing FROM subscriptions"])
+def test_a_table_or_column_that_is_not_there_yet_is_the_databases_fault(app: Flask, statement: str) -> None:
+    @query
+    def ask(session: Session) -> None:
+        session.execute(text(statement))
+
+    with app.app_context(), pytest.raises(DatabaseUnavailable):
+        ask()
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -2,9 +2,12 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,14 @@ from app.sandbox.server import Sandbox
 from tests import factories
 from tests.e2e import stage
 from tests.factories import TOKEN
+
+# An application that tells which process answers, and whether that one collects its rubbish.
+TELLS = """
+import gc, os
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [f"{os.getpid()} {gc.isenabled()}".encode()]
+"""
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -52,6 +63,70 @@ def test_the_folder_of_the_counts_is_removed_at_the_end(database_url: str, sandb
 
     assert len(during) == 1
     assert list(tmp_path.glob("foyer-metrics-*")) == []
+
+
+@contextmanager
+def telling(folder: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """Run gunicorn with its real settings and TELLS in one process, temporary files in the folder; yield its URL."""
+    (folder / "tells.py").write_text(TELLS)
+    port = stage.free_port()
+    options = f"--workers 1 --bind 127.0.0.1:{port} --pythonpath {folder} tells:app"
+    command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", *options.split()]
+    server = subprocess.Popen(command, cwd=stage.ROOT, env={**stage.base(), "TMPDIR": str(folder)})
+    try:
+        stage._wait_until_ready(server, f"http://127.0.0.1:{port}/")
+        yield server, f"http://127.0.0.1:{port}/"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def reload(server: "subprocess.Popen[bytes]", url: str) -> str:
+    """Have gunicorn load its settings again, and return what a worker that came afterwards tells."""
+    before = tell(url)
+    server.send_signal(signal.SIGHUP)
+    while (after := tell(url)).split()[0] == before.split()[0]:
+        pass
+    return after
+
+
+def tell(url: str) -> str:
+    # A worker that is going may drop whoever comes last.
+    try:
+        return requests.get(url, timeout=10).text
+    except requests.ConnectionError:
+        return tell(url)
+
+
+def test_after_a_reload_the_workers_collect_their_rubbish_as_before(database_url: str, tmp_path: Path) -> None:
+    with telling(tmp_path) as (server, url):
+        at_first = tell(url)
+        afterwards = reload(server, url)
+
+    assert at_first.endswith("True")
+    assert afterwards.endswith("True")
+
+
+def test_after_a_reload_the_folder_of_the_counts_is_the_same_and_is_removed_at_the_end(
+    database_url: str, tmp_path: Path
+) -> None:
+    with telling(tmp_path) as (server, url):
+        reload(server, url)
+        during = list(tmp_path.glob("foyer-metrics-*"))
+
+    assert len(during) == 1
+    assert list(tmp_path.glob("foyer-metrics-*")) == []
+
+
+def test_a_folder_of_the_sellers_own_stays(database_url: str, sandbox: Sandbox, tmp_path: Path) -> None:
+    own = tmp_path / "counts"
+    own.mkdir()
+    environment = {**factories.environment(database_url, sandbox.aws_url), "PROMETHEUS_MULTIPROC_DIR": str(own)}
+
+    with stage.serving(environment):
+        pass
+
+    assert own.is_dir()
 
 
 def test_what_production_loads_leaves_out_migrations_and_the_sandbox(database_url: str, sandbox: Sandbox) -> None:

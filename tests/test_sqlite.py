@@ -3,8 +3,9 @@
 import fcntl
 import sqlite3
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,90 @@ def test_a_writer_that_never_ends_elsewhere_is_given_up(engine: Engine, tmp_path
             Writers(engine, wait_seconds=0.05).write(lambda connection: add("a", connection))
 
     assert names(engine) == []
+    engine.dispose()
+
+
+@contextmanager
+def another_process_at_work(folder: Path) -> Iterator[None]:
+    with (folder / "names.db-writer").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def together(
+    writers: Writers, folder: Path, threads: ThreadPoolExecutor, slow: Callable[[], object]
+) -> tuple[Future[str], Future[str]]:
+    """Have one writer take along another, who comes after it in the same transaction; the first is slow there."""
+
+    def first(connection: Connection) -> str:
+        slow()
+        return add("first", connection)
+
+    with another_process_at_work(folder):
+        leader = threads.submit(writers.write, first)
+        while not (writers._turn.locked() and writers._waiting):
+            threading.Event().wait(0.001)
+        follower = threads.submit(writers.write, lambda connection: add("second", connection))
+        while len(writers._waiting) < 2:
+            threading.Event().wait(0.001)
+    return leader, follower
+
+
+def test_what_another_process_kept_waiting_too_long_is_never_written(engine: Engine, tmp_path: Path) -> None:
+    writers = Writers(engine, wait_seconds=0.05)
+    with another_process_at_work(tmp_path), pytest.raises(DatabaseUnavailable, match="WriterLock"):
+        writers.write(lambda connection: add("given up", connection))
+
+    writers.write(lambda connection: add("next", connection))
+
+    assert names(engine) == ["next"]
+    engine.dispose()
+
+
+def test_what_waited_too_long_for_its_turn_is_never_written(engine: Engine) -> None:
+    writers = Writers(engine, wait_seconds=0.05)
+    at_work, go_on = threading.Event(), threading.Event()
+
+    def slow(connection: Connection) -> str:
+        at_work.set()
+        go_on.wait(10)
+        return add("slow", connection)
+
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(writers.write, slow)
+        at_work.wait(10)
+        with pytest.raises(DatabaseUnavailable, match="WriterQueue"):
+            writers.write(lambda connection: add("given up", connection))
+        go_on.set()
+    writers.write(lambda connection: add("next", connection))
+
+    assert names(engine) == ["next", "slow"]
+    engine.dispose()
+
+
+def test_what_is_being_written_when_the_patience_ends_is_waited_for(engine: Engine, tmp_path: Path) -> None:
+    patience = 0.5
+    writers = Writers(engine, wait_seconds=patience)
+
+    with ThreadPoolExecutor(2) as threads:
+        leader, follower = together(writers, tmp_path, threads, lambda: threading.Event().wait(patience * 1.4))
+
+    assert [leader.result(), follower.result()] == ["first", "second"]
+    assert names(engine) == ["first", "second"]
+    engine.dispose()
+
+
+def test_what_was_given_up_is_not_begun_by_a_writer_who_took_it_along(engine: Engine, tmp_path: Path) -> None:
+    go_on = threading.Event()
+
+    with ThreadPoolExecutor(2) as threads:
+        leader, follower = together(Writers(engine, wait_seconds=0.3), tmp_path, threads, lambda: go_on.wait(10))
+        given_up = follower.exception(10)
+        go_on.set()
+
+    assert isinstance(given_up, DatabaseUnavailable)
+    assert leader.result() == "first"
+    assert names(engine) == ["first"]
     engine.dispose()
 
 

@@ -3,7 +3,9 @@
 import signal
 import subprocess
 import threading
+import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import time_machine
@@ -51,17 +53,34 @@ def test_the_worker_links_what_waits_and_stops_on_sigterm(
         assert parking.gauges()["foyer_unlinked_registrations"] == 0
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("stopping", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells which signals are blocked")
+def test_a_signal_stops_the_worker_and_interrupts_nothing(
+    database_url: str, sandbox: Sandbox, stopping: signal.Signals
+) -> None:
+    with stage.working(factories.environment(database_url, sandbox.aws_url)) as process:
+        assert heard(process, "worker.started")
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        process.send_signal(stopping)
+        assert heard(process, "worker.stopped")
+        assert process.wait(10) == 0
+
+    blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
+    assert blocked & 1 << stopping - 1
+
+
 def test_a_chore_that_fails_comes_again_later_and_later_and_ends_nothing(app: Flask) -> None:
     chore = Chore("broken", lambda: bool(1 / 0), every_seconds=1)
 
     pauses = []
     for _ in range(8):
-        chore.run(now=100)
-        pauses.append(chore.due - 100)
+        chore.run()
+        pauses.append(chore.due - time.monotonic())
 
     assert pauses[0] <= 2
     assert max(pauses) <= worker.LONGEST_PAUSE_SECONDS
-    assert min(pauses[5:]) >= worker.LONGEST_PAUSE_SECONDS / 2
+    assert min(pauses[5:]) >= worker.LONGEST_PAUSE_SECONDS / 2 - 1
     assert chore.failures == 8
 
 
@@ -70,9 +89,24 @@ def test_a_chore_that_works_again_has_its_own_pace_again() -> None:
     chore = Chore("passing", lambda: next(outcomes), every_seconds=1)
 
     for _ in range(3):
-        chore.run(now=100)
+        chore.run()
 
-    assert (chore.failures, chore.due) == (0, 101)
+    assert chore.failures == 0
+    assert chore.due - time.monotonic() <= 1
+
+
+def test_the_pause_begins_when_the_work_ends() -> None:
+    ends: list[float] = []
+
+    def work() -> bool:
+        threading.Event().wait(0.05)
+        ends.append(time.monotonic())
+        return True
+
+    chore = Chore("slow", work, every_seconds=1)
+    chore.run()
+
+    assert chore.due >= ends[0] + 1
 
 
 def test_a_database_that_is_away_is_waited_for(
@@ -83,10 +117,10 @@ def test_a_database_that_is_away_is_waited_for(
         with factories.running(create_app()) as app, app.app_context():
             chore = Chore("link", worker.link, every_seconds=1)
             laid.pull(app)
-            chore.run(now=0)
+            chore.run()
             failures = chore.failures
             laid.mend()
-            chore.run(now=0)
+            chore.run()
 
     assert (failures, chore.failures) == (1, 0)
     log = capsys.readouterr().err

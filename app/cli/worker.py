@@ -8,6 +8,8 @@ from flask.cli import with_appcontext
 
 from app import worker
 
+STOPS = {signal.SIGINT, signal.SIGTERM}
+
 
 @click.command("worker")
 @with_appcontext
@@ -16,7 +18,14 @@ def command() -> None:
 
     SIGTERM and Ctrl-C end it once what is under way is done.
     """
+    # Blocked before any thread starts, so that only the wait below sees them: a handler in the thread that works could
+    # interrupt it while it holds the event's own lock, and both would wait for ever.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     stop = threading.Event()
-    for stopping in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(stopping, lambda *_: stop.set())
+    threading.Thread(target=_wait_to_stop, args=(stop,), name="wait-to-stop", daemon=True).start()
     worker.run(stop)
+
+
+def _wait_to_stop(stop: threading.Event) -> None:
+    signal.sigwait(STOPS)
+    stop.set()

@@ -110,7 +110,7 @@ def _again() -> dict[str, object]:
 
 def _fields() -> list[tuple[str, str]]:
     """Return the fields that our pages read, and no more of whatever was sent."""
-    names = [name for name in request.form if name in FORM_FIELDS or name.startswith(landing.PREFIX)]
+    names = [*(name for name in request.form if name in FORM_FIELDS), *landing.marketplace_fields()]
     return [(name, _shown(request.form[name])) for name in names[:MOST_FIELDS]]
 
 

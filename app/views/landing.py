@@ -64,6 +64,12 @@ def registration_token() -> str:
     return token.replace(" ", "+").strip()
 
 
+def marketplace_fields() -> list[str]:
+    """Return the names of the form's fields that AWS Marketplace may have sent."""
+    # A part of a multipart body can come without a name.
+    return [name for name in request.form if name and name.startswith(PREFIX) and name.isprintable()]
+
+
 def hint(name: str) -> str | None:
     """Return one of the form's unsigned fields, shortened to what a hint needs, if it says anything."""
     return printable(request.form.get(name, "")) or None
@@ -71,7 +77,7 @@ def hint(name: str) -> str | None:
 
 def hints() -> dict[str, str]:
     """Return the fields AWS Marketplace may send beside the token and the offer type."""
-    names = [name for name in request.form if name.startswith(PREFIX) and name not in {TOKEN, OFFER_TYPE}]
+    names = [name for name in marketplace_fields() if name not in {TOKEN, OFFER_TYPE}]
     said = {printable(name.removeprefix(PREFIX)): hint(name) for name in names[:MAX_HINTS]}
     return {name: value for name, value in said.items() if name and value}
 

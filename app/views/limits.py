@@ -32,6 +32,7 @@ REFUSALS_NEARBY = Limit("refusals-nearby", 120)
 
 # While AWS is down no token can be judged: this keeps one address from filling the parking places of all.
 PARKED = Limit("parked", 300, seconds=3600)
+PARKED_NEARBY = Limit("parked-nearby", 1200, seconds=3600)
 
 REFUSED = (InvalidToken, ExpiredToken, UnknownProduct)
 
@@ -45,9 +46,9 @@ def guarding(token: str) -> Iterator[None]:
     Raises:
         TooManyLandings: the address may come again when the window is over.
     """
-    network, nearby = networks(request.remote_addr or "")
+    network, _ = networks(request.remote_addr or "")
     remembered = marketplace.remembers(token)
-    refusals = [(REFUSALS, network), *([(REFUSALS_NEARBY, nearby)] if nearby else [])]
+    refusals = _near_and_nearby(REFUSALS, REFUSALS_NEARBY)
     _refuse_beyond((LANDINGS, network), *([] if remembered else refusals))
     first_and_good = False
     try:
@@ -65,12 +66,14 @@ def guarding(token: str) -> Iterator[None]:
 
 def may_park() -> bool:
     """Return whether the address may have one more token parked."""
-    return counters.current().get(_key(PARKED, networks(request.remote_addr or "")[0])) < PARKED.at_most
+    counts = counters.current()
+    parked = _near_and_nearby(PARKED, PARKED_NEARBY)
+    return all(counts.get(_key(limit, network)) < limit.at_most for limit, network in parked)
 
 
 def count_parked() -> None:
     """Count a token that was parked."""
-    _count((PARKED, networks(request.remote_addr or "")[0]))
+    _count(*_near_and_nearby(PARKED, PARKED_NEARBY))
 
 
 def networks(address: str) -> tuple[str, str | None]:
@@ -87,6 +90,11 @@ def networks(address: str) -> tuple[str, str | None]:
     if ip.ipv4_mapped:
         return str(ip.ipv4_mapped), None
     return f"{int(ip) >> 64:x}/64", f"{int(ip) >> 80:x}/48"
+
+
+def _near_and_nearby(near: Limit, wide: Limit) -> list[tuple[Limit, str]]:
+    network, nearby = networks(request.remote_addr or "")
+    return [(near, network), *([(wide, nearby)] if nearby else [])]
 
 
 def _refuse_beyond(*limits: tuple[Limit, str]) -> None:

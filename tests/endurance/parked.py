@@ -1,6 +1,7 @@
 """The run in which AWS is down while buyers come, and the worker that links them afterwards is killed."""
 
 import random
+import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -15,7 +16,9 @@ from tests.endurance.count import Report
 from tests.endurance.load import Load
 from tests.endurance.runs import Stage
 
-AWS_TAKES_SECONDS = 0.05
+# So long that a worker is killed before it has linked them all.
+AWS_TAKES_SECONDS = 0.25
+PATIENCE_SECONDS = 20
 RESOLVED = '"event": "token.resolved"'
 
 
@@ -26,6 +29,7 @@ def worker_killed(stage: Stage, registered: int, kills: int) -> Report:
         load.await_acknowledged(registered)
     stage.sandbox.world.faults = Faults(slow=AWS_TAKES_SECONDS)
     linked = [_link_and_kill(stage) for _ in range(kills)]
+    stage.sandbox.world.faults = Faults()
     left = _link_the_rest(stage)
     assert left == 0, f"{left} tokens still wait"
     return stage.report("worker killed", load.ledger, [0.0 for number in linked if number])
@@ -38,10 +42,13 @@ def _link_and_kill(stage: Stage) -> int:
     linked = 0
     with processes.working(environment) as worker:
         assert worker.stderr
+        too_late = threading.Timer(PATIENCE_SECONDS, worker.kill)
+        too_late.start()
         for line in worker.stderr:
             linked += RESOLVED in line
             if linked == wanted:
                 worker.kill()
+        too_late.cancel()
     return linked
 
 

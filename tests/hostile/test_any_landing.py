@@ -90,10 +90,11 @@ def test_any_headers_are_borne(client: FlaskClient, token: str, headers: dict[st
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @given(
-    path=st.text(st.characters(exclude_categories=["Cs"])),
+    path=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="?")),
     query=VALUES,
     method=st.sampled_from(["GET", "POST", "PUT", "OPTIONS"]),
 )
 def test_any_address_is_a_page_or_none(client: FlaskClient, path: str, query: str, method: str) -> None:
-    with client.open(f"/{path}", query_string=query, method=method) as response:
+    # Of two slashes the test client takes what follows for a host.
+    with client.open(f"/{path.lstrip('/')}", query_string=query, method=method) as response:
         assert response.status_code in {200, 308, 400, 403, 404, 405, 429}

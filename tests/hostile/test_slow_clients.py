@@ -3,6 +3,8 @@
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 import requests
@@ -94,10 +96,48 @@ def test_who_reads_no_answers_holds_no_thread_for_long(database_url: str, sandbo
     assert response.status_code == 200
 
 
-def test_an_answer_that_takes_long_is_not_cut(door: Door, sandbox: Sandbox) -> None:
+@pytest.fixture
+def warm(sandbox: Sandbox, sqlite_template: Path, tmp_path: Path) -> Iterator[str]:
+    """The URL of one process that has spoken to AWS before: the first time takes longer."""
+    (tmp_path / "foyer.db").write_bytes(sqlite_template.read_bytes())
+    environment = factories.environment(f"sqlite:///{tmp_path / 'foyer.db'}", sandbox.aws_url)
+    options = {"GUNICORN_CMD_ARGS": f"--workers 1 --graceful-timeout {SECONDS_TO_SEND}"}
+    with stage.serving({**environment, **options}) as url:
+        requests.post(url, data={TOKEN: factories.token(sandbox)}, allow_redirects=False, timeout=10)
+        yield url
+
+
+def test_an_answer_that_takes_long_is_not_cut(warm: str, sandbox: Sandbox) -> None:
     token = factories.token(sandbox)
     sandbox.world.faults = sandbox.world.faults.model_copy(update={"slow": SECONDS_TO_SEND + 1.2})
 
-    response = requests.post(door.url, data={TOKEN: token}, allow_redirects=False, timeout=10)
+    response = requests.post(warm, data={TOKEN: token}, allow_redirects=False, timeout=10)
 
     assert response.status_code == 303
+
+
+@pytest.mark.parametrize("framed", ["by its length", "in chunks"])
+def test_a_connection_is_kept_after_an_answer_that_took_long(warm: str, sandbox: Sandbox, framed: str) -> None:
+    landing = urlencode({TOKEN: factories.token(sandbox)}).encode()
+    chunks = post(wire.chunked(landing) + b"0\r\n\r\n", "Transfer-Encoding: chunked")
+    sandbox.world.faults = sandbox.world.faults.model_copy(update={"slow": SECONDS_TO_SEND + 1.2})
+
+    with wire.connect(warm) as connection:
+        connection.sendall(post(landing) if framed == "by its length" else chunks)
+        slow = wire.hear(connection)
+        connection.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+        connection.settimeout(wire.PATIENCE_SECONDS)
+        connection.sendall(post(b""))
+        next_one = wire.hear(connection)
+
+    assert (slow.status, slow.headers["Connection"]) == (303, "keep-alive")
+    assert next_one.status == 400
+
+
+def test_a_connection_that_was_cut_says_so_in_its_answer(door: Door) -> None:
+    with crowd(door.url, post(b"x-amzn-", length=1000), 1) as [half]:
+        answer = wire.hear(half)
+
+    assert (answer.status, answer.headers["Connection"]) == (400, "close")

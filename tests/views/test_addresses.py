@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 
-from app import create_app
+from app import counters, create_app
 from app.sandbox.server import Sandbox
-from app.views.limits import REFUSALS_NEARBY, networks
+from app.views.limits import PARKED_NEARBY, REFUSALS_NEARBY, networks
 from tests import factories
 from tests.aws.fake import Fake
 from tests.test_counters import redis_url, serving
@@ -75,6 +75,19 @@ def test_many_ipv6_networks_of_one_owner_end_at_a_limit_too(refusing: tuple[Flas
 
     assert aws.asked == REFUSALS_NEARBY.at_most
     assert land(app, "made up", "2001:db8:2::1").status_code == 400
+
+
+def test_many_ipv6_networks_of_one_owner_cannot_fill_the_parking_places_of_all(app: Flask, sandbox: Sandbox) -> None:
+    sandbox.world.faults = sandbox.world.faults.model_copy(update={"aws_down": True})
+    with app.app_context():
+        counters.current().add("parked-nearby/20010db80001/48", 3600, PARKED_NEARBY.at_most - 1)
+
+    last = land(app, factories.token(sandbox), "2001:db8:1:1::1")
+    one_more = land(app, factories.token(sandbox), "2001:db8:1:2::1")
+    elsewhere = land(app, factories.token(sandbox), "2001:db8:2::1")
+
+    assert last.location == elsewhere.location == "/signup"
+    assert one_more.status_code == 503
 
 
 def test_with_redis_machines_count_and_remember_together(

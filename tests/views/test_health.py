@@ -101,6 +101,17 @@ def test_what_waits_is_measured(app: Flask, client: FlaskClient, sandbox: Sandbo
     assert 590 < waiting["foyer_parked_tokens_oldest_seconds"] <= 601
 
 
+def test_metrics_are_shown_before_the_database_is_migrated(app: Flask, client: FlaskClient) -> None:
+    with app.app_context(), database.current().writing.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE parked_tokens RENAME TO elsewhere")
+
+    found = measured(client)
+
+    with app.app_context(), database.current().writing.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO parked_tokens")
+    assert found == {"foyer_database_up": 0}
+
+
 def test_metrics_are_shown_while_the_database_is_away(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
 

@@ -119,6 +119,16 @@ def test_other_marketplace_fields_are_kept_as_hints_and_decide_nothing(
     assert subscription.product_code == CODE
 
 
+def test_a_part_without_a_name_is_borne(client: FlaskClient, sandbox: Sandbox) -> None:
+    parts = [f'Content-Disposition: form-data; name="{TOKEN}"\r\n\r\n{factories.token(sandbox)}']
+    parts.append("Content-Disposition: form-data\r\n\r\nnobody's")
+    body = "".join(f"--edge\r\n{part}\r\n" for part in parts) + "--edge--\r\n"
+
+    response = client.post("/", data=body, content_type="multipart/form-data; boundary=edge")
+
+    assert response.location == "/signup"
+
+
 def test_a_free_trial_is_recorded_and_shown(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
     fields = {TOKEN: factories.token(sandbox, free_trial=True), "x-amzn-marketplace-offer-type": "free-trial"}
 
