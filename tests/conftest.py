@@ -4,6 +4,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -41,12 +42,8 @@ def postgresql_server() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgresql_database(postgresql_server: str, worker: str) -> Iterator[str]:
     """The URL of a migrated PostgreSQL database of this test process alone."""
-    name = f"foyer_{worker}"
-    _administer(postgresql_server, f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
-    url = factories.with_database(postgresql_server, name)
-    migrate(url)
-    yield url
-    _administer(postgresql_server, f"DROP DATABASE {name}")
+    with migrated_database(postgresql_server, f"foyer_{worker}") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -115,6 +112,16 @@ def client(app: Flask) -> FlaskClient:
 def runner(app: Flask) -> FlaskCliRunner:
     """The flask command."""
     return app.test_cli_runner()
+
+
+@contextmanager
+def migrated_database(server: str, name: str) -> Iterator[str]:
+    """Make a migrated database on the PostgreSQL server, yield its URL, and drop it."""
+    _administer(server, f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
+    url = factories.with_database(server, name)
+    migrate(url)
+    yield url
+    _administer(server, f"DROP DATABASE {name}")
 
 
 def migrate(url: str) -> None:

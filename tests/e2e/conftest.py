@@ -1,6 +1,7 @@
 """A browser, and the application under gunicorn for it to visit."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from app.sandbox.server import Sandbox
 from tests import factories
+from tests.conftest import migrated_database
 from tests.e2e import chromium, stage
 
 
@@ -23,18 +25,24 @@ def chrome() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session", params=["sqlite"])
-def front_door(
-    request: pytest.FixtureRequest, running_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
+def served_database(
+    request: pytest.FixtureRequest, worker: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """The application's address, under gunicorn with a worker beside it; on PostgreSQL where a test asks for that."""
+    """The URL of a database that no other test uses: the background process would work on theirs."""
     if request.param == "sqlite":
         path = tmp_path_factory.mktemp("served") / "foyer.db"
         path.write_bytes(request.getfixturevalue("sqlite_template").read_bytes())
-        database_url = f"sqlite:///{path}"
-    else:
-        database_url = request.getfixturevalue("postgresql_database")
-    environment = factories.environment(database_url, running_sandbox.aws_url)
-    with stage.serving(environment) as url, stage.working(environment):
+        yield f"sqlite:///{path}"
+        return
+    with migrated_database(request.getfixturevalue("postgresql_server"), f"served_{worker}") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def front_door(running_sandbox: Sandbox, served_database: str) -> Iterator[str]:
+    """The application's address, under gunicorn with a worker beside it; on PostgreSQL where a test asks for that."""
+    environment = factories.environment(served_database, running_sandbox.aws_url)
+    with stage.serving(environment) as url, stage.working(environment, subprocess.DEVNULL):
         yield url
 
 

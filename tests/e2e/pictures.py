@@ -1,5 +1,6 @@
 """Takes the README's pictures from the running pages: `python -m tests.e2e.pictures [FOLDER [all]]`."""
 
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -37,7 +38,7 @@ def main(folder: Path, every: bool) -> None:
         del environment["PRODUCT_CODE"]
         environment["PRODUCTS_FILE"] = "app/sandbox/products.toml"
         browser = playwright.chromium.launch(**chromium.launch_options())  # type: ignore[arg-type]
-        with stage.serving(environment) as url, stage.working(environment):
+        with stage.serving(environment) as url, stage.working(environment, subprocess.DEVNULL):
             sandbox.app_url = url
             for visit in VISITS:
                 if every or visit.__name__ in IN_README:

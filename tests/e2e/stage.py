@@ -40,11 +40,11 @@ def serving(environment: dict[str, str], log: IO[bytes] | None = None) -> Iterat
 
 
 @contextmanager
-def working(environment: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
-    """Run `flask worker`, whose log can be read from its standard error."""
+def working(environment: dict[str, str], log: int = subprocess.PIPE) -> Iterator["subprocess.Popen[str]"]:
+    """Run `flask worker`, whose log is to be read from its standard error, or to be left alone."""
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "worker"]
     whole = {**base(), **environment, "FLASK_SKIP_DOTENV": "1"}
-    process = subprocess.Popen(command, cwd=ROOT, env=whole, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=ROOT, env=whole, stderr=log, text=True)
     try:
         yield process
     finally:

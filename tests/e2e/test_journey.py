@@ -32,7 +32,7 @@ def register(buyer: Page) -> None:
     buyer.get_by_role("button", name="Register").click()
 
 
-on_both_databases = pytest.mark.parametrize("front_door", ["sqlite", "postgresql"], indirect=True)
+on_both_databases = pytest.mark.parametrize("served_database", ["sqlite", "postgresql"], indirect=True, scope="session")
 
 
 def lose_the_token(buyer: Page, sandbox: Sandbox) -> None:
