@@ -1,4 +1,4 @@
-"""What Prometheus reads: requests by route, landings and sign-ups by outcome, and how long AWS took."""
+"""What Prometheus reads: requests by route, landings and sign-ups by outcome, how long AWS took, and what waits."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping

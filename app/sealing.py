@@ -3,16 +3,13 @@
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import cache
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from flask import Flask, current_app
 
 from app.settings import Settings
 
 KEY_BYTES = 32
-PURPOSES = ("parked token", "draft", "resume link")
 
 
 class Seal:
@@ -22,6 +19,10 @@ class Seal:
     """
 
     def __init__(self, purpose: str, secrets: Iterable[str]) -> None:
+        # Slow to import, and most processes seal nothing: nearly every buyer comes while AWS is well.
+        from cryptography.fernet import Fernet, InvalidToken, MultiFernet  # noqa: PLC0415
+
+        self._refused = InvalidToken
         self._keys = MultiFernet([Fernet(_key(purpose, secret)) for secret in secrets])
 
     def close(self, plain: bytes) -> bytes:
@@ -32,20 +33,23 @@ class Seal:
         """Return what was sealed; None where it was changed, is too old, or its secret is no longer set."""
         try:
             return self._keys.decrypt(sealed, int(lifetime.total_seconds()) if lifetime else None)
-        except InvalidToken:
+        except self._refused:
             return None
 
 
 def _key(purpose: str, secret: str) -> bytes:
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
+
     # Deriving has to be the same every time, and the secret is random already: no salt, and no slow hash.
     derived = HKDF(SHA256(), KEY_BYTES, salt=None, info=f"foyer {purpose}".encode()).derive(secret.encode())
     return urlsafe_b64encode(derived)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Make the seals once: deriving a key costs more than using it."""
-    secrets = [settings.secret_key, *settings.secret_key_fallbacks]
-    app.extensions["seals"] = {purpose: Seal(purpose, secrets) for purpose in PURPOSES}
+    """Make each seal once, when it is first used: deriving a key costs more than using it."""
+    secrets = (settings.secret_key, *settings.secret_key_fallbacks)
+    app.extensions["seals"] = cache(lambda purpose: Seal(purpose, secrets))
 
 
 def parked_tokens() -> Seal:
@@ -64,5 +68,5 @@ def resume_links() -> Seal:
 
 
 def _seal(purpose: str) -> Seal:
-    seals: dict[str, Seal] = current_app.extensions["seals"]
-    return seals[purpose]
+    seal: Seal = current_app.extensions["seals"](purpose)
+    return seal

@@ -39,8 +39,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SECURE=secure,
-        # A __Host- cookie cannot be set from a sibling subdomain or over plain HTTP.
-        SESSION_COOKIE_NAME="__Host-session" if secure else "session",
+        SESSION_COOKIE_NAME=cookie_name("session", secure=secure),
         SESSION_REFRESH_EACH_REQUEST=False,
         PERMANENT_SESSION_LIFETIME=timedelta(hours=SESSION_HOURS),
         # The form is good for as long as the session it belongs to.
@@ -61,6 +60,12 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.before_request(lambda: _refuse_strange_hosts(trusted))
     app.before_request(_refuse_endless_bodies)
     app.after_request(lambda response: _protect(response, secure))
+
+
+def cookie_name(name: str, *, secure: bool) -> str:
+    """Return what a cookie of ours is called."""
+    # A __Host- cookie cannot be set from a sibling subdomain or over plain HTTP.
+    return f"__Host-{name}" if secure else name
 
 
 def _refuse_strange_hosts(trusted: list[str]) -> None:

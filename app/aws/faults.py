@@ -5,6 +5,8 @@ caller's own credentials (HTTP 403, https://docs.aws.amazon.com/awsconsolehelpdo
 Status and message tell them apart; the code alone does not.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from socket import gaierror
 
 from botocore import exceptions
@@ -75,6 +77,17 @@ CONNECTION_ERRORS = (BotoCoreError, ConnectionError, TimeoutError, gaierror)
 # What botocore raises where AWS gave no answer: OSError over a file or a program that was to give credentials,
 # the last three over an endpoint that is not a URL, or not AWS's.
 WITHOUT_ANSWER = (BotoCoreError, OSError, KeyError, ResponseParserError, ValueError)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise our named errors for what a call to AWS within raises."""
+    try:
+        yield
+    except ClientError as error:
+        raise named(error) from error
+    except WITHOUT_ANSWER as error:
+        raise without_answer(error) from error
 
 
 def named(error: ClientError) -> MarketplaceError:

@@ -136,12 +136,9 @@ def resolve_patiently(token: str) -> Customer:
     Raises:
         The same as `resolve`.
     """
-    try:
-        return customer(dict(clients.current().metering(PATIENT).resolve_customer(RegistrationToken=token)))
-    except ClientError as error:
-        raise faults.named(error) from error
-    except faults.WITHOUT_ANSWER as error:
-        raise faults.without_answer(error) from error
+    with faults.translated():
+        answer = clients.current().metering(PATIENT).resolve_customer(RegistrationToken=token)
+    return customer(dict(answer))
 
 
 def customer(answer: dict[str, Any]) -> Customer:
@@ -178,11 +175,8 @@ def _judged() -> Judged:
 
 def _ask(token: str, deadline: float) -> dict[str, Any]:
     calls: Calls = current_app.extensions["aws.calls"]
-    try:
-        return calls.ask(token, deadline)
-    except TimeoutError as error:
-        raise MarketplaceUnavailable("TimeBudgetExceeded") from error
-    except ClientError as error:
-        raise faults.named(error) from error
-    except faults.WITHOUT_ANSWER as error:
-        raise faults.without_answer(error) from error
+    with faults.translated():
+        try:
+            return calls.ask(token, deadline)
+        except TimeoutError as error:
+            raise MarketplaceUnavailable("TimeBudgetExceeded") from error

@@ -1,5 +1,6 @@
 """Landings: what becomes of a registration token, with AWS and the database well or not."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -26,10 +27,10 @@ class Arrived:
 Purchase = Arrived | Parked
 
 
-def land(token: str, said: Said, *, may_park: bool = True) -> Purchase:
+def land(token: str, said: Said, may_park: Callable[[], bool]) -> Purchase:
     """Return the purchase that the token stands for or, where AWS does not answer in time, the token's parking place.
 
-    Without leave to park one more, only a token that is parked already has a place.
+    Without leave to park one more, only a token that is parked already has a place; nobody is asked for it before.
 
     Raises:
         InvalidToken, ExpiredToken: the buyer has to start again from AWS Marketplace.
@@ -41,7 +42,7 @@ def land(token: str, said: Said, *, may_park: bool = True) -> Purchase:
         customer = marketplace.resolve(token)
     except (Throttled, MarketplaceUnavailable) as error:
         log.warning("resolve.failed", fault=type(error).__name__, code=error.code)
-        return _park(token, said, may_park, error)
+        return _park(token, said, may_park(), error)
     products.current()[customer.product_code]
     return recorded(Arrived(Arrival(customer, said)))
 
@@ -72,9 +73,9 @@ def caught_up(purchase: Purchase) -> Purchase:
     return Arrived(Arrival(subscriptions.customer_of(subscription), said), subscription.id)
 
 
-def _park(token: str, said: Said, may_add: bool, error: Throttled | MarketplaceUnavailable) -> Parked:
+def _park(token: str, said: Said, may_park: bool, error: Throttled | MarketplaceUnavailable) -> Parked:
     try:
-        return parking.park(token, said, may_add=may_add)
+        return parking.park(token, said, may_park=may_park)
     except (ParkingFull, DatabaseUnavailable) as obstacle:
         log.error("token.turned_away", reason=obstacle.code)
         raise error from obstacle

@@ -50,10 +50,10 @@ class Parked:
     is_new: bool = field(default=False, compare=False)
 
 
-def park(token: str, said: Said, *, may_add: bool = True) -> Parked:
+def park(token: str, said: Said, *, may_park: bool = True) -> Parked:
     """Keep the token, encrypted, for the worker to resolve.
 
-    The same token again is the same parked one, whatever has become of it since. Without leave to add one, only
+    The same token again is the same parked one, whatever has become of it since. Without leave to park one more, only
     such a token has a place.
 
     Raises:
@@ -63,7 +63,7 @@ def park(token: str, said: Said, *, may_add: bool = True) -> Parked:
     """
     if len(token) > LONGEST_TOKEN:
         raise ParkingFull("TokenTooLong")
-    parked, known = _park(token.encode(), said, may_add, datetime.now(UTC))
+    parked, known = _park(token.encode(), said, may_park, datetime.now(UTC))
     if known:
         _refuse_dead(known)
     log.info("token.parked", parked=str(parked.id), again=not parked.is_new)
@@ -91,13 +91,13 @@ def _refuse_dead(token: ParkedToken | Row[Any]) -> None:
 
 @transaction
 def _park(
-    connection: Connection, token: bytes, said: Said, may_add: bool, now: datetime
+    connection: Connection, token: bytes, said: Said, may_park: bool, now: datetime
 ) -> tuple[Parked, Row[Any] | None]:
     digest = sha256(token).digest()
     known = connection.execute(select(ParkedToken.__table__).where(ParkedToken.digest == digest)).one_or_none()
     if known:
         return Parked(known.id, said.offer_type), known
-    if not may_add:
+    if not may_park:
         raise ParkingFull("TooManyOfOneAddress")
     _refuse_where_full(connection)
     row = {

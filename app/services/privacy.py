@@ -1,4 +1,4 @@
-"""Privacy: erases the person from a registration, when asked to or when its time is over; the purchase stays."""
+"""Privacy: masks people, and erases them from registrations when asked to or when their time is over."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ log = structlog.get_logger()
 
 ERASED = "registration.erased"
 RETENTION = "retention"
+MASK = "•"
 FINAL = ("ended", "failed")
 BATCH_ROWS = 1000
 
@@ -158,4 +159,4 @@ def _tell(erased: Erased) -> None:
 def masked_email(address: str) -> str:
     """Return the address with its name masked, so that its owner still knows it."""
     name, _, domain = address.rpartition("@")
-    return f"{name[:1]}•••@{domain}"
+    return f"{name[:1]}{MASK * 3}@{domain}"

@@ -1,4 +1,4 @@
-"""Registrations: the sign-up form's answers, one for each subscription."""
+"""Registrations: the sign-up form's answers, one for each purchase, whether AWS has told which it is or not."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields

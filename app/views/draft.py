@@ -16,12 +16,13 @@ from flask import Blueprint, Response, current_app, g, request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from pydantic import TypeAdapter, ValidationError
 
-from app import sealing
+from app import sealing, security
+from app.services import resuming
 from app.services.registrations import Answers
 
 # What was typed for as long as a session; the ids until their buyer may have come back.
-TYPED_FOR = timedelta(hours=24)
-UNLINKED_FOR = timedelta(days=30)
+TYPED_FOR = timedelta(hours=security.SESSION_HOURS)
+UNLINKED_FOR = resuming.GOOD_FOR
 # Browsers drop a cookie of more than 4096 bytes, its name and attributes included.
 LONGEST_COOKIE = 3800
 MOST_IDS = 5
@@ -50,31 +51,20 @@ def init_blueprint(blueprint: Blueprint) -> None:
 
 def current() -> Draft:
     """Return this browser's draft; an empty one where it has none that we sealed."""
-    sealed = request.cookies.get(_name(), "").encode()
-    opened = sealing.drafts().open(sealed) if sealed else None
-    if opened is None:
-        return NOTHING
-    try:
-        draft = DRAFT.validate_json(zlib.decompress(opened))
-    except ValidationError:
-        return NOTHING
-    return draft if sealing.drafts().open(sealed, TYPED_FOR) else Draft(unlinked_ids=draft.unlinked_ids)
+    if "draft_brought" not in g:
+        g.draft_brought = _opened(request.cookies.get(_name(), "").encode())
+    brought: Draft = g.draft_brought
+    return brought
 
 
 def keep(draft: Draft) -> None:
     """Let this browser hold this draft from now on, or as much of it as fits a cookie."""
     g.draft = changed(draft, unlinked_ids=draft.unlinked_ids[:MOST_IDS])
-    g.sealed_draft = _sealed(g.draft)
-    # Long notes in a script that does not compress: the rest of the form is worth more than nothing.
-    while len(g.sealed_draft) > LONGEST_COOKIE:
-        typed = {name: value for name, value in g.draft.typed.items() if name != "notes"}
-        g.draft = changed(g.draft, typed=typed if typed != g.draft.typed else {})
-        g.sealed_draft = _sealed(g.draft)
 
 
 def kept() -> tuple[str, ...]:
     """Return which of the answers sent with this request stay with this browser."""
-    return tuple(g.get("draft", NOTHING).typed)
+    return tuple(_fitting(g.draft)[0].typed) if "draft" in g else ()
 
 
 def _keep_typed() -> None:
@@ -102,16 +92,36 @@ def _write(response: Response) -> Response:
             response.delete_cookie(_name(), **_attributes())
         return response
     lifetime = UNLINKED_FOR if g.draft.unlinked_ids else TYPED_FOR
-    response.set_cookie(_name(), g.sealed_draft, max_age=lifetime, **_attributes())
+    response.set_cookie(_name(), _fitting(g.draft)[1], max_age=lifetime, **_attributes())
     return response
 
 
-def _sealed(draft: Draft) -> str:
-    return sealing.drafts().close(zlib.compress(DRAFT.dump_json(draft))).decode()
+def _opened(sealed: bytes) -> Draft:
+    if fresh := sealing.drafts().open(sealed, TYPED_FOR) if sealed else None:
+        return _read(fresh)
+    old = sealing.drafts().open(sealed) if sealed else None
+    return Draft(unlinked_ids=_read(old).unlinked_ids) if old else NOTHING
+
+
+def _read(opened: bytes) -> Draft:
+    try:
+        return DRAFT.validate_json(zlib.decompress(opened))
+    except ValidationError:
+        return NOTHING
+
+
+def _fitting(draft: Draft) -> tuple[Draft, str]:
+    """Return as much of the draft as fits a cookie, and that sealed."""
+    sealed = sealing.drafts().close(zlib.compress(DRAFT.dump_json(draft))).decode()
+    if len(sealed) <= LONGEST_COOKIE:
+        return draft, sealed
+    # Long notes in a script that does not compress: the rest of the form is worth more than nothing.
+    without_notes = {name: value for name, value in draft.typed.items() if name != "notes"}
+    return _fitting(changed(draft, typed=without_notes if "notes" in draft.typed else {}))
 
 
 def _name() -> str:
-    return f"{'__Host-' if current_app.config['SESSION_COOKIE_SECURE'] else ''}draft"
+    return security.cookie_name("draft", secure=current_app.config["SESSION_COOKIE_SECURE"])
 
 
 def _attributes() -> dict[str, Any]:

@@ -32,7 +32,7 @@ def arrive() -> Response:
     visit.end()
     token = registration_token()
     with limits.guarding(token):
-        purchase = landings.land(token, Said(hint(OFFER_TYPE), hints()), may_park=limits.may_park())
+        purchase = landings.land(token, Said(hint(OFFER_TYPE), hints()), limits.may_park)
     visit.begin(purchase)
     count(purchase)
     return redirect(url_for("signup.show"), 303)

@@ -46,10 +46,10 @@ def guarding(token: str) -> Iterator[None]:
     Raises:
         TooManyLandings: the address may come again when the window is over.
     """
-    network, _ = networks(request.remote_addr or "")
-    remembered = marketplace.remembers(token)
     refusals = _near_and_nearby(REFUSALS, REFUSALS_NEARBY)
-    _refuse_beyond((LANDINGS, network), *([] if remembered else refusals))
+    landings = LANDINGS, refusals[0][1]
+    remembered = marketplace.remembers(token)
+    _refuse_beyond(landings, *([] if remembered else refusals))
     first_and_good = False
     try:
         yield
@@ -61,7 +61,7 @@ def guarding(token: str) -> Iterator[None]:
         raise
     finally:
         if not first_and_good:
-            _count((LANDINGS, network))
+            _count(landings)
 
 
 def may_park() -> bool:

@@ -1,4 +1,4 @@
-"""What every template can use: the stylesheet's address, and identifiers written for people."""
+"""What every template can use: the stylesheet's address, the products, and identifiers written for people."""
 
 from datetime import datetime
 from hashlib import sha256
@@ -8,8 +8,6 @@ from flask import Flask, url_for
 
 from app import products
 from app.services import privacy
-
-MASK = "•"
 
 
 def init_app(app: Flask) -> None:
@@ -26,7 +24,7 @@ def init_app(app: Flask) -> None:
 
 def masked(identifier: str) -> str:
     """Return the identifier with all but its last four characters masked, in groups of four."""
-    hidden = MASK * max(len(identifier) - 4, 0) + identifier[-4:]
+    hidden = privacy.MASK * max(len(identifier) - 4, 0) + identifier[-4:]
     return " ".join(hidden[max(start - 4, 0) : start] for start in range(len(hidden) % 4 or 4, len(hidden) + 1, 4))
 
 

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.bench import processes
+from tests.e2e import stage
 from tests.endurance.browser import Browser, Cut
 
 START_SECONDS = 30
@@ -25,9 +26,8 @@ class Victim:
     """A program of ours between `with` and its end, in a process group of its own."""
 
     def __init__(self, arguments: list[str], environment: dict[str, str], folder: Path) -> None:
-        base = {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
         # What a killed process leaves behind is left in the test's own folder.
-        self._environment = {**base, "TMPDIR": str(folder), **environment}
+        self._environment = {**stage.base(), "TMPDIR": str(folder), **environment}
         self._arguments = arguments
         self._inherited: tuple[int, ...] = ()
         self.log = folder / "victim.log"

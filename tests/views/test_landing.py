@@ -13,11 +13,7 @@ from app.models import Registration, Subscription
 from app.sandbox.server import Sandbox
 from tests import factories
 from tests.factories import CODE, TOKEN
-
-
-def stored(app: Flask) -> list[Subscription]:
-    with app.app_context(), Session(database.current().reading) as session:
-        return list(session.scalars(select(Subscription).order_by(Subscription.id)))
+from tests.stored import stored
 
 
 def test_a_visitor_without_a_purchase_is_told_where_to_start(client: FlaskClient) -> None:
@@ -42,7 +38,7 @@ def test_a_new_purchase_is_recorded_and_sent_on_to_the_form(
 
     assert response.status_code == 303
     assert response.location == "/signup"
-    [subscription] = stored(app)
+    [subscription] = stored(app, Subscription)
     assert subscription.product_code == CODE
     assert subscription.customer_aws_account_id == "012345678901"
     assert subscription.license_arn == subscription.purchase_key
@@ -57,7 +53,7 @@ def test_the_session_holds_what_resolve_customer_returned_and_never_the_token(
 
     response = client.post("/", data={TOKEN: token, "x-amzn-marketplace-offer-type": "free-trial"})
 
-    [subscription] = stored(app)
+    [subscription] = stored(app, Subscription)
     with client.session_transaction() as session:
         assert {name: session[name] for name in session if name[0].isupper()} == {
             "CustomerIdentifier": None,
@@ -113,7 +109,7 @@ def test_other_marketplace_fields_are_kept_as_hints_and_decide_nothing(
 
     client.post("/", data=fields)
 
-    [subscription] = stored(app)
+    [subscription] = stored(app, Subscription)
     assert subscription.hints == {"agreement-id": "agmt-forged", "product-id": "prod-forged" + "x" * 52}
     assert subscription.agreement_id != "agmt-forged"
     assert subscription.product_code == CODE
@@ -134,7 +130,7 @@ def test_a_free_trial_is_recorded_and_shown(app: Flask, client: FlaskClient, san
 
     client.post("/", data=fields)
 
-    [subscription] = stored(app)
+    [subscription] = stored(app, Subscription)
     assert subscription.offer_type == "free-trial"
     assert "Free trial" in client.get("/signup").text
 
@@ -147,7 +143,7 @@ def test_a_purchase_of_the_old_kind_is_known_by_its_customer_identifier(
     response = client.post("/", data={TOKEN: token})
 
     assert response.location == "/signup"
-    [subscription] = stored(app)
+    [subscription] = stored(app, Subscription)
     assert subscription.license_arn is None
     assert subscription.customer_identifier
     assert subscription.purchase_key == f"{CODE}/{subscription.customer_identifier}"
@@ -159,7 +155,7 @@ def test_an_answer_without_a_license_is_still_a_purchase(app: Flask, client: Fla
     response = client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
 
     assert response.location == "/signup"
-    [subscription] = stored(app)
+    [subscription] = stored(app, Subscription)
     assert subscription.purchase_key == f"{CODE}/012345678901/{subscription.agreement_id}"
 
 
@@ -171,7 +167,7 @@ def test_two_purchases_without_licenses_are_told_apart_by_their_agreements(
     for _ in range(2):
         client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
 
-    assert len({subscription.agreement_id for subscription in stored(app)}) == 2
+    assert len({subscription.agreement_id for subscription in stored(app, Subscription)}) == 2
 
 
 def test_an_unknown_product_stores_nothing(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
@@ -180,6 +176,6 @@ def test_an_unknown_product_stores_nothing(app: Flask, client: FlaskClient, sand
     response = client.post("/", data={TOKEN: token})
 
     assert response.status_code == 404
-    assert stored(app) == []
+    assert stored(app, Subscription) == []
     with app.app_context(), Session(database.current().reading) as session:
         assert session.scalars(select(Registration)).all() == []

@@ -5,16 +5,15 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
-from app import create_app, database
+from app import create_app
 from app.models import Registration
 from app.sandbox.server import Sandbox
 from tests import cable, factories
 from tests.cable import Cable
 from tests.factories import ANSWERS, TOKEN
 from tests.pages import CheckedClient, csrf_token
+from tests.stored import stored
 
 
 @pytest.fixture
@@ -37,11 +36,6 @@ def buyer(served: Flask) -> FlaskClient:
     return served.test_client()
 
 
-def registrations(app: Flask) -> list[Registration]:
-    with app.app_context(), Session(database.current().reading) as session:
-        return list(session.scalars(select(Registration)))
-
-
 def test_a_landing_reaches_the_form_without_the_database_and_is_kept_once_it_is_back(
     served: Flask, buyer: FlaskClient, sandbox: Sandbox, laid: Cable
 ) -> None:
@@ -58,7 +52,7 @@ def test_a_landing_reaches_the_form_without_the_database_and_is_kept_once_it_is_
     sent = buyer.post("/signup", data={"csrf_token": csrf_token(page.text), **ANSWERS})
     assert sent.location == "/welcome"
     assert "You are registered" in buyer.get("/welcome").text
-    assert len(registrations(served)) == 1
+    assert len(stored(served, Registration)) == 1
 
 
 def test_answers_that_cannot_be_kept_come_back_whole_and_can_be_sent_once_more(
@@ -75,9 +69,9 @@ def test_answers_that_cannot_be_kept_come_back_whole_and_can_be_sent_once_more(
     assert 'value="Ada Lovelace"' in refused.text
     assert "Try again</button>" in refused.text
     laid.mend()
-    assert registrations(served) == []
+    assert stored(served, Registration) == []
     assert buyer.post("/signup", data=form).location == "/welcome"
-    assert [row.full_name for row in registrations(served)] == ["Ada Lovelace"]
+    assert [row.full_name for row in stored(served, Registration)] == ["Ada Lovelace"]
 
 
 def test_the_form_has_what_was_typed_when_the_buyer_comes_back_after_an_outage(

@@ -14,7 +14,7 @@ from app.sandbox.server import Sandbox
 from tests import factories
 from tests.factories import CODE, TOKEN
 from tests.pages import csrf_token
-from tests.views.test_landing import stored
+from tests.stored import stored
 
 
 def register(client: FlaskClient) -> None:
@@ -30,7 +30,7 @@ def test_a_second_license_of_one_account_is_a_second_subscription(
 
     client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
 
-    assert len(stored(app)) == 2
+    assert len(stored(app, Subscription)) == 2
     assert client.get("/signup").status_code == 200
 
 
@@ -39,11 +39,11 @@ def test_a_second_click_with_a_new_token_is_the_same_subscription(
 ) -> None:
     purchase = sandbox.world.buy(Order(product_code=CODE, free_trial=True))
     client.post("/", data={TOKEN: sandbox.world.mint(purchase), "x-amzn-marketplace-offer-type": "free-trial"})
-    before = stored(app)[0]
+    before = stored(app, Subscription)[0]
 
     client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
 
-    [after] = stored(app)
+    [after] = stored(app, Subscription)
     assert after.id == before.id
     assert after.created_at == before.created_at
     assert after.last_seen_at > before.last_seen_at
@@ -58,7 +58,7 @@ def test_clicks_at_the_same_instant_make_one_subscription(app: Flask, sandbox: S
         responses = list(buyers.map(lambda token: app.test_client().post("/", data={TOKEN: token}), tokens))
 
     assert {response.location for response in responses} == {"/signup"}
-    assert len(stored(app)) == 1
+    assert len(stored(app, Subscription)) == 1
 
 
 def test_a_customer_who_has_registered_comes_to_the_welcome_page(
@@ -85,7 +85,7 @@ def test_a_visit_after_the_subscription_ended_does_not_revive_it(
 
     client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
 
-    assert [subscription.status for subscription in stored(app)] == ["ended"]
+    assert [subscription.status for subscription in stored(app, Subscription)] == ["ended"]
 
 
 def test_a_landing_that_fails_forgets_it_too(client: FlaskClient, sandbox: Sandbox) -> None:

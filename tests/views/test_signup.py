@@ -5,8 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from app import create_app, database
 from app.models import Registration
@@ -15,6 +13,7 @@ from app.sandbox.server import Sandbox
 from tests import factories
 from tests.factories import ANSWERS, CODE, TOKEN
 from tests.pages import CheckedClient, csrf_token
+from tests.stored import stored
 
 
 @pytest.fixture
@@ -42,11 +41,6 @@ def without_database(environment: pytest.MonkeyPatch, buyer: FlaskClient) -> Fla
     return browser
 
 
-def stored(app: Flask) -> list[Registration]:
-    with app.app_context(), Session(database.current().reading) as session:
-        return list(session.scalars(select(Registration)))
-
-
 def test_the_form_shows_whose_purchase_it_is_and_hides_most_of_the_account(buyer: FlaskClient) -> None:
     page = buyer.get("/signup").text
 
@@ -60,7 +54,7 @@ def test_what_the_buyer_typed_is_kept(app: Flask, buyer: FlaskClient) -> None:
     status, _ = send(buyer)
 
     assert status == 303
-    [registration] = stored(app)
+    [registration] = stored(app, Registration)
     assert registration.company == "Juniper & Lark"
     assert registration.full_name == "Ada Lovelace"
     assert registration.email == "ada@gmail.com"
@@ -72,7 +66,7 @@ def test_phone_and_notes_may_be_left_empty(app: Flask, buyer: FlaskClient) -> No
     status, _ = send(buyer, phone=" ", notes="")
 
     assert status == 303
-    assert [(registration.phone, registration.notes) for registration in stored(app)] == [(None, None)]
+    assert [(registration.phone, registration.notes) for registration in stored(app, Registration)] == [(None, None)]
 
 
 @pytest.mark.parametrize(
@@ -102,14 +96,14 @@ def test_a_wrong_answer_comes_back_with_its_reason_and_all_answers_kept(
     assert f'aria-describedby="{field}-' in page
     kept = {"company": "Juniper &amp; Lark", "full_name": "Ada Lovelace", "email": "ada@gmail.com"}
     assert all(f'value="{answer}"' in page for name, answer in kept.items() if name != field)
-    assert stored(app) == []
+    assert stored(app, Registration) == []
 
 
 def test_control_characters_never_reach_the_database(app: Flask, buyer: FlaskClient) -> None:
     status, _ = send(buyer, company="Juniper\x00 &\r\nLark\x1b[2J", full_name="Zoë\u00a0O’Brien", notes="a\x07\nb")
 
     assert status == 303
-    [registration] = stored(app)
+    [registration] = stored(app, Registration)
     assert registration.company == "Juniper & Lark[2J"
     assert registration.full_name == "Zoë O’Brien"
     assert registration.notes == "a\nb"
@@ -121,7 +115,7 @@ def test_a_form_without_its_csrf_token_is_not_taken_but_loses_nothing(app: Flask
     assert response.status_code == 422
     assert "send them again" in response.text
     assert 'value="Ada Lovelace"' in response.text
-    assert stored(app) == []
+    assert stored(app, Registration) == []
 
 
 def test_a_double_submit_makes_one_registration(app: Flask, buyer: FlaskClient) -> None:
@@ -138,17 +132,17 @@ def test_a_double_submit_makes_one_registration(app: Flask, buyer: FlaskClient) 
         locations = set(tabs.map(submit, range(8)))
 
     assert locations == {"/welcome"}
-    assert len(stored(app)) == 1
+    assert len(stored(app, Registration)) == 1
 
 
 def test_a_corrected_answer_replaces_the_first_one_and_nothing_else(app: Flask, buyer: FlaskClient) -> None:
     form = {**ANSWERS, "csrf_token": csrf_token(buyer.get("/signup").text)}
     buyer.post("/signup", data=form)
-    [before] = stored(app)
+    [before] = stored(app, Registration)
 
     buyer.post("/signup", data={**form, "email": "ada@example.com"})
 
-    [after] = stored(app)
+    [after] = stored(app, Registration)
     assert (after.id, after.created_at, after.email) == (before.id, before.created_at, "ada@example.com")
     assert after.updated_at > before.updated_at
 
@@ -162,7 +156,7 @@ def test_the_form_of_one_purchase_is_not_taken_for_another(app: Flask, buyer: Fl
     assert response.status_code == 422
     assert "another purchase" in response.text
     assert "•••• •••• 7777" in response.text
-    assert stored(app) == []
+    assert stored(app, Registration) == []
 
 
 def test_the_form_of_one_purchase_is_taken_after_a_second_click(
@@ -176,7 +170,7 @@ def test_the_form_of_one_purchase_is_taken_after_a_second_click(
     response = client.post("/signup", data=form)
 
     assert response.location == "/welcome"
-    assert len(stored(app)) == 1
+    assert len(stored(app, Registration)) == 1
 
 
 def test_a_browser_without_a_purchase_is_told_what_to_do(client: FlaskClient) -> None:
@@ -220,7 +214,7 @@ def test_a_subscription_that_the_database_forgot_is_recorded_with_the_answers(ap
     response = buyer.post("/signup", data=form, follow_redirects=True)
 
     assert response.request.path == "/welcome"
-    assert len(stored(app)) == 1
+    assert len(stored(app, Registration)) == 1
 
 
 def test_a_page_that_cannot_be_read_does_not_speak_of_answers(

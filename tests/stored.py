@@ -1,0 +1,18 @@
+"""What a test's application has stored, row by row."""
+
+from typing import TypeVar
+
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app import database
+from app.models import Base
+
+M = TypeVar("M", bound=Base)
+
+
+def stored(app: Flask, model: type[M]) -> list[M]:
+    """Return every row of the model's table, the oldest first."""
+    with app.app_context(), Session(database.current().reading) as session:
+        return list(session.scalars(select(model).order_by(model.__table__.c.id)))
