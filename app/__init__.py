@@ -5,7 +5,7 @@ from pathlib import Path
 from flask import Flask
 
 from app import cli, counters, database, logs, products, sealing, security, settings, views
-from app.aws import clients, marketplace
+from app.aws import clients, marketplace, queue
 from app.settings import THREADS, Settings
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -29,6 +29,7 @@ def create_app(chosen: Settings | None = None) -> Flask:
     counters.init_app(app, values)
     clients.init_app(app, values)
     marketplace.init_app(app)
+    queue.init_app(app, values)
     views.init_app(app)
     cli.init_app(app)
     return app

@@ -24,9 +24,9 @@ log = structlog.get_logger()
 
 ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 0.05
-# Could not be serialized, was in a deadlock, or inserted what another transaction had inserted meanwhile: the next try
+# Could not be serialized, was in a deadlock, or met what another transaction had inserted or deleted: the next try
 # finds it. https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html
-PASSING = {"40001", "40P01", "23505", "SQLITE_CONSTRAINT_UNIQUE"}
+PASSING = {"40001", "40P01", "23503", "23505", "SQLITE_CONSTRAINT_UNIQUE"}
 # PostgreSQL counts a table or column that is not there among the faults of the program; SQLite does not.
 NOT_MIGRATED = {"42P01", "42703"}
 # No transaction waits for AWS, so that a few connections serve many threads, and PostgreSQL's usual 100 serve
@@ -152,17 +152,20 @@ def _state(cause: BaseException | None) -> str:
     return getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None) or ""
 
 
-def upsert(model: type[DeclarativeBase], natural_key: str, changes: Mapping[str, str]) -> TextualSelect:
+def upsert(
+    model: type[DeclarativeBase], natural_key: str, changes: Mapping[str, str], values: Mapping[str, str] | None = None
+) -> TextualSelect:
     """Return the statement that inserts a row or, where the natural key is taken, changes that one.
 
-    `changes` gives each column's new value in SQL; it answers the row's id. SQLite and PostgreSQL read the same
+    `changes` gives each column's new value in SQL, `values` what is inserted where it is not the parameter of the
+    column's name; it answers the row's id. SQLite and PostgreSQL read the same
     text. As text it is made once: SQLAlchemy compiles its own kind of upsert anew at each execution, which
     costs more than all else that a landing does here.
     """
     columns = model.__table__.columns
     insert = text(
         f"INSERT INTO {model.__tablename__} ({', '.join(column.name for column in columns)})"  # noqa: S608  # names of our own
-        f" VALUES ({', '.join(f':{column.name}' for column in columns)})"
+        f" VALUES ({', '.join((values or {}).get(column.name, f':{column.name}') for column in columns)})"
         f" ON CONFLICT ({natural_key}) DO UPDATE SET {', '.join(f'{name} = {new}' for name, new in changes.items())}"
         " RETURNING id"
     )

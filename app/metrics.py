@@ -29,6 +29,10 @@ GAUGES = {
     "foyer_parked_tokens": "Registration tokens that wait for AWS.",
     "foyer_parked_tokens_oldest_seconds": "Age of the oldest of them, in seconds; AWS forgets a token after hours.",
     "foyer_unlinked_registrations": "Registrations that wait for their purchase.",
+    "foyer_events_ambiguous": "Events that may be about several subscriptions: a person has to decide.",
+    "foyer_reviews_due": "Subscriptions whose entitlements, or waiting events, a worker should have seen to.",
+    "foyer_worker_heartbeat_age_seconds": "Since when no worker has given a sign of life, in seconds.",
+    "foyer_events_heartbeat_age_seconds": "Since when no worker has looked for events, in seconds.",
 }
 BY_ROUTE = {"/": landings, "/signup": signups}
 

@@ -1,4 +1,4 @@
-"""The tables: purchases, sign-ups, tokens that wait for AWS, and what was done to personal data."""
+"""The tables: purchases, AWS's events about them, sign-ups, parked tokens, and what was done to personal data."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +21,9 @@ from sqlalchemy.types import TypeDecorator
 from uuid_utils.compat import uuid7
 
 STATUSES = ("pending", "active", "ending", "ended", "failed")
+CHANNELS = ("eventbridge", "sns")
+# What became of an event. The last three wait: for another event or a landing, for a person, for a product's settings.
+OUTCOMES = ("applied", "noted", "waiting", "ambiguous", "not_ours")
 
 
 class Instant(TypeDecorator[datetime]):
@@ -60,11 +63,12 @@ class Subscription(Base):
     __table_args__ = (
         CheckConstraint(f"status IN {STATUSES}", name="status"),
         Index(None, "customer_aws_account_id", "product_code"),
+        Index(None, "customer_identifier", "product_code"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     purchase_key: Mapped[str] = mapped_column(
-        String(600), unique=True, comment="The license ARN; without one, the product code and the customer's id"
+        String(600), unique=True, comment="The license's id; without one, the product code and the customer's id"
     )
     product_code: Mapped[str] = mapped_column(String(255))
     customer_aws_account_id: Mapped[str | None] = mapped_column(String(255), comment="Text: it may start with 0")
@@ -78,7 +82,75 @@ class Subscription(Base):
         JSON, default=dict, comment="Other x-amzn-marketplace-* fields; unsigned"
     )
     created_at: Mapped[datetime] = mapped_column()
-    last_seen_at: Mapped[datetime] = mapped_column(comment="The buyer's last landing")
+    last_seen_at: Mapped[datetime | None] = mapped_column(
+        comment="The buyer's last landing; None: known from events only"
+    )
+    free_trial: Mapped[bool | None] = mapped_column(comment="AWS's events said so; None: they did not say")
+    ends_at: Mapped[datetime | None] = mapped_column(comment="The agreement's end, as its latest event has it")
+    entitlements: Mapped[list[dict[str, Any]] | None] = mapped_column(
+        JSON(none_as_null=True), comment="Dimension, value and expiry of each, as AWS last told; None: never asked"
+    )
+    entitlements_read_at: Mapped[datetime | None] = mapped_column()
+    review_at: Mapped[datetime | None] = mapped_column(
+        index=True, comment="When the worker joins it with waiting events and reads its entitlements; None: no need"
+    )
+    review_failures: Mapped[int] = mapped_column(default=0, comment="How often AWS did not tell its entitlements")
+
+
+class EarlierKey(Base):
+    """A purchase key that a subscription had before its agreement was renewed or replaced under another license."""
+
+    __tablename__ = "earlier_keys"
+
+    purchase_key: Mapped[str] = mapped_column(String(600), primary_key=True)
+    subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscriptions.id"), index=True)
+
+
+class Agreement(Base):
+    """An agreement that events or landings told of; whoever joins what belongs to it holds its row meanwhile."""
+
+    __tablename__ = "agreements"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
+class Event(Base):
+    """One notification from AWS Marketplace, kept whole, and what it did."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        CheckConstraint(f"channel IN {CHANNELS}", name="channel"),
+        CheckConstraint(f"outcome IN {OUTCOMES}", name="outcome"),
+        Index(None, "outcome", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    aws_id: Mapped[str] = mapped_column(String(255), unique=True, comment="EventBridge's, SNS's or SQS's id of it")
+    channel: Mapped[str] = mapped_column(String(16))
+    kind: Mapped[str] = mapped_column(String(128), comment="EventBridge's detail-type, or SNS's action")
+    happened_at: Mapped[datetime] = mapped_column(comment="When it happened, by AWS's clock")
+    received_at: Mapped[datetime] = mapped_column()
+    product_code: Mapped[str | None] = mapped_column(String(255))
+    customer_aws_account_id: Mapped[str | None] = mapped_column(String(255))
+    customer_identifier: Mapped[str | None] = mapped_column(String(255))
+    license_arn: Mapped[str | None] = mapped_column(String(600), comment="As the event spells it")
+    agreement_id: Mapped[str | None] = mapped_column(String(64), index=True)
+    previous_agreement_id: Mapped[str | None] = mapped_column(String(64), index=True)
+    body: Mapped[dict[str, Any]] = mapped_column(JSON, comment="What came out of the queue")
+    subscription_id: Mapped[UUID | None] = mapped_column(ForeignKey("subscriptions.id"), index=True)
+    outcome: Mapped[str] = mapped_column(String(16), comment="What became of it")
+    status_after: Mapped[str | None] = mapped_column(
+        String(16), comment="What its coming made of the subscription; None: no change"
+    )
+
+
+class Heartbeat(Base):
+    """When some worker last did one of its chores to the end."""
+
+    __tablename__ = "heartbeats"
+
+    chore: Mapped[str] = mapped_column(String(16), primary_key=True)
+    at: Mapped[datetime] = mapped_column()
 
 
 class ParkedToken(Base):

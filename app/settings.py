@@ -82,10 +82,16 @@ class Settings(BaseSettings):
     marketplace_role_arn: str | None = Field(
         default=None,
         pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$",
-        description="A role in the account that published the product, assumed for every AWS Marketplace call.",
+        description="A role in the account that published the product, assumed for every call to AWS.",
     )
     marketplace_role_external_id: str | None = Field(
         default=None, description="The external id that the role's trust policy asks for, if it asks for one."
+    )
+    events_queue_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/@]+/\S+$",
+        description="The SQS queue into which AWS Marketplace's events come; `flask worker` reads it. "
+        "`deploy/template.yaml` makes it.",
     )
     trusted_proxies: int = Field(
         default=0, ge=0, le=10, description="How many proxies stand in front and set `X-Forwarded-*` headers."

@@ -1,4 +1,4 @@
-"""The background process: resolves parked tokens, and erases what need not be kept any longer."""
+"""The background process: follows AWS's events, links what waits, reads entitlements, and erases what is too old."""
 
 import random
 import threading
@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
-from flask import current_app
+from flask import Flask, current_app
 
-from app.errors import DatabaseUnavailable
-from app.services import linking, parking, privacy
+from app.errors import DatabaseUnavailable, MarketplaceError
+from app.services import heartbeats, inbox, linking, parking, privacy, reviews
 
 log = structlog.get_logger()
 
 IDLE_SECONDS = 1
 LONGEST_PAUSE_SECONDS = 30
+HEARTBEAT_SECONDS = 10
 HOUR = 3600
 
 
@@ -40,8 +41,8 @@ class Chore:
     def _succeeds(self) -> bool:
         try:
             return self.work()
-        except DatabaseUnavailable as error:
-            log.error("worker.failed", chore=self.name, fault="DatabaseUnavailable", code=error.code)
+        except (DatabaseUnavailable, MarketplaceError) as error:
+            log.error("worker.failed", chore=self.name, fault=type(error).__name__, code=error.code)
         except Exception as error:  # one chore's fault must not end the others
             log.error("worker.failed", chore=self.name, fault=type(error).__name__, exc_info=error)
         return False
@@ -49,23 +50,62 @@ class Chore:
 
 def run(stop: threading.Event) -> None:
     """Do every chore when it is due, until told to stop; what is under way then is finished first."""
-    chores = [Chore("link", link, IDLE_SECONDS), Chore("forget", forget, HOUR)]
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    # Whoever waits for events must not keep the other chores waiting.
+    listener = threading.Thread(target=_listen, args=(app, stop), name="events", daemon=True)
+    listener.start()
     log.info("worker.started")
+    _do(
+        [
+            Chore("heartbeat", beat, HEARTBEAT_SECONDS),
+            Chore("link", link, IDLE_SECONDS),
+            Chore("review", review, IDLE_SECONDS),
+            Chore("forget", forget, HOUR),
+        ],
+        stop,
+    )
+    # SQS has no way to end a wait for messages: a listener that only waits is left behind.
+    while listener.is_alive() and not inbox.is_listening():
+        listener.join(0.05)
+    log.info("worker.stopped")
+
+
+def _listen(app: Flask, stop: threading.Event) -> None:
+    with app.app_context():
+        if inbox.is_there():
+            _do([Chore("events", lambda: inbox.take_in(stop), 0)], stop)
+
+
+def _do(chores: list[Chore], stop: threading.Event) -> None:
     while not stop.is_set():
         for chore in chores:
             if chore.due <= time.monotonic() and not stop.is_set():
                 chore.run()
         stop.wait(max(min(chore.due for chore in chores) - time.monotonic(), 0))
-    log.info("worker.stopped")
 
 
 def link() -> bool:
     """Resolve parked tokens, as many as are due in one go; return whether AWS answers."""
+    return _as_many_as_are_due(linking.link_next)
+
+
+def review() -> bool:
+    """Join purchases with their events and read their entitlements; return whether AWS answers."""
+    return _as_many_as_are_due(reviews.review_next)
+
+
+def _as_many_as_are_due(one: Callable[[], bool | None]) -> bool:
     started = time.monotonic()
-    outcome = linking.link_next()
+    outcome = one()
     while outcome and time.monotonic() - started < IDLE_SECONDS:
-        outcome = linking.link_next()
+        outcome = one()
     return outcome is not False
+
+
+def beat() -> bool:
+    """Let the metrics know that a worker is alive."""
+    heartbeats.beat("worker")
+    return True
 
 
 def forget() -> bool:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine, create_engine, text
 
 from app import create_app
@@ -21,6 +22,12 @@ from tests import factories
 from tests.pages import CheckedClient
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
+
+# The application and its database are one for all examples of a test: whatever came before must not matter either.
+SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+settings.register_profile("short", max_examples=25, derandomize=True, deadline=None, suppress_health_check=SHARED)
+settings.register_profile("fuzz", max_examples=1000, deadline=None, suppress_health_check=SHARED)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from typing import TypeVar
 
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
 from app import database
@@ -15,4 +15,4 @@ M = TypeVar("M", bound=Base)
 def stored(app: Flask, model: type[M]) -> list[M]:
     """Return every row of the model's table, the oldest first."""
     with app.app_context(), Session(database.current().reading) as session:
-        return list(session.scalars(select(model).order_by(model.__table__.c.id)))
+        return list(session.scalars(select(model).order_by(*inspect(model).primary_key)))

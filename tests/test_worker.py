@@ -1,7 +1,6 @@
 """The background process: it works, goes on after a fault, and stops when it is told to."""
 
 import signal
-import subprocess
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -12,13 +11,17 @@ import time_machine
 from flask import Flask
 
 from app import create_app, worker
+from app.models import Subscription
 from app.sandbox.server import Sandbox
-from app.services import parking, registrations
+from app.services import gauges, inbox, parking, registrations
 from app.services.parking import Parked
 from app.services.subscriptions import Said
 from app.worker import Chore
 from tests import cable, factories
 from tests.e2e import stage
+from tests.events import eventbridge
+from tests.queue import Mailbox
+from tests.stored import stored
 
 
 @pytest.fixture
@@ -30,27 +33,17 @@ def parked(app: Flask, sandbox: Sandbox) -> Parked:
     return parked
 
 
-def heard(process: "subprocess.Popen[str]", event: str) -> str:
-    """Return the first line that tells of the event; the test's own time limit is the process's end."""
-    assert process.stderr
-    killer = threading.Timer(20, process.kill)
-    killer.start()
-    line = next((line for line in process.stderr if f'"event": "{event}"' in line), "")
-    killer.cancel()
-    return line
-
-
 def test_the_worker_links_what_waits_and_stops_on_sigterm(
     database_url: str, app: Flask, sandbox: Sandbox, parked: Parked
 ) -> None:
     with stage.working(factories.environment(database_url, sandbox.aws_url)) as process:
-        assert str(parked.id) in heard(process, "token.resolved")
+        assert str(parked.id) in stage.heard(process, "token.resolved")
         process.send_signal(signal.SIGTERM)
-        assert heard(process, "worker.stopped")
+        assert stage.heard(process, "worker.stopped")
         assert process.wait(10) == 0
 
     with app.app_context():
-        assert parking.gauges()["foyer_unlinked_registrations"] == 0
+        assert gauges.current()["foyer_unlinked_registrations"] == 0
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -60,14 +53,47 @@ def test_a_signal_stops_the_worker_and_interrupts_nothing(
     database_url: str, sandbox: Sandbox, stopping: signal.Signals
 ) -> None:
     with stage.working(factories.environment(database_url, sandbox.aws_url)) as process:
-        assert heard(process, "worker.started")
+        assert stage.heard(process, "worker.started")
         status = Path(f"/proc/{process.pid}/status").read_text()
         process.send_signal(stopping)
-        assert heard(process, "worker.stopped")
+        assert stage.heard(process, "worker.stopped")
         assert process.wait(10) == 0
 
     blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
     assert blocked & 1 << stopping - 1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_worker_that_waits_for_events_stops_at_once_and_leaves_the_queue_as_it_is(
+    database_url: str, app: Flask, sandbox: Sandbox
+) -> None:
+    mailbox = Mailbox(sandbox)
+    environment = {**factories.environment(database_url, sandbox.aws_url), "EVENTS_QUEUE_URL": mailbox.url}
+    with stage.working(environment) as process:
+        mailbox.put(eventbridge("License Updated - Manufacturer"))
+        assert stage.heard(process, "event.applied")
+        process.send_signal(signal.SIGTERM)
+        # It would have waited for the next event for 20 seconds.
+        assert process.wait(10) == 0
+
+    assert mailbox.counts() == (0, 0)
+    mailbox.close()
+    assert [subscription.status for subscription in stored(app, Subscription)] == ["active"]
+
+
+def test_an_sqs_that_is_away_is_waited_for_and_named(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.setenv("EVENTS_QUEUE_URL", "http://127.0.0.1:1/123456789012/foyer-events")
+    environment.setenv("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:1")
+    with factories.running(create_app()) as app, app.app_context():
+        chore = Chore("events", lambda: inbox.take_in(threading.Event()), every_seconds=0)
+        chore.run()
+
+    assert chore.failures == 1
+    log = capsys.readouterr().err
+    assert '"chore": "events", "fault": "MarketplaceUnavailable"' in log
+    assert '"frames"' not in log
 
 
 def test_a_chore_that_fails_comes_again_later_and_later_and_ends_nothing(app: Flask) -> None:

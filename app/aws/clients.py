@@ -1,10 +1,12 @@
 """One process's clients to AWS: each made at its first use, after the fork, and shared by all threads."""
 
+import re
 import threading
 import time
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
@@ -22,7 +24,10 @@ from flask import Flask, current_app
 from app.settings import Settings
 
 if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_marketplace_entitlement import MarketplaceEntitlementServiceClient
     from mypy_boto3_meteringmarketplace import MarketplaceMeteringClient
+    from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sts import STSClient
 
 
@@ -43,6 +48,9 @@ class Patience:
 OPERATOR = Patience(2, 4, attempts=3)
 ROLE = Patience(1, 2)
 MISSING_SECONDS = 1
+# https://docs.aws.amazon.com/general/latest/gr/aws-marketplace.html
+ENTITLEMENTS, ENTITLEMENTS_IN_CHINA = "us-east-1", "cn-northwest-1"
+REGION_IN_HOST = re.compile(r"(?:^|\.)([a-z]{2,}(?:-[a-z]+)+-\d+)\.")
 
 
 class Clients:
@@ -54,29 +62,53 @@ class Clients:
         self._lock = threading.Lock()
         self._session: boto3.Session | None = None
         self._missing_until = 0.0
-        self._metering: dict[Patience, MarketplaceMeteringClient] = {}
+        self._made: dict[tuple[str, Patience], Any] = {}
 
     def metering(self, patience: Patience) -> "MarketplaceMeteringClient":
         """Return the Marketplace Metering client, which has ResolveCustomer.
 
-        Raises:
+        Every client raises, when it is asked for:
             NoCredentialsError: there are none; the next call looks for them again.
         """
-        if patience not in self._metering:
-            with self._lock:
-                if patience not in self._metering:
-                    config = self._config(patience)
-                    self._metering[patience] = self._publisher().client("meteringmarketplace", config=config)
-        return self._metering[patience]
+        client: MarketplaceMeteringClient = self._client("meteringmarketplace", patience, self._settings.aws_region)
+        return client
+
+    def entitlements(self, patience: Patience) -> "MarketplaceEntitlementServiceClient":
+        """Return the Marketplace Entitlement client, which has GetEntitlements: each partition has it in one Region."""
+        region = ENTITLEMENTS_IN_CHINA if self._settings.aws_region.startswith("cn-") else ENTITLEMENTS
+        client: MarketplaceEntitlementServiceClient = self._client("marketplace-entitlement", patience, region)
+        return client
+
+    def sqs(self, patience: Patience) -> "SQSClient":
+        """Return the SQS client for the Region of the events' queue."""
+        client: SQSClient = self._client("sqs", patience, self._queue_region())
+        return client
+
+    def eventbridge(self) -> "EventBridgeClient":
+        """Return the EventBridge client for the Region of the events' queue, which is its rules' Region."""
+        client: EventBridgeClient = self._client("events", OPERATOR, self._queue_region())
+        return client
 
     def sts(self) -> "STSClient":
-        """Return a Security Token Service client that says whose credentials these are.
+        """Return a Security Token Service client that says whose credentials these are."""
+        client: STSClient = self._client("sts", OPERATOR, self._settings.aws_region)
+        return client
 
-        Raises:
-            NoCredentialsError: there are none.
-        """
-        with self._lock:
-            return self._publisher().client("sts", config=self._config(OPERATOR))
+    def _client(self, service: str, patience: Patience, region: str) -> Any:
+        key = (service, patience)
+        if key not in self._made:
+            with self._lock:
+                if key not in self._made:
+                    config = self._config(patience).merge(Config(region_name=region))
+                    publisher: Any = self._publisher()
+                    self._made[key] = publisher.client(service, config=config)
+        return self._made[key]
+
+    def _queue_region(self) -> str:
+        # https://sqs.us-east-1.amazonaws.com/123456789012/foyer-events; a queue elsewhere is on this machine.
+        host = urlsplit(self._settings.events_queue_url or "").hostname or ""
+        named = REGION_IN_HOST.search(host)
+        return named[1] if named else self._settings.aws_region
 
     def credentials_are_fresh(self) -> bool:
         """Return whether a call can be signed at once, without asking anybody for credentials."""

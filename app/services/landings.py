@@ -73,6 +73,18 @@ def caught_up(purchase: Purchase) -> Purchase:
     return Arrived(Arrival(subscriptions.customer_of(subscription), said), subscription.id)
 
 
+def found_again(purchase: Purchase) -> Purchase:
+    """Return the purchase with the subscription that it has become part of, where its own is gone.
+
+    Raises:
+        DatabaseUnavailable: nobody can say whether it is.
+    """
+    if isinstance(purchase, Parked) or not purchase.subscription_id or subscriptions.find(purchase.subscription_id):
+        return purchase
+    log.info("purchase.found_again", subscription=str(purchase.subscription_id))
+    return recorded(purchase)
+
+
 def _park(token: str, said: Said, may_park: bool, error: Throttled | MarketplaceUnavailable) -> Parked:
     try:
         return parking.park(token, said, may_park=may_park)

@@ -3,18 +3,17 @@
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, select, text, update
+from sqlalchemy import Connection, bindparam, select, text, update
 
 from app import products, sealing
 from app.aws import marketplace
 from app.database import transaction
 from app.errors import ExpiredToken, InvalidToken, MarketplaceError, UnknownProduct
 from app.models import Instant, ParkedToken, Registration
-from app.services import registrations, subscriptions
+from app.services import merging, subscriptions
 from app.services.parking import LIFETIME
 from app.services.subscriptions import Arrival, Said
 
@@ -141,29 +140,8 @@ def _join(connection: Connection, claimed: Claimed, arrival: Arrival) -> UUID | 
         return None
     subscription_id = subscriptions.record(connection, arrival)
     connection.execute(update(ParkedToken).where(ParkedToken.id == claimed.id).values(subscription_id=subscription_id))
-    _join_registration(connection, claimed.id, subscription_id)
+    merging.join_registration(connection, Registration.parked_token_id == claimed.id, subscription_id)
     return subscription_id
-
-
-def _join_registration(connection: Connection, parked_id: UUID, subscription_id: UUID) -> None:
-    waiting = _registration(connection, Registration.parked_token_id == parked_id)
-    if waiting is None:
-        return
-    known = _registration(connection, Registration.subscription_id == subscription_id)
-    if known is None:
-        linked = {"subscription_id": subscription_id, "parked_token_id": None}
-        connection.execute(update(Registration).where(Registration.id == waiting.id).values(linked))
-        return
-    # The buyer had signed up for this purchase before: whichever answers are the latest stand.
-    if waiting.updated_at > known.updated_at:
-        latest = {name: getattr(waiting, name) for name in registrations.ANSWERED}
-        connection.execute(update(Registration).where(Registration.id == known.id).values(latest))
-    connection.execute(delete(Registration).where(Registration.id == waiting.id))
-
-
-def _registration(connection: Connection, condition: ColumnElement[bool]) -> Row[Any] | None:
-    # Held until the end: an erasure meanwhile must not find its answers copied.
-    return connection.execute(select(Registration.__table__).where(condition).with_for_update()).one_or_none()
 
 
 def _settle(connection: Connection, claimed: Claimed, fault: str | None) -> bool:

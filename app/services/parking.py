@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 from app import sealing
 from app.database import query, transaction, upsert
 from app.errors import DatabaseUnavailable, ExpiredToken, FoyerError, InvalidToken, UnknownProduct
-from app.models import Instant, ParkedToken, Registration
+from app.models import Instant, ParkedToken
 from app.services.subscriptions import Said
 
 log = structlog.get_logger()
@@ -126,28 +126,6 @@ def _refuse_where_full(connection: Connection) -> None:
 def find(session: Session, parked_id: UUID) -> ParkedToken | None:
     """Return the parked token with that id and what has become of it, if it is not forgotten yet."""
     return session.get(ParkedToken, parked_id)
-
-
-def gauges() -> dict[str, float]:
-    """Return how much waits at present, by the names of the metrics."""
-    try:
-        return {"foyer_database_up": 1, **_backlog()}
-    except DatabaseUnavailable:
-        return {"foyer_database_up": 0}
-
-
-@query
-def _backlog(session: Session) -> dict[str, float]:
-    waiting = ParkedToken.next_try_at.is_not(None)
-    parked, oldest = session.execute(
-        select(func.count(), func.min(ParkedToken.parked_at)).select_from(ParkedToken).where(waiting)
-    ).one()
-    unlinked = select(func.count()).select_from(Registration).where(Registration.parked_token_id.is_not(None))
-    return {
-        "foyer_parked_tokens": parked,
-        "foyer_parked_tokens_oldest_seconds": (datetime.now(UTC) - oldest).total_seconds() if oldest else 0,
-        "foyer_unlinked_registrations": session.execute(unlinked).scalar_one(),
-    }
 
 
 @transaction

@@ -1,19 +1,18 @@
-"""What an operator asks about customers: who has signed up, who has bought, and where one customer is.
+"""What an operator asks about sign-ups, and what the reports of purchases and of events share.
 
-Every answer is a row of one purchase and its registration, by column name. A name that both tables have
+Every answer here is a row of one purchase and its registration, by column name. A name that both tables have
 stands for the one asked about; the other's bears its table's name in front.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.database import query
-from app.models import AuditEntry, ParkedToken, Registration, Subscription
-from app.services import privacy
+from app.models import ParkedToken, Registration, Subscription
 
 Row = dict[str, Any]
 
@@ -31,6 +30,10 @@ PURCHASE = (
     Subscription.hints,
     Subscription.purchase_key,
     Subscription.last_seen_at,
+    Subscription.free_trial,
+    Subscription.ends_at,
+    Subscription.entitlements,
+    Subscription.entitlements_read_at,
 )
 ANSWERS = (
     Registration.company,
@@ -53,25 +56,6 @@ REGISTRATION = (
     Subscription.created_at.label("subscription_created_at"),
     *PURCHASE,
 )
-# Where the buyer has signed up again, the erasure before that explains nothing.
-ERASED_AT = (
-    select(func.max(AuditEntry.at))
-    .where(
-        AuditEntry.subscription_id == Subscription.id, AuditEntry.action == privacy.ERASED, Registration.id.is_(None)
-    )
-    .correlate(Subscription, Registration)
-    .scalar_subquery()
-)
-SUBSCRIPTION = (
-    Subscription.id,
-    Subscription.created_at,
-    *PURCHASE,
-    Registration.id.label("registration_id"),
-    Registration.created_at.label("registration_created_at"),
-    Registration.updated_at.label("registration_updated_at"),
-    ERASED_AT.label("registration_erased_at"),
-    *ANSWERS,
-)
 REGISTRATION_COLUMNS = tuple(column.key for column in REGISTRATION)
 
 
@@ -89,20 +73,18 @@ def registrations(
 
     `unlinked` leaves those that have no purchase, with what is known of the token they wait for.
     """
-    wanted = _equal(
-        {Subscription.product_code: product_code, Subscription.customer_aws_account_id: _digits(account_id)}
-    )
+    wanted = equal({Subscription.product_code: product_code, Subscription.customer_aws_account_id: digits(account_id)})
     if email is not None:
         wanted.append(func.lower(Registration.email) == email.lower())
     if unlinked:
         wanted.append(Registration.parked_token_id.is_not(None))
-    return _rows(session, _registrations().where(*wanted).order_by(Registration.id.desc()).limit(limit))
+    return rows(session, _registrations().where(*wanted).order_by(Registration.id.desc()).limit(limit))
 
 
 @query
 def registration(session: Session, registration_id: UUID) -> Row | None:
     """Return one registration with its purchase."""
-    return next(iter(_rows(session, _registrations().where(Registration.id == registration_id))), None)
+    return next(iter(rows(session, _registrations().where(Registration.id == registration_id))), None)
 
 
 def every_registration() -> Iterator[Row]:
@@ -119,43 +101,6 @@ def every_registration() -> Iterator[Row]:
         batch = _batch_after(batch[-1]["id"])
 
 
-@query
-def subscriptions(
-    session: Session,
-    *,
-    limit: int,
-    status: str | None = None,
-    product_code: str | None = None,
-    account_id: str | None = None,
-) -> list[Row]:
-    """Return the subscriptions that match every filter given, newest first, with their registrations."""
-    wanted = _equal(
-        {
-            Subscription.status: status,
-            Subscription.product_code: product_code,
-            Subscription.customer_aws_account_id: _digits(account_id),
-        }
-    )
-    return _rows(session, _subscriptions().where(*wanted).limit(limit))
-
-
-@query
-def subscriptions_known_as(session: Session, name: str) -> list[Row]:
-    """Return the subscriptions, newest first, that AWS or we call by that name.
-
-    It is our id, a license ARN, an agreement id, an AWS account id or, for old listings, a customer identifier.
-    """
-    names: list[ColumnElement[bool]] = [
-        Subscription.license_arn == name,
-        Subscription.agreement_id == name,
-        Subscription.customer_aws_account_id == _digits(name),
-        Subscription.customer_identifier == name,
-    ]
-    if (subscription_id := as_id(name)) is not None:
-        names.append(Subscription.id == subscription_id)
-    return _rows(session, _subscriptions().where(or_(*names)))
-
-
 def as_id(text: str) -> UUID | None:
     """Return the id that a text spells, if it spells one."""
     try:
@@ -164,31 +109,28 @@ def as_id(text: str) -> UUID | None:
         return None
 
 
+def rows(session: Session, statement: Select[Any]) -> list[Row]:
+    """Return the rows that the statement finds, by column name."""
+    return [dict(row) for row in session.execute(statement).mappings()]
+
+
+def equal(filters: Mapping[InstrumentedAttribute[Any], object]) -> list[ColumnElement[bool]]:
+    """Return the conditions of the filters that are given; None is none."""
+    return [column == value for column, value in filters.items() if value is not None]
+
+
+def digits(account_id: str | None) -> str | None:
+    """Return an AWS account's id without hyphens: the console, and a customer's mail, have 1234-5678-9012."""
+    return account_id.replace("-", "") if account_id else account_id
+
+
 @query
 def _batch_after(session: Session, last_id: UUID | None) -> list[Row]:
     # Ids are made in order of time: the next batch starts where this one ended, without counting rows again.
     statement = _registrations().order_by(Registration.id).limit(BATCH_ROWS)
-    return _rows(session, statement if last_id is None else statement.where(Registration.id > last_id))
+    return rows(session, statement if last_id is None else statement.where(Registration.id > last_id))
 
 
 def _registrations() -> Select[Any]:
     with_purchase = select(*REGISTRATION).outerjoin(Subscription, Subscription.id == Registration.subscription_id)
     return with_purchase.outerjoin(ParkedToken, ParkedToken.id == Registration.parked_token_id)
-
-
-def _subscriptions() -> Select[Any]:
-    joined = select(*SUBSCRIPTION).outerjoin(Registration, Registration.subscription_id == Subscription.id)
-    return joined.order_by(Subscription.id.desc())
-
-
-def _rows(session: Session, statement: Select[Any]) -> list[Row]:
-    return [dict(row) for row in session.execute(statement).mappings()]
-
-
-def _equal(filters: dict[InstrumentedAttribute[Any], str | None]) -> list[ColumnElement[bool]]:
-    return [column == value for column, value in filters.items() if value is not None]
-
-
-def _digits(account_id: str | None) -> str | None:
-    # AWS's console shows an account id as 1234-5678-9012, and that is how it comes in a customer's mail.
-    return account_id.replace("-", "") if account_id else account_id

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, TextualSelect, Uuid, bindparam, select, text
+from sqlalchemy import Connection, Row, TextualSelect, Uuid, bindparam, select, text
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -12,21 +13,52 @@ from app.aws.marketplace import Customer
 from app.database import query, transaction, upsert
 from app.models import ParkedToken, Subscription
 
+# A renewal may bring another license: who comes with an earlier one has come for the same subscription.
+CURRENT_KEY = (
+    "coalesce((SELECT s.purchase_key FROM earlier_keys e JOIN subscriptions s ON s.id = e.subscription_id"
+    " WHERE e.purchase_key = :purchase_key), :purchase_key)"
+)
+
+
+def _of_its_key(name: str, value: str) -> str:
+    # What is said of an earlier license must not stand for the present one.
+    return f"CASE subscriptions.purchase_key WHEN :purchase_key THEN {value} ELSE subscriptions.{name} END"
+
+
 # What AWS answers last stands; what it leaves out stays as it was.
-FILLED_IN = ("customer_aws_account_id", "customer_identifier", "license_arn", "agreement_id", "offer_type")
+FILLED_IN = ("customer_aws_account_id", "customer_identifier", "offer_type")
 ARRIVE = upsert(
     Subscription,
     natural_key="purchase_key",
+    values={"purchase_key": CURRENT_KEY},
     changes={
         "last_seen_at": "excluded.last_seen_at",
+        "review_at": "excluded.review_at",
         **{name: f"coalesce(excluded.{name}, subscriptions.{name})" for name in FILLED_IN},
+        **{
+            name: _of_its_key(name, f"coalesce(excluded.{name}, subscriptions.{name})")
+            for name in ("license_arn", "agreement_id")
+        },
         "hints": "CASE CAST(excluded.hints AS TEXT) WHEN '{}' THEN subscriptions.hints ELSE excluded.hints END",
     },
 )
-# A form that was open for long knows nothing newer than what is stored.
-REMEMBER = upsert(Subscription, natural_key="purchase_key", changes={"last_seen_at": "subscriptions.last_seen_at"})
+# A form that was open for long, and an event, know nothing newer than what is stored.
+KNOW = upsert(
+    Subscription,
+    natural_key="purchase_key",
+    values={"purchase_key": CURRENT_KEY},
+    changes={
+        name: _of_its_key(name, f"coalesce(subscriptions.{name}, excluded.{name})")
+        for name in ("customer_aws_account_id", "license_arn", "agreement_id")
+    },
+)
 HOLD = text("UPDATE subscriptions SET last_seen_at = last_seen_at WHERE id = :id").bindparams(
     bindparam("id", type_=Uuid)
+)
+REMEMBER_KEY = text(
+    "INSERT INTO earlier_keys (purchase_key, subscription_id)"
+    " SELECT :earlier, id FROM subscriptions WHERE purchase_key = :present"
+    " ON CONFLICT (purchase_key) DO UPDATE SET subscription_id = excluded.subscription_id"
 )
 ADOPT = text(
     "UPDATE subscriptions SET purchase_key = :license WHERE purchase_key = :known_key"
@@ -68,11 +100,22 @@ def record(connection: Connection, arrival: Arrival) -> UUID:
 
 def remember(connection: Connection, arrival: Arrival) -> UUID:
     """Return the subscription's id within the caller's transaction; record it only where it is not stored yet."""
-    return _record(connection, arrival, REMEMBER)
+    return _record(connection, arrival, KNOW)
+
+
+def know(connection: Connection, customer: Customer) -> UUID:
+    """Return the id of the subscription that an event is about, within the caller's transaction.
+
+    Where it is not stored yet it is recorded, as one whose buyer has not come; of one that is, gaps are filled.
+    """
+    row_id: UUID = connection.execute(
+        KNOW, _row(Arrival(customer), datetime.now(UTC)) | {"last_seen_at": None}
+    ).scalar_one()
+    return row_id
 
 
 def hold(connection: Connection, subscription_id: UUID) -> None:
-    """Let no other transaction register for the subscription before the caller's ends."""
+    """Let no other transaction change the subscription, or register for it, before the caller's ends."""
     connection.execute(HOLD, {"id": subscription_id})
 
 
@@ -80,8 +123,13 @@ def _record(connection: Connection, arrival: Arrival, statement: TextualSelect) 
     customer = arrival.customer
     if customer.license_arn and customer.customer_identifier:
         _adopt(connection, customer)
-    now = datetime.now(UTC)
-    row = {
+    row_id: UUID = connection.execute(statement, _row(arrival, datetime.now(UTC))).scalar_one()
+    return row_id
+
+
+def _row(arrival: Arrival, now: datetime) -> dict[str, Any]:
+    customer = arrival.customer
+    return {
         "id": uuid7(),
         "purchase_key": purchase_key(customer),
         "product_code": customer.product_code,
@@ -95,9 +143,13 @@ def _record(connection: Connection, arrival: Arrival, statement: TextualSelect) 
         "hints": arrival.said.hints,
         "created_at": now,
         "last_seen_at": now,
+        "free_trial": None,
+        "ends_at": None,
+        "entitlements": None,
+        "entitlements_read_at": None,
+        "review_at": now,
+        "review_failures": 0,
     }
-    row_id: UUID = connection.execute(statement, row).scalar_one()
-    return row_id
 
 
 @query
@@ -113,7 +165,7 @@ def of_parked(session: Session, parked_id: UUID) -> Subscription | None:
     return session.scalar(resolved.where(ParkedToken.id == parked_id))
 
 
-def customer_of(subscription: Subscription) -> Customer:
+def customer_of(subscription: Subscription | Row[Any]) -> Customer:
     """Return the customer as AWS told of them when the subscription was recorded."""
     return Customer(
         product_code=subscription.product_code,
@@ -126,10 +178,20 @@ def customer_of(subscription: Subscription) -> Customer:
 
 def purchase_key(customer: Customer) -> str:
     """Return what tells this purchase from every other: the license or, on old listings, product and customer."""
-    return customer.license_arn or _key_without_license(customer)
+    return license_id(customer.license_arn) if customer.license_arn else key_without_license(customer)
 
 
-def _key_without_license(customer: Customer) -> str:
+def license_id(license_arn: str) -> str:
+    """Return what stands after the last colon or slash of a license's ARN.
+
+    Events spell the rest of the ARN in other ways than ResolveCustomer does:
+    https://docs.aws.amazon.com/marketplace/latest/userguide/notifications-eventbridge.html
+    """
+    return license_arn.rpartition(":")[2].rpartition("/")[2] or license_arn
+
+
+def key_without_license(customer: Customer) -> str:
+    """Return the purchase key of a customer of whom AWS told no license."""
     if customer.customer_identifier:
         return f"{customer.product_code}/{customer.customer_identifier}"
     # One account may buy twice; its agreement tells the purchases apart.
@@ -141,5 +203,11 @@ def _adopt(connection: Connection, customer: Customer) -> None:
 
     Only old listings, which still send the customer identifier, have such purchases.
     """
-    keys = {"known_key": _key_without_license(customer), "license": customer.license_arn}
-    connection.execute(ADOPT, {**keys, "agreement": customer.agreement_id})
+    keys = {"known_key": key_without_license(customer), "license": purchase_key(customer)}
+    if connection.execute(ADOPT, {**keys, "agreement": customer.agreement_id}).rowcount:
+        remember_key(connection, keys["known_key"], purchase_key(customer))
+
+
+def remember_key(connection: Connection, earlier: str, present: str) -> None:
+    """Let whoever comes with an earlier purchase key come to the subscription that has the present one."""
+    connection.execute(REMEMBER_KEY, {"earlier": earlier, "present": present})

@@ -4,7 +4,7 @@ from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app import metrics
-from app.services import parking, readiness
+from app.services import gauges, readiness
 
 blueprint = Blueprint("health", __name__)
 
@@ -25,4 +25,4 @@ def readyz() -> Response:
 @blueprint.get("/metrics", endpoint="metrics")
 def exposition() -> Response:
     """Show the metrics to Prometheus."""
-    return Response(metrics.exposition(parking.gauges()), content_type=CONTENT_TYPE_LATEST)
+    return Response(metrics.exposition(gauges.current()), content_type=CONTENT_TYPE_LATEST)

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -50,6 +51,16 @@ def working(environment: dict[str, str], log: int = subprocess.PIPE) -> Iterator
     finally:
         process.kill()
         process.communicate(timeout=10)
+
+
+def heard(process: "subprocess.Popen[str]", event: str) -> str:
+    """Return the first line of a process's log about an event whose name begins so; it is ended if none comes."""
+    assert process.stderr
+    killer = threading.Timer(20, process.kill)
+    killer.start()
+    line = next((line for line in process.stderr if f'"event": "{event}' in line), "")
+    killer.cancel()
+    return line
 
 
 def base() -> dict[str, str]:

@@ -1,12 +1,10 @@
-"""A server with little patience, and how many examples Hypothesis tries."""
+"""A server with little patience."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from app.sandbox.server import Sandbox
 from tests import factories
@@ -21,13 +19,6 @@ class Door:
 
     url: str
     log: Path
-
-
-# The application and its database are one for all examples of a test: whatever came before must not matter either.
-SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-settings.register_profile("short", max_examples=25, derandomize=True, deadline=None, suppress_health_check=SHARED)
-settings.register_profile("fuzz", max_examples=1000, deadline=None, suppress_health_check=SHARED)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 
 @pytest.fixture(scope="session")

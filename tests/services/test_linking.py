@@ -14,7 +14,7 @@ from sqlalchemy import insert, update
 from app import create_app, database
 from app.models import ParkedToken
 from app.sandbox.server import Sandbox
-from app.services import linking, parking, registrations, subscriptions
+from app.services import gauges, linking, parking, registrations, subscriptions
 from app.services.parking import Parked, ParkingFull
 from app.services.subscriptions import Said
 from tests import factories
@@ -244,8 +244,8 @@ def test_a_form_sent_while_its_token_is_being_resolved_is_always_linked(app: Fla
         pass
 
     with app.app_context():
-        assert parking.gauges()["foyer_unlinked_registrations"] == 0
-        assert parking.gauges()["foyer_parked_tokens"] == 0
+        assert gauges.current()["foyer_unlinked_registrations"] == 0
+        assert gauges.current()["foyer_parked_tokens"] == 0
         assert len({found(app, purchase.id).subscription_id for purchase in parked}) == len(parked)
 
 
@@ -270,7 +270,7 @@ def test_a_form_sent_while_its_purchase_is_being_joined_waits_and_is_the_purchas
 
     assert [completed.subscription_id for completed in sent] == [subscription_id]
     with app.app_context():
-        assert parking.gauges()["foyer_unlinked_registrations"] == 0
+        assert gauges.current()["foyer_unlinked_registrations"] == 0
 
 
 def test_a_registration_taken_over_by_a_purchase_that_has_one_leaves_no_second(app: Flask, park: Park) -> None:

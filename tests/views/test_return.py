@@ -46,6 +46,8 @@ def test_a_second_click_with_a_new_token_is_the_same_subscription(
     [after] = stored(app, Subscription)
     assert after.id == before.id
     assert after.created_at == before.created_at
+    assert after.last_seen_at
+    assert before.last_seen_at
     assert after.last_seen_at > before.last_seen_at
     assert after.offer_type == "free-trial"
 

@@ -1,0 +1,120 @@
+"""Chains: the agreements that renewed or replaced one another, and the licenses that were told of under each."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import CompoundSelect, Connection, or_, select, text, union
+
+from app.models import EarlierKey, Event, Subscription
+from app.services.subscriptions import license_id
+
+# Whoever joins what belongs to an agreement holds its row, so that nobody looks for what is just being stored.
+HOLD = text("INSERT INTO agreements (id) VALUES (:id) ON CONFLICT (id) DO UPDATE SET id = excluded.id")
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Agreements, the earliest first, the ARNs of each one's licenses by the license's id, and whose they all are."""
+
+    agreements: tuple[str, ...]
+    licenses: Mapping[str, Mapping[str, str]]
+    subscriptions: frozenset[UUID]
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether all of it is one purchase: no agreement in it is about two licenses."""
+        return all(len(licenses) == 1 for licenses in self.licenses.values())
+
+    @property
+    def license_ids(self) -> set[str]:
+        """The ids of all its licenses."""
+        return {license_id for licenses in self.licenses.values() for license_id in licenses}
+
+    @property
+    def present(self) -> tuple[str, str, str] | None:
+        """The latest agreement that is known to have a license, with that license's id and ARN."""
+        for agreement_id in reversed(self.agreements):
+            for own_id, arn in self.licenses.get(agreement_id, {}).items():
+                return agreement_id, own_id, arn
+        return None
+
+
+def hold(connection: Connection, agreement_ids: Iterable[str | None], purchase_key: str | None = None) -> Chain:
+    """Return the chain that these agreements, and a license, are in.
+
+    Nobody else joins what belongs to it before the caller commits.
+    """
+    held: set[str] = set()
+    found = {agreement_id for agreement_id in agreement_ids if agreement_id}
+    while True:
+        for agreement_id in sorted(found - held):
+            connection.execute(HOLD, {"id": agreement_id})
+        held |= found
+        edges, licenses = _edges(connection, held), _licenses(connection, held)
+        keys = {purchase_key, *(key for known in licenses.values() for key in known)} - {None}
+        subscriptions = _subscriptions(connection, held, keys)
+        found = {agreement_id for edge in edges for agreement_id in edge} | _agreements(connection, subscriptions)
+        if found <= held:
+            return Chain(_in_order(held, edges), licenses, frozenset(subscriptions))
+
+
+def holders(agreement_ids: Collection[str]) -> CompoundSelect[tuple[UUID]]:
+    """Return the question which subscriptions' landings, or events, told of these agreements."""
+    told = select(Event.subscription_id).where(Event.subscription_id.is_not(None))
+    return union(
+        select(Subscription.id).where(Subscription.agreement_id.in_(agreement_ids)),
+        told.where(Event.agreement_id.in_(agreement_ids)),
+        told.where(Event.previous_agreement_id.in_(agreement_ids)),
+    )
+
+
+def _subscriptions(connection: Connection, agreement_ids: set[str], keys: Collection[str | None]) -> set[UUID]:
+    known: CompoundSelect[tuple[UUID]] = union(
+        *holders(agreement_ids).selects,
+        select(Subscription.id).where(Subscription.purchase_key.in_(keys)),
+        select(EarlierKey.subscription_id).where(EarlierKey.purchase_key.in_(keys)),
+    )
+    return set(connection.execute(known).scalars()) if agreement_ids or keys else set()
+
+
+def _agreements(connection: Connection, subscriptions: set[UUID]) -> set[str]:
+    """Return the other agreements of subscriptions: they may have the same license, and no word yet of a renewal."""
+    landed = select(Subscription.agreement_id).where(
+        Subscription.id.in_(subscriptions), Subscription.agreement_id.is_not(None)
+    )
+    told = select(Event.agreement_id).where(Event.subscription_id.in_(subscriptions), Event.agreement_id.is_not(None))
+    return {str(found) for found in connection.execute(landed.union(told)).scalars()} if subscriptions else set()
+
+
+def _edges(connection: Connection, agreement_ids: set[str]) -> set[tuple[str, str]]:
+    edge = select(Event.previous_agreement_id, Event.agreement_id).where(
+        Event.previous_agreement_id.is_not(None), Event.agreement_id.is_not(None)
+    )
+    touching = or_(Event.previous_agreement_id.in_(agreement_ids), Event.agreement_id.in_(agreement_ids))
+    return {(str(before), str(after)) for before, after in connection.execute(edge.where(touching))}
+
+
+def _in_order(agreement_ids: set[str], edges: set[tuple[str, str]]) -> tuple[str, ...]:
+    depth = dict.fromkeys(agreement_ids, 0)
+    # So often at the most can one be moved behind another; agreements that follow each other in a ring end there, too.
+    for _ in agreement_ids:
+        for before, after in edges:
+            depth[after] = max(depth[after], depth[before] + 1)
+    return tuple(sorted(agreement_ids, key=lambda agreement_id: (depth[agreement_id], agreement_id)))
+
+
+def _licenses(connection: Connection, agreement_ids: set[str]) -> Mapping[str, Mapping[str, str]]:
+    told = select(Event.agreement_id, Event.license_arn).where(
+        Event.agreement_id.in_(agreement_ids), Event.license_arn.is_not(None)
+    )
+    landed = select(Subscription.agreement_id, Subscription.license_arn).where(
+        Subscription.agreement_id.in_(agreement_ids), Subscription.license_arn.is_not(None)
+    )
+    licenses: dict[str, dict[str, str]] = defaultdict(dict)
+    # What a landing was told by AWS itself comes last: that spelling of the ARN stands.
+    for statement in (told.distinct(), landed):
+        for agreement_id, arn in connection.execute(statement):
+            licenses[agreement_id][license_id(arn)] = arn
+    return licenses

@@ -1,0 +1,51 @@
+"""Entitlements: what a contract's buyer has paid for, as it is kept with the subscription."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from app.aws.entitlements import Entitlement, Value
+from app.models import Subscription
+from app.services import subscriptions
+
+
+@dataclass(frozen=True)
+class Held:
+    """One dimension of a contract: how much of it, and until when; None where AWS names no end."""
+
+    dimension: str
+    value: Value | None
+    expires_at: datetime | None
+
+    def expired(self, at: datetime) -> bool:
+        """Return whether its time is over at that moment."""
+        return self.expires_at is not None and self.expires_at <= at
+
+
+def of(subscription: Subscription | Row[Any]) -> list[Held]:
+    """Return what AWS said last; nothing where it has not been asked yet."""
+    return [
+        Held(stored["dimension"], stored["value"], _moment(stored["expires_at"]))
+        for stored in subscription.entitlements or []
+    ]
+
+
+def to_store(found: Iterable[Entitlement], license_arn: str | None) -> list[dict[str, Any]]:
+    """Return the entitlements of one license, as they are stored: AWS may have told of the whole account's."""
+    own = subscriptions.license_id(license_arn) if license_arn else None
+    return [
+        {
+            "dimension": entitlement.dimension,
+            "value": entitlement.value,
+            "expires_at": entitlement.expires_at and entitlement.expires_at.astimezone(UTC).isoformat(),
+        }
+        for entitlement in found
+        if not (own and entitlement.license_arn) or subscriptions.license_id(entitlement.license_arn) == own
+    ]
+
+
+def _moment(stored: str | None) -> datetime | None:
+    return datetime.fromisoformat(stored) if stored else None

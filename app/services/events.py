@@ -1,0 +1,210 @@
+"""Events: AWS Marketplace's notifications, each kept whole, joined with its subscription and applied once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection, Row, bindparam, select, text, update
+from uuid_utils.compat import uuid7
+
+from app import products
+from app.database import transaction
+from app.models import Event, Subscription
+from app.services import joining, notices, standing
+from app.services.notices import Notice
+
+log = structlog.get_logger()
+
+COLUMNS = Event.__table__.columns
+KEEP = (
+    text(
+        f"INSERT INTO events ({', '.join(column.name for column in COLUMNS)})"  # noqa: S608  # names of our own
+        f" VALUES ({', '.join(f':{column.name}' for column in COLUMNS)}) ON CONFLICT (aws_id) DO NOTHING RETURNING id"
+    )
+    .bindparams(*(bindparam(column.name, type_=column.type) for column in COLUMNS))
+    .columns(COLUMNS.id)
+)
+# What it tells of a contract, GetEntitlements has to be asked for.
+CHANGES_ENTITLEMENTS = {"License Updated", "entitlement-updated"}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A subscription's new status, and the event that made it so."""
+
+    subscription_id: UUID
+    status: str
+    event_id: UUID
+
+
+@dataclass
+class Applied:
+    """What an event did: its outcome, and every change of a status, by itself or by others that had waited for it."""
+
+    event_id: UUID
+    outcome: str = "waiting"
+    changes: list[Change] = field(default_factory=list)
+
+
+def receive(notice: Notice) -> Applied | None:
+    """Keep the notification and apply it; return what it did, or None where it had come before.
+
+    Raises:
+        DatabaseUnavailable: it may or may not have been applied; a second time is success.
+    """
+    applied = _receive(notice, datetime.now(UTC))
+    if applied is None:
+        log.info("event.repeated", aws=notice.aws_id, kind=notice.kind)
+        return None
+    _tell(applied, notice)
+    return applied
+
+
+def replay(event_id: UUID, subscription_id: UUID | None = None) -> Applied | None:
+    """Apply a stored event anew, to the subscription given where a person has decided; return what it did.
+
+    One that has been joined with a subscription stays with it until a person decides otherwise. None where there is no
+    such event, or no such subscription.
+
+    Raises:
+        DatabaseUnavailable: nothing was applied.
+    """
+    replayed = _replay(event_id, subscription_id)
+    if replayed is None:
+        return None
+    applied, notice = replayed
+    _tell(applied, notice)
+    return applied
+
+
+def catch_up(connection: Connection, subscription_id: UUID) -> tuple[UUID, list[Change]]:
+    """Join a purchase that has landed with the events that waited for it, within the caller's transaction.
+
+    Returns the id it has now: it may turn out to be a subscription that was known by another name.
+    """
+    subscription_id = joining.of_landing(connection, subscription_id)
+    agreement = select(Subscription.agreement_id).where(Subscription.id == subscription_id)
+    changes = _apply_waiting(connection, connection.execute(agreement).scalars())
+    return subscription_id, changes
+
+
+def tell(changes: Iterable[Change]) -> None:
+    """Log every change of a status, once it is on disk."""
+    for change in changes:
+        log.info(
+            "subscription.changed",
+            subscription=str(change.subscription_id),
+            status=change.status,
+            cause=str(change.event_id),
+        )
+
+
+@transaction
+def _receive(connection: Connection, notice: Notice, now: datetime) -> Applied | None:
+    event_id = connection.execute(KEEP, _row(notice, now)).scalar_one_or_none()
+    return _apply(connection, event_id, notice) if event_id else None
+
+
+@transaction
+def _replay(connection: Connection, event_id: UUID, subscription_id: UUID | None) -> tuple[Applied, Notice] | None:
+    row = connection.execute(select(Event.__table__).where(Event.id == event_id).with_for_update()).one_or_none()
+    if row is None:
+        return None
+    about = subscription_id or row.subscription_id
+    if about and not connection.execute(select(Subscription.id).where(Subscription.id == about)).first():
+        return None
+    notice = notice_of(row)
+    applied = _apply(connection, event_id, notice, [about] if about else None)
+    if row.subscription_id and row.subscription_id != about:
+        applied.changes += _changed(connection, row.subscription_id, event_id)
+    if (row.outcome, applied.outcome) == ("applied", "noted") and row.subscription_id == about:
+        # It had its effect before, and that is what the record is of.
+        effect = {"outcome": row.outcome, "status_after": row.status_after}
+        connection.execute(update(Event).where(Event.id == event_id).values(effect))
+    return applied, notice
+
+
+def _row(notice: Notice, now: datetime) -> dict[str, Any]:
+    return {
+        "id": uuid7(),
+        "aws_id": notice.aws_id,
+        "channel": notice.channel,
+        "kind": notice.kind,
+        "happened_at": notice.happened_at,
+        "received_at": now,
+        "product_code": notice.product_code,
+        "customer_aws_account_id": notice.account_id,
+        "customer_identifier": notice.customer_identifier,
+        "license_arn": notice.license_arn,
+        "agreement_id": notice.agreement_id,
+        "previous_agreement_id": notice.previous_agreement_id,
+        "body": notice.body,
+        "subscription_id": None,
+        "outcome": "waiting",
+        "status_after": None,
+    }
+
+
+def notice_of(row: Row[Any]) -> Notice:
+    """Return what a stored event says."""
+    return notices.read(row.body, row.aws_id, row.happened_at)
+
+
+def _apply(connection: Connection, event_id: UUID, notice: Notice, about: list[UUID] | None = None) -> Applied:
+    applied = Applied(event_id)
+    if notice.product_code and notice.product_code not in products.current():
+        applied.outcome = "not_ours"
+    else:
+        found = joining.of_notice(connection, notice) if about is None else about
+        if len(found) == 1:
+            _join(connection, applied, notice, found[0])
+        elif found or not notice.agreement_id:
+            applied.outcome = "ambiguous"
+        _ask_for_entitlements(connection, notice, found)
+    own = next((change for change in applied.changes if change.event_id == event_id), None)
+    values = {"outcome": applied.outcome, "status_after": own and own.status}
+    connection.execute(update(Event).where(Event.id == event_id).values(values))
+    return applied
+
+
+def _join(connection: Connection, applied: Applied, notice: Notice, subscription_id: UUID) -> None:
+    connection.execute(update(Event).where(Event.id == applied.event_id).values(subscription_id=subscription_id))
+    own = _changed(connection, subscription_id, applied.event_id)
+    applied.outcome = "applied" if own else "noted"
+    applied.changes += own
+    applied.changes += _apply_waiting(connection, (notice.agreement_id, notice.previous_agreement_id))
+
+
+def _changed(connection: Connection, subscription_id: UUID, event_id: UUID) -> list[Change]:
+    status = standing.recompute(connection, subscription_id)
+    return [Change(subscription_id, status, event_id)] if status else []
+
+
+def _apply_waiting(connection: Connection, agreement_ids: Iterable[str | None]) -> list[Change]:
+    """Apply the events that waited until somebody knew their agreement."""
+    about_them = [agreement_id for agreement_id in agreement_ids if agreement_id]
+    waiting = select(Event.__table__).where(Event.outcome == "waiting", Event.subscription_id.is_(None))
+    named = Event.agreement_id.in_(about_them) | Event.previous_agreement_id.in_(about_them)
+    changes: list[Change] = []
+    for found in connection.execute(waiting.where(named)).all() if about_them else ():
+        # One that was applied may have drawn in another.
+        if connection.execute(waiting.where(Event.id == found.id)).first():
+            changes += _apply(connection, found.id, notice_of(found)).changes
+    return changes
+
+
+def _ask_for_entitlements(connection: Connection, notice: Notice, about: list[UUID]) -> None:
+    # Even where nobody can tell whose changed: to read them once too often does no harm.
+    if notice.name in CHANGES_ENTITLEMENTS:
+        due = update(Subscription).where(Subscription.id.in_(about))
+        connection.execute(due.values(review_at=datetime.now(UTC), review_failures=0))
+
+
+def _tell(applied: Applied, notice: Notice) -> None:
+    known = {"event_id": str(applied.event_id), "aws": notice.aws_id, "kind": notice.kind}
+    level = log.warning if applied.outcome == "ambiguous" else log.info
+    level(f"event.{applied.outcome}", **known)
+    tell(applied.changes)

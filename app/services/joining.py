@@ -1,0 +1,134 @@
+"""Joining: which subscription a notification or a landing is about. A renewal stays the subscription that it renews."""
+
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from app.aws.marketplace import Customer
+from app.models import Subscription
+from app.services import chains, merging, subscriptions
+from app.services.chains import Chain
+from app.services.merging import License
+from app.services.notices import Notice
+
+
+def of_notice(connection: Connection, notice: Notice) -> list[UUID]:
+    """Return the subscriptions that a notification may be about: none that is known yet, the one, or several.
+
+    A license, and a customer of an old listing, that nobody has heard of yet is recorded.
+    """
+    if notice.customer_identifier:
+        return _of_customer(connection, notice)
+    key = subscriptions.license_id(notice.license_arn) if notice.license_arn else None
+    chain = chains.hold(connection, (notice.agreement_id, notice.previous_agreement_id), key)
+    if notice.license_arn and notice.product_code:
+        return [_of_license(connection, chain, customer_of(notice))]
+    return _of_chain(connection, chain)
+
+
+def of_landing(connection: Connection, subscription_id: UUID) -> UUID:
+    """Return the subscription that a purchase which has landed is, as far as events told of it by other names.
+
+    A landing knows nothing of renewals, and AWS may leave out its license.
+    """
+    landed = connection.execute(select(Subscription.__table__).where(Subscription.id == subscription_id)).one()
+    chain = chains.hold(connection, (landed.agreement_id,), landed.purchase_key)
+    if landed.license_arn or landed.customer_identifier:
+        found = _of_chain(connection, chain)
+    else:
+        found = _one(connection, {subscription_id, *_licensed(connection, subscriptions.customer_of(landed))})
+    return found[0] if len(found) == 1 else subscription_id
+
+
+def _of_license(connection: Connection, chain: Chain, customer: Customer) -> UUID:
+    landed = _landed_without_license(connection, customer)
+    if chain.is_clear:
+        _of_chain(connection, chain, landed)
+    elif landed:
+        _give(
+            connection,
+            landed,
+            License(subscriptions.purchase_key(customer), customer.license_arn, customer.agreement_id),
+        )
+    return subscriptions.know(connection, customer)
+
+
+def _of_chain(connection: Connection, chain: Chain, landed: UUID | None = None) -> list[UUID]:
+    """Return the subscriptions of a chain of agreements: one, where it is clear that all of it is one purchase."""
+    known = set(chain.subscriptions)
+    if landed:
+        known.add(landed)
+    if not chain.is_clear:
+        return sorted(known)
+    found = _one(connection, known)
+    if len(found) == 1 and chain.present:
+        agreement_id, key, arn = chain.present
+        _give(connection, found[0], License(key, arn, agreement_id))
+        for earlier in chain.license_ids - {key}:
+            subscriptions.remember_key(connection, earlier, key)
+    return found
+
+
+def _one(connection: Connection, known: set[UUID]) -> list[UUID]:
+    """Merge subscriptions that are one purchase; those of different products are not."""
+    products = select(Subscription.product_code).where(Subscription.id.in_(known)).distinct()
+    if len(known) < 2 or len(connection.execute(products).all()) != 1:
+        return sorted(known)
+    kept, *others = sorted(known)
+    for other in others:
+        merging.merge(connection, kept, other)
+    return [kept]
+
+
+def _give(connection: Connection, subscription_id: UUID, license_: License) -> None:
+    """Give the subscription its present license, if that is another than it has."""
+    key = select(Subscription.purchase_key).where(Subscription.id == subscription_id)
+    if connection.execute(key).scalar_one() != license_.purchase_key:
+        merging.renew(connection, subscription_id, license_)
+
+
+def _landed_without_license(connection: Connection, customer: Customer) -> UUID | None:
+    keys = {f"{customer.product_code}/{customer.account_id}", subscriptions.key_without_license(customer)}
+    landed = select(Subscription.id, Subscription.purchase_key).where(
+        Subscription.purchase_key.in_(keys), Subscription.license_arn.is_(None)
+    )
+    found = connection.execute(landed).all()
+    # The longer key has the agreement in it.
+    return max(found, key=lambda row: len(row.purchase_key)).id if found else None
+
+
+def _licensed(connection: Connection, landed: Customer) -> list[UUID]:
+    """Return the subscription with a license that a purchase without one must be, if that is clear."""
+    same = (
+        Subscription.agreement_id == landed.agreement_id
+        if landed.agreement_id
+        else Subscription.customer_aws_account_id == landed.account_id
+    )
+    licensed = select(Subscription.id).where(
+        same, Subscription.product_code == landed.product_code, Subscription.license_arn.is_not(None)
+    )
+    found = list(connection.execute(licensed).scalars())
+    return found if len(found) == 1 else []
+
+
+def _of_customer(connection: Connection, notice: Notice) -> list[UUID]:
+    return _customers(connection, notice) or [subscriptions.know(connection, customer_of(notice))]
+
+
+def _customers(connection: Connection, notice: Notice) -> list[UUID]:
+    theirs = select(Subscription.id).where(
+        Subscription.customer_identifier == notice.customer_identifier,
+        Subscription.product_code == notice.product_code,
+    )
+    return sorted(connection.execute(theirs).scalars())
+
+
+def customer_of(notice: Notice) -> Customer:
+    """Return the customer whom a notification names."""
+    return Customer(
+        product_code=notice.product_code or "",
+        account_id=notice.account_id,
+        customer_identifier=notice.customer_identifier,
+        license_arn=notice.license_arn,
+        agreement_id=notice.agreement_id,
+    )

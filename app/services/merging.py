@@ -1,0 +1,96 @@
+"""Merging: two subscriptions that turn out to be one purchase, and a purchase that gets another license."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, update
+
+from app.models import AuditEntry, EarlierKey, Event, ParkedToken, Registration, Subscription
+from app.services import registrations, subscriptions
+
+log = structlog.get_logger()
+
+MOVED = (Event, ParkedToken, AuditEntry, EarlierKey)
+
+
+@dataclass(frozen=True)
+class License:
+    """What a renewal changes of a subscription."""
+
+    purchase_key: str
+    license_arn: str | None
+    agreement_id: str | None
+
+
+def renew(connection: Connection, subscription_id: UUID, license_: License) -> None:
+    """Give the subscription another license; who comes with the one before still finds it."""
+    subscriptions.hold(connection, subscription_id)
+    before = _subscription(connection, subscription_id)
+    values = {
+        "purchase_key": license_.purchase_key,
+        "license_arn": license_.license_arn or before.license_arn,
+        "agreement_id": license_.agreement_id or before.agreement_id,
+    }
+    connection.execute(update(Subscription).where(Subscription.id == subscription_id).values(values))
+    connection.execute(delete(EarlierKey).where(EarlierKey.purchase_key == license_.purchase_key))
+    subscriptions.remember_key(connection, before.purchase_key, license_.purchase_key)
+
+
+def merge(connection: Connection, kept_id: UUID, gone_id: UUID) -> None:
+    """Make one subscription of two: everything of the second becomes the first's.
+
+    Nothing is lost: of two registrations the latest answers stand, and both purchase keys lead to what is kept. Of two
+    licenses it has the first's.
+    """
+    for subscription_id in (kept_id, gone_id):
+        subscriptions.hold(connection, subscription_id)
+    kept, gone = _subscription(connection, kept_id), _subscription(connection, gone_id)
+    for model in MOVED:
+        connection.execute(update(model).where(model.subscription_id == gone_id).values(subscription_id=kept_id))
+    join_registration(connection, Registration.subscription_id == gone_id, kept_id)
+    connection.execute(delete(Subscription).where(Subscription.id == gone_id))
+    connection.execute(update(Subscription).where(Subscription.id == kept_id).values(_together(kept, gone)))
+    subscriptions.remember_key(connection, gone.purchase_key, kept.purchase_key)
+    if gone.license_arn and not kept.license_arn:
+        renew(connection, kept_id, License(gone.purchase_key, gone.license_arn, gone.agreement_id))
+    log.info("subscription.merged", subscription=str(kept_id), merged=str(gone_id))
+
+
+def _together(kept: Row[Any], gone: Row[Any]) -> dict[str, object]:
+    known = ("customer_aws_account_id", "customer_identifier", "license_arn", "agreement_id", "offer_type")
+    landings = [seen for seen in (kept.last_seen_at, gone.last_seen_at) if seen]
+    return {
+        **{name: getattr(kept, name) or getattr(gone, name) for name in known},
+        "hints": gone.hints or kept.hints,
+        "created_at": min(kept.created_at, gone.created_at),
+        "last_seen_at": max(landings, default=None),
+        # Its entitlements are those of the license that it has now.
+        "review_at": func.coalesce(Subscription.review_at, gone.review_at or gone.created_at),
+    }
+
+
+def join_registration(connection: Connection, waiting_for: ColumnElement[bool], subscription_id: UUID) -> None:
+    """Make the registration that matches the subscription's; where that has one already, the latest answers stand."""
+    waiting = _registration(connection, waiting_for)
+    if waiting is None:
+        return
+    known = _registration(connection, Registration.subscription_id == subscription_id)
+    if known is None:
+        linked = {"subscription_id": subscription_id, "parked_token_id": None}
+        connection.execute(update(Registration).where(Registration.id == waiting.id).values(linked))
+        return
+    if waiting.updated_at > known.updated_at:
+        latest = {name: getattr(waiting, name) for name in registrations.ANSWERED}
+        connection.execute(update(Registration).where(Registration.id == known.id).values(latest))
+    connection.execute(delete(Registration).where(Registration.id == waiting.id))
+
+
+def _registration(connection: Connection, condition: ColumnElement[bool]) -> Row[Any] | None:
+    # Held until the end: an erasure meanwhile must not find its answers copied.
+    return connection.execute(select(Registration.__table__).where(condition).with_for_update()).one_or_none()
+
+
+def _subscription(connection: Connection, subscription_id: UUID) -> Row[Any]:
+    return connection.execute(select(Subscription.__table__).where(Subscription.id == subscription_id)).one()

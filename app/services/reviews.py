@@ -1,0 +1,121 @@
+"""Reviews: after a landing or a change, the worker joins a subscription with its events and reads its entitlements."""
+
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection, bindparam, select, text, update
+
+from app import products
+from app.aws import entitlements as aws_entitlements
+from app.aws.entitlements import Entitlement
+from app.database import transaction
+from app.errors import MarketplaceError
+from app.models import Instant, Subscription
+from app.services import entitlements, events, standing, subscriptions
+from app.services.events import Change
+
+log = structlog.get_logger()
+
+# Longer than AWS takes at the most: nobody else reviews the same one meanwhile, and after a kill somebody does.
+LEASE = timedelta(minutes=5)
+FIRST_PAUSE_SECONDS = 5
+LONGEST_PAUSE_SECONDS = 600
+CLAIM = (
+    text(
+        "UPDATE subscriptions SET review_at = :lease WHERE review_at <= :now AND id ="
+        " (SELECT id FROM subscriptions WHERE review_at <= :now ORDER BY review_at LIMIT 1) RETURNING id"
+    )
+    .bindparams(bindparam("now", type_=Instant), bindparam("lease", type_=Instant))
+    .columns(Subscription.__table__.c.id)
+)
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A subscription that is this worker's to review until its lease ends, as it is after it was joined."""
+
+    subscription: Any
+    lease: datetime
+    changes: list[Change]
+
+    @property
+    def id(self) -> UUID:
+        """The subscription's id."""
+        return UUID(str(self.subscription.id))
+
+
+def review_next() -> bool | None:
+    """Review the subscription that has been due for longest.
+
+    Returns True where that is done, False where AWS did not tell its entitlements, None where none is due.
+
+    Raises:
+        DatabaseUnavailable: whatever was not reviewed comes up again.
+    """
+    now = datetime.now(UTC)
+    claimed = claim(now)
+    if claimed is None:
+        return None
+    events.tell(claimed.changes)
+    if not has_contract(claimed.subscription.product_code):
+        _finish(claimed, None, now)
+        return True
+    try:
+        found = aws_entitlements.read(subscriptions.customer_of(claimed.subscription))
+    except MarketplaceError as error:
+        _postpone(claimed)
+        log.error("entitlements.unread", subscription=str(claimed.id), fault=type(error).__name__, code=error.code)
+        return False
+    status = _finish(claimed, found, now)
+    log.info("entitlements.read", subscription=str(claimed.id), count=len(found), status=status)
+    return True
+
+
+def has_contract(product_code: str) -> bool:
+    """Return whether buyers of the product hold entitlements; one that is paid by use alone has none."""
+    product = products.current().get(product_code)
+    return product is not None and product.pricing != "subscription"
+
+
+@transaction
+def claim(connection: Connection, now: datetime) -> Claimed | None:
+    """Return the subscription that has been due for longest, joined with what is known of it, for this worker alone."""
+    lease = now + LEASE
+    due = connection.execute(CLAIM, {"now": now, "lease": lease}).scalar_one_or_none()
+    if due is None:
+        return None
+    subscription_id, changes = events.catch_up(connection, due)
+    if subscription_id != due:
+        connection.execute(update(Subscription).where(Subscription.id == subscription_id).values(review_at=lease))
+    found = connection.execute(select(Subscription.__table__).where(Subscription.id == subscription_id)).one()
+    return Claimed(found, lease, changes)
+
+
+@transaction
+def _finish(
+    connection: Connection, claimed: Claimed, found: list[Entitlement] | None, asked_at: datetime
+) -> str | None:
+    subscriptions.hold(connection, claimed.id)
+    if found is not None:
+        stored = entitlements.to_store(found, claimed.subscription.license_arn)
+        told = {"entitlements": stored, "entitlements_read_at": asked_at, "review_failures": 0}
+        connection.execute(update(Subscription).where(Subscription.id == claimed.id).values(told))
+    # Whoever has come since, or whatever has changed, has set another time: that review is still to be done.
+    done = update(Subscription).where(Subscription.id == claimed.id, Subscription.review_at == claimed.lease)
+    connection.execute(done.values(review_at=None))
+    return standing.recompute(connection, claimed.id)
+
+
+@transaction
+def _postpone(connection: Connection, claimed: Claimed) -> None:
+    failures = claimed.subscription.review_failures + 1
+    # Full jitter: those that failed together do not all come again together.
+    longest = min(FIRST_PAUSE_SECONDS * 2**failures, LONGEST_PAUSE_SECONDS)
+    pause = timedelta(seconds=random.uniform(FIRST_PAUSE_SECONDS, longest))  # noqa: S311
+    later = {"review_at": datetime.now(UTC) + pause, "review_failures": failures}
+    due = update(Subscription).where(Subscription.id == claimed.id, Subscription.review_at == claimed.lease)
+    connection.execute(due.values(later))

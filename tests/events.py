@@ -1,0 +1,81 @@
+"""Makes what comes out of the events' queue, in the shapes that AWS's documentation shows."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from app.services import notices
+from app.services.notices import Notice
+from tests.factories import CODE
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+ACCOUNT = "012345678901"
+LICENSE = "l-0123456789abcdef"
+AGREEMENT = "agmt-4mwg1nevbokzw95eca5797ixs"
+CUSTOMER = "ifAMPLE1234"
+
+
+def at(minutes: float) -> datetime:
+    """Return so many minutes after noon."""
+    return NOON + timedelta(minutes=minutes)
+
+
+def eventbridge(kind: str, happened_at: datetime = NOON, **about: Any) -> dict[str, Any]:
+    """Return an event as EventBridge puts it into a queue.
+
+    `about`: agreement, license, code, account, status, previous, ends (ISO 8601), id; those that are None are left out.
+    """
+    values: dict[str, Any] = {"agreement": AGREEMENT, "account": ACCOUNT, "id": str(uuid4()), **about}
+    agreement = {
+        "id": values["agreement"],
+        "status": values.get("status"),
+        "previousAgreementId": values.get("previous"),
+        "intent": "RENEW" if values.get("previous") else None,
+        "endTime": values.get("ends"),
+    }
+    detail: dict[str, Any] = {
+        "requestId": str(uuid4()),
+        "catalog": "AWSMarketplace",
+        "agreement": {name: value for name, value in agreement.items() if value},
+        "acceptor": {"accountId": values["account"]},
+        "proposer": {"accountId": "123456789012"},
+        "offer": {"id": "offer-1234567890123"},
+    }
+    if kind.startswith("License"):
+        detail["product"] = {"code": values.get("code", CODE), "id": "prod-qtwveEXAMPLE"}
+        license_id = values.get("license", LICENSE)
+        detail["license"] = {"arn": f"aws:license-manager:us-east-1:123456789012:{license_id}"}
+    return {
+        "version": "0",
+        "id": values["id"],
+        "detail-type": kind,
+        "source": "aws.agreement-marketplace",
+        "account": "123456789012",
+        "time": happened_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": "us-east-1",
+        "resources": [f"arn:aws:aws-marketplace::aws:agreement:{values['agreement']}"],
+        "detail": detail,
+    }
+
+
+def sns(action: str, happened_at: datetime = NOON, **about: Any) -> dict[str, Any]:
+    """Return a notification in the envelope that SNS puts around it; `about`: customer, code, id, trial."""
+    topic = "entitlement" if action.startswith("entitlement") else "subscription"
+    code = about.get("code", CODE)
+    message = {"action": action, "customer-identifier": about.get("customer", CUSTOMER), "product-code": code}
+    if action.startswith("subscribe"):
+        message |= {"offer-identifier": "offer-abcexample123", "isFreeTrialTermPresent": about.get("trial", "false")}
+    return {
+        "Type": "Notification",
+        "MessageId": about.get("id") or str(uuid4()),
+        "TopicArn": f"arn:aws:sns:us-east-1:287250355862:aws-mp-{topic}-notification-{code}",
+        "Message": json.dumps(message),
+        "Timestamp": happened_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "SignatureVersion": "1",
+    }
+
+
+def notice(body: dict[str, Any]) -> Notice:
+    """Return what a message with that body says."""
+    return notices.parse(json.dumps(body), message_id="of-the-queue", sent_at=NOON)

@@ -1,0 +1,63 @@
+"""The events' queue as a test sees it: puts messages in, and looks at what is left."""
+
+import json
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from app.sandbox.server import Sandbox
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+
+class Mailbox:
+    """The sandbox's queue and its dead letters, over real HTTP."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.url = sandbox.queue_url
+        self._sqs: SQSClient = boto3.client(
+            "sqs",
+            endpoint_url=sandbox.aws_url,
+            region_name="us-east-1",
+            aws_access_key_id="sandbox",
+            aws_secret_access_key="sandbox",
+        )
+
+    def put(self, *bodies: dict[str, Any] | str) -> None:
+        """Put messages into the queue."""
+        for body in bodies:
+            text = body if isinstance(body, str) else json.dumps(body)
+            self._sqs.send_message(QueueUrl=self.url, MessageBody=text)
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many messages are in the queue, and how many have been received and not deleted."""
+        found = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])["Attributes"]
+        return int(found["ApproximateNumberOfMessages"]), int(found["ApproximateNumberOfMessagesNotVisible"])
+
+    def dead_letters(self) -> list[tuple[str, str]]:
+        """Return the dead letters, each with the reason beside it."""
+        answer = self._sqs.receive_message(
+            QueueUrl=f"{self.url}-dead-letters", MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        )
+        return [
+            (found["Body"], found["MessageAttributes"]["Reason"]["StringValue"]) for found in answer.get("Messages", [])
+        ]
+
+    def received_beside(self, work: Future[bool], count: int) -> int:
+        """Return how many messages somebody else gets while the work is under way, once it has so many of them."""
+        while self.counts()[1] < count and not work.done():
+            pass
+        received = 0
+        while not work.done():
+            received += len(self._sqs.receive_message(QueueUrl=self.url, VisibilityTimeout=0).get("Messages", []))
+        return received
+
+    def without_dead_letters(self) -> None:
+        """Let the queue have no dead-letter queue."""
+        self._sqs.set_queue_attributes(QueueUrl=self.url, Attributes={"RedrivePolicy": ""})
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._sqs.close()

@@ -1,0 +1,331 @@
+"""Events: kept whole, applied once, joined with the right subscription whichever came first, or left to a person."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from app.models import EarlierKey, Event, Registration, Subscription
+from app.services import events, registrations, reviews, subscriptions
+from app.services.events import Applied
+from tests import factories
+from tests.events import ACCOUNT, AGREEMENT, CUSTOMER, LICENSE, NOON, at, eventbridge, notice, sns
+from tests.factories import CODE
+from tests.stored import stored
+
+CREATED, ENDED = "Purchase Agreement Created - Proposer", "Purchase Agreement Ended - Proposer"
+UPDATED, DEPROVISIONED = "License Updated - Manufacturer", "License Deprovisioned - Manufacturer"
+ARN = f"arn:aws:license-manager::294406891311:license:{LICENSE}"
+
+
+def tell(app: Flask, *bodies: dict[str, Any]) -> list[Applied | None]:
+    """Let the notifications arrive in this order."""
+    with app.app_context():
+        return [events.receive(notice(body)) for body in bodies]
+
+
+def land(app: Flask, **names: Any) -> UUID:
+    """Let a buyer arrive, and the worker see to it."""
+    with app.app_context():
+        subscription_id = subscriptions.arrive(factories.arrival(**names))
+        while reviews.review_next() is not None:
+            pass
+    return subscription_id
+
+
+def sign_up(app: Flask, company: str, **names: Any) -> None:
+    """Let a buyer send the form."""
+    with app.app_context():
+        registrations.complete(factories.arrived(**names), factories.answers(company=company))
+
+
+def the_subscription(app: Flask) -> Subscription:
+    [subscription] = stored(app, Subscription)
+    return subscription
+
+
+def test_an_event_before_the_buyer_makes_the_subscription_and_the_landing_finds_it(app: Flask) -> None:
+    tell(app, eventbridge(UPDATED))
+    known = the_subscription(app)
+
+    landed = land(app)
+
+    assert (known.status, known.status_since, known.last_seen_at) == ("active", NOON, None)
+    assert (known.purchase_key, known.product_code, known.customer_aws_account_id) == (LICENSE, CODE, ACCOUNT)
+    now = the_subscription(app)
+    assert (now.id, now.status) == (landed, "active") == (known.id, known.status)
+    assert now.license_arn == ARN
+    assert now.last_seen_at
+
+
+def test_an_event_after_the_buyer_activates_what_they_landed_with_however_it_spells_the_license(app: Flask) -> None:
+    landed = land(app)
+
+    [applied] = tell(app, eventbridge(UPDATED))
+
+    assert applied
+    assert (applied.outcome, applied.changes[0].status) == ("applied", "active")
+    now = the_subscription(app)
+    assert (now.id, now.status, now.license_arn) == (landed, "active", ARN)
+
+
+def test_a_second_delivery_is_success_and_changes_nothing(app: Flask) -> None:
+    body = eventbridge(UPDATED)
+
+    first, second = tell(app, body, body)
+
+    assert first
+    assert second is None
+    assert len(stored(app, Event)) == 1
+
+
+def test_an_event_is_kept_whole_with_what_it_did(app: Flask) -> None:
+    body = sns("subscribe-success", at(3), trial="true")
+
+    tell(app, body)
+
+    [event] = stored(app, Event)
+    assert (event.aws_id, event.body) == (body["MessageId"], body)
+    assert (event.channel, event.kind, event.happened_at) == ("sns", "subscribe-success", at(3))
+    assert (event.outcome, event.status_after, event.subscription_id) == ("applied", "active", the_subscription(app).id)
+    assert the_subscription(app).free_trial is True
+
+
+def test_an_agreements_event_waits_for_whoever_tells_whose_it_is(app: Flask) -> None:
+    [waiting] = tell(app, eventbridge(ENDED, at(5), status="CANCELLED"))
+    [applied] = tell(app, eventbridge(UPDATED, at(1)))
+
+    assert waiting
+    assert (waiting.outcome, waiting.changes) == ("waiting", [])
+    assert applied
+    assert [change.status for change in applied.changes] == ["active", "ending"]
+    assert (the_subscription(app).status, the_subscription(app).status_since) == ("ending", at(5))
+    assert {event.outcome for event in stored(app, Event)} == {"applied"}
+
+
+def test_an_agreements_event_waits_for_the_buyer_to_land(app: Flask) -> None:
+    tell(app, eventbridge(ENDED, at(5), status="CANCELLED"))
+
+    land(app)
+
+    assert (the_subscription(app).status, the_subscription(app).status_since) == ("ending", at(5))
+
+
+def test_an_event_of_a_product_that_is_not_ours_is_kept_and_does_nothing_until_it_is(
+    app: Flask, environment: pytest.MonkeyPatch
+) -> None:
+    [applied] = tell(app, eventbridge(UPDATED, code="somebodyelses"))
+
+    assert applied
+    assert applied.outcome == "not_ours"
+    assert stored(app, Subscription) == []
+    [event] = stored(app, Event)
+    app.extensions["products"]["somebodyelses"] = app.extensions["products"][CODE]
+    with app.app_context():
+        replayed = events.replay(event.id)
+    assert replayed
+    assert replayed.outcome == "applied"
+    assert the_subscription(app).product_code == "somebodyelses"
+
+
+def test_an_event_that_may_be_about_several_does_nothing_and_is_left_to_a_person(app: Flask) -> None:
+    first = land(app, license_arn="l-1", customer_identifier=CUSTOMER, agreement_id="agmt-1")
+    second = land(app, license_arn="l-2", customer_identifier=CUSTOMER, agreement_id="agmt-2")
+
+    [applied] = tell(app, sns("unsubscribe-success"))
+
+    assert applied
+    assert (applied.outcome, applied.changes) == ("ambiguous", [])
+    assert {row.id: row.status for row in stored(app, Subscription)} == {first: "pending", second: "pending"}
+    with app.app_context():
+        decided = events.replay(applied.event_id, second)
+    assert decided
+    assert decided.outcome == "applied"
+    assert {row.id: row.status for row in stored(app, Subscription)} == {first: "pending", second: "ended"}
+
+
+def test_a_person_may_decide_again_and_what_was_decided_stands_until_then(app: Flask) -> None:
+    first = land(app, license_arn="l-1", customer_identifier=CUSTOMER, agreement_id="agmt-1")
+    second = land(app, license_arn="l-2", customer_identifier=CUSTOMER, agreement_id="agmt-2")
+    [applied] = tell(app, sns("unsubscribe-success"))
+    assert applied
+
+    with app.app_context():
+        events.replay(applied.event_id, first)
+        events.replay(applied.event_id)
+        stands = {row.id: row.status for row in stored(app, Subscription)}
+        events.replay(applied.event_id, second)
+
+    assert stands == {first: "ended", second: "pending"}
+    assert {row.id: row.status for row in stored(app, Subscription)} == {first: "pending", second: "ended"}
+    assert [(event.outcome, event.subscription_id) for event in stored(app, Event)] == [("applied", second)]
+
+
+def test_an_event_is_not_given_to_a_subscription_that_does_not_exist(app: Flask) -> None:
+    [applied] = tell(app, sns("subscribe-success"))
+    assert applied
+
+    with app.app_context():
+        assert events.replay(applied.event_id, UUID(int=7)) is None
+
+    assert the_subscription(app).status == "active"
+
+
+@pytest.mark.parametrize("last", [0, 1, 2, 3])
+def test_a_license_that_lasts_through_a_renewal_and_is_then_replaced_is_never_taken_back(app: Flask, last: int) -> None:
+    told = [
+        eventbridge(UPDATED, at(0), agreement="agmt-a", license="l-1"),
+        eventbridge(UPDATED, at(2), agreement="agmt-b", license="l-1"),
+        eventbridge(CREATED, at(3), agreement="agmt-c", previous="agmt-b"),
+        eventbridge(UPDATED, at(4), agreement="agmt-c", license="l-2"),
+    ]
+
+    tell(app, *told[:last], *told[last + 1 :], told[last])
+
+    assert (the_subscription(app).purchase_key, the_subscription(app).agreement_id) == ("l-2", "agmt-c")
+
+
+def test_an_agreement_about_two_licenses_ends_neither(app: Flask) -> None:
+    tell(app, eventbridge(UPDATED, at(0), license="l-1"), eventbridge(UPDATED, at(0), license="l-2"))
+
+    [applied] = tell(app, eventbridge(ENDED, at(1), status="CANCELLED"))
+
+    assert applied
+    assert applied.outcome == "ambiguous"
+    assert {row.status for row in stored(app, Subscription)} == {"active"}
+
+
+def test_an_event_that_names_nobody_is_left_to_a_person(app: Flask) -> None:
+    [applied] = tell(app, sns("subscribe-success", customer=None))
+
+    assert applied
+    assert applied.outcome == "ambiguous"
+    assert stored(app, Subscription) == []
+
+
+def test_a_kind_of_event_that_nobody_foresaw_is_kept(app: Flask) -> None:
+    land(app)
+
+    [applied] = tell(app, eventbridge("Purchase Agreement Ending - Manufacturer"))
+
+    assert applied
+    assert applied.outcome == "noted"
+    assert the_subscription(app).status == "pending"
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)])
+def test_a_renewal_with_another_license_stays_the_subscription_in_whatever_order_it_is_told(
+    app: Flask, order: tuple[int, ...]
+) -> None:
+    told = [
+        eventbridge(UPDATED, at(0)),
+        eventbridge(CREATED, at(1), agreement="agmt-b", previous=AGREEMENT),
+        eventbridge(UPDATED, at(2), agreement="agmt-b", license="l-b"),
+    ]
+    sign_up(app, "Before")
+
+    tell(app, *(told[place] for place in order))
+    tell(app, eventbridge(ENDED, at(3), status="EXPIRED"), eventbridge(DEPROVISIONED, at(4)))
+
+    now = the_subscription(app)
+    assert (now.status, now.status_since) == ("active", at(0))
+    assert (now.purchase_key, now.agreement_id) == ("l-b", "agmt-b")
+    assert [key.purchase_key for key in stored(app, EarlierKey)] == [LICENSE]
+    assert [registration.subscription_id for registration in stored(app, Registration)] == [now.id]
+
+
+def test_whoever_lands_with_the_license_before_a_renewal_comes_to_the_renewed_subscription(app: Flask) -> None:
+    tell(
+        app,
+        eventbridge(UPDATED, at(0)),
+        eventbridge(CREATED, at(1), agreement="agmt-b", previous=AGREEMENT),
+        eventbridge(UPDATED, at(2), agreement="agmt-b", license="l-b"),
+    )
+
+    landed = land(app, license_arn=ARN)
+
+    now = the_subscription(app)
+    assert (now.id, now.purchase_key, now.agreement_id) == (landed, "l-b", "agmt-b")
+    assert str(now.license_arn).endswith("l-b")
+
+
+def test_two_subscriptions_that_turn_out_to_be_one_keep_the_latest_answers(app: Flask) -> None:
+    sign_up(app, "Before")
+    sign_up(app, "After", license_arn="arn:aws:license-manager::294406891311:license:l-b", agreement_id="agmt-b")
+
+    tell(app, eventbridge(CREATED, agreement="agmt-b", previous=AGREEMENT))
+
+    [registration] = stored(app, Registration)
+    assert (registration.company, registration.subscription_id) == ("After", the_subscription(app).id)
+    assert the_subscription(app).purchase_key == "l-b"
+
+
+@pytest.mark.parametrize("agreement_id", [AGREEMENT, None])
+@pytest.mark.parametrize("first", ["landing", "event"])
+def test_a_landing_without_a_license_is_joined_with_the_license_that_events_tell_of(
+    app: Flask, agreement_id: str | None, first: str
+) -> None:
+    if first == "landing":
+        land(app, license_arn=None, agreement_id=agreement_id)
+
+    tell(app, eventbridge(UPDATED))
+    land(app, license_arn=None, agreement_id=agreement_id)
+
+    now = the_subscription(app)
+    assert (now.purchase_key, now.status, now.agreement_id) == (LICENSE, "active", AGREEMENT)
+
+
+def test_a_second_agreement_of_the_same_account_is_another_subscription(app: Flask) -> None:
+    tell(
+        app,
+        eventbridge(UPDATED, license="l-1", agreement="agmt-1"),
+        eventbridge(UPDATED, license="l-2", agreement="agmt-2"),
+    )
+    tell(app, eventbridge(DEPROVISIONED, at(1), license="l-1", agreement="agmt-1"))
+
+    assert {row.purchase_key: row.status for row in stored(app, Subscription)} == {"l-1": "ended", "l-2": "active"}
+
+
+def test_a_payment_that_fails_after_the_landing_is_known(app: Flask) -> None:
+    land(app, license_arn=None, agreement_id=None, customer_identifier=CUSTOMER)
+
+    tell(app, sns("subscribe-fail"))
+
+    assert the_subscription(app).status == "failed"
+
+
+def test_an_old_listings_customer_who_comes_back_is_active_again(app: Flask) -> None:
+    land(app, license_arn=None, agreement_id=None, customer_identifier=CUSTOMER)
+
+    tell(app, sns("subscribe-success", at(2)), sns("unsubscribe-success", at(1)), sns("subscribe-success", at(0)))
+    land(app, license_arn=None, agreement_id=None, customer_identifier=CUSTOMER)
+
+    assert (the_subscription(app).status, the_subscription(app).status_since) == ("active", at(2))
+
+
+def test_an_old_listing_that_gains_licenses_goes_on_hearing_of_its_customers_by_sns(app: Flask) -> None:
+    tell(app, sns("subscribe-success", at(0)))
+    land(app, customer_identifier=CUSTOMER)
+
+    tell(app, sns("unsubscribe-success", at(1)))
+
+    assert (the_subscription(app).status, the_subscription(app).purchase_key) == ("ended", LICENSE)
+
+
+def test_there_is_nothing_to_replay_of_an_event_that_nobody_has(app: Flask) -> None:
+    with app.app_context():
+        assert events.replay(UUID(int=7)) is None
+
+
+def test_a_replay_of_what_was_applied_changes_nothing(app: Flask) -> None:
+    [applied] = tell(app, eventbridge(UPDATED))
+    before = the_subscription(app)
+
+    with app.app_context():
+        replayed = events.replay(applied.event_id if applied else UUID(int=0))
+
+    assert replayed
+    assert (replayed.outcome, replayed.changes) == ("noted", [])
+    assert (the_subscription(app).status, the_subscription(app).status_since) == (before.status, before.status_since)
+    assert [(event.outcome, event.status_after) for event in stored(app, Event)] == [("applied", "active")]
