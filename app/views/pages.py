@@ -1,12 +1,14 @@
 """What every template can use: the stylesheet's address, the products, and identifiers written for people."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 
 from flask import Flask, url_for
 
 from app import products
+from app.aws.entitlements import Value
 from app.services import privacy
 
 
@@ -16,7 +18,8 @@ def init_app(app: Flask) -> None:
     folder = Path(str(app.static_folder))
     versions = {path.name: sha256(path.read_bytes()).hexdigest()[:12] for path in folder.iterdir()}
     app.jinja_env.globals["static_url"] = lambda name: url_for("static", filename=name, v=versions[name])
-    app.jinja_env.filters.update(masked=masked, masked_email=privacy.masked_email, day=day)
+    app.jinja_env.filters.update(masked=masked, masked_email=privacy.masked_email)
+    app.jinja_env.filters.update(day=day, clock=clock, printable=printable, quantity=quantity)
     app.context_processor(lambda: {"products": products.current().values()})
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
@@ -30,4 +33,25 @@ def masked(identifier: str) -> str:
 
 def day(moment: datetime) -> str:
     """Return the moment's day in UTC, as in 3 November 2026."""
+    moment = moment.astimezone(UTC)
     return f"{moment.day} {moment:%B %Y}"
+
+
+def clock(moment: datetime) -> str:
+    """Return the moment's time of day, as in 14:05 UTC."""
+    return f"{moment.astimezone(UTC):%H:%M} UTC"
+
+
+def quantity(value: Value | None) -> str:
+    """Return how much of a dimension a contract covers, as in Yes, or in 12,500.5; empty where AWS did not say."""
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    if isinstance(value, int | float):
+        # As AWS wrote it: a float's own way would be 1e+16.
+        return f"{Decimal(str(value)):,f}".removesuffix(".0")
+    return printable(value or "")
+
+
+def printable(text: str) -> str:
+    """Return the text without what no HTML can hold."""
+    return "".join(filter(str.isprintable, text))

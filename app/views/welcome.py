@@ -1,10 +1,15 @@
-"""The page after the sign-up: what was registered, what happens next, and the way into the product."""
+"""The page after the sign-up: what was registered, where the subscription stands, and the way into the product."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from flask import Blueprint, make_response, redirect, render_template, url_for
 from werkzeug import Response
 
-from app.models import Registration
-from app.services import parking, registrations, subscriptions
+from app import security
+from app.models import Registration, Subscription
+from app.services import entitlements, landings, parking, registrations, reviews, subscriptions
+from app.services.entitlements import Held
 from app.services.landings import Arrived
 from app.services.parking import Parked
 from app.views import visit
@@ -12,14 +17,40 @@ from app.views.visit import Visit
 
 blueprint = Blueprint("welcome", __name__)
 
-REFRESH_SECONDS = 5
+# How often the page looks again, by how long its buyer has waited. After that a tab left open asks no more: a little
+# before its session ends, so that it still says what was registered.
+PAUSES = ((timedelta(minutes=10), 5), (timedelta(hours=security.SESSION_HOURS - 1), 60))
+
+
+@dataclass(frozen=True)
+class Cover:
+    """What a contract's buyer is entitled to at that moment, as far as AWS has told."""
+
+    held: list[Held]
+    read_at: datetime | None
+    is_due: bool
+    at: datetime
+
+    @property
+    def holds(self) -> bool:
+        """Whether anything of it has not expired."""
+        return any(not held.expired(self.at) for held in self.held)
+
+    @property
+    def is_being_read(self) -> bool:
+        """Whether AWS is still to be asked; what holds already is told meanwhile."""
+        return not self.holds and (self.is_due or self.read_at is None)
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether everything has expired, as far as anybody knows."""
+        return bool(self.held) and not self.holds and not self.is_being_read
 
 
 @blueprint.get("/welcome")
-def welcome() -> Response | str:
+def welcome() -> Response:
     """Show a customer who has signed up where they stand."""
-    here = visit.current()
-    registration = registrations.of_purchase(here.purchase)
+    here, registration = registered()
     if registration is None:
         return redirect(url_for("signup.show"), 303)
     if isinstance(here.purchase, Parked):
@@ -27,22 +58,43 @@ def welcome() -> Response | str:
     return linked(here, here.purchase, registration)
 
 
-def linked(here: Visit, purchase: Arrived, registration: Registration) -> str:
-    """Return the page of a purchase that AWS has told us about."""
-    return render_template(
+def registered() -> tuple[Visit, Registration | None]:
+    """Return this browser's purchase and its registration, also where they have become another subscription's."""
+    here = visit.current()
+    registration = registrations.of_purchase(here.purchase)
+    found = here.purchase if registration else landings.found_again(here.purchase)
+    if found == here.purchase:
+        return here, registration
+    visit.begin(found)
+    return replace(here, purchase=found), registrations.of_purchase(found)
+
+
+def linked(here: Visit, purchase: Arrived, registration: Registration) -> Response:
+    """Return the page of a purchase that AWS has told us about; it looks again by itself while more is to come."""
+    now = datetime.now(UTC)
+    subscription = subscriptions.find(purchase.subscription_id) if purchase.subscription_id else None
+    cover = cover_of(subscription, now) if subscription else None
+    pause = pause_seconds(waits_since(registration, subscription, cover), now)
+    page = render_template(
         "welcome.html",
         visit=here,
         product=here.product,
         registration=registration,
-        subscription=subscriptions.find(purchase.subscription_id) if purchase.subscription_id else None,
+        subscription=subscription,
+        cover=cover,
+        is_trial=is_trial(subscription, here),
         in_full=visit.has_sent(registration),
+        pause=pause,
+        now=now,
     )
+    return looking_again(page, pause)
 
 
 def unlinked(here: Visit, purchase: Parked, registration: Registration) -> Response:
     """Return the page of a purchase that AWS has not told us about; it looks again by itself while there is hope."""
     token = parking.find(purchase.id)
     waits = token is not None and token.settled_at is None
+    pause = pause_seconds(registration.created_at if waits else None, datetime.now(UTC))
     page = render_template(
         "unlinked.html",
         visit=here,
@@ -50,6 +102,42 @@ def unlinked(here: Visit, purchase: Parked, registration: Registration) -> Respo
         registration=registration,
         in_full=visit.has_sent(registration),
         waits=waits,
+        pause=pause,
         fault=token.fault if token else None,
     )
-    return make_response(page, {"Refresh": str(REFRESH_SECONDS)} if waits else {})
+    return looking_again(page, pause)
+
+
+def cover_of(subscription: Subscription, now: datetime) -> Cover | None:
+    """Return what the subscription's contract covers; None where usage alone is paid for."""
+    if not reviews.has_contract(subscription.product_code):
+        return None
+    is_due = subscription.review_at is not None
+    return Cover(entitlements.of(subscription), subscription.entitlements_read_at, is_due, now)
+
+
+def is_trial(subscription: Subscription | None, here: Visit) -> bool:
+    """Return whether this is a free trial: as AWS's events say or, where they do not, as the browser said."""
+    if subscription and subscription.free_trial is not None:
+        return subscription.free_trial
+    return "free-trial" in {here.offer_type, subscription and subscription.offer_type}
+
+
+def waits_since(registration: Registration, subscription: Subscription | None, cover: Cover | None) -> datetime | None:
+    """Return since when the buyer has waited for something that this page would show; None where nothing is to come."""
+    if subscription is None or subscription.status == "pending":
+        return registration.created_at
+    if subscription.status != "active" or cover is None or not cover.is_being_read:
+        return None
+    moments = (registration.created_at, subscription.status_since, subscription.last_seen_at)
+    return max(moment for moment in moments if moment)
+
+
+def pause_seconds(since: datetime | None, now: datetime) -> int | None:
+    """Return after how many seconds the page looks again; None where it does not."""
+    return next((seconds for until, seconds in PAUSES if since and now - since < until), None)
+
+
+def looking_again(page: str, pause: int | None) -> Response:
+    """Return the page as one that the browser asks for again by itself, without JavaScript."""
+    return make_response(page, {"Refresh": str(pause)} if pause else {})

@@ -5,16 +5,37 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from app.sandbox.server import Sandbox
 from tests import factories
 from tests.conftest import migrate
 from tests.e2e import chromium, stage
-from tests.e2e.test_pages import DESK, PHONE, VISITS, Visit
+from tests.e2e.test_journey import register, set_up
+from tests.e2e.test_pages import DESK, PHONE, VISITS, Visit, signup, signup_filled_in
 
 IN_README = ("start", "signup_filled_in", "welcome", "expired", "product")
 SIZES: dict[str, ViewportSize] = {"desk": DESK, "phone": PHONE}
+
+
+def welcome_waiting(page: Page, sandbox: Sandbox) -> None:
+    signup(page, sandbox)
+    register(page)
+    page.get_by_text("You are registered").wait_for()
+
+
+def welcome(page: Page, sandbox: Sandbox) -> None:
+    """Wait with a contract's buyer until the page shows, by itself, what the contract covers."""
+    page.goto(sandbox.storefront_url)
+    page.get_by_role("link", name="Acme Ledger").first.click()
+    page.get_by_role("button", name="Subscribe").click()
+    set_up(page)
+    register(page)
+    sandbox.world.act(sandbox.world.purchases[0], "confirm")
+    page.get_by_role("row", name="seats").wait_for()
+
+
+EVERY: list[Visit] = [*VISITS, signup_filled_in, welcome_waiting, welcome]
 
 
 def take(browser: Browser, sandbox: Sandbox, visit: Visit, size: str, scheme: str, folder: Path) -> None:
@@ -36,11 +57,11 @@ def main(folder: Path, every: bool) -> None:
         migrate(database_url)
         environment = factories.environment(database_url, sandbox.aws_url)
         del environment["PRODUCT_CODE"]
-        environment["PRODUCTS_FILE"] = "app/sandbox/products.toml"
+        environment |= {"PRODUCTS_FILE": "app/sandbox/products.toml", "EVENTS_QUEUE_URL": sandbox.queue_url}
         browser = playwright.chromium.launch(**chromium.launch_options())  # type: ignore[arg-type]
         with stage.serving(environment) as url, stage.working(environment, subprocess.DEVNULL):
             sandbox.app_url = url
-            for visit in VISITS:
+            for visit in EVERY:
                 if every or visit.__name__ in IN_README:
                     for size, scheme in sizes:
                         take(browser, sandbox, visit, size, scheme, folder)

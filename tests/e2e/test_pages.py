@@ -1,14 +1,20 @@
 """Every page a buyer can meet, judged by axe (WCAG 2.2 AA) and by its width on a phone."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, ViewportSize
+from flask.testing import FlaskClient
+from playwright.sync_api import Page, Route, ViewportSize
 
 from app.sandbox.faults import Faults
 from app.sandbox.server import Sandbox
+from tests import factories
 from tests.e2e.test_journey import buy, fill_in, lose_the_token, register, set_up
+from tests.views import buyers
+from tests.views.buyers import Buyer
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -53,12 +59,6 @@ def signup_with_errors(page: Page, sandbox: Sandbox) -> None:
 def signup_filled_in(page: Page, sandbox: Sandbox) -> None:
     signup(page, sandbox)
     fill_in(page)
-
-
-def welcome(page: Page, sandbox: Sandbox) -> None:
-    signup(page, sandbox)
-    register(page)
-    page.get_by_text("You are registered").wait_for()
 
 
 def parked(page: Page, sandbox: Sandbox) -> None:
@@ -107,9 +107,7 @@ def meeting(fault: str, value: object = True) -> Visit:
 VISITS: list[Visit] = [
     start,
     signup,
-    signup_filled_in,
     signup_with_errors,
-    welcome,
     parked,
     unlinked,
     died,
@@ -124,6 +122,19 @@ VISITS: list[Visit] = [
 ]
 
 
+# What is on the subscription's row in each state that its welcome page tells of.
+OVER, HELD = buyers.OVER, {**buyers.SEATS, "expires_at": None}
+STATES: dict[str, dict[str, Any]] = {
+    "You are registered": {"status": "pending"},
+    "Your free trial is active": {"status": "active", "free_trial": True, "entitlements": [HELD, OVER]},
+    "We are reading": {"free_trial": False, "entitlements": None, "review_at": datetime.now(UTC)},
+    "lists no entitlements": {"entitlements": [], "review_at": None},
+    "Your contract has expired": {"entitlements": [OVER]},
+    "Your subscription is ending": {"status": "ending"},
+    "Your purchase is not confirmed": {"status": "failed"},
+}
+
+
 @pytest.mark.parametrize("visit", VISITS, ids=lambda visit: visit.__name__)
 def test_a_page_is_accessible_and_fits_a_phone_in_light_and_dark(
     auditor: Page, marketplace: Sandbox, visit: Visit
@@ -132,11 +143,43 @@ def test_a_page_is_accessible_and_fits_a_phone_in_light_and_dark(
 
     visit(auditor, marketplace)
 
-    judge(auditor, {"type": "tag", "values": RULES})
-    # The dark scheme changes nothing but colours.
-    auditor.emulate_media(color_scheme="dark")
-    judge(auditor, {"type": "rule", "values": ["color-contrast"]})
-    assert auditor.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    judge_in_both_schemes(auditor)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_welcome_page_is_accessible_in_every_state(
+    environment: pytest.MonkeyPatch, auditor: Page, request: pytest.FixtureRequest, sandbox: Sandbox
+) -> None:
+    environment.setenv("PRODUCT_PRICING", "contract")
+    client: FlaskClient = request.getfixturevalue("client")
+    purchase = sandbox.world.buy(factories.order())
+    buyers.register(client, sandbox.world.mint(purchase))
+    buyer = Buyer(client, purchase)
+    auditor.set_viewport_size(PHONE)
+    auditor.route("**/*", lambda route: answer(route, client))
+
+    for words, values in STATES.items():
+        buyer.has(entitlements_read_at=datetime.now(UTC), **values)
+        auditor.goto("http://localhost/welcome")
+
+        assert auditor.get_by_text(words).count() > 0, words
+        judge_in_both_schemes(auditor)
+
+
+def answer(route: Route, client: FlaskClient) -> None:
+    """Let the application in this process answer; the page does not look again while it is judged."""
+    with client.get(route.request.url) as response:
+        response.headers.pop("Refresh", None)
+        route.fulfill(status=response.status_code, headers=dict(response.headers), body=response.data)
+
+
+def judge_in_both_schemes(page: Page) -> None:
+    """Judge the page in light and, where nothing but the colours differs, in dark; and its width."""
+    page.emulate_media(color_scheme="light")
+    judge(page, {"type": "tag", "values": RULES})
+    page.emulate_media(color_scheme="dark")
+    judge(page, {"type": "rule", "values": ["color-contrast"]})
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
 def judge(page: Page, rules: dict[str, object]) -> None:

@@ -1,33 +1,28 @@
-"""The welcome page: what was registered, what happens next, and the way in."""
+"""The welcome page: what was registered, where the subscription stands at this moment, and the way in."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from flask import Flask, render_template
 from flask.testing import FlaskClient
-from sqlalchemy import text
 
-from app import database, products
+from app import products
 from app.models import Registration
+from app.sandbox.faults import Faults
 from app.sandbox.purchases import Order
 from app.sandbox.server import Sandbox
+from app.services import events
 from app.views.visit import Visit
 from tests import factories
-from tests.factories import ANSWERS, CODE, TOKEN
-from tests.pages import check_page, csrf_token
+from tests.events import notice, sns
+from tests.factories import CODE, TOKEN
+from tests.pages import check_page
+from tests.views.buyers import DEPROVISIONED, ENDED, NOW, UPDATED, Buyer, register
 
+WAITING = "We are waiting for AWS Marketplace to confirm your subscription."
 
-def register(client: FlaskClient, token: str) -> None:
-    client.post("/", data={TOKEN: token})
-    client.post("/signup", data={**ANSWERS, "csrf_token": csrf_token(client.get("/signup").text)})
-
-
-def standing(app: Flask, client: FlaskClient, sandbox: Sandbox, status: str) -> str:
-    """Return the welcome page of a customer who has registered and whose subscription has that status."""
-    register(client, factories.token(sandbox))
-    with app.app_context(), database.current().writing.begin() as connection:
-        connection.execute(text("UPDATE subscriptions SET status = :status"), {"status": status})
-    return " ".join(client.get("/welcome").text.split())
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def test_the_buyer_sees_what_was_registered_and_what_happens_next(client: FlaskClient, sandbox: Sandbox) -> None:
@@ -41,7 +36,7 @@ def test_the_buyer_sees_what_was_registered_and_what_happens_next(client: FlaskC
     assert "ada@gmail.com" in page
     assert "•••• •••• 8901" in page
     assert str(purchase.agreement_id) in page
-    assert "as soon as AWS Marketplace confirms the subscription" in page
+    assert WAITING in page
     assert "https://app.acme.example/login" in page
     assert "help@acme.example" in page
 
@@ -49,7 +44,7 @@ def test_the_buyer_sees_what_was_registered_and_what_happens_next(client: FlaskC
 def test_another_browser_with_the_same_purchase_does_not_see_the_persons_details(
     client: FlaskClient, sandbox: Sandbox
 ) -> None:
-    purchase = sandbox.world.buy(Order(product_code=CODE))
+    purchase = sandbox.world.buy(factories.order())
     register(client, sandbox.world.mint(purchase))
 
     colleague = client.application.test_client()
@@ -63,7 +58,7 @@ def test_another_browser_with_the_same_purchase_does_not_see_the_persons_details
 
 
 def test_a_buyer_who_has_not_registered_is_sent_to_the_form(client: FlaskClient, sandbox: Sandbox) -> None:
-    client.post("/", data={TOKEN: sandbox.world.mint(sandbox.world.buy(Order(product_code=CODE)))})
+    client.post("/", data={TOKEN: factories.token(sandbox)})
 
     assert client.get("/welcome").location == "/signup"
 
@@ -75,52 +70,150 @@ def test_a_browser_without_a_purchase_is_told_what_to_do(client: FlaskClient) ->
     assert "Manage subscriptions" in page.text
 
 
+@on_sqlite
+@pytest.mark.parametrize(("hours", "pause"), [(0, "5"), (0.16, "5"), (0.17, "60"), (22.9, "60"), (23, None)])
+def test_who_waits_for_aws_is_told_so_and_the_page_looks_again_ever_more_rarely(
+    clock: time_machine.Traveller, buyer: Buyer, hours: float, pause: str | None
+) -> None:
+    clock.shift(timedelta(hours=hours))
+
+    page = buyer.sees()
+
+    assert WAITING in page
+    assert "There is nothing more for you to do." in page
+    assert "If it takes longer than an hour, write to help@acme.example" in page
+    assert buyer.refresh == pause
+    assert ("it looks again by itself" in page) is bool(pause)
+    assert ("looks by itself: look again." in page) is (pause is None)
+
+
+@on_sqlite
+def test_who_waits_for_a_slow_aws_has_a_page_that_looks_again_more_rarely(
+    clock: time_machine.Traveller, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    sandbox.world.faults = Faults(aws_down=True)
+    register(client, factories.token(sandbox))
+
+    young = client.get("/welcome")
+    clock.shift(timedelta(minutes=10))
+    older = client.get("/welcome")
+
+    assert "We have your registration" in older.text
+    assert [young.headers["Refresh"], older.headers["Refresh"]] == ["5", "60"]
+
+
+def test_an_active_subscription_is_told_with_its_first_day(buyer: Buyer) -> None:
+    buyer.is_told(UPDATED)
+
+    page = buyer.sees()
+
+    assert "Your subscription is active" in page
+    assert "Active since 3 November 2026." in page
+    assert "free trial" not in page.lower()
+    assert "covers" not in page
+    assert buyer.refresh is None
+
+
+@on_sqlite
+@pytest.mark.parametrize("free_trial", [True, False, None])
+@pytest.mark.parametrize("said", [{}, {"x-amzn-marketplace-offer-type": "free-trial"}])
+def test_a_free_trial_is_told_as_aws_says_it_and_else_as_the_browser_did(
+    client: FlaskClient, sandbox: Sandbox, free_trial: bool | None, said: dict[str, str]
+) -> None:
+    purchase = sandbox.world.buy(factories.order())
+    register(client, sandbox.world.mint(purchase), **said)
+    buyer = Buyer(client, purchase)
+    buyer.is_told(UPDATED)
+    buyer.has(free_trial=free_trial)
+
+    page = buyer.sees()
+
+    is_trial = bool(said) if free_trial is None else free_trial
+    assert ("Your free trial is active" in page) is is_trial
+    assert ("You are on a free trial." in page) is is_trial
+    assert ("Acme Insights Free trial" in page) is is_trial
+
+
+@on_sqlite
 @pytest.mark.parametrize(
-    ("status", "heading", "sentence"),
+    ("ends", "sentences"),
     [
-        ("pending", "You are registered", "as soon as AWS Marketplace confirms the subscription"),
-        ("active", "You are registered", "Your subscription is active."),
-        ("ending", "Your subscription is ending", "Your access goes on until the subscription ends."),
-        ("ended", "Your subscription has ended", "To come back, subscribe again on AWS Marketplace"),
-        ("failed", "Your purchase is not confirmed", "AWS Marketplace could not confirm your purchase"),
+        ("2026-12-01T18:30:00Z", ["It ends on 1 December 2026, at 18:30 UTC.", "Your access goes on until then."]),
+        ("2026-11-03T00:00:00Z", ["Its last day was 3 November 2026.", "Your access goes on for a short while"]),
+        (None, ["Your access goes on until the subscription ends"]),
     ],
 )
-def test_each_state_of_the_subscription_is_told_as_it_is(
-    app: Flask, client: FlaskClient, sandbox: Sandbox, status: str, heading: str, sentence: str
+def test_an_ending_subscription_is_told_with_its_last_day_and_how_to_stay(
+    buyer: Buyer, ends: str | None, sentences: list[str]
 ) -> None:
-    page = standing(app, client, sandbox, status)
+    buyer.is_told(UPDATED)
+    buyer.is_told(ENDED, NOW + timedelta(seconds=1), status="CANCELLED", ends=ends)
 
-    assert f"<h1>{heading}</h1>" in page
-    assert f"<title> {heading} – Acme Insights </title>" in page
-    assert sentence in page
+    page = buyer.sees()
+
+    assert "Your subscription is ending" in page
+    assert [sentence for sentence in [*sentences, "To stay, subscribe again"] if sentence not in page] == []
+    assert "subscribe again" in page
+    assert buyer.refresh is None
+
+
+@on_sqlite
+def test_an_ended_subscription_is_told_with_its_last_day_and_how_to_come_back(buyer: Buyer) -> None:
+    buyer.is_told(UPDATED, NOW - timedelta(days=30))
+    buyer.is_told(DEPROVISIONED)
+
+    page = buyer.sees()
+
+    assert "Your subscription has ended" in page
+    assert "It ended on 3 November 2026." in page
+    assert "Find Acme Insights and subscribe again." in page
+    assert buyer.refresh is None
+
+
+@on_sqlite
+def test_a_failed_purchase_is_told_what_to_do(
+    clock: time_machine.Traveller, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    purchase = sandbox.world.buy(Order(product_code=CODE, style="old"))
+    register(client, sandbox.world.mint(purchase))
+    with client.application.app_context():
+        events.receive(notice(sns("subscribe-fail", NOW, customer=purchase.customer_identifier)))
+
+    response = client.get("/welcome")
+
+    assert "Refresh" not in response.headers
+    assert "<h1>Your purchase is not confirmed</h1>" in response.text
+    assert "for example because the payment did not go through" in response.text
+    assert '<a href="https://console.aws.amazon.com/marketplace/">AWS Marketplace console</a>' in response.text
+    assert 'write to <a href="mailto:help@acme.example">' in response.text
+    assert 'class="button' not in response.text
+
+
+@on_sqlite
+@pytest.mark.parametrize("status", ["pending", "active", "ending", "ended", "failed"])
+def test_no_access_is_promised_where_none_begins_and_the_way_in_stays(buyer: Buyer, status: str) -> None:
+    buyer.has(status=status)
+
+    page = buyer.client.get("/welcome").text
+
+    goes_on = status in {"pending", "active"}
+    assert ('aria-label="Progress"' in page) is goes_on
+    assert ("You are registered" in page) is (status == "pending")
+    assert ("your access begins" in page) is (status == "pending")
+    assert ("Sign in to Acme Insights</a>" in page) is (status != "failed")
     assert "Juniper &amp; Lark" in page
 
 
-@pytest.mark.parametrize("status", ["ending", "ended", "failed"])
-def test_no_access_is_promised_where_none_begins(
-    app: Flask, client: FlaskClient, sandbox: Sandbox, status: str
-) -> None:
-    page = standing(app, client, sandbox, status)
+@on_sqlite
+def test_a_product_paid_by_use_has_no_entitlements_and_says_nothing_of_them(buyer: Buyer) -> None:
+    buyer.is_told(UPDATED)
+    buyer.holds()
 
-    assert "You are registered" not in page
-    assert "access begins" not in page
-    assert 'aria-label="Progress"' not in page
+    page = buyer.sees()
 
-
-@pytest.mark.parametrize("status", ["pending", "active", "ending", "ended"])
-def test_the_way_in_stays(app: Flask, client: FlaskClient, sandbox: Sandbox, status: str) -> None:
-    page = standing(app, client, sandbox, status)
-
-    assert '<a class="button" href="https://app.acme.example/login">' in page
-
-
-def test_a_failed_purchase_is_told_what_to_do(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
-    page = standing(app, client, sandbox, "failed")
-
-    assert "for example because the payment did not go through" in page
-    assert '<a href="https://console.aws.amazon.com/marketplace/">AWS Marketplace console</a>' in page
-    assert 'write to <a href="mailto:help@acme.example">' in page
-    assert 'class="button"' not in page
+    assert "Your subscription is active" in page
+    assert "entitlement" not in page.lower()
+    assert "contract" not in page.lower()
 
 
 def test_a_registration_whose_subscription_was_not_found_reads_as_pending(app: Flask) -> None:
@@ -136,4 +229,4 @@ def test_a_registration_whose_subscription_was_not_found_reads_as_pending(app: F
 
     check_page(page)
     assert "<h1>You are registered</h1>" in page
-    assert "as soon as AWS Marketplace confirms the subscription" in page
+    assert WAITING in page

@@ -1,0 +1,46 @@
+"""A browser whose session holds a subscription that has become part of another since."""
+
+from uuid import uuid4
+
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from app import database
+from app.models import Subscription
+from app.sandbox.server import Sandbox
+from tests import factories
+from tests.views.buyers import CREATED, UPDATED, Buyer, register
+
+
+def test_a_buyer_whose_purchase_became_part_of_another_subscription_still_finds_the_registration(
+    clock: time_machine.Traveller, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    buyer = Buyer(client, sandbox.world.buy(factories.order()))
+    buyer.is_told(UPDATED, agreement="agmt-before", license="l-before")
+    register(client, sandbox.world.mint(buyer.purchase))
+    known = subscription_ids(client.application)
+    buyer.is_told(CREATED, previous="agmt-before")
+
+    page = buyer.sees()
+
+    assert "Ada Lovelace" in page
+    [kept] = subscription_ids(client.application)
+    assert kept == known[0]
+    with client.session_transaction() as session:
+        assert session["SubscriptionId"] == kept
+    assert buyer.sees() == page
+
+
+def test_a_buyer_whose_purchase_is_known_no_more_is_sent_to_the_form(buyer: Buyer) -> None:
+    with buyer.client.session_transaction() as session:
+        session["SubscriptionId"] = str(uuid4())
+        session["LicenseArn"] = "arn:aws:license-manager::123456789012:license:l-another"
+
+    assert buyer.client.get("/welcome").location == "/signup"
+
+
+def subscription_ids(app: Flask) -> list[str]:
+    with app.app_context(), database.current().reading.connect() as connection:
+        return [str(found) for found in connection.execute(select(Subscription.id).order_by("id")).scalars()]
