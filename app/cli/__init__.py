@@ -9,6 +9,7 @@ from flask.cli import AppGroup
 COMMANDS = {
     "db": "app.cli.migrations",
     "doctor": "app.cli.doctor",
+    "events": "app.cli.events",
     "registrations": "app.cli.registrations",
     "resolve-customer": "app.cli.resolve_customer",
     "sandbox": "app.cli.sandbox",

@@ -8,6 +8,7 @@ from flask.cli import with_appcontext
 
 from app import database, products
 from app.aws import diagnosis
+from app.aws.diagnosis import EventsQueue, Rule
 from app.errors import (
     ApiDisabled,
     CredentialsRefused,
@@ -17,8 +18,13 @@ from app.errors import (
     PermissionDenied,
     Throttled,
 )
-from app.services import readiness
+from app.services import notices, readiness
 
+WITHOUT_EVENTS = (
+    "EVENTS_QUEUE_URL is not set: no subscription becomes active by itself. Deploy deploy/template.yaml and set it to "
+    "the stack's QueueUrl."
+)
+ATTACH = "Attach the policy of deploy/template.yaml, the stack's PolicyArn, to their role: it allows"
 ADVICE: dict[type[MarketplaceError], str] = {
     diagnosis.RoleRefused: "These credentials may not assume the role. Allow them sts:AssumeRole on "
     "MARKETPLACE_ROLE_ARN and name them in its trust policy, with MARKETPLACE_ROLE_EXTERNAL_ID if that asks for one.",
@@ -28,9 +34,19 @@ ADVICE: dict[type[MarketplaceError], str] = {
     PermissionDenied: "These credentials may not resolve registration tokens. Allow the IAM action "
     'aws-marketplace:ResolveCustomer on Resource "*".',
     ApiDisabled: "ResolveCustomer is disabled in this Region. Set AWS_REGION to another one, such as us-east-1.",
+    diagnosis.QueueMissing: "There is no queue at EVENTS_QUEUE_URL. Set it to the QueueUrl of the stack of "
+    "deploy/template.yaml, and compare the Region and the account in it.",
+    diagnosis.QueueDenied: f"These credentials may not read the queue at EVENTS_QUEUE_URL. {ATTACH} "
+    "sqs:GetQueueAttributes and what the worker needs. If it is attached, compare the account in the URL with theirs.",
+    diagnosis.DeadLettersMissing: "The queue's dead-letter queue does not exist, so a message that cannot be applied "
+    "comes back for two weeks and is lost then. Deploy deploy/template.yaml, which makes both.",
+    diagnosis.DeadLettersDenied: f"These credentials may not find the queue's dead-letter queue. {ATTACH} "
+    "sqs:GetQueueUrl and sqs:SendMessage on it.",
+    diagnosis.RulesDenied: f"These credentials may not look at the rules, which may be right all the same. {ATTACH} "
+    "events:ListRuleNamesByTarget, and events:DescribeRule on its own rule.",
     Throttled: "AWS asks for fewer calls. Run the doctor again in a minute.",
-    MarketplaceUnavailable: "AWS failed or could not be reached. Check AWS_REGION, every AWS_ENDPOINT_URL that is set, "
-    "and this machine's way to the internet.",
+    MarketplaceUnavailable: "AWS failed or could not be reached. Check AWS_REGION and EVENTS_QUEUE_URL, every "
+    "AWS_ENDPOINT_URL that is set, and this machine's way to the internet.",
     IncompleteAnswer: "What answered resolves a token that does not exist: it is not AWS. Unset AWS_ENDPOINT_URL and "
     "AWS_ENDPOINT_URL_MARKETPLACE_METERING.",
 }
@@ -40,21 +56,31 @@ ADVICE: dict[type[MarketplaceError], str] = {
 @click.pass_context
 @with_appcontext
 def command(ctx: click.Context) -> None:
-    """Check settings, products, database, AWS credentials and the permission to resolve."""
+    """Check settings, products, database, AWS credentials, the permission to resolve, and the way of the events."""
     passed = [_check(subject, check) for subject, check in CHECKS.items()]
     if not all(passed):
         ctx.exit(1)
 
 
+class Wanting(click.ClickException):
+    """Nothing is broken, but something is not set up that the seller will want."""
+
+
 def _check(subject: str, check: Callable[[], str]) -> bool:
+    word, finding = _found(check)
+    click.echo(f"{word:<5} {subject:<15}  {finding}")
+    return word != "FAIL"
+
+
+def _found(check: Callable[[], str]) -> tuple[str, str]:
     try:
-        finding, passed = check(), True
+        return "ok", check()
+    except Wanting as error:
+        return "warn", error.message
     except click.ClickException as error:
-        finding, passed = error.message, False
+        return "FAIL", error.message
     except MarketplaceError as error:
-        finding, passed = f"{ADVICE[type(error)]} ({error.code})", False
-    click.echo(f"{'ok' if passed else 'FAIL':<5} {subject:<15}  {finding}")
-    return passed
+        return "FAIL", f"{ADVICE[type(error)]} ({error.code})"
 
 
 def _settings() -> str:
@@ -85,10 +111,66 @@ def _resolve_customer() -> str:
     return f"Permitted at {url}. Whether this account published the product, only a real token shows."
 
 
+def _queue(otherwise: str) -> EventsQueue:
+    if not (url := diagnosis.queue_url()):
+        raise Wanting(otherwise)
+    return diagnosis.events_queue(url)
+
+
+def _events_queue() -> str:
+    queue = _queue(WITHOUT_EVENTS)
+    if queue.dead_letters is None:
+        raise click.ClickException(
+            f"{queue.arn} has no dead-letter queue, so a message that cannot be applied comes back until it is too old "
+            "and is lost then. Deploy deploy/template.yaml, or give the queue one."
+        )
+    return f"{queue.arn}; what cannot be applied goes to {diagnosis.find_dead_letters(queue.dead_letters)}"
+
+
+def _event_rules() -> str:
+    queue = _queue("They are looked at once EVENTS_QUEUE_URL is set.")
+    found = diagnosis.rules(queue)
+    topics = f"SNS topics of old listings: {', '.join(queue.topics)}." if queue.topics else ""
+    if not found and not topics:
+        raise click.ClickException(
+            f"No EventBridge rule in {queue.region} sends to the queue, and no SNS topic may. AWS Marketplace's events "
+            "come in us-east-1 alone: deploy deploy/template.yaml there, in the account that published the product."
+        )
+    if not found:
+        return f"{topics} There is no rule: a listing since June 2026 needs the one of deploy/template.yaml."
+    missing = _missing(queue, found)
+    if missing:
+        raise click.ClickException(f"These events do not come: {', '.join(missing)}. {_remedy(queue, found)}")
+    names = ", ".join(rule.name for rule in found)
+    return f"{names}: all {len(notices.KINDS)} kinds of events. {topics}".rstrip()
+
+
+def _missing(queue: EventsQueue, found: list[Rule]) -> list[str]:
+    working = [rule for rule in found if rule.enabled and queue.lets_in(rule)]
+    return sorted(kind for kind in notices.KINDS if not any(rule.matches(notices.SOURCE, kind) for rule in working))
+
+
+def _remedy(queue: EventsQueue, found: list[Rule]) -> str:
+    disabled = [
+        f"The rule {rule.name} is disabled: `aws events enable-rule --region {queue.region} --name {rule.name}`."
+        for rule in found
+        if not rule.enabled
+    ]
+    shut_out = [
+        f"The queue's policy does not let events.amazonaws.com send for {rule.arn}."
+        for rule in found
+        if not queue.lets_in(rule)
+    ]
+    otherwise = "Otherwise deploy" if disabled or shut_out else "Deploy"
+    return " ".join([*disabled, *shut_out, f"{otherwise} deploy/template.yaml, which has them all."])
+
+
 CHECKS = {
     "settings": _settings,
     "products": _products,
     "database": _database,
     "credentials": _credentials,
     "ResolveCustomer": _resolve_customer,
+    "events queue": _events_queue,
+    "event rules": _event_rules,
 }

@@ -1,11 +1,17 @@
 """flask subscriptions: lists and shows purchases, and tells where a customer is."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
 import click
 
-from app.cli import tables
+from app import products
+from app.cli import events, tables
 from app.cli.stored import with_database
 from app.models import STATUSES
-from app.services import reports
+from app.services import entitlements, event_reports, subscription_reports, subscriptions
+from app.services.entitlements import Held
+from app.services.reports import Row
 
 LISTED = (
     "id",
@@ -17,11 +23,17 @@ LISTED = (
     "company",
     "email",
 )
+UNREGISTERED = ("id", "age", "last_seen_at", "status", "product_code", "customer_aws_account_id", "agreement_id")
 NOT_SIGNED_UP = "\nThe buyer has not sent the sign-up form yet: there is no registration."
 ERASED = (
     '\nThe registration was erased; the purchase stays. A buyer who presses "Set up your account" again is asked to '
     "sign up again."
 )
+NEVER_CAME = (
+    '\nThe buyer has subscribed but has never pressed "Set up your account". AWS tells no address: write to whom your '
+    "sales team knows at that AWS account, and ask them to press it, on AWS Marketplace under Manage subscriptions."
+)
+NEVER_CAME_AND_OVER = '\nThe buyer never pressed "Set up your account", and the purchase is over: nothing to do.'
 
 
 @click.group("subscriptions")
@@ -33,13 +45,22 @@ def command() -> None:
 @click.option("--status", type=click.Choice(STATUSES), help="Only in this state.")
 @click.option("--product", metavar="CODE", help="Only of this product code.")
 @click.option("--account", metavar="ID", help="Only of this AWS account.")
+@click.option(
+    "--unregistered", is_flag=True, help="Only those that go on and that nobody signed up for, longest paying first."
+)
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many at the most.")
 @click.option("--json", "in_json", is_flag=True, help="Print a JSON array with every column.")
 @with_database
-def newest(status: str | None, product: str | None, account: str | None, limit: int, in_json: bool) -> None:
+def newest(
+    status: str | None, product: str | None, account: str | None, unregistered: bool, limit: int, in_json: bool
+) -> None:
     """List subscriptions, the newest first."""
-    found = reports.subscriptions(limit=limit + 1, status=status, product_code=product, account_id=account)
-    tables.echo(found, limit, LISTED, in_json=in_json)
+    wanted = subscription_reports.unregistered if unregistered else subscription_reports.newest
+    found = wanted(limit=limit + 1, status=status, product_code=product, account_id=account)
+    if unregistered:
+        now = datetime.now(UTC)
+        found = [_waiting(row, now, in_json=in_json) for row in found]
+    tables.echo(found, limit, UNREGISTERED if unregistered else LISTED, in_json=in_json)
 
 
 @command.command("show")
@@ -47,12 +68,12 @@ def newest(status: str | None, product: str | None, account: str | None, limit: 
 @click.option("--json", "in_json", is_flag=True, help="Print a JSON object; an array where several match.")
 @with_database
 def show(name: str, in_json: bool) -> None:
-    """Show a subscription and its registration.
+    """Show a subscription, its registration, its entitlements and its events.
 
-    ID is the subscription's id, license ARN, agreement id, AWS account id or customer identifier. Where several
-    match, they are listed.
+    ID is the subscription's id, license ARN or license id, agreement id, AWS account id or customer identifier; of a
+    license and an agreement, also one that was renewed since. Where several match, they are listed.
     """
-    match reports.subscriptions_known_as(name):
+    match subscription_reports.known_as(name):
         case []:
             raise click.ClickException(
                 f"No subscription has {name!r} as its id, license ARN, agreement id, AWS account id or customer "
@@ -60,8 +81,58 @@ def show(name: str, in_json: bool) -> None:
                 "Marketplace under Manage subscriptions."
             )
         case [only]:
-            click.echo(tables.as_json(only) if in_json else tables.sheet(only))
-            if only["registration_id"] is None and not in_json:
-                click.echo(ERASED if only["registration_erased_at"] else NOT_SIGNED_UP)
+            _echo(only, in_json=in_json)
         case several:
             tables.echo(several, len(several), LISTED, in_json=in_json)
+
+
+def _waiting(row: Row, now: datetime, *, in_json: bool) -> Row:
+    age = now - row["created_at"]
+    if in_json:
+        return {**row, "age": int(age.total_seconds())}
+    return {**row, "age": _in_words(age), "last_seen_at": row["last_seen_at"] or "never"}
+
+
+def _in_words(age: timedelta) -> str:
+    hours, rest = divmod(age.seconds, 3600)
+    if age.days:
+        return f"{age.days} d {hours} h"
+    return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min"
+
+
+def _echo(row: Row, *, in_json: bool) -> None:
+    now = datetime.now(UTC)
+    found = subscriptions.find(row["id"])
+    held = entitlements.of(found) if found else []
+    told = event_reports.of_subscription(row["id"])
+    if in_json:
+        own = [{**vars(entitlement), "expired": entitlement.expired(now)} for entitlement in held]
+        click.echo(tables.as_json({**row, "entitlements": own, "events": told}))
+        return
+    lines = [[event["happened_at"], events.did(event), event["kind"], event["id"]] for event in told]
+    click.echo(tables.sheet({**row, "entitlements": _entitlements(row, held, now), "events": lines or None}))
+    if row["registration_id"] is None:
+        click.echo(_why_unregistered(row))
+
+
+def _entitlements(row: Row, held: Sequence[Held], now: datetime) -> list[list[str]] | str:
+    if held:
+        return [[one.dimension, tables.text(one.value), *_until(one, now)] for one in held]
+    product = products.current().get(row["product_code"])
+    if product and product.pricing == "subscription":
+        return "none: the product is paid by use"
+    return "none" if row["entitlements_read_at"] else "not read yet"
+
+
+def _until(entitlement: Held, now: datetime) -> tuple[str, str]:
+    if entitlement.expires_at is None:
+        return "without an end", ""
+    return f"until {tables.text(entitlement.expires_at)}", "EXPIRED" if entitlement.expired(now) else ""
+
+
+def _why_unregistered(row: Row) -> str:
+    if row["registration_erased_at"]:
+        return ERASED
+    if row["last_seen_at"]:
+        return NOT_SIGNED_UP
+    return NEVER_CAME if row["status"] in subscription_reports.VALUE else NEVER_CAME_AND_OVER

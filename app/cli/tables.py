@@ -25,15 +25,16 @@ def echo(found: Sequence[Mapping[str, Any]], limit: int, columns: Sequence[str],
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """Return the rows under their columns' names, aligned, long cells cut short."""
-    lines = [columns, *([_cell(row[column]) for column in columns] for row in rows)]
-    widths = [max(map(_width, cells)) for cells in zip(*lines, strict=True)]
-    return "\n".join("  ".join(map(_padded, line, widths)).rstrip() for line in lines)
+    return "\n".join(_aligned([columns, *([_cell(row[column]) for column in columns] for row in rows)]))
 
 
 def sheet(row: Mapping[str, Any]) -> str:
-    """Return one row as a line for each column that has a value, nothing cut."""
+    """Return one row as a line for each column that has a value, nothing cut.
+
+    A list has a line for each of its rows, aligned among themselves.
+    """
     widest = max(map(len, row))
-    return "\n".join(f"{name:<{widest}}  {_visible(text(value))}" for name, value in row.items() if value is not None)
+    return "\n".join(f"{name:<{widest}}  {line}" for name, value in row.items() for line in _lines(value))
 
 
 def as_json(rows: object, indent: int | None = 2) -> str:
@@ -51,21 +52,33 @@ def text(value: object) -> str:
             return ""
         case datetime():
             return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        case dict():
+        case dict() | list():
             return json.dumps(value, ensure_ascii=False)
         case _:
             return str(value)
 
 
-def _cell(value: object) -> str:
-    shown = _visible(text(value)) or NOTHING
-    return shown if len(shown) <= WIDEST_CELL else f"{shown[: WIDEST_CELL - 1]}…"
-
-
-def _visible(written: str) -> str:
+def printable(written: str) -> str:
+    """Return the text with whatever a terminal might obey escaped, line breaks too."""
     if written.isprintable():
         return written
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in written)
+
+
+def _lines(value: object) -> list[str]:
+    if isinstance(value, list):
+        return _aligned([[printable(text(cell)) for cell in row] for row in value])
+    return [] if value is None else [printable(text(value))]
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(_width, cells)) for cells in zip(*lines, strict=True)]
+    return ["  ".join(map(_padded, line, widths)).rstrip() for line in lines]
+
+
+def _cell(value: object) -> str:
+    shown = printable(text(value)) or NOTHING
+    return shown if len(shown) <= WIDEST_CELL else f"{shown[: WIDEST_CELL - 1]}…"
 
 
 def _padded(cell: str, width: int) -> str:

@@ -8,15 +8,13 @@ import pytest
 from click.testing import Result
 from sqlalchemy import make_url
 
-from app import create_app
 from app.sandbox.faults import Faults
 from app.sandbox.server import Sandbox
 from app.services import readiness
-from tests import factories
 from tests.aws.fake import Answer, Fake
+from tests.cli.doctors import examine, failing
 from tests.factories import CODE
 
-SUBJECTS = ["settings", "products", "database", "credentials", "ResolveCustomer"]
 RESOLVED: dict[str, object] = {"ProductCode": CODE, "CustomerAWSAccountId": "012345678901"}
 ROLE = "arn:aws:iam::123456789012:role/marketplace"
 REFUSED = """<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>
@@ -33,21 +31,7 @@ def doctor(environment: pytest.MonkeyPatch) -> Doctor:
     environment.setenv("AWS_CONFIG_FILE", os.devnull)
     environment.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
 
-    def run() -> Result:
-        with factories.running(create_app()) as app:
-            return app.test_cli_runner().invoke(args=["doctor"])
-
-    return run
-
-
-def failing(result: Result) -> dict[str, str]:
-    """Return what to do by subject, having made sure that every check ran and that the exit status fits."""
-    lines = [line.split(maxsplit=2) for line in result.stdout.splitlines()]
-    assert [subject for _, subject, _ in lines] == SUBJECTS
-    failures = {subject: advice for word, subject, advice in lines if word == "FAIL"}
-    assert {word for word, subject, _ in lines if subject not in failures} == {"ok"}
-    assert result.exit_code == (1 if failures else 0)
-    return failures
+    return examine
 
 
 def test_a_sound_set_up_passes_every_check_and_is_named(doctor: Doctor, sandbox: Sandbox) -> None:

@@ -60,7 +60,18 @@ def test_a_status_that_does_not_exist_is_refused_with_those_that_do(runner: Flas
     assert "'pending', 'active', 'ending', 'ended', 'failed'" in result.stderr
 
 
-@pytest.mark.parametrize("name", [ARN, "agmt-4mwg1nevbokzw95eca5797ixs", "012345678901", "0123-4567-8901", "its id"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        ARN,
+        "aws:license-manager:us-east-1:123456789012:l-0123456789abcdef",
+        "l-0123456789abcdef",
+        "agmt-4mwg1nevbokzw95eca5797ixs",
+        "012345678901",
+        "0123-4567-8901",
+        "its id",
+    ],
+)
 def test_a_subscription_is_found_by_each_of_its_names(
     runner: FlaskCliRunner, land: Land, sign_up: SignUp, name: str
 ) -> None:

@@ -1,0 +1,118 @@
+"""flask events replay: an event is applied anew, once a person or the settings know what it is about."""
+
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskCliRunner
+
+from app import create_app
+from app.services import subscriptions
+from tests import factories
+from tests.cli.conftest import Land
+from tests.cli.told import NOBODY, buy_twice, shown, tell
+from tests.events import LICENSE, at, eventbridge, sns
+from tests.factories import OTHER_CODE
+
+CREATED = "Purchase Agreement Created - Manufacturer"
+UPDATED = "License Updated - Manufacturer"
+
+
+def status(app: Flask, subscription_id: UUID) -> str:
+    with app.app_context():
+        found = subscriptions.find(subscription_id)
+    assert found
+    return found.status
+
+
+def add_other_product(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Sell the other product too, from the next start on."""
+    fields = "\n".join(f'{name} = "{value}"' for name, value in factories.PRODUCT.items())
+    (tmp_path / "products.toml").write_text("".join(f"[products.{code}]\n{fields}\n" for code in factories.CODES))
+    for name in ("CODE", "NAME", "SIGN_IN_URL"):
+        monkeypatch.delenv(f"PRODUCT_{name}")
+    monkeypatch.delenv("SUPPORT_EMAIL")
+    monkeypatch.setenv("PRODUCTS_FILE", str(tmp_path / "products.toml"))
+
+
+def test_a_person_decides_which_subscription_an_event_is_about(app: Flask, runner: FlaskCliRunner, land: Land) -> None:
+    first, second = buy_twice(land)
+    [event_id] = tell(app, sns("subscribe-success"))
+
+    result = runner.invoke(args=["events", "replay", str(event_id), "--subscription", str(second)])
+
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "applied: active")
+    assert (status(app, first), status(app, second)) == ("pending", "active")
+    assert shown(runner, event_id)["subscription_id"] == str(second)
+
+
+def test_an_event_is_replayed_by_aws_id_and_a_second_time_is_success(app: Flask, runner: FlaskCliRunner) -> None:
+    body = eventbridge(UPDATED)
+    [event_id] = tell(app, body)
+    subscription_id = UUID(shown(runner, event_id)["subscription_id"])
+
+    results = [runner.invoke(args=["events", "replay", body["id"]]) for _ in range(2)]
+
+    assert [result.exit_code for result in results] == [0, 0]
+    assert all(str(subscription_id) in result.stdout for result in results)
+    assert status(app, subscription_id) == "active"
+
+
+def test_what_was_not_ours_is_applied_once_its_product_is_added(
+    app: Flask, environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    [first] = tell(app, sns("subscribe-success", at(0), code=OTHER_CODE))
+    [second] = tell(app, sns("unsubscribe-pending", at(5), code=OTHER_CODE))
+    [still_unknown] = tell(app, sns("subscribe-success", code="unknowncode"))
+    add_other_product(environment, tmp_path)
+
+    with factories.running(create_app()) as restarted:
+        runner = restarted.test_cli_runner()
+        meaning = runner.invoke(args=["events", "show", str(first)]).stdout
+        result = runner.invoke(args=["events", "replay", "--outcome", "not_ours"])
+        again = runner.invoke(args=["events", "replay", "--outcome", "not_ours"])
+
+    assert f"has been added since: flask --app wsgi events replay {first}" in meaning
+    assert result.stdout.splitlines() == [
+        f"{first}  applied: active",
+        f"{second}  applied: ending",
+        f"{still_unknown}  not_ours",
+        "Events replayed: 3",
+    ]
+    assert again.stdout.splitlines() == [f"{still_unknown}  not_ours", "Events replayed: 1"]
+
+
+def test_no_event_to_replay_is_success(runner: FlaskCliRunner) -> None:
+    result = runner.invoke(args=["events", "replay", "--outcome", "waiting"])
+
+    assert (result.exit_code, result.stdout) == (0, "Events replayed: 0\n")
+
+
+def test_a_subscription_that_there_is_not_is_an_error_and_changes_nothing(app: Flask, runner: FlaskCliRunner) -> None:
+    [event_id] = tell(app, eventbridge(CREATED, agreement="agmt-nobody"))
+
+    result = runner.invoke(args=["events", "replay", str(event_id), "--subscription", NOBODY])
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"No subscription has the id {NOBODY}" in result.stderr
+    assert shown(runner, event_id)["outcome"] == "waiting"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["an-id", "--outcome", "waiting"],
+        ["--outcome", "waiting", "--subscription", NOBODY],
+        ["--outcome", "applied"],
+        ["an-id", "--subscription", LICENSE],
+        ["--subscription", NOBODY],
+    ],
+    ids=str,
+)
+def test_to_replay_takes_either_an_id_or_an_outcome(runner: FlaskCliRunner, arguments: list[str]) -> None:
+    result = runner.invoke(args=["events", "replay", *arguments])
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Usage:" in result.stderr

@@ -1,0 +1,45 @@
+"""Lets AWS tell of something, and reads what the commands print of it."""
+
+import json
+import re
+from typing import Any
+from uuid import UUID
+
+from flask import Flask
+from flask.testing import FlaskCliRunner
+
+from app.services import events
+from tests.cli.conftest import Land
+from tests.events import CUSTOMER, notice
+
+NOBODY = "01a20686-2de5-73fe-a873-6ff2af26fc4a"
+ARN = "arn:aws:license-manager::294406891311:license:"
+OLD: dict[str, Any] = {"account_id": None, "customer_identifier": CUSTOMER, "license_arn": None}
+
+
+def tell(app: Flask, *bodies: dict[str, Any]) -> list[UUID]:
+    """Let AWS tell of these one after another; return the events' ids."""
+    with app.app_context():
+        return [applied.event_id for body in bodies if (applied := events.receive(notice(body)))]
+
+
+def buy_twice(land: Land) -> list[UUID]:
+    """Let a customer of an old listing buy twice; return the subscriptions' ids."""
+    return [land(**OLD | {"license_arn": f"{ARN}l-{n}", "agreement_id": f"agmt-{n}"}) for n in ("first", "second")]
+
+
+def shown(runner: FlaskCliRunner, event_id: UUID | str) -> dict[str, Any]:
+    """Return what the command shows of an event."""
+    event: dict[str, Any] = json.loads(runner.invoke(args=["events", "show", str(event_id), "--json"]).stdout)
+    return event
+
+
+def sheet(printed: str) -> list[tuple[str, str]]:
+    """Return the names and values of the lines ahead of the first empty one."""
+    lines = printed.partition("\n\n")[0].splitlines()
+    return [(name, value) for name, value in (line.split(maxsplit=1) for line in lines)]
+
+
+def cells(line: str) -> list[str]:
+    """Return the cells of a table's line."""
+    return re.split(r" {2,}", line)
