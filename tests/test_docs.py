@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
-from app import metrics
+from app import create_app, metrics
 from app.views.errors import FAULTS, FORESEEN_BY_NOBODY
+from tests import factories
 
 ROOT = Path(__file__).parent.parent
 SECURITY = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
@@ -34,8 +34,10 @@ def test_every_file_that_the_threat_table_cites_is_there() -> None:
     assert [file for file in files if not (ROOT / file).exists()] == []
 
 
-def test_every_metric_that_the_alarms_name_is_shown(app: Flask, client: FlaskClient) -> None:
-    shown = client.get("/metrics").text
+def test_every_metric_that_the_alarms_name_is_shown(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("EVENTS_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/123456789012/foyer-events")
+    with factories.running(create_app()) as app:
+        shown = app.test_client().get("/metrics").text
 
     named = set(re.findall(r"foyer_\w+", ALARMS))
     assert {"foyer_landings_total", *metrics.GAUGES} <= named

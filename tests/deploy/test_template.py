@@ -1,0 +1,186 @@
+"""The template as AWS reads it: who may send, what Foyer may call, and what rings."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.sandbox.server import Sandbox
+from app.services.notices import KINDS, SOURCE
+from tests.deploy.stack import ACCOUNT, QUEUE, TEMPLATE, Aws, Stack, deployed
+
+RULE = f"arn:aws:events:us-east-1:{ACCOUNT}:rule/{QUEUE}"
+DEAD_LETTERS = f"arn:aws:sqs:us-east-1:{ACCOUNT}:{QUEUE}-dead-letters"
+QUEUES = ["queue_url", "dead_letter_queue_url"]
+APP_AWS = Path(__file__).parents[2] / "app" / "aws"
+SERVICES = {
+    "sqs": "sqs",
+    "events": "events",
+    "meteringmarketplace": "aws-marketplace",
+    "marketplace-entitlement": "aws-marketplace",
+}
+
+
+@pytest.fixture
+def bare(sandbox: Sandbox) -> Iterator[Stack]:
+    """The stack of a seller who gives no parameter."""
+    with deployed(sandbox.aws_url) as stack:
+        yield stack
+
+
+@pytest.fixture
+def roles(sandbox: Sandbox) -> Iterator[list[str]]:
+    """The names of the roles that the pages and the worker run with."""
+    aws, names = Aws(sandbox.aws_url), ["foyer-pages", "foyer-worker"]
+    iam = aws.client("iam")
+    for name in names:
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")
+    yield names
+    for name in names:
+        for policy in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+            iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
+        iam.delete_role(RoleName=name)
+    aws.close()
+
+
+def statements(stack: Stack) -> list[Any]:
+    """Return what the policy for Foyer's role says."""
+    iam, arn = stack.aws.client("iam"), stack.outputs["PolicyArn"]
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    found: list[Any] = document["Statement"]
+    return found
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a policy's one or several as several."""
+    return value if isinstance(value, list) else [value]
+
+
+def senders(stack: Stack, queue: str) -> dict[str, Any]:
+    """Return the condition under which each service may send to the queue."""
+    policy = stack.attributes(getattr(stack, queue))["Policy"]
+    allowing = [statement for statement in policy["Statement"] if statement["Effect"] == "Allow"]
+    assert all(statement["Action"] == "sqs:SendMessage" for statement in allowing)
+    assert all(list(statement["Principal"]) == ["Service"] for statement in allowing)
+    return {statement["Principal"]["Service"]: statement["Condition"] for statement in allowing}
+
+
+def called_by_foyer(stack: Stack) -> set[str]:
+    """Return the IAM action of every operation that app/aws names, in a call or to a paginator."""
+    text = "".join(path.read_text(encoding="utf-8") for path in APP_AWS.glob("*.py"))
+    actions = set()
+    for service, prefix in SERVICES.items():
+        for method, operation in stack.aws.client(service).meta.method_to_api_mapping.items():
+            if re.search(rf"\.{method}\(|get_paginator\(\"{method}\"\)", text):
+                actions.add(f"{prefix}:{operation.removesuffix('Batch')}")
+    return actions
+
+
+def test_the_rule_matches_exactly_the_kinds_that_foyer_applies(bare: Stack) -> None:
+    rule = bare.aws.events.describe_rule(Name=QUEUE)
+
+    pattern = json.loads(rule["EventPattern"])
+    assert pattern.keys() == {"source", "detail-type"}
+    assert pattern["source"] == [SOURCE]
+    assert sorted(pattern["detail-type"]) == sorted(KINDS)
+    assert rule["State"] == "ENABLED"
+    assert rule["EventBusName"] == "default"
+
+
+def test_an_event_that_eventbridge_cannot_deliver_is_set_aside_and_not_lost(bare: Stack) -> None:
+    [target] = bare.aws.events.list_targets_by_rule(Rule=QUEUE)["Targets"]
+
+    assert target["Arn"] == bare.queue_arn
+    assert target["DeadLetterConfig"] == {"Arn": DEAD_LETTERS}
+
+
+def test_the_queue_keeps_events_for_two_weeks_encrypted_and_sets_aside_what_fails_ten_times(bare: Stack) -> None:
+    queue, dead_letters = bare.attributes(bare.queue_url), bare.attributes(bare.dead_letter_queue_url)
+
+    assert queue["VisibilityTimeout"] == "60"
+    assert queue["ReceiveMessageWaitTimeSeconds"] == "20"
+    assert queue["RedrivePolicy"] == {"deadLetterTargetArn": DEAD_LETTERS, "maxReceiveCount": 10}
+    assert {queue["MessageRetentionPeriod"], dead_letters["MessageRetentionPeriod"]} == {str(14 * 24 * 3600)}
+    # moto encrypts without being told.
+    assert TEMPLATE.read_text(encoding="utf-8").count("SqsManagedSseEnabled: true") == 2
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_without_old_listings_the_rule_alone_may_send(bare: Stack, queue: str) -> None:
+    assert senders(bare, queue) == {"events.amazonaws.com": {"ArnEquals": {"aws:SourceArn": RULE}}}
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_with_old_listings_their_topics_may_send_as_well(stack: Stack, topics: list[str], queue: str) -> None:
+    assert senders(stack, queue) == {
+        "events.amazonaws.com": {"ArnEquals": {"aws:SourceArn": RULE}},
+        "sns.amazonaws.com": {"ArnEquals": {"aws:SourceArn": topics}},
+    }
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_everybody_is_refused_without_tls(bare: Stack, queue: str) -> None:
+    policy = bare.attributes(getattr(bare, queue))["Policy"]
+
+    [refusal] = [statement for statement in policy["Statement"] if statement["Effect"] == "Deny"]
+    assert refusal["Principal"] == "*"
+    assert refusal["Action"] == "sqs:*"
+    assert refusal["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_an_old_listings_topics_keep_their_envelope_and_lose_nothing(stack: Stack, topics: list[str]) -> None:
+    for topic in topics:
+        [made] = stack.aws.sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+        attributes = stack.aws.sns.get_subscription_attributes(SubscriptionArn=made["SubscriptionArn"])["Attributes"]
+
+        assert made["Protocol"] == "sqs"
+        assert made["Endpoint"] == stack.queue_arn
+        assert attributes.get("RawMessageDelivery", "false") == "false"
+        assert DEAD_LETTERS in attributes["RedrivePolicy"]
+
+
+def test_foyers_policy_allows_exactly_what_foyer_calls(bare: Stack) -> None:
+    allowed = {action for statement in statements(bare) for action in listed(statement["Action"])}
+
+    assert allowed == called_by_foyer(bare)
+
+
+def test_foyers_policy_reaches_no_queue_and_no_rule_but_its_own(bare: Stack) -> None:
+    reach = {action: statement["Resource"] for statement in statements(bare) for action in listed(statement["Action"])}
+
+    assert all(statement["Effect"] == "Allow" for statement in statements(bare))
+    # AWS knows no resources for these.
+    assert {action for action, resource in reach.items() if resource == "*"} == {
+        "aws-marketplace:ResolveCustomer",
+        "aws-marketplace:GetEntitlements",
+        "events:ListRuleNamesByTarget",
+    }
+    assert set(reach.values()) == {"*", bare.queue_arn, DEAD_LETTERS, RULE}
+
+
+def test_roles_that_are_named_get_the_policy(sandbox: Sandbox, roles: list[str]) -> None:
+    with deployed(sandbox.aws_url, RoleNames=",".join(roles)) as stack:
+        iam = stack.aws.client("iam")
+        attached = [iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] for role in roles]
+
+    assert [[policy["PolicyArn"] for policy in policies] for policies in attached] == [[stack.outputs["PolicyArn"]]] * 2
+
+
+def test_two_alarms_watch_the_queues_and_tell_the_topic_that_is_named(sandbox: Sandbox) -> None:
+    topic = f"arn:aws:sns:us-east-1:{ACCOUNT}:operators"
+
+    with deployed(sandbox.aws_url, AlarmTopicArn=topic) as stack:
+        names = [stack.outputs["DeadLettersAlarmName"], stack.outputs["WaitingEventsAlarmName"]]
+        found = stack.aws.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
+
+    watched = {alarm["MetricName"]: (alarm["Dimensions"][0]["Value"], alarm["Threshold"]) for alarm in found}
+    assert watched == {
+        "ApproximateNumberOfMessagesVisible": (f"{QUEUE}-dead-letters", 0),
+        "ApproximateAgeOfOldestMessage": (QUEUE, 900),
+    }
+    assert all(alarm["AlarmActions"] == [topic] for alarm in found)
+    assert all(alarm["TreatMissingData"] == "notBreaching" for alarm in found)
