@@ -9,7 +9,10 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.sandbox import tokens
+from app.sandbox.deliveries import Sequence
+from app.sandbox.events import Event
 from app.sandbox.faults import Faults
+from app.sandbox.lives import Act
 from app.sandbox.pages import world
 from app.sandbox.purchases import Order, Purchase
 
@@ -24,6 +27,14 @@ class TokenOrder(BaseModel):
     ttl_seconds: int = Field(
         default=int(tokens.LIFETIME.total_seconds()), ge=0, le=int(tokens.LIFETIME.total_seconds())
     )
+
+
+class Release(BaseModel):
+    """In which order the events that are held back shall be sent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    order: Sequence = "as_happened"
 
 
 @api.get("/products")
@@ -63,6 +74,37 @@ def mint(purchase_id: UUID) -> ResponseReturnValue:
     }, 201
 
 
+@api.post("/purchases/<uuid:purchase_id>/actions")
+def act(purchase_id: UUID) -> ResponseReturnValue:
+    """Let something happen to a purchase, and show the events that it causes."""
+    act = Act.model_validate(_body())
+    return _travelling(world().act(world().purchase(purchase_id), **act.model_dump(exclude_unset=True))), 201
+
+
+@api.get("/purchases/<uuid:purchase_id>/events")
+def events_of(purchase_id: UUID) -> ResponseReturnValue:
+    """List the events of one purchase, as they happened."""
+    return _travelling(world().events(world().purchase(purchase_id)))
+
+
+@api.get("/events")
+def events() -> ResponseReturnValue:
+    """List the events of every purchase, as they happened."""
+    return _travelling(world().events())
+
+
+@api.post("/events/<event_id>/deliver")
+def deliver(event_id: str) -> ResponseReturnValue:
+    """Send an event that is held back, or send another one again."""
+    return world().deliver(event_id).shown(), 201
+
+
+@api.post("/events/deliver")
+def release() -> ResponseReturnValue:
+    """Send every event that is held back, and list them as they were sent."""
+    return _travelling(world().release(sequence=Release.model_validate(_body()).order)), 201
+
+
 @api.get("/faults")
 def faults() -> ResponseReturnValue:
     """Show every fault, on or off."""
@@ -85,13 +127,17 @@ def clear_faults() -> ResponseReturnValue:
 
 @api.post("/reset")
 def reset() -> ResponseReturnValue:
-    """Forget every purchase, token and fault."""
+    """Forget every purchase, event, token and fault."""
     world().reset()
     return "", 204
 
 
 def _shown(purchase: Purchase) -> dict[str, Any]:
     return purchase.model_dump(mode="json")
+
+
+def _travelling(events: list[Event]) -> list[dict[str, Any]]:
+    return [event.shown() for event in events]
 
 
 def _body() -> Any:

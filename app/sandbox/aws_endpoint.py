@@ -1,16 +1,17 @@
-"""The AWS endpoint: moto's server with ResolveCustomer added.
+"""The AWS endpoint: moto's server with ResolveCustomer and GetEntitlements added.
 
 Everything else that moto pretends (STS, SQS, ...) answers on the same port.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from moto.meteringmarketplace import urls
 from moto.meteringmarketplace.responses import MarketplaceMeteringResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+from app.sandbox.get_entitlements import get_entitlements
 from app.sandbox.refusals import Refusal
 from app.sandbox.resolve import resolve_customer
 from app.sandbox.world import World
@@ -44,10 +45,21 @@ class MarketplaceResponse(MarketplaceMeteringResponse):
 
     def resolve_customer(self) -> Answer:
         """Answer ResolveCustomer."""
-        world: World = self.normalized_request.environ[WORLD]
-        token = json.loads(self.body).get("RegistrationToken", "")
+        return self._answer(
+            lambda world, asked: resolve_customer(world, asked.get("RegistrationToken", ""), self._caller)
+        )
+
+    def get_entitlements(self) -> Answer:
+        """Answer GetEntitlements, which signs as the same service and so comes here, too."""
+        return self._answer(lambda world, asked: get_entitlements(world, asked, self._caller))
+
+    @property
+    def _caller(self) -> str:
+        return str(self.current_account)
+
+    def _answer(self, operation: Callable[[World, dict[str, Any]], dict[str, Any]]) -> Answer:
         try:
-            return _json(resolve_customer(world, token, self.current_account))
+            return _json(operation(self.normalized_request.environ[WORLD], json.loads(self.body)))
         except Refusal as refusal:
             return _json({"__type": refusal.code, "message": refusal.message}, refusal.status)
 

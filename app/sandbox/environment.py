@@ -9,6 +9,10 @@ from app.sandbox import catalogue
 from app.settings import INSTANCE
 
 ENDPOINT = "AWS_ENDPOINT_URL"
+QUEUE = "EVENTS_QUEUE_URL"
+# Not taken from queue.py: every process would wait for moto to be imported.
+QUEUE_PATH = "/123456789012/foyer-events"
+REGION = "us-east-1"
 THIS_MACHINE = ("127.0.0.1", "localhost")
 PORTS = {"APP_PORT": "8000", "STOREFRONT_PORT": "8001", "AWS_PORT": "8002"}
 
@@ -16,9 +20,9 @@ PORTS = {"APP_PORT": "8000", "STOREFRONT_PORT": "8001", "AWS_PORT": "8002"}
 def chosen(command: Mapping[str, str], file: Mapping[str, str | None]) -> dict[str, str]:
     """Return what the command's own environment sets, and what `.env` sets beside it.
 
-    A `.env` may be production's: the database and the AWS that it names are not for trying things out.
+    A `.env` may be production's: the database, the queue and the AWS that it names are not for trying things out.
     """
-    elsewhere = ("DATABASE_URL", ENDPOINT)
+    elsewhere = ("DATABASE_URL", ENDPOINT, QUEUE)
     return {name: value for name, value in file.items() if value and not name.startswith(elsewhere)} | dict(command)
 
 
@@ -33,7 +37,7 @@ def complete(chosen: Mapping[str, str], instance: Path = INSTANCE) -> dict[str, 
     ours = {
         "AWS_ACCESS_KEY_ID": "sandbox",
         "AWS_SECRET_ACCESS_KEY": "sandbox",
-        "AWS_REGION": "us-east-1",
+        "AWS_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
         "LOG_FORMAT": "console",
         "SESSION_COOKIE_SECURE": "false",
@@ -51,9 +55,11 @@ def complete(chosen: Mapping[str, str], instance: Path = INSTANCE) -> dict[str, 
 def _nothing_but(endpoint: str, chosen: Mapping[str, str]) -> dict[str, str]:
     """Return the chosen environment with this endpoint for every call to AWS, and no way past it."""
     # A profile from daily work would be asked for credentials that nothing here needs.
-    profiles = {"AWS_PROFILE", "AWS_DEFAULT_PROFILE"}
-    kept = {name: value for name, value in chosen.items() if name not in profiles and not name.startswith(ENDPOINT)}
-    return {**kept, ENDPOINT: endpoint, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false"}
+    others = {"AWS_PROFILE", "AWS_DEFAULT_PROFILE"}
+    kept = {name: value for name, value in chosen.items() if name not in others and not name.startswith(ENDPOINT)}
+    # The pretend queue is where AWS sends the real events: in us-east-1. Elsewhere SQS would not find it.
+    here = {"AWS_REGION": REGION, ENDPOINT: endpoint, QUEUE: f"{endpoint}{QUEUE_PATH}"}
+    return {**kept, **here, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false"}
 
 
 def _without_proxy(chosen: Mapping[str, str]) -> dict[str, str]:

@@ -20,7 +20,8 @@ from app.settings import INSTANCE
 ANNOUNCEMENT = """
   Foyer is running. Click here:
 
-    {storefront}    the pretend AWS Marketplace: subscribe, then set up your account
+    {storefront}    the pretend AWS Marketplace: subscribe, set up your account,
+                             then confirm, renew, cancel: the app follows
     {app}    the app, which you come to from there
 
   Ctrl-C stops everything. What you register is kept for the next time.

@@ -41,7 +41,7 @@ class Faults(BaseModel):
     api_disabled: bool = Field(
         default=False,
         title="API disabled",
-        description="Every call is refused with DisabledApiException (400).",
+        description="Every ResolveCustomer call is refused with DisabledApiException (400).",
     )
     access_denied: bool = Field(
         default=False,
@@ -77,6 +77,11 @@ class Faults(BaseModel):
         default=False,
         title="CustomerIdentifier left out",
         description="New-style answers lack CustomerIdentifier, where they would carry it empty.",
+    )
+    empty_page: bool = Field(
+        default=False,
+        title="Empty first page",
+        description="GetEntitlements answers nothing but a NextToken at first, as AWS may do.",
     )
     extra_fields: bool = Field(
         default=False,

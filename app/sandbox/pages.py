@@ -1,21 +1,18 @@
 """The storefront's pages: products, orders, purchases and the fault panel. All of them work without JavaScript."""
 
+from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, abort, current_app, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.sandbox import entitlements, lives
+from app.sandbox.deliveries import Sequence
 from app.sandbox.faults import Faults
 from app.sandbox.purchases import Order, Purchase
 from app.sandbox.world import World
 
 pages = Blueprint("pages", __name__)
-
-PRICING = {
-    "subscription": "Subscription: pay for what you use",
-    "contract": "Contract: pay ahead for a term",
-    "contract-with-consumption": "Contract with consumption: pay ahead, and for what you use beyond it",
-}
 
 
 def world() -> World:
@@ -27,7 +24,7 @@ def world() -> World:
 @pages.get("/")
 def products() -> str:
     """Show what is for sale."""
-    return render_template("products.html", pricing=PRICING)
+    return render_template("products.html")
 
 
 @pages.get("/products/<code>")
@@ -35,7 +32,7 @@ def product(code: str) -> str:
     """Show one product and its order form."""
     if code not in world().products:
         abort(404, f"{code} is not sold here.")
-    return render_template("product.html", product=world().products[code], pricing=PRICING, asked=request.args)
+    return render_template("product.html", product=world().products[code], asked=request.args)
 
 
 @pages.get("/purchases")
@@ -52,10 +49,45 @@ def buy() -> ResponseReturnValue:
 
 
 @pages.get("/purchases/<uuid:purchase_id>")
-def purchase(purchase_id: UUID) -> str:
-    """Show one purchase and what its button sends."""
+def purchase(purchase_id: UUID) -> ResponseReturnValue:
+    """Show one purchase, what its button sends, what can happen next, and its events on their way."""
     found = world().purchase(purchase_id)
-    return render_template("purchase.html", purchase=found, fields=_form_fields(found))
+    events, possible = world().events(found), lives.possible(found, world().pricing(found))
+    page = render_template(
+        "purchase.html", purchase=found, fields=_form_fields(found), events=events, possible=possible
+    )
+    response = make_response(page)
+    if any(event.travels for event in events):
+        response.headers["Refresh"] = "2"
+    return response
+
+
+@pages.post("/purchases/<uuid:purchase_id>/actions")
+def act(purchase_id: UUID) -> ResponseReturnValue:
+    """Let something happen to a purchase."""
+    found = world().purchase(purchase_id)
+    options: dict[str, Any] = {"delivery": request.form.get("delivery", "now")}
+    if request.form.get("action") == "change_entitlements":
+        options["entitlements"] = _quantities(found)
+    if request.form.get("action") == "renew":
+        options["new_license"] = "new_license" in request.form
+    world().act(found, request.form.get("action", ""), **options)
+    return _back_to(purchase_id)
+
+
+@pages.post("/purchases/<uuid:purchase_id>/events/<event_id>")
+def deliver(purchase_id: UUID, event_id: str) -> ResponseReturnValue:
+    """Send an event that is held back, or send another one again."""
+    world().deliver(event_id)
+    return _back_to(purchase_id)
+
+
+@pages.post("/purchases/<uuid:purchase_id>/events")
+def release(purchase_id: UUID) -> ResponseReturnValue:
+    """Send every event of a purchase that is held back."""
+    sequence: Sequence = "reversed" if request.form.get("order") == "reversed" else "as_happened"
+    world().release(world().purchase(purchase_id), sequence)
+    return _back_to(purchase_id)
 
 
 @pages.get("/faults")
@@ -73,9 +105,28 @@ def switch_faults() -> ResponseReturnValue:
 
 @pages.post("/reset")
 def reset() -> ResponseReturnValue:
-    """Forget every purchase, token and fault."""
+    """Forget every purchase, event, token and fault."""
     world().reset()
     return redirect(url_for("pages.products"), 303)
+
+
+def _back_to(purchase_id: UUID) -> ResponseReturnValue:
+    return redirect(url_for("pages.purchase", purchase_id=purchase_id, _anchor="events"), 303)
+
+
+def _quantities(purchase: Purchase) -> list[dict[str, object]]:
+    """Return the purchase's quantities as the form has them; what it does not name stays."""
+    return [
+        {"dimension": each.dimension, "value": _quantity(f"value.{each.dimension}", each.value)}
+        for each in purchase.entitlements
+    ]
+
+
+def _quantity(field: str, value: entitlements.Value) -> entitlements.Value:
+    try:
+        return entitlements.read(request.form.get(field, str(value)), value)
+    except ValueError:
+        abort(400, f"{field}: that is not a number.")
 
 
 def _form_fields(purchase: Purchase) -> dict[str, str]:

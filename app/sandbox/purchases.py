@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from string import ascii_lowercase, digits
 from typing import Literal
 from uuid import UUID, uuid4
@@ -10,8 +10,15 @@ from uuid import UUID, uuid4
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.products import Product
+from app.sandbox.entitlements import Entitlement
 
 Style = Literal["new", "old"]
+Status = Literal["pending", "active", "ending", "ended", "failed"]
+Delivery = Literal["now", "late", "twice", "reversed"]
+
+TERM = timedelta(days=365)
+# moto's account for every access key that it did not issue itself.
+SELLER_ACCOUNT_ID = "123456789012"
 
 
 class Buyer(BaseModel):
@@ -33,6 +40,7 @@ class Order(BaseModel):
     account_name: str = Field(default="", max_length=100)
     style: Style = "new"
     free_trial: bool = False
+    delivery: Delivery = "now"
 
 
 class Purchase(BaseModel):
@@ -51,6 +59,22 @@ class Purchase(BaseModel):
     agreement_id: str
     license_arn: str | None
     customer_identifier: str | None
+    # The rest has defaults because state files from before these fields are still read.
+    status: Status = "pending"
+    accepted_at: datetime | None = None
+    ends_at: datetime | None = None
+    earlier_agreement_ids: list[str] = []
+    entitlements: list[Entitlement] = []
+
+    @property
+    def offer_id(self) -> str:
+        """The offer that the buyer accepted with the present agreement."""
+        return f"offer-{_digest(self.agreement_id)[:13]}"
+
+    @property
+    def product_id(self) -> str:
+        """The listing's other id, which is not its product code."""
+        return f"prod-{_digest(self.product_code)[:13]}"
 
     def answer(self) -> dict[str, object]:
         """Return what ResolveCustomer says of this purchase."""
@@ -70,7 +94,7 @@ class Purchase(BaseModel):
             fields["x-amzn-marketplace-offer-type"] = "free-trial"
         if extra:
             fields["x-amzn-marketplace-agreement-id"] = self.agreement_id
-            fields["x-amzn-marketplace-product-id"] = f"prod-{_digest(self.product_code)[:13]}"
+            fields["x-amzn-marketplace-product-id"] = self.product_id
         return fields
 
 
@@ -82,7 +106,7 @@ def new_buyer(name: str, account_id: str = "") -> Buyer:
 
 def fulfil(order: Order, product: Product, buyer: Buyer) -> Purchase:
     """Return the purchase that an order makes: a new agreement and, in the new style, a new license."""
-    old = order.style == "old"
+    old, now = order.style == "old", datetime.now(UTC)
     return Purchase(
         id=uuid4(),
         product_code=product.code,
@@ -91,12 +115,25 @@ def fulfil(order: Order, product: Product, buyer: Buyer) -> Purchase:
         account_name=buyer.name,
         style=order.style,
         free_trial=order.free_trial,
-        bought_at=datetime.now(UTC),
-        agreement_id="agmt-" + "".join(secrets.choice(ascii_lowercase + digits) for _ in range(25)),
-        license_arn=None if old else f"arn:aws:license-manager::123456789012:license:l-{secrets.token_hex(16)}",
+        bought_at=now,
+        agreement_id=new_agreement_id(),
+        license_arn=None if old else new_license_arn(),
         # AWS keeps one identifier per account and product: buying again does not change it.
         customer_identifier=_digest(product.code + buyer.account_id)[:11] if old else None,
+        accepted_at=now,
+        # An agreement to pay for what is used has no end: only a contract is for a term.
+        ends_at=None if product.pricing == "subscription" else now + TERM,
     )
+
+
+def new_agreement_id() -> str:
+    """Return an agreement id that no purchase has."""
+    return "agmt-" + "".join(secrets.choice(ascii_lowercase + digits) for _ in range(25))
+
+
+def new_license_arn() -> str:
+    """Return the ARN of a license that no purchase has, as ResolveCustomer and GetEntitlements spell it."""
+    return f"arn:aws:license-manager::{SELLER_ACCOUNT_ID}:license:l-{secrets.token_hex(16)}"
 
 
 def _digest(text: str) -> str:

@@ -1,6 +1,7 @@
 """What AWS answers to a call that it refuses: code, HTTP status and message.
 
 Modelled errors: https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-metering_ResolveCustomer.html
+and API_marketplace-entitlements_GetEntitlements.html beside it.
 Common errors: https://docs.aws.amazon.com/awsconsolehelpdocs/latest/gsg/common-errors.html
 """
 
@@ -54,10 +55,21 @@ class AccessDenied(Refusal):
 
     code = "AccessDeniedException"
     status = 403
-    message = (
-        "User: arn:aws:iam::123456789012:user/seller is not authorized to perform: aws-marketplace:ResolveCustomer "
-        "because no identity-based policy allows the aws-marketplace:ResolveCustomer action"
-    )
+
+    def __init__(self, operation: str) -> None:
+        self.message = (
+            f"User: arn:aws:iam::123456789012:user/seller is not authorized to perform: aws-marketplace:{operation} "
+            f"because no identity-based policy allows the aws-marketplace:{operation} action"
+        )
+
+
+class InvalidParameter(Refusal):
+    """GetEntitlements is asked for something that it does not understand."""
+
+    code = "InvalidParameterException"
+
+    def __init__(self, message: str) -> None:
+        self.message = message
 
 
 class ExpiredCredentials(Refusal):

@@ -2,23 +2,10 @@
 
 from typing import Any
 
-from app.sandbox import refusals
+from app.sandbox import calls, refusals
 from app.sandbox.faults import Faults
+from app.sandbox.purchases import SELLER_ACCOUNT_ID
 from app.sandbox.world import World
-
-# moto's account for every access key that it did not issue itself.
-SELLER_ACCOUNT_ID = "123456789012"
-
-# In AWS's order: who calls, whether they may, whether AWS works, and only then the token.
-REFUSED: dict[str, type[refusals.Refusal]] = {
-    "credentials_unknown": refusals.UnrecognizedClient,
-    "credentials_expired": refusals.ExpiredCredentials,
-    "access_denied": refusals.AccessDenied,
-    "api_disabled": refusals.DisabledApi,
-    "aws_down": refusals.InternalServiceError,
-    "invalid": refusals.InvalidToken,
-    "expired": refusals.ExpiredToken,
-}
 
 
 def resolve_customer(world: World, token: str, caller_account_id: str) -> dict[str, Any]:
@@ -27,13 +14,12 @@ def resolve_customer(world: World, token: str, caller_account_id: str) -> dict[s
     Raises:
         Refusal: as AWS refuses the call, or as a fault that is switched on has it.
     """
-    world.linger()
+    calls.admit(world, "ResolveCustomer")
     faults = world.faults
-    for fault, refusal in REFUSED.items():
-        if getattr(faults, fault):
-            raise refusal
-    if world.throttles():
-        raise refusals.Throttling
+    if faults.invalid:
+        raise refusals.InvalidToken
+    if faults.expired:
+        raise refusals.ExpiredToken
     # Only the account that published the product can resolve.
     if caller_account_id != SELLER_ACCOUNT_ID:
         raise refusals.InvalidToken

@@ -66,16 +66,22 @@ class Sandbox:
         """Where the storefront and its JSON API answer."""
         return self._doors[1].url
 
+    @property
+    def queue_url(self) -> str:
+        """What EVENTS_QUEUE_URL has to be."""
+        return f"{self.aws_url}{self.world.queue.path}"
+
     def reset(self) -> None:
-        """Forget every purchase, token and fault."""
+        """Forget every purchase, event, token and fault."""
         self.world.reset()
 
     def __enter__(self) -> Self:
+        self.world.queue.open()
         try:
             self._doors.append(Door(AwsEndpoint(self.world), self._aws_port))
             self._doors.append(Door(self._storefront, self._storefront_port))
         except OSError:
-            self.__exit__(None, None, None)
+            self._close()
             raise
         return self
 
@@ -85,10 +91,16 @@ class Sandbox:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._close()
+        # What the worker has deleted until now is not to be sent to it again at the next start.
+        self.world.keep()
+
+    def _close(self) -> None:
         # No call is left waiting for a slow AWS.
         self.world.faults = Faults()
         while self._doors:
             self._doors.pop().close()
+        self.world.queue.close()
 
 
 class QuietRequests(MotoRequestHandler):

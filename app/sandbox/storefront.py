@@ -5,7 +5,9 @@ from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from app.sandbox import api, pages
+from app.sandbox import api, pages, wording
+from app.sandbox.deliveries import UnknownEvent
+from app.sandbox.lives import NoEntitlements, NotPossible
 from app.sandbox.world import UnknownProduct, UnknownPurchase, World
 
 
@@ -13,15 +15,20 @@ def create(world: World, app_url: str) -> Flask:
     """Return the storefront of a world, whose "Set up your account" posts to the app's URL."""
     app = Flask(__name__)
     app.config["APP_URL"] = app_url
+    # Events are shown as they travel: in AWS's own order of members.
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's own provider has it
     app.extensions["world"] = world
     app.register_blueprint(pages.pages)
     app.register_blueprint(api.api)
     app.register_error_handler(ValidationError, _odd_values)
     app.register_error_handler(UnknownProduct, _unknown_product)
     app.register_error_handler(UnknownPurchase, _unknown_purchase)
+    app.register_error_handler(UnknownEvent, _unknown_event)
+    app.register_error_handler(NoEntitlements, lambda error: _fault(str(error), 400))
+    app.register_error_handler(NotPossible, lambda error: _fault(str(error), 409))
     app.register_error_handler(HTTPException, _http_fault)
     app.after_request(_never_stored)
-    app.context_processor(lambda: {"world": world, "app_url": app.config["APP_URL"]})
+    app.context_processor(lambda: {"world": world, "wording": wording, "app_url": app.config["APP_URL"]})
     return app
 
 
@@ -37,6 +44,10 @@ def _unknown_product(error: UnknownProduct) -> ResponseReturnValue:
 
 def _unknown_purchase(error: UnknownPurchase) -> ResponseReturnValue:
     return _fault(f"There is no purchase {error}. GET /api/purchases lists them.", 404)
+
+
+def _unknown_event(error: UnknownEvent) -> ResponseReturnValue:
+    return _fault(f"There is no event {error}. GET /api/events lists them.", 404)
 
 
 def _http_fault(error: HTTPException) -> ResponseReturnValue:

@@ -1,25 +1,22 @@
-"""All that the pretend AWS Marketplace knows: products, buyers, purchases and faults."""
+"""All that the pretend AWS Marketplace knows: products, buyers, purchases, events and faults."""
 
-import os
-import secrets
 import threading
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field, ValidationError
-
 from app.products import Product
-from app.sandbox import purchases, tokens
+from app.sandbox import events, lives, notifications, purchases, state, tokens
+from app.sandbox.deliveries import Deliveries, Sequence
+from app.sandbox.entitlements import Pricing
+from app.sandbox.events import Event
 from app.sandbox.faults import Faults
-from app.sandbox.purchases import Buyer, Order, Purchase
-
-FIRST_BUYERS = (
-    Buyer(account_id="111122223333", name="Juniper & Lark Studio"),
-    Buyer(account_id="044455556666", name="Quillfeather Press"),
-    Buyer(account_id="777788889999", name="Ostrava Robotics"),
-)
+from app.sandbox.lives import Act
+from app.sandbox.purchases import Buyer, Delivery, Order, Purchase
+from app.sandbox.queue import EventsQueue
+from app.sandbox.state import State
 
 
 class UnknownProduct(LookupError):
@@ -30,18 +27,10 @@ class UnknownPurchase(LookupError):
     """The sandbox holds no such purchase."""
 
 
-class State(BaseModel):
-    """What outlives a restart."""
-
-    token_key: str = Field(default_factory=secrets.token_hex)
-    buyers: list[Buyer] = list(FIRST_BUYERS)
-    purchases: list[Purchase] = []
-
-
 class World:
     """One pretend AWS Marketplace, safe to share between threads.
 
-    With a path, purchases are kept in that JSON file and found there by the next World. Faults are not kept:
+    With a path, purchases and events are kept in that JSON file and found there by the next World. Faults are not kept:
     after a restart everything works.
 
     Raises:
@@ -52,7 +41,8 @@ class World:
         self.products = {product.code: product for product in products}
         self._path = path
         self._lock = threading.Lock()
-        self._state = _read(path)
+        self._state = state.read(path)
+        self._deliveries = Deliveries(self._state.events)
         self._faults = Faults()
         self._faults_changed = threading.Event()
 
@@ -91,8 +81,60 @@ class World:
             buyer = self._buyer(order)
             purchase = purchases.fulfil(order, product, buyer)
             self._state.purchases.append(purchase)
-            self._keep()
+            self._tell("subscribe", order.delivery, purchase, purchase, purchase.bought_at)
         return purchase
+
+    def act(self, purchase: Purchase, action: str, **options: Any) -> list[Event]:
+        """Let something happen to a purchase, and return the events that it causes, in the order they happened.
+
+        Options are `delivery`, `new_license` and `entitlements`, as in the JSON API.
+
+        Raises:
+            ValidationError: there is no such action, or it has no such option.
+            NoEntitlements, NotPossible: it cannot happen to that purchase, or not now.
+        """
+        act = Act.model_validate({"action": action, **options})
+        with self._lock:
+            before = self.purchase(purchase.id)
+            latest = events.latest_of(before, self._state.events)
+            began = notifications.began_at(action, latest, datetime.now(UTC))
+            after = lives.lived(before, act, self.pricing(before), began)
+            self._state.purchases[self._state.purchases.index(before)] = after
+            return self._tell(action, act.delivery, before, after, began)
+
+    def pricing(self, purchase: Purchase) -> Pricing:
+        """Return what the purchase's buyer pays for; a product no longer sold here counts as paid by usage."""
+        product = self.products.get(purchase.product_code)
+        return product.pricing if product else "subscription"
+
+    @property
+    def queue(self) -> EventsQueue:
+        """The queue that events are sent to."""
+        return self._deliveries.queue
+
+    def events(self, purchase: Purchase | None = None) -> list[Event]:
+        """Return the events of one purchase or of all, as they happened, each with how far it has come by now."""
+        with self._lock:
+            return self._copied(self._deliveries.seen(purchase.id if purchase else None))
+
+    def deliver(self, event_id: str) -> Event:
+        """Send an event that is held back, or send another one again.
+
+        Raises:
+            UnknownEvent: there is none with that id.
+        """
+        with self._lock:
+            event = self._deliveries.event(event_id)
+            self._deliveries.send(event)
+            self._keep()
+            return event.model_copy(deep=True)
+
+    def release(self, purchase: Purchase | None = None, sequence: Sequence = "as_happened") -> list[Event]:
+        """Send what is held back, of one purchase or of all, and return it as it was sent."""
+        with self._lock:
+            sent = self._deliveries.release(purchase.id if purchase else None, sequence)
+            self._keep()
+            return self._copied(sent)
 
     def purchase(self, purchase_id: UUID) -> Purchase:
         """Return one purchase.
@@ -107,7 +149,7 @@ class World:
 
     def mint(self, purchase: Purchase, lifetime: timedelta = tokens.LIFETIME) -> str:
         """Return a fresh registration token for a purchase. With no lifetime it has expired already."""
-        return tokens.mint(self._token_key, purchase.id, lifetime)
+        return tokens.mint(self.seal, purchase.id, lifetime)
 
     def redeem(self, token: str) -> Purchase:
         """Return the purchase a registration token stands for, as often as it is asked.
@@ -115,7 +157,12 @@ class World:
         Raises:
             InvalidToken, ExpiredToken: as AWS refuses it.
         """
-        return self.purchase(tokens.read(self._token_key, token))
+        return self.purchase(tokens.read(self.seal, token))
+
+    @property
+    def seal(self) -> bytes:
+        """The key that nobody else has: what is sealed with it comes from this sandbox."""
+        return bytes.fromhex(self._state.token_key)
 
     def linger(self) -> None:
         """Wait as long as a slow AWS would; a change of the faults ends the wait."""
@@ -129,16 +176,13 @@ class World:
         return left > 0
 
     def reset(self) -> None:
-        """Forget every purchase, token and fault."""
+        """Forget every purchase, event, token and fault."""
         with self._lock:
             # With its new key, every token minted so far is invalid.
             self._state = State()
+            self._deliveries.forget(self._state.events)
             self._keep()
         self.faults = Faults()
-
-    @property
-    def _token_key(self) -> bytes:
-        return bytes.fromhex(self._state.token_key)
 
     def _buyer(self, order: Order) -> Buyer:
         known = {buyer.account_id: buyer for buyer in self._state.buyers}
@@ -148,20 +192,22 @@ class World:
         self._state.buyers.append(buyer)
         return buyer
 
+    def keep(self) -> None:
+        """Keep what is known by now, how far each event has come included."""
+        with self._lock:
+            self._keep()
+
+    def _tell(self, action: str, delivery: Delivery, before: Purchase, after: Purchase, began: datetime) -> list[Event]:
+        caused = notifications.caused(action, before, after, self.pricing(after), began)
+        self._deliveries.take(caused, delivery)
+        self._keep()
+        return self._copied(caused)
+
+    def _copied(self, found: list[Event]) -> list[Event]:
+        # Whoever asked shall not see an event change under their hands.
+        return [event.model_copy(deep=True) for event in found]
+
     def _keep(self) -> None:
-        if self._path is None:
-            return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        # Written beside and then renamed: a stop half way leaves the old file whole.
-        beside = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        beside.write_text(self._state.model_dump_json(indent=2), encoding="utf-8")
-        beside.replace(self._path)
-
-
-def _read(path: Path | None) -> State:
-    if path is None or not path.exists():
-        return State()
-    try:
-        return State.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValidationError:
-        raise SystemExit(f"{path} is not the sandbox's state. Delete it to start with no purchases.") from None
+        if self._path is not None:
+            self._deliveries.seen()
+            self._state.keep(self._path)

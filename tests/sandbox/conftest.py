@@ -1,5 +1,6 @@
 """A sandbox of its own for these tests, and the two ways into it: boto3 and a browser without a picture."""
 
+import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ from app.sandbox.server import Sandbox
 from tests import factories
 
 if TYPE_CHECKING:
+    from mypy_boto3_marketplace_entitlement import MarketplaceEntitlementServiceClient
     from mypy_boto3_meteringmarketplace import MarketplaceMeteringClient
+    from mypy_boto3_sqs import SQSClient
 
 Connect = Callable[..., Any]
 Visit = Callable[[str], JustHTML]
@@ -62,6 +65,47 @@ def metering(connect: Connect) -> "MarketplaceMeteringClient":
     """The seller's client that calls ResolveCustomer."""
     client: MarketplaceMeteringClient = connect("meteringmarketplace")
     return client
+
+
+@pytest.fixture
+def entitlements(connect: Connect) -> "MarketplaceEntitlementServiceClient":
+    """The seller's client that calls GetEntitlements."""
+    client: MarketplaceEntitlementServiceClient = connect("marketplace-entitlement")
+    return client
+
+
+class Queue:
+    """The events' queue as the seller's worker reads it."""
+
+    def __init__(self, sqs: "SQSClient", url: str) -> None:
+        self.sqs, self.url = sqs, url
+        self.receipts: list[str] = []
+
+    def receive(self, **differing: Any) -> list[Any]:
+        """Return what one call receives, as JSON, and leave it in flight."""
+        asked = {"QueueUrl": self.url, "MaxNumberOfMessages": 10, **differing}
+        messages = self.sqs.receive_message(**asked).get("Messages", [])
+        self.receipts += [message["ReceiptHandle"] for message in messages]
+        return [json.loads(message["Body"]) for message in messages]
+
+    def take(self) -> list[Any]:
+        """Return everything that is in the queue, and delete it."""
+        taken: list[Any] = []
+        while received := self.receive():
+            taken += received
+            self.delete()
+        return taken
+
+    def delete(self) -> None:
+        """Delete what was received."""
+        while self.receipts:
+            self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=self.receipts.pop())
+
+
+@pytest.fixture
+def queue(sandbox: Sandbox, connect: Connect) -> Queue:
+    """The worker's end of the events' queue."""
+    return Queue(connect("sqs"), sandbox.queue_url)
 
 
 @pytest.fixture

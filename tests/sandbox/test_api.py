@@ -136,6 +136,13 @@ def test_it_forgets_everything(sandbox: Sandbox) -> None:
             "nope is not sold here. It is one of: insights1example, ledger2example, relay3example",
         ),
         ("POST", "/purchases", {"product_code": "x", "style": "odd"}, 400, "style: Input should be 'new' or 'old'"),
+        (
+            "POST",
+            "/purchases",
+            {"product_code": "x", "delivery": "soon"},
+            400,
+            "delivery: Input should be 'now', 'late'",
+        ),
         ("POST", "/purchases", {"product_code": "x", "account_id": "12"}, 400, "account_id: String should match"),
         ("POST", "/purchases", {"product_code": "x", "trial": True}, 400, "trial: Extra inputs are not permitted"),
         ("GET", NO_PURCHASE, None, 404, "There is no purchase 00000000-"),

@@ -16,8 +16,9 @@ from typing import IO
 import pytest
 import requests
 
-from app.sandbox import catalogue, everything
+from app.sandbox import catalogue, environment, everything
 from app.sandbox.server import Sandbox
+from tests.sandbox.conftest import Connect, Queue
 from tests.sandbox.test_doors import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -72,16 +73,19 @@ def wait_for(capsys: pytest.CaptureFixture[str], text: str) -> str:
     return shown
 
 
-def test_flask_sandbox_runs_until_it_is_stopped(tmp_path: Path) -> None:
+def test_flask_sandbox_runs_until_it_is_stopped(tmp_path: Path, connect: Connect) -> None:
     command = [*FLASK, "sandbox", "--aws-port=0", "--storefront-port=0", f"--state={tmp_path / 'state.json'}"]
 
     with running(command, settings(tmp_path)) as process:
-        storefront = read_until(process, r"Storefront (\S+), AWS endpoint \S+")[1]
+        storefront, aws = read_until(process, r"Storefront (\S+), AWS endpoint (\S+)").groups()
         bought = requests.post(f"{storefront}/api/purchases", json={"product_code": "insights1example"}, timeout=5)
+        queue = Queue(connect("sqs", endpoint_url=aws), f"{aws}{environment.QUEUE_PATH}")
+        told = queue.receive()
         process.terminate()
         status = process.wait(5)
 
     assert bought.status_code == 201
+    assert [event["detail"]["agreement"]["id"] for event in told] == [bought.json()["agreement_id"]]
     assert status == 0
     assert bought.json()["id"] in (tmp_path / "state.json").read_text()
 

@@ -13,6 +13,7 @@ def test_nothing_has_to_be_set(tmp_path: Path) -> None:
 
     assert {name: settings[name] for name in environment.PORTS} == environment.PORTS
     assert settings["AWS_ENDPOINT_URL"] == "http://127.0.0.1:8002"
+    assert settings["EVENTS_QUEUE_URL"] == "http://127.0.0.1:8002/123456789012/foyer-events"
     assert settings["PRODUCTS_FILE"] == str(catalogue.PRODUCTS_FILE)
     assert settings["SESSION_COOKIE_SECURE"] == "false"
     assert settings["LOG_FORMAT"] == "console"
@@ -22,6 +23,8 @@ def test_what_is_set_stays(tmp_path: Path) -> None:
     chosen = {
         "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
         "AWS_PROFILE": "staging",
+        "AWS_REGION": "eu-central-1",
+        "EVENTS_QUEUE_URL": "http://127.0.0.1:4566/000000000000/events",
         "LOG_FORMAT": "json",
         "PATH": "/bin",
         "SECRET_KEY": "chosen by the seller",
@@ -39,10 +42,26 @@ def test_an_empty_setting_counts_as_not_set(tmp_path: Path) -> None:
     assert (settings["APP_PORT"], settings["LOG_FORMAT"]) == ("8000", "console")
 
 
-def test_the_ports_move_together_with_the_endpoint(tmp_path: Path) -> None:
+def test_the_ports_move_together_with_the_endpoint_and_the_queue(tmp_path: Path) -> None:
     settings = environment.complete({"AWS_PORT": "9002"}, tmp_path)
 
     assert settings["AWS_ENDPOINT_URL"] == "http://127.0.0.1:9002"
+    assert settings["EVENTS_QUEUE_URL"] == "http://127.0.0.1:9002/123456789012/foyer-events"
+
+
+def test_the_sandbox_has_a_queue_of_its_own_in_the_region_that_events_come_in(tmp_path: Path) -> None:
+    chosen = {"EVENTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/210987654321/events", "AWS_REGION": "eu-west-1"}
+
+    settings = environment.complete(chosen, tmp_path)
+
+    assert settings["EVENTS_QUEUE_URL"] == "http://127.0.0.1:8002/123456789012/foyer-events"
+    assert settings["AWS_REGION"] == "us-east-1"
+
+
+def test_another_endpoint_of_ones_own_is_given_no_queue(tmp_path: Path) -> None:
+    settings = environment.complete({"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}, tmp_path)
+
+    assert "EVENTS_QUEUE_URL" not in settings
 
 
 def test_a_profile_from_daily_work_is_not_asked_for_credentials(tmp_path: Path) -> None:
@@ -64,7 +83,7 @@ def test_nothing_leads_past_the_sandbox(tmp_path: Path, name: str) -> None:
     assert settings["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] == "false"
 
 
-@pytest.mark.parametrize("name", ["DATABASE_URL", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"])
+@pytest.mark.parametrize("name", ["DATABASE_URL", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "EVENTS_QUEUE_URL"])
 def test_where_production_is_counts_in_the_commands_own_environment_alone(name: str) -> None:
     elsewhere = {name: "postgresql://production"}
 

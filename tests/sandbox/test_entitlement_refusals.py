@@ -1,0 +1,81 @@
+"""GetEntitlements as boto3 sees it, where something is wrong."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from app.sandbox.faults import Faults
+from app.sandbox.server import Sandbox
+from tests.sandbox.conftest import Connect
+from tests.sandbox.test_get_entitlements import with_dimensions
+from tests.sandbox.test_lives import CONTRACT
+from tests.sandbox.test_resolve_customer import keys
+
+if TYPE_CHECKING:
+    from mypy_boto3_marketplace_entitlement import MarketplaceEntitlementServiceClient as Client
+
+
+def refused(entitlements: "Client", product: str = CONTRACT, **asked: Any) -> tuple[str, int, str]:
+    with pytest.raises(ClientError) as caught:
+        entitlements.get_entitlements(ProductCode=product, **asked)
+    error, metadata = caught.value.response["Error"], caught.value.response["ResponseMetadata"]
+    return error["Code"], metadata["HTTPStatusCode"], error["Message"]
+
+
+@pytest.mark.parametrize(
+    ("product", "asked", "message"),
+    [
+        ("nobodys", {}, "The product code is invalid: nobodys"),
+        (CONTRACT, {"MaxResults": 26}, "MaxResults is invalid: 26. It is 1 to 25"),
+        (CONTRACT, {"NextToken": "odd"}, "The NextToken is invalid"),
+        (CONTRACT, {"NextToken": "MA=="}, "The NextToken is invalid"),
+        (CONTRACT, {"Filter": {"ACCOUNT": ["044455556666"]}}, "The filter is invalid: ACCOUNT"),
+        (CONTRACT, {"Filter": {"CUSTOMER_IDENTIFIER": ["x"], "CUSTOMER_AWS_ACCOUNT_ID": ["y"]}}, "used together"),
+    ],
+)
+def test_an_odd_question_is_an_invalid_parameter(
+    entitlements: "Client", product: str, asked: dict[str, Any], message: str
+) -> None:
+    code, status, said = refused(entitlements, product, **asked)
+
+    assert (code, status) == ("InvalidParameterException", 400)
+    assert message in said
+
+
+def test_a_token_is_of_no_use_for_another_question(sandbox: Sandbox, entitlements: "Client") -> None:
+    with_dimensions(sandbox, 26)
+    token = entitlements.get_entitlements(ProductCode=CONTRACT)["NextToken"]
+
+    code, _, message = refused(entitlements, NextToken=token, Filter={"DIMENSION": ["dimension 1"]})
+
+    assert (code, message) == ("InvalidParameterException", "The NextToken is invalid")
+
+
+@pytest.mark.parametrize(
+    ("faults", "code", "status"),
+    [
+        (Faults(throttled=1), "ThrottlingException", 400),
+        (Faults(aws_down=True), "InternalServiceErrorException", 500),
+        (Faults(access_denied=True), "AccessDeniedException", 403),
+        (Faults(credentials_expired=True), "ExpiredTokenException", 403),
+    ],
+    ids=lambda value: "-".join(value.switched_on()) if isinstance(value, Faults) else "",
+)
+def test_faults_are_answered_here_too(
+    sandbox: Sandbox, entitlements: "Client", faults: Faults, code: str, status: int
+) -> None:
+    sandbox.world.faults = faults
+
+    answered = refused(entitlements)
+
+    assert answered[:2] == (code, status)
+    assert "ResolveCustomer" not in answered[2]
+
+
+def test_only_the_account_that_published_the_product_is_told(connect: Connect) -> None:
+    assumed = connect("sts").assume_role(RoleArn="arn:aws:iam::999988887777:role/x", RoleSessionName="foyer")
+
+    code, _, _ = refused(connect("marketplace-entitlement", **keys(assumed)))
+
+    assert code == "InvalidParameterException"

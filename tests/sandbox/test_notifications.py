@@ -1,0 +1,202 @@
+"""What the events say, as the worker reads them out of the queue."""
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+import time_machine
+
+from app.sandbox.purchases import Order, Purchase
+from app.sandbox.server import Sandbox
+from tests.sandbox.conftest import Queue
+from tests.sandbox.test_lives import BOTH, CONTRACT, USAGE, bought
+
+NOW = datetime(2026, 11, 23, 9, 30, 15, 123456, UTC)
+LATER = datetime(2026, 11, 23, 10, 30, 15, 987654, UTC)
+STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+
+def license_number(purchase: Purchase) -> str:
+    return str(purchase.license_arn).rpartition(":")[2]
+
+
+def test_a_new_agreement_is_told_as_eventbridge_tells_it(sandbox: Sandbox, queue: Queue) -> None:
+    with time_machine.travel(NOW, tick=False):
+        purchase = bought(sandbox, CONTRACT)
+        (event,) = queue.receive()
+
+    request_id = event["detail"].pop("requestId")
+    assert UUID(event.pop("id")) != UUID(request_id)
+    assert event == {
+        "version": "0",
+        "detail-type": "Purchase Agreement Created - Proposer",
+        "source": "aws.agreement-marketplace",
+        "account": "123456789012",
+        "time": "2026-11-23T09:30:15Z",
+        "region": "us-east-1",
+        "resources": [f"arn:aws:aws-marketplace::aws:agreement:{purchase.agreement_id}"],
+        "detail": {
+            "catalog": "AWSMarketplace",
+            "agreement": {
+                "id": purchase.agreement_id,
+                "intent": "NEW",
+                "status": "ACTIVE",
+                "acceptanceTime": "2026-11-23T09:30:15Z",
+                "startTime": "2026-11-23T09:30:15Z",
+                "endTime": "2027-11-23T09:30:15Z",
+            },
+            "acceptor": {"accountId": "044455556666"},
+            "proposer": {"accountId": "123456789012"},
+            "offer": {"id": purchase.offer_id},
+        },
+    }
+
+
+def test_a_license_event_joins_the_agreement_with_the_license_in_a_spelling_of_its_own(
+    sandbox: Sandbox, queue: Queue
+) -> None:
+    purchase = bought(sandbox)
+    queue.take()
+
+    sandbox.world.act(purchase, "confirm")
+
+    (event,) = queue.take()
+    assert event["detail"]["agreement"] == {"id": purchase.agreement_id}
+    assert event["detail"]["product"]["code"] == "insights1example"
+    assert event["detail"]["license"] == {
+        "arn": f"aws:license-manager:us-east-1:123456789012:{license_number(purchase)}"
+    }
+    assert purchase.license_arn == f"arn:aws:license-manager::123456789012:license:{license_number(purchase)}"
+
+
+def test_an_agreement_to_pay_for_usage_has_no_end(sandbox: Sandbox, queue: Queue) -> None:
+    bought(sandbox, USAGE)
+
+    (event,) = queue.take()
+
+    assert "endTime" not in event["detail"]["agreement"]
+
+
+def test_a_cancelled_agreement_has_ended_when_its_event_happened(sandbox: Sandbox, queue: Queue) -> None:
+    with time_machine.travel(NOW, tick=False):
+        purchase = bought(sandbox, CONTRACT, after="confirm")
+        queue.take()
+
+    with time_machine.travel(LATER, tick=False):
+        sandbox.world.act(purchase, "cancel")
+        (event,) = queue.take()
+
+    assert event["time"] == event["detail"]["agreement"]["endTime"] == "2026-11-23T10:30:15Z"
+    assert event["detail"]["agreement"]["startTime"] == "2026-11-23T09:30:15Z"
+
+
+def test_a_renewal_names_the_agreement_before_it_and_ends_that(sandbox: Sandbox, queue: Queue) -> None:
+    purchase = bought(sandbox, CONTRACT, after="confirm")
+    queue.take()
+
+    sandbox.world.act(purchase, "renew", new_license=True)
+
+    renewed = sandbox.world.purchase(purchase.id)
+    created, updated, ended, deprovisioned = queue.take()
+    assert created["detail"]["agreement"].items() >= {
+        ("id", renewed.agreement_id),
+        ("intent", "RENEW"),
+        ("previousAgreementId", purchase.agreement_id),
+    }
+    assert created["detail"]["product"] == {"id": purchase.product_id, "title": "Acme Ledger"}
+    assert updated["detail"]["license"]["arn"].endswith(license_number(renewed))
+    assert updated["detail"]["agreement"]["id"] == renewed.agreement_id
+    assert ended["detail"]["agreement"]["id"] == purchase.agreement_id
+    assert deprovisioned["detail"]["license"]["arn"].endswith(license_number(purchase))
+    assert deprovisioned["detail"]["agreement"]["id"] == purchase.agreement_id
+
+
+def test_a_notification_is_json_within_the_envelope_of_sns(sandbox: Sandbox, queue: Queue) -> None:
+    with time_machine.travel(NOW, tick=False):
+        purchase = sandbox.world.buy(Order(product_code=USAGE, style="old", free_trial=True))
+        sandbox.world.act(purchase, "confirm")
+        (envelope,) = queue.receive()
+
+    assert UUID(envelope["MessageId"])
+    assert envelope["Type"] == "Notification"
+    assert (
+        envelope["TopicArn"] == "arn:aws:sns:us-east-1:287250355862:aws-mp-subscription-notification-insights1example"
+    )
+    assert envelope["Timestamp"] == "2026-11-23T09:30:15.123Z"
+    assert envelope["SignatureVersion"] == "1"
+    assert json.loads(envelope["Message"]) == {
+        "action": "subscribe-success",
+        "customer-identifier": purchase.customer_identifier,
+        "product-code": "insights1example",
+        "offer-identifier": purchase.offer_id,
+        "isFreeTrialTermPresent": "true",
+    }
+
+
+def test_entitlements_have_a_topic_of_their_own_and_no_offer(sandbox: Sandbox, queue: Queue) -> None:
+    purchase = bought(sandbox, CONTRACT, "old", "confirm")
+
+    (envelope,) = queue.take()
+
+    assert envelope["TopicArn"].endswith(":aws-mp-entitlement-notification-ledger2example")
+    assert json.loads(envelope["Message"]) == {
+        "action": "entitlement-updated",
+        "customer-identifier": purchase.customer_identifier,
+        "product-code": "ledger2example",
+    }
+
+
+def test_only_who_subscribes_has_an_offer(sandbox: Sandbox, queue: Queue) -> None:
+    bought(sandbox, USAGE, "old", "confirm cancel expire")
+
+    told = [json.loads(envelope["Message"]) for envelope in queue.take()]
+
+    assert ["offer-identifier" in message for message in told] == [True, False, False]
+    assert ["isFreeTrialTermPresent" in message for message in told] == [True, False, False]
+
+
+def test_a_renewal_by_usage_brings_a_new_offer(sandbox: Sandbox, queue: Queue) -> None:
+    purchase = bought(sandbox, USAGE, "old", "confirm renew")
+
+    offers = [json.loads(envelope["Message"])["offer-identifier"] for envelope in queue.take()]
+
+    assert offers[0] == purchase.offer_id
+    assert offers[1] != purchase.offer_id
+
+
+@pytest.mark.parametrize(
+    ("style", "product", "action", "times"),
+    [
+        ("new", CONTRACT, "renew", ["10:30:12Z", "10:30:13Z", "10:30:14Z", "10:30:15Z"]),
+        ("new", CONTRACT, "expire", ["10:30:14Z", "10:30:15Z"]),
+        ("old", BOTH, "renew", ["10:30:12.987Z", "10:30:12.988Z"]),
+    ],
+)
+def test_the_events_of_one_action_come_one_after_the_other_and_none_is_in_the_future(
+    sandbox: Sandbox, queue: Queue, style: str, product: str, action: str, times: list[str]
+) -> None:
+    with time_machine.travel(NOW, tick=False):
+        purchase = bought(sandbox, product, style, "confirm")
+        queue.take()
+
+    with time_machine.travel(LATER, tick=False):
+        sandbox.world.act(purchase, action, **({"new_license": True} if times[3:] else {}))
+        told = queue.receive()
+
+    assert [happened_at(event).partition("T")[2] for event in told] == times
+
+
+def test_no_event_is_older_than_the_one_before_it(sandbox: Sandbox, queue: Queue) -> None:
+    bought(sandbox, after="confirm renew renew cancel expire")
+
+    times = [happened_at(event) for event in queue.take()]
+
+    assert times == sorted(times)
+    assert all(STAMP.fullmatch(time) for time in times)
+
+
+def happened_at(event: dict[str, Any]) -> str:
+    return str(event.get("time") or event["Timestamp"])
