@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import measures, processes, sides, stored
+from tests.bench import events, measures, processes, sides, stored
 from tests.bench.measures import Rounds
 from tests.bench.sides import Side
 from tests.bench.table import Row, heading
@@ -29,6 +29,7 @@ class Size:
     seconds: float = 1.5
     starts: int = 5
     signups: int = 150
+    events: int = 200
     few: int = 1_000
     many: int = 1_000_000
     health_seconds: float = 8
@@ -59,8 +60,16 @@ class Bench:
             yield from map(str, self._waiting(foyer))
         yield heading("Start-up", "Foyer", "imports")
         yield from map(str, self._start())
-        yield heading(f"{self._size.few:,} and {self._size.many:,} subscriptions stored", "many", "few")
-        yield from map(str, self._stored())
+        counts = (self._size.many, self._size.few)
+        sizes = f"{self._size.few:,} and {self._size.many:,} subscriptions stored"
+        with events.on_sqlite(self._folder, self._aws_port, counts) as places:
+            yield heading(f"One worker on SQLite, {sizes}", "many", "few")
+            yield from map(str, self._events(places))
+        with events.on_postgresql(self._folder, self._aws_port, counts) as places_there:
+            yield heading(f"One worker on PostgreSQL, {sizes}", "many", "few")
+            yield from map(str, self._events(places_there))
+        yield heading(sizes, "many", "few")
+        yield from map(str, self._stored([place.database for place in places]))
         yield f"\nwrong answers: {dict(self.errors) or 'none'}"
 
     def _landing(self, foyer: Side, bare: Side, wait: float, connections: int) -> Iterator[Row | str]:
@@ -95,10 +104,14 @@ class Bench:
         yield Row("CPU until healthy, s", f"{cpu:.2f}", f"{imports:.2f}", cpu / imports, at_most=1.5)
         yield Row("time until healthy, s", f"{seconds:.2f}")
 
-    def _stored(self) -> Iterator[Row]:
+    def _events(self, places: list[events.Place]) -> Iterator[Row]:
+        many, few = events.applied(places, self._size.events, max(self._size.rounds - 2, 1))
+        yield _rate("events per second", many, few)
+        yield _cpu("CPU per event and its review, ms", many, few, at_most=1.1)
+
+    def _stored(self, paths: list[Path]) -> Iterator[Row]:
         with ExitStack() as serving:
-            counts = (self._size.many, self._size.few)
-            pair = [serving.enter_context(self._foyer(f"stored-{count}", count)) for count in counts]
+            pair = [serving.enter_context(sides.foyer(self._folder, self._aws_port, path)) for path in paths]
             rounds = max(self._size.rounds - 2, 1)
             landing = measures.landings(16, self._size.seconds)
             many, few = self._checked(measures.in_turn(pair, landing, rounds))
@@ -118,7 +131,7 @@ class Bench:
         return sides.foyer(self._folder, self._aws_port, path)
 
 
-def _rate(name: str, ours: Rounds, theirs: Rounds, at_least: float) -> Row:
+def _rate(name: str, ours: Rounds, theirs: Rounds, at_least: float | None = None) -> Row:
     figure, other = (f"{statistics.median(side.rates):.0f}" for side in (ours, theirs))
     return Row(name, figure, other, measures.ratio(ours.rates, theirs.rates), at_least=at_least)
 

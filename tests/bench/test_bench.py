@@ -7,11 +7,22 @@ from tests.bench.table import Row
 
 
 def test_the_bench_prints_a_row_for_every_bar(capsys: pytest.CaptureFixture[str]) -> None:
-    small = Size(((0.0, 4),), slow=0.3, rounds=1, seconds=0.1, starts=1, signups=5, few=10, many=50, health_seconds=0.3)
+    small = Size(
+        ((0.0, 4),),
+        slow=0.3,
+        rounds=1,
+        seconds=0.1,
+        starts=1,
+        signups=5,
+        events=20,
+        few=10,
+        many=50,
+        health_seconds=0.3,
+    )
     run(small)
 
     table = capsys.readouterr().out
-    assert table.count("reached") + table.count("FALLS SHORT") == 7
+    assert table.count("reached") + table.count("FALLS SHORT") == 9
     assert "wrong answers: none" in table
 
 

@@ -11,14 +11,17 @@ from app.products import Product
 from app.sandbox.server import Sandbox
 from tests import factories
 from tests.conftest import migrate
-from tests.endurance import drain, parked, runs
+from tests.endurance import drain, events, parked, runs
 from tests.endurance.count import Report
 from tests.endurance.postgresql import DEADLOCK, SERIALIZATION_FAILURE, PostgreSQL
 from tests.endurance.runs import Length, Stage
+from tests.endurance.told import Told
 
 # The shares of the whole time that the runs take.
 KILLS, DRAINS, PROCESSES = 0.22, 0.07, 0.05
 WORKERS_KILLED = 20
+# Each has about six events.
+PURCHASES = 1600
 
 
 class Endurance:
@@ -31,14 +34,16 @@ class Endurance:
         self._sandbox = stack.enter_context(Sandbox(products))
         self.server = stack.enter_context(PostgreSQL(self._folder / "postgresql"))
 
-    def reports(self) -> Iterator[Report]:
+    def reports(self) -> Iterator[Report | Told]:
         """Yield the report of each run."""
         for place in (self._on_sqlite, self._on_postgresql):
             yield runs.gunicorn_killed(place("killed"), self._length(KILLS))
             yield drain.under_load(place("stopped"), self._length(DRAINS))
             yield drain.under_way(place("drained"))
             yield parked.worker_killed(place("parked"), registered=150, kills=WORKERS_KILLED)
+            yield events.workers_killed(place("told"), PURCHASES, kills=WORKERS_KILLED)
         yield runs.postgresql_killed(self._on_postgresql("server_killed"), self.server, self._length(KILLS))
+        yield events.workers_killed(self._on_postgresql("told_to_four"), PURCHASES, kills=WORKERS_KILLED, workers=4)
         for workers in (2, 4, 8):
             yield runs.side_by_side(self._on_postgresql(f"side_{workers}"), workers, self._length(PROCESSES))
         strict = self._on_postgresql("strict")

@@ -9,7 +9,7 @@ import time_machine
 
 from app import create_app
 from app.sandbox.faults import Faults
-from app.services import linking, parking
+from app.services import gauges, linking
 from tests import factories
 from tests.e2e import stage as processes
 from tests.endurance.count import Report
@@ -61,4 +61,4 @@ def _link_the_rest(stage: Stage) -> int:
             with time_machine.travel(datetime.now(UTC) + 2 * linking.LEASE):
                 while linking.link_next() is not None:
                     pass
-            return int(parking.gauges()["foyer_parked_tokens"])
+            return int(gauges.current()["foyer_parked_tokens"])

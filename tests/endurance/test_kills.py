@@ -1,6 +1,6 @@
 """Whatever is killed under load, at whatever moment: nothing that was acknowledged is lost."""
 
-from tests.endurance import parked, runs
+from tests.endurance import events, parked, runs
 from tests.endurance.postgresql import PostgreSQL
 from tests.endurance.runs import Length, Stage
 
@@ -21,6 +21,14 @@ def test_a_worker_that_is_killed_loses_nobody_who_registered_while_aws_was_down(
     print(report)
     assert report.nothing_lost(at_least=15)
     assert report.kills == 3
+
+
+def test_workers_that_are_killed_apply_every_event_once_whatever_their_order(stage: Stage) -> None:
+    report = events.workers_killed(stage, purchases=40, kills=2)
+
+    print(report)
+    assert report.nothing_lost(at_least=150)
+    assert report.kills == 2
 
 
 def test_a_postgresql_that_is_killed_loses_nothing_and_is_used_again_at_once(

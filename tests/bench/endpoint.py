@@ -1,0 +1,82 @@
+"""The HTTP that AWS's pretenders need: one connection, its requests answered one after another, each after a wait."""
+
+import asyncio
+import re
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+HEAD = (
+    b"HTTP/1.1 200 OK\r\nx-amzn-RequestId: 00000000-0000-0000-0000-000000000000\r\n"
+    b"Content-Type: application/x-amz-json-1.1\r\nContent-Length: %d\r\n\r\n"
+)
+# Of a request's head and body: after how many seconds it is answered, and the answer's body.
+Answering = Callable[[bytes, bytes], tuple[float, bytes]]
+
+
+class Endpoint(asyncio.Protocol):
+    """One connection of the application's to AWS."""
+
+    def __init__(self, answering: Answering) -> None:
+        self._answering = answering
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the connection to answer on."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer once a request has come in whole."""
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        length = LENGTH.search(head)
+        if not end or not length or len(body) < int(length[1]):
+            return
+        self._received = b""
+        wait, answer = self._answering(head, body)
+        whole = HEAD % len(answer) + answer
+        asyncio.get_running_loop().call_later(wait, self._transport.write, whole)
+
+
+class Served:
+    """Answers on a free port of this machine alone, in a thread, between `with` and its end."""
+
+    def __init__(self, answering: Answering) -> None:
+        self._answering = answering
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="aws", daemon=True)
+        self.url = ""
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._server = asyncio.run_coroutine_threadsafe(listen(self._answering), self._loop).result()
+        self.url = f"http://127.0.0.1:{port_of(self._server)}"
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._server.close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def listen(answering: Answering) -> asyncio.Server:
+    """Return a server on a free port of this machine alone."""
+    return await asyncio.get_running_loop().create_server(lambda: Endpoint(answering), "127.0.0.1", 0)
+
+
+def port_of(server: asyncio.Server) -> int:
+    """Return the port that a server listens on."""
+    return int(server.sockets[0].getsockname()[1])
+
+
+async def serve(answering: Answering) -> None:
+    """Print the port, and serve until the process is ended."""
+    server = await listen(answering)
+    print(port_of(server), flush=True)
+    await server.serve_forever()

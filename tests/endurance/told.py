@@ -1,0 +1,105 @@
+"""The count of events: what the database holds, held against the lives that AWS's events told of."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from sqlalchemy import Row, create_engine, select
+
+from app.models import Event, Registration, Subscription
+from tests import factories
+from tests.endurance.lives import Life
+
+REPEATED = '"event": "event.repeated"'
+FAILED = '"event": "event.failed"'
+REGISTERED = select(Subscription.purchase_key, Registration.company).join(
+    Registration, Subscription.id == Registration.subscription_id
+)
+
+
+@dataclass
+class Sent:
+    """What has been put into the queue: events, doubles of them, and messages that are none."""
+
+    events: int = 0
+    doubled: int = 0
+    garbage: list[str] = field(default_factory=list)
+
+    def add(self, events: int, doubled: int, garbage: list[str]) -> None:
+        """Count one portion."""
+        self.events += events
+        self.doubled += doubled
+        self.garbage += garbage
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of the events and of the buyers.
+
+    Lost is an event that is not stored, or a buyer whose registration is not with their purchase. Wrong are
+    subscriptions that are not as AWS has it, or are too many, and outcomes that none of a life's events should have.
+    """
+
+    applied: int
+    lost: int
+    wrong_states: int
+    wrong_outcomes: int
+    repeated: int
+    failed: int
+    landed: int
+
+
+@dataclass(frozen=True)
+class Told:
+    """One run with events: what it was, what was sent, how often a worker was killed, and what became of it."""
+
+    name: str
+    counts: Counts
+    sent: Sent
+    buried: list[str] = field(repr=False)
+    kills: int
+    cut_off: int
+    seconds: float
+
+    def nothing_lost(self, at_least: int) -> bool:
+        """Return whether so many events were sent and each was applied once and rightly, and the garbage put aside."""
+        counts = self.counts
+        faults = counts.lost + counts.wrong_states + counts.wrong_outcomes + counts.failed
+        # Who is killed between the burial and the deletion buries it once more.
+        put_aside = Counter(self.buried) >= Counter(self.sent.garbage) and set(self.buried) == set(self.sent.garbage)
+        return faults == 0 and counts.applied == self.sent.events >= at_least and put_aside
+
+    def __str__(self) -> str:
+        sent = {"sent": self.sent.events, "doubled": self.sent.doubled, "garbage": len(self.sent.garbage)}
+        kills = {"buried": len(self.buried), "kills": self.kills, "with messages in flight": self.cut_off}
+        figures = {**sent, **kills, **asdict(self.counts), "seconds": f"{self.seconds:.1f}"}
+        return f"{self.name}: {'  '.join(f'{name} {figure}' for name, figure in figures.items())}"
+
+
+def compare(database_url: str, lives: Iterable[Life], log: str) -> Counts:
+    """Return what of the lives is stored as it should be."""
+    engine = create_engine(factories.sqlalchemy_url(database_url))
+    with engine.connect() as connection:
+        subscriptions = Counter(map(_summary, connection.execute(select(Subscription.__table__))))
+        outcomes = {row.aws_id: row.outcome for row in connection.execute(select(Event.aws_id, Event.outcome))}
+        companies = Counter((key, company) for key, company in connection.execute(REGISTERED))
+    engine.dispose()
+    every = list(lives)
+    sent = [aws_id for life in every for aws_id in life.bodies]
+    right = Counter(life.summary for life in every if life.is_known)
+    landed = Counter((life.summary[0], life.company) for life in every if life.lands)
+    expected = {aws_id: life.outcomes for life in every for aws_id in life.bodies}
+    return Counts(
+        applied=sum(aws_id in outcomes for aws_id in sent),
+        lost=sum(aws_id not in outcomes for aws_id in sent) + (landed - companies).total(),
+        wrong_states=(right - subscriptions).total() + (subscriptions - right).total() + (companies - landed).total(),
+        wrong_outcomes=sum(outcome not in expected.get(aws_id, ()) for aws_id, outcome in outcomes.items()),
+        repeated=log.count(REPEATED),
+        failed=log.count(FAILED),
+        landed=landed.total(),
+    )
+
+
+def _summary(row: Row[Any]) -> tuple[str, str, str, str]:
+    return row.purchase_key, row.agreement_id or "", row.status, str(row.status_since)
