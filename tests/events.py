@@ -24,7 +24,7 @@ def at(minutes: float) -> datetime:
 def eventbridge(kind: str, happened_at: datetime = NOON, **about: Any) -> dict[str, Any]:
     """Return an event as EventBridge puts it into a queue.
 
-    `about`: agreement, license, code, account, status, previous, ends (ISO 8601), id; those that are None are left out.
+    `about`: agreement, license, code, account, status, previous, starts, ends (ISO 8601), id. What is None is left out.
     """
     values: dict[str, Any] = {"agreement": AGREEMENT, "account": ACCOUNT, "id": str(uuid4()), **about}
     agreement = {
@@ -32,6 +32,7 @@ def eventbridge(kind: str, happened_at: datetime = NOON, **about: Any) -> dict[s
         "status": values.get("status"),
         "previousAgreementId": values.get("previous"),
         "intent": "RENEW" if values.get("previous") else None,
+        "startTime": values.get("starts"),
         "endTime": values.get("ends"),
     }
     detail: dict[str, Any] = {

@@ -16,16 +16,16 @@ HOLD = text("INSERT INTO agreements (id) VALUES (:id) ON CONFLICT (id) DO UPDATE
 
 @dataclass(frozen=True)
 class Chain:
-    """Agreements, the earliest first, the ARNs of each one's licenses by the license's id, and whose they all are."""
+    """Agreements, the earliest first, the ARNs of each one's licenses by the license's id, and whose they all are.
+
+    It is clear where all of it is one purchase: of one account and one product, no agreement in it about two licenses,
+    and none renewed by two of different licenses.
+    """
 
     agreements: tuple[str, ...]
     licenses: Mapping[str, Mapping[str, str]]
     subscriptions: frozenset[UUID]
-
-    @property
-    def is_clear(self) -> bool:
-        """Whether all of it is one purchase: no agreement in it is about two licenses."""
-        return all(len(licenses) == 1 for licenses in self.licenses.values())
+    is_clear: bool
 
     @property
     def license_ids(self) -> set[str]:
@@ -53,11 +53,12 @@ def hold(connection: Connection, agreement_ids: Iterable[str | None], purchase_k
             connection.execute(HOLD, {"id": agreement_id})
         held |= found
         edges, licenses = _edges(connection, held), _licenses(connection, held)
-        keys = {purchase_key, *(key for known in licenses.values() for key in known)} - {None}
+        keys = {key for known in ([purchase_key] if purchase_key else (), *licenses.values()) for key in known}
         subscriptions = _subscriptions(connection, held, keys)
         found = {agreement_id for edge in edges for agreement_id in edge} | _agreements(connection, subscriptions)
         if found <= held:
-            return Chain(_in_order(held, edges), licenses, frozenset(subscriptions))
+            is_clear = not _is_forked(edges, licenses) and _has_one_party(connection, held, subscriptions)
+            return Chain(_in_order(held, edges), licenses, frozenset(subscriptions), is_clear)
 
 
 def holders(agreement_ids: Collection[str]) -> CompoundSelect[tuple[UUID]]:
@@ -70,12 +71,16 @@ def holders(agreement_ids: Collection[str]) -> CompoundSelect[tuple[UUID]]:
     )
 
 
-def _subscriptions(connection: Connection, agreement_ids: set[str], keys: Collection[str | None]) -> set[UUID]:
-    known: CompoundSelect[tuple[UUID]] = union(
-        *holders(agreement_ids).selects,
+def known_as(keys: Collection[str]) -> CompoundSelect[tuple[UUID]]:
+    """Return the question which subscriptions have, or had, these purchase keys."""
+    return union(
         select(Subscription.id).where(Subscription.purchase_key.in_(keys)),
         select(EarlierKey.subscription_id).where(EarlierKey.purchase_key.in_(keys)),
     )
+
+
+def _subscriptions(connection: Connection, agreement_ids: set[str], keys: set[str]) -> set[UUID]:
+    known: CompoundSelect[tuple[UUID]] = union(*holders(agreement_ids).selects, *known_as(keys).selects)
     return set(connection.execute(known).scalars()) if agreement_ids or keys else set()
 
 
@@ -107,7 +112,7 @@ def _in_order(agreement_ids: set[str], edges: set[tuple[str, str]]) -> tuple[str
 
 def _licenses(connection: Connection, agreement_ids: set[str]) -> Mapping[str, Mapping[str, str]]:
     told = select(Event.agreement_id, Event.license_arn).where(
-        Event.agreement_id.in_(agreement_ids), Event.license_arn.is_not(None)
+        Event.agreement_id.in_(agreement_ids), Event.license_arn.is_not(None), Event.outcome != "not_ours"
     )
     landed = select(Subscription.agreement_id, Subscription.license_arn).where(
         Subscription.agreement_id.in_(agreement_ids), Subscription.license_arn.is_not(None)
@@ -118,3 +123,22 @@ def _licenses(connection: Connection, agreement_ids: set[str]) -> Mapping[str, M
         for agreement_id, arn in connection.execute(statement):
             licenses[agreement_id][license_id(arn)] = arn
     return licenses
+
+
+def _is_forked(edges: set[tuple[str, str]], licenses: Mapping[str, Mapping[str, str]]) -> bool:
+    after: dict[str, set[str]] = defaultdict(set)
+    for before, renewed in edges:
+        after[before].update(licenses.get(renewed, {}))
+    return any(len(known) > 1 for known in (*licenses.values(), *after.values()))
+
+
+def _has_one_party(connection: Connection, agreement_ids: set[str], subscriptions: set[UUID]) -> bool:
+    """Return whether one account bought one product: nothing of two customers is ever put together."""
+    told = select(Event.product_code, Event.customer_aws_account_id).where(
+        Event.agreement_id.in_(agreement_ids), Event.outcome != "not_ours"
+    )
+    landed = select(Subscription.product_code, Subscription.customer_aws_account_id).where(
+        Subscription.id.in_(subscriptions)
+    )
+    parties = connection.execute(told.union(landed)).all()
+    return all(len({name for name in names if name}) <= 1 for names in zip(*parties, strict=True))

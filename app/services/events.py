@@ -7,13 +7,14 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Row, bindparam, select, text, update
+from sqlalchemy import Connection, Row, bindparam, func, select, text, update
 from uuid_utils.compat import uuid7
 
 from app import products
 from app.database import transaction
 from app.models import Event, Subscription
 from app.services import joining, notices, standing
+from app.services.joining import Found
 from app.services.notices import Notice
 
 log = structlog.get_logger()
@@ -85,10 +86,8 @@ def catch_up(connection: Connection, subscription_id: UUID) -> tuple[UUID, list[
 
     Returns the id it has now: it may turn out to be a subscription that was known by another name.
     """
-    subscription_id = joining.of_landing(connection, subscription_id)
-    agreement = select(Subscription.agreement_id).where(Subscription.id == subscription_id)
-    changes = _apply_waiting(connection, connection.execute(agreement).scalars())
-    return subscription_id, changes
+    found = joining.of_landing(connection, subscription_id)
+    return found.subscriptions[0], _join_waiting(connection, found)
 
 
 def tell(changes: Iterable[Change]) -> None:
@@ -117,7 +116,7 @@ def _replay(connection: Connection, event_id: UUID, subscription_id: UUID | None
     if about and not connection.execute(select(Subscription.id).where(Subscription.id == about)).first():
         return None
     notice = notice_of(row)
-    applied = _apply(connection, event_id, notice, [about] if about else None)
+    applied = _apply(connection, event_id, notice, Found([about]) if about else None)
     if row.subscription_id and row.subscription_id != about:
         applied.changes += _changed(connection, row.subscription_id, event_id)
     if (row.outcome, applied.outcome) == ("applied", "noted") and row.subscription_id == about:
@@ -153,29 +152,32 @@ def notice_of(row: Row[Any]) -> Notice:
     return notices.read(row.body, row.aws_id, row.happened_at)
 
 
-def _apply(connection: Connection, event_id: UUID, notice: Notice, about: list[UUID] | None = None) -> Applied:
+def _apply(connection: Connection, event_id: UUID, notice: Notice, decided: Found | None = None) -> Applied:
     applied = Applied(event_id)
     if notice.product_code and notice.product_code not in products.current():
         applied.outcome = "not_ours"
     else:
-        found = joining.of_notice(connection, notice) if about is None else about
-        if len(found) == 1:
-            _join(connection, applied, notice, found[0])
-        elif found or not notice.agreement_id:
+        found = decided or joining.of_notice(connection, notice)
+        # A renewal that may be about two purchases would keep one of them alive for ever.
+        if len(found.subscriptions) == 1 and (found.is_clear or not notice.previous_agreement_id):
+            _join(connection, applied, found)
+        elif found.subscriptions or not notice.agreement_id:
             applied.outcome = "ambiguous"
-        _ask_for_entitlements(connection, notice, found)
+        _ask_for_entitlements(connection, notice, found.subscriptions)
     own = next((change for change in applied.changes if change.event_id == event_id), None)
     values = {"outcome": applied.outcome, "status_after": own and own.status}
     connection.execute(update(Event).where(Event.id == event_id).values(values))
     return applied
 
 
-def _join(connection: Connection, applied: Applied, notice: Notice, subscription_id: UUID) -> None:
-    connection.execute(update(Event).where(Event.id == applied.event_id).values(subscription_id=subscription_id))
+def _join(connection: Connection, applied: Applied, found: Found) -> None:
+    [subscription_id] = found.subscriptions
+    # No longer waiting: those that are follow below.
+    joined = {"subscription_id": subscription_id, "outcome": "noted"}
+    connection.execute(update(Event).where(Event.id == applied.event_id).values(joined))
     own = _changed(connection, subscription_id, applied.event_id)
     applied.outcome = "applied" if own else "noted"
-    applied.changes += own
-    applied.changes += _apply_waiting(connection, (notice.agreement_id, notice.previous_agreement_id))
+    applied.changes += own + _join_waiting(connection, found)
 
 
 def _changed(connection: Connection, subscription_id: UUID, event_id: UUID) -> list[Change]:
@@ -183,17 +185,25 @@ def _changed(connection: Connection, subscription_id: UUID, event_id: UUID) -> l
     return [Change(subscription_id, status, event_id)] if status else []
 
 
-def _apply_waiting(connection: Connection, agreement_ids: Iterable[str | None]) -> list[Change]:
-    """Apply the events that waited until somebody knew their agreement."""
-    about_them = [agreement_id for agreement_id in agreement_ids if agreement_id]
-    waiting = select(Event.__table__).where(Event.outcome == "waiting", Event.subscription_id.is_(None))
-    named = Event.agreement_id.in_(about_them) | Event.previous_agreement_id.in_(about_them)
-    changes: list[Change] = []
-    for found in connection.execute(waiting.where(named)).all() if about_them else ():
-        # One that was applied may have drawn in another.
-        if connection.execute(waiting.where(Event.id == found.id)).first():
-            changes += _apply(connection, found.id, notice_of(found)).changes
-    return changes
+def _join_waiting(connection: Connection, found: Found) -> list[Change]:
+    """Apply the events that waited until somebody knew their agreement; all at once, for they may be many."""
+    [subscription_id] = found.subscriptions
+    # Spelled so that no database looks through all events that wait, instead of those of the agreements.
+    waiting = (func.coalesce(Event.outcome, "") == "waiting") & (
+        Event.agreement_id.in_(found.agreements) | Event.previous_agreement_id.in_(found.agreements)
+    )
+    if not found.is_clear:
+        renewals = update(Event).where(waiting, Event.previous_agreement_id.is_not(None))
+        connection.execute(renewals.values(outcome="ambiguous"))
+    joined = update(Event).where(waiting).values(subscription_id=subscription_id, outcome="noted")
+    rows = connection.execute(joined.returning(Event.id, Event.happened_at)).all() if found.agreements else []
+    if not rows or not (status := standing.recompute(connection, subscription_id)):
+        return []
+    since = connection.execute(select(Subscription.status_since).where(Subscription.id == subscription_id)).scalar_one()
+    cause = next((row.id for row in rows if row.happened_at == since), rows[-1].id)
+    effect = {"outcome": "applied", "status_after": status}
+    connection.execute(update(Event).where(Event.id == cause).values(effect))
+    return [Change(subscription_id, status, cause)]
 
 
 def _ask_for_entitlements(connection: Connection, notice: Notice, about: list[UUID]) -> None:

@@ -1,66 +1,76 @@
 """Joining: which subscription a notification or a landing is about. A renewal stays the subscription that it renews."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from app.aws.marketplace import Customer
 from app.models import Subscription
-from app.services import chains, merging, subscriptions
+from app.services import chains, merging, privacy, subscriptions
 from app.services.chains import Chain
 from app.services.merging import License
 from app.services.notices import Notice
 
 
-def of_notice(connection: Connection, notice: Notice) -> list[UUID]:
-    """Return the subscriptions that a notification may be about: none that is known yet, the one, or several.
+@dataclass(frozen=True)
+class Found:
+    """The subscriptions that something may be about, none that is known yet, one, or several; and its agreements."""
+
+    subscriptions: list[UUID]
+    agreements: tuple[str, ...] = ()
+    is_clear: bool = True
+
+
+def of_notice(connection: Connection, notice: Notice) -> Found:
+    """Return the subscriptions that a notification may be about.
 
     A license, and a customer of an old listing, that nobody has heard of yet is recorded.
     """
     if notice.customer_identifier:
-        return _of_customer(connection, notice)
+        return Found(_of_customer(connection, notice))
     key = subscriptions.license_id(notice.license_arn) if notice.license_arn else None
     chain = chains.hold(connection, (notice.agreement_id, notice.previous_agreement_id), key)
     if notice.license_arn and notice.product_code:
-        return [_of_license(connection, chain, customer_of(notice))]
-    return _of_chain(connection, chain)
+        found = [_of_license(connection, chain, customer_of(notice))]
+    else:
+        found = _of_chain(connection, chain)
+    return Found(found, chain.agreements, chain.is_clear)
 
 
-def of_landing(connection: Connection, subscription_id: UUID) -> UUID:
+def of_landing(connection: Connection, subscription_id: UUID) -> Found:
     """Return the subscription that a purchase which has landed is, as far as events told of it by other names.
 
     A landing knows nothing of renewals, and AWS may leave out its license.
     """
     landed = connection.execute(select(Subscription.__table__).where(Subscription.id == subscription_id)).one()
+    customer = subscriptions.customer_of(landed)
     chain = chains.hold(connection, (landed.agreement_id,), landed.purchase_key)
-    if landed.license_arn or landed.customer_identifier:
-        found = _of_chain(connection, chain)
+    if customer.license_arn:
+        found = _of_chain(connection, chain, _before_licenses(connection, customer))
+    elif customer.customer_identifier:
+        found = [subscription_id]
     else:
-        found = _one(connection, {subscription_id, *_licensed(connection, subscriptions.customer_of(landed))})
-    return found[0] if len(found) == 1 else subscription_id
+        found = _one(connection, {subscription_id, *_licensed(connection, customer)})
+    return Found(found if len(found) == 1 else [subscription_id], chain.agreements, chain.is_clear)
 
 
 def _of_license(connection: Connection, chain: Chain, customer: Customer) -> UUID:
     landed = _landed_without_license(connection, customer)
+    key = subscriptions.purchase_key(customer)
     if chain.is_clear:
         _of_chain(connection, chain, landed)
-    elif landed:
-        _give(
-            connection,
-            landed,
-            License(subscriptions.purchase_key(customer), customer.license_arn, customer.agreement_id),
-        )
+    elif landed and not connection.execute(chains.known_as({key})).first():
+        _give(connection, landed, License(key, customer.license_arn, customer.agreement_id))
     return subscriptions.know(connection, customer)
 
 
 def _of_chain(connection: Connection, chain: Chain, landed: UUID | None = None) -> list[UUID]:
     """Return the subscriptions of a chain of agreements: one, where it is clear that all of it is one purchase."""
     known = set(chain.subscriptions)
-    if landed:
-        known.add(landed)
     if not chain.is_clear:
         return sorted(known)
-    found = _one(connection, known)
+    found = _one(connection, known | {landed} if landed else known)
     if len(found) == 1 and chain.present:
         agreement_id, key, arn = chain.present
         _give(connection, found[0], License(key, arn, agreement_id))
@@ -70,9 +80,10 @@ def _of_chain(connection: Connection, chain: Chain, landed: UUID | None = None) 
 
 
 def _one(connection: Connection, known: set[UUID]) -> list[UUID]:
-    """Merge subscriptions that are one purchase; those of different products are not."""
-    products = select(Subscription.product_code).where(Subscription.id.in_(known)).distinct()
-    if len(known) < 2 or len(connection.execute(products).all()) != 1:
+    """Merge subscriptions that are one purchase; those of different products or accounts are not."""
+    product, account = Subscription.product_code, Subscription.customer_aws_account_id
+    parties = select(func.count(product.distinct()), func.count(account.distinct())).where(Subscription.id.in_(known))
+    if len(known) < 2 or max(connection.execute(parties).one()) > 1:
         return sorted(known)
     kept, *others = sorted(known)
     for other in others:
@@ -107,8 +118,24 @@ def _licensed(connection: Connection, landed: Customer) -> list[UUID]:
     licensed = select(Subscription.id).where(
         same, Subscription.product_code == landed.product_code, Subscription.license_arn.is_not(None)
     )
+    if not landed.agreement_id:
+        # Who has come with that license before, or whose purchase is over, has bought again.
+        licensed = licensed.where(Subscription.last_seen_at.is_(None), Subscription.status.not_in(privacy.FINAL))
     found = list(connection.execute(licensed).scalars())
     return found if len(found) == 1 else []
+
+
+def _before_licenses(connection: Connection, customer: Customer) -> UUID | None:
+    """Return what SNS made of a customer of an old listing that has licenses since."""
+    if not customer.customer_identifier:
+        return None
+    same_agreement = Subscription.agreement_id.is_(None) | (Subscription.agreement_id == customer.agreement_id)
+    before = select(Subscription.id).where(
+        Subscription.purchase_key == subscriptions.key_without_license(customer),
+        Subscription.license_arn.is_(None),
+        same_agreement,
+    )
+    return connection.execute(before).scalar_one_or_none()
 
 
 def _of_customer(connection: Connection, notice: Notice) -> list[UUID]:

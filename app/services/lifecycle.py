@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.services.notices import Notice
+from app.services.notices import EARLIEST, Notice
 
 ANY = ("pending", "active", "ending", "ended", "failed")
 
@@ -60,11 +60,13 @@ def state(
     not expired; None while AWS has not been asked since the latest change.
     """
     in_order = sorted(notices, key=lambda notice: (notice.happened_at, ORDER.get(notice.name, -1), notice.aws_id))
-    followed = {notice.previous_agreement_id for notice in in_order if notice.previous_agreement_id}
+    followed, void = _followed(in_order)
     changes = [notice for notice in in_order if notice.name == "entitlement-updated"] if is_contract else []
     status, since = "pending", None
     for notice in in_order:
-        becomes = _by_entitlements(notice is changes[-1], entitled) if notice in changes else _row(notice, followed)
+        becomes = (
+            _by_entitlements(notice is changes[-1], entitled) if notice in changes else _row(notice, followed | void)
+        )
         if becomes.get(status, status) != status:
             status, since = becomes[status], notice.happened_at
     free_trials = [notice.free_trial for notice in in_order if notice.free_trial is not None]
@@ -81,6 +83,26 @@ def state(
     )
 
 
+def _followed(notices: list[Notice]) -> tuple[set[str | None], set[str | None]]:
+    """Return the agreements that another has renewed or replaced, and those that were to renew one and never began.
+
+    A renewal that ends before its first day leaves the agreement before it as it is.
+    """
+    renewals = [notice for notice in notices if notice.previous_agreement_id]
+    starts = {notice.agreement_id: notice.starts_at for notice in renewals if notice.starts_at}
+    licensed = {notice.agreement_id for notice in notices if notice.license_arn}
+    void = {
+        notice.agreement_id
+        for notice in notices
+        if notice.name == "Purchase Agreement Ended"
+        and notice.agreement_id not in licensed
+        and notice.happened_at < starts.get(notice.agreement_id, EARLIEST)
+    }
+    edges = {(notice.previous_agreement_id, notice.agreement_id) for notice in renewals}
+    # Of two that are said to follow each other, neither does.
+    return {before for before, after in edges if after not in void and (after, before) not in edges}, void
+
+
 def _end(notice: Notice) -> datetime | None:
     # One that was cancelled does not last until the day that was agreed.
     if notice.name == "Purchase Agreement Ended" and notice.agreement_status not in FOLLOWED:
@@ -88,9 +110,9 @@ def _end(notice: Notice) -> datetime | None:
     return notice.ends_at
 
 
-def _row(notice: Notice, followed: set[str]) -> Mapping[str, str]:
+def _row(notice: Notice, over: set[str | None]) -> Mapping[str, str]:
     # A renewal ends the agreement before it, and with that maybe its license: no ending for the customer.
-    if notice.name in ENDINGS and (notice.agreement_id in followed or notice.agreement_status in FOLLOWED):
+    if notice.name in ENDINGS and (notice.agreement_id in over or notice.agreement_status in FOLLOWED):
         return {}
     return TRANSITIONS.get(notice.name, {})
 

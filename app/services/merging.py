@@ -1,11 +1,12 @@
 """Merging: two subscriptions that turn out to be one purchase, and a purchase that gets another license."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, select, update
 
 from app.models import AuditEntry, EarlierKey, Event, ParkedToken, Registration, Subscription
 from app.services import registrations, subscriptions
@@ -32,6 +33,9 @@ def renew(connection: Connection, subscription_id: UUID, license_: License) -> N
         "purchase_key": license_.purchase_key,
         "license_arn": license_.license_arn or before.license_arn,
         "agreement_id": license_.agreement_id or before.agreement_id,
+        # Whoever is reading the entitlements of the license before must not have the last word.
+        "review_at": datetime.now(UTC),
+        "review_failures": 0,
     }
     connection.execute(update(Subscription).where(Subscription.id == subscription_id).values(values))
     connection.execute(delete(EarlierKey).where(EarlierKey.purchase_key == license_.purchase_key))
@@ -66,8 +70,7 @@ def _together(kept: Row[Any], gone: Row[Any]) -> dict[str, object]:
         "hints": gone.hints or kept.hints,
         "created_at": min(kept.created_at, gone.created_at),
         "last_seen_at": max(landings, default=None),
-        # Its entitlements are those of the license that it has now.
-        "review_at": func.coalesce(Subscription.review_at, gone.review_at or gone.created_at),
+        "review_at": datetime.now(UTC),
     }
 
 

@@ -59,6 +59,7 @@ class Agreement(Told):
 
     id: Annotated[AgreementId | None, Maybe] = None
     status: str | None = None
+    start_time: Annotated[Moment | None, Maybe] = Field(default=None, alias="startTime")
     end_time: Annotated[Moment | None, Maybe] = Field(default=None, alias="endTime")
     previous_id: Annotated[AgreementId | None, Maybe] = Field(default=None, alias="previousAgreementId")
 
@@ -135,6 +136,7 @@ class Notice:
     agreement_id: str | None = None
     previous_agreement_id: str | None = None
     agreement_status: str | None = None
+    starts_at: datetime | None = None
     ends_at: datetime | None = None
     free_trial: bool | None = None
 
@@ -198,6 +200,7 @@ def _on_eventbridge(event: EventBridgeEvent, body: dict[str, Any]) -> Notice:
         # An agreement that is said to follow itself would never end.
         previous_agreement_id=agreement.previous_id if agreement.previous_id != agreement.id else None,
         agreement_status=agreement.status,
+        starts_at=agreement.start_time,
         ends_at=agreement.end_time,
     )
 

@@ -81,16 +81,25 @@ def has_contract(product_code: str) -> bool:
     return product is not None and product.pricing != "subscription"
 
 
-@transaction
-def claim(connection: Connection, now: datetime) -> Claimed | None:
+def claim(now: datetime) -> Claimed | None:
     """Return the subscription that has been due for longest, joined with what is known of it, for this worker alone."""
     lease = now + LEASE
-    due = connection.execute(CLAIM, {"now": now, "lease": lease}).scalar_one_or_none()
-    if due is None:
+    due = _lease(now, lease)
+    # The lease is on disk before anything is done: one that cannot be joined does not keep the others waiting.
+    return _joined(due, lease) if due else None
+
+
+@transaction
+def _lease(connection: Connection, now: datetime, lease: datetime) -> UUID | None:
+    return connection.execute(CLAIM, {"now": now, "lease": lease}).scalar_one_or_none()
+
+
+@transaction
+def _joined(connection: Connection, due: UUID, lease: datetime) -> Claimed | None:
+    if not connection.execute(select(Subscription.id).where(Subscription.id == due)).first():
         return None
     subscription_id, changes = events.catch_up(connection, due)
-    if subscription_id != due:
-        connection.execute(update(Subscription).where(Subscription.id == subscription_id).values(review_at=lease))
+    connection.execute(update(Subscription).where(Subscription.id == subscription_id).values(review_at=lease))
     found = connection.execute(select(Subscription.__table__).where(Subscription.id == subscription_id)).one()
     return Claimed(found, lease, changes)
 
@@ -100,12 +109,14 @@ def _finish(
     connection: Connection, claimed: Claimed, found: list[Entitlement] | None, asked_at: datetime
 ) -> str | None:
     subscriptions.hold(connection, claimed.id)
+    # A renewal may have come since, with another license.
+    same = (Subscription.id == claimed.id, Subscription.purchase_key == claimed.subscription.purchase_key)
     if found is not None:
         stored = entitlements.to_store(found, claimed.subscription.license_arn)
         told = {"entitlements": stored, "entitlements_read_at": asked_at, "review_failures": 0}
-        connection.execute(update(Subscription).where(Subscription.id == claimed.id).values(told))
+        connection.execute(update(Subscription).where(*same).values(told))
     # Whoever has come since, or whatever has changed, has set another time: that review is still to be done.
-    done = update(Subscription).where(Subscription.id == claimed.id, Subscription.review_at == claimed.lease)
+    done = update(Subscription).where(*same, Subscription.review_at == claimed.lease)
     connection.execute(done.values(review_at=None))
     return standing.recompute(connection, claimed.id)
 

@@ -11,7 +11,7 @@ from app.services import events, registrations, reviews, subscriptions
 from app.services.events import Applied
 from tests import factories
 from tests.events import ACCOUNT, AGREEMENT, CUSTOMER, LICENSE, NOON, at, eventbridge, notice, sns
-from tests.factories import CODE
+from tests.factories import CODE, OTHER_CODE
 from tests.stored import stored
 
 CREATED, ENDED = "Purchase Agreement Created - Proposer", "Purchase Agreement Ended - Proposer"
@@ -160,6 +160,96 @@ def test_a_person_may_decide_again_and_what_was_decided_stands_until_then(app: F
     assert stands == {first: "ended", second: "pending"}
     assert {row.id: row.status for row in stored(app, Subscription)} == {first: "pending", second: "ended"}
     assert [(event.outcome, event.subscription_id) for event in stored(app, Event)] == [("applied", second)]
+
+
+def other_accounts(app: Flask) -> None:
+    """Let two accounts have a license each, and a registration."""
+    tell(
+        app,
+        eventbridge(UPDATED, license="l-a", agreement="agmt-a", account="111111111111"),
+        eventbridge(UPDATED, license="l-b", agreement="agmt-b", account="222222222222"),
+    )
+
+
+def test_nothing_of_two_customers_is_ever_put_together(app: Flask) -> None:
+    other_accounts(app)
+
+    renewal = eventbridge(CREATED, at(1), agreement="agmt-b", previous="agmt-a", account="222222222222")
+    [applied] = tell(app, renewal)
+    tell(app, eventbridge(DEPROVISIONED, at(2), license="l-a", agreement="agmt-a", account="111111111111"))
+
+    assert applied
+    assert applied.outcome == "ambiguous"
+    assert {row.purchase_key: row.status for row in stored(app, Subscription)} == {"l-a": "ended", "l-b": "active"}
+
+
+def test_a_person_who_decides_wrongly_puts_nothing_of_two_customers_together(app: Flask) -> None:
+    other_accounts(app)
+    amended = eventbridge("Purchase Agreement Amended - Proposer", agreement="agmt-a", account="111111111111")
+    [applied] = tell(app, amended)
+    wrong = next(row.id for row in stored(app, Subscription) if row.purchase_key == "l-b")
+    assert applied
+
+    with app.app_context():
+        events.replay(applied.event_id, wrong)
+    tell(app, eventbridge(UPDATED, at(1), license="l-a", agreement="agmt-a", account="111111111111"))
+
+    assert sorted(row.purchase_key for row in stored(app, Subscription)) == ["l-a", "l-b"]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0), (1, 0, 2)])
+def test_a_license_of_another_product_is_another_subscription(app: Flask, order: tuple[int, ...]) -> None:
+    app.extensions["products"][OTHER_CODE] = app.extensions["products"][CODE]
+    told = [
+        eventbridge(UPDATED, at(0), license="l-a", agreement="agmt-a"),
+        eventbridge(CREATED, at(1), agreement="agmt-b", previous="agmt-a"),
+        eventbridge(UPDATED, at(2), license="l-b", agreement="agmt-b", code=OTHER_CODE),
+    ]
+
+    tell(app, *(told[place] for place in order))
+
+    found = {(row.purchase_key, row.product_code, row.status) for row in stored(app, Subscription)}
+    assert found == {("l-a", CODE, "active"), ("l-b", OTHER_CODE, "active")}
+
+
+@pytest.mark.parametrize("first", ["sns", "eventbridge"])
+def test_an_old_listing_with_licenses_tells_of_one_purchase_on_both_channels(app: Flask, first: str) -> None:
+    told = {"sns": sns("subscribe-fail", at(0)), "eventbridge": eventbridge(UPDATED, at(1))}
+    tell(app, told.pop(first), *told.values())
+
+    land(app, customer_identifier=CUSTOMER)
+    tell(app, sns("unsubscribe-success", at(2)))
+
+    assert (the_subscription(app).status, the_subscription(app).purchase_key) == ("ended", LICENSE)
+
+
+def test_an_agreement_with_a_landing_without_license_and_two_licenses_ends_each_by_its_own(app: Flask) -> None:
+    tell(app, eventbridge(UPDATED, license="l-1"), eventbridge(UPDATED, license="l-2"))
+    land(app, license_arn=None)
+
+    tell(app, eventbridge(DEPROVISIONED, at(1), license="l-1"))
+
+    statuses = {row.purchase_key: row.status for row in stored(app, Subscription)}
+    assert (statuses["l-1"], statuses["l-2"]) == ("ended", "active")
+
+
+def test_whoever_buys_again_and_lands_without_a_license_is_not_taken_for_what_has_ended(app: Flask) -> None:
+    tell(app, eventbridge(UPDATED, license="l-1"), eventbridge(DEPROVISIONED, at(1), license="l-1"))
+
+    land(app, license_arn=None, agreement_id=None)
+
+    assert sorted(row.status for row in stored(app, Subscription)) == ["ended", "pending"]
+
+
+def test_many_events_that_wait_for_one_agreement_are_applied_at_once(app: Flask) -> None:
+    amended = "Purchase Agreement Amended - Proposer"
+    tell(app, *(eventbridge(amended, at(minute)) for minute in range(300)), eventbridge(ENDED, at(301)))
+
+    [applied] = tell(app, eventbridge(UPDATED))
+
+    assert applied
+    assert [change.status for change in applied.changes] == ["active", "ending"]
+    assert {event.subscription_id for event in stored(app, Event)} == {the_subscription(app).id}
 
 
 def test_an_event_is_not_given_to_a_subscription_that_does_not_exist(app: Flask) -> None:

@@ -89,6 +89,24 @@ def test_the_renewed_agreement_ends_like_any_other() -> None:
     assert (state.status, state.since) == ("ending", at(3))
 
 
+def test_a_renewal_that_is_cancelled_before_its_first_day_leaves_everything_as_it_is() -> None:
+    renewal = [eventbridge(CREATED, at(1), agreement="agmt-b", previous=AGREEMENT, starts="2027-01-01T00:00:00Z")]
+    renewal += [eventbridge(ENDED, at(2), agreement="agmt-b", status="CANCELLED")]
+    notices = [*told(UPDATED), *map(notice, renewal)]
+
+    over = [*notices, notice(eventbridge(ENDED, at(3), status="EXPIRED")), notice(eventbridge(DEPROVISIONED, at(4)))]
+
+    assert (lifecycle.state(notices).status, lifecycle.state(notices).since) == ("active", at(0))
+    assert (lifecycle.state(over).status, lifecycle.state(over).since) == ("ended", at(4))
+
+
+def test_two_agreements_that_are_said_to_follow_each_other_end_all_the_same() -> None:
+    ring = [eventbridge(CREATED, at(1), agreement="agmt-b", previous=AGREEMENT)]
+    ring += [eventbridge(CREATED, at(2), previous="agmt-b"), eventbridge(DEPROVISIONED, at(3))]
+
+    assert lifecycle.state([*told(UPDATED), *map(notice, ring)]).status == "ended"
+
+
 def test_the_agreements_end_is_what_its_latest_event_says() -> None:
     first = notice(eventbridge(CREATED, at(0), ends="2027-01-01T00:00:00Z"))
     amended = notice(eventbridge(AMENDED, at(1), ends="2028-01-01T00:00:00Z"))

@@ -214,6 +214,27 @@ def test_a_landing_while_aws_is_asked_is_reviewed_once_more(app: Flask, sandbox:
     assert review(app)[0] is True
 
 
+def test_entitlements_of_the_license_before_a_renewal_are_not_kept_for_the_present_one(
+    app: Flask, sandbox: Sandbox
+) -> None:
+    purchase = act(sandbox, bought(sandbox), "confirm")
+    land(app, purchase)
+    hear(app, sandbox)
+    with app.app_context():
+        claimed = reviews.claim(datetime.now(UTC))
+    act(sandbox, purchase, "renew", new_license=True)
+
+    hear(app, sandbox)
+    [renewed] = stored(app, Subscription)
+
+    assert claimed
+    assert renewed.purchase_key != claimed.subscription.purchase_key
+    assert renewed.review_at
+    assert renewed.review_at < claimed.lease
+    assert review(app)[0] is True
+    assert held(app) == {"seats": 25, "tier": "standard"}
+
+
 def test_two_workers_do_not_review_the_same_one_and_a_lost_worker_loses_nothing(app: Flask, sandbox: Sandbox) -> None:
     land(app, bought(sandbox))
 

@@ -75,11 +75,13 @@ def test_what_aws_said_before_it_granted_a_contract_is_not_the_last_word(
 @on_sqlite
 def test_what_a_contract_covers_is_told_while_a_change_of_it_is_read(buyer: Buyer) -> None:
     buyer.holds(SEATS)
+    buyer.is_told(AMENDED, ends="2026-11-03T14:05:00Z")
     buyer.is_told(UPDATED)
 
     page = buyer.sees()
 
     assert "seats 1,500" in page
+    assert "runs until" not in page
     assert READING not in page
     assert buyer.refresh is None
 

@@ -1,5 +1,6 @@
 """A browser whose session holds a subscription that has become part of another since."""
 
+from datetime import datetime
 from uuid import uuid4
 
 import time_machine
@@ -11,6 +12,7 @@ from app import database
 from app.models import Subscription
 from app.sandbox.server import Sandbox
 from tests import factories
+from tests.factories import TOKEN
 from tests.views.buyers import CREATED, UPDATED, Buyer, register
 
 
@@ -39,6 +41,20 @@ def test_a_buyer_whose_purchase_is_known_no_more_is_sent_to_the_form(buyer: Buye
         session["LicenseArn"] = "arn:aws:license-manager::123456789012:license:l-another"
 
     assert buyer.client.get("/welcome").location == "/signup"
+
+
+def test_to_be_sent_to_the_form_is_no_second_landing(client: FlaskClient, sandbox: Sandbox) -> None:
+    client.post("/", data={TOKEN: factories.token(sandbox)})
+    landed = last_seen(client.application)
+
+    assert client.get("/welcome").location == "/signup"
+
+    assert last_seen(client.application) == landed
+
+
+def last_seen(app: Flask) -> datetime | None:
+    with app.app_context(), database.current().reading.connect() as connection:
+        return connection.execute(select(Subscription.last_seen_at)).scalar_one()
 
 
 def subscription_ids(app: Flask) -> list[str]:
