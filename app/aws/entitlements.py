@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from app.aws import clients, faults
 from app.aws.clients import Patience
 from app.aws.marketplace import Customer
+from app.errors import MarketplaceUnavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_marketplace_entitlement.type_defs import EntitlementTypeDef
 
 PATIENCE = Patience(3, 20, attempts=3)
+MADE_UP_LICENSE = "arn:aws:license-manager::123456789012:license:l-00000000000000000000000000000000"
 Value = int | float | bool | str
 
 
@@ -40,6 +42,24 @@ def read(customer: Customer) -> list[Entitlement]:
     """
     with faults.translated():
         return [_entitlement(found) for found in _pages(customer)]
+
+
+def try_reading(product_code: str) -> str:
+    """Ask for the entitlements of a license that does not exist, and return the URL that answered.
+
+    Raises:
+        PermissionDenied, CredentialsRefused: the seller has to mend the set-up.
+        Throttled, MarketplaceUnavailable: AWS could not be asked.
+    """
+    client = clients.current().entitlements(clients.OPERATOR)
+    try:
+        with faults.translated():
+            client.get_entitlements(ProductCode=product_code, Filter={"LICENSE_ARN": [MADE_UP_LICENSE]})
+    except MarketplaceUnavailable as error:
+        # It has looked at the question: whoever may not ask hears of that first.
+        if error.code != "InvalidParameterException":
+            raise
+    return client.meta.endpoint_url
 
 
 def _pages(customer: Customer) -> "Iterator[EntitlementTypeDef]":

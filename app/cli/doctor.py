@@ -7,7 +7,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from app import database, products
-from app.aws import diagnosis
+from app.aws import diagnosis, entitlements
 from app.aws.diagnosis import EventsQueue, Rule
 from app.errors import (
     ApiDisabled,
@@ -111,6 +111,19 @@ def _resolve_customer() -> str:
     return f"Permitted at {url}. Whether this account published the product, only a real token shows."
 
 
+def _get_entitlements() -> str:
+    contracts = [product.code for product in products.current().values() if product.pricing != "subscription"]
+    if not contracts:
+        return "Not needed: no product here is a contract."
+    try:
+        return f"Permitted at {entitlements.try_reading(contracts[0])}."
+    except PermissionDenied as error:
+        raise click.ClickException(
+            "These credentials may not read entitlements. Allow the IAM action aws-marketplace:GetEntitlements on "
+            f'Resource "*", or attach the policy of deploy/template.yaml. ({error.code})'
+        ) from None
+
+
 def _queue(otherwise: str) -> EventsQueue:
     if not (url := diagnosis.queue_url()):
         raise Wanting(otherwise)
@@ -171,6 +184,7 @@ CHECKS = {
     "database": _database,
     "credentials": _credentials,
     "ResolveCustomer": _resolve_customer,
+    "GetEntitlements": _get_entitlements,
     "events queue": _events_queue,
     "event rules": _event_rules,
 }

@@ -6,7 +6,7 @@ from app import create_app
 from tests import factories
 
 EVENTS = ["events queue", "event rules"]
-SUBJECTS = ["settings", "products", "database", "credentials", "ResolveCustomer", *EVENTS]
+SUBJECTS = ["settings", "products", "database", "credentials", "ResolveCustomer", "GetEntitlements", *EVENTS]
 
 
 def examine() -> Result:

@@ -12,7 +12,7 @@ from app.sandbox.faults import Faults
 from app.sandbox.server import Sandbox
 from app.services import readiness
 from tests.aws.fake import Answer, Fake
-from tests.cli.doctors import examine, failing
+from tests.cli.doctors import examine, failing, findings
 from tests.factories import CODE
 
 RESOLVED: dict[str, object] = {"ProductCode": CODE, "CustomerAWSAccountId": "012345678901"}
@@ -226,3 +226,19 @@ def test_a_databases_password_is_not_shown(doctor: Doctor, environment: pytest.M
 
     assert "is at revision" in result.stdout
     assert "hunter2" not in result.stdout
+
+
+def test_a_seller_of_contracts_has_to_be_able_to_read_entitlements(
+    environment: pytest.MonkeyPatch, sandbox: Sandbox
+) -> None:
+    without = findings(examine())["GetEntitlements"]
+    environment.setenv("PRODUCT_PRICING", "contract")
+
+    permitted = findings(examine())["GetEntitlements"]
+    sandbox.world.faults = Faults(access_denied=True)
+    denied = failing(examine())["GetEntitlements"]
+
+    assert without == ("ok", "Not needed: no product here is a contract.")
+    assert permitted == ("ok", f"Permitted at {sandbox.aws_url}.")
+    assert denied.startswith("These credentials may not read entitlements. Allow the IAM action")
+    assert denied.endswith("(AccessDeniedException)")
