@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.services.notices import EARLIEST, Notice
+from app.services.subscriptions import license_id
 
 ANY = ("pending", "active", "ending", "ended", "failed")
 
@@ -51,13 +52,15 @@ def state(
     notices: Iterable[Notice],
     agreement_id: str | None = None,
     *,
+    present_license: str | None = None,
     is_contract: bool = False,
     entitled: bool | None = None,
 ) -> State:
     """Return what the notifications about one subscription, in whatever order, make of it and of its agreement's id.
 
-    A contract of an old listing is told only that its entitlements changed. `entitled` is whether it has some that have
-    not expired; None while AWS has not been asked since the latest change.
+    The agreement is given as it is known so far, the license by its id. A contract of an old listing is told only that
+    its entitlements changed: `entitled` is whether it has some that have not expired; None while AWS has not been asked
+    since the latest change.
     """
     in_order = sorted(notices, key=lambda notice: (notice.happened_at, ORDER.get(notice.name, -1), notice.aws_id))
     followed, void = _followed(in_order)
@@ -70,10 +73,11 @@ def state(
         if becomes.get(status, status) != status:
             status, since = becomes[status], notice.happened_at
     free_trials = [notice.free_trial for notice in in_order if notice.free_trial is not None]
-    ends = [end for notice in in_order if notice.agreement_id not in followed and (end := _end(notice))]
-    licensed = [
-        notice.agreement_id for notice in in_order if notice.license_arn and notice.agreement_id not in followed
-    ]
+    lasting = [notice for notice in in_order if notice.agreement_id not in followed | void]
+    ends = [end for notice in lasting if (end := _end(notice))]
+    # What was told of an earlier license says nothing of the present one's agreement.
+    own = [notice for notice in lasting if notice.license_arn]
+    licensed = [told.agreement_id for told in own if present_license in {None, license_id(str(told.license_arn))}]
     return State(
         status,
         since,

@@ -37,9 +37,10 @@ def recompute(connection: Connection, subscription_id: UUID) -> str | None:
 
 def _state(subscription: Row[Any], events: Sequence[Row[Any]]) -> State:
     told = [notices.read(event.body, event.aws_id, event.happened_at) for event in events]
+    known: dict[str, Any] = {"agreement_id": subscription.agreement_id, "present_license": subscription.purchase_key}
     if _pricing(subscription.product_code) != "contract":
-        return lifecycle.state(told, subscription.agreement_id)
-    return lifecycle.state(told, subscription.agreement_id, is_contract=True, entitled=_entitled(subscription, events))
+        return lifecycle.state(told, **known)
+    return lifecycle.state(told, **known, is_contract=True, entitled=_entitled(subscription, events))
 
 
 def _entitled(subscription: Row[Any], events: Sequence[Row[Any]]) -> bool | None:

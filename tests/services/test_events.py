@@ -276,6 +276,18 @@ def test_a_license_that_lasts_through_a_renewal_and_is_then_replaced_is_never_ta
     assert (the_subscription(app).purchase_key, the_subscription(app).agreement_id) == ("l-2", "agmt-c")
 
 
+def test_a_license_that_only_a_landing_told_of_keeps_its_own_agreement(app: Flask) -> None:
+    tell(app, eventbridge(UPDATED, at(0), agreement="agmt-a", license="l-1"))
+    tell(app, eventbridge(UPDATED, at(1), agreement="agmt-b", license="l-1"))
+    land(app, license_arn="arn:aws:license-manager::294406891311:license:l-2", agreement_id="agmt-c")
+    renewals = {"agmt-c": "agmt-b", "agmt-b": "agmt-a"}
+
+    told = tell(app, *(eventbridge(CREATED, at(2), agreement=new, previous=old) for new, old in renewals.items()))
+
+    assert [applied and applied.outcome for applied in told] == ["noted", "noted"]
+    assert (the_subscription(app).purchase_key, the_subscription(app).agreement_id) == ("l-2", "agmt-c")
+
+
 def test_an_agreement_about_two_licenses_ends_neither(app: Flask) -> None:
     tell(app, eventbridge(UPDATED, at(0), license="l-1"), eventbridge(UPDATED, at(0), license="l-2"))
 
