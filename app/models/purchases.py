@@ -1,59 +1,19 @@
-"""The tables: purchases, AWS's events about them, sign-ups, parked tokens, and what was done to personal data."""
+"""Purchases, and what AWS's events say of them."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    JSON,
-    CheckConstraint,
-    DateTime,
-    Dialect,
-    ForeignKey,
-    Index,
-    LargeBinary,
-    MetaData,
-    String,
-    Text,
-)
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
+
+from app.models.base import Base
 
 STATUSES = ("pending", "active", "ending", "ended", "failed")
 CHANNELS = ("eventbridge", "sns")
 # What became of an event. The last three wait: for another event or a landing, for a person, for a product's settings.
 OUTCOMES = ("applied", "noted", "waiting", "ambiguous", "not_ours")
-
-
-class Instant(TypeDecorator[datetime]):
-    """A moment in UTC on every database: SQLite forgets time zones, so they are put on again."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Return the moment in UTC."""
-        return value.astimezone(UTC) if value else None
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Return the moment with its time zone."""
-        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
-
-
-class Base(DeclarativeBase):
-    """The tables' shared rules: named constraints, ids that sort by age, times in UTC."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {datetime: Instant}  # noqa: RUF012  # SQLAlchemy reads it from the class
 
 
 class Subscription(Base):
@@ -64,6 +24,7 @@ class Subscription(Base):
         CheckConstraint(f"status IN {STATUSES}", name="status"),
         Index(None, "customer_aws_account_id", "product_code"),
         Index(None, "customer_identifier", "product_code"),
+        Index(None, "changed_at", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -95,6 +56,8 @@ class Subscription(Base):
         index=True, comment="When the worker joins it with waiting events and reads its entitlements; None: no need"
     )
     review_failures: Mapped[int] = mapped_column(default=0, comment="How often AWS did not tell its entitlements")
+    changed_at: Mapped[datetime] = mapped_column(comment="When what other programs are told of it last changed")
+    former_ids: Mapped[list[str]] = mapped_column(JSON, default=list, comment="Of those that were merged into it")
 
 
 class EarlierKey(Base):
@@ -142,70 +105,3 @@ class Event(Base):
     status_after: Mapped[str | None] = mapped_column(
         String(16), comment="What its coming made of the subscription; None: no change"
     )
-
-
-class Heartbeat(Base):
-    """When some worker last did one of its chores to the end."""
-
-    __tablename__ = "heartbeats"
-
-    chore: Mapped[str] = mapped_column(String(16), primary_key=True)
-    at: Mapped[datetime] = mapped_column()
-
-
-class ParkedToken(Base):
-    """A registration token that AWS could not resolve at once, and what came of it later."""
-
-    __tablename__ = "parked_tokens"
-    __table_args__ = (CheckConstraint("(sealed IS NULL) = (next_try_at IS NULL)", name="sealed_while_tried"),)
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
-    digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True, comment="SHA-256 of the token")
-    sealed: Mapped[bytes | None] = mapped_column(
-        LargeBinary, comment="The token, encrypted; erased once it is resolved or dead"
-    )
-    offer_type: Mapped[str | None] = mapped_column(String(64), comment="Unsigned: the browser said so")
-    hints: Mapped[dict[str, Any]] = mapped_column(
-        JSON, default=dict, comment="Other x-amzn-marketplace-* fields; unsigned"
-    )
-    parked_at: Mapped[datetime] = mapped_column()
-    next_try_at: Mapped[datetime | None] = mapped_column(index=True, comment="None once it is resolved or dead")
-    tries: Mapped[int] = mapped_column(default=0)
-    fault: Mapped[str | None] = mapped_column(String(64), comment="Why the latest try failed")
-    settled_at: Mapped[datetime | None] = mapped_column(index=True, comment="When it was resolved or died")
-    subscription_id: Mapped[UUID | None] = mapped_column(
-        ForeignKey("subscriptions.id"), comment="The purchase it turned out to stand for"
-    )
-
-
-class Registration(Base):
-    """A sign-up form's answers: for one subscription or, until AWS has resolved it, for a parked token."""
-
-    __tablename__ = "registrations"
-    __table_args__ = (
-        CheckConstraint("(subscription_id IS NULL) <> (parked_token_id IS NULL)", name="linked_or_waiting"),
-    )
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
-    subscription_id: Mapped[UUID | None] = mapped_column(ForeignKey("subscriptions.id"), unique=True)
-    parked_token_id: Mapped[UUID | None] = mapped_column(ForeignKey("parked_tokens.id"), unique=True)
-    company: Mapped[str] = mapped_column(String(200))
-    full_name: Mapped[str] = mapped_column(String(200))
-    email: Mapped[str] = mapped_column(String(254))
-    phone: Mapped[str | None] = mapped_column(String(50))
-    notes: Mapped[str | None] = mapped_column(Text)
-    created_at: Mapped[datetime] = mapped_column()
-    updated_at: Mapped[datetime] = mapped_column()
-
-
-class AuditEntry(Base):
-    """One thing done to somebody's personal data, kept after the data itself is gone."""
-
-    __tablename__ = "audit_entries"
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
-    at: Mapped[datetime] = mapped_column()
-    action: Mapped[str] = mapped_column(String(64), comment="noun.verb, as in the logs")
-    actor: Mapped[str] = mapped_column(String(200), comment="Who did it: a person at the command, or the retention")
-    registration_id: Mapped[UUID] = mapped_column(index=True, comment="No foreign key: the registration is gone")
-    subscription_id: Mapped[UUID | None] = mapped_column(ForeignKey("subscriptions.id"), index=True)

@@ -1,0 +1,90 @@
+"""Buyers: the tokens they brought, what they answered, whom they invited, and the accounts that products made them."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, LargeBinary, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+from uuid_utils.compat import uuid7
+
+from app.models.base import Base
+
+# Why a product does not join a purchase with the account that its buyer asked for.
+REFUSALS = ("not_found", "not_allowed", "already_linked", "confirmation_needed", "not_supported")
+
+
+class ParkedToken(Base):
+    """A registration token that AWS could not resolve at once, and what came of it later."""
+
+    __tablename__ = "parked_tokens"
+    __table_args__ = (CheckConstraint("(sealed IS NULL) = (next_try_at IS NULL)", name="sealed_while_tried"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True, comment="SHA-256 of the token")
+    sealed: Mapped[bytes | None] = mapped_column(
+        LargeBinary, comment="The token, encrypted; erased once it is resolved or dead"
+    )
+    offer_type: Mapped[str | None] = mapped_column(String(64), comment="Unsigned: the browser said so")
+    hints: Mapped[dict[str, Any]] = mapped_column(
+        JSON, default=dict, comment="Other x-amzn-marketplace-* fields; unsigned"
+    )
+    parked_at: Mapped[datetime] = mapped_column()
+    next_try_at: Mapped[datetime | None] = mapped_column(index=True, comment="None once it is resolved or dead")
+    tries: Mapped[int] = mapped_column(default=0)
+    fault: Mapped[str | None] = mapped_column(String(64), comment="Why the latest try failed")
+    settled_at: Mapped[datetime | None] = mapped_column(index=True, comment="When it was resolved or died")
+    subscription_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("subscriptions.id"), comment="The purchase it turned out to stand for"
+    )
+
+
+class Registration(Base):
+    """A sign-up form's answers: for one subscription or, until AWS has resolved it, for a parked token."""
+
+    __tablename__ = "registrations"
+    __table_args__ = (
+        CheckConstraint("(subscription_id IS NULL) <> (parked_token_id IS NULL)", name="linked_or_waiting"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    subscription_id: Mapped[UUID | None] = mapped_column(ForeignKey("subscriptions.id"), unique=True)
+    parked_token_id: Mapped[UUID | None] = mapped_column(ForeignKey("parked_tokens.id"), unique=True)
+    company: Mapped[str] = mapped_column(String(200))
+    full_name: Mapped[str] = mapped_column(String(200))
+    email: Mapped[str] = mapped_column(String(254))
+    phone: Mapped[str | None] = mapped_column(String(50))
+    notes: Mapped[str | None] = mapped_column(Text)
+    account: Mapped[str] = mapped_column(
+        String(36), default="new", comment="new, existing, or the id of the subscription whose account it shall join"
+    )
+    existing_account: Mapped[str | None] = mapped_column(String(200), comment="Which one, in the buyer's words")
+    created_at: Mapped[datetime] = mapped_column()
+    updated_at: Mapped[datetime] = mapped_column()
+
+
+class Invitation(Base):
+    """A purchaser's request that somebody else set up the account; good once, and not for ever."""
+
+    __tablename__ = "invitations"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscriptions.id"), index=True)
+    email: Mapped[str | None] = mapped_column(String(254), comment="Erased once it is of no more use")
+    created_at: Mapped[datetime] = mapped_column()
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    accepted_at: Mapped[datetime | None] = mapped_column()
+    revoked_at: Mapped[datetime | None] = mapped_column()
+
+
+class Account(Base):
+    """What the product answered: the account that it made for a subscription or joined it with, or why not."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (CheckConstraint(f"refused IN {REFUSALS}", name="refused"),)
+
+    subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscriptions.id"), primary_key=True)
+    url: Mapped[str | None] = mapped_column(String(2048))
+    reference: Mapped[str | None] = mapped_column(String(255))
+    refused: Mapped[str | None] = mapped_column(String(32), comment="Why it is not the account that was asked for")
+    answered_at: Mapped[datetime] = mapped_column()
