@@ -19,6 +19,8 @@ log = structlog.get_logger()
 
 # botocore writes request bodies at DEBUG: the registration token is in them.
 CHATTY = ("boto3", "botocore", "urllib3", "s3transfer", "alembic.runtime.plugins")
+# Of an odd answer these write the whole address, and what the product said.
+TELLTALE = ("urllib3.connection", "urllib3.connectionpool", "requests_hardened")
 QUIET_ENDPOINTS = {
     "static",
     "health.healthz",
@@ -56,6 +58,8 @@ def _configure(settings: Settings) -> None:
     logging.basicConfig(handlers=[handler], level=settings.log_level, force=True)
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in TELLTALE:
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _renderer(settings: Settings) -> Processor:

@@ -36,6 +36,29 @@ class Product(BaseModel):
     support_email: str = Field(
         pattern=EMAIL_PATTERN, max_length=254, description="an e-mail address such as help@acme.example"
     )
+    handoff_url: str | None = Field(
+        default=None,
+        pattern=URL_PATTERN,
+        max_length=2048,
+        description="an address such as https://app.acme.example/foyer",
+    )
+    handoff_secret_setting: str = Field(
+        default="HANDOFF_SECRET",
+        pattern=r"^[A-Z][A-Z0-9_]{0,99}$",
+        description="the name of a setting such as ACME_HANDOFF_SECRET, not the secret itself",
+    )
+    notify_email: str | None = Field(
+        default=None,
+        pattern=EMAIL_PATTERN,
+        max_length=254,
+        description="an e-mail address such as sales@acme.example",
+    )
+    ready_within: str = Field(
+        default="one working day",
+        pattern=NAME_PATTERN,
+        max_length=100,
+        description='text that ends "you hear from us within", such as one working day',
+    )
 
 
 class Products(dict[str, Product]):
@@ -72,8 +95,14 @@ def _from_settings(settings: Settings) -> dict[str, object]:
             "pricing": settings.product_pricing,
             "sign_in_url": settings.product_sign_in_url,
             "support_email": settings.support_email,
+            **_optional(settings),
         }
     }
+
+
+def _optional(settings: Settings) -> dict[str, object]:
+    values = {name: getattr(settings, _setting(name)) for name in ("handoff_url", "notify_email", "ready_within")}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _from_file(path: Path) -> dict[str, object]:

@@ -23,7 +23,7 @@ class Seal:
         from cryptography.fernet import Fernet, InvalidToken, MultiFernet  # noqa: PLC0415
 
         self._refused = InvalidToken
-        self._keys = MultiFernet([Fernet(_key(purpose, secret)) for secret in secrets])
+        self._keys = MultiFernet([Fernet(urlsafe_b64encode(derived(purpose, secret))) for secret in secrets])
 
     def close(self, plain: bytes) -> bytes:
         """Return the sealed bytes, in base64."""
@@ -37,13 +37,13 @@ class Seal:
             return None
 
 
-def _key(purpose: str, secret: str) -> bytes:
+def derived(purpose: str, secret: str) -> bytes:
+    """Return the 32 bytes that the secret gives for this purpose and no other."""
     from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
 
     # Deriving has to be the same every time, and the secret is random already: no salt, and no slow hash.
-    derived = HKDF(SHA256(), KEY_BYTES, salt=None, info=f"foyer {purpose}".encode()).derive(secret.encode())
-    return urlsafe_b64encode(derived)
+    return HKDF(SHA256(), KEY_BYTES, salt=None, info=f"foyer {purpose}".encode()).derive(secret.encode())
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -65,6 +65,16 @@ def drafts() -> Seal:
 def resume_links() -> Seal:
     """Return the seal for the links with which buyers come back to a registration of theirs."""
     return _seal("resume link")
+
+
+def progress_links() -> Seal:
+    """Return the seal for the links that show how far the product is with a registration's account."""
+    return _seal("progress link")
+
+
+def invitations() -> Seal:
+    """Return the seal for the links with which colleagues of purchasers set up an account."""
+    return _seal("invitation")
 
 
 def _seal(purpose: str) -> Seal:

@@ -1,0 +1,223 @@
+"""One POST to a seller's product: bounded in time and size, and to no address inside a private network."""
+
+import re
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from requests import PreparedRequest, Request, Response
+from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidURL, MissingSchema, SSLError
+from requests_hardened.ip_filter import InvalidIPAddress
+from requests_hardened.ip_filter_adapter import IPFilterAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, NewConnectionError
+
+from app.errors import FoyerError
+
+CHUNK = 8192
+LONGEST_RETRY_AFTER = 86400.0
+# All that IANA has given out for hosts in the open Internet; outside lie old private and IPv4-in-IPv6 ranges.
+GLOBAL_UNICAST = ip_network("2000::/3")
+# What is found first, in what requests raised and in what led to it, gives the code.
+CODES: tuple[tuple[type[Exception], str], ...] = (
+    (InvalidIPAddress, "private_address"),
+    (SSLError, "tls"),
+    (socket.gaierror, "dns"),
+    (TimeoutError, "timeout"),
+    (ConnectionRefusedError, "refused"),
+    (NewConnectionError, "unreachable"),
+    (ConnectionError, "closed"),
+    (InvalidURL, "url"),
+    (MissingSchema, "url"),
+    (UnicodeError, "url"),
+)
+
+
+class Unanswered(FoyerError):
+    """The product could not be asked, or gave no answer within the bounds.
+
+    `code` is private_address, url, dns, refused, unreachable, tls, timeout, closed, too_large or unreadable.
+    """
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the product answered; `retry_after` is in seconds from now."""
+
+    status: int
+    body: bytes
+    retry_after: float | None
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How long a product is waited for, from the name's look-up to the last byte, and how much of it is read."""
+
+    connect_seconds: float = 3
+    total_seconds: float = 10
+    body_bytes: int = 64 * 1024
+
+
+USUAL = Bounds()
+
+
+class _Line:
+    """The connection to one product, which can be cut from another thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._is_cut = False
+
+    def hold(self, connected: socket.socket) -> None:
+        """Keep the socket for `cut`; refuse it where nobody waits for the answer any more."""
+        with self._lock:
+            self._socket = connected
+            if self._is_cut:
+                raise TimeoutError
+
+    def cut(self) -> None:
+        """End whatever waits on the connection, now or later."""
+        with self._lock:
+            self._is_cut = True
+            if self._socket:
+                with suppress(OSError):
+                    # Not the TLS socket's own, which takes away what the other thread is reading with.
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Give the socket back, also one that urllib3 lost sight of at an odd header and left to the collector."""
+        with self._lock:
+            if self._socket and (descriptor := self._socket.detach()) >= 0:
+                socket.close(descriptor)
+
+
+class _Here(threading.local):
+    line: _Line
+
+
+# Neither requests nor urllib3 hands a connection on before it has read the headers; each exchange has its thread.
+_HERE = _Here()
+
+
+class _Plain(HTTPConnection):
+    def connect(self) -> None:
+        super().connect()
+        _HERE.line.hold(self.sock)
+
+
+class _Secure(HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        _HERE.line.hold(self.sock)
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _Secure
+
+
+class _Outside(IPFilterAdapter):  # type: ignore[misc]  # it has no types
+    """Looks the name up once, and connects to no other address than the one it has judged."""
+
+    def build_connection_pool_key_attributes(
+        self, request: PreparedRequest, *verification: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what requests connects to."""
+        target, options = super().build_connection_pool_key_attributes(request, *verification)
+        address = ip_address(target["host"].strip("[]"))
+        if address.version == 6 and address not in GLOBAL_UNICAST:
+            raise InvalidIPAddress(address)
+        return target, options
+
+
+def post(
+    url: str, body: bytes, headers: Mapping[str, str], *, allow_private: bool = False, bounds: Bounds = USUAL
+) -> Answer:
+    """Send the body, and return what the product answers with any status; redirects are not followed.
+
+    Of an answer other than 2xx that is too large, only the beginning is kept.
+
+    Raises:
+        Unanswered: no answer came within the bounds, or the address must not be spoken to.
+    """
+    line = _Line()
+    request = Request("POST", url, {**headers, "Accept-Encoding": "identity"}, data=body)
+    # A timeout of a socket starts anew with every byte, and looking a name up has none: somebody has to look on.
+    threads = ThreadPoolExecutor(1, "outbound")
+    answer = threads.submit(_exchange, line, request, _adapter(url, allow_private), bounds)
+    threads.shutdown(wait=False)
+    try:
+        return answer.result(bounds.total_seconds)
+    except TimeoutError as error:
+        raise Unanswered("timeout") from error
+    finally:
+        line.cut()
+
+
+def _adapter(url: str, allow_private: bool) -> HTTPAdapter:
+    adapter = HTTPAdapter() if allow_private else _Outside(is_https_proto=url.lower().startswith("https:"))
+    adapter.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
+    return adapter
+
+
+def _exchange(line: _Line, request: Request, adapter: HTTPAdapter, bounds: Bounds) -> Answer:
+    _HERE.line = line
+    patience = (bounds.connect_seconds, None)
+    try:
+        # Below requests' sessions: those know proxies, netrc and cookies, and read the whole body of a redirect.
+        with (
+            closing(line),
+            closing(adapter),
+            adapter.send(request.prepare(), stream=True, timeout=patience) as response,
+        ):
+            retry_after = _seconds(response.headers.get("Retry-After", ""))
+            return Answer(response.status_code, _read(response, bounds.body_bytes), retry_after)
+    except (OSError, ValueError, HTTPError) as error:
+        raise Unanswered(_code(error)) from error
+
+
+def _read(response: Response, most: int) -> bytes:
+    body = b""
+    for piece in response.iter_content(CHUNK):
+        body += piece
+        if len(body) > most:
+            break
+    if len(body) > most and response.status_code // 100 == 2:
+        raise Unanswered("too_large")
+    return body[:most]
+
+
+def _seconds(retry_after: str) -> float | None:
+    try:
+        if re.fullmatch(r"[+-]?\d+(\.\d+)?", retry_after, re.ASCII):
+            seconds = float(retry_after)
+        else:
+            date = parsedate_to_datetime(retry_after)
+            seconds = (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+
+
+def _code(error: BaseException) -> str:
+    causes = list(_causes(error))
+    return next((code for kind, code in CODES if any(isinstance(cause, kind) for cause in causes)), "unreadable")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error:
+        yield error
+        error = error.__cause__ or error.__context__
