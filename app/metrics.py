@@ -31,6 +31,11 @@ GAUGES = {
     "foyer_unlinked_registrations": "Registrations that wait for their purchase.",
     "foyer_events_ambiguous": "Events that may be about several subscriptions: a person has to decide.",
     "foyer_reviews_due": "Subscriptions whose entitlements, or waiting events, a worker should have seen to.",
+    "foyer_handoffs_waiting": "Hand-offs that products have not taken yet.",
+    "foyer_handoffs_oldest_seconds": "Age of the oldest of them, in seconds.",
+    "foyer_handoffs_failed": "Hand-offs that were given up: handoffs retry sends them again.",
+    "foyer_mails_waiting": "Mails that have not gone out yet.",
+    "foyer_mails_failed": "Mails that could not be sent at all.",
     "foyer_worker_heartbeat_age_seconds": "Since when no worker has given a sign of life, in seconds.",
     "foyer_events_heartbeat_age_seconds": "Since when no worker has looked for events, in seconds.",
 }

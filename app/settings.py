@@ -32,6 +32,8 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+# No quotes, no comments, and a domain as DNS spells it.
+ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
 HostName = Annotated[str, Field(pattern=r"^\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:\d+)?$")]
 SecretKey = Annotated[str, Field(min_length=16)]
 
@@ -73,6 +75,15 @@ class Settings(BaseSettings):
     product_sign_in_url: str | None = Field(
         default=None, description="Where those who already have an account sign in."
     )
+    product_handoff_url: str | None = Field(
+        default=None, description="Where your product receives hand-offs; without it none are sent."
+    )
+    product_notify_email: str | None = Field(
+        default=None, description="Whom of yours mails tell of registrations. Unset: `SUPPORT_EMAIL`."
+    )
+    product_ready_within: str | None = Field(
+        default=None, description="By when a buyer has an account if your product does not make it at once."
+    )
     support_email: str | None = Field(default=None, description="Whom a buyer asks for help; every page shows it.")
     aws_region: str = Field(
         default="us-east-1",
@@ -92,6 +103,36 @@ class Settings(BaseSettings):
         pattern=r"^https?://[^\s/@]+/\S+$",
         description="The SQS queue into which AWS Marketplace's events come; `flask worker` reads it. "
         "`deploy/template.yaml` makes it.",
+    )
+    site_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/@?#]+$",
+        description="Where buyers find this service, such as `https://start.acme.example`. "
+        "Hand-offs and mails need it.",
+    )
+    handoff_secret: str | None = Field(
+        default=None,
+        description="Signs hand-offs to your product: `whsec_` and 24 to 64 bytes in base64. Several, separated by "
+        "commas, the newest first, while you rotate.",
+    )
+    handoff_allow_private: bool = Field(
+        default=False,
+        description="Lets hand-offs go over plain HTTP and to private addresses, as a product inside your network has.",
+    )
+    mail_from: str | None = Field(
+        default=None,
+        pattern=rf"^([^<>\p{{Cc}}]*<{ADDRESS}>|{ADDRESS})$",
+        description="Whom mails come from: `start@acme.example` or `Acme <start@acme.example>`. Unset: none are sent.",
+    )
+    smtp_url: str | None = Field(
+        default=None,
+        description="Sends mail by SMTP and not through SES: `smtps://user:password@host`, or `smtp://`, which has to "
+        "offer STARTTLS unless it is on this machine.",
+    )
+    ses_configuration_set: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="The SES configuration set that mails go by, so that bounces are told.",
     )
     trusted_proxies: int = Field(
         default=0, ge=0, le=10, description="How many proxies stand in front and set `X-Forwarded-*` headers."
@@ -140,6 +181,20 @@ class Settings(BaseSettings):
             redis = False
         if value != "memory://" and not redis:
             raise ValueError("it must be memory://, or start with redis:// or rediss:// and name a host")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _a_mail_server(cls, value: str | None) -> str | None:
+        if value is None:
+            return value
+        try:
+            url = urlsplit(value)
+            known = url.scheme in {"smtp", "smtps"} and bool(url.hostname) and url.port != 0
+        except ValueError:
+            known = False
+        if not known or url.path.strip("/") or url.query or url.fragment or (url.username and not url.password):
+            raise ValueError("it must start with smtp:// or smtps:// and name a host, and a password for its user")
         return value
 
     @property

@@ -1,4 +1,4 @@
-"""The background process: follows AWS's events, links what waits, reads entitlements, and erases what is too old."""
+"""The background process: follows AWS's events, links what waits, sends what is promised, erases what is too old."""
 
 import random
 import threading
@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 import structlog
 from flask import Flask, current_app
 
+from app import sending
 from app.errors import DatabaseUnavailable, MarketplaceError
-from app.services import heartbeats, inbox, linking, parking, privacy, reviews
+from app.services import heartbeats, inbox, invitations, linking, parking, privacy, reviews
 
 log = structlog.get_logger()
 
@@ -54,6 +55,7 @@ def run(stop: threading.Event) -> None:
     # Whoever waits for events must not keep the other chores waiting.
     listener = threading.Thread(target=_listen, args=(app, stop), name="events", daemon=True)
     listener.start()
+    senders = sending.start(app, stop)
     log.info("worker.started")
     _do(
         [
@@ -64,6 +66,8 @@ def run(stop: threading.Event) -> None:
         ],
         stop,
     )
+    for sender in senders:
+        sender.join()
     # SQS has no way to end a wait for messages: a listener that only waits is left behind.
     while listener.is_alive() and not inbox.is_listening():
         listener.join(0.05)
@@ -111,5 +115,6 @@ def beat() -> bool:
 def forget() -> bool:
     """Delete and erase what has been kept for long enough."""
     parking.forget()
+    invitations.forget()
     privacy.retain(current_app.config["RETENTION_DAYS"], datetime.now(UTC))
     return True

@@ -16,6 +16,7 @@ from app.services.landings import Arrived
 from app.services.registrations import Answers
 from app.services.subscriptions import Arrival
 from app.settings import Settings
+from tests import receiver
 
 CODE, OTHER_CODE = "prodcode1234567890", "othercode0987654321"
 CODES = (CODE, OTHER_CODE)
@@ -50,6 +51,16 @@ def environment(database_url: str, aws_url: str) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def handing_off(url: str) -> dict[str, str]:
+    """Return what the environment has beside, where the product takes hand-offs at that address of this machine."""
+    return {
+        "PRODUCT_HANDOFF_URL": url,
+        "HANDOFF_SECRET": receiver.SECRET,
+        "HANDOFF_ALLOW_PRIVATE": "true",
+        "SITE_URL": "https://start.acme.example",
     }
 
 

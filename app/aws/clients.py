@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_marketplace_entitlement import MarketplaceEntitlementServiceClient
     from mypy_boto3_meteringmarketplace import MarketplaceMeteringClient
+    from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sts import STSClient
 
@@ -92,6 +93,11 @@ class Clients:
     def sts(self) -> "STSClient":
         """Return a Security Token Service client that says whose credentials these are."""
         client: STSClient = self._client("sts", OPERATOR, self._settings.aws_region)
+        return client
+
+    def sesv2(self, patience: Patience) -> "SESV2Client":
+        """Return the SES client that sends mail."""
+        client: SESV2Client = self._client("sesv2", patience, self._settings.aws_region)
         return client
 
     def _client(self, service: str, patience: Patience, region: str) -> Any:

@@ -8,8 +8,8 @@ from sqlalchemy.orm import DeclarativeBase, Session
 
 from app.database import query
 from app.errors import DatabaseUnavailable
-from app.models import Event, Heartbeat, ParkedToken, Registration, Subscription
-from app.services import inbox
+from app.models import Event, Heartbeat, OutboxMessage, ParkedToken, Registration, Subscription
+from app.services import inbox, outbox
 
 HEARTBEATS = {"worker": "foyer_worker_heartbeat_age_seconds", "events": "foyer_events_heartbeat_age_seconds"}
 
@@ -35,12 +35,29 @@ def _measured(session: Session) -> dict[str, float]:
         "foyer_unlinked_registrations": _count(session, Registration, Registration.parked_token_id.is_not(None)),
         "foyer_events_ambiguous": _count(session, Event, Event.outcome == "ambiguous"),
         "foyer_reviews_due": _count(session, Subscription, Subscription.review_at <= now),
+        **_outbox(session, now),
         # Who has never been heard of has been silent for ever.
         **{
             name: beats.get(chore, math.inf)
             for chore, name in HEARTBEATS.items()
             if chore != "events" or inbox.is_there()
         },
+    }
+
+
+def _outbox(session: Session, now: datetime) -> dict[str, float]:
+    is_mail = OutboxMessage.lane == outbox.MAIL
+    unsent = OutboxMessage.outcome.in_(["waiting", "failed"])
+    counted = select(is_mail, OutboxMessage.outcome, func.count(), func.min(OutboxMessage.created_at)).where(unsent)
+    rows = session.execute(counted.group_by(is_mail, OutboxMessage.outcome)).all()
+    found = {(bool(of_mail), outcome): (count, oldest) for of_mail, outcome, count, oldest in rows}
+    waiting, oldest = found.get((False, "waiting"), (0, None))
+    return {
+        "foyer_handoffs_waiting": waiting,
+        "foyer_handoffs_oldest_seconds": (now - oldest).total_seconds() if oldest else 0,
+        "foyer_handoffs_failed": found.get((False, "failed"), (0, None))[0],
+        "foyer_mails_waiting": found.get((True, "waiting"), (0, None))[0],
+        "foyer_mails_failed": found.get((True, "failed"), (0, None))[0],
     }
 
 

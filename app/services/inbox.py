@@ -1,4 +1,4 @@
-"""The inbox: takes AWS Marketplace's events out of the queue, and lets go of each only once it is on disk."""
+"""The inbox: takes AWS Marketplace's events, and SES's, out of the queue; lets go of each only once it is on disk."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ import structlog
 from app.aws import queue
 from app.aws.queue import Message, Queue
 from app.errors import DatabaseUnavailable, MarketplaceError
-from app.services import events, heartbeats, notices
+from app.services import bounces, events, heartbeats, notices
 from app.services.notices import NotUnderstood
 
 log = structlog.get_logger()
@@ -67,7 +67,10 @@ def _apply(inbox: Queue, messages: list[Message]) -> None:
 
 def _is_applied(inbox: Queue, message: Message) -> bool:
     try:
-        events.receive(notices.parse(message.body, message.id, message.sent_at))
+        if bounce := bounces.parse(message.body):
+            bounces.record(bounce)
+        else:
+            events.receive(notices.parse(message.body, message.id, message.sent_at))
     except NotUnderstood as error:
         _bury(inbox, message, error.code)
         return False

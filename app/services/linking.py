@@ -8,12 +8,12 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection, bindparam, select, text, update
 
-from app import products, sealing
+from app import mail, products, sealing
 from app.aws import marketplace
 from app.database import transaction
 from app.errors import ExpiredToken, InvalidToken, MarketplaceError, UnknownProduct
 from app.models import Instant, ParkedToken, Registration
-from app.services import merging, subscriptions
+from app.services import changes, merging, outbox, subscriptions
 from app.services.parking import LIFETIME
 from app.services.subscriptions import Arrival, Said
 
@@ -125,6 +125,11 @@ def give_up(claimed: Claimed, fault: str) -> None:
 @transaction
 def _bury(connection: Connection, claimed: Claimed, fault: str) -> None:
     _settle(connection, claimed, fault=fault)
+    waiting = select(Registration.id).where(Registration.parked_token_id == claimed.id)
+    registration_id = connection.execute(waiting).scalar_one_or_none()
+    # Of a product that is not ours we have nothing to say but what the page says.
+    if registration_id and mail.is_on() and fault != UnknownProduct.__name__:
+        outbox.put_mail(connection, "buyer_resume", registration_id=registration_id)
 
 
 def _link(claimed: Claimed, arrival: Arrival) -> None:
@@ -140,7 +145,8 @@ def _join(connection: Connection, claimed: Claimed, arrival: Arrival) -> UUID | 
         return None
     subscription_id = subscriptions.record(connection, arrival)
     connection.execute(update(ParkedToken).where(ParkedToken.id == claimed.id).values(subscription_id=subscription_id))
-    merging.join_registration(connection, Registration.parked_token_id == claimed.id, subscription_id)
+    if type_ := merging.join_registration(connection, Registration.parked_token_id == claimed.id, subscription_id):
+        changes.tell(connection, subscription_id, type_)
     return subscription_id
 
 

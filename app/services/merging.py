@@ -6,14 +6,24 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Row, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, update
 
-from app.models import AuditEntry, EarlierKey, Event, ParkedToken, Registration, Subscription
-from app.services import registrations, subscriptions
+from app.models import (
+    Account,
+    AuditEntry,
+    EarlierKey,
+    Event,
+    Invitation,
+    OutboxMessage,
+    ParkedToken,
+    Registration,
+    Subscription,
+)
+from app.services import changes, outbox, registrations, subscriptions
 
 log = structlog.get_logger()
 
-MOVED = (Event, ParkedToken, AuditEntry, EarlierKey)
+MOVED = (Event, ParkedToken, AuditEntry, EarlierKey, Invitation)
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,7 @@ def renew(connection: Connection, subscription_id: UUID, license_: License) -> N
         # Whoever is reading the entitlements of the license before must not have the last word.
         "review_at": datetime.now(UTC),
         "review_failures": 0,
+        "changed_at": datetime.now(UTC),
     }
     connection.execute(update(Subscription).where(Subscription.id == subscription_id).values(values))
     connection.execute(delete(EarlierKey).where(EarlierKey.purchase_key == license_.purchase_key))
@@ -53,13 +64,37 @@ def merge(connection: Connection, kept_id: UUID, gone_id: UUID) -> None:
     kept, gone = _subscription(connection, kept_id), _subscription(connection, gone_id)
     for model in MOVED:
         connection.execute(update(model).where(model.subscription_id == gone_id).values(subscription_id=kept_id))
+    _move_outbox(connection, kept_id, gone_id)
+    _move_account(connection, kept_id, gone_id)
     join_registration(connection, Registration.subscription_id == gone_id, kept_id)
+    joining = update(Registration).where(Registration.account == str(gone_id))
+    connection.execute(joining.values(account=str(kept_id)))
     connection.execute(delete(Subscription).where(Subscription.id == gone_id))
     connection.execute(update(Subscription).where(Subscription.id == kept_id).values(_together(kept, gone)))
     subscriptions.remember_key(connection, gone.purchase_key, kept.purchase_key)
     if gone.license_arn and not kept.license_arn:
         renew(connection, kept_id, License(gone.purchase_key, gone.license_arn, gone.agreement_id))
+    # Whoever was told of the one that is gone hears here what it has become.
+    if _registration(connection, Registration.subscription_id == kept_id):
+        changes.tell(connection, kept_id, changes.UPDATED)
     log.info("subscription.merged", subscription=str(kept_id), merged=str(gone_id))
+
+
+def _move_outbox(connection: Connection, kept_id: UUID, gone_id: UUID) -> None:
+    """Put the hand-offs of the one that goes behind those of the one that stays."""
+    of_kept = select(func.max(OutboxMessage.sequence)).where(OutboxMessage.subscription_id == kept_id)
+    behind = connection.execute(of_kept).scalar() or 0
+    moved = update(OutboxMessage).where(OutboxMessage.subscription_id == gone_id)
+    connection.execute(moved.values(subscription_id=kept_id, sequence=OutboxMessage.sequence + behind))
+    outbox.line_up(connection, kept_id)
+
+
+def _move_account(connection: Connection, kept_id: UUID, gone_id: UUID) -> None:
+    has_one = connection.execute(select(Account.subscription_id).where(Account.subscription_id == kept_id)).first()
+    of_gone = Account.subscription_id == gone_id
+    connection.execute(
+        delete(Account).where(of_gone) if has_one else update(Account).where(of_gone).values(subscription_id=kept_id)
+    )
 
 
 def _together(kept: Row[Any], gone: Row[Any]) -> dict[str, object]:
@@ -71,23 +106,31 @@ def _together(kept: Row[Any], gone: Row[Any]) -> dict[str, object]:
         "created_at": min(kept.created_at, gone.created_at),
         "last_seen_at": max(landings, default=None),
         "review_at": datetime.now(UTC),
+        "changed_at": datetime.now(UTC),
+        "former_ids": [*kept.former_ids, str(gone.id), *gone.former_ids],
     }
 
 
-def join_registration(connection: Connection, waiting_for: ColumnElement[bool], subscription_id: UUID) -> None:
-    """Make the registration that matches the subscription's; where that has one already, the latest answers stand."""
+def join_registration(connection: Connection, waiting_for: ColumnElement[bool], subscription_id: UUID) -> str | None:
+    """Make the registration that matches the subscription's; where that has one already, the latest answers stand.
+
+    Returns the type of event that this is; None where there is no such registration.
+    """
     waiting = _registration(connection, waiting_for)
     if waiting is None:
-        return
+        return None
     known = _registration(connection, Registration.subscription_id == subscription_id)
     if known is None:
         linked = {"subscription_id": subscription_id, "parked_token_id": None}
         connection.execute(update(Registration).where(Registration.id == waiting.id).values(linked))
-        return
+        return changes.COMPLETED
     if waiting.updated_at > known.updated_at:
         latest = {name: getattr(waiting, name) for name in registrations.ANSWERED}
         connection.execute(update(Registration).where(Registration.id == known.id).values(latest))
+    promised = update(OutboxMessage).where(OutboxMessage.registration_id == waiting.id)
+    connection.execute(promised.values(registration_id=known.id))
     connection.execute(delete(Registration).where(Registration.id == waiting.id))
+    return changes.UPDATED
 
 
 def _registration(connection: Connection, condition: ColumnElement[bool]) -> Row[Any] | None:

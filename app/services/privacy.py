@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
-from uuid_utils.compat import uuid7
 
 from app.database import query, transaction
 from app.models import AuditEntry, ParkedToken, Registration, Subscription
+from app.services import audit, forgetting
+from app.services.audit import Deed
 
 log = structlog.get_logger()
 
@@ -111,20 +112,12 @@ def _erase(connection: Connection, ids: Sequence[UUID], actor: str, now: datetim
     deletion = delete(Registration).where(Registration.id.in_(ids))
     gone = connection.execute(deletion.returning(Registration.id, Registration.subscription_id)).all()
     erased = [Erased(row.id, row.subscription_id, now, actor) for row in gone]
-    if erased:
-        connection.execute(insert(AuditEntry), [_entry(one) for one in erased])
+    for one in erased:
+        forgetting.forget(connection, one.registration_id, one.subscription_id, now)
+    audit.record(
+        connection, [Deed(one.at, ERASED, one.actor, one.registration_id, one.subscription_id) for one in erased]
+    )
     return erased
-
-
-def _entry(erased: Erased) -> dict[str, object]:
-    return {
-        "id": uuid7(),
-        "at": erased.at,
-        "action": ERASED,
-        "actor": erased.actor,
-        "registration_id": erased.registration_id,
-        "subscription_id": erased.subscription_id,
-    }
 
 
 def _recorded(database: Connection | Session, registration_id: UUID) -> Erased | None:

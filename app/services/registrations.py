@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Uuid, bindparam, select, text
+from sqlalchemy import Connection, Row, Uuid, bindparam, select, text
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from app.database import query, transaction, upsert
 from app.errors import DatabaseUnavailable, NoPurchase
 from app.models import ParkedToken, Registration
-from app.services import subscriptions
+from app.services import audit, changes, subscriptions
+from app.services.audit import Deed
 from app.services.landings import Arrived, Purchase
 from app.services.subscriptions import Arrival
 
@@ -29,6 +31,8 @@ class Answers:
     email: str
     phone: str | None = None
     notes: str | None = None
+    account: str = "new"
+    existing_account: str | None = None
 
 
 ANSWERED = (*(field.name for field in fields(Answers)), "updated_at")
@@ -66,8 +70,10 @@ class Completed:
     at: datetime
 
 
-def complete(purchase: Purchase, answers: Answers, unlinked_ids: Sequence[UUID] = ()) -> Completed:
-    """Keep the answers for the purchase.
+def complete(
+    purchase: Purchase, answers: Answers, unlinked_ids: Sequence[UUID] = (), actor: str = audit.BUYER
+) -> Completed:
+    """Keep the answers for the purchase, record by whom, and promise the hand-off and the mails.
 
     The same purchase again is the same registration: its latest answers stand, and nothing else of it changes.
     Of the unlinked registrations that this buyer sent before, those of the same address whose token is dead become
@@ -79,59 +85,71 @@ def complete(purchase: Purchase, answers: Answers, unlinked_ids: Sequence[UUID] 
     """
     now = datetime.now(UTC)
     if isinstance(purchase, Arrived):
-        completed = _keep(purchase.arrival, answers, now, unlinked_ids)
+        completed = _keep(purchase.arrival, Sent(answers, now, unlinked_ids, actor))
     else:
-        completed = _keep_unlinked(purchase.id, answers, now, unlinked_ids)
+        completed = _keep_unlinked(purchase.id, Sent(answers, now, unlinked_ids, actor))
     event = "registration.completed" if completed.subscription_id else "registration.unlinked"
     log.info(event, registration=str(completed.registration_id))
     return completed
 
 
+@dataclass(frozen=True)
+class Sent:
+    """A form that was sent: the answers, when, the buyer's unlinked registrations, and who it was."""
+
+    answers: Answers
+    at: datetime
+    unlinked_ids: Sequence[UUID]
+    actor: str
+
+
 @transaction
-def _keep(
-    connection: Connection, arrival: Arrival, answers: Answers, now: datetime, unlinked_ids: Sequence[UUID]
-) -> Completed:
+def _keep(connection: Connection, arrival: Arrival, sent: Sent) -> Completed:
     subscription_id = subscriptions.remember(connection, arrival)
-    return _complete(connection, answers, now, unlinked_ids, subscription_id=subscription_id)
+    return _complete(connection, sent, subscription_id=subscription_id)
 
 
 @transaction
-def _keep_unlinked(
-    connection: Connection, parked_id: UUID, answers: Answers, now: datetime, unlinked_ids: Sequence[UUID]
-) -> Completed:
+def _keep_unlinked(connection: Connection, parked_id: UUID, sent: Sent) -> Completed:
     held = connection.execute(HOLD, {"id": parked_id}).one_or_none()
     if held is None:
         raise NoPurchase
     if held.subscription_id:
         subscriptions.hold(connection, held.subscription_id)
-        return _complete(connection, answers, now, unlinked_ids, subscription_id=held.subscription_id)
-    return _complete(connection, answers, now, unlinked_ids, parked_token_id=parked_id)
+        return _complete(connection, sent, subscription_id=held.subscription_id)
+    return _complete(connection, sent, parked_token_id=parked_id)
 
 
 def _complete(
-    connection: Connection,
-    answers: Answers,
-    now: datetime,
-    unlinked_ids: Sequence[UUID],
-    *,
-    subscription_id: UUID | None = None,
-    parked_token_id: UUID | None = None,
+    connection: Connection, sent: Sent, *, subscription_id: UUID | None = None, parked_token_id: UUID | None = None
 ) -> Completed:
-    for unlinked_id in unlinked_ids:
+    before = _answers_before(connection, subscription_id) if subscription_id else None
+    for unlinked_id in sent.unlinked_ids:
         # It becomes this purchase's; where that has a registration already, no second one is left.
-        theirs = {"unlinked": unlinked_id, "email": answers.email, "parked": parked_token_id}
+        theirs = {"unlinked": unlinked_id, "email": sent.answers.email, "parked": parked_token_id}
         connection.execute(TAKE_OVER, {**theirs, "subscription": subscription_id})
         connection.execute(SUPERSEDE, theirs)
     row = {
         "id": uuid7(),
         "subscription_id": subscription_id,
         "parked_token_id": parked_token_id,
-        "created_at": now,
-        "updated_at": now,
-        **asdict(answers),
+        "created_at": sent.at,
+        "updated_at": sent.at,
+        **asdict(sent.answers),
     }
     kept = connection.execute(KEEP if subscription_id else KEEP_UNLINKED, row).scalar_one()
-    return Completed(kept, subscription_id, now)
+    if before != sent.answers:
+        type_ = changes.UPDATED if before else changes.COMPLETED
+        audit.record(connection, [Deed(sent.at, type_, sent.actor, kept, subscription_id)])
+        if subscription_id:
+            changes.tell(connection, subscription_id, type_)
+    return Completed(kept, subscription_id, sent.at)
+
+
+def _answers_before(connection: Connection, subscription_id: UUID) -> Answers | None:
+    known = select(Registration.__table__).where(Registration.subscription_id == subscription_id)
+    row = connection.execute(known).one_or_none()
+    return answers_of(row) if row else None
 
 
 @query
@@ -151,7 +169,7 @@ def known_of(purchase: Purchase) -> Registration | None:
         return None
 
 
-def answers_of(registration: Registration) -> Answers:
+def answers_of(registration: Registration | Row[Any]) -> Answers:
     """Return what the buyer answered."""
     return Answers(**{answer.name: getattr(registration, answer.name) for answer in fields(Answers)})
 

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.database import query
-from app.models import ParkedToken, Registration, Subscription
+from app.models import Account, ParkedToken, Registration, Subscription
 
 Row = dict[str, Any]
 
@@ -34,6 +34,17 @@ PURCHASE = (
     Subscription.ends_at,
     Subscription.entitlements,
     Subscription.entitlements_read_at,
+    Subscription.former_ids,
+    Subscription.changed_at,
+)
+# What the buyer asked for, and what the product answered.
+ACCOUNT = (
+    Registration.account.label("account"),
+    Registration.existing_account,
+    Account.url.label("account_url"),
+    Account.reference.label("account_reference"),
+    Account.refused.label("account_refused"),
+    Account.answered_at.label("account_answered_at"),
 )
 ANSWERS = (
     Registration.company,
@@ -55,6 +66,7 @@ REGISTRATION = (
     ParkedToken.settled_at.label("token_died_at"),
     Subscription.created_at.label("subscription_created_at"),
     *PURCHASE,
+    *ACCOUNT,
 )
 REGISTRATION_COLUMNS = tuple(column.key for column in REGISTRATION)
 
@@ -133,4 +145,5 @@ def _batch_after(session: Session, last_id: UUID | None) -> list[Row]:
 
 def _registrations() -> Select[Any]:
     with_purchase = select(*REGISTRATION).outerjoin(Subscription, Subscription.id == Registration.subscription_id)
-    return with_purchase.outerjoin(ParkedToken, ParkedToken.id == Registration.parked_token_id)
+    with_account = with_purchase.outerjoin(Account, Account.subscription_id == Subscription.id)
+    return with_account.outerjoin(ParkedToken, ParkedToken.id == Registration.parked_token_id)

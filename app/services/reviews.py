@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy import ColumnElement, Connection, bindparam, select, text, update
 
 from app import products
 from app.aws import entitlements as aws_entitlements
@@ -15,7 +15,7 @@ from app.aws.entitlements import Entitlement
 from app.database import transaction
 from app.errors import MarketplaceError
 from app.models import Instant, Subscription
-from app.services import entitlements, events, standing, subscriptions
+from app.services import changes, entitlements, events, standing, subscriptions
 from app.services.events import Change
 
 log = structlog.get_logger()
@@ -111,14 +111,29 @@ def _finish(
     subscriptions.hold(connection, claimed.id)
     # A renewal may have come since, with another license.
     same = (Subscription.id == claimed.id, Subscription.purchase_key == claimed.subscription.purchase_key)
-    if found is not None:
-        stored = entitlements.to_store(found, claimed.subscription.license_arn)
-        told = {"entitlements": stored, "entitlements_read_at": asked_at, "review_failures": 0}
-        connection.execute(update(Subscription).where(*same).values(told))
+    is_new = found is not None and _keep(connection, claimed, same, found, asked_at)
     # Whoever has come since, or whatever has changed, has set another time: that review is still to be done.
     done = update(Subscription).where(*same, Subscription.review_at == claimed.lease)
     connection.execute(done.values(review_at=None))
-    return standing.recompute(connection, claimed.id)
+    status = standing.recompute(connection, claimed.id)
+    if is_new:
+        changes.tell(connection, claimed.id, changes.ENTITLED)
+    return status
+
+
+def _keep(
+    connection: Connection,
+    claimed: Claimed,
+    same: tuple[ColumnElement[bool], ...],
+    found: list[Entitlement],
+    asked_at: datetime,
+) -> bool:
+    """Keep what AWS told of the entitlements; return whether it is something else than before."""
+    before = connection.execute(select(Subscription.entitlements).where(*same)).one_or_none()
+    stored = entitlements.to_store(found, claimed.subscription.license_arn)
+    told = {"entitlements": stored, "entitlements_read_at": asked_at, "review_failures": 0}
+    connection.execute(update(Subscription).where(*same).values(told))
+    return before is not None and (before.entitlements or []) != stored
 
 
 @transaction

@@ -1,6 +1,7 @@
 """Standing: what a subscription's events and entitlements make of it, written on its row."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from app import products
 from app.models import Event, Subscription
-from app.services import entitlements, lifecycle, notices, subscriptions
+from app.services import changes, entitlements, lifecycle, notices, subscriptions
 from app.services.lifecycle import State
 
 EVENT = (Event.aws_id, Event.kind, Event.happened_at, Event.received_at, Event.body)
@@ -30,9 +31,13 @@ def recompute(connection: Connection, subscription_id: UUID) -> str | None:
             "status_since": state.since,
             "free_trial": state.free_trial,
             "ends_at": state.ends_at,
+            "changed_at": datetime.now(UTC),
         }
         connection.execute(update(Subscription).where(Subscription.id == subscription_id).values(values))
-    return state.status if state.status != found.status else None
+    if state.status == found.status:
+        return None
+    changes.tell(connection, subscription_id, changes.BY_STATUS[state.status])
+    return state.status
 
 
 def _state(subscription: Row[Any], events: Sequence[Row[Any]]) -> State:

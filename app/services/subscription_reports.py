@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, CompoundSelect, Select, case, exists, func
 from sqlalchemy.orm import Session
 
 from app.database import query
-from app.models import AuditEntry, EarlierKey, Registration, Subscription
+from app.models import Account, AuditEntry, EarlierKey, Registration, Subscription
 from app.services import chains, privacy, reports, subscriptions
 from app.services.reports import Row
 
@@ -30,6 +30,7 @@ SUBSCRIPTION = (
     Registration.updated_at.label("registration_updated_at"),
     ERASED_AT.label("registration_erased_at"),
     *reports.ANSWERS,
+    *reports.ACCOUNT,
 )
 # Who pays and has waited longest comes first; of a purchase that is over, nobody need sign up.
 VALUE = {"active": 0, "ending": 1, "pending": 2}
@@ -120,4 +121,5 @@ def _newest_first() -> Select[Any]:
 
 
 def _with_registrations() -> Select[Any]:
-    return select(*SUBSCRIPTION).outerjoin(Registration, Registration.subscription_id == Subscription.id)
+    with_registration = select(*SUBSCRIPTION).outerjoin(Registration, Registration.subscription_id == Subscription.id)
+    return with_registration.outerjoin(Account, Account.subscription_id == Subscription.id)

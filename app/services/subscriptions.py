@@ -149,6 +149,8 @@ def _row(arrival: Arrival, now: datetime) -> dict[str, Any]:
         "entitlements_read_at": None,
         "review_at": now,
         "review_failures": 0,
+        "changed_at": now,
+        "former_ids": [],
     }
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 
 from app import create_app, database
 from app.models import AuditEntry, Registration, Subscription
+from app.services import privacy
 from tests import factories
 from tests.cli.conftest import Land, SignUp
 
@@ -37,7 +38,7 @@ def end_long_ago(app: Flask) -> None:
 
 def actors(app: Flask) -> list[str]:
     with app.app_context(), database.current().reading.connect() as connection:
-        return list(connection.scalars(select(AuditEntry.actor)))
+        return list(connection.scalars(select(AuditEntry.actor).where(AuditEntry.action == privacy.ERASED)))
 
 
 def registrations(runner: FlaskCliRunner) -> list[str]:

@@ -6,6 +6,8 @@ from typing import Any
 from botocore import xform_name
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.common_models import CloudFormationModel
+from moto.iam.models import ManagedPolicy
+from moto.ses.models import ses_backends
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
@@ -107,6 +109,51 @@ class Alarm(Made, CloudFormationModel):
     def delete(self, account_id: str, region_name: str) -> None:
         """Take the alarm down."""
         cloudwatch_backends[account_id][region_name].delete_alarms([self.physical_resource_id])
+
+
+class EventDestination(Made, CloudFormationModel):
+    """AWS::SES::ConfigurationSetEventDestination."""
+
+    @staticmethod
+    def cloudformation_type() -> str:
+        """Return the name that moto looks for."""
+        return "AWS::SES::ConfigurationSetEventDestination"
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls,
+        resource_name: str,  # noqa: ARG003  # moto gives it
+        cloudformation_json: dict[str, Any],
+        account_id: str,
+        region_name: str,
+        **_: Any,
+    ) -> "EventDestination":
+        """Add the destination to its configuration set, which has to be there."""
+        properties = cloudformation_json["Properties"]
+        name, destination = properties["ConfigurationSetName"], properties["EventDestination"]
+        ses_backends[account_id][region_name].create_configuration_set_event_destination(name, destination)
+        return cls(destination["Name"])
+
+    def delete(self, account_id: str, region_name: str) -> None:
+        """Take the destination away."""
+        ses_backends[account_id][region_name].event_destinations.pop(self.physical_resource_id)
+
+
+class Policy(Made, CloudFormationModel):
+    """AWS::IAM::ManagedPolicy."""
+
+    @staticmethod
+    def cloudformation_type() -> str:
+        """Return the name that moto looks for."""
+        return "AWS::IAM::ManagedPolicy"
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str, **_: Any
+    ) -> ManagedPolicy:
+        """Make the policy as moto does, of what is left without AWS::NoValue."""
+        left = _without_no_value(cloudformation_json)
+        return ManagedPolicy.create_from_cloudformation_json(resource_name, left, account_id, region_name)
 
 
 def _without_no_value(part: Any) -> Any:

@@ -21,7 +21,9 @@ SERVICES = {
     "events": "events",
     "meteringmarketplace": "aws-marketplace",
     "marketplace-entitlement": "aws-marketplace",
+    "sesv2": "ses",
 }
+IDENTITY = f"arn:aws:ses:us-east-1:{ACCOUNT}:identity/acme.example"
 
 
 @pytest.fixture
@@ -143,10 +145,15 @@ def test_an_old_listings_topics_keep_their_envelope_and_lose_nothing(stack: Stac
         assert DEAD_LETTERS in attributes["RedrivePolicy"]
 
 
-def test_foyers_policy_allows_exactly_what_foyer_calls(bare: Stack) -> None:
-    allowed = {action for statement in statements(bare) for action in listed(statement["Action"])}
+def test_foyers_policy_allows_exactly_what_foyer_calls(sandbox: Sandbox) -> None:
+    with deployed(sandbox.aws_url, MailIdentityArn=IDENTITY) as stack:
+        allowed = {action for statement in statements(stack) for action in listed(statement["Action"])}
 
-    assert allowed == called_by_foyer(bare)
+        assert allowed == called_by_foyer(stack)
+
+
+def test_without_an_identity_foyer_may_not_send_mail(bare: Stack) -> None:
+    assert "ses:SendEmail" not in {action for statement in statements(bare) for action in listed(statement["Action"])}
 
 
 def test_foyers_policy_reaches_no_queue_and_no_rule_but_its_own(bare: Stack) -> None:

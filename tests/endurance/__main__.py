@@ -11,8 +11,9 @@ from app.products import Product
 from app.sandbox.server import Sandbox
 from tests import factories
 from tests.conftest import migrate
-from tests.endurance import drain, events, parked, runs
+from tests.endurance import drain, events, handoffs, parked, runs
 from tests.endurance.count import Report
+from tests.endurance.handoffs import HandedOff
 from tests.endurance.postgresql import DEADLOCK, SERIALIZATION_FAILURE, PostgreSQL
 from tests.endurance.runs import Length, Stage
 from tests.endurance.told import Told
@@ -22,6 +23,8 @@ KILLS, DRAINS, PROCESSES = 0.22, 0.07, 0.05
 WORKERS_KILLED = 20
 # Each has about six events.
 PURCHASES = 1600
+# Each has four hand-offs.
+HANDED_OFF = 250
 
 
 class Endurance:
@@ -34,7 +37,7 @@ class Endurance:
         self._sandbox = stack.enter_context(Sandbox(products))
         self.server = stack.enter_context(PostgreSQL(self._folder / "postgresql"))
 
-    def reports(self) -> Iterator[Report | Told]:
+    def reports(self) -> Iterator[Report | Told | HandedOff]:
         """Yield the report of each run."""
         for place in (self._on_sqlite, self._on_postgresql):
             yield runs.gunicorn_killed(place("killed"), self._length(KILLS))
@@ -42,6 +45,7 @@ class Endurance:
             yield drain.under_way(place("drained"))
             yield parked.worker_killed(place("parked"), registered=150, kills=WORKERS_KILLED)
             yield events.workers_killed(place("told"), PURCHASES, kills=WORKERS_KILLED)
+            yield handoffs.workers_killed(place("handed_off"), HANDED_OFF, kills=WORKERS_KILLED)
         yield runs.postgresql_killed(self._on_postgresql("server_killed"), self.server, self._length(KILLS))
         yield events.workers_killed(self._on_postgresql("told_to_four"), PURCHASES, kills=WORKERS_KILLED, workers=4)
         for workers in (2, 4, 8):

@@ -1,6 +1,6 @@
 """Whatever is killed under load, at whatever moment: nothing that was acknowledged is lost."""
 
-from tests.endurance import events, parked, runs
+from tests.endurance import events, handoffs, parked, runs
 from tests.endurance.postgresql import PostgreSQL
 from tests.endurance.runs import Length, Stage
 
@@ -28,6 +28,14 @@ def test_workers_that_are_killed_apply_every_event_once_whatever_their_order(sta
 
     print(report)
     assert report.nothing_lost(at_least=150)
+    assert report.kills == 2
+
+
+def test_workers_that_are_killed_hand_off_everything_in_order(stage: Stage) -> None:
+    report = handoffs.workers_killed(stage, purchases=15, kills=2)
+
+    print(report)
+    assert report.nothing_lost(at_least=60)
     assert report.kills == 2
 
 

@@ -1,0 +1,83 @@
+"""flask handoffs: lists what was promised to products, shows one, and sends again what they did not take."""
+
+from uuid import UUID
+
+import click
+
+from app.cli import tables
+from app.cli.stored import with_database
+from app.models import SENT
+from app.services import outbox, outbox_reports, reports
+from app.services.reports import Row
+
+LISTED = ("id", "created_at", "type", "outcome", "tries", "fault", "next_try_at", "subscription_id")
+
+
+@click.group("handoffs")
+def command() -> None:
+    """List, show and retry hand-offs."""
+
+
+@command.command("list")
+@click.option("--outcome", type=click.Choice(SENT), help="Only with this outcome; waiting includes those being tried.")
+@click.option("--product", metavar="CODE", help="Only of this product code.")
+@click.option("--subscription", metavar="ID", help="Only of this subscription.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many at the most.")
+@click.option("--json", "in_json", is_flag=True, help="Print a JSON array with every column.")
+@with_database
+def newest(outcome: str | None, product: str | None, subscription: str | None, limit: int, in_json: bool) -> None:
+    """List hand-offs, the newest first.
+
+    One that waits without a next_try_at waits its turn behind an earlier one of its subscription.
+    """
+    subscription_id = _id(subscription) if subscription else None
+    found = outbox_reports.handoffs(
+        limit=limit + 1, outcome=outcome, product_code=product, subscription_id=subscription_id
+    )
+    tables.echo(found, limit, LISTED, in_json=in_json)
+
+
+@command.command("show")
+@click.argument("handoff_id", metavar="ID")
+@click.option("--json", "in_json", is_flag=True, help="Print a JSON object.")
+@with_database
+def show(handoff_id: str, in_json: bool) -> None:
+    """Show a hand-off and what it tells the product. ID may also be the webhook-id that the product saw."""
+    found = _handoff(handoff_id)
+    click.echo(tables.as_json(found) if in_json else tables.sheet(found))
+
+
+@command.command("retry")
+@click.argument("handoff_id", metavar="[ID]", required=False)
+@click.option("--failed", is_flag=True, help="All that failed, instead of one.")
+@click.option("--product", metavar="CODE", help="With --failed: only of this product code.")
+@with_database
+def retry(handoff_id: str | None, failed: bool, product: str | None) -> None:
+    """Send a hand-off again, or all that failed; one that was delivered too.
+
+    It goes out as it was, with the same webhook-id, before later ones of its subscription that still wait.
+    """
+    if (handoff_id is None) != failed or (product and not failed):
+        raise click.UsageError("Give one ID, or --failed and maybe --product CODE.")
+    ids = outbox_reports.failed(product) if handoff_id is None else [_handoff(handoff_id)["id"]]
+    sent = sum(outbox_reports.send_again(one) for one in ids)
+    if handoff_id is not None and not sent:
+        raise click.ClickException(f"{handoff_id} waits to be sent already, or what it told of was erased.")
+    click.echo(f"Hand-offs that go out again: {sent}. A worker has to run: flask --app wsgi worker")
+
+
+def _handoff(typed: str) -> Row:
+    found = outbox_reports.of_id(_id(typed))
+    if found is None or found["lane"] == outbox.MAIL:
+        raise _unknown(typed)
+    return found
+
+
+def _id(typed: str) -> UUID:
+    if (spelt := reports.as_id(typed.removeprefix("msg_"))) is None:
+        raise _unknown(typed)
+    return spelt
+
+
+def _unknown(typed: str) -> click.ClickException:
+    return click.ClickException(f"There is no {typed!r} here. Look for it with: flask --app wsgi handoffs list")

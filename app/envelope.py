@@ -1,0 +1,83 @@
+"""One mail, whom it comes from, and what can keep it from being sent."""
+
+import re
+from dataclasses import dataclass
+
+from app.errors import FoyerError
+
+# What nobody's address has, but a forged list of addresses or a forged header would.
+SPECIAL = r"\s\x00-\x1f\x7f-\x9f<>()\[\],:;\\\"@"
+ADDRESS = re.compile(rf"(?P<local>[^{SPECIAL}]+)@(?P<domain>[^{SPECIAL}]+)")
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+class MailRefused(FoyerError):
+    """The mail cannot be sent, however often it is tried; `code` says why without saying to whom."""
+
+
+class MailUnavailable(FoyerError):
+    """The mail could not be sent this time, and may be later; `code` says why without saying to whom."""
+
+
+@dataclass(frozen=True)
+class Mail:
+    """What somebody is to read, as text and as HTML, and to whom an answer goes."""
+
+    to: str
+    subject: str
+    text: str
+    html: str
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Whom the mails come from: a name, which may be empty, and an address."""
+
+    name: str
+    address: str
+
+    @property
+    def domain(self) -> str:
+        """What follows the address's @."""
+        return self.address.rpartition("@")[2]
+
+
+def sender(mail_from: str) -> Sender:
+    """Return what `MAIL_FROM` says: an address, or a name and an address in angle brackets."""
+    name, bracket, address = mail_from.removesuffix(">").rpartition("<")
+    return Sender(name.strip().strip('"') if bracket else "", address)
+
+
+def addressed(mail: Mail) -> Mail:
+    """Return the mail with its addresses as mail servers spell them.
+
+    Raises:
+        MailRefused: an address is none, or the subject is more than a line.
+    """
+    if CONTROLS.search(mail.subject):
+        raise MailRefused("SubjectMalformed")
+    reply_to = domain_in_ascii(mail.reply_to) if mail.reply_to else None
+    return Mail(domain_in_ascii(mail.to), mail.subject, mail.text, mail.html, reply_to)
+
+
+def domain_in_ascii(address: str) -> str:
+    """Return the address with its domain as DNS knows it.
+
+    Raises:
+        MailRefused: it is not one address.
+    """
+    found = ADDRESS.fullmatch(address)
+    if found is None:
+        raise MailRefused("AddressMalformed")
+    return address if found["domain"].isascii() else f"{found['local']}@{_punycode(found['domain'])}"
+
+
+def _punycode(domain: str) -> str:
+    # Python's own codec follows the rules of 2003, by which straße is strasse: somebody else's domain.
+    import idna  # noqa: PLC0415  # hardly any mail needs it
+
+    try:
+        return idna.encode(domain, uts46=True).decode()
+    except idna.IDNAError:
+        raise MailRefused("DomainMalformed") from None

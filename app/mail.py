@@ -1,0 +1,58 @@
+"""Mail: sends one, by SMTP where `SMTP_URL` names a server, through SES otherwise."""
+
+from dataclasses import dataclass
+
+from flask import Flask, current_app
+
+from app import envelope
+from app.aws import ses
+from app.envelope import Mail, MailRefused, MailUnavailable, Sender
+from app.settings import Settings
+
+__all__ = ["Mail", "MailRefused", "MailUnavailable", "init_app", "is_on", "send"]
+
+
+@dataclass(frozen=True)
+class Postman:
+    """Whom this process's mails come from, and which way they go."""
+
+    sender: Sender
+    smtp_url: str | None
+    configuration_set: str | None
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Keep the postman on the application, or none where `MAIL_FROM` is not set."""
+    app.extensions["mail"] = (
+        Postman(envelope.sender(settings.mail_from), settings.smtp_url, settings.ses_configuration_set)
+        if settings.mail_from
+        else None
+    )
+
+
+def is_on() -> bool:
+    """Return whether mail is sent at all."""
+    return _postman() is not None
+
+
+def send(mail: Mail, tag: str) -> str | None:
+    """Send the mail, within 10 seconds, and return the provider's id of it; the tag is our own.
+
+    Raises:
+        MailRefused: it cannot be sent, however often it is tried.
+        MailUnavailable: it may be sent later.
+    """
+    postman = _postman()
+    if postman is None:
+        raise MailUnavailable("MailFromNotSet")
+    mail = envelope.addressed(mail)
+    if postman.smtp_url:
+        from app import smtp  # noqa: PLC0415  # the pages never send, and smtplib takes a while to import
+
+        return smtp.send(mail, postman.sender, tag, postman.smtp_url)
+    return ses.send(mail, postman.sender, tag, postman.configuration_set)
+
+
+def _postman() -> Postman | None:
+    postman: Postman | None = current_app.extensions["mail"]
+    return postman

@@ -1,0 +1,89 @@
+"""Sending: what the outbox promised, in one lane for each product and one for mail, so that none waits for another."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+import structlog
+from flask import Flask, current_app
+
+from app import mail, receivers
+from app.errors import DatabaseUnavailable
+from app.services import handoffs, mailing, outbox
+from app.services.outbox import Claimed
+
+log = structlog.get_logger()
+
+IDLE_SECONDS = 0.5
+AFTER_FAILURE_SECONDS = 5
+# One account that is slow to make does not keep the product's next buyer waiting.
+AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What goes one way: its name in the outbox, and what sends one message of it."""
+
+    name: str
+    send: Callable[[Claimed], object]
+
+
+def lanes() -> list[Lane]:
+    """Return the lanes that the settings ask for."""
+    private = bool(current_app.config["HANDOFF_ALLOW_PRIVATE"])
+    found = [
+        Lane(outbox.lane(code), partial(handoffs.send, receiver, allow_private=private))
+        for code, receiver in receivers.every().items()
+    ]
+    site_url = current_app.config["SITE_URL"]
+    return [*found, Lane(outbox.MAIL, partial(mailing.send, site_url=site_url))] if mail.is_on() else found
+
+
+def start(app: Flask, stop: threading.Event) -> list[threading.Thread]:
+    """Start a thread for each lane, which ends once it is told to stop and what is under way is done."""
+    threads = [threading.Thread(target=_run, args=(app, lane, stop), name=lane.name) for lane in lanes()]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def _run(app: Flask, lane: Lane, stop: threading.Event) -> None:
+    free = threading.Semaphore(AT_ONCE)
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix=lane.name) as pool, app.app_context():
+        while not stop.is_set():
+            # Claimed only once somebody can send it: its lease would end while it waits.
+            free.acquire()
+            claimed = _claimed(lane, stop)
+            if claimed is None:
+                free.release()
+                continue
+            pool.submit(_send, app, lane, claimed).add_done_callback(lambda _: free.release())
+
+
+def _claimed(lane: Lane, stop: threading.Event) -> Claimed | None:
+    try:
+        claimed = outbox.claim(lane.name, datetime.now(UTC))
+    except DatabaseUnavailable as error:
+        log.error("worker.failed", chore=lane.name, fault=type(error).__name__, code=error.code)
+        stop.wait(AFTER_FAILURE_SECONDS)
+        return None
+    except Exception as error:  # one lane's fault must not end it
+        log.error("worker.failed", chore=lane.name, fault=type(error).__name__, exc_info=error)
+        stop.wait(AFTER_FAILURE_SECONDS)
+        return None
+    if claimed is None:
+        stop.wait(IDLE_SECONDS)
+    return claimed
+
+
+def _send(app: Flask, lane: Lane, claimed: Claimed) -> None:
+    # What fails here is not settled: it comes up again once its lease is over.
+    try:
+        with app.app_context():
+            lane.send(claimed)
+    except Exception as error:
+        code = getattr(error, "code", None)
+        log.error("worker.failed", chore=lane.name, fault=type(error).__name__, code=code, exc_info=error)

@@ -1,0 +1,74 @@
+"""Changes: what other programs and people are told when something becomes of a subscription."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, update
+
+from app import mail, products, receivers
+from app.models import Subscription
+from app.services import documents, outbox
+from app.services.documents import Told
+
+COMPLETED, UPDATED, ENTITLED = "registration.completed", "registration.updated", "entitlements.changed"
+BY_STATUS = {
+    "pending": "subscription.pending",
+    "active": "subscription.activated",
+    "ending": "subscription.ending",
+    "ended": "subscription.ended",
+    "failed": "subscription.failed",
+}
+LETTERS: dict[str, tuple[str, ...]] = {
+    "registration.completed": ("buyer_registered", "seller_registered"),
+    "subscription.activated": ("buyer_access_began", "seller_activated"),
+    "subscription.ending": ("seller_ending",),
+    "subscription.ended": ("buyer_access_ended", "seller_ended"),
+    "subscription.failed": ("seller_ended",),
+}
+
+
+def tell(connection: Connection, subscription_id: UUID, type_: str) -> None:
+    """Promise the hand-off and the mails of an event, within the transaction of a caller who holds the subscription."""
+    now = datetime.now(UTC)
+    note(connection, subscription_id, now)
+    told = documents.read(connection, subscription_id)
+    if told is None:
+        return
+    _promise_handoff(connection, told, type_, now)
+    if mail.is_on() and told.subscription.product_code in products.current():
+        _promise_letters(connection, told, type_, now)
+
+
+def note(connection: Connection, subscription_id: UUID, now: datetime) -> None:
+    """Let those who ask for changes find the subscription."""
+    connection.execute(update(Subscription).where(Subscription.id == subscription_id).values(changed_at=now))
+
+
+def _promise_handoff(connection: Connection, told: Told, type_: str, now: datetime) -> None:
+    code = told.subscription.product_code
+    if receivers.of(code) is None:
+        return
+    contents = {
+        "subscription": told.subscription.model_dump(mode="json"),
+        "registration": told.registration.model_dump(mode="json") if told.registration else None,
+        "account": told.account.model_dump(mode="json"),
+    }
+    payload = {"type": type_, "timestamp": documents.spelt(now), "version": documents.VERSION, "data": contents}
+    registration_id = told.registration.id if told.registration else None
+    outbox.put_handoff(connection, outbox.lane(code), told.subscription.id, registration_id, payload)
+
+
+def _promise_letters(connection: Connection, told: Told, type_: str, now: datetime) -> None:
+    registration_id = told.registration.id if told.registration else None
+    # AWS may have told of it long after.
+    happened_at = told.subscription.status_since if type_ in BY_STATUS.values() else now
+    for name in LETTERS.get(type_, ()):
+        # A buyer who has not registered has no address.
+        if registration_id or not name.startswith("buyer_"):
+            outbox.put_mail(
+                connection,
+                name,
+                subscription_id=told.subscription.id,
+                registration_id=registration_id,
+                about={"happened_at": documents.spelt(happened_at or now)},
+            )

@@ -1,0 +1,24 @@
+"""Entering: the address that takes a buyer from their registration into the product."""
+
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from app import assertions, receivers
+from app.models import Account, Registration
+from app.products import Product
+
+ASSERTION = "foyer_assertion"
+
+
+def way(product: Product, registration: Registration, account: Account | None) -> str:
+    """Return where the product lets the buyer in: the account it made, or its sign-in page.
+
+    To a product that takes hand-offs it says who comes: with an assertion good for five minutes and once.
+    """
+    url = (account.url if account else None) or product.sign_in_url
+    if receivers.of(product.code) is None or registration.subscription_id is None:
+        return url
+    reference = account.reference if account else None
+    assertion = assertions.issue(product.code, registration.subscription_id, registration.id, reference)
+    parts = urlsplit(url)
+    asked = [*parse_qsl(parts.query, keep_blank_values=True), (ASSERTION, assertion)]
+    return parts._replace(query=urlencode(asked)).geturl()

@@ -1,0 +1,43 @@
+"""Forgetting: takes an erased person out of what was promised about them, and whom they had invited."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, select, update
+
+from app.models import Invitation, OutboxMessage
+from app.services import changes, outbox, subscriptions
+
+
+def forget(connection: Connection, registration_id: UUID, subscription_id: UUID | None, now: datetime) -> None:
+    """Take a person out of the outbox and the invitations, within the transaction that erases their registration.
+
+    What only told of the registration is not sent any more; what told of more is sent without it.
+    """
+    if subscription_id:
+        subscriptions.hold(connection, subscription_id)
+        changes.note(connection, subscription_id, now)
+        invited = update(Invitation).where(Invitation.subscription_id == subscription_id)
+        connection.execute(invited.values(email=None))
+    about = select(OutboxMessage.__table__).where(OutboxMessage.registration_id == registration_id)
+    for message in connection.execute(about).all():
+        values = {"payload": _without_person(message.payload), **_cancelled(message, now)}
+        connection.execute(update(OutboxMessage).where(OutboxMessage.id == message.id).values(**values))
+    if subscription_id:
+        outbox.give_turn(connection, subscription_id)
+
+
+def _without_person(payload: dict[str, Any]) -> dict[str, Any]:
+    if "data" not in payload:
+        return payload
+    account = {**payload["data"]["account"], "existing_account": None}
+    return {**payload, "data": {**payload["data"], "registration": None, "account": account}}
+
+
+def _cancelled(message: Row[Any], now: datetime) -> dict[str, Any]:
+    # A seller's mail of an activation says who it is; without them there is nothing to say.
+    is_about_them = message.lane == outbox.MAIL or message.type in {changes.COMPLETED, changes.UPDATED}
+    if message.outcome != "waiting" or not is_about_them:
+        return {}
+    return {"outcome": "cancelled", "settled_at": now, "next_try_at": None}

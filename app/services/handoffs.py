@@ -1,0 +1,120 @@
+"""Hand-offs: sends what is promised to products, as Standard Webhooks has it, and keeps what they answer.
+
+Follows https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
+
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection
+from standardwebhooks import Webhook
+
+from app import mail, outbound
+from app.database import transaction
+from app.outbound import Answer, Unanswered
+from app.receivers import Receiver
+from app.services import answers, changes, outbox
+from app.services.answers import ProductAnswer
+from app.services.outbox import Claimed
+
+log = structlog.get_logger()
+
+GONE = 410
+TRIED_FOR = timedelta(days=3)
+FIRST_PAUSE_SECONDS = 1
+LONGEST_PAUSE_SECONDS = 900
+ABOUT_ACCOUNT = {changes.COMPLETED, changes.UPDATED}
+
+
+def send(receiver: Receiver, claimed: Claimed, *, allow_private: bool = False) -> bool:
+    """Send the hand-off, settle or postpone it, and return whether it was settled.
+
+    Raises:
+        DatabaseUnavailable: it is not settled and comes up again, so that the product may get it twice.
+    """
+    try:
+        answer = _post(receiver, claimed, allow_private=allow_private)
+    except Unanswered as error:
+        return _not_taken(claimed, error.code, None)
+    if 200 <= answer.status < 300:
+        return _taken(claimed, answer)
+    if answer.status == GONE:
+        return _given_up(claimed, "410")
+    return _not_taken(claimed, str(answer.status), answer.retry_after)
+
+
+def webhook_id(message_id: UUID) -> str:
+    """Return what the product knows the hand-off by, however often it comes."""
+    return f"msg_{message_id.hex}"
+
+
+def _post(receiver: Receiver, claimed: Claimed, *, allow_private: bool) -> Answer:
+    body = json.dumps(claimed.payload, ensure_ascii=False, separators=(",", ":"))
+    headers = _signed(receiver, webhook_id(claimed.id), datetime.now(UTC), body)
+    return outbound.post(receiver.url, body.encode(), headers, allow_private=allow_private)
+
+
+def _signed(receiver: Receiver, message_id: str, now: datetime, body: str) -> dict[str, str]:
+    # While secrets rotate, a product verifies with whichever it knows.
+    signatures = [Webhook(secret).sign(message_id, now, body) for secret in receiver.secrets]
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": "foyer",
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": " ".join(signatures),
+    }
+
+
+def _taken(claimed: Claimed, answer: Answer) -> bool:
+    said = answers.parse(answer.body)
+    if said is None:
+        log.warning("handoff.answer_not_read", handoff=str(claimed.id), type=claimed.type)
+    _deliver(claimed, said or answers.NOTHING)
+    log.info("handoff.delivered", handoff=str(claimed.id), type=claimed.type, tries=claimed.tries)
+    return True
+
+
+@transaction
+def _deliver(connection: Connection, claimed: Claimed, said: ProductAnswer) -> None:
+    subscription_id = outbox.settle(connection, claimed, "delivered", fault=None)
+    if subscription_id is None:
+        return
+    if answers.keep(connection, subscription_id, said, is_about_account=claimed.type in ABOUT_ACCOUNT):
+        changes.note(connection, subscription_id, datetime.now(UTC))
+
+
+def _not_taken(claimed: Claimed, fault: str, retry_after: float | None) -> bool:
+    now = datetime.now(UTC)
+    if now - claimed.due_since >= TRIED_FOR:
+        return _given_up(claimed, fault)
+    outbox.postpone(claimed, now + timedelta(seconds=pause_seconds(claimed.tries, retry_after)), fault)
+    log.warning("handoff.postponed", handoff=str(claimed.id), type=claimed.type, fault=fault, tries=claimed.tries)
+    return False
+
+
+def pause_seconds(tries: int, retry_after: float | None) -> float:
+    """Return after how many seconds the next try comes: as the product asked, or longer from try to try."""
+    if retry_after is not None:
+        # Those that were told the same do not all come at the same moment.
+        return max(retry_after, FIRST_PAUSE_SECONDS) * random.uniform(1, 1.1)  # noqa: S311
+    longest = min(FIRST_PAUSE_SECONDS * 2 ** min(tries, 20), LONGEST_PAUSE_SECONDS)
+    return random.uniform(longest / 2, longest)  # noqa: S311
+
+
+def _given_up(claimed: Claimed, fault: str) -> bool:
+    _bury(claimed, fault)
+    log.error("handoff.failed", handoff=str(claimed.id), type=claimed.type, fault=fault, tries=claimed.tries)
+    return True
+
+
+@transaction
+def _bury(connection: Connection, claimed: Claimed, fault: str) -> None:
+    subscription_id = outbox.settle(connection, claimed, "failed", fault=fault)
+    if subscription_id and mail.is_on():
+        about: dict[str, Any] = {"handoff": str(claimed.id), "type": claimed.type, "fault": fault}
+        outbox.put_mail(connection, "seller_handoff_failed", subscription_id=subscription_id, about=about)

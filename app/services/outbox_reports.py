@@ -1,0 +1,107 @@
+"""What an operator asks about the outbox: what waits, what failed and why, and to have it sent again."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, Select, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from app.database import query, transaction
+from app.models import OutboxMessage
+from app.services import outbox, reports, subscriptions
+from app.services.reports import Row
+
+SHOWN = (
+    OutboxMessage.id,
+    OutboxMessage.created_at,
+    OutboxMessage.type,
+    OutboxMessage.outcome,
+    OutboxMessage.tries,
+    OutboxMessage.fault,
+    OutboxMessage.next_try_at,
+    OutboxMessage.settled_at,
+    OutboxMessage.lane,
+    OutboxMessage.sequence,
+    OutboxMessage.subscription_id,
+    OutboxMessage.registration_id,
+)
+OF_MAIL = (OutboxMessage.provider_id, OutboxMessage.bounced_at, OutboxMessage.bounce)
+
+
+@query
+def handoffs(
+    session: Session,
+    *,
+    limit: int,
+    outcome: str | None = None,
+    product_code: str | None = None,
+    subscription_id: UUID | None = None,
+) -> list[Row]:
+    """Return the hand-offs that match every filter given, newest first."""
+    lane = outbox.lane(product_code) if product_code else None
+    wanted = _equal(outcome, subscription_id, {OutboxMessage.lane: lane})
+    return reports.rows(session, _newest(*SHOWN).where(OutboxMessage.lane != outbox.MAIL, *wanted).limit(limit))
+
+
+@query
+def mails(
+    session: Session, *, limit: int, outcome: str | None = None, subscription_id: UUID | None = None
+) -> list[Row]:
+    """Return the mails that match every filter given, newest first."""
+    wanted = _equal(outcome, subscription_id, {OutboxMessage.lane: outbox.MAIL})
+    return reports.rows(session, _newest(*SHOWN, *OF_MAIL).where(*wanted).limit(limit))
+
+
+@query
+def of_id(session: Session, message_id: UUID) -> Row | None:
+    """Return one hand-off or mail with all that is kept of it."""
+    found = select(*SHOWN, OutboxMessage.due_since, *OF_MAIL, OutboxMessage.payload)
+    return next(iter(reports.rows(session, found.where(OutboxMessage.id == message_id))), None)
+
+
+@query
+def failed(session: Session, product_code: str | None = None) -> Sequence[UUID]:
+    """Return the ids of the hand-offs that failed, of one product or of all, oldest first."""
+    lane = outbox.lane(product_code) if product_code else None
+    wanted = _equal("failed", None, {OutboxMessage.lane: lane})
+    found = select(OutboxMessage.id).where(OutboxMessage.lane != outbox.MAIL, *wanted)
+    return session.scalars(found.order_by(OutboxMessage.id)).all()
+
+
+@transaction
+def send_again(connection: Connection, message_id: UUID) -> bool:
+    """Let a settled hand-off or mail go out once more, in its place among those of its subscription.
+
+    Returns False where there is none, where it waits already, or where what it told of was erased.
+    """
+    known = connection.execute(
+        select(OutboxMessage.subscription_id).where(OutboxMessage.id == message_id)
+    ).one_or_none()
+    if known and known.subscription_id:
+        subscriptions.hold(connection, known.subscription_id)
+    again: dict[str, Any] = {
+        "outcome": "waiting",
+        "settled_at": None,
+        "tries": 0,
+        "due_since": datetime.now(UTC),
+        "next_try_at": datetime.now(UTC),
+    }
+    settled = (OutboxMessage.id == message_id, OutboxMessage.outcome.in_(["failed", "delivered"]))
+    if not connection.execute(update(OutboxMessage).where(*settled).values(**again)).rowcount:
+        return False
+    if known and known.subscription_id:
+        outbox.line_up(connection, known.subscription_id)
+    return True
+
+
+def _newest(*columns: InstrumentedAttribute[Any]) -> Select[Any]:
+    return select(*columns).order_by(OutboxMessage.id.desc())
+
+
+def _equal(
+    outcome: str | None, subscription_id: UUID | None, others: dict[InstrumentedAttribute[Any], object]
+) -> list[ColumnElement[bool]]:
+    named = {OutboxMessage.outcome: outcome, OutboxMessage.subscription_id: subscription_id}
+    return reports.equal({**named, **others})

@@ -1,0 +1,75 @@
+"""What letters tell of in tests, and how a reader sees them."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from justhtml import JustHTML
+
+from app.products import Product
+from app.services import letters
+from app.services.documents import Account, Registration, Subscription
+from app.services.letters import Facts, FailedHandoff
+from tests import factories
+
+NOW = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
+LINK = "https://start.acme.example/progress/sealed"
+PRODUCT = Product(
+    code=factories.CODE,
+    **factories.PRODUCT,
+    handoff_url="https://app.acme.example/foyer",
+    notify_email="sales@acme.example",
+    ready_within="two hours",
+)
+REGISTRATION = Registration(
+    id=UUID("01930000-0000-7000-8000-000000000001"), **factories.ANSWERS, created_at=NOW, updated_at=NOW
+)
+SUBSCRIPTION = Subscription(
+    id=UUID("01930000-0000-7000-8000-000000000002"),
+    former_ids=[],
+    product_code=factories.CODE,
+    status="active",
+    status_since=NOW,
+    customer_aws_account_id="012345678901",
+    customer_identifier=None,
+    license_arn="arn:aws:license-manager::294406891311:license:l-0123456789abcdef",
+    agreement_id="agmt-4mwg1nevbokzw95eca5797ixs",
+    offer_type=None,
+    free_trial=None,
+    ends_at=NOW + timedelta(days=365),
+    entitlements=None,
+)
+NO_ACCOUNT = Account(wish="new", existing_account=None, subscription_id=None, url=None, reference=None)
+ACCOUNT = NO_ACCOUNT.model_copy(update={"url": "https://app.acme.example/teams/7", "reference": "team-7"})
+HANDOFF = FailedHandoff(
+    UUID("01930000-0000-7000-8000-000000000003"), "registration.completed", NOW - timedelta(days=3), 40, "500"
+)
+FACTS = Facts(
+    product=PRODUCT,
+    site_url="https://start.acme.example",
+    happened_at=NOW,
+    registration=REGISTRATION,
+    subscription=SUBSCRIPTION,
+    account=NO_ACCOUNT,
+    to="bob@gmail.com",
+    link=LINK,
+    expires_at=NOW + timedelta(days=7),
+    handoff=HANDOFF,
+)
+
+
+def page(name: str, facts: Facts = FACTS) -> JustHTML:
+    """Return the letter's HTML, which has to be strict."""
+    return JustHTML(letters.compose(name, facts).html, strict=True, sanitize=False)
+
+
+def facts(registration: dict[str, Any] | None = None, **values: Any) -> Facts:
+    """Return facts with a registration that differs so."""
+    return replace(FACTS, registration=REGISTRATION.model_copy(update=registration or {}), **values)
+
+
+def both(name: str, about: Facts = FACTS) -> list[str]:
+    """Return what the letter says as text and as HTML, each on one line."""
+    texts = letters.compose(name, about).text, page(name, about).to_text()
+    return [" ".join(text.split()) for text in texts]

@@ -1,0 +1,333 @@
+"""Hand-offs: what the product gets, in which order, how often it is tried, and what its answer does."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app import create_app, database, receivers
+from app.models import Account, OutboxMessage, Subscription
+from app.services import documents, events, handoffs, outbox, registrations, subscriptions
+from tests import factories, receiver
+from tests.events import at, eventbridge, notice
+from tests.factories import CODE
+from tests.receiver import Receiver, answering
+
+UPDATED, DEPROVISIONED = "License Updated - Manufacturer", "License Deprovisioned - Manufacturer"
+SECOND_SECRET = "whsec_YW5vdGhlci1zZWNyZXQtZm9yLXJvdGF0aW9uLS0tLS0="
+
+
+@pytest.fixture
+def product() -> Iterator[Receiver]:
+    with receiver.receiving() as running:
+        yield running
+
+
+@pytest.fixture
+def environment(environment: pytest.MonkeyPatch, product: Receiver) -> pytest.MonkeyPatch:
+    for name, value in factories.handing_off(product.url).items():
+        environment.setenv(name, value)
+    return environment
+
+
+def register(app: Flask, **answers: Any) -> UUID:
+    with app.app_context():
+        arrived = factories.arrived()
+        subscription_id = subscriptions.arrive(arrived.arrival)
+        registrations.complete(arrived, factories.answers(**answers))
+    return subscription_id
+
+
+def send_all(app: Flask) -> list[bool]:
+    """Send whatever is due, and return for each whether it was settled."""
+    settled = []
+    with app.app_context():
+        to = receivers.of(CODE)
+        while to and (claimed := outbox.claim(outbox.lane(CODE), datetime.now(UTC))):
+            settled.append(handoffs.send(to, claimed, allow_private=True))
+    return settled
+
+
+def stored(app: Flask) -> list[OutboxMessage]:
+    with app.app_context(), Session(database.current().reading) as session:
+        return list(session.scalars(select(OutboxMessage).order_by(OutboxMessage.sequence)))
+
+
+def account(app: Flask) -> Account | None:
+    with app.app_context(), Session(database.current().reading) as session:
+        return session.scalar(select(Account))
+
+
+def is_told(app: Flask, kind: str, happened_at: datetime) -> None:
+    customer = factories.customer()
+    its = {
+        "license": subscriptions.license_id(str(customer.license_arn)),
+        "agreement": customer.agreement_id,
+        "account": customer.account_id,
+    }
+    with app.app_context():
+        events.receive(notice(eventbridge(kind, happened_at, **its)))
+
+
+@contextmanager
+def later(**passed: int) -> Iterator[None]:
+    with time_machine.travel(datetime.now(UTC) + timedelta(**passed)):
+        yield
+
+
+def test_the_product_gets_the_whole_registration(app: Flask, product: Receiver) -> None:
+    subscription_id = register(app, company="Juniper & Lark")
+
+    send_all(app)
+
+    (delivery,) = product.came
+    assert product.unverified == 0
+    assert (delivery["type"], delivery["version"], delivery["data"]["sequence"]) == ("registration.completed", 1, 1)
+    assert delivery["data"]["subscription"]["id"] == str(subscription_id)
+    assert delivery["data"]["subscription"]["customer_aws_account_id"] == "012345678901"
+    assert delivery["data"]["registration"]["company"] == "Juniper & Lark"
+    assert delivery["data"]["account"]["wish"] == "new"
+    documents.Handoff.model_validate(delivery)
+
+
+def test_nothing_is_promised_for_a_product_without_an_address(
+    environment: pytest.MonkeyPatch, product: Receiver
+) -> None:
+    environment.delenv("PRODUCT_HANDOFF_URL")
+
+    with factories.running(create_app()) as app:
+        register(app)
+        assert stored(app) == []
+
+
+def test_the_same_form_twice_is_one_hand_off_and_a_changed_one_another(app: Flask, product: Receiver) -> None:
+    register(app)
+    register(app)
+    register(app, phone=None)
+
+    send_all(app)
+
+    assert product.types == ["registration.completed", "registration.updated"]
+
+
+def test_every_change_of_the_status_is_told_in_order(app: Flask, product: Receiver) -> None:
+    register(app)
+    is_told(app, UPDATED, at(1))
+    is_told(app, UPDATED, at(2))
+    is_told(app, DEPROVISIONED, at(3))
+
+    send_all(app)
+
+    assert product.types == ["registration.completed", "subscription.activated", "subscription.ended"]
+    assert [delivery["data"]["sequence"] for delivery in product.came] == [1, 2, 3]
+    assert product.came[-1]["data"]["subscription"]["status"] == "ended"
+    assert product.came[-1]["data"]["registration"]["full_name"] == "Ada Lovelace"
+
+
+def test_what_comes_after_waits_for_what_the_product_has_not_taken(app: Flask, product: Receiver) -> None:
+    register(app)
+    is_told(app, UPDATED, at(1))
+    product.reply = lambda _: answering(503)
+
+    assert send_all(app) == [False]
+    product.reply = lambda _: receiver.OK
+    with later(seconds=3):
+        assert send_all(app) == [True, True]
+
+    assert product.types == ["registration.completed", "registration.completed", "subscription.activated"]
+    assert product.ids[0] == product.ids[1] != product.ids[2]
+
+
+def test_a_claimed_hand_off_is_nobody_elses_until_its_lease_ends(app: Flask) -> None:
+    register(app)
+    is_told(app, UPDATED, at(1))
+    now = datetime.now(UTC)
+
+    with app.app_context():
+        first = outbox.claim(outbox.lane(CODE), now)
+        meanwhile = outbox.claim(outbox.lane(CODE), now + outbox.LEASE / 2)
+        afterwards = outbox.claim(outbox.lane(CODE), now + outbox.LEASE)
+
+    assert first
+    assert meanwhile is None
+    assert afterwards
+    assert afterwards.id == first.id
+
+
+def test_retry_after_is_honoured(app: Flask, product: Receiver) -> None:
+    register(app)
+    product.reply = lambda _: answering(503, {"Retry-After": "600"})
+    send_all(app)
+
+    with later(seconds=590):
+        assert send_all(app) == []
+    with later(seconds=661):
+        assert send_all(app) == [False]
+
+
+def test_pauses_grow_and_end_at_a_quarter_of_an_hour() -> None:
+    pauses = [handoffs.pause_seconds(tries, None) for tries in range(1, 40)]
+
+    assert 1 <= pauses[0] <= 2
+    assert max(pauses[12:]) <= 900
+    assert min(pauses[12:]) >= 450
+
+
+def test_after_three_days_it_is_kept_as_failed_and_the_next_goes_out(app: Flask, product: Receiver) -> None:
+    register(app)
+    is_told(app, UPDATED, at(1))
+    product.reply = lambda delivery: answering(500 if delivery["type"] == "registration.completed" else 200)
+    send_all(app)
+
+    with later(days=3, seconds=1):
+        send_all(app)
+
+    first, second = stored(app)
+    assert (first.outcome, first.fault, first.tries) == ("failed", "500", 2)
+    assert second.outcome == "delivered"
+
+
+def test_gone_stops_at_once(app: Flask, product: Receiver) -> None:
+    register(app)
+    product.reply = lambda _: answering(410)
+
+    assert send_all(app) == [True]
+
+    (message,) = stored(app)
+    assert (message.outcome, message.fault, message.tries) == ("failed", "410", 1)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 429, 500])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_anything_but_2xx_comes_again(app: Flask, product: Receiver, status: int) -> None:
+    register(app)
+    product.reply = lambda _: answering(status, {"Location": product.url})
+
+    assert send_all(app) == [False]
+
+    (message,) = stored(app)
+    assert (message.outcome, message.fault) == ("waiting", str(status))
+    assert len(product.came) == 1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_private_address_is_refused_unless_the_setting_allows_it(app: Flask, product: Receiver) -> None:
+    register(app)
+
+    with app.app_context():
+        to, claimed = receivers.of(CODE), outbox.claim(outbox.lane(CODE), datetime.now(UTC))
+        assert to
+        assert claimed
+        assert handoffs.send(to, claimed) is False
+
+    (message,) = stored(app)
+    assert message.fault == "private_address"
+    assert product.came == []
+
+
+def test_the_account_that_the_product_made_is_kept(app: Flask, product: Receiver) -> None:
+    register(app)
+    product.reply = lambda _: answering(url="https://app.acme.example/t/juniper", reference="juniper-1")
+
+    send_all(app)
+
+    made = account(app)
+    assert made
+    assert (made.url, made.reference, made.refused) == ("https://app.acme.example/t/juniper", "juniper-1", None)
+
+
+def test_a_later_answer_that_says_nothing_takes_nothing_away(app: Flask, product: Receiver) -> None:
+    register(app)
+    product.reply = lambda _: answering(url="https://app.acme.example/t/juniper", reference="juniper-1")
+    send_all(app)
+    is_told(app, UPDATED, at(1))
+    product.reply = lambda _: receiver.OK
+
+    send_all(app)
+
+    made = account(app)
+    assert made
+    assert made.reference == "juniper-1"
+    assert product.came[-1]["data"]["account"]["reference"] == "juniper-1"
+
+
+def test_a_refusal_is_kept_until_the_buyer_asks_for_another_account(app: Flask, product: Receiver) -> None:
+    register(app, account="existing", existing_account="acme-7")
+    product.reply = lambda _: answering(refused="not_found")
+    send_all(app)
+    refused = account(app)
+
+    register(app, account="new")
+    product.reply = lambda _: answering(reference="acme-8")
+    send_all(app)
+
+    assert refused
+    assert refused.refused == "not_found"
+    assert product.came[0]["data"]["account"]["existing_account"] == "acme-7"
+    made = account(app)
+    assert made
+    assert (made.reference, made.refused) == ("acme-8", None)
+
+
+@pytest.mark.parametrize(
+    "body", [b"ok", b"[]", b'{"url": 3}', b'{"url": "javascript:alert(1)"}', b'{"refused": "because"}', b"\xff\xfe"]
+)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_an_answer_that_is_none_is_delivered_all_the_same(app: Flask, product: Receiver, body: bytes) -> None:
+    register(app)
+    product.reply = lambda _: (200, {}, body)
+
+    assert send_all(app) == [True]
+
+    made = account(app)
+    assert stored(app)[0].outcome == "delivered"
+    assert made
+    assert (made.url, made.reference, made.refused) == (None, None, None)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("known", [receiver.SECRET, SECOND_SECRET])
+def test_while_secrets_rotate_a_product_verifies_with_either(
+    environment: pytest.MonkeyPatch, product: Receiver, known: str
+) -> None:
+    environment.setenv("HANDOFF_SECRET", f"{SECOND_SECRET}, {receiver.SECRET}")
+    product.secret = known
+
+    with factories.running(create_app()) as app:
+        register(app)
+        send_all(app)
+
+    assert (len(product.came), product.unverified) == (1, 0)
+
+
+def test_a_subscription_without_a_registration_is_told_too(app: Flask, product: Receiver) -> None:
+    is_told(app, UPDATED, at(1))
+
+    send_all(app)
+
+    (delivery,) = product.came
+    assert delivery["type"] == "subscription.activated"
+    assert delivery["data"]["registration"] is None
+
+
+def test_changed_at_moves_with_every_change(app: Flask, product: Receiver) -> None:
+    def changed_at() -> datetime:
+        with app.app_context(), database.current().reading.connect() as connection:
+            return connection.execute(select(Subscription.changed_at)).scalar_one()
+
+    register(app)
+    moments = [changed_at()]
+    is_told(app, UPDATED, at(1))
+    moments.append(changed_at())
+    product.reply = lambda _: answering(reference="juniper-1")
+    send_all(app)
+    moments.append(changed_at())
+
+    assert sorted(set(moments)) == moments

@@ -1,0 +1,214 @@
+"""Letters: each says what it is for, to the right people."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.envelope import MailRefused
+from app.services import letters
+from app.services.documents import Account
+from app.services.letters import NAMES, Facts
+from tests.letters import ACCOUNT, FACTS, HANDOFF, LINK, NO_ACCOUNT, PRODUCT, REGISTRATION, SUBSCRIPTION, both, page
+
+BUYERS = [name for name in NAMES if name.startswith("buyer_")]
+SELLERS = [name for name in NAMES if name.startswith("seller_")]
+
+
+def test_every_letter_that_changes_promise_is_there() -> None:
+    assert sorted(NAMES) == [
+        "buyer_access_began",
+        "buyer_access_ended",
+        "buyer_registered",
+        "buyer_resume",
+        "colleague_invited",
+        "seller_activated",
+        "seller_ended",
+        "seller_ending",
+        "seller_handoff_failed",
+        "seller_registered",
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_letter_is_strict_html_that_fetches_and_runs_nothing(name: str) -> None:
+    shown = page(name)
+
+    assert [len(shown.query(selector)) for selector in ("h1", "title", "script", "img", "link", "form")] == [
+        1,
+        1,
+        *[0] * 4,
+    ]
+    assert "url(" not in letters.compose(name, FACTS).html
+    [html] = shown.query("html")
+    assert html.attrs == {"lang": "en"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_letter_has_one_line_for_its_subject_and_no_line_left_blank_by_a_template(name: str) -> None:
+    mail = letters.compose(name, FACTS)
+
+    assert mail.subject
+    assert mail.subject.isprintable()
+    assert "\n\n\n" not in mail.text
+    assert not mail.text.startswith("\n")
+    assert [line for line in mail.text.splitlines() if "{" in line or "None" in line] == []
+
+
+@pytest.mark.parametrize("name", BUYERS)
+def test_a_buyers_letter_goes_to_the_address_in_the_registration_and_answers_to_support(name: str) -> None:
+    mail = letters.compose(name, FACTS)
+
+    assert (mail.to, mail.reply_to) == ("ada@gmail.com", "help@acme.example")
+    assert mail.text.startswith("Hello Ada Lovelace,\n")
+    assert all("help@acme.example" in said for said in both(name))
+
+
+@pytest.mark.parametrize("name", SELLERS)
+@pytest.mark.parametrize(("notify", "to"), [("sales@acme.example", "sales@acme.example"), (None, "help@acme.example")])
+def test_a_sellers_letter_goes_to_whom_the_product_names_or_to_support(name: str, notify: str | None, to: str) -> None:
+    product = PRODUCT.model_copy(update={"notify_email": notify})
+
+    mail = letters.compose(name, replace(FACTS, product=product))
+
+    assert (mail.to, mail.reply_to) == (to, "ada@gmail.com" if name == "seller_registered" else None)
+    assert all(f"subscriptions show {SUBSCRIPTION.id}" in said for said in both(name))
+    assert all(f"registrations show {REGISTRATION.id}" in said for said in both(name))
+
+
+def test_a_colleagues_letter_goes_to_the_colleague() -> None:
+    mail = letters.compose("colleague_invited", FACTS)
+
+    assert (mail.to, mail.reply_to) == ("bob@gmail.com", "help@acme.example")
+
+
+@pytest.mark.parametrize("name", BUYERS)
+def test_after_an_erasure_there_is_nobody_to_write_to(name: str) -> None:
+    with pytest.raises(MailRefused, match="NobodyToSendTo"):
+        letters.compose(name, replace(FACTS, registration=None))
+
+
+@pytest.mark.parametrize("name", sorted({*NAMES} - letters.WITHOUT_PRODUCT))
+def test_a_product_that_is_not_sold_any_more_has_nobody_to_write_for_it(name: str) -> None:
+    with pytest.raises(MailRefused, match="UnknownProduct"):
+        letters.compose(name, replace(FACTS, product=None))
+
+
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        (FACTS, "if it takes longer, you hear from us within two hours."),
+        (
+            replace(FACTS, product=PRODUCT.model_copy(update={"handoff_url": None})),
+            "We set up your account now. You hear from us within two hours.",
+        ),
+        (replace(FACTS, account=ACCOUNT), "Your account is ready."),
+    ],
+)
+def test_a_buyer_hears_what_happens_next_and_by_when(about: Facts, said: str) -> None:
+    assert all(said in text for text in both("buyer_registered", about))
+    assert f'href="{LINK}"' in letters.compose("buyer_registered", about).html
+    assert LINK in letters.compose("buyer_registered", about).text
+
+
+def test_a_buyer_hears_what_was_registered_but_not_what_they_noted() -> None:
+    for said in both("buyer_registered"):
+        assert all(
+            answer in said for answer in ("Juniper & Lark", "Ada Lovelace", "ada@gmail.com", "+1 (555) 010-0199")
+        )
+        assert "call" not in said
+
+
+@pytest.mark.parametrize(
+    ("account", "way_in"),
+    [(ACCOUNT, "https://app.acme.example/teams/7"), (NO_ACCOUNT, "https://app.acme.example/login")],
+)
+def test_a_buyer_whose_access_began_finds_the_way_in(account: Account, way_in: str) -> None:
+    mail = letters.compose("buyer_access_began", replace(FACTS, account=account))
+
+    assert way_in in mail.text
+    assert f'href="{way_in}"' in mail.html
+    assert "since 23 November 2026" in mail.text
+
+
+def test_a_buyer_comes_back_by_the_link_also_where_nobody_knows_the_product() -> None:
+    mail = letters.compose("buyer_resume", replace(FACTS, product=None, subscription=None, account=None))
+
+    assert mail.subject == "One more press to set up your product"
+    assert mail.reply_to is None
+    assert LINK in mail.text
+    assert f'href="{LINK}"' in mail.html
+    assert "Manage subscriptions" in mail.text
+
+
+def test_a_colleague_can_be_invited_where_nobody_knows_the_product() -> None:
+    mail = letters.compose("colleague_invited", replace(FACTS, product=None, registration=None, subscription=None))
+
+    assert mail.subject == "Please set up your product"
+    assert "None" not in mail.html
+
+
+def test_a_colleague_hears_until_when_the_link_is_good_and_that_it_is_no_purchase() -> None:
+    for said in both("colleague_invited", replace(FACTS, registration=None)):
+        assert "somebody has bought Acme Insights on AWS Marketplace and asks you to set it up" in said
+        assert "until 30 November 2026, 14:05 UTC" in said
+        assert "It is no purchase" in said
+    assert LINK in letters.compose("colleague_invited", FACTS).text
+
+
+@pytest.mark.parametrize(("status", "said"), [("ended", "They must not have access any more."), ("failed", "payment")])
+def test_the_seller_hears_whether_it_ended_or_could_not_be_paid(status: str, said: str) -> None:
+    about = replace(FACTS, subscription=SUBSCRIPTION.model_copy(update={"status": status}))
+
+    assert all(said in text for text in both("seller_ended", about))
+
+
+@pytest.mark.parametrize(("pricing", "is_told"), [("subscription", True), ("contract", False)])
+def test_the_seller_is_told_to_send_the_last_usage_where_usage_is_paid_for(pricing: str, is_told: bool) -> None:
+    about = replace(FACTS, product=PRODUCT.model_copy(update={"pricing": pricing}))
+
+    assert all(("for an hour" in text) is is_told for text in both("seller_ending", about))
+
+
+def test_the_seller_hears_of_a_purchase_that_nobody_has_registered_for() -> None:
+    about = replace(FACTS, registration=None)
+
+    assert letters.compose("seller_activated", about).subject == "AWS account 012345678901 has access to Acme Insights"
+    assert all("Nobody has registered for it yet." in said for said in both("seller_activated", about))
+
+
+def test_the_seller_hears_which_hand_off_failed_and_how_to_send_it_again() -> None:
+    for said in both("seller_handoff_failed"):
+        assert f"flask --app wsgi handoffs retry {HANDOFF.id}" in said
+        assert "20 November 2026, 14:05 UTC" in said
+        assert "registration.completed" in said
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        ({"wish": "existing", "existing_account": "our team\nacme"}, "want it to be used: our team acme"),
+        ({"wish": "existing"}, "they do not say which"),
+        ({"wish": "add", "subscription_id": SUBSCRIPTION.id}, f"account of their subscription {SUBSCRIPTION.id}."),
+    ],
+)
+def test_the_seller_hears_which_account_the_buyer_wants(wish: dict[str, Any], said: str) -> None:
+    about = replace(FACTS, account=NO_ACCOUNT.model_copy(update=wish))
+
+    assert all(said in text for text in both("seller_registered", about))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_letter_can_be_written_where_little_is_known(name: str) -> None:
+    little = Facts(
+        product=PRODUCT.model_copy(update={"handoff_url": None}),
+        site_url="https://start.acme.example",
+        happened_at=FACTS.happened_at,
+        registration=REGISTRATION.model_copy(update={"phone": None, "notes": None}),
+        to="bob@gmail.com",
+        link=LINK if name in {"buyer_resume", "colleague_invited"} else None,
+        handoff=HANDOFF,
+    )
+
+    assert all("None" not in said for said in both(name, little))
+    assert all(f"registrations show {REGISTRATION.id}" in said for said in both(name, little) if name in SELLERS)

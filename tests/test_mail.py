@@ -1,0 +1,70 @@
+"""Mail: which way it goes, and which settings say so."""
+
+import pytest
+from flask import Flask
+
+from app import envelope, mail
+from app.envelope import Sender
+from app.mail import Mail
+from app.settings import Settings, SettingsError, load
+from tests import factories
+from tests.post import Post, server
+
+TAG = "01930000-0000-7000-8000-000000000001"
+MAIL = Mail("ada@gmail.com", "Hello", "As text", "<p>As HTML</p>", "help@acme.example")
+
+
+def test_smtp_goes_before_ses_where_both_could(monkeypatch: pytest.MonkeyPatch) -> None:
+    factories.clear_environment(monkeypatch)
+    post, app = Post(), Flask(__name__)
+    with server(post) as port, app.app_context():
+        mail.init_app(app, factories.settings(mail_from="start@acme.example", smtp_url=f"smtp://127.0.0.1:{port}"))
+        message_id = mail.send(MAIL, TAG)
+
+    assert post.message()["Message-ID"] == message_id
+    assert post.message()["From"] == "start@acme.example"
+
+
+@pytest.mark.parametrize(
+    ("mail_from", "name", "address"),
+    [
+        ("start@acme.example", "", "start@acme.example"),
+        ("Acme <start@acme.example>", "Acme", "start@acme.example"),
+        ('"Acme, Inc." <start@acme.example>', "Acme, Inc.", "start@acme.example"),
+        ("Acme, Inc. <start@acme.example>", "Acme, Inc.", "start@acme.example"),
+        ("<start@acme.example>", "", "start@acme.example"),
+    ],
+)
+def test_a_sender_is_an_address_with_or_without_a_name(mail_from: str, name: str, address: str) -> None:
+    set_to = factories.settings(mail_from=mail_from).mail_from
+
+    assert set_to
+    assert envelope.sender(set_to) == Sender(name, address)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MAIL_FROM", "Acme"),
+        ("MAIL_FROM", "a@acme.example, b@acme.example"),
+        ("MAIL_FROM", "Acme\n<start@acme.example>"),
+        ("MAIL_FROM", "Acme <start@acme.example"),
+        ("SMTP_URL", "mail.acme.example"),
+        ("SMTP_URL", "http://mail.acme.example"),
+        ("SMTP_URL", "smtp://mail.acme.example:70000"),
+        ("SMTP_URL", "smtp://acme@mail.acme.example"),
+        ("SMTP_URL", "smtp://mail.acme.example/?tls=none"),
+        ("SES_CONFIGURATION_SET", "acme mail"),
+    ],
+)
+def test_an_odd_setting_of_mail_stops_the_start(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    factories.clear_environment(monkeypatch)
+    monkeypatch.setenv("SECRET_KEY", factories.SECRET)
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError) as stopped:
+        load()
+
+    assert f"  {name}: " in str(stopped.value)
+    assert str(Settings.model_fields[name.lower()].description) in str(stopped.value)
+    assert f"'{value}'" not in str(stopped.value)

@@ -1,0 +1,235 @@
+"""SMTP: what a mail server gets, and what its answers mean for the mail. The server is a real one on this machine."""
+
+import socket
+import ssl
+import threading
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from app import envelope, smtp
+from app.envelope import Sender
+from app.mail import Mail, MailRefused, MailUnavailable
+from tests.post import Post, server
+
+TAG = "01930000-0000-7000-8000-000000000001"
+MAIL = Mail("ada@gmail.com", "Hello", "As text", "<p>As HTML</p>", "help@acme.example")
+SENDER = Sender("Acme", "start@acme.example")
+# Another spelling of 127.0.0.1, which nobody takes for this machine: TLS is asked of it as of any other.
+ELSEWHERE = "127.1"
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with a certificate for the mail server, signed by itself, and its key."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    names = x509.SubjectAlternativeName([x509.DNSName(ELSEWHERE), x509.DNSName("localhost")])
+    signed = builder.add_extension(names, critical=True).sign(key, hashes.SHA256())
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(signed.public_bytes(serialization.Encoding.PEM) + key.private_bytes(*plain))
+    return path
+
+
+@pytest.fixture
+def tls(certificate: Path) -> ssl.SSLContext:
+    """What a mail server speaks TLS with."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+@pytest.fixture
+def trusted(monkeypatch: pytest.MonkeyPatch, certificate: Path) -> None:
+    """Whoever signed the certificate is trusted by this machine."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+
+
+def send(port: int, sent: Mail = MAIL, sender: Sender = SENDER, url: str = "smtp://127.0.0.1:{}") -> str:
+    return smtp.send(envelope.addressed(sent), sender, TAG, url.format(port))
+
+
+def test_a_mail_arrives_as_text_and_html_from_one_address_to_one() -> None:
+    post = Post()
+    with server(post) as port:
+        message_id = send(port)
+
+    [kept], message = post.envelopes, post.message()
+    assert (kept.mail_from, kept.rcpt_tos) == ("start@acme.example", ["ada@gmail.com"])
+    assert (message["From"], message["To"]) == ("Acme <start@acme.example>", "ada@gmail.com")
+    assert (message["Subject"], message["Reply-To"]) == ("Hello", "help@acme.example")
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Message-ID"] == message_id == f"<{TAG}@acme.example>"
+    assert abs(datetime.now(UTC) - message["Date"].datetime) < timedelta(minutes=1)
+    assert [part.get_content().strip() for part in message.iter_parts()] == ["As text", "<p>As HTML</p>"]
+    assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
+
+
+def test_words_of_any_script_travel_in_seven_bits_and_short_lines() -> None:
+    post = Post()
+    long = "ä" * 3000
+    with server(post) as port:
+        send(port, Mail("ada@straße.example", "Grüße 🎉", long, long), Sender("Ärzte, „Köln“", "start@acme.example"))
+
+    content, message = post.content(), post.message()
+    assert content.isascii()
+    assert max(map(len, content.splitlines())) < 999
+    assert message["To"] == "ada@xn--strae-oqa.example"
+    assert message["Subject"] == "Grüße 🎉"
+    assert message["From"].addresses[0].display_name == "Ärzte, „Köln“"
+    assert [part.get_content().strip() for part in message.iter_parts()] == [long, long]
+
+
+def test_an_international_address_asks_for_smtputf8_and_others_do_not() -> None:
+    post = Post()
+    with server(post, enable_SMTPUTF8=True) as port:
+        send(port)
+        send(port, Mail("ädä@acme.example", "Hello", "", ""))
+
+    plain, international = post.envelopes
+    assert "SMTPUTF8" not in plain.mail_options
+    assert "SMTPUTF8" in international.mail_options
+    assert international.rcpt_tos == ["ädä@acme.example"]
+
+
+def test_an_international_address_is_refused_where_the_server_cannot_take_it() -> None:
+    with server(Post(), enable_SMTPUTF8=False) as port, pytest.raises(MailRefused, match="SMTPNotSupportedError"):
+        send(port, Mail("ädä@acme.example", "Hello", "", ""))
+
+
+@pytest.mark.parametrize(
+    ("to", "subject", "reply_to"),
+    [
+        ("ada@gmail.com\r\nBcc: eve@evil.example", "Hello", None),
+        ("ada@gmail.com", "Hello\r\nBcc: eve@evil.example", None),
+        ("ada@gmail.com", "Hello\nBcc: eve@evil.example", None),
+        ("ada@gmail.com", "Hello\u2028Bcc: eve@evil.example", None),
+        ("ada@gmail.com", "Hello", "help@acme.example\r\nBcc: eve@evil.example"),
+        ("ada@gmail.com,eve@evil.example", "Hello", None),
+        ("ada@gmail.com>,<eve@evil.example", "Hello", None),
+    ],
+)
+def test_nobody_can_add_a_header_or_an_address(to: str, subject: str, reply_to: str | None) -> None:
+    with pytest.raises(MailRefused, match="Malformed"):
+        send(1, Mail(to, subject, "", "", reply_to))
+
+
+@pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
+@pytest.mark.parametrize(
+    ("answer", "kind", "code"),
+    [
+        ("550 5.1.1 <ada@gmail.com> is unknown", MailRefused, "SMTP 550 5.1.1"),
+        ("554 ada@gmail.com is blocked", MailRefused, "SMTP 554"),
+        ("450 4.2.1 ada@gmail.com is busy", MailUnavailable, "SMTP 450 4.2.1"),
+        ("530 5.7.0 Authentication required", MailUnavailable, "SMTP 530 5.7.0"),
+    ],
+)
+def test_what_the_server_says_is_told_without_the_address(
+    command: str, answer: str, kind: type[Exception], code: str
+) -> None:
+    with server(Post({command: answer})) as port, pytest.raises(kind) as raised:
+        send(port)
+
+    assert str(raised.value) == code
+
+
+def test_a_mail_that_was_taken_is_sent_also_where_the_server_hangs_up_without_a_good_bye() -> None:
+    post = Post(hangs_up=True)
+    with server(post) as port:
+        send(port)
+
+    assert len(post.envelopes) == 1
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_server_elsewhere_gets_mail_and_password_over_tls(tls: ssl.SSLContext) -> None:
+    given: list[LoginPassword] = []
+
+    def let_in(_: SMTP, __: Session, ___: Envelope, ____: str, login: LoginPassword) -> AuthResult:
+        given.append(login)
+        return AuthResult(success=True)
+
+    post = Post()
+    with server(post, tls_context=tls, require_starttls=True, auth_required=True, authenticator=let_in) as port:
+        send(port, url=f"smtp://acme%40mail:p%2Fw@{ELSEWHERE}:{{}}")
+
+    assert post.encrypted == [True]
+    assert given == [LoginPassword(b"acme@mail", b"p/w")]
+
+
+@pytest.mark.usefixtures("trusted")
+def test_smtps_speaks_tls_from_the_first_byte(tls: ssl.SSLContext) -> None:
+    post = Post()
+    with server(post, ssl_context=tls) as port:
+        send(port, url="smtps://localhost:{}")
+
+    assert len(post.envelopes) == 1
+
+
+def test_a_server_elsewhere_that_offers_no_tls_gets_nothing() -> None:
+    post = Post()
+    with server(post) as port, pytest.raises(MailUnavailable, match="SMTPNotSupportedError"):
+        send(port, url=f"smtp://{ELSEWHERE}:{{}}")
+
+    assert post.envelopes == []
+
+
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+def test_a_server_that_nobody_vouches_for_gets_nothing(tls: ssl.SSLContext, scheme: str) -> None:
+    post = Post()
+    options: dict[str, Any] = {"tls_context": tls} if scheme == "smtp" else {"ssl_context": tls}
+    with server(post, **options) as port, pytest.raises(MailUnavailable, match="SSLCertVerificationError"):
+        send(port, url=f"{scheme}://{ELSEWHERE}:{{}}")
+
+    assert post.envelopes == []
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_password_that_is_refused_is_to_be_mended_and_the_mail_tried_later(tls: ssl.SSLContext) -> None:
+    def keep_out(*_: object) -> AuthResult:
+        return AuthResult(success=False, handled=False)
+
+    options: dict[str, Any] = {"tls_context": tls, "auth_required": True, "authenticator": keep_out}
+    with server(Post(), **options) as port, pytest.raises(MailUnavailable, match="SMTPAuthenticationError"):
+        send(port, url=f"smtp://acme:wrong@{ELSEWHERE}:{{}}")
+
+
+def test_where_nobody_listens_it_is_tried_later() -> None:
+    with pytest.raises(MailUnavailable, match="ConnectionRefusedError"):
+        send(1)
+
+
+def test_a_server_that_trickles_does_not_hold_us_for_ever() -> None:
+    done = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=trickle, args=(listener, done))
+        thread.start()
+        started = time.monotonic()
+        with pytest.raises(MailUnavailable):
+            smtp.send(MAIL, SENDER, TAG, f"smtp://127.0.0.1:{listener.getsockname()[1]}", seconds=0.5)
+        took = time.monotonic() - started
+        done.set()
+        thread.join()
+
+    assert took < 3
+
+
+def trickle(listener: socket.socket, done: threading.Event) -> None:
+    """Greet the first caller, then begin an answer and go on with it for 5 seconds."""
+    caller, _ = listener.accept()
+    with caller:
+        caller.sendall(b"220 ready\r\n")
+        with suppress(OSError):
+            for _ in range(50):
+                caller.sendall(b"" if done.wait(0.1) else b"250-more\r\n")
