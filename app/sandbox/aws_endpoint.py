@@ -1,4 +1,4 @@
-"""The AWS endpoint: moto's server with ResolveCustomer and GetEntitlements added.
+"""The AWS endpoint: moto's server with ResolveCustomer and GetEntitlements added, and SES's mails in our inbox.
 
 Everything else that moto pretends (STS, SQS, ...) answers on the same port.
 """
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from moto.meteringmarketplace import urls
 from moto.meteringmarketplace.responses import MarketplaceMeteringResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.sesv2 import urls as mail_urls
+from moto.sesv2.responses import SESV2Response
 
 from app.sandbox.get_entitlements import get_entitlements
 from app.sandbox.refusals import Refusal
@@ -64,8 +66,18 @@ class MarketplaceResponse(MarketplaceMeteringResponse):
             return _json({"__type": refusal.code, "message": refusal.message}, refusal.status)
 
 
+class MailResponse(SESV2Response):
+    """SES, which sends from every address: nobody on this machine has verified one."""
+
+    def send_email(self) -> str:
+        """Answer SendEmail. moto's own keeps the HTML alone."""
+        world: World = self.normalized_request.environ[WORLD]
+        return json.dumps({"MessageId": world.inbox.take(json.loads(self.body)).id})
+
+
 def _json(body: dict[str, Any], status: int = 200) -> Answer:
     return json.dumps(body), {"status": status, "Content-Type": "application/x-amz-json-1.1"}
 
 
 urls.url_paths["{0}/$"] = MarketplaceResponse.dispatch
+mail_urls.url_paths["{0}/v2/email/outbound-emails$"] = MailResponse.dispatch

@@ -1,8 +1,9 @@
 """The settings that let everything run on this machine without an AWS account; what you set yourself stays."""
 
+import base64
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from app.sandbox import catalogue
@@ -14,16 +15,20 @@ QUEUE = "EVENTS_QUEUE_URL"
 QUEUE_PATH = "/123456789012/foyer-events"
 REGION = "us-east-1"
 THIS_MACHINE = ("127.0.0.1", "localhost")
-PORTS = {"APP_PORT": "8000", "STOREFRONT_PORT": "8001", "AWS_PORT": "8002"}
+PORTS = {"APP_PORT": "8000", "STOREFRONT_PORT": "8001", "AWS_PORT": "8002", "EXAMPLE_PORT": "8003"}
+MAIL_FROM = "Acme Marketplace <start@acme.example>"
 
 
 def chosen(command: Mapping[str, str], file: Mapping[str, str | None]) -> dict[str, str]:
     """Return what the command's own environment sets, and what `.env` sets beside it.
 
-    A `.env` may be production's: the database, the queue and the AWS that it names are not for trying things out.
+    A `.env` may be production's: the database, the queue and the AWS that it names are not for trying things out. No
+    more is the product that takes hand-offs, nor the server that sends mail, nor the address that both would name.
     """
-    elsewhere = ("DATABASE_URL", ENDPOINT, QUEUE)
-    return {name: value for name, value in file.items() if value and not name.startswith(elsewhere)} | dict(command)
+    elsewhere = ("DATABASE_URL", ENDPOINT, QUEUE, "SITE_URL", "SMTP_URL")
+    kept = {name: value for name, value in file.items() if value and not name.startswith(elsewhere)}
+    # A products file may name secrets of its own, which are called ..._HANDOFF_SECRET.
+    return {name: value for name, value in kept.items() if "HANDOFF" not in name} | dict(command)
 
 
 def complete(chosen: Mapping[str, str], instance: Path = INSTANCE) -> dict[str, str]:
@@ -41,15 +46,28 @@ def complete(chosen: Mapping[str, str], instance: Path = INSTANCE) -> dict[str, 
         "AWS_EC2_METADATA_DISABLED": "true",
         "LOG_FORMAT": "console",
         "SESSION_COOKIE_SECURE": "false",
+        "SITE_URL": f"http://localhost:{ports['APP_PORT']}",
+        "MAIL_FROM": MAIL_FROM,
+        "HANDOFF_ALLOW_PRIVATE": "true",
     }
     if ENDPOINT not in chosen:
         chosen = _nothing_but(f"http://127.0.0.1:{ports['AWS_PORT']}", chosen)
-    if "PRODUCT_CODE" not in chosen:
-        ours["PRODUCTS_FILE"] = str(catalogue.PRODUCTS_FILE)
     if "SECRET_KEY" not in chosen:
-        ours["SECRET_KEY"] = _secret_key(instance / "secret-key")
+        ours["SECRET_KEY"] = _kept(instance / "secret-key", secrets.token_hex)
+    if "HANDOFF_SECRET" not in chosen:
+        ours["HANDOFF_SECRET"] = _kept(instance / "handoff-secret", _handoff_secret)
+    ours |= _products(f"http://127.0.0.1:{ports['EXAMPLE_PORT']}", chosen, instance)
     # What `.env` sets has been chosen from already: flask is not to read it again.
     return ours | chosen | ports | _without_proxy(chosen) | {"FLASK_SKIP_DOTENV": "1"}
+
+
+def _products(example_url: str, chosen: Mapping[str, str], instance: Path) -> dict[str, str]:
+    """Return the settings that lead the buyers of what is sold here into the example product."""
+    if "PRODUCT_CODE" in chosen:
+        return {"PRODUCT_HANDOFF_URL": f"{example_url}/foyer"}
+    if "PRODUCTS_FILE" not in chosen:
+        catalogue.write(instance / "products.toml", example_url)
+    return {"PRODUCTS_FILE": str(instance / "products.toml")}
 
 
 def _nothing_but(endpoint: str, chosen: Mapping[str, str]) -> dict[str, str]:
@@ -77,10 +95,15 @@ def _port(name: str, value: str) -> str:
     return value
 
 
-def _secret_key(path: Path) -> str:
+def _kept(path: Path, make: Callable[[], str]) -> str:
+    """Return the secret in a file, which is made at the first time."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         # Made for its owner alone from the first moment, not narrowed afterwards.
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_hex())
+            file.write(make())
     return path.read_text(encoding="utf-8").strip()
+
+
+def _handoff_secret() -> str:
+    return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"

@@ -1,4 +1,4 @@
-"""`make run`: the sandbox, the app and the worker together on this machine, until Ctrl-C."""
+"""`make run`: the sandbox, the app, its worker and the example product together on this machine, until Ctrl-C."""
 
 import os
 import shlex
@@ -23,6 +23,7 @@ ANNOUNCEMENT = """
     {storefront}    the pretend AWS Marketplace: subscribe, set up your account,
                              then confirm, renew, cancel: the app follows
     {app}    the app, which you come to from there
+    {example}    the product at the end of the way: it gets the hand-offs, and can fail
 
   Ctrl-C stops everything. What you register is kept for the next time.
 """
@@ -76,6 +77,7 @@ def processes(settings: Mapping[str, str]) -> dict[str, list[str]]:
         "sandbox": [*FLASK, "sandbox", f"--app-url={_app_url(settings)}/", f"--state={INSTANCE / 'sandbox.json'}"],
         "app": [sys.executable, "-m", "gunicorn", "--config=gunicorn.conf.py", *binds],
         "worker": [*FLASK, "worker"],
+        "example": [sys.executable, "-m", "app.sandbox.example", f"--state={INSTANCE / 'example.json'}"],
     }
 
 
@@ -99,8 +101,9 @@ def _loop(manager: Manager, settings: Mapping[str, str]) -> None:
 
 def announce(settings: Mapping[str, str], over: threading.Event, patience_seconds: float) -> None:
     """Say where to click once every door is open; say which are not when the patience is at its end."""
-    app, storefront = _app_url(settings), f"http://127.0.0.1:{settings['STOREFRONT_PORT']}"
-    shut = {f"{app}/readyz": "app", storefront: "sandbox"}
+    app = _app_url(settings)
+    storefront, example = (f"http://127.0.0.1:{settings[port]}" for port in ("STOREFRONT_PORT", "EXAMPLE_PORT"))
+    shut = {f"{app}/readyz": "app", storefront: "sandbox", example: "example"}
     complaint = threading.Timer(patience_seconds, _complain, (shut, patience_seconds))
     complaint.start()
     with ThreadPoolExecutor() as waiting:
@@ -108,7 +111,7 @@ def announce(settings: Mapping[str, str], over: threading.Event, patience_second
             waiting.submit(_wait, url, shut, over)
     complaint.cancel()
     if not shut:
-        click.echo(ANNOUNCEMENT.format(app=app, storefront=storefront))
+        click.echo(ANNOUNCEMENT.format(app=app, storefront=storefront, example=example))
 
 
 def _wait(url: str, shut: dict[str, str], over: threading.Event) -> None:

@@ -5,8 +5,9 @@ from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from app.sandbox import api, pages, wording
+from app.sandbox import api, inbox_pages, pages, wording
 from app.sandbox.deliveries import UnknownEvent
+from app.sandbox.inbox import UnknownLetter
 from app.sandbox.lives import NoEntitlements, NotPossible
 from app.sandbox.world import UnknownProduct, UnknownPurchase, World
 
@@ -20,10 +21,12 @@ def create(world: World, app_url: str) -> Flask:
     app.extensions["world"] = world
     app.register_blueprint(pages.pages)
     app.register_blueprint(api.api)
+    app.register_blueprint(inbox_pages.inbox_pages)
     app.register_error_handler(ValidationError, _odd_values)
     app.register_error_handler(UnknownProduct, _unknown_product)
     app.register_error_handler(UnknownPurchase, _unknown_purchase)
     app.register_error_handler(UnknownEvent, _unknown_event)
+    app.register_error_handler(UnknownLetter, _unknown_letter)
     app.register_error_handler(NoEntitlements, lambda error: _fault(str(error), 400))
     app.register_error_handler(NotPossible, lambda error: _fault(str(error), 409))
     app.register_error_handler(HTTPException, _http_fault)
@@ -48,6 +51,10 @@ def _unknown_purchase(error: UnknownPurchase) -> ResponseReturnValue:
 
 def _unknown_event(error: UnknownEvent) -> ResponseReturnValue:
     return _fault(f"There is no event {error}. GET /api/events lists them.", 404)
+
+
+def _unknown_letter(error: UnknownLetter) -> ResponseReturnValue:
+    return _fault(f"There is no letter {error}. GET /api/inbox lists them.", 404)
 
 
 def _http_fault(error: HTTPException) -> ResponseReturnValue:

@@ -13,6 +13,7 @@ from app.sandbox.deliveries import Deliveries, Sequence
 from app.sandbox.entitlements import Pricing
 from app.sandbox.events import Event
 from app.sandbox.faults import Faults
+from app.sandbox.inbox import Inbox
 from app.sandbox.lives import Act
 from app.sandbox.purchases import Buyer, Delivery, Order, Purchase
 from app.sandbox.queue import EventsQueue
@@ -45,6 +46,7 @@ class World:
         self._deliveries = Deliveries(self._state.events)
         self._faults = Faults()
         self._faults_changed = threading.Event()
+        self.inbox = Inbox()
 
     @property
     def buyers(self) -> list[Buyer]:
@@ -176,13 +178,14 @@ class World:
         return left > 0
 
     def reset(self) -> None:
-        """Forget every purchase, event, token and fault."""
+        """Forget every purchase, event, token, fault and letter."""
         with self._lock:
             # With its new key, every token minted so far is invalid.
             self._state = State()
             self._deliveries.forget(self._state.events)
             self._keep()
         self.faults = Faults()
+        self.inbox.forget()
 
     def _buyer(self, order: Order) -> Buyer:
         known = {buyer.account_id: buyer for buyer in self._state.buyers}

@@ -24,12 +24,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(environment: dict[str, str], log: IO[bytes] | None = None) -> Iterator[str]:
+def serving(environment: dict[str, str], log: IO[bytes] | None = None, port: int = 0) -> Iterator[str]:
     """Run gunicorn with its real settings, its log where it is wanted, and yield the URL it answers at.
 
     The URL says localhost while the sandbox says 127.0.0.1: to a browser these are two sites.
     """
-    port = free_port()
+    port = port or free_port()
     command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "--bind", f"127.0.0.1:{port}"]
     server = subprocess.Popen(command, cwd=ROOT, env={**base(), **environment}, stderr=log)
     try:

@@ -10,8 +10,10 @@ import requests
 from botocore.config import Config
 from justhtml import JustHTML
 
+from app.sandbox.example.server import ExampleProduct
 from app.sandbox.server import Sandbox
 from tests import factories
+from tests.sandbox import foyer
 
 if TYPE_CHECKING:
     from mypy_boto3_marketplace_entitlement import MarketplaceEntitlementServiceClient
@@ -33,6 +35,19 @@ def running_sandbox() -> Iterator[Sandbox]:
     """The sandbox with the products that `make run` sells."""
     with Sandbox() as sandbox:
         yield sandbox
+
+
+@pytest.fixture(scope="session")
+def running_example() -> Iterator[ExampleProduct]:
+    with ExampleProduct(secrets=[foyer.NEWER_SECRET, foyer.SECRET]) as example:
+        yield example
+
+
+@pytest.fixture
+def example(running_example: ExampleProduct) -> ExampleProduct:
+    """The example product, with its first tenants and no trouble."""
+    running_example.reset()
+    return running_example
 
 
 @pytest.fixture

@@ -32,6 +32,9 @@ def settings(tmp_path: Path, **chosen: str) -> dict[str, str]:
         "DATABASE_URL": f"sqlite:///{tmp_path / 'foyer.db'}",
         "PRODUCTS_FILE": str(catalogue.PRODUCTS_FILE),
         "SECRET_KEY": "a secret key for tests alone",
+        "SITE_URL": "http://localhost:8000",
+        "HANDOFF_SECRET": "whsec_Zm9yIHRlc3RzIGFsb25lLCAzMiBieXRlcyBsb25nLi4u",
+        "HANDOFF_ALLOW_PRIVATE": "true",
         **chosen,
     }
 
@@ -111,14 +114,32 @@ def test_flask_sandbox_says_that_a_port_is_in_use(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("chosen", "advice"),
+    [({"HANDOFF_SECRET": ""}, "Set it to the secret that Foyer signs with."), ({}, "Choose another port: --port.")],
+    ids=["no secret", "port in use"],
+)
+def test_the_example_product_says_what_to_set(tmp_path: Path, chosen: dict[str, str], advice: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        command = [sys.executable, "-m", "app.sandbox.example", f"--port={listener.getsockname()[1]}"]
+
+        env = settings(tmp_path, **chosen)
+        ended = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 1
+    assert advice in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 @pytest.mark.parametrize("reader", ["stays", "has gone"])
 def test_everything_starts_says_where_to_click_and_stops_without_an_orphan(tmp_path: Path, reader: str) -> None:
-    ports = {name: free_port() for name in ("APP_PORT", "STOREFRONT_PORT", "AWS_PORT")}
+    ports = {name: free_port() for name in environment.PORTS}
     command = [sys.executable, "-m", "app.sandbox.everything"]
 
     with running(command, settings(tmp_path, **ports)) as process:
         read_until(process, rf"http://127\.0\.0\.1:{ports['STOREFRONT_PORT']} .*pretend AWS Marketplace")
         landing = requests.get(f"http://localhost:{ports['APP_PORT']}/", timeout=5)
+        product = requests.get(f"http://127.0.0.1:{ports['EXAMPLE_PORT']}/", timeout=5)
         if reader == "has gone":
             process.stdout.close()
         process.send_signal(signal.SIGINT)
@@ -126,6 +147,7 @@ def test_everything_starts_says_where_to_click_and_stops_without_an_orphan(tmp_p
         output = "" if process.stdout.closed else process.stdout.read()
 
     assert landing.status_code == 200
+    assert "pretend product" in product.text
     assert status == 0, output
     assert "Traceback" not in output
     for port in ports.values():
@@ -133,7 +155,7 @@ def test_everything_starts_says_where_to_click_and_stops_without_an_orphan(tmp_p
 
 
 def test_the_database_in_the_sellers_file_is_left_alone(tmp_path: Path) -> None:
-    ports = {name: free_port() for name in ("APP_PORT", "STOREFRONT_PORT", "AWS_PORT")}
+    ports = {name: free_port() for name in environment.PORTS}
     chosen = settings(tmp_path, PYTHONPATH=str(ROOT), **ports)
     del chosen["DATABASE_URL"], chosen["SECRET_KEY"]
     # The key stops the start before a database is opened: this checkout's own stays as it is, too.
@@ -150,7 +172,8 @@ def test_the_database_in_the_sellers_file_is_left_alone(tmp_path: Path) -> None:
 def test_a_door_that_stays_shut_is_named_and_the_others_are_not(
     sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shut = {"APP_PORT": free_port(), "STOREFRONT_PORT": sandbox.storefront_url.rpartition(":")[2]}
+    open_port = sandbox.storefront_url.rpartition(":")[2]
+    shut = {"APP_PORT": free_port(), "STOREFRONT_PORT": open_port, "EXAMPLE_PORT": open_port}
     over = threading.Event()
     announcement = threading.Thread(target=everything.announce, args=(shut, over, 2))
 

@@ -1,6 +1,8 @@
 """The settings that `make run` adds to what is chosen already."""
 
+import base64
 import stat
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,10 @@ def test_nothing_has_to_be_set(tmp_path: Path) -> None:
     assert {name: settings[name] for name in environment.PORTS} == environment.PORTS
     assert settings["AWS_ENDPOINT_URL"] == "http://127.0.0.1:8002"
     assert settings["EVENTS_QUEUE_URL"] == "http://127.0.0.1:8002/123456789012/foyer-events"
-    assert settings["PRODUCTS_FILE"] == str(catalogue.PRODUCTS_FILE)
+    assert settings["PRODUCTS_FILE"] == str(tmp_path / "products.toml")
+    assert settings["SITE_URL"] == "http://localhost:8000"
+    assert settings["HANDOFF_ALLOW_PRIVATE"] == "true"
+    assert settings["MAIL_FROM"] == "Acme Marketplace <start@acme.example>"
     assert settings["SESSION_COOKIE_SECURE"] == "false"
     assert settings["LOG_FORMAT"] == "console"
 
@@ -25,9 +30,14 @@ def test_what_is_set_stays(tmp_path: Path) -> None:
         "AWS_PROFILE": "staging",
         "AWS_REGION": "eu-central-1",
         "EVENTS_QUEUE_URL": "http://127.0.0.1:4566/000000000000/events",
+        "HANDOFF_ALLOW_PRIVATE": "false",
+        "HANDOFF_SECRET": "whsec_chosen",
         "LOG_FORMAT": "json",
+        "MAIL_FROM": "me@acme.example",
         "PATH": "/bin",
+        "PRODUCTS_FILE": "mine.toml",
         "SECRET_KEY": "chosen by the seller",
+        "SITE_URL": "http://foyer.local",
     }
 
     settings = environment.complete(chosen, tmp_path)
@@ -47,6 +57,23 @@ def test_the_ports_move_together_with_the_endpoint_and_the_queue(tmp_path: Path)
 
     assert settings["AWS_ENDPOINT_URL"] == "http://127.0.0.1:9002"
     assert settings["EVENTS_QUEUE_URL"] == "http://127.0.0.1:9002/123456789012/foyer-events"
+
+
+def test_the_products_and_foyer_are_found_where_their_ports_are(tmp_path: Path) -> None:
+    settings = environment.complete({"APP_PORT": "9000", "EXAMPLE_PORT": "9003"}, tmp_path)
+
+    products = tomllib.loads(Path(settings["PRODUCTS_FILE"]).read_text(encoding="utf-8"))["products"]
+    assert settings["SITE_URL"] == "http://localhost:9000"
+    assert {product["handoff_url"] for product in products.values()} == {"http://127.0.0.1:9003/foyer"}
+    assert {product["sign_in_url"] for product in products.values()} == {"http://127.0.0.1:9003/login"}
+    assert list(products) == [product.code for product in catalogue.load()]
+
+
+def test_the_file_of_products_says_where_the_example_product_is_by_default() -> None:
+    url = f"http://127.0.0.1:{environment.PORTS['EXAMPLE_PORT']}"
+
+    assert url == catalogue.EXAMPLE_URL
+    assert {product.handoff_url for product in catalogue.load()} == {f"{url}/foyer"}
 
 
 def test_the_sandbox_has_a_queue_of_its_own_in_the_region_that_events_come_in(tmp_path: Path) -> None:
@@ -83,7 +110,20 @@ def test_nothing_leads_past_the_sandbox(tmp_path: Path, name: str) -> None:
     assert settings["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] == "false"
 
 
-@pytest.mark.parametrize("name", ["DATABASE_URL", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "EVENTS_QUEUE_URL"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "DATABASE_URL",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_STS",
+        "EVENTS_QUEUE_URL",
+        "HANDOFF_SECRET",
+        "LEDGER_HANDOFF_SECRET",
+        "PRODUCT_HANDOFF_URL",
+        "SITE_URL",
+        "SMTP_URL",
+    ],
+)
 def test_where_production_is_counts_in_the_commands_own_environment_alone(name: str) -> None:
     elsewhere = {name: "postgresql://production"}
 
@@ -126,19 +166,29 @@ def test_no_proxy_is_asked_for_this_machine(tmp_path: Path, chosen: dict[str, st
 
 
 def test_a_seller_of_one_product_gets_no_products_file(tmp_path: Path) -> None:
-    settings = environment.complete({"PRODUCT_CODE": "mine"}, tmp_path)
+    settings = environment.complete({"PRODUCT_CODE": "mine", "EXAMPLE_PORT": "9003"}, tmp_path)
 
     assert "PRODUCTS_FILE" not in settings
+    assert settings["PRODUCT_HANDOFF_URL"] == "http://127.0.0.1:9003/foyer"
 
 
-def test_the_secret_key_is_made_once_and_is_nobody_elses_to_read(tmp_path: Path) -> None:
-    first = environment.complete({}, tmp_path / "instance")["SECRET_KEY"]
+@pytest.mark.parametrize(("name", "file"), [("SECRET_KEY", "secret-key"), ("HANDOFF_SECRET", "handoff-secret")])
+def test_a_secret_is_made_once_and_is_nobody_elses_to_read(tmp_path: Path, name: str, file: str) -> None:
+    first = environment.complete({}, tmp_path / "instance")[name]
 
-    again = environment.complete({}, tmp_path / "instance")["SECRET_KEY"]
+    again = environment.complete({}, tmp_path / "instance")[name]
 
     assert again == first
-    assert len(first) == 64
-    assert stat.S_IMODE((tmp_path / "instance" / "secret-key").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "instance" / file).stat().st_mode) == 0o600
+
+
+def test_the_secrets_are_of_the_kind_that_they_have_to_be(tmp_path: Path) -> None:
+    settings = environment.complete({}, tmp_path)
+
+    assert len(settings["SECRET_KEY"]) == 64
+    prefix, _, secret = settings["HANDOFF_SECRET"].partition("_")
+    assert prefix == "whsec"
+    assert len(base64.b64decode(secret, validate=True)) == 32
 
 
 @pytest.mark.parametrize("port", ["eight", "0", "65536", "-1"])

@@ -1,0 +1,128 @@
+"""The sandbox's inbox: what the app sends through SES, on the storefront's pages and in its JSON API."""
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from justhtml import JustHTML
+
+from app.sandbox.server import Sandbox
+from app.services import bounces
+from tests.sandbox.conftest import Connect, Queue, Visit, attributes
+from tests.sandbox.test_api import call
+from tests.sandbox.test_storefront import submit
+
+if TYPE_CHECKING:
+    from mypy_boto3_sesv2 import SESV2Client
+
+HOSTILE = "<script>alert(1)</script>"
+HTML = f'<!DOCTYPE html><html><head><title>"x"</title></head><body><a href="http://localhost/a">{HOSTILE}</a></body></html>'
+
+Send = Callable[..., str]
+
+
+@pytest.fixture
+def send(connect: Connect) -> Send:
+    """Sends a mail as the app does, and returns SES's id of it."""
+    ses: SESV2Client = connect("sesv2")
+
+    def send_email(subject: str = "Hello", text: str = "Look at http://localhost:8000/a", **differing: Any) -> str:
+        body: Any = {"Text": {"Data": text}, "Html": {"Data": HTML}}
+        request: Any = {
+            "FromEmailAddress": "=?utf-8?q?Acme_=C3=84?= <start@acme.example>",
+            "Destination": {"ToAddresses": ["ada@gmail.com"]},
+            "ReplyToAddresses": ["help@acme.example"],
+            "Content": {"Simple": {"Subject": {"Data": subject}, "Body": body}},
+            "EmailTags": [{"Name": "foyer-outbox", "Value": "01930000-0000-7000-8000-000000000001"}],
+        }
+        return ses.send_email(**(request | differing))["MessageId"]
+
+    return send_email
+
+
+def test_a_mail_from_an_address_that_nobody_has_verified_is_kept(sandbox: Sandbox, send: Send) -> None:
+    message_id = send()
+
+    [letter] = call(sandbox, "GET", "/inbox").json()
+    assert letter == call(sandbox, "GET", "/inbox/1").json()
+    assert letter["id"] == message_id
+    assert (letter["to"], letter["reply_to"], letter["subject"]) == (["ada@gmail.com"], ["help@acme.example"], "Hello")
+    assert (letter["text"], letter["html"]) == ("Look at http://localhost:8000/a", HTML)
+    assert letter["tags"] == {"foyer-outbox": "01930000-0000-7000-8000-000000000001"}
+
+
+def test_the_inbox_lists_the_latest_first(visit: Visit, send: Send) -> None:
+    send("First")
+    send("Second")
+
+    page = visit("/inbox")
+
+    assert [found.to_text() for found in page.query(".card h2")] == ["Second", "First"]
+    assert [link["href"] for link in attributes(page, ".card a")] == ["/inbox/2", "/inbox/1"]
+    assert "To ada@gmail.com" in page.query(".card")[0].to_text()
+
+
+def test_an_empty_inbox_says_how_to_fill_it(visit: Visit) -> None:
+    page = visit("/inbox")
+
+    assert page.query(".card") == []
+    assert "The app has mailed nothing yet." in page.query("main")[0].to_text()
+
+
+def test_a_letter_is_shown_as_text_with_links_and_as_html_that_runs_no_script(visit: Visit, send: Send) -> None:
+    send(text=f"Look at http://localhost:8000/a {HOSTILE}")
+
+    page = visit("/inbox/1")
+
+    assert [link["href"] for link in attributes(page, "pre a")] == ["http://localhost:8000/a"]
+    assert HOSTILE in page.query("pre")[0].to_text()
+    assert page.query("script") == []
+    [frame] = attributes(page, "iframe")
+    assert frame["sandbox"] == "allow-popups allow-popups-to-escape-sandbox"
+    assert frame["srcdoc"] == HTML.replace("<head>", '<head><base target="_blank">')
+    assert "Acme Ä <start@acme.example>" in page.query(".facts")[0].to_text()
+
+
+def test_a_letter_can_bounce_and_the_seller_is_told(sandbox: Sandbox, visit: Visit, send: Send, queue: Queue) -> None:
+    message_id = send()
+    [form] = attributes(visit("/inbox/1"), "form")
+
+    response = submit(sandbox, form["action"])
+
+    [event] = queue.take()
+    bounce = bounces.parse(json.dumps(event))
+    assert (response.status_code, response.headers["Location"]) == (303, "/inbox/1")
+    assert bounce
+    assert (bounce.provider_id, bounce.reason) == (message_id, "Permanent/General")
+    assert str(bounce.outbox_id) == "01930000-0000-7000-8000-000000000001"
+    assert [badge.to_text() for badge in visit("/inbox").query(".card .badge")] == ["bounced"]
+
+
+def test_a_script_can_let_a_letter_bounce(sandbox: Sandbox, send: Send, queue: Queue) -> None:
+    send()
+
+    response = call(sandbox, "POST", "/inbox/1/bounce")
+
+    assert response.status_code == 201
+    assert queue.take() == [response.json()]
+    assert call(sandbox, "GET", "/inbox/1").json()["bounced"]
+
+
+def test_starting_over_empties_the_inbox(sandbox: Sandbox, send: Send) -> None:
+    send()
+
+    call(sandbox, "POST", "/reset")
+
+    assert call(sandbox, "GET", "/inbox").json() == []
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/inbox/7"), ("POST", "/inbox/7/bounce")])
+def test_a_letter_that_is_not_there_is_said_to_be_missing(sandbox: Sandbox, method: str, path: str) -> None:
+    response = call(sandbox, method, path)
+    page = requests.request(method, f"{sandbox.storefront_url}{path}", timeout=5)
+
+    assert (response.status_code, page.status_code) == (404, 404)
+    assert response.json()["error"] == "There is no letter 7. GET /api/inbox lists them."
+    assert "There is no letter 7." in JustHTML(page.text, strict=True, sanitize=False).to_text()

@@ -1,0 +1,118 @@
+"""What docs/receiver.md tells sellers is so: its code runs, its JSON is a hand-off, its tables are complete."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import requests
+
+from app.sandbox.example.handoffs import Event, Refusal
+from app.sandbox.example.wording import REFUSALS
+from app.sandbox.server import Door
+from app.services import documents
+from app.services.answers import JSON
+from tests.sandbox import foyer
+from tests.sandbox.foyer import NEWER_SECRET, SECRET, STRANGE_SECRET, Foyer, event, post
+
+DOCUMENT = (Path(__file__).parents[1] / "docs" / "receiver.md").read_text(encoding="utf-8")
+PYTHON = "\n".join(re.findall(r"^```python\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL))
+[EXAMPLE] = re.findall(r"^```json\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
+ELSEWHERE = "https://app.acme.example"
+
+
+@pytest.fixture
+def keys() -> Iterator[Foyer]:
+    with foyer.published(Foyer()) as running:
+        yield running
+
+
+@pytest.fixture
+def product(keys: Foyer, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a product that consists of the document's code."""
+    monkeypatch.setenv("HANDOFF_SECRET", f"{NEWER_SECRET}, {SECRET}")
+    monkeypatch.setenv("SITE_URL", keys.site_url)
+    monkeypatch.setenv("PRODUCT_CODE", foyer.PRODUCT)
+    monkeypatch.setenv("SESSION_KEY", "for tests alone")
+    names: dict[str, Any] = {"__name__": "product"}
+    exec(compile(PYTHON, "receiver.md", "exec"), names)  # noqa: S102  it is our own document
+    door = Door(names["app"], 0)
+    yield door.url
+    door.close()
+
+
+def first_column(heading: str) -> list[str]:
+    rows = re.search(rf"^\| {heading} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", DOCUMENT, re.MULTILINE)
+    assert rows, heading
+    return re.findall(r"^\| `([^`]+)` \|", rows[1], re.MULTILINE)
+
+
+def test_the_code_receives_hand_offs_in_any_order_and_makes_one_account(product: str) -> None:
+    before = post(f"{product}/foyer", event(registration=None))
+    first = post(f"{product}/foyer", event(sequence=3), secrets=(NEWER_SECRET,))
+    again = post(f"{product}/foyer", event(sequence=3))
+    older = post(f"{product}/foyer", event(sequence=2))
+    merged = post(f"{product}/foyer", event(**foyer.OTHER, former_ids=[foyer.SUBSCRIPTION["id"]]))
+
+    assert before.json() == {}
+    assert first.json()["url"] == f"{ELSEWHERE}/accounts/{first.json()['reference']}/enter"
+    assert again.json() == older.json() == merged.json() == first.json()
+
+
+def test_the_code_refuses_strangers(product: str) -> None:
+    answers = [
+        post(f"{product}/foyer", event(), secrets=(STRANGE_SECRET,)),
+        post(f"{product}/foyer", event(), webhook_signature="nothing like it"),
+        post(f"{product}/foyer", event(), webhook_timestamp="1700000000"),
+    ]
+
+    assert [answer.status_code for answer in answers] == [401, 401, 401]
+
+
+def test_the_code_refuses_links_each_time_and_makes_an_account_once_a_new_one_will_do(product: str) -> None:
+    refused = [post(f"{product}/foyer", event(account=foyer.typed("acme"))).json() for _ in range(2)]
+
+    made = post(f"{product}/foyer", event("registration.updated", sequence=2)).json()
+
+    assert refused == [{"refused": "not_supported"}] * 2
+    assert made["reference"].startswith("acme-")
+
+
+def test_the_code_lets_a_buyer_in_once(product: str, keys: Foyer) -> None:
+    reference = post(f"{product}/foyer", event()).json()["reference"]
+    way_in, assertion = f"{product}/accounts/{reference}/enter", keys.assertion()
+
+    first, again, strange, of_another, without = (
+        requests.get(url, params={"foyer_assertion": sent}, timeout=5, allow_redirects=False)
+        for url, sent in (
+            (way_in, assertion),
+            (way_in, assertion),
+            (way_in, keys.assertion(aud="another")),
+            (f"{product}/accounts/another/enter", keys.assertion()),
+            (way_in, ""),
+        )
+    )
+
+    assert (first.status_code, first.headers["Location"]) == (303, f"/accounts/{reference}")
+    assert [answer.status_code for answer in (again, strange, of_another, without)] == [403] * 4
+
+
+def test_the_example_is_a_hand_off_with_every_member_that_one_has() -> None:
+    shown = json.loads(EXAMPLE)
+
+    assert documents.Handoff.model_validate(shown).model_dump(mode="json") == shown
+    assert Event.model_validate(shown).data.registration is not None
+
+
+def test_every_type_of_event_is_listed() -> None:
+    assert first_column("type") == list(get_args(documents.Type))
+
+
+def test_every_member_and_reason_of_an_answer_is_listed() -> None:
+    reasons = first_column("`refused`")
+
+    assert first_column("member") == ["url", "reference", "refused"]
+    assert reasons == list(get_args(Refusal)) == list(REFUSALS)
+    assert [JSON.validate_python({"refused": reason}).refused for reason in reasons] == reasons
