@@ -1,13 +1,17 @@
 """The sign-up form: what a buyer is asked, and what is accepted."""
 
 import re
+from collections.abc import Iterable
 from unicodedata import category
 
 from flask_wtf import FlaskForm
-from wtforms import EmailField, StringField, TelField, TextAreaField
-from wtforms.validators import DataRequired, Email, Length, Optional, Regexp
+from wtforms import EmailField, Field, RadioField, StringField, TelField, TextAreaField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # not in its types yet
+from wtforms.validators import DataRequired, Email, Length, Optional, Regexp, ValidationError
 
+from app.services import wording
 from app.services.registrations import Answers
+from app.services.siblings import Sibling
 
 # Letters only before an extension's number. Empty is in it: what nobody can see is an answer to Optional.
 PHONE = re.compile(r"^((?:[0-9+().\-/ #*,]|(?:ext|x)(?=[. ]{0,2}[0-9])){5,})?$", re.IGNORECASE)
@@ -56,6 +60,21 @@ def at_most(length: int) -> Length:
     return Length(max=length, message=f"Shorten this to {length} characters or fewer.")
 
 
+NEW, EXISTING = "new", "existing"
+A_NEW_ACCOUNT = SelectChoice(NEW, "Make a new account")
+AN_EXISTING_ACCOUNT = SelectChoice(EXISTING, "Use an account I already have")
+
+
+def named_if_existing(form: FlaskForm, field: Field) -> None:
+    """Ask which account it is, where it is to be one that exists.
+
+    Raises:
+        ValidationError: the buyer did not say.
+    """
+    if form.account.data == EXISTING and not field.data:
+        raise ValidationError("Enter the account: its name or address, or the email address you sign in with.")
+
+
 class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """A buyer's contact details, so that the seller can set up the account."""
 
@@ -91,6 +110,17 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         filters=[phone_number],
         render_kw={"autocomplete": "tel"},
     )
+    account = RadioField(
+        "Your account",
+        choices=[A_NEW_ACCOUNT, AN_EXISTING_ACCOUNT],
+        default=NEW,
+        validate_choice=True,
+    )
+    existing_account = StringField(
+        "Which account?",
+        [at_most(200), named_if_existing],
+        filters=[one_line],
+    )
     notes = TextAreaField(
         "Anything else?",
         [Optional(), at_most(2000)],
@@ -106,4 +136,23 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
             email=self.email.data or "",
             phone=self.phone.data or None,
             notes=self.notes.data or None,
+            account=self.account.data or NEW,
+            existing_account=(self.existing_account.data or None) if self.account.data == EXISTING else None,
         )
+
+    def offer(self, siblings: Iterable[Sibling], *, asks: bool) -> "SignupForm":
+        """Ask which account it shall be, with those of the customer's other purchases; or do not ask at all.
+
+        What was chosen and is not offered any more becomes a new account.
+        """
+        joining = [SelectChoice(str(sibling.subscription_id), _joining(sibling)) for sibling in siblings]
+        offered = [A_NEW_ACCOUNT, *joining, AN_EXISTING_ACCOUNT] if asks else [A_NEW_ACCOUNT]
+        self.account.choices = list(offered)
+        if self.account.data not in {choice.value for choice in offered}:
+            self.account.data = NEW
+        return self
+
+
+def _joining(sibling: Sibling) -> str:
+    named = f" ({sibling.reference})" if sibling.reference else ""
+    return f"Add it to the account of {sibling.company}{named}, registered on {wording.day(sibling.registered_at)}"

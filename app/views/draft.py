@@ -27,7 +27,7 @@ UNLINKED_FOR = resuming.GOOD_FOR
 LONGEST_COOKIE = 3800
 MOST_IDS = 5
 OUR_OWN_PAGE = {"same-origin", None}
-ASKED = tuple(answer.name for answer in fields(Answers))
+ASKED: tuple[str, ...] = tuple(answer.name for answer in fields(Answers))
 
 
 @dataclass(frozen=True)

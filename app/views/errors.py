@@ -7,7 +7,8 @@ from flask import Flask, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app import errors, logs, metrics
-from app.views import draft, landing
+from app.views import draft, landing, pages
+from app.views.api import problems
 
 log = structlog.get_logger()
 
@@ -71,6 +72,8 @@ def answer(error: Exception) -> Response:
     logs.note(name if type(error) in FAULTS else FORESEEN_BY_NOBODY)
     write = getattr(log, fault.level)
     write("request.failed", fault=name, code=getattr(error, "code", None), **_trace(error, fault))
+    if problems.concerns():
+        return problems.of_status(fault.status)
     response = _page(fault)
     if isinstance(error, errors.TooManyLandings):
         response.headers["Retry-After"] = str(error.seconds)
@@ -80,6 +83,8 @@ def answer(error: Exception) -> Response:
 def answer_http(error: HTTPException) -> Response:
     """Answer what Flask itself refuses: no such page, wrong method, too much sent, a strange host."""
     logs.note(type(error).__name__)
+    if problems.concerns():
+        return problems.of(error)
     response = _page(BY_STATUS.get(error.code or 500, replace(BAD_REQUEST, status=error.code or 500)))
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
@@ -99,7 +104,7 @@ def _page(fault: Fault) -> Response:
     )
     headers = {"Retry-After": RETRY_SECONDS} if fault.status == 503 else {}
     if fault.status == 503 and request.method == "GET":
-        headers["Refresh"] = RETRY_SECONDS
+        headers["Refresh"] = pages.refresh(RETRY_SECONDS)
     return Response(page, fault.status, headers)
 
 

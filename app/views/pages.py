@@ -1,15 +1,16 @@
 """What every template can use: the stylesheet's address, the products, and identifiers written for people."""
 
-from datetime import UTC, datetime
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import quote
 
-from flask import Flask, url_for
+from flask import Flask, request, url_for
 
 from app import products
 from app.aws.entitlements import Value
 from app.services import privacy
+from app.services.wording import clock, day
 
 
 def init_app(app: Flask) -> None:
@@ -25,21 +26,19 @@ def init_app(app: Flask) -> None:
     app.jinja_env.lstrip_blocks = True
 
 
+def refresh(seconds: int | str) -> str:
+    """Return the Refresh header with which the browser asks for this page again after so many seconds.
+
+    Without the address, a browser that followed a link within the page would only scroll there again.
+    """
+    asked = f"{quote(request.path)}?{request.query_string.decode('ascii', 'ignore')}".rstrip("?")
+    return f"{seconds}; url={asked}"
+
+
 def masked(identifier: str) -> str:
     """Return the identifier with all but its last four characters masked, in groups of four."""
     hidden = privacy.MASK * max(len(identifier) - 4, 0) + identifier[-4:]
     return " ".join(hidden[max(start - 4, 0) : start] for start in range(len(hidden) % 4 or 4, len(hidden) + 1, 4))
-
-
-def day(moment: datetime) -> str:
-    """Return the moment's day in UTC, as in 3 November 2026."""
-    moment = moment.astimezone(UTC)
-    return f"{moment.day} {moment:%B %Y}"
-
-
-def clock(moment: datetime) -> str:
-    """Return the moment's time of day, as in 14:05 UTC."""
-    return f"{moment.astimezone(UTC):%H:%M} UTC"
 
 
 def quantity(value: Value | None) -> str:

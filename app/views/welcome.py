@@ -8,11 +8,13 @@ from werkzeug import Response
 
 from app import security
 from app.models import Registration, Subscription
-from app.services import entitlements, landings, parking, registrations, reviews, subscriptions
+from app.services import entitlements, landings, parking, progress, registrations, reviews, subscriptions
 from app.services.entitlements import Held
 from app.services.landings import Arrived
 from app.services.parking import Parked
-from app.views import visit
+from app.services.privacy import FINAL
+from app.services.progress import Progress
+from app.views import pages, visit
 from app.views.visit import Visit
 
 blueprint = Blueprint("welcome", __name__)
@@ -20,6 +22,11 @@ blueprint = Blueprint("welcome", __name__)
 # How often the page looks again, by how long its buyer has waited. After that a tab left open asks no more: a little
 # before its session ends, so that it still says what was registered.
 PAUSES = ((timedelta(minutes=10), 5), (timedelta(hours=security.SESSION_HOURS - 1), 60))
+# A buyer who has just sent the form waits for their account before anything else is told; after that it takes longer
+# than usual, and they are told what happens next.
+USUALLY = timedelta(minutes=2)
+SET_UP_PAUSE_SECONDS = 2
+LET_IN_PAUSE_SECONDS = 1
 
 
 @dataclass(frozen=True)
@@ -73,8 +80,11 @@ def linked(here: Visit, purchase: Arrived, registration: Registration) -> Respon
     """Return the page of a purchase that AWS has told us about; it looks again by itself while more is to come."""
     now = datetime.now(UTC)
     subscription = subscriptions.find(purchase.subscription_id) if purchase.subscription_id else None
+    stage = progress.of(registration)
+    if not (subscription and subscription.status in FINAL) and is_set_up_now(registration, stage, now):
+        return setting_up(here, registration, stage)
     cover = cover_of(subscription, now) if subscription else None
-    pause = pause_seconds(waits_since(registration, subscription, cover), now)
+    pause = pause_seconds(waits_since(registration, subscription, cover, stage), now)
     page = render_template(
         "welcome.html",
         visit=here,
@@ -84,10 +94,38 @@ def linked(here: Visit, purchase: Arrived, registration: Registration) -> Respon
         cover=cover,
         is_trial=is_trial(subscription, here),
         in_full=visit.has_sent(registration),
+        stage=stage,
+        link=progress.link(registration.id),
         pause=pause,
         now=now,
     )
     return looking_again(page, pause)
+
+
+def is_set_up_now(registration: Registration, stage: Progress, now: datetime) -> bool:
+    """Return whether the buyer waits for the account itself: it may be there any moment, or is there to be entered."""
+    if stage.state == "ready":
+        return visit.is_entering(registration)
+    return stage.state == "waiting" and stage.since is not None and now - stage.since < USUALLY
+
+
+def setting_up(here: Visit, registration: Registration, stage: Progress) -> Response:
+    """Return the page on which a buyer waits for their account; once it is there, the browser goes in by itself.
+
+    It goes by way of this page: browsers hold redirects that follow a form to the form's own rules.
+    """
+    is_ready = stage.state == "ready"
+    page = render_template(
+        "setting_up.html",
+        visit=here,
+        product=here.product,
+        registration=registration,
+        is_ready=is_ready,
+        in_full=visit.has_sent(registration),
+        link=progress.link(registration.id),
+    )
+    let_in = f"{LET_IN_PAUSE_SECONDS}; url={url_for('entry.enter')}"
+    return make_response(page, {"Refresh": let_in if is_ready else pages.refresh(SET_UP_PAUSE_SECONDS)})
 
 
 def unlinked(here: Visit, purchase: Parked, registration: Registration) -> Response:
@@ -123,8 +161,12 @@ def is_trial(subscription: Subscription | None, here: Visit) -> bool:
     return "free-trial" in {here.offer_type, subscription and subscription.offer_type}
 
 
-def waits_since(registration: Registration, subscription: Subscription | None, cover: Cover | None) -> datetime | None:
+def waits_since(
+    registration: Registration, subscription: Subscription | None, cover: Cover | None, stage: Progress
+) -> datetime | None:
     """Return since when the buyer has waited for something that this page would show; None where nothing is to come."""
+    if stage.state == "waiting":
+        return stage.since
     if subscription is None or subscription.status == "pending":
         return registration.created_at
     if subscription.status != "active" or cover is None or not cover.is_being_read:
@@ -140,4 +182,4 @@ def pause_seconds(since: datetime | None, now: datetime) -> int | None:
 
 def looking_again(page: str, pause: int | None) -> Response:
     """Return the page as one that the browser asks for again by itself, without JavaScript."""
-    return make_response(page, {"Refresh": str(pause)} if pause else {})
+    return make_response(page, {"Refresh": pages.refresh(pause)} if pause else {})

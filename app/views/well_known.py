@@ -1,16 +1,17 @@
-"""What programs look for at addresses of their own: whom to tell of a weakness, and that there is nothing to index."""
+"""What programs look for at addresses of their own: whom to tell of a weakness, the public keys, nothing to index."""
 
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, jsonify
 
-from app import products
+from app import assertions, products
 
 blueprint = Blueprint("well_known", __name__)
 
 # RFC 9116 recommends less than a year; whoever reads it later reads it again.
 GOOD_FOR = timedelta(days=90)
+KEYS_KEPT_SECONDS = 300
 
 
 @blueprint.get("/.well-known/security.txt")
@@ -20,6 +21,14 @@ def security() -> Response:
     contacts = [f"Contact: mailto:{quote(address, safe='@+')}" for address in addresses]
     expires = (datetime.now(UTC) + GOOD_FOR).strftime("%Y-%m-%dT%H:%M:%SZ")
     return _text(*contacts, f"Expires: {expires}", "Preferred-Languages: en")
+
+
+@blueprint.get("/.well-known/jwks.json")
+def keys() -> Response:
+    """Give products the public keys with which they verify who comes, as RFC 7517 has it."""
+    response = jsonify(assertions.public_keys())
+    response.headers["Cache-Control"] = f"public, max-age={KEYS_KEPT_SECONDS}"
+    return response
 
 
 @blueprint.get("/robots.txt")

@@ -37,7 +37,9 @@ class Buyer:
         """Return what the welcome page says, and remember after how many seconds it looks again."""
         response = self.client.get("/welcome")
         assert response.status_code == 200
-        self.refresh = response.headers.get("Refresh")
+        refresh, _, again = response.headers.get("Refresh", "").partition("; ")
+        assert again == ("url=/welcome" if refresh else "")
+        self.refresh = refresh or None
         return words(response.text)
 
     def is_told(self, kind: str, happened_at: datetime = NOW, **about: Any) -> None:

@@ -1,0 +1,51 @@
+"""The way into the product, and the page that says in any browser how far its account is."""
+
+from flask import Blueprint, redirect, url_for
+from werkzeug import Response
+from werkzeug.exceptions import NotFound
+
+from app import logs, products
+from app.models import Registration
+from app.services import entering, progress, subscriptions
+from app.services.landings import Arrived
+from app.services.parking import Parked
+from app.services.subscriptions import Arrival, Said
+from app.views import visit, welcome
+from app.views.visit import Visit
+
+blueprint = Blueprint("entry", __name__)
+
+
+@blueprint.get("/enter")
+def enter() -> Response:
+    """Send the buyer who registered into the product; anybody else learns on the welcome page how to get in."""
+    here, registration = welcome.registered()
+    if registration is None or here.product is None or not visit.has_sent(registration):
+        return redirect(url_for("welcome.welcome"), 303)
+    stage = progress.of(registration)
+    if isinstance(here.purchase, Parked) or stage.state != "ready":
+        return redirect(url_for("welcome.welcome"), 303)
+    visit.entered()
+    logs.note("entered", registration=str(registration.id))
+    return redirect(entering.way(here.product, registration, stage.account), 303)
+
+
+@blueprint.get("/progress/<link>")
+def show(link: str) -> Response:
+    """Show how far a registration is, to whoever has its link; it lets nobody into the product."""
+    registration = progress.registration_of(link)
+    if registration is None or registration.subscription_id is None:
+        raise NotFound
+    arrived = purchase_of(registration)
+    return welcome.linked(
+        Visit(arrived, products.current()[arrived.arrival.customer.product_code]), arrived, registration
+    )
+
+
+def purchase_of(registration: Registration) -> Arrived:
+    """Return the purchase that was registered."""
+    subscription = subscriptions.find(registration.subscription_id) if registration.subscription_id else None
+    if subscription is None:
+        raise NotFound
+    customer = subscriptions.customer_of(subscription)
+    return Arrived(Arrival(customer, Said(subscription.offer_type)), subscription.id)
