@@ -31,7 +31,7 @@ def refresh(seconds: int | str) -> str:
 
     Without the address, a browser that followed a link within the page would only scroll there again.
     """
-    asked = f"{quote(request.path)}?{request.query_string.decode('ascii', 'ignore')}".rstrip("?")
+    asked = f"{quote(request.path, safe='/=')}?{request.query_string.decode('ascii', 'ignore')}".rstrip("?")
     return f"{seconds}; url={asked}"
 
 

@@ -142,5 +142,5 @@ def test_who_waits_for_long_is_told_what_happens_next(buyer: Page, storefront: s
     set_up(buyer)
     register(buyer)
 
-    expect(buyer.get_by_text("could not set up your account by itself")).to_be_visible(timeout=INSIDE_MILLISECONDS)
+    expect(buyer.get_by_text("could not make your account by itself")).to_be_visible(timeout=INSIDE_MILLISECONDS)
     expect(buyer.get_by_text("one working day")).to_be_visible()

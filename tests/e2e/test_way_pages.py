@@ -1,0 +1,100 @@
+"""Every page on the way into the product, judged by axe (WCAG 2.2 AA) and by its width on a phone."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask.testing import FlaskClient
+from playwright.sync_api import Page
+
+from app.sandbox.server import Sandbox
+from tests import factories, receiver
+from tests.e2e.test_pages import PHONE, answer, judge_in_both_schemes
+from tests.receiver import Receiver
+from tests.views.way import Newcomer, later
+
+Step = Callable[[Newcomer], str]
+ACCOUNT_ID = "012345678901"
+
+
+def asked_which_account(newcomer: Newcomer) -> str:
+    newcomer.buys(account_id=ACCOUNT_ID)
+    newcomer.sends()
+    newcomer.is_handed_off(reference="juniper-7f3k")
+    newcomer.buys(account_id=ACCOUNT_ID)
+    return "/signup"
+
+
+def waits(newcomer: Newcomer) -> str:
+    newcomer.registers()
+    return "/welcome"
+
+
+def is_let_in(newcomer: Newcomer) -> str:
+    newcomer.registers()
+    newcomer.is_handed_off(url="https://app.acme.example/t/juniper", reference="juniper-7f3k")
+    return "/welcome"
+
+
+def comes_back(newcomer: Newcomer) -> str:
+    path = is_let_in(newcomer)
+    newcomer.client.get("/enter")
+    return path
+
+
+def is_refused(newcomer: Newcomer) -> str:
+    newcomer.registers(account="existing", existing_account="acme-production@juniper-and-lark.example")
+    newcomer.is_handed_off(refused="not_found")
+    return "/welcome"
+
+
+def is_done_by_hand(newcomer: Newcomer) -> str:
+    newcomer.registers()
+    newcomer.is_handed_off(410)
+    return "/welcome"
+
+
+STEPS: list[Step] = [asked_which_account, waits, is_let_in, comes_back, is_refused, is_done_by_hand]
+
+
+@pytest.fixture
+def product() -> Iterator[Receiver]:
+    with receiver.receiving() as running:
+        yield running
+
+
+@pytest.fixture
+def newcomer(
+    environment: pytest.MonkeyPatch, request: pytest.FixtureRequest, sandbox: Sandbox, product: Receiver
+) -> Newcomer:
+    for name, value in factories.handing_off(product.url).items():
+        environment.setenv(name, value)
+    client: FlaskClient = request.getfixturevalue("client")
+    return Newcomer(client, sandbox, product)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_every_page_on_the_way_in_is_accessible(auditor: Page, newcomer: Newcomer) -> None:
+    auditor.set_viewport_size(PHONE)
+    auditor.route("**/*", lambda route: answer(route, newcomer.client))
+
+    for step in STEPS:
+        path = step(newcomer)
+        auditor.goto(f"http://localhost{path}")
+        judge_in_both_schemes(auditor)
+    with later(minutes=5):
+        newcomer.registers()
+        newcomer.is_handed_off(503)
+    auditor.goto("http://localhost/welcome")
+    judge_in_both_schemes(auditor)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_which_account_it_is_is_asked_only_of_those_who_have_one(auditor: Page, newcomer: Newcomer) -> None:
+    newcomer.buys()
+    auditor.route("**/*", lambda route: answer(route, newcomer.client))
+
+    auditor.goto("http://localhost/signup")
+    before = auditor.get_by_label("Which account?").is_visible()
+    auditor.get_by_label("Use an account I already have").check()
+
+    assert (before, auditor.get_by_label("Which account?").is_visible()) == (False, True)
