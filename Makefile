@@ -13,7 +13,7 @@ test: .venv/ready ## Run all tests, on SQLite and PostgreSQL and in a real brows
 
 check: .venv/ready ## Lint, check types and layers
 	@$(IN_VENV)ruff check . && $(IN_VENV)ruff format --check . && $(IN_VENV)lint-imports && $(IN_VENV)mypy
-	@$(IN_VENV)djlint --check --lint --quiet templates app/sandbox/templates && $(IN_VENV)hadolint Dockerfile && $(IN_VENV)cfn-lint deploy/template.yaml
+	@$(IN_VENV)djlint --check --lint --quiet templates app/sandbox/templates app/sandbox/example/templates && $(IN_VENV)hadolint Dockerfile && $(IN_VENV)cfn-lint deploy/template.yaml
 
 fuzz: .venv/ready ## Try thousands of odd inputs where the tests try a few
 	@HYPOTHESIS_PROFILE=fuzz $(IN_VENV)pytest -q -n auto tests/*/test_any_*.py

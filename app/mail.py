@@ -7,7 +7,7 @@ from flask import Flask, current_app
 from app import envelope
 from app.aws import ses
 from app.envelope import Mail, MailRefused, MailUnavailable, Sender
-from app.settings import Settings
+from app.settings import Settings, SettingsError
 
 __all__ = ["Mail", "MailRefused", "MailUnavailable", "init_app", "is_on", "send"]
 
@@ -22,7 +22,13 @@ class Postman:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Keep the postman on the application, or none where `MAIL_FROM` is not set."""
+    """Keep the postman on the application, or none where `MAIL_FROM` is not set.
+
+    Raises:
+        SettingsError: nobody knows this service's own address, which the links in mails need.
+    """
+    if settings.mail_from and settings.site_url is None:
+        raise SettingsError(f"SITE_URL: it is not set. {Settings.model_fields['site_url'].description}")
     app.extensions["mail"] = (
         Postman(envelope.sender(settings.mail_from), settings.smtp_url, settings.ses_configuration_set)
         if settings.mail_from

@@ -1,6 +1,5 @@
 """Receivers: where each product takes hand-offs, and the secrets that sign them, read once at the start."""
 
-import binascii
 import os
 from base64 import b64decode
 from dataclasses import dataclass, field
@@ -72,6 +71,6 @@ def _secrets(name: str, value: str) -> tuple[str, ...]:
 def _is_sound(secret: str) -> bool:
     try:
         length = len(b64decode(secret.removeprefix(PREFIX), validate=True))
-    except binascii.Error:
+    except ValueError:  # not base64, or not even ASCII
         return False
     return secret.startswith(PREFIX) and SHORTEST_BYTES <= length <= LONGEST_BYTES

@@ -56,7 +56,8 @@ def _run(app: Flask, lane: Lane, stop: threading.Event) -> None:
         while not stop.is_set():
             # Claimed only once somebody can send it: its lease would end while it waits.
             free.acquire()
-            claimed = _claimed(lane, stop)
+            # All may have been busy for as long as it took to be told to stop.
+            claimed = None if stop.is_set() else _claimed(lane, stop)
             if claimed is None:
                 free.release()
                 continue

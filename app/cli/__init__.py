@@ -7,9 +7,13 @@ from flask import Flask
 from flask.cli import AppGroup
 
 COMMANDS = {
+    "api-tokens": "app.cli.api_tokens",
     "db": "app.cli.migrations",
     "doctor": "app.cli.doctor",
     "events": "app.cli.events",
+    "handoffs": "app.cli.handoffs",
+    "invitations": "app.cli.invitations",
+    "mails": "app.cli.mails",
     "registrations": "app.cli.registrations",
     "resolve-customer": "app.cli.resolve_customer",
     "sandbox": "app.cli.sandbox",

@@ -30,7 +30,7 @@ def newest(outcome: str | None, product: str | None, subscription: str | None, l
 
     One that waits without a next_try_at waits its turn behind an earlier one of its subscription.
     """
-    subscription_id = _id(subscription) if subscription else None
+    subscription_id = _id(subscription, "subscriptions") if subscription else None
     found = outbox_reports.handoffs(
         limit=limit + 1, outcome=outcome, product_code=product, subscription_id=subscription_id
     )
@@ -69,15 +69,15 @@ def retry(handoff_id: str | None, failed: bool, product: str | None) -> None:
 def _handoff(typed: str) -> Row:
     found = outbox_reports.of_id(_id(typed))
     if found is None or found["lane"] == outbox.MAIL:
-        raise _unknown(typed)
+        raise _unknown(typed, "handoffs")
     return found
 
 
-def _id(typed: str) -> UUID:
+def _id(typed: str, things: str = "handoffs") -> UUID:
     if (spelt := reports.as_id(typed.removeprefix("msg_"))) is None:
-        raise _unknown(typed)
+        raise _unknown(typed, things)
     return spelt
 
 
-def _unknown(typed: str) -> click.ClickException:
-    return click.ClickException(f"There is no {typed!r} here. Look for it with: flask --app wsgi handoffs list")
+def _unknown(typed: str, things: str) -> click.ClickException:
+    return click.ClickException(f"There is no {typed!r} here. Look for it with: flask --app wsgi {things} list")

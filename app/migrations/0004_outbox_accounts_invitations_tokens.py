@@ -77,6 +77,7 @@ def upgrade() -> None:
         sa.Column("created_at", INSTANT, nullable=False),
         sa.Column("expires_at", INSTANT, nullable=False),
         sa.Column("accepted_at", INSTANT),
+        sa.Column("accepted_by", sa.LargeBinary(), comment="SHA-256 of what tells the session"),
         sa.Column("revoked_at", INSTANT),
         sa.ForeignKeyConstraint(["subscription_id"], ["subscriptions.id"], name="fk_invitations_subscription_id"),
         sa.PrimaryKeyConstraint("id", name="pk_invitations"),
@@ -98,6 +99,8 @@ def upgrade() -> None:
         op.add_column(table, column())
     op.execute("UPDATE subscriptions SET changed_at = created_at")
     op.create_index("ix_subscriptions_changed_at_id", "subscriptions", ["changed_at", "id"])
+    merged = sa.text("CAST(former_ids AS VARCHAR) <> '[]'")
+    op.create_index("ix_subscriptions_merged", "subscriptions", ["id"], sqlite_where=merged, postgresql_where=merged)
     _let_registration_id_be_empty(nullable=True)
 
 
@@ -154,6 +157,7 @@ def _let_registration_id_be_empty(*, nullable: bool) -> None:
 def downgrade() -> None:
     op.execute("DELETE FROM audit_entries WHERE registration_id IS NULL")
     _let_registration_id_be_empty(nullable=False)
+    op.drop_index("ix_subscriptions_merged", "subscriptions")
     op.drop_index("ix_subscriptions_changed_at_id", "subscriptions")
     for table, column in COLUMNS:
         op.drop_column(table, column().name)

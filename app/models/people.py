@@ -74,6 +74,7 @@ class Invitation(Base):
     created_at: Mapped[datetime] = mapped_column()
     expires_at: Mapped[datetime] = mapped_column(index=True)
     accepted_at: Mapped[datetime | None] = mapped_column()
+    accepted_by: Mapped[bytes | None] = mapped_column(LargeBinary, comment="SHA-256 of what tells the session")
     revoked_at: Mapped[datetime | None] = mapped_column()
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -14,6 +14,9 @@ STATUSES = ("pending", "active", "ending", "ended", "failed")
 CHANNELS = ("eventbridge", "sns")
 # What became of an event. The last three wait: for another event or a landing, for a person, for a product's settings.
 OUTCOMES = ("applied", "noted", "waiting", "ambiguous", "not_ours")
+
+# Few are: who looks one up by a former id looks among these alone.
+MERGED = "CAST(former_ids AS VARCHAR) <> '[]'"
 
 
 class Subscription(Base):
@@ -25,6 +28,7 @@ class Subscription(Base):
         Index(None, "customer_aws_account_id", "product_code"),
         Index(None, "customer_identifier", "product_code"),
         Index(None, "changed_at", "id"),
+        Index("ix_subscriptions_merged", "id", sqlite_where=text(MERGED), postgresql_where=text(MERGED)),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)

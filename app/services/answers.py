@@ -40,15 +40,15 @@ def parse(body: bytes) -> ProductAnswer | None:
 def keep(connection: Connection, subscription_id: UUID, answer: ProductAnswer, *, is_about_account: bool) -> bool:
     """Keep the answer within the transaction of a caller who holds the subscription; return whether it is news.
 
-    What an answer leaves out stays as it was; but where the product was asked for an account, one that refuses nothing
-    takes back what was refused before.
+    What an answer leaves out stays as it was; but one that refuses nothing takes back what was refused before, where
+    the product was asked for an account or names one.
     """
     if answer == NOTHING and not is_about_account:
         return False
     of_it = Account.subscription_id == subscription_id
     before = connection.execute(select(Account.__table__).where(of_it)).one_or_none()
     values: dict[str, Any] = {name: value for name, value in answer.model_dump().items() if value is not None}
-    if is_about_account:
+    if is_about_account or answer.url or answer.reference:
         values["refused"] = answer.refused
     values["answered_at"] = datetime.now(UTC)
     if before is None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, String, Uuid, cast, literal, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, String, Uuid, cast, literal, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from app import models
@@ -76,7 +76,8 @@ def subscription(session: Session, wanted: Wanted, subscription_id: UUID) -> Ite
     of_that_id = _subscriptions(wanted).where(TABLE.c.id == subscription_id)
     # An id is the same text in every JSON, and holds nothing that LIKE takes for more.
     merged = cast(TABLE.c.former_ids, String).like(f'%"{subscription_id}"%')
-    rows = session.execute(of_that_id).all() or session.execute(_subscriptions(wanted).where(merged)).all()
+    is_merged = _subscriptions(wanted).where(text(models.MERGED), merged)
+    rows = session.execute(of_that_id).all() or session.execute(is_merged).all()
     return next(iter(_items(session, rows)), None)
 
 

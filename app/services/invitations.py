@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -29,6 +30,7 @@ MOST_A_DAY = 20
 DAY = timedelta(days=1)
 # Whoever presses twice means it once: the second press sends no second mail.
 AGAIN_AFTER = timedelta(minutes=1)
+LOST_WITHIN = timedelta(minutes=10)
 
 
 class Refused(Enum):
@@ -139,26 +141,29 @@ def offered(session: Session, invitation_id: UUID) -> Arrived | None:
     return _arrived(found) if found else None
 
 
-def accept(invitation_id: UUID) -> Arrived | None:
+def accept(invitation_id: UUID, browser: bytes) -> Arrived | None:
     """Use up the invitation and return its purchase; None where it was used before, was revoked or has expired.
 
-    Of several who try at once, one gets it.
+    Of several who try at once, one gets it. The same browser gets it again for ten minutes: the answer to its first
+    press may have been lost on the way.
     """
-    purchase = _accept(invitation_id, datetime.now(UTC))
+    purchase = _accept(invitation_id, sha256(browser).digest(), datetime.now(UTC))
     if purchase:
         log.info(ACCEPTED, invitation=str(invitation_id), subscription=str(purchase.subscription_id))
     return purchase
 
 
 @transaction
-def _accept(connection: Connection, invitation_id: UUID, now: datetime) -> Arrived | None:
-    still = update(Invitation).where(Invitation.id == invitation_id, *_is_open(now))
-    used = still.values(accepted_at=now).returning(Invitation.subscription_id)
-    subscription_id = connection.execute(used).scalar_one_or_none()
-    if subscription_id is None:
+def _accept(connection: Connection, invitation_id: UUID, browser: bytes, now: datetime) -> Arrived | None:
+    again = (Invitation.accepted_by == browser) & (Invitation.accepted_at > now - LOST_WITHIN)
+    usable = update(Invitation).where(Invitation.id == invitation_id, or_(and_(*_is_open(now)), again))
+    used = usable.values(accepted_at=func.coalesce(Invitation.accepted_at, now), accepted_by=browser)
+    row = connection.execute(used.returning(Invitation.subscription_id, Invitation.accepted_at)).one_or_none()
+    if row is None:
         return None
-    audit.record(connection, [Deed(now, ACCEPTED, actor(invitation_id), subscription_id=subscription_id)])
-    bought = select(Subscription.__table__).where(Subscription.id == subscription_id)
+    if row.accepted_at == now:
+        audit.record(connection, [Deed(now, ACCEPTED, actor(invitation_id), subscription_id=row.subscription_id)])
+    bought = select(Subscription.__table__).where(Subscription.id == row.subscription_id)
     return _arrived(connection.execute(bought).one())
 
 

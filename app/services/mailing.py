@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app import mail, products
 from app.database import query, transaction
 from app.mail import MailRefused, MailUnavailable
-from app.models import Invitation, OutboxMessage, Registration
+from app.models import OutboxMessage, Registration
 from app.services import documents, invitations, letters, outbox, progress, resuming
 from app.services.letters import Facts, FailedHandoff
 from app.services.outbox import Claimed
@@ -86,7 +86,7 @@ def _facts(session: Session, claimed: Claimed, site_url: str) -> Facts | None:
     """Return what the letter tells of; None where it need not be sent any more."""
     told = documents.read(session, claimed.subscription_id) if claimed.subscription_id else None
     registration = _registration(session, claimed)
-    way = _way(session, claimed)
+    way = _way(claimed)
     is_to_buyer = claimed.type.startswith("buyer_")
     if (is_to_buyer and registration is None) or (claimed.type in WITH_A_WAY and way is None):
         return None
@@ -116,7 +116,7 @@ def _registration(session: Session, claimed: Claimed) -> documents.Registration 
     return documents.Registration.model_validate(found) if found else None
 
 
-def _way(session: Session, claimed: Claimed) -> Way | None:
+def _way(claimed: Claimed) -> Way | None:
     match claimed.type:
         case "buyer_registered" | "buyer_access_began" if claimed.registration_id:
             return Way(progress.link(claimed.registration_id))
@@ -124,15 +124,13 @@ def _way(session: Session, claimed: Claimed) -> Way | None:
             link = resuming.link(claimed.registration_id)
             return Way(link, claimed.created_at + resuming.GOOD_FOR) if link else None
         case "colleague_invited":
-            return _invitation(session, UUID(claimed.payload["invitation"]))
+            return _invitation(UUID(claimed.payload["invitation"]))
     return None
 
 
-def _invitation(session: Session, invitation_id: UUID) -> Way | None:
-    found = session.get(Invitation, invitation_id)
-    if found is None or found.email is None or found.accepted_at or found.revoked_at:
-        return None
-    if found.expires_at <= datetime.now(UTC):
+def _invitation(invitation_id: UUID) -> Way | None:
+    found = invitations.find_open(invitation_id)
+    if found is None or found.email is None:
         return None
     return Way(invitations.link(found.id), found.expires_at, found.email)
 

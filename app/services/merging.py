@@ -68,7 +68,9 @@ def merge(connection: Connection, kept_id: UUID, gone_id: UUID) -> None:
     _move_account(connection, kept_id, gone_id)
     join_registration(connection, Registration.subscription_id == gone_id, kept_id)
     joining = update(Registration).where(Registration.account == str(gone_id))
-    connection.execute(joining.values(account=str(kept_id)))
+    pointed = connection.execute(joining.values(account=str(kept_id)).returning(Registration.subscription_id))
+    for subscription_id in pointed.scalars().all():
+        changes.note(connection, subscription_id, datetime.now(UTC))
     connection.execute(delete(Subscription).where(Subscription.id == gone_id))
     connection.execute(update(Subscription).where(Subscription.id == kept_id).values(_together(kept, gone)))
     subscriptions.remember_key(connection, gone.purchase_key, kept.purchase_key)

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, select, update
+from sqlalchemy import ColumnElement, Connection, Select, exists, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.database import query, transaction
-from app.models import OutboxMessage
-from app.services import outbox, reports, subscriptions
+from app.models import OutboxMessage, Registration
+from app.services import changes, outbox, reports, subscriptions
 from app.services.reports import Row
 
 SHOWN = (
@@ -28,6 +28,15 @@ SHOWN = (
     OutboxMessage.registration_id,
 )
 OF_MAIL = (OutboxMessage.provider_id, OutboxMessage.bounced_at, OutboxMessage.bounce)
+# What became of it the last time is not what becomes of it this time.
+ANEW: dict[str, Any] = {
+    "outcome": "waiting",
+    "settled_at": None,
+    "tries": 0,
+    "provider_id": None,
+    "bounced_at": None,
+    "bounce": None,
+}
 
 
 @query
@@ -76,24 +85,25 @@ def send_again(connection: Connection, message_id: UUID) -> bool:
 
     Returns False where there is none, where it waits already, or where what it told of was erased.
     """
-    known = connection.execute(
-        select(OutboxMessage.subscription_id).where(OutboxMessage.id == message_id)
-    ).one_or_none()
-    if known and known.subscription_id:
-        subscriptions.hold(connection, known.subscription_id)
-    again: dict[str, Any] = {
-        "outcome": "waiting",
-        "settled_at": None,
-        "tries": 0,
-        "due_since": datetime.now(UTC),
-        "next_try_at": datetime.now(UTC),
-    }
+    known = select(OutboxMessage.subscription_id).where(OutboxMessage.id == message_id)
+    if subscription_id := connection.execute(known).scalar_one_or_none():
+        subscriptions.hold(connection, subscription_id)
+    now = datetime.now(UTC)
     settled = (OutboxMessage.id == message_id, OutboxMessage.outcome.in_(["failed", "delivered"]))
-    if not connection.execute(update(OutboxMessage).where(*settled).values(**again)).rowcount:
-        return False
-    if known and known.subscription_id:
-        outbox.line_up(connection, known.subscription_id)
-    return True
+    again = update(OutboxMessage).where(*settled, ~_is_about_erased()).values(**ANEW, due_since=now, next_try_at=now)
+    row = connection.execute(again.returning(OutboxMessage.subscription_id)).one_or_none()
+    if row and row.subscription_id:
+        # It may have been merged into another meanwhile.
+        subscriptions.hold(connection, row.subscription_id)
+        outbox.line_up(connection, row.subscription_id)
+    return row is not None
+
+
+def _is_about_erased() -> ColumnElement[bool]:
+    # As when an erasure cancels what waits: without the person there is nothing to say.
+    is_about_person = (OutboxMessage.lane == outbox.MAIL) | OutboxMessage.type.in_([changes.COMPLETED, changes.UPDATED])
+    is_there = exists().where(Registration.id == OutboxMessage.registration_id)
+    return is_about_person & OutboxMessage.registration_id.is_not(None) & ~is_there
 
 
 def _newest(*columns: InstrumentedAttribute[Any]) -> Select[Any]:

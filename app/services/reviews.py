@@ -131,7 +131,9 @@ def _keep(
     """Keep what AWS told of the entitlements; return whether it is something else than before."""
     before = connection.execute(select(Subscription.entitlements).where(*same)).one_or_none()
     stored = entitlements.to_store(found, claimed.subscription.license_arn)
-    told = {"entitlements": stored, "entitlements_read_at": asked_at, "review_failures": 0}
+    told: dict[str, Any] = {"entitlements": stored, "entitlements_read_at": asked_at, "review_failures": 0}
+    if before is not None and before.entitlements != stored:
+        told["changed_at"] = datetime.now(UTC)
     connection.execute(update(Subscription).where(*same).values(told))
     return before is not None and (before.entitlements or []) != stored
 

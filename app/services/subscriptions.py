@@ -1,5 +1,6 @@
 """Subscriptions: what the seller knows of each purchase."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +28,25 @@ def _of_its_key(name: str, value: str) -> str:
 
 # What AWS answers last stands; what it leaves out stays as it was.
 FILLED_IN = ("customer_aws_account_id", "customer_identifier", "offer_type")
+
+
+def _changed(changes: Mapping[str, str]) -> str:
+    # Whoever follows the changes is told of them, and not of each landing.
+    differ = (f"coalesce({new}, '') <> coalesce(subscriptions.{name}, '')" for name, new in changes.items())
+    return f"CASE WHEN {' OR '.join(differ)} THEN excluded.changed_at ELSE subscriptions.changed_at END"
+
+
+LANDED = {
+    **{name: f"coalesce(excluded.{name}, subscriptions.{name})" for name in FILLED_IN},
+    **{
+        name: _of_its_key(name, f"coalesce(excluded.{name}, subscriptions.{name})")
+        for name in ("license_arn", "agreement_id")
+    },
+}
+KNOWN = {
+    name: _of_its_key(name, f"coalesce(subscriptions.{name}, excluded.{name})")
+    for name in ("customer_aws_account_id", "license_arn", "agreement_id")
+}
 ARRIVE = upsert(
     Subscription,
     natural_key="purchase_key",
@@ -34,11 +54,8 @@ ARRIVE = upsert(
     changes={
         "last_seen_at": "excluded.last_seen_at",
         "review_at": "excluded.review_at",
-        **{name: f"coalesce(excluded.{name}, subscriptions.{name})" for name in FILLED_IN},
-        **{
-            name: _of_its_key(name, f"coalesce(excluded.{name}, subscriptions.{name})")
-            for name in ("license_arn", "agreement_id")
-        },
+        "changed_at": _changed(LANDED),
+        **LANDED,
         "hints": "CASE CAST(excluded.hints AS TEXT) WHEN '{}' THEN subscriptions.hints ELSE excluded.hints END",
     },
 )
@@ -47,10 +64,7 @@ KNOW = upsert(
     Subscription,
     natural_key="purchase_key",
     values={"purchase_key": CURRENT_KEY},
-    changes={
-        name: _of_its_key(name, f"coalesce(subscriptions.{name}, excluded.{name})")
-        for name in ("customer_aws_account_id", "license_arn", "agreement_id")
-    },
+    changes={"changed_at": _changed(KNOWN), **KNOWN},
 )
 HOLD = text("UPDATE subscriptions SET last_seen_at = last_seen_at WHERE id = :id").bindparams(
     bindparam("id", type_=Uuid)

@@ -5,10 +5,10 @@ from dataclasses import asdict
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug import Response
 
-from app import logs
+from app import logs, receivers
 from app.forms import SignupForm
 from app.models import Registration
-from app.services import parking, registrations
+from app.services import parking, registrations, siblings
 from app.services.parking import Parked
 from app.views import draft, visit
 from app.views.draft import Draft
@@ -31,19 +31,19 @@ def show() -> Response | str:
     if isinstance(here.purchase, Parked):
         parking.refuse_dead(here.purchase.id)
     logs.note("shown")
-    return page(here, SignupForm(data=told), told=told, registered=registered)
+    return page(here, form_of(here, told), told=told, registered=registered)
 
 
 @blueprint.post("/signup")
 def send() -> Response | tuple[str, int]:
     """Keep the answers, or say what is wrong with them."""
     here = visit.current()
-    form = SignupForm()
+    form = form_of(here)
     if not form.validate_on_submit():
         logs.note("invalid")
         return page(here, form), 422
     before = draft.current().unlinked_ids
-    completed = registrations.complete(here.purchase, form.answers(), before)
+    completed = registrations.complete(here.purchase, form.answers(), before, visit.actor())
     visit.remember(completed)
     new = [] if completed.subscription_id else [completed.registration_id]
     draft.keep(Draft(unlinked_ids=tuple(dict.fromkeys([*new, *registrations.still_unlinked(before)]))))
@@ -51,9 +51,25 @@ def send() -> Response | tuple[str, int]:
     return redirect(url_for("welcome.welcome"), 303)
 
 
+def form_of(here: Visit, told: Typed | None = None) -> SignupForm:
+    """Return the form; where the product takes hand-offs, it asks which account it shall be."""
+    asks = here.product is not None and receivers.of(here.product.code) is not None
+    # A colleague was asked to set up this purchase: the customer's others are not theirs to see.
+    others = siblings.of(here.purchase) if asks and not visit.is_invited() else []
+    return SignupForm(data=told).offer(others, asks=asks)
+
+
 def page(here: Visit, form: SignupForm, *, told: Typed | None = None, registered: Registration | None = None) -> str:
     """Return the form's page."""
-    return render_template("signup.html", form=form, visit=here, product=here.product, told=told, registered=registered)
+    return render_template(
+        "signup.html",
+        form=form,
+        visit=here,
+        product=here.product,
+        told=told,
+        registered=registered,
+        is_invited=visit.is_invited(),
+    )
 
 
 def told_before(here: Visit, registered: Registration | None) -> Typed:

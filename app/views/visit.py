@@ -12,7 +12,7 @@ from app.aws.marketplace import Customer
 from app.errors import NoPurchase
 from app.models import Registration
 from app.products import Product
-from app.services import landings
+from app.services import audit, invitations, landings
 from app.services.landings import Arrived, Purchase
 from app.services.parking import Parked
 from app.services.registrations import Completed
@@ -43,11 +43,34 @@ def end() -> None:
     session.clear()
 
 
-def begin(purchase: Purchase) -> None:
-    """Start this browser's session with the purchase it came with."""
+def begin(purchase: Purchase, invitation_id: UUID | None = None) -> None:
+    """Start this browser's session with the purchase it came with, and with the invitation if one brought it."""
     session.permanent = True
     session["csrf_token"] = _form_secret(purchase, current_app.config["SECRET_KEY"])
+    if invitation_id:
+        session["InvitationId"] = str(invitation_id)
     _keep(purchase)
+
+
+def browser() -> bytes:
+    """Return what tells this browser's session from every other, before a purchase came with it too."""
+    return str(session.get("csrf_token", "")).encode()
+
+
+def is_invited() -> bool:
+    """Return whether a colleague's invitation brought this browser."""
+    return "InvitationId" in session
+
+
+def came_with(invitation_id: UUID) -> bool:
+    """Return whether this browser is the one that accepted that invitation."""
+    return session.get("InvitationId") == str(invitation_id)
+
+
+def actor() -> str:
+    """Return what the audit calls whoever sits at this browser: the buyer, or the colleague of an invitation."""
+    invitation_id = session.get("InvitationId")
+    return invitations.actor(UUID(invitation_id)) if invitation_id else audit.BUYER
 
 
 def current() -> Visit:
@@ -73,12 +96,22 @@ def remember(completed: Completed) -> None:
     """Note what this browser has sent, so that it may see in full what it sent, and that alone."""
     if completed.subscription_id:
         session["SubscriptionId"] = str(completed.subscription_id)
-    session["Registered"] = completed.at.isoformat()
+    session["Registered"] = session["Entering"] = completed.at.isoformat()
 
 
 def has_sent(registration: Registration) -> bool:
     """Return whether these answers are the ones that this browser sent."""
     return session.get("Registered") == registration.updated_at.isoformat()
+
+
+def is_entering(registration: Registration) -> bool:
+    """Return whether this browser has sent these answers and has not been let into the product since."""
+    return session.get("Entering") == registration.updated_at.isoformat()
+
+
+def entered() -> None:
+    """Note that this browser has been let into the product: its next visit here stays here."""
+    session.pop("Entering", None)
 
 
 def has_form(purchase: Purchase, form_secret: str) -> bool:

@@ -1,26 +1,22 @@
 """Hand-offs: what the product gets, in which order, how often it is tried, and what its answer does."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from typing import Any
-from uuid import UUID
+from datetime import UTC, datetime
 
 import pytest
-import time_machine
 from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import create_app, database, receivers
-from app.models import Account, OutboxMessage, Subscription
-from app.services import documents, events, handoffs, outbox, registrations, subscriptions
+from app.models import Account, Subscription
+from app.services import documents, handoffs, outbox
 from tests import factories, receiver
-from tests.events import at, eventbridge, notice
+from tests.events import at
 from tests.factories import CODE
+from tests.promised import DEPROVISIONED, UPDATED, is_told, later, register, send_all, stored
 from tests.receiver import Receiver, answering
 
-UPDATED, DEPROVISIONED = "License Updated - Manufacturer", "License Deprovisioned - Manufacturer"
 SECOND_SECRET = "whsec_YW5vdGhlci1zZWNyZXQtZm9yLXJvdGF0aW9uLS0tLS0="
 
 
@@ -37,49 +33,9 @@ def environment(environment: pytest.MonkeyPatch, product: Receiver) -> pytest.Mo
     return environment
 
 
-def register(app: Flask, **answers: Any) -> UUID:
-    with app.app_context():
-        arrived = factories.arrived()
-        subscription_id = subscriptions.arrive(arrived.arrival)
-        registrations.complete(arrived, factories.answers(**answers))
-    return subscription_id
-
-
-def send_all(app: Flask) -> list[bool]:
-    """Send whatever is due, and return for each whether it was settled."""
-    settled = []
-    with app.app_context():
-        to = receivers.of(CODE)
-        while to and (claimed := outbox.claim(outbox.lane(CODE), datetime.now(UTC))):
-            settled.append(handoffs.send(to, claimed, allow_private=True))
-    return settled
-
-
-def stored(app: Flask) -> list[OutboxMessage]:
-    with app.app_context(), Session(database.current().reading) as session:
-        return list(session.scalars(select(OutboxMessage).order_by(OutboxMessage.sequence)))
-
-
 def account(app: Flask) -> Account | None:
     with app.app_context(), Session(database.current().reading) as session:
         return session.scalar(select(Account))
-
-
-def is_told(app: Flask, kind: str, happened_at: datetime) -> None:
-    customer = factories.customer()
-    its = {
-        "license": subscriptions.license_id(str(customer.license_arn)),
-        "agreement": customer.agreement_id,
-        "account": customer.account_id,
-    }
-    with app.app_context():
-        events.receive(notice(eventbridge(kind, happened_at, **its)))
-
-
-@contextmanager
-def later(**passed: int) -> Iterator[None]:
-    with time_machine.travel(datetime.now(UTC) + timedelta(**passed)):
-        yield
 
 
 def test_the_product_gets_the_whole_registration(app: Flask, product: Receiver) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from secrets import token_bytes
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -60,7 +61,7 @@ def test_whoever_accepts_gets_the_purchase_as_its_buyer_had_it(app: Flask, subsc
     invitation_id = invited(app, subscription_id)
 
     with app.app_context():
-        offered, purchase = invitations.offered(invitation_id), invitations.accept(invitation_id)
+        offered, purchase = invitations.offered(invitation_id), invitations.accept(invitation_id, token_bytes(8))
 
     assert purchase == offered == Arrived(factories.arrival(), subscription_id)
     assert purchase
@@ -80,7 +81,7 @@ def test_of_many_who_accept_at_once_one_gets_it(app: Flask, subscription_id: UUI
 
     def accept(_: int) -> Arrived | None:
         with app.app_context():
-            return invitations.accept(invitation_id)
+            return invitations.accept(invitation_id, token_bytes(8))
 
     with ThreadPoolExecutor(8) as threads:
         got = [purchase for purchase in threads.map(accept, range(8)) if purchase]
@@ -94,7 +95,7 @@ def test_what_is_revoked_is_not_accepted_and_what_is_accepted_is_not_revoked(app
 
     with app.app_context():
         revoked = [invitations.revoke(first, "operator:alice"), invitations.revoke(first, "operator:bob")]
-        accepted = [invitations.accept(first), invitations.accept(second)]
+        accepted = [invitations.accept(first, token_bytes(8)), invitations.accept(second, token_bytes(8))]
         too_late = invitations.revoke(second, "operator:alice")
 
     assert (revoked, too_late) == ([True, False], False)
@@ -114,7 +115,7 @@ def test_a_link_leads_to_its_invitation_and_a_seal_for_another_use_to_none(app: 
         assert invitations.id_of(path.rpartition("/")[2]) == invitation_id
         assert invitations.id_of(for_another_use) is None
         assert invitations.offered(uuid4()) is None
-        assert invitations.accept(uuid4()) is None
+        assert invitations.accept(uuid4(), token_bytes(8)) is None
 
 
 def test_after_seven_days_it_is_over(app: Flask, clock: time_machine.Traveller, subscription_id: UUID) -> None:
@@ -130,7 +131,7 @@ def test_after_seven_days_it_is_over(app: Flask, clock: time_machine.Traveller, 
         assert invitations.find_open(invitation_id) is None
         assert invitations.offered(invitation_id) is None
         assert invitations.open_of(subscription_id) == []
-        assert invitations.accept(invitation_id) is None
+        assert invitations.accept(invitation_id, token_bytes(8)) is None
         assert invitations.revoke(invitation_id, BUYER) is False
 
 
@@ -181,8 +182,8 @@ def test_an_address_that_was_revoked_is_invited_anew(app: Flask, subscription_id
 
     assert second != first
     with app.app_context():
-        assert invitations.accept(first) is None
-        assert invitations.accept(second)
+        assert invitations.accept(first, token_bytes(8)) is None
+        assert invitations.accept(second, token_bytes(8))
 
 
 def test_an_invitation_of_a_subscription_that_was_merged_is_for_what_it_became(
@@ -192,7 +193,7 @@ def test_an_invitation_of_a_subscription_that_was_merged_is_for_what_it_became(
     write(app, lambda connection: merging.merge(connection, kept_id, subscription_id))
 
     with app.app_context():
-        purchase = invitations.accept(invitation_id)
+        purchase = invitations.accept(invitation_id, token_bytes(8))
 
     assert purchase
     assert purchase.subscription_id == kept_id
@@ -205,7 +206,7 @@ def test_the_worker_erases_the_address_of_what_is_over_and_of_nothing_else(
     clock.shift(timedelta(days=7))
     accepted, revoked, still_open = (invited(app, subscription_id, f"{n}@gmail.com") for n in ("a", "r", "o"))
     with app.app_context():
-        invitations.accept(accepted)
+        invitations.accept(accepted, token_bytes(8))
         invitations.revoke(revoked, BUYER)
 
         worker.forget()
@@ -220,7 +221,7 @@ def test_nothing_of_a_colleague_is_kept_when_it_is_over(
     invitation_id = invited(app, subscription_id)
     with app.app_context():
         assert "grace" in str(everything(app))
-        invitations.accept(invitation_id)
+        invitations.accept(invitation_id, token_bytes(8))
         invitations.forget()
 
     assert "grace" not in str(everything(app))
@@ -237,4 +238,20 @@ def test_whose_registration_is_erased_is_no_longer_known_by_address_but_the_link
         [still_open] = invitations.open_of(subscription_id)
 
         assert still_open.email is None
-        assert invitations.accept(invitation_id)
+        assert invitations.accept(invitation_id, token_bytes(8))
+
+
+def test_the_same_browser_gets_it_again_where_the_first_answer_was_lost(
+    app: Flask, clock: time_machine.Traveller, subscription_id: UUID
+) -> None:
+    invitation_id = invited(app, subscription_id)
+
+    with app.app_context():
+        first, second = (invitations.accept(invitation_id, b"one browser") for _ in range(2))
+        another = invitations.accept(invitation_id, b"another browser")
+        clock.shift(invitations.LOST_WITHIN)
+        later = invitations.accept(invitation_id, b"one browser")
+
+    assert first
+    assert second == first
+    assert (another, later) == (None, None)

@@ -62,7 +62,7 @@ def test_the_door_leads_to_the_account_with_an_assertion_of_who_comes(newcomer: 
     assert (way.netloc, way.path) == ("app.acme.example", "/t/juniper")
     asked = parse_qs(way.query)
     assert asked["tab"] == ["1"]
-    keys = jwt.PyJWKSet.from_dict(newcomer.client.get("/.well-known/jwks.json").json)
+    keys = jwt.PyJWKSet.from_json(newcomer.client.get("/.well-known/jwks.json").text)
     [assertion] = asked[entering.ASSERTION]
     claims = jwt.decode(
         assertion, keys.keys[0].key, algorithms=["EdDSA"], audience=CODE, issuer="https://start.acme.example"

@@ -1,0 +1,65 @@
+"""flask api-tokens: makes, lists and revokes the tokens with which other programs read the API."""
+
+from typing import Any
+
+import click
+
+from app import products
+from app.cli import operators, tables
+from app.cli.stored import with_database
+from app.services import reports, tokens
+
+LISTED = ("id", "created_at", "name", "products", "revoked_at")
+EVERY_PRODUCT = "every product"
+
+
+@click.group("api-tokens")
+def command() -> None:
+    """Make, list and revoke the tokens of the read API."""
+
+
+@command.command("create")
+@click.argument("name", metavar="NAME", callback=operators.one_line)
+@click.option(
+    "--product", "codes", multiple=True, metavar="CODE", help="Only this product code; give it once for each."
+)
+@operators.acting("Who makes it.")
+@with_database
+def create(name: str, codes: tuple[str, ...], actor: str) -> None:
+    """Make a token, and print it this once; NAME says what it is for.
+
+    Without --product it reads every product, those that you will sell later too.
+    """
+    for code in codes:
+        if code not in products.current():
+            click.echo(f"No product {code!r} is configured here. Revoke the token if that is a mistake.", err=True)
+    made = tokens.create(name, codes or None, actor)
+    click.echo(made.token)
+    click.echo(f"It is not shown again. To end it: flask --app wsgi api-tokens revoke {made.id}", err=True)
+
+
+@command.command("list")
+@click.option("--json", "in_json", is_flag=True, help="Print a JSON array; product_codes null is every product.")
+@with_database
+def every(in_json: bool) -> None:
+    """List the tokens, the newest first; not what they are, which is not stored."""
+    found = tokens.every()
+    rows = found if in_json else [{**row, "products": _products(row)} for row in found]
+    tables.echo(rows, len(rows), LISTED, in_json=in_json)
+
+
+@command.command("revoke")
+@click.argument("token_id", metavar="ID")
+@operators.acting("Who revokes it.")
+@with_database
+def revoke(token_id: str, actor: str) -> None:
+    """Let a token in no longer, from now on and for good."""
+    spelt = reports.as_id(token_id)
+    revoked = tokens.revoke(spelt, actor) if spelt else None
+    if revoked is None:
+        raise click.ClickException(f"No token has the id {token_id!r}. See them with: flask --app wsgi api-tokens list")
+    click.echo(f"Token {revoked['id']} ({revoked['name']}) was revoked at {tables.text(revoked['revoked_at'])}.")
+
+
+def _products(row: dict[str, Any]) -> str:
+    return EVERY_PRODUCT if row["product_codes"] is None else ", ".join(row["product_codes"])

@@ -1,0 +1,63 @@
+"""flask invitations: lists whom purchasers asked to set up their accounts, and takes invitations back."""
+
+from uuid import UUID
+
+import click
+
+from app.cli import operators, tables
+from app.cli.stored import with_database
+from app.services import invitations, reports
+from app.services.reports import Row
+
+LISTED = ("id", "created_at", "state", "email", "expires_at", "subscription_id")
+
+
+@click.group("invitations")
+def command() -> None:
+    """List and revoke invitations."""
+
+
+@command.command("list")
+@click.option("--subscription", "subscription_id", type=click.UUID, metavar="ID", help="Only of this subscription.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many at the most.")
+@click.option("--json", "in_json", is_flag=True, help="Print a JSON array with every column.")
+@with_database
+def newest(subscription_id: UUID | None, limit: int, in_json: bool) -> None:
+    """List invitations, the newest first: open, accepted, revoked or expired.
+
+    The address of one that is not open any more is erased within the hour.
+    """
+    found = invitations.newest(limit=limit + 1, subscription_id=subscription_id)
+    tables.echo(found, limit, LISTED, in_json=in_json)
+
+
+@command.command("revoke")
+@click.argument("typed", metavar="ID")
+@operators.acting("Who revokes it.")
+@with_database
+def revoke(typed: str, actor: str) -> None:
+    """Take an invitation back: its link no longer works."""
+    invitation_id = reports.as_id(typed)
+    revoked = invitation_id is not None and invitations.revoke(invitation_id, actor)
+    found = next(iter(invitations.newest(limit=1, invitation_id=invitation_id)), None) if invitation_id else None
+    if found is None:
+        raise click.ClickException(
+            f"No invitation has the id {typed!r}. Look for it with: flask --app wsgi invitations list"
+        )
+    click.echo(f"Invitation {found['id']} was revoked by {actor}." if revoked else _told(found))
+
+
+def _told(invitation: Row) -> str:
+    """Return why there was nothing to revoke; refuse where somebody has come in with it."""
+    if invitation["state"] == "accepted":
+        raise click.ClickException(
+            f"Invitation {invitation['id']} was accepted at {tables.text(invitation['accepted_at'])}: that cannot be "
+            "taken back. See what was registered since, with: "
+            f"flask --app wsgi subscriptions show {invitation['subscription_id']}"
+        )
+    moment = invitation["revoked_at"] or invitation["expires_at"]
+    return f"Invitation {invitation['id']} had {_ended(invitation)} at {tables.text(moment)}: nothing was left to do."
+
+
+def _ended(invitation: Row) -> str:
+    return "been revoked" if invitation["state"] == "revoked" else "expired"

@@ -1,0 +1,81 @@
+"""The read API: what the seller's own programs ask, with a token, and what machines learn of it without one."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Flask, Response, g
+from werkzeug.exceptions import NotFound
+
+from app.services import feed
+from app.services.documents import Document
+from app.services.feed import Wanted
+from app.views.api import bearer, problems, queries
+
+blueprint = Blueprint("api", __name__, url_prefix=problems.PREFIX)
+bearer.guard(blueprint, open_endpoints={"api.description", "api.handoff_schema"})
+
+
+def init_app(app: Flask) -> None:
+    """Put the API on the application."""
+    app.register_blueprint(blueprint)
+    app.before_request(problems.refuse_redirects)
+
+
+@blueprint.get("/subscriptions")
+def subscriptions() -> Response:
+    """List subscriptions in the order in which they last changed."""
+    asked = queries.asked(queries.Subscriptions)
+    filters = asked.model_dump(include={"status", "product_code", "customer_aws_account_id"})
+    return _document(feed.page(_wanted(**filters), asked.after, asked.limit, datetime.now(UTC)))
+
+
+@blueprint.get("/subscriptions/<uuid:subscription_id>")
+def subscription(subscription_id: UUID) -> Response:
+    """Answer one subscription, by its id or one that it had before."""
+    queries.asked(queries.Nothing)
+    return _document(feed.subscription(_wanted(), subscription_id))
+
+
+@blueprint.get("/registrations")
+def registrations() -> Response:
+    """List the subscriptions that somebody has signed up for, in the order in which they last changed."""
+    asked = queries.asked(queries.Registrations)
+    filters = asked.model_dump(include={"product_code", "customer_aws_account_id"})
+    return _document(feed.page(_wanted(registered=True, **filters), asked.after, asked.limit, datetime.now(UTC)))
+
+
+@blueprint.get("/registrations/<uuid:registration_id>")
+def registration(registration_id: UUID) -> Response:
+    """Answer the subscription that somebody signed up for with this registration."""
+    queries.asked(queries.Nothing)
+    return _document(feed.registration(_wanted(), registration_id))
+
+
+@blueprint.get("/openapi.json")
+def description() -> Response:
+    """Describe the API to machines."""
+    # Slow to make, and most processes are never asked.
+    from app.views.api import openapi  # noqa: PLC0415
+
+    queries.asked(queries.Nothing)
+    return Response(openapi.description(), mimetype="application/json")
+
+
+@blueprint.get("/schemas/handoff.json")
+def handoff_schema() -> Response:
+    """Describe what hand-offs carry, so that a product can check them or make its own types."""
+    from app.views.api import openapi  # noqa: PLC0415
+
+    queries.asked(queries.Nothing)
+    return Response(openapi.handoff_schema(), mimetype="application/schema+json")
+
+
+def _wanted(**filters: Any) -> Wanted:
+    return Wanted(product_codes=g.reader.product_codes, **filters)
+
+
+def _document(found: Document | None) -> Response:
+    if found is None:
+        raise NotFound
+    return Response(found.model_dump_json(), mimetype="application/json")

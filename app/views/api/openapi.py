@@ -1,0 +1,149 @@
+"""The API's description in OpenAPI 3.1, and the JSON Schema of hand-offs: both made from what the code itself uses."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from apispec import APISpec
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from app.services import cursors, documents
+from app.services.documents import Account, Handoff, Registration, Subscription
+from app.services.feed import Item, Page
+from app.views.api import problems, queries
+from app.views.api.problems import Problem
+from app.views.api.queries import Query
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+REF = "#/components/schemas/{model}"
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+ID = UUID("01a207c8-85e3-70e1-8187-c3ad0186f92b")
+EXAMPLE = Item(
+    subscription=Subscription(
+        id=ID,
+        former_ids=[],
+        product_code="prodcode1234567890",
+        status="active",
+        status_since=NOON,
+        customer_aws_account_id="123456789012",
+        customer_identifier=None,
+        license_arn="arn:aws:license-manager::294406891311:license:l-1a2b1a2b1a2b1a2b1a2b1a2b1a2b1a2b",
+        agreement_id="agmt-4mwg1nevbokzw95eca5797ixs",
+        offer_type=None,
+        free_trial=None,
+        ends_at=NOON + timedelta(days=365),
+        entitlements=None,
+    ),
+    registration=Registration(
+        id=UUID("01a207c8-85ef-741f-83b7-446f07d5c391"),
+        company="Juniper & Lark",
+        full_name="Ada Lovelace",
+        email="ada@example.com",
+        phone=None,
+        notes=None,
+        created_at=NOON,
+        updated_at=NOON,
+    ),
+    account=Account(wish="new", existing_account=None, subscription_id=None, url=None, reference=None),
+    changed_at=NOON,
+)
+EXAMPLE_PAGE = Page(items=[EXAMPLE], cursor=cursors.spelt(cursors.BEGINNING), more=False)
+EXAMPLE_PROBLEM = Problem(
+    title="Bad Request",
+    status=400,
+    detail=problems.DETAILS[400],
+    reference="0123456789ab",
+    errors=[problems.Fault(parameter="limit", detail="It must be a whole number from 1 to 200, and given once.")],
+)
+INTRODUCTION = (
+    "What AWS Marketplace's customers have bought and who has signed up for it. Lists are in the order in which "
+    "subscriptions last changed: go on with `cursor` while `more` is true; after that the same cursor finds what "
+    "changes later. What changed within the last minute comes again: keep items by their id."
+)
+
+
+@cache
+def description() -> bytes:
+    """Return the description, made once for each process."""
+    spec = APISpec(
+        "Foyer",
+        str(documents.VERSION),
+        "3.1.0",
+        info={"description": INTRODUCTION},
+        jsonSchemaDialect=DIALECT,
+        servers=[{"url": problems.PREFIX}],
+        security=[{"token": []}],
+    )
+    spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
+    for name, schema in _schemas().items():
+        spec.components.schema(name, schema)
+    spec.components.response("Problem", _answer(Problem, EXAMPLE_PROBLEM, problems.MEDIA_TYPE, "What is wrong"))
+    _add_paths(spec)
+    return json.dumps(spec.to_dict()).encode()
+
+
+@cache
+def handoff_schema() -> bytes:
+    """Return the JSON Schema of what hand-offs carry."""
+    schema = Handoff.model_json_schema(mode="serialization")
+    name = f"urn:foyer:handoff:{documents.VERSION}"
+    return (json.dumps({"$schema": DIALECT, "$id": name, **schema}, indent=2) + "\n").encode()
+
+
+def _schemas() -> dict[str, Any]:
+    # As they are written, not as they could be read: everything that is told is always there.
+    _, schemas = models_json_schema([(model, "serialization") for model in (Page, Item, Problem)], ref_template=REF)
+    named: dict[str, Any] = schemas["$defs"]
+    return named
+
+
+def _add_paths(spec: APISpec) -> None:
+    lists: dict[str, type[Query]] = {"subscriptions": queries.Subscriptions, "registrations": queries.Registrations}
+    for name, model in lists.items():
+        page = _answer(Page, EXAMPLE_PAGE, "application/json", "The next of them")
+        item = _answer(Item, EXAMPLE, "application/json", "All that is told of it")
+        _add(spec, f"/{name}", f"List {name}", page, _parameters(model), refusals=(400, 401))
+        by_id = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+        _add(spec, f"/{name}/{{id}}", f"Show one of the {name}", item, [by_id], refusals=(400, 401, 404))
+    for path, kind in {"/openapi.json": "application/json", "/schemas/handoff.json": "application/schema+json"}.items():
+        found = {"description": "The description", "content": {kind: {"schema": {"type": "object"}}}}
+        _add(spec, path, f"Describe {path}", found, [], refusals=(400,), security=[])
+
+
+def _add(
+    spec: APISpec,
+    path: str,
+    summary: str,
+    answer: dict[str, Any],
+    parameters: list[dict[str, Any]],
+    *,
+    refusals: tuple[int, ...],
+    **more: Any,
+) -> None:
+    responses = {"200": answer, **dict.fromkeys(map(str, refusals), "Problem"), "503": "Problem", "default": "Problem"}
+    operation = {"summary": summary, "parameters": parameters, "responses": responses, **more}
+    spec.path(path, operations={"get": operation})
+
+
+def _answer(model: type[BaseModel], example: BaseModel, kind: str, description: str) -> dict[str, Any]:
+    shown = example.model_dump(mode="json", exclude_none=model is Problem)
+    return {
+        "description": description,
+        "content": {kind: {"schema": {"$ref": REF.format(model=model.__name__)}, "example": shown}},
+    }
+
+
+def _parameters(model: type[Query]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "query", "description": schema.pop("description"), "schema": _given(schema)}
+        for name, schema in model.model_json_schema()["properties"].items()
+    ]
+
+
+def _given(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a parameter that is given: one that is left out is null to us, and to nobody else."""
+    first = schema.pop("anyOf", [{}])[0]
+    return {name: value for name, value in {**schema, **first}.items() if name != "title" and value is not None}

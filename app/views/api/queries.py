@@ -1,0 +1,94 @@
+"""What may be asked in an address's query: each endpoint's parameters as one model, and nothing beside them."""
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from flask import request
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from app.services import cursors
+from app.services.cursors import Cursor
+from app.views.api.problems import Fault, OddQuery
+
+Q = TypeVar("Q", bound="Query")
+
+MOST, USUAL = 200, 50
+
+
+def _whole(value: Any) -> Any:
+    # Pydantic takes more for whole numbers than we say we do, as in 1_0 and 5.0.
+    if isinstance(value, str) and not (value.isascii() and value.isdecimal()):
+        raise ValueError("it is no whole number")
+    return value
+
+
+def _ours(value: str) -> str:
+    cursors.parse(value)
+    return value
+
+
+class Query(BaseModel):
+    """The parameters of one endpoint. Each description completes "it must be"."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Nothing(Query):
+    """There are none."""
+
+
+class Registrations(Query):
+    """Which of the subscriptions that somebody has signed up for, and how many."""
+
+    product_code: str | None = Field(
+        default=None,
+        pattern=r"^[-A-Za-z0-9/=:_.@]{1,255}$",
+        description="a product code, as on the listing",
+        examples=["prodcode1234567890"],
+    )
+    customer_aws_account_id: str | None = Field(
+        default=None, pattern=r"^[0-9]{12}$", description="an AWS account id of 12 digits", examples=["123456789012"]
+    )
+    cursor: Annotated[str | None, AfterValidator(_ours)] = Field(
+        default=None,
+        pattern=rf"^[A-Za-z0-9_-]{{{cursors.LENGTH}}}$",
+        description="the cursor of an earlier answer, word for word",
+        json_schema_extra={"format": "cursor"},
+        examples=[cursors.spelt(cursors.BEGINNING)],
+    )
+    limit: Annotated[int, BeforeValidator(_whole)] = Field(
+        default=USUAL, ge=1, le=MOST, description=f"a whole number from 1 to {MOST}"
+    )
+
+    @property
+    def after(self) -> Cursor:
+        """Where to go on."""
+        return cursors.parse(self.cursor) if self.cursor else cursors.BEGINNING
+
+
+class Subscriptions(Registrations):
+    """Which subscriptions, and how many."""
+
+    status: Literal["pending", "active", "ending", "ended", "failed"] | None = Field(
+        default=None, description="pending, active, ending, ended or failed", examples=["active"]
+    )
+
+
+def asked(model: type[Q]) -> Q:
+    """Return what the request asks.
+
+    Raises:
+        OddQuery: a parameter is unknown, given twice, or not what it must be.
+    """
+    given = {name: values[0] if len(values) == 1 else values for name, values in request.args.lists()}
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        names = dict.fromkeys(str(fault["loc"][0]) for fault in error.errors())
+        raise OddQuery([Fault(parameter=name, detail=_detail(model, name)) for name in names]) from None
+
+
+def _detail(model: type[Query], name: str) -> str:
+    if name in model.model_fields:
+        return f"It must be {model.model_fields[name].description}, and given once."
+    known = ", ".join(model.model_fields)
+    return f"There is no such parameter here. There are: {known}." if known else "Leave it out: there are none here."

@@ -1,0 +1,112 @@
+"""The purchaser's page of invitations: whom they have asked to set up the account in their place."""
+
+from dataclasses import replace
+from uuid import UUID
+
+from flask import Blueprint, current_app, flash, get_flashed_messages, redirect, render_template, request, url_for
+from werkzeug import Response
+
+from app import logs, mail
+from app.errors import DatabaseUnavailable
+from app.invitation_form import InvitationForm, PressForm
+from app.services import invitations, landings, parking
+from app.services.invitations import Refused
+from app.services.parking import Parked
+from app.views import visit
+from app.views.visit import Visit
+
+blueprint = Blueprint("invite", __name__)
+
+REFUSALS = {
+    Refused.TOO_MANY_OPEN: f"{invitations.MOST_OPEN} invitations are open already. Revoke one of them, then invite "
+    "again.",
+    Refused.TOO_MANY_TODAY: f"{invitations.MOST_A_DAY} invitations were sent within a day. Wait until tomorrow, or "
+    "write to us.",
+}
+
+
+@blueprint.get("/invite")
+def show() -> str:
+    """Ask for a colleague's address, and show who is invited already."""
+    here, subscription_id = inviting()
+    logs.note("shown" if subscription_id else "waiting")
+    return page(here, subscription_id, InvitationForm())
+
+
+@blueprint.post("/invite")
+def send() -> Response | tuple[str, int]:
+    """Invite the colleague, or say why not."""
+    here, subscription_id = inviting()
+    if subscription_id is None:
+        return redirect(url_for("invite.show"), 303)
+    form = InvitationForm()
+    if not form.validate_on_submit():
+        logs.note("invalid")
+        return page(here, subscription_id, form), 422
+    outcome = invitations.invite(subscription_id, form.address(), visit.actor())
+    if isinstance(outcome, Refused):
+        logs.note(outcome.value)
+        form.email.errors = [REFUSALS[outcome]]
+        return page(here, subscription_id, form), 429
+    return told("sent", outcome.id)
+
+
+@blueprint.post("/invite/<uuid:invitation_id>/revoke")
+def revoke(invitation_id: UUID) -> Response:
+    """Take an invitation of this purchase back."""
+    _, subscription_id = inviting()
+    if not PressForm().validate_on_submit():
+        return told("stale", invitation_id)
+    revoked = subscription_id and invitations.revoke(invitation_id, visit.actor(), subscription_id)
+    return told("revoked" if revoked else "over", invitation_id)
+
+
+def inviting() -> tuple[Visit, UUID | None]:
+    """Return this browser's purchase and the subscription to invite for; None while AWS has not told which it is.
+
+    Raises:
+        NoPurchase, UnknownProduct: as `visit.current`.
+        ExpiredToken, InvalidToken, UnknownProduct: AWS will never tell.
+        DatabaseUnavailable: nobody can be invited just now.
+    """
+    here = visit.current()
+    if isinstance(here.purchase, Parked):
+        parking.refuse_dead(here.purchase.id)
+        return here, None
+    found = landings.found_again(here.purchase)
+    if isinstance(found, Parked) or found.subscription_id is None:
+        raise DatabaseUnavailable("SubscriptionOwed")
+    if found != here.purchase:
+        visit.begin(found)
+    return replace(here, purchase=found), found.subscription_id
+
+
+def told(outcome: str, invitation_id: UUID) -> Response:
+    """Return the way back to the page, which says once what was done."""
+    logs.note(outcome, invitation=str(invitation_id))
+    flash(str(invitation_id), outcome)
+    return redirect(url_for("invite.show"), 303)
+
+
+def page(here: Visit, subscription_id: UUID | None, form: InvitationForm) -> str:
+    """Return the page, with the links themselves where nobody mails them."""
+    [outcome, invitation_id] = next(iter(get_flashed_messages(with_categories=True)), ("", ""))
+    return render_template(
+        "invite.html",
+        form=form,
+        visit=here,
+        product=here.product,
+        waits=subscription_id is None,
+        open=invitations.open_of(subscription_id) if subscription_id else [],
+        outcome=outcome,
+        told_id=UUID(invitation_id) if invitation_id else None,
+        good_for_days=invitations.GOOD_FOR.days,
+        is_mailed=mail.is_on(),
+        address=address,
+    )
+
+
+def address(invitation_id: UUID) -> str:
+    """Return the whole URL of the invitation's link."""
+    site = current_app.config["SITE_URL"] or request.url_root
+    return f"{site.rstrip('/')}{invitations.link(invitation_id)}"

@@ -1,0 +1,171 @@
+"""flask handoffs: what was promised to products, what one says, and what is sent again."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskCliRunner
+
+from app.services import privacy
+from tests import factories
+from tests.cli.told import NOBODY
+from tests.events import at
+from tests.factories import CODE, OTHER_CODE
+from tests.promised import UPDATED, claim, claimed, handed_off, is_told, on_sqlite, register, registration_of, settle
+
+PERSONAL = [value.partition("\n")[0] for value in factories.ANSWERS.values()]
+
+
+@pytest.fixture
+def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name, value in factories.handing_off("http://127.0.0.1:9/foyer").items():
+        environment.setenv(name, value)
+    return environment
+
+
+@pytest.fixture
+def subscription_id(app: Flask) -> UUID:
+    """A subscription with a hand-off that failed and one that waits."""
+    its_id = register(app)
+    settle(app, claimed(app), "failed", fault="503")
+    is_told(app, UPDATED, at(1))
+    return its_id
+
+
+def listed(runner: FlaskCliRunner, *filters: str) -> list[dict[str, Any]]:
+    result = runner.invoke(args=["handoffs", "list", "--json", *filters])
+    assert result.exit_code == 0, result.output
+    rows: list[dict[str, Any]] = json.loads(result.stdout)
+    return rows
+
+
+def refused(runner: FlaskCliRunner, *args: str) -> str:
+    result = runner.invoke(args=["handoffs", *args])
+    assert result.exit_code in {1, 2}
+    return result.stderr
+
+
+def test_hand_offs_are_listed_newest_first_and_say_nothing_of_a_person(
+    runner: FlaskCliRunner, subscription_id: UUID
+) -> None:
+    printed = runner.invoke(args=["handoffs", "list"]).stdout
+    in_json = runner.invoke(args=["handoffs", "list", "--json"]).stdout
+
+    header, newest, oldest = printed.splitlines()
+    assert header.split()[:4] == ["id", "created_at", "type", "outcome"]
+    assert newest.split()[2:5] == ["subscription.activated", "waiting", "0"]
+    assert oldest.split()[2:6] == ["registration.completed", "failed", "1", "503"]
+    assert not [value for value in PERSONAL if value in printed + in_json]
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        (["--outcome", "failed"], ["registration.completed"]),
+        (["--outcome", "waiting"], ["subscription.activated"]),
+        (["--outcome", "cancelled"], []),
+        (["--product", CODE], ["subscription.activated", "registration.completed"]),
+        (["--product", OTHER_CODE], []),
+        (["--subscription", NOBODY], []),
+        (["--limit", "1"], ["subscription.activated"]),
+    ],
+)
+def test_a_filter_leaves_only_those_that_match(
+    runner: FlaskCliRunner, subscription_id: UUID, filters: list[str], found: list[str]
+) -> None:
+    assert [row["type"] for row in listed(runner, *filters)] == found
+
+
+@on_sqlite
+def test_those_of_one_subscription_are_found_by_its_id(runner: FlaskCliRunner, subscription_id: UUID) -> None:
+    rows = listed(runner, "--subscription", str(subscription_id))
+
+    assert {row["subscription_id"] for row in rows} == {str(subscription_id)}
+    assert len(rows) == 2
+
+
+def test_one_is_shown_with_all_that_it_tells_by_its_id_or_what_the_product_calls_it(
+    app: Flask, runner: FlaskCliRunner, subscription_id: UUID
+) -> None:
+    handoff_id = handed_off(app)[0].id
+
+    sheets = {
+        runner.invoke(args=["handoffs", "show", name]).stdout for name in (str(handoff_id), f"msg_{handoff_id.hex}")
+    }
+    in_json = json.loads(runner.invoke(args=["handoffs", "show", str(handoff_id), "--json"]).stdout)
+
+    (sheet,) = sheets
+    assert "ada@gmail.com" in sheet
+    assert in_json["payload"]["data"]["registration"]["full_name"] == "Ada Lovelace"
+    assert (in_json["outcome"], in_json["fault"]) == ("failed", "503")
+
+
+@on_sqlite
+@pytest.mark.parametrize("name", [NOBODY, "msg_none", "7"])
+@pytest.mark.parametrize("command", ["show", "retry"])
+def test_one_that_is_not_there_is_named_and_where_to_look(runner: FlaskCliRunner, command: str, name: str) -> None:
+    assert f"There is no '{name}' here. Look for it with: flask --app wsgi handoffs list" in refused(
+        runner, command, name
+    )
+
+
+@on_sqlite
+def test_a_subscription_that_is_none_is_looked_for_among_subscriptions(runner: FlaskCliRunner) -> None:
+    assert "There is no '7' here. Look for it with: flask --app wsgi subscriptions list" in refused(
+        runner, "list", "--subscription", "7"
+    )
+
+
+def test_one_that_failed_is_sent_again_before_those_that_wait(
+    app: Flask, runner: FlaskCliRunner, subscription_id: UUID
+) -> None:
+    first = handed_off(app)[0]
+
+    result = runner.invoke(args=["handoffs", "retry", f"msg_{first.id.hex}"])
+
+    assert result.output == "Hand-offs that go out again: 1. A worker has to run: flask --app wsgi worker\n"
+    assert claimed(app).id == first.id
+    assert claim(app) is None
+    assert handed_off(app)[1].next_try_at is None
+
+
+@on_sqlite
+def test_one_that_waits_already_is_not_sent_again(app: Flask, runner: FlaskCliRunner, subscription_id: UUID) -> None:
+    waiting = handed_off(app)[1].id
+
+    assert f"{waiting} waits to be sent already" in refused(runner, "retry", str(waiting))
+
+
+def test_one_that_told_of_an_erased_person_is_not_sent_again(
+    app: Flask, runner: FlaskCliRunner, subscription_id: UUID
+) -> None:
+    failed, activated = handed_off(app)
+    with app.app_context():
+        privacy.erase(registration_of(app, subscription_id), "operator:alice")
+
+    said = refused(runner, "retry", str(failed.id))
+
+    assert "what it told of was erased" in said
+    assert [message.outcome for message in handed_off(app)] == ["failed", "waiting"]
+    assert claimed(app).id == activated.id
+
+
+@pytest.mark.parametrize(("filters", "count"), [([], 2), (["--product", CODE], 2), (["--product", OTHER_CODE], 0)])
+def test_all_that_failed_are_sent_again(
+    app: Flask, runner: FlaskCliRunner, subscription_id: UUID, filters: list[str], count: int
+) -> None:
+    settle(app, claimed(app), "failed", fault="410")
+
+    result = runner.invoke(args=["handoffs", "retry", "--failed", *filters])
+
+    assert result.output.startswith(f"Hand-offs that go out again: {count}.")
+    assert [message.outcome for message in handed_off(app)] == ["waiting" if count else "failed"] * 2
+    assert [bool(message.next_try_at) for message in handed_off(app)] == [bool(count), False]
+
+
+@on_sqlite
+@pytest.mark.parametrize("args", [[], [NOBODY, "--failed"], ["--product", CODE], [NOBODY, "--product", CODE]])
+def test_either_one_or_all_that_failed_are_sent_again(runner: FlaskCliRunner, args: list[str]) -> None:
+    assert "Give one ID, or --failed and maybe --product CODE." in refused(runner, "retry", *args)

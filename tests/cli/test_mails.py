@@ -1,0 +1,116 @@
+"""flask mails: what was mailed, what became of it, and what is sent again."""
+
+import json
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskCliRunner
+
+from app.services import bounces, outbox, privacy
+from app.services.bounces import Bounce
+from tests import factories
+from tests.cli.told import NOBODY
+from tests.events import NOON
+from tests.promised import SITE_URL, claimed, handed_off, mails, on_sqlite, register, registration_of, settle
+
+pytestmark = on_sqlite
+PERSONAL = [value.partition("\n")[0] for value in factories.ANSWERS.values()]
+
+
+@pytest.fixture
+def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name, value in factories.handing_off("http://127.0.0.1:9/foyer").items():
+        environment.setenv(name, value)
+    environment.setenv("MAIL_FROM", "start@acme.example")
+    environment.setenv("SITE_URL", SITE_URL)
+    return environment
+
+
+@pytest.fixture
+def subscription_id(app: Flask) -> UUID:
+    """A subscription with a mail that was refused, and one that waits."""
+    its_id = register(app)
+    settle(app, claimed(app, outbox.MAIL), "failed", fault="SMTP 550 5.1.1")
+    return its_id
+
+
+def test_mails_are_listed_newest_first_and_say_nothing_of_a_person(
+    runner: FlaskCliRunner, subscription_id: UUID
+) -> None:
+    printed = runner.invoke(args=["mails", "list"]).stdout
+    in_json = runner.invoke(args=["mails", "list", "--json"]).stdout
+
+    header, newest, oldest = printed.splitlines()
+    assert header.split()[:4] == ["id", "created_at", "type", "outcome"]
+    assert newest.split()[2:4] == ["seller_registered", "waiting"]
+    assert oldest.split()[2:5] == ["buyer_registered", "failed", "1"]
+    assert not [value for value in PERSONAL if value in printed + in_json]
+    assert [row["fault"] for row in json.loads(in_json)] == [None, "SMTP 550 5.1.1"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        (["--outcome", "failed"], ["buyer_registered"]),
+        (["--outcome", "waiting"], ["seller_registered"]),
+        (["--outcome", "delivered"], []),
+        (["--limit", "1"], ["seller_registered"]),
+    ],
+)
+def test_a_filter_leaves_only_those_that_match(
+    runner: FlaskCliRunner, subscription_id: UUID, filters: list[str], found: list[str]
+) -> None:
+    result = runner.invoke(args=["mails", "list", "--json", *filters])
+
+    assert [row["type"] for row in json.loads(result.stdout)] == found
+
+
+def test_one_is_sent_again_and_what_became_of_it_before_is_forgotten(
+    app: Flask, runner: FlaskCliRunner, subscription_id: UUID
+) -> None:
+    sent = mails(app)[1].id
+    settle(app, claimed(app, outbox.MAIL), "delivered", provider_id="of-ses")
+    with app.app_context():
+        bounces.record(Bounce("of-ses", None, "Email Bounced", "Permanent/General", NOON))
+
+    result = runner.invoke(args=["mails", "retry", str(sent)])
+
+    assert result.output == "The mail goes out again. A worker has to run: flask --app wsgi worker\n"
+    message = mails(app)[1]
+    assert (message.outcome, message.provider_id, message.bounced_at, message.bounce) == ("waiting", None, None, None)
+    assert claimed(app, outbox.MAIL).id == sent
+
+
+def test_one_that_waits_already_is_not_sent_again(app: Flask, runner: FlaskCliRunner, subscription_id: UUID) -> None:
+    waiting = mails(app)[1].id
+
+    result = runner.invoke(args=["mails", "retry", str(waiting)])
+
+    assert result.exit_code == 1
+    assert f"{waiting} waits to be sent already" in result.stderr
+
+
+def test_one_about_an_erased_person_is_not_sent_again(
+    app: Flask, runner: FlaskCliRunner, subscription_id: UUID
+) -> None:
+    settle(app, claimed(app, outbox.MAIL))
+    with app.app_context():
+        privacy.erase(registration_of(app, subscription_id), "operator:alice")
+
+    said = [runner.invoke(args=["mails", "retry", str(mail.id)]).stderr for mail in mails(app)]
+
+    assert ["nobody needs it any more" in each for each in said] == [True, True]
+    assert [mail.outcome for mail in mails(app)] == ["failed", "delivered"]
+
+
+@pytest.mark.parametrize("name", [NOBODY, "7", "a hand-off's"])
+def test_one_that_is_no_mail_is_named_and_where_to_look(
+    app: Flask, runner: FlaskCliRunner, subscription_id: UUID, name: str
+) -> None:
+    name = str(handed_off(app)[0].id) if name == "a hand-off's" else name
+
+    result = runner.invoke(args=["mails", "retry", name])
+
+    assert result.exit_code == 1
+    assert f"No mail has the id '{name}'. Look for it with: flask --app wsgi mails list" in result.stderr

@@ -1,0 +1,195 @@
+"""The outbox: who may send what and when, while many claim, fail and come late."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+
+from app import database
+from app.services import outbox, outbox_reports
+from app.services.outbox import Claimed
+from tests import factories
+from tests.events import at
+from tests.promised import DEPROVISIONED, LANE, UPDATED, claim, claimed, handed_off, is_told, register, settle
+
+ARN = "arn:aws:license-manager::294406891311:license:l-"
+
+
+@pytest.fixture
+def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name, value in factories.handing_off("http://127.0.0.1:9/foyer").items():
+        environment.setenv(name, value)
+    return environment
+
+
+def postpone(app: Flask, message: Claimed, **by: int) -> datetime:
+    until = datetime.now(UTC) + timedelta(**by)
+    with app.app_context():
+        outbox.postpone(message, until, "503")
+    return until
+
+
+def in_turn(app: Flask) -> list[int | None]:
+    """Return the places in the line of those that may go out."""
+    return [message.sequence for message in handed_off(app) if message.next_try_at]
+
+
+def test_of_many_who_claim_at_once_each_message_goes_to_one(app: Flask) -> None:
+    wanted = {register(app, {"license_arn": f"{ARN}{number}"}) for number in range(6)}
+    together = threading.Barrier(4)
+    now = datetime.now(UTC)
+
+    def claim_all(_: int) -> list[Claimed]:
+        got = []
+        with app.app_context():
+            together.wait(10)
+            # Who loses a race gets nothing that time, and asks again.
+            for _again in range(20):
+                if message := outbox.claim(LANE, now):
+                    got.append(message)
+        return got
+
+    with ThreadPoolExecutor(4) as threads:
+        got = [message for messages in threads.map(claim_all, range(4)) for message in messages]
+
+    assert len(got) == len({message.id for message in got}) == 6
+    assert {message.subscription_id for message in got} == wanted
+    assert {message.tries for message in got} == {1}
+
+
+def test_two_who_promise_at_once_get_places_of_their_own_and_one_turn(app: Flask) -> None:
+    subscription_id = register(app)
+    together = threading.Barrier(4)
+
+    def promise(number: int) -> None:
+        with app.app_context():
+            together.wait(10)
+            register(app, phone=f"+1 555 010 {number}")
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(promise, range(4)))
+
+    messages = handed_off(app)
+    assert [message.sequence for message in messages] == [1, 2, 3, 4, 5]
+    assert {message.subscription_id for message in messages} == {subscription_id}
+    assert in_turn(app) == [1]
+
+
+def test_one_subscription_does_not_wait_for_another(app: Flask) -> None:
+    slow = register(app)
+    other = register(app, {"license_arn": f"{ARN}other"})
+    first = claimed(app)
+
+    second = claimed(app)
+    third = claim(app)
+
+    assert (first.subscription_id, second.subscription_id) == (slow, other)
+    assert third is None
+
+
+def test_one_products_lane_holds_nothing_of_anothers(app: Flask) -> None:
+    register(app)
+
+    assert claim(app, outbox.lane(factories.OTHER_CODE)) is None
+    assert claim(app, outbox.MAIL) is None
+    assert claim(app)
+
+
+def test_a_retried_one_goes_out_before_those_behind_it_and_the_line_goes_on(app: Flask) -> None:
+    register(app)
+    settle(app, claimed(app), "failed")
+    is_told(app, UPDATED, at(1))
+    is_told(app, DEPROVISIONED, at(2))
+    first = handed_off(app)[0]
+
+    with app.app_context():
+        assert outbox_reports.send_again(first.id)
+    turns = [in_turn(app)]
+    for _ in range(3):
+        settle(app, claimed(app))
+        turns.append(in_turn(app))
+
+    assert turns == [[1], [2], [3], []]
+
+
+def test_one_under_way_loses_its_turn_to_a_retried_one_before_it(app: Flask) -> None:
+    register(app)
+    settle(app, claimed(app), "failed")
+    is_told(app, UPDATED, at(1))
+    under_way = claimed(app)
+
+    with app.app_context():
+        outbox_reports.send_again(handed_off(app)[0].id)
+    postpone(app, under_way, hours=-1)
+
+    assert under_way.type == "subscription.activated"
+    assert in_turn(app) == [1]
+    assert claimed(app).type == "registration.completed"
+
+
+def test_one_that_was_taken_though_it_had_lost_its_turn_is_delivered_all_the_same(app: Flask) -> None:
+    register(app)
+    settle(app, claimed(app), "failed")
+    is_told(app, UPDATED, at(1))
+    under_way = claimed(app)
+    with app.app_context():
+        outbox_reports.send_again(handed_off(app)[0].id)
+
+    settle(app, under_way)
+
+    assert [message.outcome for message in handed_off(app)] == ["waiting", "delivered"]
+    assert in_turn(app) == [1]
+
+
+@pytest.mark.parametrize("outcome", ["delivered", "failed", "cancelled"])
+def test_what_is_settled_is_never_claimed_again_and_settled_once(app: Flask, outcome: str) -> None:
+    subscription_id = register(app)
+    first = claimed(app)
+
+    assert settle(app, first, outcome) == subscription_id
+    assert settle(app, first, "failed") is None
+
+    assert claim(app, days=10) is None
+    (message,) = handed_off(app)
+    assert (message.outcome, message.next_try_at) == (outcome, None)
+    assert message.settled_at
+
+
+def test_a_sender_that_was_slow_postpones_nothing_of_the_next_ones(app: Flask) -> None:
+    register(app)
+    slow = claimed(app)
+    quick = claimed(app, seconds=30)
+
+    postpone(app, slow, days=1)
+
+    (message,) = handed_off(app)
+    assert (message.next_try_at, message.fault, message.tries) == (quick.lease, None, 2)
+    until = postpone(app, quick, minutes=1)
+    assert [message.next_try_at for message in handed_off(app)] == [until]
+
+
+def test_a_sender_that_was_slow_may_still_be_the_one_who_delivered(app: Flask) -> None:
+    register(app)
+    slow, quick = claimed(app), claimed(app, seconds=30)
+
+    settle(app, slow)
+    postpone(app, quick, minutes=1)
+
+    assert claim(app, days=1) is None
+    assert [message.outcome for message in handed_off(app)] == ["delivered"]
+
+
+def test_what_could_not_be_committed_was_not_promised(app: Flask) -> None:
+    subscription_id = register(app)
+
+    def half_done() -> None:
+        with database.current().writing.begin() as connection:
+            outbox.put_handoff(connection, LANE, subscription_id, None, {"type": "subscription.ended", "data": {}})
+            raise LookupError
+
+    with app.app_context(), pytest.raises(LookupError):
+        half_done()
+
+    assert [message.type for message in handed_off(app)] == ["registration.completed"]

@@ -1,0 +1,127 @@
+"""Who may read the API, and what nobody learns from it."""
+
+import re
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app
+from app.sandbox.server import Sandbox
+from app.services import tokens
+from tests import factories
+from tests.factories import TOKEN
+from tests.views.api.conftest import API, Land, Program, SignUp
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+PROTECTED = ["/subscriptions", "/registrations", "/subscriptions/01a207c8-85e3-70e1-8187-c3ad0186f92b"]
+NO_TOKEN = [
+    "",
+    "Bearer",
+    "Bearer ",
+    "Bearer foyer_",
+    f"Bearer foyer_{'x' * 43}",
+    f"Bearer foyer_{'é' * 43}",
+    "Basic Zm95ZXI6Zm95ZXI=",
+    "Bearer a=b, c=d",
+    "Digest TOKEN",
+    "TOKEN",
+    "Bearer TOKENx",
+    "Bearer TOKEN, Bearer TOKEN",
+]
+OPEN = ["/openapi.json", "/schemas/handoff.json"]
+
+
+def test_without_a_token_nobody_reads_anything(client: FlaskClient) -> None:
+    for path in PROTECTED:
+        response = client.get(f"{API}{path}")
+
+        assert response.status_code == 401
+        assert response.headers["WWW-Authenticate"] == "Bearer realm=Foyer"
+        assert response.mimetype == "application/problem+json"
+        assert "api-tokens create" in response.get_json()["detail"]
+
+
+def test_what_is_no_token_of_ours_is_refused(client: FlaskClient, program: Program) -> None:
+    for header in NO_TOKEN:
+        sent = header.replace("TOKEN", program.token).encode().decode("latin-1")
+
+        response = client.get(f"{API}/subscriptions", headers={"Authorization": sent})
+
+        assert response.status_code == 401, header
+        assert response.headers["WWW-Authenticate"].startswith("Bearer realm=Foyer, error=invalid_token, ")
+        assert program.token not in response.text
+
+
+def test_the_scheme_is_written_in_capitals_or_not(client: FlaskClient, program: Program) -> None:
+    for scheme in ("Bearer", "bearer", "BEARER"):
+        response = client.get(f"{API}/subscriptions", headers={"Authorization": f"{scheme} {program.token}"})
+
+        assert response.status_code == 200
+
+
+def test_a_revoked_token_is_refused_at_once(app: Flask, program: Program) -> None:
+    assert program.get("/subscriptions").status_code == 200
+    with app.app_context():
+        tokens.revoke(program.token_id, "operator:alice")
+
+    refused = program.get("/subscriptions")
+
+    assert refused.status_code == 401
+    assert "invalid_token" in refused.headers["WWW-Authenticate"]
+
+
+def test_descriptions_need_no_token(client: FlaskClient) -> None:
+    for path in OPEN:
+        response = client.get(f"{API}{path}")
+
+        assert response.status_code == 200
+        assert response.get_json()
+
+
+def test_a_token_in_the_address_lets_nobody_in(client: FlaskClient, program: Program) -> None:
+    assert client.get(f"{API}/subscriptions", query_string={"access_token": program.token}).status_code == 401
+
+
+def test_no_cookie_is_set_not_even_for_a_browser_that_has_one(
+    client: FlaskClient, program: Program, sandbox: Sandbox
+) -> None:
+    client.post("/", data={TOKEN: factories.token(sandbox)})
+    assert client.get_cookie("session")
+
+    for path in (*PROTECTED, *OPEN, "/nothing"):
+        response = program.get(path)
+
+        assert "Set-Cookie" not in response.headers
+        assert "Cookie" not in response.headers.get("Vary", "")
+        assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_neither_token_nor_person_is_logged_at_any_level(
+    environment: pytest.MonkeyPatch, land: Land, sign_up: SignUp, program: Program, capfd: pytest.CaptureFixture[str]
+) -> None:
+    environment.setenv("LOG_LEVEL", "DEBUG")
+    land()
+    sign_up()
+
+    with factories.running(create_app()) as app:
+        reader = Program(app.test_client(), program.token_id, program.token)
+        reader.get("/subscriptions", customer_aws_account_id="012345678901")
+        reader.get("/subscriptions", access_token=program.token)
+        with app.app_context():
+            tokens.revoke(program.token_id, "operator:alice")
+        reader.get("/subscriptions")
+
+    written = "".join(capfd.readouterr())
+    assert f'"api_token": "{program.token_id}"' in written
+    assert "/api/v1/subscriptions" in written
+    for mark in (
+        program.token.removeprefix(tokens.PREFIX)[:12],
+        "ada@gmail.com",
+        "Lovelace",
+        "Juniper",
+        "012345678901",
+    ):
+        assert mark not in written
+    assert len(re.findall('"status": (200|400|401)', written)) == 3

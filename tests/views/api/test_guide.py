@@ -1,0 +1,65 @@
+"""docs/api.md: the loop it shows follows every change, and what it says of tokens and problems is so."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.views.api import openapi, problems, queries
+from tests.changed import change, changed
+from tests.served import served
+from tests.views.api.conftest import API, Program
+
+GUIDE = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
+[LOOP] = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+EXAMPLES = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", GUIDE, re.DOTALL)]
+
+
+def test_the_loop_follows_every_change(app: Flask, program: Program) -> None:
+    guide: dict[str, Any] = {}
+    exec(LOOP, guide)  # noqa: S102  # what the guide shows, as it stands
+    kept: dict[str, Any] = {}
+    told: list[str] = []
+
+    def keep(item: dict[str, Any]) -> None:
+        kept[item["subscription"]["id"]] = item
+        told.append(item["subscription"]["id"])
+
+    now = datetime.now(UTC)
+    known = changed(app, *(now - timedelta(days=1, seconds=number) for number in range(410)))
+    with served(app) as site:
+        cursor = guide["follow"](site, program.token, None, keep)
+        assert sorted(told) == sorted(map(str, known))
+        change(app, known[7], now, status="ended")
+        told.clear()
+        for _ in range(2):
+            cursor = guide["follow"](site, program.token, cursor, keep)
+
+    assert told == [str(known[7])] * 2
+    assert kept[str(known[7])]["subscription"]["status"] == "ended"
+
+
+def test_the_examples_have_the_shape_of_the_answers() -> None:
+    page, problem = EXAMPLES
+
+    assert page.keys() == openapi.EXAMPLE_PAGE.model_dump().keys()
+    assert page["items"][0].keys() == openapi.EXAMPLE.model_dump().keys()
+    assert problem == openapi.EXAMPLE_PROBLEM.model_dump()
+
+
+def test_every_parameter_and_every_problem_is_in_the_guide() -> None:
+    rows = set(map(int, re.findall(r"^\| (\d{3}) \|", GUIDE, re.MULTILINE)))
+
+    assert rows == problems.DETAILS.keys()
+    assert all(f"`{name}`" in GUIDE for name in queries.Subscriptions.model_fields)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_every_address_is_in_the_guide(app: Flask) -> None:
+    rules = {rule.rule for rule in app.url_map.iter_rules() if rule.rule.startswith(f"{API}/")}
+
+    assert {re.sub("<.*>", "ID", rule) for rule in rules} == set(re.findall(r"^\| `(/\S+)` \|", GUIDE, re.MULTILINE))

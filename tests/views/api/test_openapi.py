@@ -1,0 +1,75 @@
+"""The API's description: made from the code, and true of what is sent."""
+
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from tests.views.api.conftest import API, Land, Program, SignUp
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def description(client: FlaskClient) -> dict[str, Any]:
+    described: dict[str, Any] = client.get(f"{API}/openapi.json").get_json()
+    return described
+
+
+def test_the_description_is_sound_openapi(description: dict[str, Any]) -> None:
+    OpenAPIV31SpecValidator(description).validate()
+
+    assert description["openapi"] == "3.1.0"
+
+
+def test_every_address_is_described_and_no_other(app: Flask, description: dict[str, Any]) -> None:
+    rules = {rule.rule for rule in app.url_map.iter_rules() if rule.rule.startswith(f"{API}/")}
+
+    assert {path.replace("{id}", "") for path in description["paths"]} == {
+        rule.removeprefix(API).partition("<")[0] for rule in rules
+    }
+
+
+def test_what_needs_no_token_says_so(description: dict[str, Any], client: FlaskClient) -> None:
+    for path, operations in description["paths"].items():
+        is_open = operations["get"].get("security") == []
+        status = client.get(f"{API}{path.replace('{id}', '01a207c8-85e3-70e1-8187-c3ad0186f92b')}").status_code
+
+        assert status == (200 if is_open else 401)
+
+
+def test_answers_and_examples_are_as_described(
+    description: dict[str, Any], program: Program, land: Land, sign_up: SignUp
+) -> None:
+    land("second")
+    sign_up()
+
+    examples = [media["example"] for media in _media(description, "Page")]
+    for page in (program.get("/subscriptions").get_json(), *examples):
+        _check(page, description, "Page")
+    _check(program.get("/subscriptions", limit="many").get_json(), description, "Problem")
+
+
+def test_a_field_that_is_missing_is_not_as_described(
+    description: dict[str, Any], program: Program, sign_up: SignUp
+) -> None:
+    sign_up()
+    page = program.get("/subscriptions").get_json()
+    del page["items"][0]["registration"]["email"]
+
+    with pytest.raises(jsonschema.ValidationError, match="'email' is a required property"):
+        _check(page, description, "Page")
+
+
+def _check(instance: Any, description: dict[str, Any], model: str) -> None:
+    schema = {"$ref": f"#/components/schemas/{model}", "components": description["components"]}
+    jsonschema.validate(instance, schema, cls=jsonschema.Draft202012Validator)
+
+
+def _media(description: dict[str, Any], model: str) -> list[dict[str, Any]]:
+    answers = [operations["get"]["responses"]["200"] for operations in description["paths"].values()]
+    media = [media for answer in answers for media in answer["content"].values()]
+    return [one for one in media if one["schema"].get("$ref", "").endswith(f"/{model}")]

@@ -1,0 +1,126 @@
+"""What is wrong is told to programs as a problem, with what to do next; never as a page."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app import create_app
+from tests import factories
+from tests.views.api.conftest import API, Program
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+CURSOR = "A" * 66
+ODD: list[tuple[dict[str, Any], list[str]]] = [
+    ({"limit": "0"}, ["limit"]),
+    ({"limit": "201"}, ["limit"]),
+    ({"limit": "-1"}, ["limit"]),
+    ({"limit": ""}, ["limit"]),
+    ({"limit": "5.0"}, ["limit"]),
+    ({"limit": "1_0"}, ["limit"]),
+    ({"limit": "٣"}, ["limit"]),
+    ({"limit": "9" * 5000}, ["limit"]),
+    ({"limit": ["1", "2"]}, ["limit"]),
+    ({"status": "paid"}, ["status"]),
+    ({"status": ""}, ["status"]),
+    ({"status": ["active", "ended"]}, ["status"]),
+    ({"product_code": ""}, ["product_code"]),
+    ({"product_code": "\x00"}, ["product_code"]),
+    ({"customer_aws_account_id": "1234-5678-9012"}, ["customer_aws_account_id"]),
+    ({"customer_aws_account_id": "123456789012\n"}, ["customer_aws_account_id"]),
+    ({"cursor": ""}, ["cursor"]),
+    ({"cursor": CURSOR}, ["cursor"]),
+    ({"cursor": "first"}, ["cursor"]),
+    ({"cursor": "\x00" * 66}, ["cursor"]),
+    ({"page": "2"}, ["page"]),
+    ({"": "1"}, [""]),
+    ({"page": "2", "limit": "many", "status": "active"}, ["limit", "page"]),
+]
+NOWHERE = ["", "/", "/nothing", "/subscriptions/", "//subscriptions", "/subscriptions//x", "/x.html"]
+
+
+def check(response: TestResponse, status: int) -> dict[str, object]:
+    """Assert that the response is a problem, and return it."""
+    assert response.status_code == status
+    assert response.mimetype == "application/problem+json"
+    problem: dict[str, object] = response.get_json()
+    assert problem["type"] == "about:blank"
+    assert problem["status"] == status
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem["reference"] == response.headers["X-Request-Id"]
+    assert "Refresh" not in response.headers
+    return problem
+
+
+def test_each_parameter_that_is_wrong_is_named(program: Program) -> None:
+    for asked, parameters in ODD:
+        errors = check(program.get("/subscriptions", **asked), 400)["errors"]
+
+        assert isinstance(errors, list)
+        assert [error["parameter"] for error in errors] == parameters
+        assert all(error["detail"] for error in errors)
+
+
+def test_a_parameter_that_is_not_known_is_refused_everywhere(program: Program) -> None:
+    for path in ("/openapi.json", "/schemas/handoff.json", "/registrations", f"/subscriptions/{UUID(int=0)}"):
+        assert check(program.get(path, status="active"), 400)["errors"]
+
+
+def test_an_address_where_nothing_is(program: Program) -> None:
+    for path in NOWHERE:
+        assert "openapi.json" in str(check(program.get(path), 404)["detail"])
+
+
+def test_nothing_can_be_written(program: Program) -> None:
+    for method in ("POST", "PUT", "PATCH", "DELETE", "TRACE"):
+        response = program.get("/subscriptions", method=method)
+
+        check(response, 405)
+        assert response.headers["Allow"] == "GET, HEAD, OPTIONS"
+
+
+def test_head_tells_what_get_would(program: Program) -> None:
+    for path, status in (("/subscriptions", 200), ("/openapi.json", 200), ("/nothing", 404)):
+        head, get = program.get(path, method="HEAD"), program.get(path)
+
+        assert head.status_code == get.status_code == status
+        assert head.data == b""
+        for name in ("Content-Type", "Content-Length"):
+            assert head.headers[name] == get.headers[name]
+
+
+def test_a_body_that_is_too_large_is_refused(client: FlaskClient) -> None:
+    response = client.get(
+        f"{API}/openapi.json",
+        data=b"x" * 100_000,
+        headers={"Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+
+    check(response, 413)
+
+
+def test_a_strange_host_is_refused(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("TRUSTED_HOSTS", "start.acme.example")
+
+    with factories.running(create_app()) as app:
+        check(app.test_client().get(f"{API}/openapi.json"), 400)
+
+
+def test_a_fault_of_ours_shows_no_trace(app: Flask, program: Program) -> None:
+    app.testing = False
+    app.view_functions["api.subscriptions"] = lambda: str(1 / 0)
+
+    response = program.get("/subscriptions")
+
+    check(response, 500)
+    assert "ZeroDivisionError" not in response.text
+
+
+def test_a_page_that_is_no_part_of_the_api_stays_a_page(client: FlaskClient) -> None:
+    assert client.get("/api/v10").mimetype == client.get("/api").mimetype == "text/html"

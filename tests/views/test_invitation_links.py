@@ -1,0 +1,136 @@
+"""The links of invitations: until when they are good, which lead nowhere, and what they tell."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app
+from app.models import Invitation
+from app.sandbox.server import Sandbox
+from app.services import invitations
+from tests import factories
+from tests.factories import TOKEN
+from tests.pages import CheckedClient, csrf_token
+from tests.stored import stored
+from tests.views.colleagues import invited, press
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def purchaser(client: FlaskClient, sandbox: Sandbox) -> FlaskClient:
+    """A browser that has just come with a purchase."""
+    client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
+    return client
+
+
+@pytest.fixture
+def link(app: Flask, purchaser: FlaskClient) -> str:
+    """The path of the link that the purchaser's colleague got."""
+    return invited(app)[1]
+
+
+@pytest.fixture
+def colleague(app: Flask, purchaser: FlaskClient) -> FlaskClient:
+    """Another browser, which has never been here."""
+    return app.test_client()
+
+
+def test_a_link_that_was_used_helps_on(colleague: FlaskClient, app: Flask, link: str) -> None:
+    press(app.test_client(), link)
+
+    answers = [colleague.get(link), colleague.post(link)]
+
+    assert [answer.status_code for answer in answers] == [410, 410]
+    for answer in answers:
+        assert "This invitation cannot be used" in answer.text
+        assert "Copy this for them" in answer.text
+        assert "help@acme.example" in answer.text
+
+
+def test_a_link_that_was_revoked_lets_nobody_in(app: Flask, colleague: FlaskClient, link: str) -> None:
+    form = {"csrf_token": csrf_token(colleague.get(link).text)}
+    with app.app_context():
+        assert invitations.revoke(stored(app, Invitation)[0].id, "buyer")
+
+    answers = [colleague.post(link, data=form), colleague.get(link)]
+
+    assert [answer.status_code for answer in answers] == [410, 410]
+    assert colleague.get("/signup").status_code == 403
+
+
+def test_a_link_is_good_for_seven_days(app: Flask, colleague: FlaskClient, link: str) -> None:
+    [invitation] = stored(app, Invitation)
+
+    with time_machine.travel(invitation.expires_at - timedelta(minutes=1)):
+        in_time = colleague.get(link).status_code
+        form = {"csrf_token": csrf_token(colleague.get(link).text)}
+    with time_machine.travel(invitation.expires_at + timedelta(seconds=1)):
+        too_late = [colleague.get(link).status_code, colleague.post(link, data=form).status_code]
+
+    assert invitation.expires_at - datetime.now(UTC) > timedelta(days=6, hours=23)
+    assert (in_time, too_late) == (200, [410, 410])
+
+
+def test_a_link_that_was_changed_or_guessed_is_no_invitation(app: Flask, colleague: FlaskClient, link: str) -> None:
+    [invitation] = stored(app, Invitation)
+    wrong = [link[:-4] + "AAAA", "/invitation/made-up", "/invitation/%00", "/invitation/%ff"]
+    wrong += [f"/invitation/{invitation.id}", f"/invitation/{uuid4()}"]
+
+    for path in wrong:
+        assert colleague.get(path).status_code == 404, path
+        assert colleague.post(path).status_code == 404, path
+    assert "This invitation cannot be used" in colleague.get(wrong[0]).text
+
+
+def test_a_link_tells_nothing_of_anybody(link: str) -> None:
+    assert re.fullmatch(r"/invitation/[A-Za-z0-9_-]+", link)
+
+
+def test_a_link_made_under_the_key_before_still_works(
+    environment: pytest.MonkeyPatch, colleague: FlaskClient, link: str
+) -> None:
+    environment.setenv("SECRET_KEY", "the-next-secret-key-of-this-seller")
+    environment.setenv("SECRET_KEY_FALLBACKS", factories.SECRET)
+
+    with factories.running(create_app()) as app:
+        assert press(app.test_client(), link).location == "/signup"
+
+
+def test_a_product_that_is_no_longer_sold_here_is_told_as_that(
+    environment: pytest.MonkeyPatch, colleague: FlaskClient, link: str
+) -> None:
+    environment.setenv("PRODUCT_CODE", factories.OTHER_CODE)
+
+    with factories.running(create_app()) as app:
+        page = app.test_client().get(link)
+
+    assert page.status_code == 404
+    assert "We do not set up this product here" in page.text
+
+
+def test_a_link_while_the_database_is_away_says_to_try_again(
+    environment: pytest.MonkeyPatch, colleague: FlaskClient, link: str
+) -> None:
+    environment.setenv("DATABASE_URL", "sqlite:////nowhere/foyer.db")
+
+    with factories.running(create_app()) as app:
+        app.test_client_class = CheckedClient
+        page = app.test_client().get(link)
+
+    assert page.status_code == 503
+    assert page.headers["Refresh"]
+
+
+def test_no_link_is_logged(colleague: FlaskClient, link: str, capsys: pytest.CaptureFixture[str]) -> None:
+    press(colleague, link)
+    colleague.get(link[:-4] + "AAAA")
+
+    log = capsys.readouterr().err
+    assert '"event": "invitation.accepted"' in log
+    assert link.rpartition("/")[2][:20] not in log

@@ -1,0 +1,95 @@
+"""A purchaser who takes an invitation back."""
+
+from uuid import UUID
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app.models import Invitation
+from app.sandbox.server import Sandbox
+from app.services import invitations
+from tests import factories
+from tests.factories import TOKEN
+from tests.pages import csrf_token
+from tests.stored import stored
+from tests.views.colleagues import deeds, invite
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def purchaser(clock: time_machine.Traveller, client: FlaskClient, sandbox: Sandbox) -> FlaskClient:
+    """A browser that has just come with a purchase."""
+    client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
+    return client
+
+
+def revoke(client: FlaskClient, invitation_id: UUID) -> TestResponse:
+    form = {"csrf_token": csrf_token(client.get("/invite").text)}
+    return client.post(f"/invite/{invitation_id}/revoke", data=form, follow_redirects=True)
+
+
+def test_the_sixth_open_invitation_is_refused_until_one_is_revoked(app: Flask, purchaser: FlaskClient) -> None:
+    for number in range(5):
+        assert invite(purchaser, f"colleague{number}@gmail.com").status_code == 200
+
+    refused = invite(purchaser, "sixth@gmail.com")
+    revoke(purchaser, stored(app, Invitation)[0].id)
+    allowed = invite(purchaser, "sixth@gmail.com")
+
+    assert refused.status_code == 429
+    assert "5 invitations are open already" in refused.text
+    assert 'value="sixth@gmail.com"' in refused.text
+    assert allowed.status_code == 200
+    assert len(stored(app, Invitation)) == 6
+
+
+def test_a_revoked_invitation_is_recorded_and_not_listed(app: Flask, purchaser: FlaskClient) -> None:
+    invite(purchaser)
+    [invitation] = stored(app, Invitation)
+
+    page = revoke(purchaser, invitation.id).text
+
+    [revoked] = stored(app, Invitation)
+    assert revoked.revoked_at
+    assert "The invitation is taken back" in page
+    assert "Open invitations" not in page
+    assert deeds(app) == [("invitation.sent", "buyer"), ("invitation.revoked", "buyer")]
+
+
+def test_what_was_used_meanwhile_cannot_be_taken_back(app: Flask, purchaser: FlaskClient) -> None:
+    invite(purchaser)
+    [invitation] = stored(app, Invitation)
+    with app.app_context():
+        invitations.accept(invitation.id, b"a browser")
+
+    page = revoke(purchaser, invitation.id).text
+
+    assert "There was nothing to take back" in page
+    assert [invitation.revoked_at for invitation in stored(app, Invitation)] == [None]
+
+
+def test_another_purchases_invitation_is_not_revoked(app: Flask, purchaser: FlaskClient, sandbox: Sandbox) -> None:
+    invite(purchaser)
+    [invitation] = stored(app, Invitation)
+    other = app.test_client()
+    other.post("/", data={TOKEN: factories.token(sandbox)})
+
+    page = revoke(other, invitation.id).text
+
+    assert "There was nothing to take back" in page
+    assert "g•••@gmail.com" not in page
+    assert [invitation.revoked_at for invitation in stored(app, Invitation)] == [None]
+
+
+def test_a_press_that_is_not_from_our_page_revokes_nothing(app: Flask, purchaser: FlaskClient) -> None:
+    invite(purchaser)
+    [invitation] = stored(app, Invitation)
+
+    page = purchaser.post(f"/invite/{invitation.id}/revoke", follow_redirects=True).text
+
+    assert "Nothing was taken back" in page
+    assert [invitation.revoked_at for invitation in stored(app, Invitation)] == [None]
