@@ -1,6 +1,7 @@
 """Mail: sends one, by SMTP where `SMTP_URL` names a server, through SES otherwise."""
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from flask import Flask, current_app
 
@@ -39,6 +40,15 @@ def init_app(app: Flask, settings: Settings) -> None:
 def is_on() -> bool:
     """Return whether mail is sent at all."""
     return _postman() is not None
+
+
+def way() -> str | None:
+    """Return how mail goes out and from whom, for the operator; None where none is sent."""
+    postman = _postman()
+    if postman is None:
+        return None
+    by = f"SMTP at {urlsplit(postman.smtp_url).hostname}" if postman.smtp_url else "SES"
+    return f"By {by}, from {postman.sender.address}"
 
 
 def send(mail: Mail, tag: str) -> str | None:

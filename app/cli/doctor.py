@@ -6,7 +6,7 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from app import database, products
+from app import database, mail, products, receivers
 from app.aws import diagnosis, entitlements
 from app.aws.diagnosis import EventsQueue, Rule
 from app.errors import (
@@ -18,7 +18,7 @@ from app.errors import (
     PermissionDenied,
     Throttled,
 )
-from app.services import notices, readiness
+from app.services import notices, outbox_reports, readiness
 
 WITHOUT_EVENTS = (
     "EVENTS_QUEUE_URL is not set: no subscription becomes active by itself. Deploy deploy/template.yaml and set it to "
@@ -178,6 +178,26 @@ def _remedy(queue: EventsQueue, found: list[Rule]) -> str:
     return " ".join([*disabled, *shut_out, f"{otherwise} deploy/template.yaml, which has them all."])
 
 
+def _handoffs() -> str:
+    addresses = {code: receiver.url for code, receiver in receivers.every().items()}
+    if not addresses:
+        return "None: no product has a handoff_url. Registrations are in `registrations list`, and in the API."
+    failed = outbox_reports.failed() if readiness.obstacle() is None else []
+    if failed:
+        raise click.ClickException(
+            f"{len(failed)} were given up. Look at `flask --app wsgi handoffs list --outcome failed`, mend the "
+            "product, then run `flask --app wsgi handoffs retry --failed`."
+        )
+    named = ", ".join(f"{products.current()[code].name} at {url}" for code, url in addresses.items())
+    return f"{named}. Whether it takes them, only a registration shows."
+
+
+def _mail() -> str:
+    if (way := mail.way()) is None:
+        raise Wanting("MAIL_FROM is not set: nobody is mailed. AWS's guidelines ask for a mail to who registered.")
+    return f"{way}. Whether it arrives, `flask --app wsgi mails list` shows."
+
+
 CHECKS = {
     "settings": _settings,
     "products": _products,
@@ -187,4 +207,6 @@ CHECKS = {
     "GetEntitlements": _get_entitlements,
     "events queue": _events_queue,
     "event rules": _event_rules,
+    "hand-offs": _handoffs,
+    "mail": _mail,
 }

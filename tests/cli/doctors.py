@@ -6,7 +6,8 @@ from app import create_app
 from tests import factories
 
 EVENTS = ["events queue", "event rules"]
-SUBJECTS = ["settings", "products", "database", "credentials", "ResolveCustomer", "GetEntitlements", *EVENTS]
+BASE = ["settings", "products", "database", "credentials", "ResolveCustomer", "GetEntitlements"]
+SUBJECTS = [*BASE, *EVENTS, "hand-offs", "mail"]
 
 
 def examine() -> Result:

@@ -13,6 +13,11 @@ COMMANDS = [
     ["registrations", "export"],
     ["subscriptions", "list"],
     ["subscriptions", "show", "any"],
+    ["api-tokens", "list"],
+    ["handoffs", "list"],
+    ["handoffs", "retry", "--failed"],
+    ["invitations", "list"],
+    ["mails", "list"],
 ]
 
 

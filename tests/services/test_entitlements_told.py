@@ -1,0 +1,92 @@
+"""What a product is told of a contract: its entitlements once when they change, and not when they are read again."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app import create_app
+from app.models import Subscription
+from app.products import Product
+from app.sandbox.purchases import Purchase
+from app.sandbox.server import Sandbox
+from app.services import reviews, subscriptions
+from app.services.subscriptions import Arrival
+from tests import factories
+from tests.factories import CODE
+from tests.promised import handed_off
+from tests.stored import stored
+
+
+@pytest.fixture(scope="module")
+def running_sandbox() -> Iterator[Sandbox]:
+    """A marketplace that sells a contract."""
+    with Sandbox([Product(code=CODE, **{**factories.PRODUCT, "pricing": "contract"})]) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def app(environment: pytest.MonkeyPatch) -> Iterator[Flask]:
+    """The application of a seller of contracts, whose product takes hand-offs."""
+    for name, value in factories.handing_off("http://127.0.0.1:9/foyer").items():
+        environment.setenv(name, value)
+    environment.setenv("PRODUCT_PRICING", "contract")
+    with factories.running(create_app()) as app:
+        yield app
+
+
+@pytest.fixture
+def purchase(sandbox: Sandbox) -> Purchase:
+    """A contract that AWS has confirmed."""
+    bought = sandbox.world.buy(factories.order())
+    sandbox.world.act(bought, "confirm", delivery="late")
+    return sandbox.world.purchase(bought.id)
+
+
+def look(app: Flask, purchase: Purchase) -> None:
+    """Let the buyer land, and the entitlements be read."""
+    customer = factories.customer(
+        account_id=purchase.account_id, license_arn=purchase.license_arn, agreement_id=purchase.agreement_id
+    )
+    with app.app_context():
+        subscriptions.arrive(Arrival(customer))
+        assert reviews.review_next()
+
+
+def told(app: Flask) -> list[tuple[str, Any]]:
+    """Return the types of the hand-offs, and which entitlements each of them names."""
+    return [
+        (
+            message.type,
+            {held["dimension"]: held["value"] for held in message.payload["data"]["subscription"]["entitlements"]},
+        )
+        for message in handed_off(app)
+    ]
+
+
+def test_entitlements_are_told_when_they_are_first_read_and_when_they_change(
+    app: Flask, sandbox: Sandbox, purchase: Purchase
+) -> None:
+    look(app, purchase)
+    sandbox.world.act(
+        purchase, "change_entitlements", delivery="late", entitlements=[{"dimension": "seats", "value": 99}]
+    )
+    look(app, purchase)
+
+    assert told(app) == [
+        ("entitlements.changed", {"seats": 25, "tier": "standard"}),
+        ("entitlements.changed", {"seats": 99}),
+    ]
+
+
+def test_entitlements_that_are_read_again_unchanged_are_not_told_and_no_change(
+    app: Flask, sandbox: Sandbox, purchase: Purchase
+) -> None:
+    look(app, purchase)
+    before = [subscription.changed_at for subscription in stored(app, Subscription)]
+
+    look(app, purchase)
+
+    assert [kind for kind, _ in told(app)] == ["entitlements.changed"]
+    assert [subscription.changed_at for subscription in stored(app, Subscription)] == before

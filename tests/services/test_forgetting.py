@@ -1,0 +1,160 @@
+"""Forgetting: an erasure leaves nothing of the person in what was promised, and the line moves on."""
+
+import json
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from sqlalchemy import insert, update
+
+from app.models import Invitation, OutboxMessage, Subscription
+from app.services import documents, outbox, privacy
+from tests import factories
+from tests.events import at
+from tests.promised import (
+    DEPROVISIONED,
+    NOW,
+    UPDATED,
+    claim,
+    claimed,
+    handed_off,
+    is_told,
+    mails,
+    on_sqlite,
+    register,
+    registration_of,
+    settle,
+)
+from tests.services.people import LONG_AGO, PERSON, entries, everything, unlinked, write
+from tests.stored import stored
+
+
+@pytest.fixture
+def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name, value in factories.handing_off("http://127.0.0.1:9/foyer").items():
+        environment.setenv(name, value)
+    environment.setenv("MAIL_FROM", "start@acme.example")
+    return environment
+
+
+def signed_up(app: Flask) -> UUID:
+    """Return the subscription of a person who is in all that can be kept of one.
+
+    Of their hand-offs one is delivered, one failed and three wait; of their mails one is delivered and three wait.
+    """
+    subscription_id = register(app, **PERSON, account="existing", existing_account="Marked Account")
+    register(app, **{**PERSON, "phone": None}, account="existing", existing_account="Marked Account")
+    is_told(app, UPDATED, at(1))
+    register(app, **PERSON, account="existing", existing_account="Marked Account")
+    is_told(app, DEPROVISIONED, at(2))
+    settle(app, claimed(app))
+    settle(app, claimed(app), "failed", fault="410")
+    settle(app, claimed(app, outbox.MAIL))
+    invited = {"subscription_id": subscription_id, "created_at": NOW, "expires_at": NOW + timedelta(days=7)}
+    write(app, lambda connection: connection.execute(insert(Invitation), [invited | {"email": "marked@example.org"}]))
+    return subscription_id
+
+
+def erase(app: Flask, subscription_id: UUID) -> None:
+    registration_id = registration_of(app, subscription_id)
+    with app.app_context():
+        privacy.erase(registration_id, "operator:alice")
+
+
+@pytest.mark.parametrize("way", ["asked", "retained"])
+def test_nothing_of_the_person_is_left_and_the_record_is(app: Flask, way: str) -> None:
+    subscription_id = signed_up(app)
+    before = everything(app)
+    promised = {message.id: (message.type, message.sequence, message.tries) for message in stored(app, OutboxMessage)}
+
+    if way == "asked":
+        erase(app, subscription_id)
+    else:
+        write(app, lambda connection: connection.execute(update(Subscription).values(status_since=LONG_AGO)))
+        with app.app_context():
+            assert privacy.retain(30, NOW + timedelta(days=400)) == 1
+
+    after = everything(app)
+    marked = {name for name, rows in before.items() if "marked" in str(rows).lower()}
+    assert marked == {"registrations", "outbox", "invitations"}
+    assert "marked" not in str(after).lower()
+    assert {
+        message.id: (message.type, message.sequence, message.tries) for message in stored(app, OutboxMessage)
+    } == promised
+    done = [entry.action for entry in entries(app)]
+    assert done == ["registration.completed", *["registration.updated"] * 2, "registration.erased"]
+    assert {entry.subscription_id for entry in entries(app)} == {subscription_id}
+
+
+def test_what_only_told_of_them_is_cancelled_and_what_told_of_more_goes_out_without_them(app: Flask) -> None:
+    subscription_id = signed_up(app)
+    assert [message.sequence for message in handed_off(app) if message.next_try_at] == [3]
+
+    erase(app, subscription_id)
+
+    assert [(message.type, message.outcome) for message in handed_off(app)] == [
+        ("registration.completed", "delivered"),
+        ("registration.updated", "failed"),
+        ("subscription.activated", "waiting"),
+        ("registration.updated", "cancelled"),
+        ("subscription.ended", "waiting"),
+    ]
+    for expected in ("subscription.activated", "subscription.ended"):
+        message = claimed(app)
+        told = documents.Handoff.model_validate(json.loads(json.dumps(message.payload)))
+        assert (message.type, told.data.registration) == (expected, None)
+        assert told.data.account.existing_account is None
+        settle(app, message)
+    assert claim(app) is None
+    assert [mail.outcome for mail in mails(app)] == ["delivered", *["cancelled"] * (len(mails(app)) - 1)]
+    assert claim(app, outbox.MAIL) is None
+
+
+def test_where_the_first_in_line_told_only_of_them_the_next_has_its_turn(app: Flask) -> None:
+    subscription_id = register(app)
+    is_told(app, UPDATED, at(1))
+
+    erase(app, subscription_id)
+
+    assert [(message.outcome, bool(message.next_try_at)) for message in handed_off(app)] == [
+        ("cancelled", False),
+        ("waiting", True),
+    ]
+
+
+def test_one_under_way_meanwhile_stays_cancelled_whatever_the_product_says(app: Flask) -> None:
+    subscription_id = register(app)
+    under_way = claimed(app)
+
+    erase(app, subscription_id)
+    settled = settle(app, under_way)
+    with app.app_context():
+        outbox.postpone(under_way, NOW, "503")
+
+    assert settled is None
+    assert [message.outcome for message in handed_off(app)] == ["cancelled"]
+    assert claim(app, days=1) is None
+
+
+def test_another_persons_promises_are_left_alone(app: Flask) -> None:
+    erased = signed_up(app)
+    other = register(app, {"license_arn": "arn:aws:license-manager::1:license:l-other", "agreement_id": "agmt-other"})
+
+    erase(app, erased)
+
+    theirs = [message for message in stored(app, OutboxMessage) if message.subscription_id == other]
+    assert {message.outcome for message in theirs} == {"waiting"}
+    assert theirs[0].payload["data"]["registration"]["full_name"] == "Ada Lovelace"
+
+
+@on_sqlite
+def test_a_way_back_is_not_mailed_to_who_was_erased(app: Flask) -> None:
+    registration_id = unlinked(app, settled_at=NOW)
+    write(app, lambda connection: outbox.put_mail(connection, "buyer_resume", registration_id=registration_id))
+
+    with app.app_context():
+        privacy.erase(registration_id, "operator:alice")
+
+    assert [mail.outcome for mail in mails(app)] == ["cancelled"]
+    assert "marked" not in str(everything(app)).lower()
