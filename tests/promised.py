@@ -13,7 +13,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import database, receivers
-from app.database import transaction
 from app.models import OutboxMessage
 from app.services import events, handoffs, mailing, outbox, registrations, subscriptions
 from app.services.landings import Arrived
@@ -75,7 +74,7 @@ def claimed(app: Flask, lane: str = LANE, **later_by: int) -> Claimed:
 def settle(app: Flask, message: Claimed, outcome: str = "delivered", **values: Any) -> UUID | None:
     """Settle what was claimed, and return what the outbox does."""
     with app.app_context():
-        return transaction(outbox.settle)(message, outcome, **values)
+        return database.current().write(lambda connection: outbox.settle(connection, message, outcome, **values))
 
 
 def send_all(app: Flask) -> list[bool]:

@@ -10,6 +10,7 @@ from app.settings import Settings, SettingsError, load
 from tests import factories
 from tests.post import Post, server
 
+FROM = {"mail_from": "start@acme.example", "site_url": "https://start.acme.example"}
 TAG = "01930000-0000-7000-8000-000000000001"
 MAIL = Mail("ada@gmail.com", "Hello", "As text", "<p>As HTML</p>", "help@acme.example")
 
@@ -18,7 +19,7 @@ def test_smtp_goes_before_ses_where_both_could(monkeypatch: pytest.MonkeyPatch) 
     factories.clear_environment(monkeypatch)
     post, app = Post(), Flask(__name__)
     with server(post) as port, app.app_context():
-        mail.init_app(app, factories.settings(mail_from="start@acme.example", smtp_url=f"smtp://127.0.0.1:{port}"))
+        mail.init_app(app, factories.settings(**FROM, smtp_url=f"smtp://127.0.0.1:{port}"))
         message_id = mail.send(MAIL, TAG)
 
     assert post.message()["Message-ID"] == message_id

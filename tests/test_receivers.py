@@ -1,37 +1,36 @@
 """Receivers: where products take hand-offs and what signs them; whatever is missing or odd stops the start."""
 
 import base64
-import secrets
+from pathlib import Path
 
 import pytest
 from flask import Flask
 
 from app import create_app, receivers
-from app.settings import SettingsError, load
+from app.settings import SettingsError
 from tests import factories, promised
-from tests.factories import CODE
+from tests.factories import CODE, OTHER_CODE
 from tests.promised import on_sqlite
 from tests.receiver import SECRET
 
 pytestmark = on_sqlite
-OTHER = f"whsec_{base64.b64encode(secrets.token_bytes(64)).decode()}"
-SHORTEST = f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}"
-PRODUCTS = """
-[[product]]
-code = "prodcode1234567890"
+OTHER = f"whsec_{base64.b64encode(bytes(range(64))).decode()}"
+SHORTEST = f"whsec_{base64.b64encode(bytes(range(24))).decode()}"
+PRODUCTS = f"""
+[products.{CODE}]
 name = "Acme Insights"
 pricing = "subscription"
 sign_in_url = "https://app.acme.example/login"
 support_email = "help@acme.example"
 handoff_url = "https://app.acme.example/foyer"
-handoff_secret_setting = "INSIGHTS_SECRET"
 
-[[product]]
-code = "othercode0987654321"
+[products.{OTHER_CODE}]
 name = "Acme Other"
 pricing = "subscription"
 sign_in_url = "https://other.acme.example/login"
 support_email = "help@acme.example"
+handoff_url = "https://other.acme.example/foyer"
+handoff_secret_setting = "OTHER_SECRET"
 """
 
 
@@ -163,10 +162,27 @@ def test_without_hand_offs_and_mails_neither_secret_nor_address_is_needed(enviro
         assert receivers.every() == {}
 
 
-def test_a_product_may_have_a_secret_of_its_own_under_a_name_of_its_own(
-    environment: pytest.MonkeyPatch, tmp_path: "object"
-) -> None:
-    raise NotImplementedError
+@pytest.fixture
+def two_products(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Two products, of which one has a secret of its own."""
+    for name in ("CODE", "NAME", "SIGN_IN_URL", "HANDOFF_URL"):
+        environment.delenv(f"PRODUCT_{name}")
+    environment.delenv("SUPPORT_EMAIL")
+    (tmp_path / "products.toml").write_text(PRODUCTS)
+    environment.setenv("PRODUCTS_FILE", str(tmp_path / "products.toml"))
+
+
+def test_a_product_may_have_a_secret_of_its_own(environment: pytest.MonkeyPatch, two_products: None) -> None:
+    environment.setenv("OTHER_SECRET", OTHER)
+
+    with factories.running(create_app()) as app:
+        assert (secrets_of(app), secrets_of(app, OTHER_CODE)) == ((SECRET,), (OTHER,))
+
+
+def test_a_secret_of_its_own_that_is_missing_is_named(environment: pytest.MonkeyPatch, two_products: None) -> None:
+    environment.delenv("OTHER_SECRET", raising=False)
+
+    assert "OTHER_SECRET: it is not set." in refused()
 
 
 def test_a_secret_is_in_no_representation_and_no_log(

@@ -31,7 +31,7 @@ def tell(connection: Connection, subscription_id: UUID, type_: str) -> None:
     """Promise the hand-off and the mails of an event, within the transaction of a caller who holds the subscription."""
     now = datetime.now(UTC)
     note(connection, subscription_id, now)
-    told = documents.read(connection, subscription_id)
+    told = documents.read(connection, subscription_id) if receivers.every() or mail.is_on() else None
     if told is None:
         return
     _promise_handoff(connection, told, type_, now)

@@ -124,11 +124,14 @@ def give_up(claimed: Claimed, fault: str) -> None:
 
 @transaction
 def _bury(connection: Connection, claimed: Claimed, fault: str) -> None:
-    _settle(connection, claimed, fault=fault)
+    if not _settle(connection, claimed, fault=fault):
+        return
     waiting = select(Registration.id).where(Registration.parked_token_id == claimed.id)
     registration_id = connection.execute(waiting).scalar_one_or_none()
     # Of a product that is not ours we have nothing to say but what the page says.
-    if registration_id and mail.is_on() and fault != UnknownProduct.__name__:
+    # AWS itself says so for four hours, and after that no more than that the token has expired.
+    is_ours = UnknownProduct.__name__ not in {fault, claimed.fault}
+    if registration_id and mail.is_on() and is_ours:
         outbox.put_mail(connection, "buyer_resume", registration_id=registration_id)
 
 

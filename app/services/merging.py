@@ -71,6 +71,9 @@ def merge(connection: Connection, kept_id: UUID, gone_id: UUID) -> None:
     pointed = connection.execute(joining.values(account=str(kept_id)).returning(Registration.subscription_id))
     for subscription_id in pointed.scalars().all():
         changes.note(connection, subscription_id, datetime.now(UTC))
+    # Who asked for the account of what has turned out to be the same purchase asks for none but its own.
+    its_own = update(Registration).where(Registration.subscription_id == kept_id, Registration.account == str(kept_id))
+    connection.execute(its_own.values(account="new"))
     connection.execute(delete(Subscription).where(Subscription.id == gone_id))
     connection.execute(update(Subscription).where(Subscription.id == kept_id).values(_together(kept, gone)))
     subscriptions.remember_key(connection, gone.purchase_key, kept.purchase_key)
@@ -92,8 +95,13 @@ def _move_outbox(connection: Connection, kept_id: UUID, gone_id: UUID) -> None:
 
 
 def _move_account(connection: Connection, kept_id: UUID, gone_id: UUID) -> None:
-    has_one = connection.execute(select(Account.subscription_id).where(Account.subscription_id == kept_id)).first()
+    # A product that answered nothing has an account as well, of which only the row is there.
+    is_empty = (Account.url.is_(None), Account.reference.is_(None))
+    connection.execute(delete(Account).where(Account.subscription_id == gone_id, *is_empty, Account.refused.is_(None)))
     of_gone = Account.subscription_id == gone_id
+    if connection.execute(select(Account.subscription_id).where(of_gone)).first():
+        connection.execute(delete(Account).where(Account.subscription_id == kept_id, *is_empty))
+    has_one = connection.execute(select(Account.subscription_id).where(Account.subscription_id == kept_id)).first()
     connection.execute(
         delete(Account).where(of_gone) if has_one else update(Account).where(of_gone).values(subscription_id=kept_id)
     )

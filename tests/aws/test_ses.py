@@ -25,7 +25,8 @@ def mailing(environment: pytest.MonkeyPatch, aws_url: str, **settings: str) -> I
     """A process that sends mail through the SES at that URL."""
     for name, value in factories.environment("", aws_url).items():
         environment.setenv(name, value)
-    chosen = factories.settings(**{"mail_from": "Acme <start@acme.example>", **settings})
+    sender = {"mail_from": "Acme <start@acme.example>", "site_url": "https://start.acme.example"}
+    chosen = factories.settings(**{**sender, **settings})
     app = Flask(__name__)
     app.config["THREADS"] = 1
     clients.init_app(app, chosen)

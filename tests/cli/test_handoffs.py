@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
-from app.services import privacy
+from app.services import outbox, privacy
 from tests import factories
 from tests.cli.told import NOBODY
 from tests.events import at
@@ -22,13 +22,15 @@ PERSONAL = [value.partition("\n")[0] for value in factories.ANSWERS.values()]
 def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name, value in factories.handing_off("http://127.0.0.1:9/foyer").items():
         environment.setenv(name, value)
+    environment.setenv("MAIL_FROM", "start@acme.example")
     return environment
 
 
 @pytest.fixture
 def subscription_id(app: Flask) -> UUID:
-    """A subscription with a hand-off that failed and one that waits."""
+    """A subscription with a hand-off that failed and one that waits, and a mail that failed."""
     its_id = register(app)
+    settle(app, claimed(app, outbox.MAIL), "failed", fault="SMTP 550")
     settle(app, claimed(app), "failed", fault="503")
     is_told(app, UPDATED, at(1))
     return its_id
@@ -60,6 +62,7 @@ def test_hand_offs_are_listed_newest_first_and_say_nothing_of_a_person(
     assert not [value for value in PERSONAL if value in printed + in_json]
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("filters", "found"),
     [

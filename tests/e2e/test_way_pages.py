@@ -1,5 +1,6 @@
 """Every page on the way into the product, judged by axe (WCAG 2.2 AA) and by its width on a phone."""
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,6 +10,7 @@ from playwright.sync_api import Page
 from app.sandbox.server import Sandbox
 from tests import factories, receiver
 from tests.e2e.test_pages import PHONE, answer, judge_in_both_schemes
+from tests.pages import csrf_token
 from tests.receiver import Receiver
 from tests.views.way import Newcomer, later
 
@@ -53,7 +55,40 @@ def is_done_by_hand(newcomer: Newcomer) -> str:
     return "/welcome"
 
 
-STEPS: list[Step] = [asked_which_account, waits, is_let_in, comes_back, is_refused, is_done_by_hand]
+def is_about_to_invite(newcomer: Newcomer) -> str:
+    newcomer.buys()
+    return "/invite"
+
+
+def has_invited(newcomer: Newcomer) -> str:
+    path = is_about_to_invite(newcomer)
+    form = newcomer.client.get(path).text
+    newcomer.client.post(path, data={"email": "grace@juniper.example", "csrf_token": csrf_token(form)})
+    return path
+
+
+def is_invited(newcomer: Newcomer) -> str:
+    page = newcomer.client.get(has_invited(newcomer)).text
+    [path] = re.findall(r"https://start\.acme\.example(/invitation/[\w-]+)", page)[:1]
+    return path
+
+
+def has_come_too_late(newcomer: Newcomer) -> str:
+    return "/invitation/gAAAAAB"
+
+
+STEPS: list[Step] = [
+    asked_which_account,
+    waits,
+    is_let_in,
+    comes_back,
+    is_refused,
+    is_done_by_hand,
+    is_about_to_invite,
+    has_invited,
+    is_invited,
+    has_come_too_late,
+]
 
 
 @pytest.fixture

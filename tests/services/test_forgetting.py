@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -43,10 +44,11 @@ def signed_up(app: Flask) -> UUID:
 
     Of their hand-offs one is delivered, one failed and three wait; of their mails one is delivered and three wait.
     """
-    subscription_id = register(app, **PERSON, account="existing", existing_account="Marked Account")
-    register(app, **{**PERSON, "phone": None}, account="existing", existing_account="Marked Account")
+    person: dict[str, Any] = PERSON
+    subscription_id = register(app, **person, account="existing", existing_account="Marked Account")
+    register(app, **{**person, "phone": None}, account="existing", existing_account="Marked Account")
     is_told(app, UPDATED, at(1))
-    register(app, **PERSON, account="existing", existing_account="Marked Account")
+    register(app, **person, account="existing", existing_account="Marked Account")
     is_told(app, DEPROVISIONED, at(2))
     settle(app, claimed(app))
     settle(app, claimed(app), "failed", fault="410")

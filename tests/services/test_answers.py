@@ -1,0 +1,61 @@
+"""Answers: what of an earlier answer stands after a later one."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app import database
+from app.models import Account
+from app.services import answers
+from app.services.answers import ProductAnswer
+from tests.promised import on_sqlite, register
+from tests.stored import stored
+
+pytestmark = on_sqlite
+REFUSED = ProductAnswer(refused="confirmation_needed")
+TEAM = ProductAnswer(url="https://app.acme.example/t/7", reference="team-7")
+
+
+def kept(app: Flask, *said: tuple[ProductAnswer, bool]) -> tuple[list[bool], Account]:
+    """Return whether each answer, and whether it was about the account, was news; and what is kept."""
+    subscription_id = register(app)
+    news: list[bool] = []
+    for answer, is_about_account in said:
+        values: dict[str, Any] = {
+            "subscription_id": subscription_id,
+            "answer": answer,
+            "is_about_account": is_about_account,
+        }
+        with app.app_context():
+            news.append(database.current().write(partial(answers.keep, **values)))
+    (account,) = stored(app, Account)
+    return news, account
+
+
+@pytest.mark.parametrize("named", [TEAM, ProductAnswer(url=TEAM.url), ProductAnswer(reference="team-7")])
+def test_who_names_an_account_at_any_event_refuses_no_more(app: Flask, named: ProductAnswer) -> None:
+    news, account = kept(app, (REFUSED, True), (named, False))
+
+    assert news == [True, True]
+    assert (account.url, account.reference, account.refused) == (named.url, named.reference, None)
+
+
+def test_who_says_nothing_at_another_event_still_refuses(app: Flask) -> None:
+    news, account = kept(app, (REFUSED, True), (ProductAnswer(), False))
+
+    assert news == [True, False]
+    assert account.refused == "confirmation_needed"
+
+
+def test_who_refuses_and_names_an_account_refuses(app: Flask) -> None:
+    _, account = kept(app, (TEAM, True), (ProductAnswer(refused="not_allowed", reference="team-8"), True))
+
+    assert (account.url, account.reference, account.refused) == (TEAM.url, "team-8", "not_allowed")
+
+
+def test_the_same_answer_again_is_no_news(app: Flask) -> None:
+    news, _ = kept(app, (TEAM, True), (TEAM, True), (TEAM, False))
+
+    assert news == [True, False, False]

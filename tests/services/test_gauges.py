@@ -1,0 +1,52 @@
+"""Gauges: what waits to be sent and what failed, hand-offs and mails each on their own."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from flask import Flask
+
+from app.services import gauges, outbox
+from tests import factories
+from tests.events import at
+from tests.promised import UPDATED, claimed, is_told, register, settle
+
+NAMES = ("handoffs_waiting", "handoffs_oldest_seconds", "handoffs_failed", "mails_waiting", "mails_failed")
+
+
+@pytest.fixture
+def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name, value in factories.handing_off("http://127.0.0.1:9/foyer").items():
+        environment.setenv(name, value)
+    environment.setenv("MAIL_FROM", "start@acme.example")
+    return environment
+
+
+def measured(app: Flask) -> list[float]:
+    with app.app_context():
+        current = gauges.current()
+    return [current[f"foyer_{name}"] for name in NAMES]
+
+
+def test_an_outbox_without_anything_measures_nothing(app: Flask) -> None:
+    assert measured(app) == [0, 0, 0, 0, 0]
+
+
+def test_what_waits_and_what_failed_is_counted_and_the_oldest_is_timed(app: Flask) -> None:
+    start = datetime.now(UTC)
+    with time_machine.travel(start, tick=False):
+        register(app)
+        is_told(app, UPDATED, at(1))
+    with time_machine.travel(start + timedelta(seconds=90), tick=False):
+        under_way = measured(app)
+        settle(app, claimed(app), "failed")
+        settle(app, claimed(app, outbox.MAIL), "failed")
+        settle(app, claimed(app, outbox.MAIL), "failed")
+        settle(app, claimed(app, outbox.MAIL))
+        after = measured(app)
+        settle(app, claimed(app))
+        at_last = measured(app)
+
+    assert under_way == [2, 90, 0, 4, 0]
+    assert after == [1, 90, 1, 1, 2]
+    assert at_last == [0, 0, 1, 1, 2]

@@ -1,0 +1,301 @@
+"""Mailing: who is written to when, over a real mail server or the sandbox's SES, and what keeps a letter from going."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+from uuid_utils.compat import uuid7
+
+from app import create_app
+from app.models import Subscription
+from app.sandbox.server import Sandbox
+from app.services import events, handoffs, invitations, linking, mailing, outbox, parking, privacy, registrations
+from app.services.subscriptions import Said
+from tests import factories, post
+from tests.events import at, notice, sns
+from tests.post import Post
+from tests.promised import (
+    DEPROVISIONED,
+    SITE_URL,
+    UPDATED,
+    claimed,
+    handed_off,
+    is_told,
+    later,
+    mail_all,
+    mails,
+    on_sqlite,
+    register,
+    registration_of,
+)
+from tests.services.people import write
+
+BUYER, SELLER = "ada@gmail.com", "sales@acme.example"
+
+
+@pytest.fixture
+def clerk() -> Post:
+    """The mail server's."""
+    return Post()
+
+
+@pytest.fixture
+def environment(environment: pytest.MonkeyPatch, clerk: Post) -> Iterator[pytest.MonkeyPatch]:
+    """A seller's environment with a mail server, and a product that takes hand-offs."""
+    for name, value in factories.handing_off("http://127.0.0.1:9/foyer").items():
+        environment.setenv(name, value)
+    with post.server(clerk, server_hostname="mail.acme.example") as port:
+        environment.setenv("MAIL_FROM", "Acme <start@acme.example>")
+        environment.setenv("PRODUCT_NOTIFY_EMAIL", SELLER)
+        environment.setenv("SMTP_URL", f"smtp://127.0.0.1:{port}")
+        yield environment
+
+
+def letters(clerk: Post) -> list[EmailMessage]:
+    """Return the letters that came since the last time."""
+    contents = [kept.content for kept in clerk.envelopes]
+    came = [message_from_bytes(content, policy=policy.default) for content in contents if isinstance(content, bytes)]
+    clerk.envelopes.clear()
+    return came
+
+
+def text(letter: EmailMessage) -> str:
+    """Return a letter's text on one line."""
+    body = letter.get_body(("plain",))
+    assert body
+    return " ".join(body.get_content().split())
+
+
+def sent(app: Flask, clerk: Post) -> dict[str, EmailMessage]:
+    """Send what is due, and return each letter by its name."""
+    waiting = {str(mail.id): mail.type for mail in mails(app) if mail.outcome == "waiting"}
+    assert set(mail_all(app)) <= {True}
+    return {waiting[letter["Message-ID"][1:].partition("@")[0]]: letter for letter in letters(clerk)}
+
+
+def addressees(sent_: dict[str, EmailMessage]) -> dict[str, str]:
+    return {name: str(letter["To"]) for name, letter in sent_.items()}
+
+
+def test_buyer_and_seller_are_written_to_at_each_step_of_a_purchase(app: Flask, clerk: Post) -> None:
+    register(app)
+    registered = sent(app, clerk)
+    is_told(app, UPDATED, at(1))
+    activated = sent(app, clerk)
+    is_told(app, DEPROVISIONED, at(2))
+    ended = sent(app, clerk)
+
+    assert addressees(registered) == {"buyer_registered": BUYER, "seller_registered": SELLER}
+    assert addressees(activated) == {"buyer_access_began": BUYER, "seller_activated": SELLER}
+    assert addressees(ended) == {"buyer_access_ended": BUYER, "seller_ended": SELLER}
+    assert registered["seller_registered"]["Reply-To"] == BUYER
+    assert {str(letter["Reply-To"]) for letter in activated.values()} == {"help@acme.example", "None"}
+    assert f"{SITE_URL}/progress/" in text(registered["buyer_registered"])
+    assert {mail.outcome for mail in mails(app)} == {"delivered"}
+    assert all(mail.provider_id and not mail.fault for mail in mails(app))
+
+
+@on_sqlite
+def test_the_seller_alone_hears_that_a_purchase_is_being_cancelled(app: Flask, clerk: Post) -> None:
+    old = {"license_arn": None, "customer_identifier": "ifAMPLE1234", "agreement_id": None}
+    register(app, old)
+    with app.app_context():
+        for minute, action in enumerate(("subscribe-success", "unsubscribe-pending")):
+            sent(app, clerk)
+            events.receive(notice(sns(action, at(minute))))
+
+    assert addressees(sent(app, clerk)) == {"seller_ending": SELLER}
+
+
+@on_sqlite
+def test_of_a_purchase_that_nobody_registered_for_the_seller_alone_hears(app: Flask, clerk: Post) -> None:
+    is_told(app, UPDATED, at(1))
+    is_told(app, DEPROVISIONED, at(2))
+
+    came = sent(app, clerk)
+
+    assert addressees(came) == {"seller_activated": SELLER, "seller_ended": SELLER}
+    assert {mail.type for mail in mails(app)} == set(came)
+    assert "Nobody has registered for it yet." in text(came["seller_activated"])
+
+
+@on_sqlite
+def test_letters_tell_the_time_that_aws_told_however_late_they_are(app: Flask, clerk: Post) -> None:
+    register(app)
+    sent(app, clerk)
+    is_told(app, UPDATED, at(1))
+
+    with later(hours=20):
+        came = sent(app, clerk)
+
+    assert "has access since 2 November 2026, 12:01 UTC" in text(came["seller_activated"])
+
+
+def test_the_seller_hears_of_a_hand_off_that_failed(app: Flask, clerk: Post) -> None:
+    register(app)
+    sent(app, clerk)
+    with app.app_context():
+        handoffs._given_up(claimed(app), "410")
+
+    came = sent(app, clerk)
+
+    (failed,) = handed_off(app)
+    assert addressees(came) == {"seller_handoff_failed": SELLER}
+    told = text(came["seller_handoff_failed"])
+    assert f"flask --app wsgi handoffs retry {failed.id}" in told
+    assert "registration.completed" in told
+    assert "410" in told
+
+
+@on_sqlite
+def test_a_colleague_is_invited_with_a_link_unless_it_was_revoked(app: Flask, clerk: Post) -> None:
+    subscription_id = register(app)
+    sent(app, clerk)
+    with app.app_context():
+        for email in ("bob@example.com", "eve@example.com"):
+            invited = invitations.invite(subscription_id, email, "buyer")
+        assert not isinstance(invited, invitations.Refused)
+        invitations.revoke(invited.id, "buyer")
+
+    came = sent(app, clerk)
+
+    assert addressees(came) == {"colleague_invited": "bob@example.com"}
+    assert f"{SITE_URL}/invitation/" in text(came["colleague_invited"])
+    assert [mail.outcome for mail in mails(app)][-2:] == ["delivered", "cancelled"]
+
+
+@on_sqlite
+def test_whose_token_died_is_written_a_way_back_unless_they_have_come(
+    app: Flask, sandbox: Sandbox, clerk: Post
+) -> None:
+    sandbox.world.faults = sandbox.world.faults.model_copy(update={"expired": True})
+    with app.app_context():
+        for name in ("here", "back"):
+            parked = parking.park(factories.token(sandbox), Said())
+            email = f"{name}@example.com"
+            registration_id = registrations.complete(parked, factories.answers(email=email)).registration_id
+        with later(minutes=1):
+            assert (linking.link_next(), linking.link_next()) == (True, True)
+        registrations.complete(factories.arrived(), factories.answers(email="back@example.com"), [registration_id])
+
+    with later(minutes=2):
+        came = sent(app, clerk)
+
+    assert sorted(addressees(came).items()) == [
+        ("buyer_registered", "back@example.com"),
+        ("buyer_resume", "here@example.com"),
+        ("seller_registered", SELLER),
+    ]
+    assert f"{SITE_URL}/resume/" in text(came["buyer_resume"])
+
+
+def test_a_mail_server_that_is_down_is_waited_for_and_never_fails_a_registration(app: Flask, clerk: Post) -> None:
+    clerk.answers["MAIL"] = "451 4.3.0 not now"
+    subscription_id = register(app)
+
+    assert mail_all(app) == [False, False]
+
+    assert registration_of(app, subscription_id)
+    now = datetime.now(UTC)
+    for mail in mails(app):
+        assert (mail.outcome, mail.fault, mail.tries) == ("waiting", "SMTP 451 4.3.0", 1)
+        assert mail.next_try_at
+        assert timedelta() < mail.next_try_at - now <= timedelta(seconds=10)
+    clerk.answers.clear()
+    with later(seconds=11):
+        assert set(sent(app, clerk)) == {"buyer_registered", "seller_registered"}
+
+
+@on_sqlite
+def test_after_three_days_a_letter_counts_as_failed(app: Flask, clerk: Post) -> None:
+    clerk.answers["MAIL"] = "451 4.3.0 not now"
+    register(app)
+    mail_all(app)
+
+    with later(days=3, seconds=1):
+        assert mail_all(app) == [True, True]
+
+    assert {(mail.outcome, mail.fault) for mail in mails(app)} == {("failed", "SMTP 451 4.3.0")}
+
+
+@on_sqlite
+def test_an_address_that_the_server_refuses_is_not_tried_again(
+    app: Flask, clerk: Post, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clerk.answers["RCPT"] = f"550 5.1.1 <{BUYER}> is unknown here"
+    register(app)
+
+    mail_all(app)
+
+    assert {(mail.outcome, mail.fault) for mail in mails(app)} == {("failed", "SMTP 550 5.1.1")}
+    # The clerk logs, too.
+    said = [line for line in capsys.readouterr().err.splitlines() if '"event": "mail.failed"' in line]
+    assert len(said) == 2
+    assert BUYER not in str(said)
+
+
+def test_to_who_was_erased_nothing_is_sent(app: Flask, clerk: Post) -> None:
+    subscription_id = register(app)
+    under_way = claimed(app, outbox.MAIL)
+    with app.app_context():
+        privacy.erase(registration_of(app, subscription_id), "operator:alice")
+
+    with app.app_context():
+        assert mailing.send(under_way, site_url=SITE_URL)
+
+    assert mail_all(app) == []
+    assert letters(clerk) == []
+    assert {mail.outcome for mail in mails(app)} == {"cancelled"}
+
+
+@on_sqlite
+def test_a_letter_to_who_is_not_there_any_more_is_cancelled(app: Flask) -> None:
+    write(app, lambda connection: outbox.put_mail(connection, "buyer_registered", registration_id=uuid7()))
+
+    mail_all(app)
+
+    assert [mail.outcome for mail in mails(app)] == ["cancelled"]
+
+
+@on_sqlite
+def test_a_letter_about_a_product_that_is_not_sold_any_more_fails(app: Flask, clerk: Post) -> None:
+    register(app)
+    sold_before = update(Subscription).values(product_code="gone")
+    write(app, lambda connection: connection.execute(sold_before))
+
+    mail_all(app)
+
+    assert {(mail.outcome, mail.fault) for mail in mails(app)} == {("failed", "UnknownProduct")}
+
+
+@on_sqlite
+def test_without_a_sender_no_letter_is_promised(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("MAIL_FROM")
+    with factories.running(create_app()) as app:
+        register(app)
+        is_told(app, UPDATED, at(1))
+
+        assert mails(app) == []
+
+
+@on_sqlite
+def test_without_a_mail_server_letters_go_through_ses_and_keep_its_id(
+    environment: pytest.MonkeyPatch, sandbox: Sandbox
+) -> None:
+    environment.delenv("SMTP_URL")
+    with factories.running(create_app()) as app:
+        register(app)
+        mail_all(app)
+        by_id = {mail.provider_id: (mail.type, str(mail.id)) for mail in mails(app)}
+
+    came = {letter.id: (letter.to, letter.tags["foyer-outbox"]) for letter in sandbox.world.inbox.letters}
+    assert set(came) == set(by_id)
+    assert {by_id[one][0]: to for one, (to, _) in came.items()} == {
+        "buyer_registered": [BUYER],
+        "seller_registered": [SELLER],
+    }
+    assert {tag for _, tag in came.values()} == {our_id for _, our_id in by_id.values()}
