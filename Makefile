@@ -7,6 +7,9 @@ help: ## Show this list
 run: .venv/ready ## Run everything on this machine: a pretend AWS Marketplace, the app, and where to click
 	@$(IN_VENV)python -m app.sandbox.everything
 
+flask: .venv/ready ## Run a flask command with the settings of make run: make flask ARGS="subscriptions list"
+	@$(IN_VENV)python -m app.sandbox.command $(ARGS)
+
 test: .venv/ready ## Run all tests, on SQLite and PostgreSQL and in a real browser
 	@$(IN_VENV)python -m tests.e2e.chromium
 	@$(IN_VENV)pytest -q -n auto
@@ -39,4 +42,4 @@ LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-emi
 	@$(IN_VENV)uv pip sync --require-hashes $< || $(IN_VENV)pip install -r $<
 	@touch $@
 
-.PHONY: help run test check fuzz bench endure pictures lock
+.PHONY: help run flask test check fuzz bench endure pictures lock

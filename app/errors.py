@@ -31,6 +31,10 @@ class NoPurchase(FoyerError):
     """This browser's session holds no purchase."""
 
 
+class RegisteredMeanwhile(FoyerError):
+    """Somebody else has registered for the purchase since this form was shown, or has changed the answers."""
+
+
 class UnknownProduct(FoyerError):
     """AWS named a product that this seller has not configured here."""
 

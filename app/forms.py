@@ -114,7 +114,7 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         "Your account",
         choices=[A_NEW_ACCOUNT, AN_EXISTING_ACCOUNT],
         default=NEW,
-        validate_choice=True,
+        invalid_choice_message="Choose one of these accounts.",  # type: ignore[call-arg]  # not in its types yet
     )
     existing_account = StringField(
         "Which account?",
@@ -141,18 +141,17 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         )
 
     def offer(self, siblings: Iterable[Sibling], *, asks: bool) -> "SignupForm":
-        """Ask which account it shall be, with those of the customer's other purchases; or do not ask at all.
-
-        What was chosen and is not offered any more becomes a new account.
-        """
+        """Ask which account it shall be, with those of the customer's other purchases; or do not ask at all."""
         joining = [SelectChoice(str(sibling.subscription_id), _joining(sibling)) for sibling in siblings]
         offered = [A_NEW_ACCOUNT, *joining, AN_EXISTING_ACCOUNT] if asks else [A_NEW_ACCOUNT]
         self.account.choices = list(offered)
-        if self.account.data not in {choice.value for choice in offered}:
+        if not asks:
             self.account.data = NEW
         return self
 
 
 def _joining(sibling: Sibling) -> str:
     named = f" ({sibling.reference})" if sibling.reference else ""
-    return f"Add it to the account of {sibling.company}{named}, registered on {wording.day(sibling.registered_at)}"
+    if sibling.company is None or sibling.registered_at is None:
+        return f"Add it to the account of your other purchase{named}"
+    return f"Add it to the account of {sibling.company}{named}, registered on {wording.moment(sibling.registered_at)}"

@@ -18,8 +18,9 @@ from app import create_app
 from app.models import Base
 from app.products import Product
 from app.sandbox.server import Sandbox
-from tests import factories
+from tests import factories, receiver
 from tests.pages import CheckedClient
+from tests.receiver import Receiver
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
@@ -106,6 +107,13 @@ def app(environment: pytest.MonkeyPatch) -> Iterator[Flask]:
     """The application in the seller's environment."""
     with factories.running(create_app()) as app:
         yield app
+
+
+@pytest.fixture
+def product() -> Iterator[Receiver]:
+    """A product that takes hand-offs, as a test has it answer."""
+    with receiver.receiving() as running:
+        yield running
 
 
 @pytest.fixture

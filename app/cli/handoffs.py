@@ -53,7 +53,7 @@ def show(handoff_id: str, in_json: bool) -> None:
 @click.option("--product", metavar="CODE", help="With --failed: only of this product code.")
 @with_database
 def retry(handoff_id: str | None, failed: bool, product: str | None) -> None:
-    """Send a hand-off again, or all that failed; one that was delivered too.
+    """Send a hand-off again, or all that failed; one that was delivered too, and one that waits for its next try.
 
     It goes out as it was, with the same webhook-id, before later ones of its subscription that still wait.
     """
@@ -62,7 +62,9 @@ def retry(handoff_id: str | None, failed: bool, product: str | None) -> None:
     ids = outbox_reports.failed(product) if handoff_id is None else [_handoff(handoff_id)["id"]]
     sent = sum(outbox_reports.send_again(one) for one in ids)
     if handoff_id is not None and not sent:
-        raise click.ClickException(f"{handoff_id} waits to be sent already, or what it told of was erased.")
+        raise click.ClickException(
+            f"{handoff_id} waits behind an earlier one of its subscription, or what it told of was erased."
+        )
     click.echo(f"Hand-offs that go out again: {sent}. A worker has to run: flask --app wsgi worker")
 
 

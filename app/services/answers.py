@@ -1,40 +1,71 @@
 """Answers: what a product says of the account that it made for a purchase, or joined it with."""
 
+import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlalchemy import Connection, insert, select, update
 
-from app.models import Account
-from app.products import URL_PATTERN
+from app.models import REFUSALS, Account
 
-MAYBE = BeforeValidator(lambda value: value or None)
+LONGEST_URL, LONGEST_REFERENCE = 2048, 255
+SCHEMES = ("https", "http")
+# The words for any reason that we do not know.
+OTHERWISE = "not_supported"
 
 
-class ProductAnswer(BaseModel):
-    """The JSON of an answer: all of it may be left out, and what we do not know is not read."""
+@dataclass(frozen=True)
+class ProductAnswer:
+    """What an answer says: where the account is, what the product calls it, or why it is not the one asked for."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    url: Annotated[str | None, MAYBE] = Field(default=None, pattern=URL_PATTERN, max_length=2048)
-    reference: Annotated[str | None, MAYBE] = Field(default=None, pattern=r"^\P{Cc}+$", max_length=255)
-    refused: Annotated[
-        Literal["not_found", "not_allowed", "already_linked", "confirmation_needed", "not_supported"] | None, MAYBE
-    ] = None
+    url: str | None = None
+    reference: str | None = None
+    refused: str | None = None
 
 
 NOTHING = ProductAnswer()
-JSON = TypeAdapter(ProductAnswer)
 
 
-def parse(body: bytes) -> ProductAnswer | None:
-    """Return what the body says; nothing where it is empty, None where it is something else than an answer."""
+def parse(body: bytes, *, allow_http: bool = False) -> ProductAnswer | None:
+    """Return what the body says; nothing where it is empty, None where it is no JSON object.
+
+    Each member is judged by itself: an address that no browser opens does not take the reference away. A refusal for a
+    reason that we have no words for is one all the same.
+    """
+    if not body.strip():
+        return NOTHING
     try:
-        return JSON.validate_json(body) if body.strip() else NOTHING
-    except ValidationError:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
         return None
+    if not isinstance(said, dict):
+        return None
+    url, reference, refused = said.get("url"), said.get("reference"), said.get("refused")
+    return ProductAnswer(
+        url=url if isinstance(url, str) and is_usable(url, allow_http=allow_http) else None,
+        reference=reference if isinstance(reference, str) and _is_storable(reference) else None,
+        refused=(refused if refused in REFUSALS else OTHERWISE) if refused else None,
+    )
+
+
+def is_usable(url: str, *, allow_http: bool) -> bool:
+    """Return whether browsers open the address."""
+    if len(url) > LONGEST_URL or not url.isprintable() or " " in url:
+        return False
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").encode("idna"), parts.port
+    except ValueError:
+        return False
+    return bool(host) and port != 0 and "@" not in parts.netloc and parts.scheme in SCHEMES[: 1 + allow_http]
+
+
+def _is_storable(text: str) -> bool:
+    # PostgreSQL stores neither NUL nor half a surrogate pair.
+    return 0 < len(text) <= LONGEST_REFERENCE and text.isprintable()
 
 
 def keep(connection: Connection, subscription_id: UUID, answer: ProductAnswer, *, is_about_account: bool) -> bool:
@@ -47,7 +78,7 @@ def keep(connection: Connection, subscription_id: UUID, answer: ProductAnswer, *
         return False
     of_it = Account.subscription_id == subscription_id
     before = connection.execute(select(Account.__table__).where(of_it)).one_or_none()
-    values: dict[str, Any] = {name: value for name, value in answer.model_dump().items() if value is not None}
+    values: dict[str, Any] = {name: value for name, value in vars(answer).items() if value is not None}
     if is_about_account or answer.url or answer.reference:
         values["refused"] = answer.refused
     values["answered_at"] = datetime.now(UTC)

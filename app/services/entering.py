@@ -1,6 +1,6 @@
 """Entering: the address that takes a buyer from their registration into the product."""
 
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from app import assertions, receivers
 from app.models import Account, Registration
@@ -20,5 +20,5 @@ def way(product: Product, registration: Registration, account: Account | None) -
     reference = account.reference if account else None
     assertion = assertions.issue(product.code, registration.subscription_id, registration.id, reference)
     parts = urlsplit(url)
-    asked = [*parse_qsl(parts.query, keep_blank_values=True), (ASSERTION, assertion)]
-    return parts._replace(query=urlencode(asked)).geturl()
+    # What was asked before stays as it is spelt: it may be signed.
+    return parts._replace(query=f"{parts.query}&{ASSERTION}={assertion}".lstrip("&")).geturl()

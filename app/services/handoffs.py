@@ -41,7 +41,7 @@ def send(receiver: Receiver, claimed: Claimed, *, allow_private: bool = False) -
     except Unanswered as error:
         return _not_taken(claimed, error.code, None)
     if 200 <= answer.status < 300:
-        return _taken(claimed, answer)
+        return _taken(claimed, answers.parse(answer.body, allow_http=allow_private))
     if answer.status == GONE:
         return _given_up(claimed, "410")
     return _not_taken(claimed, str(answer.status), answer.retry_after)
@@ -70,8 +70,7 @@ def _signed(receiver: Receiver, message_id: str, now: datetime, body: str) -> di
     }
 
 
-def _taken(claimed: Claimed, answer: Answer) -> bool:
-    said = answers.parse(answer.body)
+def _taken(claimed: Claimed, said: ProductAnswer | None) -> bool:
     if said is None:
         log.warning("handoff.answer_not_read", handoff=str(claimed.id), type=claimed.type)
     _deliver(claimed, said or answers.NOTHING)
@@ -117,4 +116,5 @@ def _bury(connection: Connection, claimed: Claimed, fault: str) -> None:
     subscription_id = outbox.settle(connection, claimed, "failed", fault=fault)
     if subscription_id and mail.is_on():
         about: dict[str, Any] = {"handoff": str(claimed.id), "type": claimed.type, "fault": fault}
-        outbox.put_mail(connection, "seller_handoff_failed", subscription_id=subscription_id, about=about)
+        of_it = {"subscription_id": subscription_id, "registration_id": claimed.registration_id}
+        outbox.put_mail(connection, "seller_handoff_failed", **of_it, about=about)

@@ -204,7 +204,8 @@ def newest(
 ) -> list[reports.Row]:
     """Return the invitations that match every filter given, newest first, with what has become of each."""
     wanted = reports.equal({Invitation.subscription_id: subscription_id, Invitation.id: invitation_id})
-    found = select(*Invitation.__table__.columns).where(*wanted).order_by(Invitation.id.desc()).limit(limit)
+    shown = [column for column in Invitation.__table__.columns if column.key != "accepted_by"]
+    found = select(*shown).where(*wanted).order_by(Invitation.id.desc()).limit(limit)
     now = datetime.now(UTC)
     return [{**row, "state": _state(row, now)} for row in reports.rows(session, found)]
 

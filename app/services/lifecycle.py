@@ -22,8 +22,9 @@ TRANSITIONS: Mapping[str, Mapping[str, str]] = {
     "subscribe-success": dict.fromkeys(ANY, "active"),
     "entitlement-updated": {},  # what GetEntitlements says makes of it: see _by_entitlements
     "subscribe-fail": dict.fromkeys(ANY, "failed"),
-    # The last hour: access goes on, and the last usage is sent.
-    "Purchase Agreement Ended": dict.fromkeys(("pending", "active"), "ending"),
+    # The last hour: access goes on, and the last usage is sent. One that never began, as where a payment failed, has no
+    # license, whose end would be told.
+    "Purchase Agreement Ended": {"pending": "failed", "active": "ending"},
     "unsubscribe-pending": dict.fromkeys(("pending", "active"), "ending"),
     "License Deprovisioned": dict.fromkeys(ANY, "ended"),
     "unsubscribe-success": dict.fromkeys(ANY, "ended"),

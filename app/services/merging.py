@@ -69,8 +69,8 @@ def merge(connection: Connection, kept_id: UUID, gone_id: UUID) -> None:
     join_registration(connection, Registration.subscription_id == gone_id, kept_id)
     joining = update(Registration).where(Registration.account == str(gone_id))
     pointed = connection.execute(joining.values(account=str(kept_id)).returning(Registration.subscription_id))
-    for subscription_id in pointed.scalars().all():
-        changes.note(connection, subscription_id, datetime.now(UTC))
+    for pointing_id in filter(None, pointed.scalars().all()):
+        changes.note(connection, pointing_id, datetime.now(UTC))
     # Who asked for the account of what has turned out to be the same purchase asks for none but its own.
     its_own = update(Registration).where(Registration.subscription_id == kept_id, Registration.account == str(kept_id))
     connection.execute(its_own.values(account="new"))

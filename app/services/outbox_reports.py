@@ -83,14 +83,16 @@ def failed(session: Session, product_code: str | None = None) -> Sequence[UUID]:
 def send_again(connection: Connection, message_id: UUID) -> bool:
     """Let a settled hand-off or mail go out once more, in its place among those of its subscription.
 
-    Returns False where there is none, where it waits already, or where what it told of was erased.
+    One that waits for its next try has it now. Returns False where there is none, where it waits behind another, or
+    where what it told of was erased.
     """
     known = select(OutboxMessage.subscription_id).where(OutboxMessage.id == message_id)
     if subscription_id := connection.execute(known).scalar_one_or_none():
         subscriptions.hold(connection, subscription_id)
     now = datetime.now(UTC)
-    settled = (OutboxMessage.id == message_id, OutboxMessage.outcome.in_(["failed", "delivered"]))
-    again = update(OutboxMessage).where(*settled, ~_is_about_erased()).values(**ANEW, due_since=now, next_try_at=now)
+    may_go = OutboxMessage.outcome.in_(["failed", "delivered"]) | OutboxMessage.next_try_at.is_not(None)
+    wanted = (OutboxMessage.id == message_id, may_go)
+    again = update(OutboxMessage).where(*wanted, ~_is_about_erased()).values(**ANEW, due_since=now, next_try_at=now)
     row = connection.execute(again.returning(OutboxMessage.subscription_id)).one_or_none()
     if row and row.subscription_id:
         # It may have been merged into another meanwhile.

@@ -1,19 +1,23 @@
 """Progress: how far the product is with the account of a registration, and the link that shows it in any browser."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from app import sealing
+from app import receivers, sealing
 from app.database import query
 from app.models import Account, OutboxMessage, Registration
 from app.services import changes
 
 GOOD_FOR = timedelta(days=30)
+ABOUT_ACCOUNT = (changes.COMPLETED, changes.UPDATED)
+# The latest of them say enough.
+MOST = 20
 
 
 @dataclass(frozen=True)
@@ -33,25 +37,43 @@ UNASKED = Progress("unasked")
 
 
 @query
-def of(session: Session, registration: Registration) -> Progress:
+def of(session: Session, registration: Registration, product_code: str) -> Progress:
     """Return how far the product is with the registration's account."""
-    asked = session.execute(
-        select(OutboxMessage.outcome, OutboxMessage.created_at)
-        .where(
-            OutboxMessage.registration_id == registration.id,
-            OutboxMessage.type.in_([changes.COMPLETED, changes.UPDATED]),
-            OutboxMessage.sequence.is_not(None),
-        )
-        .order_by(OutboxMessage.sequence.desc())
-        .limit(1)
-    ).one_or_none()
+    told = _told_of(session, registration) if receivers.of(product_code) else []
+    asked = next((message for message in told if message.type in ABOUT_ACCOUNT), None)
     if asked is None:
         return UNASKED
     account = session.get(Account, registration.subscription_id)
-    has_one = account is not None and account.refused is None and bool(account.url or account.reference)
-    if asked.outcome == "delivered" or has_one:
+    # Every hand-off carries the whole: one that was taken after it says as much.
+    taken = any(message.outcome == "delivered" and message.sequence >= asked.sequence for message in told)
+    if taken or (asked.outcome == "waiting" and _has_what_is_asked(told, asked, account)):
         return Progress("refused" if account and account.refused else "ready", asked.created_at, account)
     return Progress("waiting" if asked.outcome == "waiting" else "failed", asked.created_at, account)
+
+
+def _told_of(session: Session, registration: Registration) -> Sequence[Row[Any]]:
+    columns = (
+        OutboxMessage.type,
+        OutboxMessage.outcome,
+        OutboxMessage.sequence,
+        OutboxMessage.created_at,
+        OutboxMessage.payload,
+    )
+    of_it = (OutboxMessage.registration_id == registration.id, OutboxMessage.sequence.is_not(None))
+    return session.execute(select(*columns).where(*of_it).order_by(OutboxMessage.sequence.desc()).limit(MOST)).all()
+
+
+def _has_what_is_asked(told: Sequence[Row[Any]], asked: Row[Any], account: Account | None) -> bool:
+    """Return whether the account is there already, and something else than the account was changed."""
+    if account is None or account.refused or not (account.url or account.reference):
+        return False
+    before = next((message for message in told if message.outcome == "delivered"), None)
+    return before is not None and _wish(before.payload) == _wish(asked.payload)
+
+
+def _wish(payload: dict[str, Any]) -> list[Any]:
+    account = payload["data"]["account"]
+    return [account["wish"], account["existing_account"], account["subscription_id"]]
 
 
 def link(registration_id: UUID) -> str:

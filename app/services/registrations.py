@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from app.database import query, transaction, upsert
-from app.errors import DatabaseUnavailable, NoPurchase
-from app.models import ParkedToken, Registration
+from app.errors import DatabaseUnavailable, NoPurchase, RegisteredMeanwhile
+from app.models import Account, OutboxMessage, ParkedToken, Registration
 from app.services import audit, changes, subscriptions
 from app.services.audit import Deed
 from app.services.landings import Arrived, Purchase
@@ -70,24 +70,33 @@ class Completed:
     at: datetime
 
 
+WHICHEVER = datetime.max.replace(tzinfo=UTC)
+
+
 def complete(
-    purchase: Purchase, answers: Answers, unlinked_ids: Sequence[UUID] = (), actor: str = audit.BUYER
+    purchase: Purchase,
+    answers: Answers,
+    unlinked_ids: Sequence[UUID] = (),
+    actor: str = audit.BUYER,
+    over: datetime | None = WHICHEVER,
 ) -> Completed:
     """Keep the answers for the purchase, record by whom, and promise the hand-off and the mails.
 
     The same purchase again is the same registration: its latest answers stand, and nothing else of it changes.
     Of the unlinked registrations that this buyer sent before, those of the same address whose token is dead become
-    the purchase's.
+    the purchase's. `over` is when the answers were sent that these may replace, None where there were none; without it
+    they replace whichever there are.
 
     Raises:
+        RegisteredMeanwhile: there are others' answers, which stay.
         NoPurchase: the parked token has been forgotten.
         DatabaseUnavailable: nothing was kept; the buyer has to send the answers again.
     """
     now = datetime.now(UTC)
     if isinstance(purchase, Arrived):
-        completed = _keep(purchase.arrival, Sent(answers, now, unlinked_ids, actor))
+        completed = _keep(purchase.arrival, Sent(answers, now, unlinked_ids, actor, over))
     else:
-        completed = _keep_unlinked(purchase.id, Sent(answers, now, unlinked_ids, actor))
+        completed = _keep_unlinked(purchase.id, Sent(answers, now, unlinked_ids, actor, over))
     event = "registration.completed" if completed.subscription_id else "registration.unlinked"
     log.info(event, registration=str(completed.registration_id))
     return completed
@@ -95,12 +104,13 @@ def complete(
 
 @dataclass(frozen=True)
 class Sent:
-    """A form that was sent: the answers, when, the buyer's unlinked registrations, and who it was."""
+    """A form that was sent: the answers, when, the buyer's unlinked registrations, who it was, and what it replaces."""
 
     answers: Answers
     at: datetime
     unlinked_ids: Sequence[UUID]
     actor: str
+    over: datetime | None
 
 
 @transaction
@@ -123,7 +133,10 @@ def _keep_unlinked(connection: Connection, parked_id: UUID, sent: Sent) -> Compl
 def _complete(
     connection: Connection, sent: Sent, *, subscription_id: UUID | None = None, parked_token_id: UUID | None = None
 ) -> Completed:
-    before = _answers_before(connection, subscription_id) if subscription_id else None
+    known = _known(connection, subscription_id) if subscription_id else None
+    before = answers_of(known) if known else None
+    if known and before != sent.answers and sent.over not in {WHICHEVER, known.updated_at}:
+        raise RegisteredMeanwhile
     for unlinked_id in sent.unlinked_ids:
         # It becomes this purchase's; where that has a registration already, no second one is left.
         theirs = {"unlinked": unlinked_id, "email": sent.answers.email, "parked": parked_token_id}
@@ -138,7 +151,8 @@ def _complete(
         **asdict(sent.answers),
     }
     kept = connection.execute(KEEP if subscription_id else KEEP_UNLINKED, row).scalar_one()
-    if before != sent.answers:
+    # Who sends the same again after a refusal has settled meanwhile with the product what was in the way.
+    if before != sent.answers or (subscription_id and _was_turned_down(connection, subscription_id, kept)):
         type_ = changes.UPDATED if before else changes.COMPLETED
         audit.record(connection, [Deed(sent.at, type_, sent.actor, kept, subscription_id)])
         if subscription_id:
@@ -146,10 +160,22 @@ def _complete(
     return Completed(kept, subscription_id, sent.at)
 
 
-def _answers_before(connection: Connection, subscription_id: UUID) -> Answers | None:
+def _known(connection: Connection, subscription_id: UUID) -> Row[Any] | None:
     known = select(Registration.__table__).where(Registration.subscription_id == subscription_id)
-    row = connection.execute(known).one_or_none()
-    return answers_of(row) if row else None
+    return connection.execute(known).one_or_none()
+
+
+def _was_turned_down(connection: Connection, subscription_id: UUID, registration_id: UUID) -> bool:
+    """Return whether the product refused the account that was asked for, or never took the registration."""
+    refused = select(Account.refused).where(Account.subscription_id == subscription_id)
+    if connection.execute(refused).scalar_one_or_none():
+        return True
+    asked = select(OutboxMessage.outcome).where(
+        OutboxMessage.registration_id == registration_id,
+        OutboxMessage.type.in_([changes.COMPLETED, changes.UPDATED]),
+        OutboxMessage.sequence.is_not(None),
+    )
+    return connection.execute(asked.order_by(OutboxMessage.sequence.desc()).limit(1)).scalar_one_or_none() == "failed"
 
 
 @query
@@ -172,6 +198,11 @@ def known_of(purchase: Purchase) -> Registration | None:
 def answers_of(registration: Registration | Row[Any]) -> Answers:
     """Return what the buyer answered."""
     return Answers(**{answer.name: getattr(registration, answer.name) for answer in fields(Answers)})
+
+
+def joins(registration: Registration) -> UUID | None:
+    """Return the id of the subscription whose account this one shall join, if it shall join one."""
+    return UUID(registration.account) if registration.account not in {"new", "existing"} else None
 
 
 def to_resume(unlinked_ids: Sequence[UUID], sent_after: datetime | None = None) -> Answers | None:

@@ -20,6 +20,11 @@ def clock(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%H:%M} UTC"
 
 
+def moment(at: datetime) -> str:
+    """Return the moment's day and time of day, as in 3 November 2026, 14:05 UTC."""
+    return f"{day(at)}, {clock(at)}"
+
+
 def one_line(text: str) -> str:
     """Return the text on one line, without what cannot be seen."""
     return " ".join(lines(text).split())

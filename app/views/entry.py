@@ -1,14 +1,14 @@
 """The way into the product, and the page that says in any browser how far its account is."""
 
-from flask import Blueprint, redirect, url_for
+from flask import Blueprint, redirect, request, url_for
 from werkzeug import Response
 from werkzeug.exceptions import NotFound
 
 from app import logs, products
 from app.models import Registration
 from app.services import entering, progress, subscriptions
-from app.services.landings import Arrived
-from app.services.parking import Parked
+from app.services.landings import Arrived, Purchase
+from app.services.privacy import FINAL
 from app.services.subscriptions import Arrival, Said
 from app.views import visit, welcome
 from app.views.visit import Visit
@@ -22,12 +22,19 @@ def enter() -> Response:
     here, registration = welcome.registered()
     if registration is None or here.product is None or not visit.has_sent(registration):
         return redirect(url_for("welcome.welcome"), 303)
-    stage = progress.of(registration)
-    if isinstance(here.purchase, Parked) or stage.state != "ready":
+    stage = progress.of(registration, here.product.code)
+    if stage.state != "ready" or is_over(here.purchase):
         return redirect(url_for("welcome.welcome"), 303)
     visit.entered()
     logs.note("entered", registration=str(registration.id))
     return redirect(entering.way(here.product, registration, stage.account), 303)
+
+
+def is_over(purchase: Purchase) -> bool:
+    """Return whether the purchase gives no access any more, or is none that AWS has told us about."""
+    subscription_id = purchase.subscription_id if isinstance(purchase, Arrived) else None
+    subscription = subscriptions.find(subscription_id) if subscription_id else None
+    return subscription is None or subscription.status in FINAL
 
 
 @blueprint.get("/progress/<link>")
@@ -37,9 +44,8 @@ def show(link: str) -> Response:
     if registration is None or registration.subscription_id is None:
         raise NotFound
     arrived = purchase_of(registration)
-    return welcome.linked(
-        Visit(arrived, products.current()[arrived.arrival.customer.product_code]), arrived, registration
-    )
+    product = products.current()[arrived.arrival.customer.product_code]
+    return welcome.linked(Visit(arrived, product), arrived, registration, request.path)
 
 
 def purchase_of(registration: Registration) -> Arrived:

@@ -37,6 +37,7 @@ FAULTS: dict[type[Exception], Fault] = {
     errors.UnknownProduct: Fault(404, "unknown_product", "error"),
     errors.TooManyLandings: Fault(429, "too_many", "warning", again=True),
     errors.NoPurchase: Fault(403, "no_purchase", "info"),
+    errors.RegisteredMeanwhile: Fault(409, "registered_meanwhile", "info"),
     errors.Throttled: Fault(503, "throttled", "warning", again=True),
     errors.MarketplaceUnavailable: Fault(503, "aws_unavailable", "warning", again=True),
     errors.ApiDisabled: Fault(500, "api_disabled", "error", again=True),

@@ -62,6 +62,8 @@ def stale(invitation_id: UUID, form: PressForm) -> tuple[str, int]:
 
 def page(purchase: Arrived, form: PressForm) -> str:
     """Return the page of an invitation that can be accepted."""
+    # Told before the button is pressed, so that a second press is known.
+    visit.browser()
     customer = purchase.arrival.customer
     product = products.current()[customer.product_code]
     return render_template("invitation.html", form=form, customer=customer, product=product)

@@ -9,7 +9,7 @@ from werkzeug import Response
 from app import logs, mail
 from app.errors import DatabaseUnavailable
 from app.invitation_form import InvitationForm, PressForm
-from app.services import invitations, landings, parking
+from app.services import invitations, landings, parking, registrations
 from app.services.invitations import Refused
 from app.services.parking import Parked
 from app.views import visit
@@ -26,9 +26,11 @@ REFUSALS = {
 
 
 @blueprint.get("/invite")
-def show() -> str:
-    """Ask for a colleague's address, and show who is invited already."""
+def show() -> Response | str:
+    """Ask for a colleague's address, and show who is invited already; once somebody has registered, nobody need be."""
     here, subscription_id = inviting()
+    if registrations.known_of(here.purchase):
+        return redirect(url_for("welcome.welcome"), 303)
     logs.note("shown" if subscription_id else "waiting")
     return page(here, subscription_id, InvitationForm())
 
@@ -57,7 +59,9 @@ def revoke(invitation_id: UUID) -> Response:
     _, subscription_id = inviting()
     if not PressForm().validate_on_submit():
         return told("stale", invitation_id)
-    revoked = subscription_id and invitations.revoke(invitation_id, visit.actor(), subscription_id)
+    revoked = (
+        subscription_id and not visit.is_invited() and invitations.revoke(invitation_id, visit.actor(), subscription_id)
+    )
     return told("revoked" if revoked else "over", invitation_id)
 
 
@@ -97,7 +101,8 @@ def page(here: Visit, subscription_id: UUID | None, form: InvitationForm) -> str
         visit=here,
         product=here.product,
         waits=subscription_id is None,
-        open=invitations.open_of(subscription_id) if subscription_id else [],
+        # Whom the purchaser asked is not for those to see whom they asked.
+        open=invitations.open_of(subscription_id) if subscription_id and not visit.is_invited() else [],
         outcome=outcome,
         told_id=UUID(invitation_id) if invitation_id else None,
         good_for_days=invitations.GOOD_FOR.days,

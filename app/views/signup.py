@@ -1,6 +1,8 @@
 """The sign-up form's page."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from uuid import UUID
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug import Response
@@ -8,8 +10,9 @@ from werkzeug import Response
 from app import logs, receivers
 from app.forms import SignupForm
 from app.models import Registration
-from app.services import parking, registrations, siblings
+from app.services import parking, progress, registrations, siblings
 from app.services.parking import Parked
+from app.services.registrations import Completed
 from app.views import draft, visit
 from app.views.draft import Draft
 from app.views.visit import Visit
@@ -26,24 +29,31 @@ def show() -> Response | str:
     here = visit.current()
     registered = registrations.known_of(here.purchase)
     told = told_before(here, registered)
-    if registered and not told:
+    if registered and not told and not ("change" in request.args and is_open_to_all(here, registered)):
         return redirect(url_for("welcome.welcome"), 303)
     if isinstance(here.purchase, Parked):
         parking.refuse_dead(here.purchase.id)
     logs.note("shown")
-    return page(here, form_of(here, told), told=told, registered=registered)
+    return page(here, form_of(here, registered, told), told=told, registered=registered)
 
 
 @blueprint.post("/signup")
 def send() -> Response | tuple[str, int]:
     """Keep the answers, or say what is wrong with them."""
     here = visit.current()
-    form = form_of(here)
+    registered = registrations.known_of(here.purchase)
+    form = form_of(here, registered)
     if not form.validate_on_submit():
         logs.note("invalid")
         return page(here, form), 422
     before = draft.current().unlinked_ids
-    completed = registrations.complete(here.purchase, form.answers(), before, visit.actor())
+    over = registered.updated_at if registered and may_replace(here, registered) else None
+    completed = registrations.complete(here.purchase, form.answers(), before, visit.actor(), over)
+    return sent(completed, before)
+
+
+def sent(completed: Completed, before: Sequence[UUID]) -> Response:
+    """Remember what this browser has sent, and send it on."""
     visit.remember(completed)
     new = [] if completed.subscription_id else [completed.registration_id]
     draft.keep(Draft(unlinked_ids=tuple(dict.fromkeys([*new, *registrations.still_unlinked(before)]))))
@@ -51,12 +61,26 @@ def send() -> Response | tuple[str, int]:
     return redirect(url_for("welcome.welcome"), 303)
 
 
-def form_of(here: Visit, told: Typed | None = None) -> SignupForm:
+def may_replace(here: Visit, registered: Registration) -> bool:
+    """Return whether this browser may replace the answers: its own, or those with which nobody got any further."""
+    resumes = registrations.to_resume(draft.current().unlinked_ids, registered.updated_at)
+    return visit.has_sent(registered) or resumes is not None or is_open_to_all(here, registered)
+
+
+def is_open_to_all(here: Visit, registered: Registration) -> bool:
+    """Return whether the product made no account of the answers, so that whoever bought may give others."""
+    return here.product is not None and progress.of(registered, here.product.code).state in {"refused", "failed"}
+
+
+def form_of(here: Visit, registered: Registration | None, told: Typed | None = None) -> SignupForm:
     """Return the form; where the product takes hand-offs, it asks which account it shall be."""
-    asks = here.product is not None and receivers.of(here.product.code) is not None
+    form = SignupForm(data=told)
+    if here.product is None or receivers.of(here.product.code) is None:
+        return form.offer([], asks=False)
     # A colleague was asked to set up this purchase: the customer's others are not theirs to see.
-    others = siblings.of(here.purchase) if asks and not visit.is_invited() else []
-    return SignupForm(data=told).offer(others, asks=asks)
+    chosen = registrations.joins(registered) if registered else None
+    others = [] if visit.is_invited() else siblings.of(here.purchase, chosen)
+    return form.offer(others, asks=True)
 
 
 def page(here: Visit, form: SignupForm, *, told: Typed | None = None, registered: Registration | None = None) -> str:

@@ -1,5 +1,6 @@
 """The purchase that this browser came with, kept in its signed session: never the token itself."""
 
+import secrets
 from dataclasses import dataclass
 from hashlib import sha256
 from hmac import HMAC
@@ -53,8 +54,10 @@ def begin(purchase: Purchase, invitation_id: UUID | None = None) -> None:
 
 
 def browser() -> bytes:
-    """Return what tells this browser's session from every other, before a purchase came with it too."""
-    return str(session.get("csrf_token", "")).encode()
+    """Return what tells this browser from every other, until another purchase comes with it."""
+    if "Browser" not in session:
+        session["Browser"] = secrets.token_hex(16)
+    return str(session["Browser"]).encode()
 
 
 def is_invited() -> bool:

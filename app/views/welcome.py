@@ -25,7 +25,7 @@ PAUSES = ((timedelta(minutes=10), 5), (timedelta(hours=security.SESSION_HOURS - 
 # A buyer who has just sent the form waits for their account before anything else is told; after that it takes longer
 # than usual, and they are told what happens next.
 USUALLY = timedelta(minutes=2)
-SET_UP_PAUSE_SECONDS = 2
+SET_UP_PAUSES = ((timedelta(seconds=20), 2), (timedelta.max, 5))
 LET_IN_PAUSE_SECONDS = 1
 
 
@@ -76,13 +76,16 @@ def registered() -> tuple[Visit, Registration | None]:
     return replace(here, purchase=found), registrations.of_purchase(found)
 
 
-def linked(here: Visit, purchase: Arrived, registration: Registration) -> Response:
-    """Return the page of a purchase that AWS has told us about; it looks again by itself while more is to come."""
+def linked(here: Visit, purchase: Arrived, registration: Registration, link: str | None = None) -> Response:
+    """Return the page of a purchase that AWS has told us about; it looks again by itself while more is to come.
+
+    `link` is the one that led here, in a browser that need not be the buyer's.
+    """
     now = datetime.now(UTC)
     subscription = subscriptions.find(purchase.subscription_id) if purchase.subscription_id else None
-    stage = progress.of(registration)
+    stage = progress.of(registration, purchase.arrival.customer.product_code)
     if not (subscription and subscription.status in FINAL) and is_set_up_now(registration, stage, now):
-        return setting_up(here, registration, stage)
+        return setting_up(here, registration, stage, link)
     cover = cover_of(subscription, now) if subscription else None
     pause = pause_seconds(waits_since(registration, subscription, cover, stage), now)
     page = render_template(
@@ -95,7 +98,8 @@ def linked(here: Visit, purchase: Arrived, registration: Registration) -> Respon
         is_trial=is_trial(subscription, here),
         in_full=visit.has_sent(registration),
         stage=stage,
-        link=progress.link(registration.id),
+        link=link or progress.link(registration.id),
+        by_link=link is not None,
         pause=pause,
         now=now,
     )
@@ -109,7 +113,7 @@ def is_set_up_now(registration: Registration, stage: Progress, now: datetime) ->
     return stage.state == "waiting" and stage.since is not None and now - stage.since < USUALLY
 
 
-def setting_up(here: Visit, registration: Registration, stage: Progress) -> Response:
+def setting_up(here: Visit, registration: Registration, stage: Progress, link: str | None) -> Response:
     """Return the page on which a buyer waits for their account; once it is there, the browser goes in by itself.
 
     It goes by way of this page: browsers hold redirects that follow a form to the form's own rules.
@@ -122,10 +126,17 @@ def setting_up(here: Visit, registration: Registration, stage: Progress) -> Resp
         registration=registration,
         is_ready=is_ready,
         in_full=visit.has_sent(registration),
-        link=progress.link(registration.id),
+        is_entering=visit.is_entering(registration),
+        link=link or progress.link(registration.id),
     )
     let_in = f"{LET_IN_PAUSE_SECONDS}; url={url_for('entry.enter')}"
-    return make_response(page, {"Refresh": let_in if is_ready else pages.refresh(SET_UP_PAUSE_SECONDS)})
+    return make_response(page, {"Refresh": let_in if is_ready else pages.refresh(set_up_pause(stage))})
+
+
+def set_up_pause(stage: Progress) -> int:
+    """Return after how many seconds the page looks whether the account is there: soon, while it is likely."""
+    waited = datetime.now(UTC) - stage.since if stage.since else timedelta()
+    return next(seconds for until, seconds in SET_UP_PAUSES if waited < until)
 
 
 def unlinked(here: Visit, purchase: Parked, registration: Registration) -> Response:
@@ -165,6 +176,8 @@ def waits_since(
     registration: Registration, subscription: Subscription | None, cover: Cover | None, stage: Progress
 ) -> datetime | None:
     """Return since when the buyer has waited for something that this page would show; None where nothing is to come."""
+    if subscription and subscription.status in FINAL:
+        return None
     if stage.state == "waiting":
         return stage.since
     if subscription is None or subscription.status == "pending":

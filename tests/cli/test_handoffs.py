@@ -135,10 +135,12 @@ def test_one_that_failed_is_sent_again_before_those_that_wait(
 
 
 @on_sqlite
-def test_one_that_waits_already_is_not_sent_again(app: Flask, runner: FlaskCliRunner, subscription_id: UUID) -> None:
+def test_one_that_waits_behind_another_is_not_sent_before_it(
+    app: Flask, runner: FlaskCliRunner, subscription_id: UUID
+) -> None:
     waiting = handed_off(app)[1].id
 
-    assert f"{waiting} waits to be sent already" in refused(runner, "retry", str(waiting))
+    assert f"{waiting} waits behind an earlier one" in refused(runner, "retry", str(waiting))
 
 
 def test_one_that_told_of_an_erased_person_is_not_sent_again(

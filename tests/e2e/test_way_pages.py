@@ -1,14 +1,14 @@
 """Every page on the way into the product, judged by axe (WCAG 2.2 AA) and by its width on a phone."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from flask.testing import FlaskClient
 from playwright.sync_api import Page
 
 from app.sandbox.server import Sandbox
-from tests import factories, receiver
+from tests import factories
 from tests.e2e.test_pages import PHONE, answer, judge_in_both_schemes
 from tests.pages import csrf_token
 from tests.receiver import Receiver
@@ -70,7 +70,7 @@ def has_invited(newcomer: Newcomer) -> str:
 def is_invited(newcomer: Newcomer) -> str:
     page = newcomer.client.get(has_invited(newcomer)).text
     [path] = re.findall(r"https://start\.acme\.example(/invitation/[\w-]+)", page)[:1]
-    return path
+    return str(path)
 
 
 def has_come_too_late(newcomer: Newcomer) -> str:
@@ -89,12 +89,6 @@ STEPS: list[Step] = [
     is_invited,
     has_come_too_late,
 ]
-
-
-@pytest.fixture
-def product() -> Iterator[Receiver]:
-    with receiver.receiving() as running:
-        yield running
 
 
 @pytest.fixture

@@ -114,7 +114,8 @@ class Lives(RuleBasedStateMachine):
         self.send(purchase, "unsubscribe-pending" if old else f"{ENDED} - {party}", status="CANCELLED")
         purchase.has_ended = True
         if purchase.truth in {"pending", "active"}:
-            self.becomes(purchase, "ending")
+            never_began = purchase.truth == "pending" and not old
+            self.becomes(purchase, "failed" if never_began else "ending")
 
     @precondition(lambda self: self.purchases)
     @rule(which=st.integers(0, 3))

@@ -109,7 +109,7 @@ def test_an_agreements_event_waits_for_the_buyer_to_land(app: Flask) -> None:
 
     land(app)
 
-    assert (the_subscription(app).status, the_subscription(app).status_since) == ("ending", at(5))
+    assert (the_subscription(app).status, the_subscription(app).status_since) == ("failed", at(5))
 
 
 def test_an_event_of_a_product_that_is_not_ours_is_kept_and_does_nothing_until_it_is(

@@ -30,7 +30,7 @@ def told(*kinds: str, **about: Any) -> list[Notice]:
         ([UPDATED], "active", 0),
         ([CREATED, UPDATED, UPDATED], "active", 1),
         ([UPDATED, ENDED], "ending", 1),
-        ([ENDED], "ending", 0),
+        ([ENDED], "failed", 0),
         ([UPDATED, ENDED, DEPROVISIONED], "ended", 2),
         ([UPDATED, DEPROVISIONED, ENDED], "ended", 1),
         ([UPDATED, DEPROVISIONED, UPDATED], "active", 2),

@@ -1,7 +1,6 @@
 """The way in: the wait for the account, what is said when it takes long or is refused, and the door itself."""
 
 import re
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
@@ -10,7 +9,7 @@ from flask.testing import FlaskClient
 
 from app.sandbox.server import Sandbox
 from app.services import entering
-from tests import factories, receiver
+from tests import factories
 from tests.factories import CODE, TOKEN
 from tests.receiver import Receiver
 from tests.views import buyers
@@ -18,12 +17,6 @@ from tests.views.way import Newcomer, later
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 URL = "https://app.acme.example/t/juniper?tab=1"
-
-
-@pytest.fixture
-def product() -> Iterator[Receiver]:
-    with receiver.receiving() as running:
-        yield running
 
 
 @pytest.fixture
@@ -99,7 +92,7 @@ def test_who_has_been_let_in_is_not_sent_in_again_but_finds_the_door(newcomer: N
 
 
 @on_sqlite
-def test_another_browser_is_shown_the_address_without_an_assertion(newcomer: Newcomer) -> None:
+def test_another_browser_is_shown_the_sign_in_page_without_an_assertion(newcomer: Newcomer) -> None:
     purchase = newcomer.registers()
     newcomer.is_handed_off(url=URL, reference="juniper-1")
     colleague = newcomer.client.application.test_client()
@@ -108,7 +101,8 @@ def test_another_browser_is_shown_the_address_without_an_assertion(newcomer: New
     page = colleague.get("/welcome").text
     door = colleague.get("/enter")
 
-    assert URL in page
+    assert "https://app.acme.example/login" in page
+    assert URL not in page
     assert entering.ASSERTION not in page
     assert door.headers["Location"] == "/welcome"
 
@@ -148,7 +142,8 @@ def test_the_link_shows_the_account_once_it_is_there_and_lets_nobody_in_by_itsel
 
     page = newcomer.client.application.test_client().get(link).text
 
-    assert URL in page
+    assert "juniper-1" in page
+    assert "https://app.acme.example/login" in page
     assert entering.ASSERTION not in page
     assert "/enter" not in page
 
