@@ -13,7 +13,18 @@ from tests import factories
 from tests.cli.told import NOBODY
 from tests.events import at
 from tests.factories import CODE, OTHER_CODE
-from tests.promised import UPDATED, claim, claimed, handed_off, is_told, on_sqlite, register, registration_of, settle
+from tests.promised import (
+    DEPROVISIONED,
+    UPDATED,
+    claim,
+    claimed,
+    handed_off,
+    is_told,
+    on_sqlite,
+    register,
+    registration_of,
+    settle,
+)
 
 PERSONAL = [value.partition("\n")[0] for value in factories.ANSWERS.values()]
 
@@ -138,9 +149,10 @@ def test_one_that_failed_is_sent_again_before_those_that_wait(
 def test_one_that_waits_behind_another_is_not_sent_before_it(
     app: Flask, runner: FlaskCliRunner, subscription_id: UUID
 ) -> None:
-    waiting = handed_off(app)[1].id
+    is_told(app, DEPROVISIONED, at(2))
+    behind = handed_off(app)[2].id
 
-    assert f"{waiting} waits behind an earlier one" in refused(runner, "retry", str(waiting))
+    assert f"{behind} waits behind an earlier one" in refused(runner, "retry", str(behind))
 
 
 def test_one_that_told_of_an_erased_person_is_not_sent_again(

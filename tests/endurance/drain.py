@@ -11,7 +11,7 @@ from app.sandbox.server import Sandbox
 from tests import factories
 from tests.endurance.browser import Answer, Browser, Cut
 from tests.endurance.count import Report
-from tests.endurance.ledger import Bought, Ledger, buy
+from tests.endurance.ledger import Bought, Ledger, buy, new_answers
 from tests.endurance.load import FORM_SECRET, Load
 from tests.endurance.runs import Length, Stage, strike_by_turns
 
@@ -29,7 +29,7 @@ def under_way(stage: Stage, buyers: int = 12) -> Report:
         ledger.purchases = [bought for _, bought in forms]
         with _aws_slow(stage.sandbox), _writers_held(stage.database_url):
             for browser, bought in forms:
-                browser.send("POST", "/signup", bought.send()[1])
+                browser.send("POST", "/signup", bought.send(new_answers())[1])
             for browser, bought in doors:
                 browser.send("POST", "/", {factories.TOKEN: bought.token})
             gunicorn.terminate()

@@ -40,9 +40,9 @@ class Bought:
     form_secret: str = ""
     submits: list[Submit] = field(default_factory=list)
 
-    def send(self) -> tuple[Submit, dict[str, str]]:
+    def send(self, answers: Answers) -> tuple[Submit, dict[str, str]]:
         """Return a new submit, and the form's fields with its answers."""
-        submit = Submit(_answers())
+        submit = Submit(answers)
         self.submits.append(submit)
         fields = {name: value or "" for name, value in vars(submit.answers).items()}
         return submit, {**fields, "csrf_token": self.form_secret}
@@ -79,7 +79,7 @@ def buy(sandbox: Sandbox) -> Bought:
     return Bought(purchase, sandbox.world.mint(purchase))
 
 
-def _answers() -> Answers:
+def new_answers() -> Answers:
     """Return answers that nobody else gives."""
     number = next(serial)
     return Answers(
