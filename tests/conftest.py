@@ -3,7 +3,7 @@
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,6 +55,16 @@ def postgresql_database(postgresql_server: str, worker: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def postgresql_broom(postgresql_database: str) -> Iterator[Callable[[], object]]:
+    """What empties that database: quicker than TRUNCATE, which makes a new file for every table and index."""
+    deletions = "; ".join(f"DELETE FROM {table.name}" for table in reversed(Base.metadata.sorted_tables))  # noqa: S608
+    engine = create_engine(factories.sqlalchemy_url(postgresql_database), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        yield lambda: connection.exec_driver_sql(deletions)
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file, to be copied: quicker than to migrate for each test."""
     path = tmp_path_factory.mktemp("template") / "foyer.db"
@@ -76,7 +86,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         (tmp_path / "foyer.db").write_bytes(template.read_bytes())
         return f"sqlite:///{tmp_path / 'foyer.db'}"
     url: str = request.getfixturevalue("postgresql_database")
-    _administer(url, f"TRUNCATE {', '.join(Base.metadata.tables)}")
+    request.getfixturevalue("postgresql_broom")()
     return url
 
 

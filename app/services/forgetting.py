@@ -1,31 +1,33 @@
 """Forgetting: takes an erased person out of what was promised about them, and whom they had invited."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, select, update
 
-from app.models import Invitation, OutboxMessage
-from app.services import changes, outbox, subscriptions
+from app.models import Invitation, OutboxMessage, Subscription
+from app.services import changes, outbox
 
 
-def forget(connection: Connection, registration_id: UUID, subscription_id: UUID | None, now: datetime) -> None:
-    """Take a person out of the outbox and the invitations, within the transaction that erases their registration.
+def forget(connection: Connection, erased: Mapping[UUID, UUID | None], now: datetime) -> None:
+    """Take people out of the outbox and the invitations, within the transaction that erases their registrations.
 
-    What only told of the registration is not sent any more; what told of more is sent without it.
+    `erased` has each registration's subscription. What only told of a registration is not sent any more; what told of
+    more is sent without it.
     """
-    if subscription_id:
-        subscriptions.hold(connection, subscription_id)
-        changes.note(connection, subscription_id, now)
-        invited = update(Invitation).where(Invitation.subscription_id == subscription_id)
-        connection.execute(invited.values(email=None))
-    about = select(OutboxMessage.__table__).where(OutboxMessage.registration_id == registration_id)
+    subscription_ids = sorted(filter(None, erased.values()))
+    noted = update(Subscription).where(Subscription.id.in_(subscription_ids)).values(changed_at=now)
+    connection.execute(noted)
+    invited = update(Invitation).where(Invitation.subscription_id.in_(subscription_ids))
+    connection.execute(invited.values(email=None))
+    about = select(OutboxMessage.__table__).where(OutboxMessage.registration_id.in_(list(erased)))
     for message in connection.execute(about).all():
         values = {"payload": _without_person(message.payload), **_cancelled(message, now)}
         connection.execute(update(OutboxMessage).where(OutboxMessage.id == message.id).values(**values))
-    if subscription_id:
-        outbox.give_turn(connection, subscription_id)
+        if message.subscription_id:
+            outbox.give_turn(connection, message.subscription_id)
 
 
 def _without_person(payload: dict[str, Any]) -> dict[str, Any]:

@@ -112,8 +112,7 @@ def _erase(connection: Connection, ids: Sequence[UUID], actor: str, now: datetim
     deletion = delete(Registration).where(Registration.id.in_(ids))
     gone = connection.execute(deletion.returning(Registration.id, Registration.subscription_id)).all()
     erased = [Erased(row.id, row.subscription_id, now, actor) for row in gone]
-    for one in erased:
-        forgetting.forget(connection, one.registration_id, one.subscription_id, now)
+    forgetting.forget(connection, {one.registration_id: one.subscription_id for one in erased}, now)
     audit.record(
         connection, [Deed(one.at, ERASED, one.actor, one.registration_id, one.subscription_id) for one in erased]
     )

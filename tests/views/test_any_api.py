@@ -25,7 +25,7 @@ schemathesis.openapi.format("cursor", st.builds(Cursor, POSITIONS, POSITIONS).ma
 LISTED = {"GET /subscriptions", "GET /registrations"}
 SINGLE = {"GET /subscriptions/{id}", "GET /registrations/{id}"}
 # Each example is asked of six addresses, and judged by a dozen checks.
-EXAMPLES = settings().max_examples // 5
+EXAMPLES = settings().max_examples // 10
 
 
 @pytest.fixture
