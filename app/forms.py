@@ -60,6 +60,11 @@ def at_most(length: int) -> Length:
     return Length(max=length, message=f"Shorten this to {length} characters or fewer.")
 
 
+def an_address(message: str) -> list[DataRequired | Length | Email]:
+    """Return the rules that the field is filled in, and with an e-mail address."""
+    return [needed(message), at_most(254), Email("Enter an email address like name@example.com.")]
+
+
 NEW, EXISTING = "new", "existing"
 A_NEW_ACCOUNT = SelectChoice(NEW, "Make a new account")
 AN_EXISTING_ACCOUNT = SelectChoice(EXISTING, "Use an account I already have")
@@ -92,11 +97,7 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     )
     email = EmailField(
         "Work email",
-        [
-            needed("Enter your email address."),
-            at_most(254),
-            Email("Enter an email address like name@example.com."),
-        ],
+        an_address("Enter your email address."),
         filters=[one_line],
         render_kw={"autocomplete": "email"},
     )

@@ -2,9 +2,8 @@
 
 from flask_wtf import FlaskForm
 from wtforms import EmailField
-from wtforms.validators import Email
 
-from app.forms import at_most, needed, one_line
+from app.forms import an_address, one_line
 
 
 class InvitationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
@@ -12,11 +11,7 @@ class InvitationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
     email = EmailField(
         "Your colleague's email",
-        [
-            needed("Enter your colleague's email address."),
-            at_most(254),
-            Email("Enter an email address like name@example.com."),
-        ],
+        an_address("Enter your colleague's email address."),
         filters=[one_line],
         # A browser would fill in the purchaser's own.
         render_kw={"autocomplete": "off"},

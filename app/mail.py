@@ -8,7 +8,7 @@ from flask import Flask, current_app
 from app import envelope
 from app.aws import ses
 from app.envelope import Mail, MailRefused, MailUnavailable, Sender
-from app.settings import Settings, SettingsError
+from app.settings import Settings, unset
 
 __all__ = ["Mail", "MailRefused", "MailUnavailable", "init_app", "is_on", "send"]
 
@@ -29,7 +29,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         SettingsError: nobody knows this service's own address, which the links in mails need.
     """
     if settings.mail_from and settings.site_url is None:
-        raise SettingsError(f"SITE_URL: it is not set. {Settings.model_fields['site_url'].description}")
+        raise unset("site_url")
     app.extensions["mail"] = (
         Postman(envelope.sender(settings.mail_from), settings.smtp_url, settings.ses_configuration_set)
         if settings.mail_from

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from flask import Flask, current_app
 
 from app.products import Product
-from app.settings import Settings, SettingsError
+from app.settings import Settings, SettingsError, unset
 
 PREFIX = "whsec_"
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
@@ -33,7 +33,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     sold: dict[str, Product] = app.extensions["products"]
     receiving = {code: product for code, product in sold.items() if product.handoff_url}
     if receiving and settings.site_url is None:
-        raise SettingsError(f"SITE_URL: it is not set. {Settings.model_fields['site_url'].description}")
+        raise unset("site_url")
     app.extensions["receivers"] = {code: _receiver(product, settings) for code, product in receiving.items()}
 
 

@@ -204,6 +204,11 @@ class Settings(BaseSettings):
         return url if url.get_backend_name() == "sqlite" else url.set(drivername="postgresql+psycopg")
 
 
+def unset(name: str) -> SettingsError:
+    """Return what to say of a setting that is needed and not there."""
+    return SettingsError(f"{name.upper()}: it is not set. {Settings.model_fields[name].description}")
+
+
 def load() -> Settings:
     """Return the settings in the environment.
 

@@ -21,6 +21,7 @@ from app.sandbox.server import Sandbox
 from tests import factories, receiver
 from tests.pages import CheckedClient
 from tests.receiver import Receiver
+from tests.views.way import Newcomer
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
@@ -131,6 +132,18 @@ def product() -> Iterator[Receiver]:
     """A product that takes hand-offs, as a test has it answer."""
     with receiver.receiving() as running:
         yield running
+
+
+@pytest.fixture
+def newcomer(
+    environment: pytest.MonkeyPatch, request: pytest.FixtureRequest, sandbox: Sandbox, product: Receiver
+) -> Newcomer:
+    """A buyer on the way into a product that takes hand-offs."""
+    for name, value in factories.handing_off(product.url).items():
+        environment.setenv(name, value)
+    # Made only now: the application reads its environment once.
+    client: FlaskClient = request.getfixturevalue("client")
+    return Newcomer(client, sandbox, product)
 
 
 @pytest.fixture

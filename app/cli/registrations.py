@@ -1,6 +1,5 @@
 """flask registrations: lists, shows, exports and erases what buyers sent with the sign-up form."""
 
-import getpass
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from uuid import UUID
 import click
 from flask import current_app
 
-from app.cli import spreadsheets, tables
+from app.cli import operators, spreadsheets, tables
 from app.cli.stored import with_database
 from app.services import privacy, reports, resuming
 from app.services.privacy import Erased
@@ -41,7 +40,6 @@ PURCHASE = (
     "status",
     "parked_token_id",
 )
-LONGEST_NAME = 100
 
 
 @click.group("registrations")
@@ -117,27 +115,12 @@ def export(form: str, output: str) -> None:
             stream.writelines(f"{tables.as_json(row, indent=None)}\n" for row in reports.every_registration())
 
 
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (ImportError, KeyError, OSError):  # a container's user may have no name
-        return "unnamed"
-
-
-def _one_line(_ctx: click.Context, _option: click.Parameter, name: str) -> str:
-    if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
-        raise click.BadParameter(f"Give a name of at most {LONGEST_NAME} characters, on one line.")
-    return name.strip()
-
-
 @command.command("erase")
 @click.argument("registration_id", metavar="ID")
 @click.option("--yes", is_flag=True, help="Do not ask first.")
-@click.option(
-    "--by", "name", default=_user, callback=_one_line, metavar="NAME", help="Who erases it. [default: who is logged in]"
-)
+@operators.acting("Who erases it.")
 @with_database
-def erase(registration_id: str, yes: bool, name: str) -> None:
+def erase(registration_id: str, yes: bool, actor: str) -> None:
     """Erase the person from a registration, for good; the purchase stays."""
     spelt = _id(registration_id)
     if found := reports.registration(spelt):
@@ -146,7 +129,7 @@ def erase(registration_id: str, yes: bool, name: str) -> None:
         click.echo(tables.sheet(about))
         if not yes:
             click.confirm("\nErase this registration? It cannot be brought back.", abort=True)
-    erased = privacy.erase(spelt, f"operator:{name}")
+    erased = privacy.erase(spelt, actor)
     if erased is None:
         raise _unknown(registration_id)
     click.echo(_told(erased))

@@ -1,11 +1,11 @@
 """What outlives a restart of the sandbox, and the JSON file that keeps it."""
 
-import os
 import secrets
 from pathlib import Path
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
+from app.sandbox import kept
 from app.sandbox.events import Event
 from app.sandbox.purchases import Buyer, Purchase
 
@@ -24,14 +24,6 @@ class State(BaseModel):
     purchases: list[Purchase] = []
     events: list[Event] = []
 
-    def keep(self, path: Path) -> None:
-        """Write the state to a file."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Written beside and then renamed: a stop half way leaves the old file whole.
-        beside = path.with_name(f"{path.name}.{os.getpid()}")
-        beside.write_text(self.model_dump_json(indent=2), encoding="utf-8")
-        beside.replace(path)
-
 
 def read(path: Path | None) -> State:
     """Return the state in a file, or that of a sandbox that nothing has happened in.
@@ -39,9 +31,4 @@ def read(path: Path | None) -> State:
     Raises:
         SystemExit: the file is there but is not one that a sandbox wrote.
     """
-    if path is None or not path.exists():
-        return State()
-    try:
-        return State.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValidationError:
-        raise SystemExit(f"{path} is not the sandbox's state. Delete it to start with no purchases.") from None
+    return kept.read(State, path, "is not the sandbox's state. Delete it to start with no purchases.")

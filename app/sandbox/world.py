@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from app.products import Product
-from app.sandbox import events, lives, notifications, purchases, state, tokens
+from app.sandbox import events, kept, lives, notifications, purchases, state, tokens
 from app.sandbox.deliveries import Deliveries, Sequence
 from app.sandbox.entitlements import Pricing
 from app.sandbox.events import Event
@@ -213,4 +213,4 @@ class World:
     def _keep(self) -> None:
         if self._path is not None:
             self._deliveries.seen()
-            self._state.keep(self._path)
+            kept.keep(self._state, self._path)

@@ -11,6 +11,8 @@ from app.services import documents, outbox
 from app.services.documents import Told
 
 COMPLETED, UPDATED, ENTITLED = "registration.completed", "registration.updated", "entitlements.changed"
+# What tells of the registration, and so asks the product for its account.
+OF_REGISTRATION = (COMPLETED, UPDATED)
 BY_STATUS = {
     "pending": "subscription.pending",
     "active": "subscription.activated",

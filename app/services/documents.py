@@ -165,12 +165,17 @@ def subscription_of(row: Row[Any] | models.Subscription) -> Subscription:
 
 def _wish(registration: Row[Any] | models.Registration | None) -> dict[str, Any]:
     account = registration.account if registration else "new"
-    joins = account not in {"new", "existing"}
+    joined_id = joins(registration) if registration else None
     return {
-        "wish": "add" if joins else account,
+        "wish": "add" if joined_id else account,
         "existing_account": registration.existing_account if registration and account == "existing" else None,
-        "subscription_id": UUID(account) if joins else None,
+        "subscription_id": joined_id,
     }
+
+
+def joins(registration: Row[Any] | models.Registration) -> UUID | None:
+    """Return the id of the subscription whose account this one shall join, if it shall join one."""
+    return None if registration.account in {"new", "existing"} else UUID(registration.account)
 
 
 def _row(database: Connection | Session, model: type[models.Base], condition: Any) -> Row[Any] | None:

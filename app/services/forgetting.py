@@ -39,7 +39,7 @@ def _without_person(payload: dict[str, Any]) -> dict[str, Any]:
 
 def _cancelled(message: Row[Any], now: datetime) -> dict[str, Any]:
     # A seller's mail of an activation says who it is; without them there is nothing to say.
-    is_about_them = message.lane == outbox.MAIL or message.type in {changes.COMPLETED, changes.UPDATED}
+    is_about_them = message.lane == outbox.MAIL or message.type in changes.OF_REGISTRATION
     if message.outcome != "waiting" or not is_about_them:
         return {}
     return {"outcome": "cancelled", "settled_at": now, "next_try_at": None}

@@ -5,7 +5,7 @@ Follows https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/st
 
 import json
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,10 +24,8 @@ from app.services.outbox import Claimed
 log = structlog.get_logger()
 
 GONE = 410
-TRIED_FOR = timedelta(days=3)
 FIRST_PAUSE_SECONDS = 1
 LONGEST_PAUSE_SECONDS = 900
-ABOUT_ACCOUNT = {changes.COMPLETED, changes.UPDATED}
 
 
 def send(receiver: Receiver, claimed: Claimed, *, allow_private: bool = False) -> bool:
@@ -83,15 +81,13 @@ def _deliver(connection: Connection, claimed: Claimed, said: ProductAnswer) -> N
     subscription_id = outbox.settle(connection, claimed, "delivered", fault=None)
     if subscription_id is None:
         return
-    if answers.keep(connection, subscription_id, said, is_about_account=claimed.type in ABOUT_ACCOUNT):
+    if answers.keep(connection, subscription_id, said, is_about_account=claimed.type in changes.OF_REGISTRATION):
         changes.note(connection, subscription_id, datetime.now(UTC))
 
 
 def _not_taken(claimed: Claimed, fault: str, retry_after: float | None) -> bool:
-    now = datetime.now(UTC)
-    if now - claimed.due_since >= TRIED_FOR:
+    if not outbox.put_off(claimed, pause_seconds(claimed.tries, retry_after), fault):
         return _given_up(claimed, fault)
-    outbox.postpone(claimed, now + timedelta(seconds=pause_seconds(claimed.tries, retry_after)), fault)
     log.warning("handoff.postponed", handoff=str(claimed.id), type=claimed.type, fault=fault, tries=claimed.tries)
     return False
 
@@ -101,8 +97,7 @@ def pause_seconds(tries: int, retry_after: float | None) -> float:
     if retry_after is not None:
         # Those that were told the same do not all come at the same moment.
         return max(retry_after, FIRST_PAUSE_SECONDS) * random.uniform(1, 1.1)  # noqa: S311
-    longest = min(FIRST_PAUSE_SECONDS * 2 ** min(tries, 20), LONGEST_PAUSE_SECONDS)
-    return random.uniform(longest / 2, longest)  # noqa: S311
+    return outbox.growing_pause(tries, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
 
 
 def _given_up(claimed: Claimed, fault: str) -> bool:

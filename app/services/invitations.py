@@ -15,10 +15,9 @@ from uuid_utils.compat import uuid7
 from app import mail, sealing
 from app.database import query, transaction
 from app.models import AuditEntry, Invitation, Subscription
-from app.services import audit, outbox, reports, subscriptions
+from app.services import audit, landings, outbox, reports, subscriptions
 from app.services.audit import Deed
 from app.services.landings import Arrived
-from app.services.subscriptions import Arrival, Said
 
 log = structlog.get_logger()
 
@@ -138,7 +137,7 @@ def offered(session: Session, invitation_id: UUID) -> Arrived | None:
     """Return the purchase that the invitation is for, if it can still be accepted; to look is not to accept."""
     bought = select(Subscription).join(Invitation, Invitation.subscription_id == Subscription.id)
     found = session.scalar(bought.where(Invitation.id == invitation_id, *_is_open(datetime.now(UTC))))
-    return _arrived(found) if found else None
+    return landings.arrived(found) if found else None
 
 
 def accept(invitation_id: UUID, browser: bytes) -> Arrived | None:
@@ -164,7 +163,7 @@ def _accept(connection: Connection, invitation_id: UUID, browser: bytes, now: da
     if row.accepted_at == now:
         audit.record(connection, [Deed(now, ACCEPTED, actor(invitation_id), subscription_id=row.subscription_id)])
     bought = select(Subscription.__table__).where(Subscription.id == row.subscription_id)
-    return _arrived(connection.execute(bought).one())
+    return landings.arrived(connection.execute(bought).one())
 
 
 def revoke(invitation_id: UUID, revoker: str, subscription_id: UUID | None = None) -> bool:
@@ -220,8 +219,3 @@ def _state(row: Mapping[str, Any], now: datetime) -> str:
 
 def _is_open(now: datetime) -> tuple[ColumnElement[bool], ...]:
     return Invitation.accepted_at.is_(None), Invitation.revoked_at.is_(None), Invitation.expires_at > now
-
-
-def _arrived(bought: Subscription | Row[Any]) -> Arrived:
-    arrival = Arrival(subscriptions.customer_of(bought), Said(bought.offer_type))
-    return Arrived(arrival, bought.id)

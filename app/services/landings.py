@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import structlog
+from sqlalchemy import Row
 
 from app import products
 from app.aws import marketplace
 from app.errors import DatabaseUnavailable, MarketplaceUnavailable, Throttled
+from app.models import Subscription
 from app.services import parking, subscriptions
 from app.services.parking import Parked, ParkingFull
 from app.services.subscriptions import Arrival, Said
@@ -57,6 +60,12 @@ def recorded(arrived: Arrived) -> Arrived:
     except DatabaseUnavailable as error:
         log.error("landing.owed", code=error.code)
         return arrived
+
+
+def arrived(subscription: Subscription | Row[Any]) -> Arrived:
+    """Return the purchase of a subscription that is stored."""
+    arrival = Arrival(subscriptions.customer_of(subscription), Said(subscription.offer_type))
+    return Arrived(arrival, subscription.id)
 
 
 def caught_up(purchase: Purchase) -> Purchase:

@@ -1,8 +1,7 @@
 """Mailing: sends the mails that were promised; what is in them is looked up when they go out."""
 
-import random
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +19,6 @@ from app.services.outbox import Claimed
 
 log = structlog.get_logger()
 
-TRIED_FOR = timedelta(days=3)
 FIRST_PAUSE_SECONDS = 5
 LONGEST_PAUSE_SECONDS = 3600
 # Without their link these say nothing.
@@ -51,12 +49,9 @@ def send(claimed: Claimed, *, site_url: str) -> bool:
 
 
 def _not_yet(claimed: Claimed, fault: str) -> bool:
-    now = datetime.now(UTC)
-    if now - claimed.due_since >= TRIED_FOR:
+    pause = outbox.growing_pause(claimed.tries, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+    if not outbox.put_off(claimed, pause, fault):
         return _given_up(claimed, fault)
-    longest = min(FIRST_PAUSE_SECONDS * 2 ** min(claimed.tries, 20), LONGEST_PAUSE_SECONDS)
-    pause = timedelta(seconds=random.uniform(longest / 2, longest))  # noqa: S311
-    outbox.postpone(claimed, now + pause, fault)
     log.warning("mail.postponed", mail=str(claimed.id), letter=claimed.type, fault=fault, tries=claimed.tries)
     return False
 

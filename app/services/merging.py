@@ -95,16 +95,17 @@ def _move_outbox(connection: Connection, kept_id: UUID, gone_id: UUID) -> None:
 
 
 def _move_account(connection: Connection, kept_id: UUID, gone_id: UUID) -> None:
-    # A product that answered nothing has an account as well, of which only the row is there.
-    is_empty = (Account.url.is_(None), Account.reference.is_(None))
-    connection.execute(delete(Account).where(Account.subscription_id == gone_id, *is_empty, Account.refused.is_(None)))
-    of_gone = Account.subscription_id == gone_id
-    if connection.execute(select(Account.subscription_id).where(of_gone)).first():
-        connection.execute(delete(Account).where(Account.subscription_id == kept_id, *is_empty))
-    has_one = connection.execute(select(Account.subscription_id).where(Account.subscription_id == kept_id)).first()
-    connection.execute(
-        delete(Account).where(of_gone) if has_one else update(Account).where(of_gone).values(subscription_id=kept_id)
-    )
+    """Leave the one account of two; a product that answered nothing has one as well, of which only the row is there."""
+    both = connection.execute(select(Account.__table__).where(Account.subscription_id.in_([kept_id, gone_id]))).all()
+    accounts = {account.subscription_id: account for account in both}
+    kept, gone = accounts.get(kept_id), accounts.get(gone_id)
+    is_named = kept is not None and (kept.url or kept.reference)
+    if gone is None or is_named or not (gone.url or gone.reference or gone.refused):
+        connection.execute(delete(Account).where(Account.subscription_id == gone_id))
+        return
+    connection.execute(delete(Account).where(Account.subscription_id == kept_id))
+    moved = update(Account).where(Account.subscription_id == gone_id)
+    connection.execute(moved.values(subscription_id=kept_id))
 
 
 def _together(kept: Row[Any], gone: Row[Any]) -> dict[str, object]:

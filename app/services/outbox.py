@@ -4,6 +4,7 @@ The hand-offs of one subscription go out in their order: only the first that is 
 and whoever settles it gives the next one its turn. Mails wait for nobody.
 """
 
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from app.services import subscriptions
 MAIL = "mail"
 # Longer than any delivery takes: nobody else sends the same one meanwhile, and after a kill somebody does.
 LEASE = timedelta(seconds=30)
+TRIED_FOR = timedelta(days=3)
 CLAIM = (
     text(
         "UPDATE outbox SET next_try_at = :lease, tries = tries + 1 WHERE next_try_at <= :now AND id ="
@@ -146,6 +148,25 @@ def settle(connection: Connection, claimed: Claimed, outcome: str, **values: obj
     give_turn(connection, row.subscription_id)
     subscription_id: UUID = row.subscription_id
     return subscription_id
+
+
+def put_off(claimed: Claimed, pause_seconds: float, fault: str) -> bool:
+    """Let the message come up again after the pause; return False where it has been tried for three days by now.
+
+    Raises:
+        DatabaseUnavailable: it comes up again once its lease is over.
+    """
+    now = datetime.now(UTC)
+    if now - claimed.due_since >= TRIED_FOR:
+        return False
+    postpone(claimed, now + timedelta(seconds=pause_seconds), fault)
+    return True
+
+
+def growing_pause(tries: int, first_seconds: float, longest_seconds: float) -> float:
+    """Return after how many seconds the next try comes: longer from try to try, and never all of them together."""
+    longest = min(first_seconds * 2 ** min(tries, 20), longest_seconds)
+    return random.uniform(longest / 2, longest)  # noqa: S311
 
 
 @transaction

@@ -103,7 +103,7 @@ def send_again(connection: Connection, message_id: UUID) -> bool:
 
 def _is_about_erased() -> ColumnElement[bool]:
     # As when an erasure cancels what waits: without the person there is nothing to say.
-    is_about_person = (OutboxMessage.lane == outbox.MAIL) | OutboxMessage.type.in_([changes.COMPLETED, changes.UPDATED])
+    is_about_person = (OutboxMessage.lane == outbox.MAIL) | OutboxMessage.type.in_(changes.OF_REGISTRATION)
     is_there = exists().where(Registration.id == OutboxMessage.registration_id)
     return is_about_person & OutboxMessage.registration_id.is_not(None) & ~is_there
 

@@ -15,7 +15,6 @@ from app.models import Account, OutboxMessage, Registration
 from app.services import changes
 
 GOOD_FOR = timedelta(days=30)
-ABOUT_ACCOUNT = (changes.COMPLETED, changes.UPDATED)
 # The latest of them say enough.
 MOST = 20
 
@@ -40,7 +39,7 @@ UNASKED = Progress("unasked")
 def of(session: Session, registration: Registration, product_code: str) -> Progress:
     """Return how far the product is with the registration's account."""
     told = _told_of(session, registration) if receivers.of(product_code) else []
-    asked = next((message for message in told if message.type in ABOUT_ACCOUNT), None)
+    asked = next((message for message in told if message.type in changes.OF_REGISTRATION), None)
     if asked is None:
         return UNASKED
     account = session.get(Account, registration.subscription_id)

@@ -172,7 +172,7 @@ def _was_turned_down(connection: Connection, subscription_id: UUID, registration
         return True
     asked = select(OutboxMessage.outcome).where(
         OutboxMessage.registration_id == registration_id,
-        OutboxMessage.type.in_([changes.COMPLETED, changes.UPDATED]),
+        OutboxMessage.type.in_(changes.OF_REGISTRATION),
         OutboxMessage.sequence.is_not(None),
     )
     return connection.execute(asked.order_by(OutboxMessage.sequence.desc()).limit(1)).scalar_one_or_none() == "failed"
@@ -198,11 +198,6 @@ def known_of(purchase: Purchase) -> Registration | None:
 def answers_of(registration: Registration | Row[Any]) -> Answers:
     """Return what the buyer answered."""
     return Answers(**{answer.name: getattr(registration, answer.name) for answer in fields(Answers)})
-
-
-def joins(registration: Registration) -> UUID | None:
-    """Return the id of the subscription whose account this one shall join, if it shall join one."""
-    return UUID(registration.account) if registration.account not in {"new", "existing"} else None
 
 
 def to_resume(unlinked_ids: Sequence[UUID], sent_after: datetime | None = None) -> Answers | None:

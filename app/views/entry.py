@@ -6,10 +6,9 @@ from werkzeug.exceptions import NotFound
 
 from app import logs, products
 from app.models import Registration
-from app.services import entering, progress, subscriptions
+from app.services import entering, landings, progress, subscriptions
 from app.services.landings import Arrived, Purchase
 from app.services.privacy import FINAL
-from app.services.subscriptions import Arrival, Said
 from app.views import visit, welcome
 from app.views.visit import Visit
 
@@ -53,5 +52,4 @@ def purchase_of(registration: Registration) -> Arrived:
     subscription = subscriptions.find(registration.subscription_id) if registration.subscription_id else None
     if subscription is None:
         raise NotFound
-    customer = subscriptions.customer_of(subscription)
-    return Arrived(Arrival(customer, Said(subscription.offer_type)), subscription.id)
+    return landings.arrived(subscription)

@@ -10,7 +10,7 @@ from werkzeug import Response
 from app import logs, receivers
 from app.forms import SignupForm
 from app.models import Registration
-from app.services import parking, progress, registrations, siblings
+from app.services import documents, parking, progress, registrations, siblings
 from app.services.parking import Parked
 from app.services.registrations import Completed
 from app.views import draft, visit
@@ -63,8 +63,10 @@ def sent(completed: Completed, before: Sequence[UUID]) -> Response:
 
 def may_replace(here: Visit, registered: Registration) -> bool:
     """Return whether this browser may replace the answers: its own, or those with which nobody got any further."""
+    if visit.has_sent(registered):
+        return True
     resumes = registrations.to_resume(draft.current().unlinked_ids, registered.updated_at)
-    return visit.has_sent(registered) or resumes is not None or is_open_to_all(here, registered)
+    return resumes is not None or is_open_to_all(here, registered)
 
 
 def is_open_to_all(here: Visit, registered: Registration) -> bool:
@@ -78,7 +80,7 @@ def form_of(here: Visit, registered: Registration | None, told: Typed | None = N
     if here.product is None or receivers.of(here.product.code) is None:
         return form.offer([], asks=False)
     # A colleague was asked to set up this purchase: the customer's others are not theirs to see.
-    chosen = registrations.joins(registered) if registered else None
+    chosen = documents.joins(registered) if registered else None
     others = [] if visit.is_invited() else siblings.of(here.purchase, chosen)
     return form.offer(others, asks=True)
 

@@ -21,11 +21,12 @@ blueprint = Blueprint("welcome", __name__)
 
 # How often the page looks again, by how long its buyer has waited. After that a tab left open asks no more: a little
 # before its session ends, so that it still says what was registered.
-PAUSES = ((timedelta(minutes=10), 5), (timedelta(hours=security.SESSION_HOURS - 1), 60))
+Pauses = tuple[tuple[timedelta, int], ...]
+PAUSES: Pauses = ((timedelta(minutes=10), 5), (timedelta(hours=security.SESSION_HOURS - 1), 60))
 # A buyer who has just sent the form waits for their account before anything else is told; after that it takes longer
 # than usual, and they are told what happens next.
 USUALLY = timedelta(minutes=2)
-SET_UP_PAUSES = ((timedelta(seconds=20), 2), (timedelta.max, 5))
+SET_UP_PAUSES: Pauses = ((timedelta(seconds=20), 2), (timedelta.max, 5))
 LET_IN_PAUSE_SECONDS = 1
 
 
@@ -129,14 +130,9 @@ def setting_up(here: Visit, registration: Registration, stage: Progress, link: s
         is_entering=visit.is_entering(registration),
         link=link or progress.link(registration.id),
     )
-    let_in = f"{LET_IN_PAUSE_SECONDS}; url={url_for('entry.enter')}"
-    return make_response(page, {"Refresh": let_in if is_ready else pages.refresh(set_up_pause(stage))})
-
-
-def set_up_pause(stage: Progress) -> int:
-    """Return after how many seconds the page looks whether the account is there: soon, while it is likely."""
-    waited = datetime.now(UTC) - stage.since if stage.since else timedelta()
-    return next(seconds for until, seconds in SET_UP_PAUSES if waited < until)
+    if is_ready:
+        return make_response(page, {"Refresh": f"{LET_IN_PAUSE_SECONDS}; url={url_for('entry.enter')}"})
+    return looking_again(page, pause_seconds(stage.since, datetime.now(UTC), SET_UP_PAUSES))
 
 
 def unlinked(here: Visit, purchase: Parked, registration: Registration) -> Response:
@@ -188,9 +184,9 @@ def waits_since(
     return max(moment for moment in moments if moment)
 
 
-def pause_seconds(since: datetime | None, now: datetime) -> int | None:
+def pause_seconds(since: datetime | None, now: datetime, pauses: Pauses = PAUSES) -> int | None:
     """Return after how many seconds the page looks again; None where it does not."""
-    return next((seconds for until, seconds in PAUSES if since and now - since < until), None)
+    return next((seconds for until, seconds in pauses if since and now - since < until), None)
 
 
 def looking_again(page: str, pause: int | None) -> Response:

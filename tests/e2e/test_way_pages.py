@@ -4,14 +4,10 @@ import re
 from collections.abc import Callable
 
 import pytest
-from flask.testing import FlaskClient
 from playwright.sync_api import Page
 
-from app.sandbox.server import Sandbox
-from tests import factories
 from tests.e2e.test_pages import PHONE, answer, judge_in_both_schemes
 from tests.pages import csrf_token
-from tests.receiver import Receiver
 from tests.views.way import Newcomer, later
 
 Step = Callable[[Newcomer], str]
@@ -89,16 +85,6 @@ STEPS: list[Step] = [
     is_invited,
     has_come_too_late,
 ]
-
-
-@pytest.fixture
-def newcomer(
-    environment: pytest.MonkeyPatch, request: pytest.FixtureRequest, sandbox: Sandbox, product: Receiver
-) -> Newcomer:
-    for name, value in factories.handing_off(product.url).items():
-        environment.setenv(name, value)
-    client: FlaskClient = request.getfixturevalue("client")
-    return Newcomer(client, sandbox, product)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

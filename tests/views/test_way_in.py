@@ -5,30 +5,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import pytest
-from flask.testing import FlaskClient
 
-from app.sandbox.server import Sandbox
 from app.services import entering
-from tests import factories
 from tests.factories import CODE, TOKEN
-from tests.receiver import Receiver
 from tests.views import buyers
 from tests.views.way import Newcomer, later
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 URL = "https://app.acme.example/t/juniper?tab=1"
-
-
-@pytest.fixture
-def environment(environment: pytest.MonkeyPatch, product: Receiver) -> pytest.MonkeyPatch:
-    for name, value in factories.handing_off(product.url).items():
-        environment.setenv(name, value)
-    return environment
-
-
-@pytest.fixture
-def newcomer(client: FlaskClient, sandbox: Sandbox, product: Receiver) -> Newcomer:
-    return Newcomer(client, sandbox, product)
 
 
 def test_who_has_registered_waits_for_the_account_and_then_goes_in_by_themselves(newcomer: Newcomer) -> None:

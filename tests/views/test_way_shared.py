@@ -5,15 +5,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 
 from app.models import Registration, Subscription
-from app.sandbox.server import Sandbox
 from app.services import entering, privacy
-from tests import factories
 from tests.factories import ANSWERS, TOKEN
 from tests.pages import csrf_token
-from tests.receiver import Receiver
 from tests.stored import stored
 from tests.views import buyers
 from tests.views.colleagues import invited, press
@@ -23,18 +19,6 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 URL = "https://app.acme.example/t/juniper"
 ACCOUNT_ID = "012345678901"
 BOB = {**ANSWERS, "full_name": "Bob Babbage", "email": "bob@gmail.com"}
-
-
-@pytest.fixture
-def environment(environment: pytest.MonkeyPatch, product: Receiver) -> pytest.MonkeyPatch:
-    for name, value in factories.handing_off(product.url).items():
-        environment.setenv(name, value)
-    return environment
-
-
-@pytest.fixture
-def newcomer(client: FlaskClient, sandbox: Sandbox, product: Receiver) -> Newcomer:
-    return Newcomer(client, sandbox, product)
 
 
 def link_of(newcomer: Newcomer) -> str:

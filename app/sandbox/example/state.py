@@ -1,13 +1,13 @@
 """What the product knows of its tenants and their subscriptions, and the JSON file that keeps it across restarts."""
 
-import os
 import secrets
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
+from app.sandbox import kept
 from app.sandbox.example.handoffs import Entitlement, Status
 
 # How a subscription came into its tenant: it made it, the buyer typed which one it is, or Foyer named it.
@@ -89,14 +89,6 @@ class State(BaseModel):
         """Return the subscription that has that id, or had it before two were found to be one."""
         return next((held for held in self.subscriptions if subscription_id in (held.id, *held.former_ids)), None)
 
-    def keep(self, path: Path) -> None:
-        """Write the state to a file."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Written beside and then renamed: a stop half way leaves the old file whole.
-        beside = path.with_name(f"{path.name}.{os.getpid()}")
-        beside.write_text(self.model_dump_json(indent=2), encoding="utf-8")
-        beside.replace(path)
-
 
 def read(path: Path | None) -> State:
     """Return the state in a file, or that of a product that has just opened.
@@ -104,9 +96,4 @@ def read(path: Path | None) -> State:
     Raises:
         SystemExit: the file is there but is not one that the product wrote.
     """
-    if path is None or not path.exists():
-        return State()
-    try:
-        return State.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValidationError:
-        raise SystemExit(f"{path} is not the example product's state. Delete it to start with no tenants.") from None
+    return kept.read(State, path, "is not the example product's state. Delete it to start with no tenants.")

@@ -7,6 +7,7 @@ import time
 import unicodedata
 from pathlib import Path
 
+from app.sandbox import kept
 from app.sandbox.example import state
 from app.sandbox.example.handoffs import Event, Facts, Refusal, Registration
 from app.sandbox.example.state import Held, Joined, Member, State, Tenant
@@ -161,7 +162,7 @@ class Tenants:
 
     def _keep(self) -> None:
         if self._path is not None:
-            self.state.keep(self._path)
+            kept.keep(self.state, self._path)
 
 
 def slug_of(company: str) -> str:
