@@ -11,6 +11,7 @@ import structlog
 from flask import Flask, current_app
 
 from app import sending
+from app.aws import queue
 from app.errors import DatabaseUnavailable, MarketplaceError
 from app.services import heartbeats, inbox, invitations, linking, parking, privacy, reviews
 
@@ -76,7 +77,7 @@ def run(stop: threading.Event) -> None:
 
 def _listen(app: Flask, stop: threading.Event) -> None:
     with app.app_context():
-        if inbox.is_there():
+        if queue.current():
             _do([Chore("events", lambda: inbox.take_in(stop), 0)], stop)
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -28,7 +28,8 @@ class Subscription(Base):
         Index(None, "customer_aws_account_id", "product_code"),
         Index(None, "customer_identifier", "product_code"),
         Index(None, "changed_at", "id"),
-        Index("ix_subscriptions_merged", "id", sqlite_where=text(MERGED), postgresql_where=text(MERGED)),
+        # Its migration makes it of the merged ones alone; to say so here loads PostgreSQL's dialect at every start.
+        Index("ix_subscriptions_merged", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from app import products
 from app.aws.entitlements import Entitlement, Value
 from app.models import Subscription
 from app.services import subscriptions
@@ -23,6 +24,12 @@ class Held:
     def expired(self, at: datetime) -> bool:
         """Return whether its time is over at that moment."""
         return self.expires_at is not None and self.expires_at <= at
+
+
+def are_held(product_code: str) -> bool:
+    """Return whether buyers of the product hold entitlements; one that is paid by use alone has none."""
+    product = products.current().get(product_code)
+    return product is not None and product.pricing != "subscription"
 
 
 def of(subscription: Subscription | Row[Any]) -> list[Held]:

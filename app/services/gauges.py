@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from app.aws import queue
 from app.database import query
 from app.errors import DatabaseUnavailable
 from app.models import Event, Heartbeat, OutboxMessage, ParkedToken, Registration, Subscription
-from app.services import inbox, outbox
+from app.services import outbox
 
 HEARTBEATS = {"worker": "foyer_worker_heartbeat_age_seconds", "events": "foyer_events_heartbeat_age_seconds"}
 
@@ -40,7 +41,7 @@ def _measured(session: Session) -> dict[str, float]:
         **{
             name: beats.get(chore, math.inf)
             for chore, name in HEARTBEATS.items()
-            if chore != "events" or inbox.is_there()
+            if chore != "events" or queue.current()
         },
     }
 

@@ -14,11 +14,6 @@ from app.services.notices import NotUnderstood
 log = structlog.get_logger()
 
 
-def is_there() -> bool:
-    """Return whether a queue is set."""
-    return queue.current() is not None
-
-
 def take_in(stop: threading.Event) -> bool:
     """Receive some messages, apply them, and delete those that are on disk; return whether a queue is set.
 

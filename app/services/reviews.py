@@ -9,7 +9,6 @@ from uuid import UUID
 import structlog
 from sqlalchemy import ColumnElement, Connection, bindparam, select, text, update
 
-from app import products
 from app.aws import entitlements as aws_entitlements
 from app.aws.entitlements import Entitlement
 from app.database import transaction
@@ -61,7 +60,7 @@ def review_next() -> bool | None:
     if claimed is None:
         return None
     events.tell(claimed.changes)
-    if not has_contract(claimed.subscription.product_code):
+    if not entitlements.are_held(claimed.subscription.product_code):
         _finish(claimed, None, now)
         return True
     try:
@@ -73,12 +72,6 @@ def review_next() -> bool | None:
     status = _finish(claimed, found, now)
     log.info("entitlements.read", subscription=str(claimed.id), count=len(found), status=status)
     return True
-
-
-def has_contract(product_code: str) -> bool:
-    """Return whether buyers of the product hold entitlements; one that is paid by use alone has none."""
-    product = products.current().get(product_code)
-    return product is not None and product.pricing != "subscription"
 
 
 def claim(now: datetime) -> Claimed | None:

@@ -8,7 +8,7 @@ from werkzeug import Response
 
 from app import security
 from app.models import Registration, Subscription
-from app.services import entitlements, landings, parking, progress, registrations, reviews, subscriptions
+from app.services import entitlements, landings, parking, progress, registrations, subscriptions
 from app.services.entitlements import Held
 from app.services.landings import Arrived
 from app.services.parking import Parked
@@ -155,7 +155,7 @@ def unlinked(here: Visit, purchase: Parked, registration: Registration) -> Respo
 
 def cover_of(subscription: Subscription, now: datetime) -> Cover | None:
     """Return what the subscription's contract covers; None where usage alone is paid for."""
-    if not reviews.has_contract(subscription.product_code):
+    if not entitlements.are_held(subscription.product_code):
         return None
     is_due = subscription.review_at is not None
     return Cover(entitlements.of(subscription), subscription.entitlements_read_at, is_due, now)
