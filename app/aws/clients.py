@@ -1,10 +1,10 @@
 """One process's clients to AWS: each made at its first use, after the fork, and shared by all threads."""
 
+import functools
 import re
 import threading
 import time
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ from botocore.credentials import (
     RefreshableCredentials,
 )
 from botocore.exceptions import NoCredentialsError
+from botocore.loaders import Loader, create_loader
 from flask import Flask, current_app
 
 from app.settings import Settings
@@ -141,7 +142,7 @@ class Clients:
             # Those who waited while somebody looked in vain do not look once more each, one after another.
             if time.monotonic() < self._missing_until:
                 raise NoCredentialsError
-            session = botocore.session.Session()
+            session = _session()
             if self._settings.marketplace_role_arn:
                 role = self._role(self._settings.marketplace_role_arn)
                 session.register_component("credential_provider", CredentialResolver([role]))
@@ -157,10 +158,10 @@ class Clients:
         return self._session
 
     def _role(self, role_arn: str) -> "PublisherRole":
-        source = botocore.session.Session()
+        source = _session()
         arguments = {"RoleSessionName": "foyer", "ExternalId": self._settings.marketplace_role_external_id}
         return PublisherRole(
-            partial(source.create_client, config=self._config(ROLE)),
+            functools.partial(source.create_client, config=self._config(ROLE)),
             source.get_credentials(),
             role_arn,
             {name: value for name, value in arguments.items() if value},
@@ -181,6 +182,18 @@ class PublisherRole(CredentialProvider):
         if self._fetcher is None:
             return None
         return DeferredRefreshableCredentials(self._fetcher.fetch_credentials, self.METHOD)
+
+
+def _session() -> botocore.session.Session:
+    """Return a session of botocore's that reads what AWS's services are like no more than once a process."""
+    session = botocore.session.Session()
+    session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
+    return session
+
+
+@functools.cache
+def _loader(data_path: str | None) -> Loader:
+    return create_loader(data_path)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
