@@ -13,6 +13,7 @@ from flask.logging import wsgi_errors_stream
 from structlog.typing import EventDict, Processor
 
 from app import metrics
+from app.errors import DatabaseUnavailable, MarketplaceError
 from app.settings import Settings
 
 log = structlog.get_logger()
@@ -92,6 +93,14 @@ def note(outcome: str, **ids: Any) -> None:
     """Say how the request came out, for its log line and its metrics."""
     g.outcome = outcome
     structlog.contextvars.bind_contextvars(**ids)
+
+
+def failed(chore: str, error: Exception) -> None:
+    """Say that a chore of the worker failed: by what, and where it happened if nobody foresaw it."""
+    if isinstance(error, DatabaseUnavailable | MarketplaceError):
+        log.error("worker.failed", chore=chore, fault=type(error).__name__, code=error.code)
+    else:
+        log.error("worker.failed", chore=chore, fault=type(error).__name__, exc_info=error)
 
 
 def _answered(response: Response) -> Response:

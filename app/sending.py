@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-import structlog
 from flask import Flask, current_app
 
-from app import mail, receivers
+from app import logs, mail, receivers
 from app.errors import DatabaseUnavailable
 from app.services import handoffs, mailing, outbox
 from app.services.outbox import Claimed
-
-log = structlog.get_logger()
 
 IDLE_SECONDS = 0.5
 AFTER_FAILURE_SECONDS = 5
@@ -25,21 +22,24 @@ AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Lane:
-    """What goes one way: its name in the outbox, and what sends one message of it."""
+    """What goes one way: its name in the outbox, what sends one message of it, and what counts a try that failed."""
 
     name: str
     send: Callable[[Claimed], object]
+    fail: Callable[[Claimed, str], object]
 
 
 def lanes() -> list[Lane]:
     """Return the lanes that the settings ask for."""
     private = bool(current_app.config["HANDOFF_ALLOW_PRIVATE"])
     found = [
-        Lane(outbox.lane(code), partial(handoffs.send, receiver, allow_private=private))
+        Lane(outbox.lane(code), partial(handoffs.send, receiver, allow_private=private), handoffs.not_taken)
         for code, receiver in receivers.every().items()
     ]
-    site_url = current_app.config["SITE_URL"]
-    return [*found, Lane(outbox.MAIL, partial(mailing.send, site_url=site_url))] if mail.is_on() else found
+    if mail.is_on():
+        send = partial(mailing.send, site_url=current_app.config["SITE_URL"])
+        found.append(Lane(outbox.MAIL, send, mailing.not_sent))
+    return found
 
 
 def start(app: Flask, stop: threading.Event) -> list[threading.Thread]:
@@ -67,12 +67,8 @@ def _run(app: Flask, lane: Lane, stop: threading.Event) -> None:
 def _claimed(lane: Lane, stop: threading.Event) -> Claimed | None:
     try:
         claimed = outbox.claim(lane.name, datetime.now(UTC))
-    except DatabaseUnavailable as error:
-        log.error("worker.failed", chore=lane.name, fault=type(error).__name__, code=error.code)
-        stop.wait(AFTER_FAILURE_SECONDS)
-        return None
-    except Exception as error:  # one lane's fault must not end it
-        log.error("worker.failed", chore=lane.name, fault=type(error).__name__, exc_info=error)
+    except Exception as error:  # noqa: BLE001  # one lane's fault must not end it
+        logs.failed(lane.name, error)
         stop.wait(AFTER_FAILURE_SECONDS)
         return None
     if claimed is None:
@@ -81,10 +77,17 @@ def _claimed(lane: Lane, stop: threading.Event) -> Claimed | None:
 
 
 def _send(app: Flask, lane: Lane, claimed: Claimed) -> None:
-    # What fails here is not settled: it comes up again once its lease is over.
+    with app.app_context():
+        error = _fault(lane, lambda: lane.send(claimed))
+        # What the database did not take is not settled: it comes up again once its lease is over.
+        if error is not None and not isinstance(error, DatabaseUnavailable):
+            _fault(lane, lambda: lane.fail(claimed, type(error).__name__))
+
+
+def _fault(lane: Lane, work: Callable[[], object]) -> Exception | None:
     try:
-        with app.app_context():
-            lane.send(claimed)
-    except Exception as error:
-        code = getattr(error, "code", None)
-        log.error("worker.failed", chore=lane.name, fault=type(error).__name__, code=code, exc_info=error)
+        work()
+    except Exception as error:  # noqa: BLE001  # one message's fault must not end its lane
+        logs.failed(lane.name, error)
+        return error
+    return None

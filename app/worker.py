@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 import structlog
 from flask import Flask, current_app
 
-from app import sending
+from app import logs, sending
 from app.aws import queue
-from app.errors import DatabaseUnavailable, MarketplaceError
 from app.services import heartbeats, inbox, invitations, linking, parking, privacy, reviews
 
 log = structlog.get_logger()
@@ -43,10 +42,8 @@ class Chore:
     def _succeeds(self) -> bool:
         try:
             return self.work()
-        except (DatabaseUnavailable, MarketplaceError) as error:
-            log.error("worker.failed", chore=self.name, fault=type(error).__name__, code=error.code)
-        except Exception as error:  # one chore's fault must not end the others
-            log.error("worker.failed", chore=self.name, fault=type(error).__name__, exc_info=error)
+        except Exception as error:  # noqa: BLE001  # one chore's fault must not end the others
+            logs.failed(self.name, error)
         return False
 
 

@@ -37,12 +37,12 @@ def send(receiver: Receiver, claimed: Claimed, *, allow_private: bool = False) -
     try:
         answer = _post(receiver, claimed, allow_private=allow_private)
     except Unanswered as error:
-        return _not_taken(claimed, error.code, None)
+        return not_taken(claimed, error.code)
     if 200 <= answer.status < 300:
         return _taken(claimed, answers.parse(answer.body, allow_http=allow_private))
     if answer.status == GONE:
         return _given_up(claimed, "410")
-    return _not_taken(claimed, str(answer.status), answer.retry_after)
+    return not_taken(claimed, str(answer.status), answer.retry_after)
 
 
 def webhook_id(message_id: UUID) -> str:
@@ -85,7 +85,12 @@ def _deliver(connection: Connection, claimed: Claimed, said: ProductAnswer) -> N
         changes.note(connection, subscription_id, datetime.now(UTC))
 
 
-def _not_taken(claimed: Claimed, fault: str, retry_after: float | None) -> bool:
+def not_taken(claimed: Claimed, fault: str, retry_after: float | None = None) -> bool:
+    """Count a try that failed: postpone the hand-off or, after three days, give it up; return whether it was given up.
+
+    Raises:
+        DatabaseUnavailable: it comes up again once its lease is over.
+    """
     if not outbox.put_off(claimed, pause_seconds(claimed.tries, retry_after), fault):
         return _given_up(claimed, fault)
     log.warning("handoff.postponed", handoff=str(claimed.id), type=claimed.type, fault=fault, tries=claimed.tries)

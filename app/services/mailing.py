@@ -42,13 +42,18 @@ def send(claimed: Claimed, *, site_url: str) -> bool:
     except MailRefused as error:
         return _given_up(claimed, error.code)
     except MailUnavailable as error:
-        return _not_yet(claimed, error.code)
+        return not_sent(claimed, error.code)
     _settle(claimed, "delivered", provider_id=provider_id, fault=None)
     log.info("mail.sent", mail=str(claimed.id), letter=claimed.type, tries=claimed.tries)
     return True
 
 
-def _not_yet(claimed: Claimed, fault: str) -> bool:
+def not_sent(claimed: Claimed, fault: str) -> bool:
+    """Count a try that failed: postpone the mail or, after three days, give it up; return whether it was given up.
+
+    Raises:
+        DatabaseUnavailable: it comes up again once its lease is over.
+    """
     pause = outbox.growing_pause(claimed.tries, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
     if not outbox.put_off(claimed, pause, fault):
         return _given_up(claimed, fault)
