@@ -130,6 +130,9 @@ def join_registration(connection: Connection, waiting_for: ColumnElement[bool], 
     waiting = _registration(connection, waiting_for)
     if waiting is None:
         return None
+    # What was done before anybody knew its purchase was done about that, too.
+    done = update(AuditEntry).where(AuditEntry.registration_id == waiting.id, AuditEntry.subscription_id.is_(None))
+    connection.execute(done.values(subscription_id=subscription_id))
     known = _registration(connection, Registration.subscription_id == subscription_id)
     if known is None:
         linked = {"subscription_id": subscription_id, "parked_token_id": None}

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, exists, select
 from sqlalchemy.orm import Session
 
 from app import receivers, sealing
 from app.database import query
-from app.models import Account, OutboxMessage, Registration
-from app.services import changes
+from app.models import Account, AuditEntry, OutboxMessage, Registration
+from app.services import changes, privacy
 
 GOOD_FOR = timedelta(days=30)
 # The latest of them say enough.
@@ -82,6 +82,26 @@ def link(registration_id: UUID) -> str:
 
 @query
 def registration_of(session: Session, sealed: str) -> Registration | None:
-    """Return the registration that a link leads to, if it is ours, not too old, and the registration is still there."""
+    """Return the registration that a link leads to, if it is ours, not too old, and the registration is still there.
+
+    One that was merged into another, since their purchases turned out to be one, is there as that other.
+    """
     opened = sealing.progress_links().open(sealed.encode(), GOOD_FOR)
-    return session.get(Registration, UUID(bytes=opened)) if opened else None
+    if opened is None:
+        return None
+    registration_id = UUID(bytes=opened)
+    return session.get(Registration, registration_id) or _merged_into(session, registration_id)
+
+
+def _merged_into(session: Session, registration_id: UUID) -> Registration | None:
+    """Return the registration of the purchase for which the one that is gone was sent."""
+    sent = select(AuditEntry.subscription_id, AuditEntry.at).where(AuditEntry.registration_id == registration_id)
+    last = sent.order_by(AuditEntry.at.desc()).limit(1).subquery()
+    # Who registers for the purchase after an erasure is not shown to whom has the link of before.
+    erased_since = exists().where(
+        AuditEntry.subscription_id == last.c.subscription_id,
+        AuditEntry.action == privacy.ERASED,
+        AuditEntry.at >= last.c.at,
+    )
+    its_purchase = Registration.subscription_id == last.c.subscription_id
+    return session.scalar(select(Registration).join(last, its_purchase).where(~erased_since))
