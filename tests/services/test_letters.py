@@ -19,6 +19,7 @@ def test_every_letter_that_changes_promise_is_there() -> None:
     assert sorted(NAMES) == [
         "buyer_access_began",
         "buyer_access_ended",
+        "buyer_purchase_failed",
         "buyer_registered",
         "buyer_resume",
         "colleague_invited",
@@ -160,6 +161,19 @@ def test_the_seller_hears_whether_it_ended_or_could_not_be_paid(status: str, sai
     about = replace(FACTS, subscription=SUBSCRIPTION.model_copy(update={"status": status}))
 
     assert all(said in text for text in both("seller_ended", about))
+
+
+def test_a_buyer_whose_purchase_failed_hears_that_they_paid_nothing_and_where_to_go_on() -> None:
+    mail = letters.compose("buyer_purchase_failed", FACTS)
+
+    assert mail.subject == "Your purchase of Acme Insights is not confirmed"
+    for said in both("buyer_purchase_failed"):
+        assert "told us on 23 November 2026 that it could not confirm your purchase of Acme Insights" in said
+        assert "We have charged you nothing" in said
+        assert "Manage subscriptions" in said
+    for console in ("https://console.aws.amazon.com/billing/", "https://console.aws.amazon.com/marketplace/"):
+        assert console in mail.text
+        assert f'href="{console}"' in mail.html
 
 
 @pytest.mark.parametrize(("pricing", "is_told"), [("subscription", True), ("contract", False)])

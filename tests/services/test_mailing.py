@@ -112,6 +112,15 @@ def test_the_seller_alone_hears_that_a_purchase_is_being_cancelled(app: Flask, c
 
 
 @on_sqlite
+def test_buyer_and_seller_hear_of_a_purchase_that_failed(app: Flask, clerk: Post) -> None:
+    register(app)
+    sent(app, clerk)
+    is_told(app, "Purchase Agreement Ended - Proposer", at(1))
+
+    assert addressees(sent(app, clerk)) == {"buyer_purchase_failed": BUYER, "seller_ended": SELLER}
+
+
+@on_sqlite
 def test_of_a_purchase_that_nobody_registered_for_the_seller_alone_hears(app: Flask, clerk: Post) -> None:
     is_told(app, UPDATED, at(1))
     is_told(app, DEPROVISIONED, at(2))
