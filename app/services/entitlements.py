@@ -1,5 +1,6 @@
 """Entitlements: what a contract's buyer has paid for, as it is kept with the subscription."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -52,6 +53,15 @@ def to_store(found: Iterable[Entitlement], license_arn: str | None) -> list[dict
         for entitlement in found
         if not (own and entitlement.license_arn) or subscriptions.license_id(entitlement.license_arn) == own
     ]
+
+
+def is_same(one: Iterable[dict[str, Any]], other: Iterable[dict[str, Any]]) -> bool:
+    """Return whether both are the same as they are stored: AWS promises no order."""
+    return _counted(one) == _counted(other)
+
+
+def _counted(stored: Iterable[dict[str, Any]]) -> Counter[tuple[tuple[str, Any], ...]]:
+    return Counter(tuple(sorted(each.items())) for each in stored)
 
 
 def _moment(stored: str | None) -> datetime | None:

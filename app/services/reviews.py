@@ -124,6 +124,8 @@ def _keep(
     """Keep what AWS told of the entitlements; return whether it is something else than before."""
     before = connection.execute(select(Subscription.entitlements).where(*same)).one_or_none()
     stored = entitlements.to_store(found, claimed.subscription.license_arn)
+    if before is not None and before.entitlements and entitlements.is_same(before.entitlements, stored):
+        stored = before.entitlements
     told: dict[str, Any] = {"entitlements": stored, "entitlements_read_at": asked_at, "review_failures": 0}
     if before is not None and before.entitlements != stored:
         told["changed_at"] = datetime.now(UTC)

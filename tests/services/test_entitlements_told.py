@@ -80,6 +80,17 @@ def test_entitlements_are_told_when_they_are_first_read_and_when_they_change(
     ]
 
 
+def test_entitlements_in_another_order_are_no_change(app: Flask, sandbox: Sandbox, purchase: Purchase) -> None:
+    seats = [{"dimension": "seats", "value": value} for value in (5, 25, 5)]
+    others = [{"dimension": "tier", "value": "standard"}, *reversed(seats)]
+    for held in ([*seats, others[0]], others, others[:-1]):
+        sandbox.world.act(purchase, "change_entitlements", delivery="late", entitlements=held)
+        look(app, purchase)
+
+    assert len(told(app)) == 2
+    assert len(stored(app, Subscription)[0].entitlements or []) == 3
+
+
 def test_entitlements_that_are_read_again_unchanged_are_not_told_and_no_change(
     app: Flask, sandbox: Sandbox, purchase: Purchase
 ) -> None:
