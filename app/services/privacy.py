@@ -96,16 +96,26 @@ def _judged_after(session: Session, last_id: UUID | None, cutoff: datetime) -> l
 
 @transaction
 def _erase_one(connection: Connection, registration_id: UUID, actor: str, now: datetime) -> Erased | None:
+    _hold(connection, [registration_id])
     erased = _erase(connection, [registration_id], actor, now)
     return erased[0] if erased else _recorded(connection, registration_id)
 
 
 @transaction
 def _erase_due(connection: Connection, ids: Sequence[UUID], cutoff: datetime, now: datetime) -> list[Erased]:
+    _hold(connection, ids)
     # Found without a lock, so that nobody waited for the search: meanwhile the buyer may have sent the form again.
     is_due = _is_due(cutoff)
-    still = _registrations(is_due).where(Registration.id.in_(ids), is_due).with_for_update(of=Registration)
-    return _erase(connection, connection.scalars(still).all(), RETENTION, now)
+    still = _registrations(is_due).where(Registration.id.in_(ids), is_due).order_by(Registration.id)
+    return _erase(connection, connection.scalars(still.with_for_update(of=Registration)).all(), RETENTION, now)
+
+
+def _hold(connection: Connection, ids: Sequence[UUID]) -> None:
+    # The subscriptions first, the registrations next, as when the form is sent: two that wait for each other would be a
+    # deadlock.
+    theirs = select(Registration.subscription_id).where(Registration.id.in_(ids))
+    held = select(Subscription.id).where(Subscription.id.in_(theirs)).order_by(Subscription.id)
+    connection.execute(held.with_for_update(key_share=True))
 
 
 def _erase(connection: Connection, ids: Sequence[UUID], actor: str, now: datetime) -> list[Erased]:

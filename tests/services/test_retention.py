@@ -1,13 +1,16 @@
 """The retention: what is due is erased, in batches, and nothing else."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import pytest
 from flask import Flask
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, select, text, update
 from uuid_utils.compat import uuid7
 
+from app import database
 from app.models import Registration, Subscription
-from app.services import privacy
+from app.services import privacy, subscriptions
 from tests.factories import CODE
 from tests.services.people import LONG_AGO, NOW, PERSON, entries, left, registered, unlinked, write
 
@@ -83,3 +86,31 @@ def test_a_form_sent_again_while_the_retention_was_looking_is_kept(app: Flask) -
         erased = privacy._erase_due(batch, NOW - timedelta(days=30), NOW)
 
     assert (erased, left(app)) == ([], {registration_id})
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("way", ["erase", "retain"])
+def test_an_erasure_waits_for_who_sends_the_form_and_holds_nothing_that_they_need(app: Flask, way: str) -> None:
+    registration_id = registered(app, status="ended")
+
+    def erase() -> object:
+        with app.app_context():
+            return privacy.erase(registration_id, "operator:alice") if way == "erase" else privacy.retain(30, NOW)
+
+    with app.app_context(), ThreadPoolExecutor(1) as threads:
+        with database.current().writing.begin() as sending:
+            subscriptions.hold(sending, sending.execute(select(Subscription.id)).scalar_one())
+            erasure = threads.submit(erase)
+            while not somebody_waits():
+                assert not erasure.done()
+            sending.execute(select(Registration.id).with_for_update(nowait=True)).one()
+        assert erasure.result(10)
+
+    assert left(app) == set()
+
+
+def somebody_waits() -> bool:
+    """Return whether a transaction waits for another."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with database.current().reading.connect() as connection:
+        return bool(connection.execute(text(waiting)).scalar_one())
