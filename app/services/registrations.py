@@ -133,9 +133,9 @@ def _keep_unlinked(connection: Connection, parked_id: UUID, sent: Sent) -> Compl
 def _complete(
     connection: Connection, sent: Sent, *, subscription_id: UUID | None = None, parked_token_id: UUID | None = None
 ) -> Completed:
-    known = _known(connection, subscription_id) if subscription_id else None
+    known = _known(connection, subscription_id, parked_token_id)
     before = answers_of(known) if known else None
-    if known and before != sent.answers and sent.over not in {WHICHEVER, known.updated_at}:
+    if subscription_id and known and before != sent.answers and sent.over not in {WHICHEVER, known.updated_at}:
         raise RegisteredMeanwhile
     for unlinked_id in sent.unlinked_ids:
         # It becomes this purchase's; where that has a registration already, no second one is left.
@@ -160,8 +160,9 @@ def _complete(
     return Completed(kept, subscription_id, sent.at)
 
 
-def _known(connection: Connection, subscription_id: UUID) -> Row[Any] | None:
-    known = select(Registration.__table__).where(Registration.subscription_id == subscription_id)
+def _known(connection: Connection, subscription_id: UUID | None, parked_token_id: UUID | None) -> Row[Any] | None:
+    linked, waiting = Registration.subscription_id == subscription_id, Registration.parked_token_id == parked_token_id
+    known = select(Registration.__table__).where(linked if subscription_id else waiting)
     return connection.execute(known).one_or_none()
 
 

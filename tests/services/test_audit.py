@@ -1,0 +1,31 @@
+"""The audit: each deed once, however often the same form comes."""
+
+import pytest
+from flask import Flask
+
+from app.models import AuditEntry
+from app.sandbox.server import Sandbox
+from app.services import parking, registrations, subscriptions
+from app.services.landings import Arrived, Purchase
+from app.services.subscriptions import Said
+from tests import factories
+from tests.stored import stored
+
+
+@pytest.fixture(params=["linked", "parked"])
+def purchase(request: pytest.FixtureRequest, app: Flask, sandbox: Sandbox) -> Purchase:
+    """A purchase that AWS has told us about, or one that it has yet to tell of."""
+    with app.app_context():
+        if request.param == "parked":
+            return parking.park(factories.token(sandbox), Said())
+        arrival = factories.arrival()
+        return Arrived(arrival, subscriptions.arrive(arrival))
+
+
+def test_the_same_form_twice_is_one_deed_and_a_changed_one_another(app: Flask, purchase: Purchase) -> None:
+    with app.app_context():
+        for company in ("Juniper", "Juniper", "Lark", "Lark"):
+            registrations.complete(purchase, factories.answers(company=company))
+
+    deeds = [(entry.action, entry.actor) for entry in stored(app, AuditEntry)]
+    assert deeds == [("registration.completed", "buyer"), ("registration.updated", "buyer")]
