@@ -14,7 +14,7 @@ def test_the_bench_prints_a_row_for_every_bar(capsys: pytest.CaptureFixture[str]
         seconds=0.1,
         starts=1,
         signups=5,
-        events=20,
+        events=4,
         few=10,
         many=50,
         health_seconds=0.3,

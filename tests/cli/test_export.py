@@ -158,7 +158,9 @@ def test_a_path_that_cannot_be_written_fails_and_says_why(runner: FlaskCliRunner
     assert "No such file or directory. Choose another --output." in result.stderr
 
 
-@pytest.mark.parametrize("form", ["csv", "jsonl"])
+@pytest.mark.parametrize(
+    ("form", "database_url"), [("csv", "sqlite"), ("jsonl", "postgresql")], indirect=["database_url"]
+)
 def test_a_reader_who_has_seen_enough_ends_the_export_quietly(many: list[str], form: str) -> None:
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "registrations", "export", "--format", form]
 

@@ -243,7 +243,7 @@ def test_whoever_buys_again_and_lands_without_a_license_is_not_taken_for_what_ha
 
 def test_many_events_that_wait_for_one_agreement_are_applied_at_once(app: Flask) -> None:
     amended = "Purchase Agreement Amended - Proposer"
-    tell(app, *(eventbridge(amended, at(minute)) for minute in range(300)), eventbridge(ENDED, at(301)))
+    tell(app, *(eventbridge(amended, at(minute)) for minute in range(60)), eventbridge(ENDED, at(61)))
 
     [applied] = tell(app, eventbridge(UPDATED))
 
