@@ -14,6 +14,8 @@ from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine, create_engine, text
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from app import create_app
 from app.models import Base
@@ -25,12 +27,34 @@ from tests.receiver import Receiver
 from tests.views.way import Newcomer
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
+KEPT_TOGETHER = {"deploy", "e2e", "hostile"}
 
 # The application and its database are one for all examples of a test: whatever came before must not matter either.
 SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 settings.register_profile("short", max_examples=25, derandomize=True, deadline=None, suppress_health_check=SHARED)
 settings.register_profile("fuzz", max_examples=1000, deadline=None, suppress_health_check=SHARED)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one process more side by side than there are cores: each waits for a third of its time."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
+class Scheduler(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Gives each process its next test; those that share what is slow to start stay together, in one of them."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = Path(nodeid).parts[1]
+        return folder if folder in KEPT_TOGETHER else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduler:
+    """Schedule as above, in the order of the files: once a browser has run in a process, the bench cannot."""
+    config.option.loadscopereorder = False
+    return Scheduler(config, log)
 
 
 def pytest_collection_finish() -> None:
