@@ -1,12 +1,11 @@
 """Progress: how far the product is with the account of a registration, and the link that shows it in any browser."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Row, exists, select
+from sqlalchemy import ColumnElement, Row, exists, select
 from sqlalchemy.orm import Session
 
 from app import receivers, sealing
@@ -15,8 +14,6 @@ from app.models import Account, AuditEntry, OutboxMessage, Registration
 from app.services import changes, privacy
 
 GOOD_FOR = timedelta(days=30)
-# The latest of them say enough.
-MOST = 20
 
 
 @dataclass(frozen=True)
@@ -31,6 +28,11 @@ class Progress:
     since: datetime | None = None
     account: Account | None = None
 
+    @property
+    def has_account(self) -> bool:
+        """Whether the product has made an account, be it not the one that is asked for now."""
+        return self.account is not None and (_is_named(self.account) or self.account.refused is None)
+
 
 UNASKED = Progress("unasked")
 
@@ -38,36 +40,36 @@ UNASKED = Progress("unasked")
 @query
 def of(session: Session, registration: Registration, product_code: str) -> Progress:
     """Return how far the product is with the registration's account."""
-    told = _told_of(session, registration) if receivers.of(product_code) else []
-    asked = next((message for message in told if message.type in changes.OF_REGISTRATION), None)
+    asks = (OutboxMessage.type.in_(changes.OF_REGISTRATION),)
+    asked = _latest(session, registration, *asks) if receivers.of(product_code) else None
     if asked is None:
         return UNASKED
     account = session.get(Account, registration.subscription_id)
+    taken = _latest(session, registration, OutboxMessage.outcome == "delivered")
     # Every hand-off carries the whole: one that was taken after it says as much.
-    taken = any(message.outcome == "delivered" and message.sequence >= asked.sequence for message in told)
-    if taken or (asked.outcome == "waiting" and _has_what_is_asked(told, asked, account)):
+    is_taken = taken is not None and taken.sequence >= asked.sequence
+    if is_taken or _has_what_is_asked(taken, asked, account):
         return Progress("refused" if account and account.refused else "ready", asked.created_at, account)
     return Progress("waiting" if asked.outcome == "waiting" else "failed", asked.created_at, account)
 
 
-def _told_of(session: Session, registration: Registration) -> Sequence[Row[Any]]:
-    columns = (
-        OutboxMessage.type,
-        OutboxMessage.outcome,
-        OutboxMessage.sequence,
-        OutboxMessage.created_at,
-        OutboxMessage.payload,
-    )
+def _latest(session: Session, registration: Registration, *which: ColumnElement[bool]) -> Row[Any] | None:
+    """Return the last in line of the hand-offs that tell of the registration and are such."""
+    columns = (OutboxMessage.outcome, OutboxMessage.sequence, OutboxMessage.created_at, OutboxMessage.payload)
     of_it = (OutboxMessage.registration_id == registration.id, OutboxMessage.sequence.is_not(None))
-    return session.execute(select(*columns).where(*of_it).order_by(OutboxMessage.sequence.desc()).limit(MOST)).all()
+    found = select(*columns).where(*of_it, *which).order_by(OutboxMessage.sequence.desc()).limit(1)
+    return session.execute(found).one_or_none()
 
 
-def _has_what_is_asked(told: Sequence[Row[Any]], asked: Row[Any], account: Account | None) -> bool:
+def _has_what_is_asked(taken: Row[Any] | None, asked: Row[Any], account: Account | None) -> bool:
     """Return whether the account is there already, and something else than the account was changed."""
-    if account is None or account.refused or not (account.url or account.reference):
+    if taken is None or account is None or account.refused or not _is_named(account):
         return False
-    before = next((message for message in told if message.outcome == "delivered"), None)
-    return before is not None and _wish(before.payload) == _wish(asked.payload)
+    return _wish(taken.payload) == _wish(asked.payload)
+
+
+def _is_named(account: Account) -> bool:
+    return bool(account.url or account.reference)
 
 
 def _wish(payload: dict[str, Any]) -> list[Any]:

@@ -70,8 +70,11 @@ def may_replace(here: Visit, registered: Registration) -> bool:
 
 
 def is_open_to_all(here: Visit, registered: Registration) -> bool:
-    """Return whether the product made no account of the answers, so that whoever bought may give others."""
-    return here.product is not None and progress.of(registered, here.product.code).state in {"refused", "failed"}
+    """Return whether the product has made no account, so that whoever bought may give other answers."""
+    if here.product is None:
+        return False
+    stage = progress.of(registered, here.product.code)
+    return stage.state in {"refused", "failed"} and not stage.has_account
 
 
 def form_of(here: Visit, registered: Registration | None, told: Typed | None = None) -> SignupForm:

@@ -1,0 +1,79 @@
+"""The way into an account that is there already: nothing that comes later takes it away, or gives it to others."""
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.sandbox.purchases import Purchase
+from tests.factories import ANSWERS, TOKEN
+from tests.pages import csrf_token
+from tests.views import buyers
+from tests.views.way import Newcomer
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+URL = "https://app.acme.example/t/juniper"
+BOB = {**ANSWERS, "full_name": "Bob Babbage", "email": "bob@gmail.com"}
+
+
+def colleague_of(newcomer: Newcomer, purchase: Purchase) -> FlaskClient:
+    """Return the browser of somebody else who comes with the same purchase."""
+    other = newcomer.client.application.test_client()
+    other.post("/", data={TOKEN: newcomer.sandbox.world.mint(purchase)})
+    return other
+
+
+@pytest.mark.parametrize("answer", [{"refused": "not_found"}, {"status": 410}])
+def test_nobody_else_takes_an_account_over_because_its_owner_was_refused_another(
+    newcomer: Newcomer, answer: dict[str, str | int]
+) -> None:
+    purchase = newcomer.registers()
+    newcomer.is_handed_off(url=URL, reference="juniper-1")
+    colleague = colleague_of(newcomer, purchase)
+    form = csrf_token(newcomer.client.get("/signup?change=").text)
+    newcomer.sends(account="existing", existing_account="acme-7")
+    newcomer.is_handed_off(**answer)  # type: ignore[arg-type]
+
+    shown = colleague.get("/signup?change=")
+    sent = colleague.post("/signup", data={**BOB, "csrf_token": form})
+    newcomer.is_handed_off(url=URL, reference="juniper-1")
+
+    assert shown.headers["Location"] == "/welcome"
+    assert sent.status_code == 409
+    assert colleague.get("/enter").headers["Location"] == "/welcome"
+
+
+def test_who_may_not_choose_another_account_finds_the_sign_in_page(newcomer: Newcomer) -> None:
+    purchase = newcomer.registers()
+    newcomer.is_handed_off(url=URL, reference="juniper-1")
+    newcomer.sends(account="existing", existing_account="acme-7")
+    newcomer.is_handed_off(refused="not_found")
+
+    page = colleague_of(newcomer, purchase).get("/welcome").text
+
+    assert "Choose another account" not in page
+    assert 'href="https://app.acme.example/login"' in page
+    assert "Choose another account" in newcomer.sees()
+
+
+def test_a_corrected_phone_number_that_the_product_does_not_take_leaves_the_way_in(newcomer: Newcomer) -> None:
+    newcomer.registers()
+    newcomer.is_handed_off(url=URL, reference="juniper-1")
+    newcomer.sends(phone="+1 555 010 0000")
+
+    newcomer.is_handed_off(410)
+
+    assert newcomer.refresh() == "1; url=/enter"
+    assert newcomer.client.get("/enter").headers["Location"].startswith(URL)
+
+
+def test_a_purchase_of_which_much_was_told_still_has_its_way_in(newcomer: Newcomer) -> None:
+    purchase = newcomer.registers()
+    newcomer.is_handed_off(url=URL, reference="juniper-1")
+    buyer = buyers.Buyer(newcomer.client, purchase)
+    for month in range(11):
+        for kind, day in ((buyers.DEPROVISIONED, 1), (buyers.UPDATED, 2)):
+            buyer.is_told(kind, buyers.NOW.replace(year=2027, month=month + 1, day=day))
+    newcomer.is_handed_off()
+
+    location = newcomer.client.get("/enter").headers["Location"]
+
+    assert location.startswith(URL)
