@@ -10,11 +10,12 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, exists, select
 from standardwebhooks import Webhook
 
 from app import mail, outbound
 from app.database import transaction
+from app.models import OutboxMessage
 from app.outbound import Answer, Unanswered
 from app.receivers import Receiver
 from app.services import answers, changes, outbox
@@ -79,10 +80,23 @@ def _taken(claimed: Claimed, said: ProductAnswer | None) -> bool:
 @transaction
 def _deliver(connection: Connection, claimed: Claimed, said: ProductAnswer) -> None:
     subscription_id = outbox.settle(connection, claimed, "delivered", fault=None)
-    if subscription_id is None:
+    if subscription_id is None or _is_overtaken(connection, claimed):
         return
     if answers.keep(connection, subscription_id, said, is_about_account=claimed.type in changes.OF_REGISTRATION):
         changes.note(connection, subscription_id, datetime.now(UTC))
+
+
+def _is_overtaken(connection: Connection, claimed: Claimed) -> bool:
+    """Return whether the product has answered a later hand-off of the registration: one that was sent again is old."""
+    this, later = OutboxMessage.__table__.alias(), OutboxMessage
+    answered = exists().where(
+        this.c.id == claimed.id,
+        later.subscription_id == this.c.subscription_id,
+        later.sequence > this.c.sequence,
+        later.type.in_(changes.OF_REGISTRATION),
+        later.outcome == "delivered",
+    )
+    return bool(connection.execute(select(answered)).scalar())
 
 
 def not_taken(claimed: Claimed, fault: str, retry_after: float | None = None) -> bool:
