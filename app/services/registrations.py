@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -142,12 +142,14 @@ def _complete(
         theirs = {"unlinked": unlinked_id, "email": sent.answers.email, "parked": parked_token_id}
         connection.execute(TAKE_OVER, {**theirs, "subscription": subscription_id})
         connection.execute(SUPERSEDE, theirs)
+    # The first press of a double click may be kept last, and whose answers they are is told by when they were sent.
+    at = max(sent.at, known.updated_at + (before != sent.answers) * timedelta.resolution) if known else sent.at
     row = {
         "id": uuid7(),
         "subscription_id": subscription_id,
         "parked_token_id": parked_token_id,
         "created_at": sent.at,
-        "updated_at": sent.at,
+        "updated_at": at,
         **asdict(sent.answers),
     }
     kept = connection.execute(KEEP if subscription_id else KEEP_UNLINKED, row).scalar_one()
@@ -157,7 +159,7 @@ def _complete(
         audit.record(connection, [Deed(sent.at, type_, sent.actor, kept, subscription_id)])
         if subscription_id:
             changes.tell(connection, subscription_id, type_)
-    return Completed(kept, subscription_id, sent.at)
+    return Completed(kept, subscription_id, at)
 
 
 def _known(connection: Connection, subscription_id: UUID | None, parked_token_id: UUID | None) -> Row[Any] | None:

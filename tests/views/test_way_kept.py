@@ -1,13 +1,14 @@
 """The way into an account that is there already: nothing that comes later takes it away, or gives it to others."""
 
 import pytest
+import time_machine
 from flask.testing import FlaskClient
 
 from app.sandbox.purchases import Purchase
 from tests.factories import ANSWERS, TOKEN
 from tests.pages import csrf_token
 from tests.views import buyers
-from tests.views.way import Newcomer
+from tests.views.way import Newcomer, later
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 URL = "https://app.acme.example/t/juniper"
@@ -77,3 +78,35 @@ def test_a_purchase_of_which_much_was_told_still_has_its_way_in(newcomer: Newcom
     location = newcomer.client.get("/enter").headers["Location"]
 
     assert location.startswith(URL)
+
+
+def test_a_double_click_whose_first_press_is_kept_last_still_leads_in(newcomer: Newcomer) -> None:
+    with later(minutes=-1):
+        newcomer.buys()
+    form = {**ANSWERS, "csrf_token": csrf_token(newcomer.client.get("/signup").text)}
+    first_press = newcomer.client.application.test_client()
+    session = newcomer.client.get_cookie("session")
+    assert session
+    first_press.set_cookie(session.key, session.value)
+
+    newcomer.client.post("/signup", data=form)
+    with later(seconds=-1):
+        first_press.post("/signup", data=form)
+    newcomer.is_handed_off(url=URL)
+
+    assert newcomer.product.types == ["registration.completed"]
+    assert newcomer.client.get("/enter").headers["Location"].startswith(URL)
+
+
+def test_answers_of_another_are_told_apart_whatever_the_clocks_say(newcomer: Newcomer) -> None:
+    with time_machine.travel(buyers.NOW, tick=False):
+        purchase = newcomer.registers(account="existing", existing_account="acme-7")
+        newcomer.is_handed_off(refused="not_found")
+        colleague = colleague_of(newcomer, purchase)
+        form = csrf_token(colleague.get("/signup?change=").text)
+
+        colleague.post("/signup", data={**BOB, "csrf_token": form})
+        newcomer.is_handed_off(url=URL)
+
+        assert newcomer.client.get("/enter").headers["Location"] == "/welcome"
+        assert colleague.get("/enter").headers["Location"].startswith(URL)
