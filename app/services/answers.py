@@ -71,8 +71,8 @@ def _is_storable(text: str) -> bool:
 def keep(connection: Connection, subscription_id: UUID, answer: ProductAnswer, *, is_about_account: bool) -> bool:
     """Keep the answer within the transaction of a caller who holds the subscription; return whether it is news.
 
-    What an answer leaves out stays as it was; but one that refuses nothing takes back what was refused before, where
-    the product was asked for an account or names one.
+    What an answer leaves out stays as it was; but another account does not have the address of the one before, and what
+    refuses nothing takes back what was refused before, where the product was asked for an account or names one.
     """
     if answer == NOTHING and not is_about_account:
         return False
@@ -81,6 +81,8 @@ def keep(connection: Connection, subscription_id: UUID, answer: ProductAnswer, *
     values: dict[str, Any] = {name: value for name, value in vars(answer).items() if value is not None}
     if is_about_account or answer.url or answer.reference:
         values["refused"] = answer.refused
+    if answer.reference and before is not None and before.reference not in {None, answer.reference}:
+        values["url"] = answer.url
     values["answered_at"] = datetime.now(UTC)
     if before is None:
         connection.execute(insert(Account).values(subscription_id=subscription_id, **values))

@@ -52,7 +52,27 @@ def test_who_says_nothing_at_another_event_still_refuses(app: Flask) -> None:
 def test_who_refuses_and_names_an_account_refuses(app: Flask) -> None:
     _, account = kept(app, (TEAM, True), (ProductAnswer(refused="not_allowed", reference="team-8"), True))
 
-    assert (account.url, account.reference, account.refused) == (TEAM.url, "team-8", "not_allowed")
+    assert (account.reference, account.refused) == ("team-8", "not_allowed")
+
+
+def test_another_accounts_address_is_not_the_one_of_the_account_before(app: Flask) -> None:
+    news, account = kept(app, (TEAM, True), (ProductAnswer(reference="team-8"), True))
+
+    assert news == [True, True]
+    assert (account.url, account.reference) == (None, "team-8")
+
+
+@pytest.mark.parametrize("again", [ProductAnswer(reference="team-7"), ProductAnswer()])
+def test_the_same_accounts_address_need_not_be_said_again(app: Flask, again: ProductAnswer) -> None:
+    _, account = kept(app, (TEAM, True), (again, True))
+
+    assert account.url == TEAM.url
+
+
+def test_an_address_and_its_accounts_name_may_be_said_one_after_the_other(app: Flask) -> None:
+    _, account = kept(app, (ProductAnswer(url=TEAM.url), True), (ProductAnswer(reference="team-7"), True))
+
+    assert (account.url, account.reference) == (TEAM.url, "team-7")
 
 
 def test_the_same_answer_again_is_no_news(app: Flask) -> None:

@@ -110,3 +110,14 @@ def test_answers_of_another_are_told_apart_whatever_the_clocks_say(newcomer: New
 
         assert newcomer.client.get("/enter").headers["Location"] == "/welcome"
         assert colleague.get("/enter").headers["Location"].startswith(URL)
+
+
+def test_who_was_joined_with_another_account_is_not_led_to_the_one_before(newcomer: Newcomer) -> None:
+    newcomer.registers()
+    newcomer.is_handed_off(url=URL, reference="juniper-1")
+    newcomer.sends(account="existing", existing_account="acme-7")
+    newcomer.is_handed_off(reference="acme-7")
+
+    location = newcomer.client.get("/enter").headers["Location"]
+
+    assert location.startswith("https://app.acme.example/login?")
