@@ -10,7 +10,8 @@ from app.models import Subscription
 from app.services import documents, outbox
 from app.services.documents import Told
 
-COMPLETED, UPDATED, ENTITLED = "registration.completed", "registration.updated", "entitlements.changed"
+COMPLETED, UPDATED = "registration.completed", "registration.updated"
+ENTITLED, LICENSED = "entitlements.changed", "license.changed"
 # What tells of the registration, and so asks the product for its account.
 OF_REGISTRATION = (COMPLETED, UPDATED)
 BY_STATUS = {

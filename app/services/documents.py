@@ -117,6 +117,7 @@ Type = Literal[
     "subscription.ended",
     "subscription.failed",
     "entitlements.changed",
+    "license.changed",
 ]
 
 

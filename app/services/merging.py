@@ -36,7 +36,10 @@ class License:
 
 
 def renew(connection: Connection, subscription_id: UUID, license_: License) -> None:
-    """Give the subscription another license; who comes with the one before still finds it."""
+    """Give the subscription another license; who comes with the one before still finds it.
+
+    A product that has heard of the subscription is told: it has to meter with the license that there is.
+    """
     subscriptions.hold(connection, subscription_id)
     before = _subscription(connection, subscription_id)
     values = {
@@ -51,6 +54,9 @@ def renew(connection: Connection, subscription_id: UUID, license_: License) -> N
     connection.execute(update(Subscription).where(Subscription.id == subscription_id).values(values))
     connection.execute(delete(EarlierKey).where(EarlierKey.purchase_key == license_.purchase_key))
     subscriptions.remember_key(connection, before.purchase_key, license_.purchase_key)
+    heard = select(OutboxMessage.id).where(OutboxMessage.subscription_id == subscription_id, OutboxMessage.sequence > 0)
+    if connection.execute(heard.limit(1)).first():
+        changes.tell(connection, subscription_id, changes.LICENSED)
 
 
 def merge(connection: Connection, kept_id: UUID, gone_id: UUID) -> None:

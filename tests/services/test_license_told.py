@@ -1,0 +1,75 @@
+"""What a product is told of another license, which it has to meter with: once, as soon as AWS tells of it."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.models import Subscription
+from app.services import events, reviews, subscriptions
+from tests import factories
+from tests.events import AGREEMENT, LICENSE, at, eventbridge, notice
+from tests.promised import UPDATED, handed_off, mails, register
+from tests.stored import stored
+
+CREATED = "Purchase Agreement Created - Manufacturer"
+RENEWAL = [
+    eventbridge(CREATED, at(1), agreement="agmt-b", previous=AGREEMENT),
+    eventbridge(UPDATED, at(2), agreement="agmt-b", license="l-b"),
+]
+
+
+@pytest.fixture
+def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name, value in factories.handing_off("http://127.0.0.1:9/foyer").items():
+        environment.setenv(name, value)
+    environment.setenv("MAIL_FROM", "start@acme.example")
+    return environment
+
+
+def tell(app: Flask, *bodies: dict[str, Any]) -> None:
+    with app.app_context():
+        for body in bodies:
+            events.receive(notice(body))
+        while reviews.review_next() is not None:
+            pass
+
+
+def told(app: Flask) -> list[tuple[str, str, str]]:
+    """Return the types of the hand-offs, and which license and agreement each of them names."""
+    contents = [(message.type, message.payload["data"]["subscription"]) for message in handed_off(app)]
+    return [(kind, about["license_arn"].rpartition(":")[2], about["agreement_id"]) for kind, about in contents]
+
+
+def test_a_renewal_with_another_license_is_told_once_and_mailed_to_nobody(app: Flask) -> None:
+    register(app)
+    tell(app, eventbridge(UPDATED, at(0)))
+    before = len(mails(app))
+
+    tell(app, *RENEWAL, *RENEWAL)
+
+    assert told(app)[1:] == [
+        ("subscription.activated", LICENSE, AGREEMENT),
+        ("license.changed", "l-b", "agmt-b"),
+    ]
+    assert len(mails(app)) == before
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_renewal_is_told_in_whatever_order_aws_tells_of_it(app: Flask, order: tuple[int, int]) -> None:
+    register(app)
+    tell(app, eventbridge(UPDATED, at(0)))
+
+    tell(app, *(RENEWAL[place] for place in order))
+
+    assert told(app)[-1][1:] == ("l-b", "agmt-b")
+    assert [subscription.purchase_key for subscription in stored(app, Subscription)] == ["l-b"]
+
+
+def test_a_product_that_has_heard_nothing_yet_hears_nothing_of_a_license_alone(app: Flask) -> None:
+    with app.app_context():
+        subscriptions.arrive(factories.arrival(license_arn=None))
+
+    tell(app, eventbridge(UPDATED, at(0)))
+
+    assert told(app) == [("subscription.activated", LICENSE, AGREEMENT)]
