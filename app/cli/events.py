@@ -90,7 +90,14 @@ def _replay_one(name: str, subscription_id: UUID | None) -> None:
         raise click.ClickException(
             f"No subscription has the id {subscription_id}. Look for it with: flask --app wsgi subscriptions show NAME"
         )
-    if replayed := _replayed(event["id"], subscription_id):
+    try:
+        replayed = _replayed(event["id"], subscription_id)
+    except events.NotTheirs as error:
+        raise click.ClickException(
+            f"Event {event['id']} is of {error.code} than subscription {subscription_id}: nothing was changed. "
+            f"Compare: flask --app wsgi events show {event['id']}, and subscriptions show {subscription_id}"
+        ) from None
+    if replayed:
         click.echo(f"{did(replayed)}\n{MEANINGS[replayed['outcome']](replayed)}")
 
 

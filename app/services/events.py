@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 
 from app import products
 from app.database import transaction
+from app.errors import FoyerError
 from app.models import Event, Subscription
 from app.services import joining, notices, standing
 from app.services.joining import Found
@@ -28,8 +29,18 @@ KEEP = (
     .bindparams(*(bindparam(column.name, type_=column.type) for column in COLUMNS))
     .columns(COLUMNS.id)
 )
+# Whose an event is, wherever both it and the subscription say so.
+PARTIES = {
+    Subscription.product_code: "another product",
+    Subscription.customer_aws_account_id: "another AWS account",
+    Subscription.customer_identifier: "another customer",
+}
 # What it tells of a contract, GetEntitlements has to be asked for.
 CHANGES_ENTITLEMENTS = {"License Updated", "entitlement-updated"}
+
+
+class NotTheirs(FoyerError):
+    """An event is not about the subscription that a person named; `code` says whose it is."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,7 @@ def replay(event_id: UUID, subscription_id: UUID | None = None) -> Applied | Non
     such event, or no such subscription.
 
     Raises:
+        NotTheirs: the event is of another customer or product than the subscription given.
         DatabaseUnavailable: nothing was applied.
     """
     replayed = _replay(event_id, subscription_id)
@@ -113,8 +125,11 @@ def _replay(connection: Connection, event_id: UUID, subscription_id: UUID | None
     if row is None:
         return None
     about = subscription_id or row.subscription_id
-    if about and not connection.execute(select(Subscription.id).where(Subscription.id == about)).first():
+    known = connection.execute(select(*PARTIES).where(Subscription.id == about)).one_or_none() if about else None
+    if about and known is None:
         return None
+    if known and subscription_id:
+        _refuse_others(row, known)
     notice = notice_of(row)
     applied = _apply(connection, event_id, notice, Found([about]) if about else None)
     if row.subscription_id and row.subscription_id != about:
@@ -124,6 +139,13 @@ def _replay(connection: Connection, event_id: UUID, subscription_id: UUID | None
         effect = {"outcome": row.outcome, "status_after": row.status_after}
         connection.execute(update(Event).where(Event.id == event_id).values(effect))
     return applied, notice
+
+
+def _refuse_others(event: Row[Any], subscription: Row[Any]) -> None:
+    for column, whose in PARTIES.items():
+        told, known = getattr(event, column.key), getattr(subscription, column.key)
+        if told and known and told != known:
+            raise NotTheirs(whose)
 
 
 def _row(notice: Notice, now: datetime) -> dict[str, Any]:

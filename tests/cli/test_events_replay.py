@@ -11,7 +11,7 @@ from app import create_app
 from app.services import subscriptions
 from tests import factories
 from tests.cli.conftest import Land
-from tests.cli.told import NOBODY, buy_twice, shown, tell
+from tests.cli.told import NOBODY, OLD, buy_twice, shown, tell
 from tests.events import LICENSE, at, eventbridge, sns
 from tests.factories import OTHER_CODE
 
@@ -116,3 +116,26 @@ def test_to_replay_takes_either_an_id_or_an_outcome(runner: FlaskCliRunner, argu
 
     assert (result.exit_code, result.stdout) == (2, "")
     assert "Usage:" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("customer", "event", "reason"),
+    [
+        ({"account_id": "999999999999"}, eventbridge(CREATED, agreement="agmt-b"), "of another AWS account"),
+        ({"product_code": OTHER_CODE}, eventbridge(UPDATED, license="l-b"), "of another product"),
+        (OLD | {"customer_identifier": "another"}, sns("unsubscribe-success"), "of another customer"),
+    ],
+)
+def test_an_event_of_another_customer_or_product_is_not_applied(
+    app: Flask, runner: FlaskCliRunner, land: Land, customer: dict[str, str], event: dict[str, str], reason: str
+) -> None:
+    others = land(**customer)
+    [event_id] = tell(app, event)
+    before = shown(runner, event_id)
+
+    result = runner.invoke(args=["events", "replay", str(event_id), "--subscription", str(others)])
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert reason in result.stderr
+    assert status(app, others) == "pending"
+    assert shown(runner, event_id) == before

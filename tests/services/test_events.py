@@ -190,7 +190,7 @@ def test_a_person_who_decides_wrongly_puts_nothing_of_two_customers_together(app
     wrong = next(row.id for row in stored(app, Subscription) if row.purchase_key == "l-b")
     assert applied
 
-    with app.app_context():
+    with app.app_context(), pytest.raises(events.NotTheirs):
         events.replay(applied.event_id, wrong)
     tell(app, eventbridge(UPDATED, at(1), license="l-a", agreement="agmt-a", account="111111111111"))
 
