@@ -14,7 +14,7 @@ from flask import current_app
 
 from app.cli import operators, spreadsheets, tables
 from app.cli.stored import with_database
-from app.services import privacy, reports, resuming
+from app.services import privacy, progress, reports, resuming
 from app.services.privacy import Erased
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def resume_link(registration_id: str, site: str) -> None:
 @with_database
 def show(registration_id: str, in_json: bool) -> None:
     """Show a registration and its purchase."""
-    spelt = _id(registration_id)
+    spelt = _present(registration_id)
     found = reports.registration(spelt)
     if found is None:
         erased = privacy.erasure(spelt)
@@ -122,7 +122,7 @@ def export(form: str, output: str) -> None:
 @with_database
 def erase(registration_id: str, yes: bool, actor: str) -> None:
     """Erase the person from a registration, for good; the purchase stays."""
-    spelt = _id(registration_id)
+    spelt = _present(registration_id)
     if found := reports.registration(spelt):
         purchase = {column: found[column] for column in PURCHASE}
         about = {"id": spelt, "company": found["company"], "email": privacy.masked_email(found["email"]), **purchase}
@@ -155,6 +155,15 @@ def _id(typed: str) -> UUID:
     if (spelt := reports.as_id(typed)) is None:
         raise _unknown(typed)
     return spelt
+
+
+def _present(typed: str) -> UUID:
+    """Return the id that is typed or, of a registration that was merged into another, that other's."""
+    spelt = _id(typed)
+    kept = progress.merged_into(spelt)
+    if kept:
+        click.echo(f"{spelt} has become part of {kept}: their purchases turned out to be one.", err=True)
+    return kept or spelt
 
 
 def _unknown(typed: str) -> click.ClickException:

@@ -95,6 +95,13 @@ def registration_of(session: Session, sealed: str) -> Registration | None:
     return session.get(Registration, registration_id) or _merged_into(session, registration_id)
 
 
+@query
+def merged_into(session: Session, registration_id: UUID) -> UUID | None:
+    """Return the id of the registration that this one, which is gone, has become part of, if it has."""
+    found = None if session.get(Registration, registration_id) else _merged_into(session, registration_id)
+    return found.id if found else None
+
+
 def _merged_into(session: Session, registration_id: UUID) -> Registration | None:
     """Return the registration of the purchase for which the one that is gone was sent."""
     sent = select(AuditEntry.subscription_id, AuditEntry.at).where(AuditEntry.registration_id == registration_id)

@@ -1,0 +1,59 @@
+"""flask registrations show and erase, by the id of a registration that has become part of another."""
+
+import json
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskCliRunner
+
+from app.models import Registration
+from app.services import merging
+from tests.promised import register, registration_of
+from tests.services.people import write
+from tests.stored import stored
+
+ARN = "arn:aws:license-manager::294406891311:license:l-"
+
+
+@pytest.fixture
+def merged(app: Flask) -> tuple[UUID, UUID]:
+    """The registration that stayed, and the one that went into it, by their ids."""
+    kept, gone = register(app, {"license_arn": f"{ARN}kept"}), register(app, {"license_arn": f"{ARN}gone"})
+    ids = registration_of(app, kept), registration_of(app, gone)
+    write(app, lambda connection: merging.merge(connection, kept, gone))
+    return ids
+
+
+def test_it_is_shown_as_the_one_that_it_has_become(runner: FlaskCliRunner, merged: tuple[UUID, UUID]) -> None:
+    kept, gone = map(str, merged)
+
+    result = runner.invoke(args=["registrations", "show", gone, "--json"])
+
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["id"] == kept
+    assert f"{gone} has become part of {kept}" in result.stderr
+
+
+def test_to_erase_it_erases_the_one_that_it_has_become(
+    app: Flask, runner: FlaskCliRunner, merged: tuple[UUID, UUID]
+) -> None:
+    kept, gone = map(str, merged)
+
+    result = runner.invoke(args=["registrations", "erase", gone, "--yes"])
+
+    assert result.exit_code == 0
+    assert f"Registration {kept} was erased" in result.stdout
+    assert stored(app, Registration) == []
+
+
+def test_one_that_was_erased_has_become_nobody_elses(app: Flask, runner: FlaskCliRunner) -> None:
+    subscription_id = register(app)
+    erased = str(registration_of(app, subscription_id))
+    runner.invoke(args=["registrations", "erase", erased, "--yes"])
+    register(app, company="Next")
+
+    result = runner.invoke(args=["registrations", "show", erased])
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"{erased} was erased" in result.stderr
