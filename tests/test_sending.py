@@ -95,8 +95,8 @@ def test_what_fails_in_ways_that_nobody_foresaw_is_given_up_after_three_days(
         (handoff,), (mail, _) = handed_off(app), mails(app)
         buy(app, CODE, phone=None)
         long_ago = datetime.now(UTC) - timedelta(days=3)
-        spoil(app, OutboxMessage.id == handoff.id, {"spoilt": "\ud800"}, due_since=long_ago)
-        spoil(app, OutboxMessage.id == mail.id, {"happened_at": "long ago"}, due_since=long_ago)
+        spoil(app, OutboxMessage.id == handoff.id, {"spoilt": "\ud800"}, due_since=long_ago, tries=1)
+        spoil(app, OutboxMessage.id == mail.id, {"happened_at": "long ago"}, due_since=long_ago, tries=1)
         with sending_of(app):
             assert comes_true(lambda: "waiting" not in {message.outcome for message in stored(app)})
 

@@ -24,7 +24,9 @@ LEASE = timedelta(seconds=30)
 TRIED_FOR = timedelta(days=3)
 CLAIM = (
     text(
-        "UPDATE outbox SET next_try_at = :lease, tries = tries + 1 WHERE next_try_at <= :now AND id ="
+        # It is tried for so long from the first try on, also where no worker ran before, or its product had no address.
+        "UPDATE outbox SET next_try_at = :lease, tries = tries + 1,"
+        " due_since = CASE tries WHEN 0 THEN :now ELSE due_since END WHERE next_try_at <= :now AND id ="
         " (SELECT id FROM outbox WHERE lane = :lane AND next_try_at <= :now ORDER BY next_try_at LIMIT 1) RETURNING id"
     )
     .bindparams(bindparam("now", type_=Instant), bindparam("lease", type_=Instant))

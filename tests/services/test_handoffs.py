@@ -143,6 +143,17 @@ def test_after_three_days_it_is_kept_as_failed_and_the_next_goes_out(app: Flask,
     assert second.outcome == "delivered"
 
 
+def test_a_worker_that_was_away_for_days_gives_nothing_up_at_the_first_try(app: Flask, product: Receiver) -> None:
+    register(app)
+    product.reply = lambda _: answering(503)
+
+    with later(days=4):
+        assert send_all(app) == [False]
+
+    (message,) = stored(app)
+    assert (message.outcome, message.fault, message.tries) == ("waiting", "503", 1)
+
+
 def test_gone_stops_at_once(app: Flask, product: Receiver) -> None:
     register(app)
     product.reply = lambda _: answering(410)

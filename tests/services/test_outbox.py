@@ -181,6 +181,19 @@ def test_a_sender_that_was_slow_may_still_be_the_one_who_delivered(app: Flask) -
     assert [message.outcome for message in handed_off(app)] == ["delivered"]
 
 
+def test_what_waited_for_a_worker_for_days_is_tried_for_three_days_all_the_same(app: Flask) -> None:
+    register(app)
+
+    first = claimed(app, days=4)
+    postpone(app, first, days=4)
+    second = claimed(app, days=5)
+    last = claimed(app, days=8)
+
+    waited = [message.lease - message.due_since - outbox.LEASE for message in (first, second, last)]
+    assert waited[0] == timedelta()
+    assert waited[1] < outbox.TRIED_FOR < waited[2]
+
+
 def test_what_could_not_be_committed_was_not_promised(app: Flask) -> None:
     subscription_id = register(app)
 
