@@ -40,13 +40,16 @@ UNASKED = Progress("unasked")
 @query
 def of(session: Session, registration: Registration, product_code: str) -> Progress:
     """Return how far the product is with the registration's account."""
-    asks = (OutboxMessage.type.in_(changes.OF_REGISTRATION),)
-    asked = _latest(session, registration, *asks) if receivers.of(product_code) else None
-    if asked is None:
+    if receivers.of(product_code) is None:
         return UNASKED
     account = session.get(Account, registration.subscription_id)
     taken = _latest(session, registration, OutboxMessage.outcome == "delivered")
-    # Every hand-off carries the whole: one that was taken after it says as much.
+    # Every hand-off carries the whole: one that was taken after it says as much, or without it, if the product took
+    # none yet when the form was sent.
+    made = taken if account and _is_named(account) else None
+    asked = _latest(session, registration, OutboxMessage.type.in_(changes.OF_REGISTRATION)) or made
+    if asked is None:
+        return UNASKED
     is_taken = taken is not None and taken.sequence >= asked.sequence
     if is_taken or _has_what_is_asked(taken, asked, account):
         return Progress("refused" if account and account.refused else "ready", asked.created_at, account)

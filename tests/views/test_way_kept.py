@@ -121,3 +121,22 @@ def test_who_was_joined_with_another_account_is_not_led_to_the_one_before(newcom
     location = newcomer.client.get("/enter").headers["Location"]
 
     assert location.startswith("https://app.acme.example/login?")
+
+
+def test_who_registered_before_the_product_took_hand_offs_is_let_into_what_it_has_made_since(
+    newcomer: Newcomer,
+) -> None:
+    receivers = newcomer.client.application.extensions["receivers"]
+    before = receivers.copy()
+    receivers.clear()
+    purchase = newcomer.registers()
+    receivers.update(before)
+    buyer = buyers.Buyer(newcomer.client, purchase)
+
+    buyer.is_told(buyers.UPDATED)
+    meanwhile = newcomer.client.get("/enter").headers["Location"]
+    newcomer.is_handed_off(url=URL, reference="juniper-1")
+
+    assert newcomer.product.types == ["subscription.activated"]
+    assert meanwhile == "/welcome"
+    assert newcomer.client.get("/enter").headers["Location"].startswith(URL)
