@@ -62,8 +62,8 @@ def renew(connection: Connection, subscription_id: UUID, license_: License) -> N
 def merge(connection: Connection, kept_id: UUID, gone_id: UUID) -> None:
     """Make one subscription of two: everything of the second becomes the first's.
 
-    Nothing is lost: of two registrations the latest answers stand, and both purchase keys lead to what is kept. Of two
-    licenses it has the first's.
+    Nothing is lost: of two registrations the latest answers stand, or of two people's those of whose account it is, and
+    both purchase keys lead to what is kept. Of two licenses it has the first's.
     """
     for subscription_id in (kept_id, gone_id):
         subscriptions.hold(connection, subscription_id)
@@ -71,8 +71,8 @@ def merge(connection: Connection, kept_id: UUID, gone_id: UUID) -> None:
     for model in MOVED:
         connection.execute(update(model).where(model.subscription_id == gone_id).values(subscription_id=kept_id))
     _move_outbox(connection, kept_id, gone_id)
-    _move_account(connection, kept_id, gone_id)
-    join_registration(connection, Registration.subscription_id == gone_id, kept_id)
+    is_moved = _move_account(connection, kept_id, gone_id)
+    join_registration(connection, Registration.subscription_id == gone_id, kept_id, is_owner=is_moved)
     joining = update(Registration).where(Registration.account == str(gone_id))
     pointed = connection.execute(joining.values(account=str(kept_id)).returning(Registration.subscription_id))
     for pointing_id in filter(None, pointed.scalars().all()):
@@ -100,18 +100,22 @@ def _move_outbox(connection: Connection, kept_id: UUID, gone_id: UUID) -> None:
     outbox.line_up(connection, kept_id)
 
 
-def _move_account(connection: Connection, kept_id: UUID, gone_id: UUID) -> None:
-    """Leave the one account of two; a product that answered nothing has one as well, of which only the row is there."""
+def _move_account(connection: Connection, kept_id: UUID, gone_id: UUID) -> bool:
+    """Leave the one account of two, and return whether it is the second's.
+
+    A product that answered nothing has one as well, of which only the row is there.
+    """
     both = connection.execute(select(Account.__table__).where(Account.subscription_id.in_([kept_id, gone_id]))).all()
     accounts = {account.subscription_id: account for account in both}
     kept, gone = accounts.get(kept_id), accounts.get(gone_id)
     is_named = kept is not None and (kept.url or kept.reference)
     if gone is None or is_named or not (gone.url or gone.reference or gone.refused):
         connection.execute(delete(Account).where(Account.subscription_id == gone_id))
-        return
+        return False
     connection.execute(delete(Account).where(Account.subscription_id == kept_id))
     moved = update(Account).where(Account.subscription_id == gone_id)
     connection.execute(moved.values(subscription_id=kept_id))
+    return True
 
 
 def _together(kept: Row[Any], gone: Row[Any]) -> dict[str, object]:
@@ -128,8 +132,12 @@ def _together(kept: Row[Any], gone: Row[Any]) -> dict[str, object]:
     }
 
 
-def join_registration(connection: Connection, waiting_for: ColumnElement[bool], subscription_id: UUID) -> str | None:
+def join_registration(
+    connection: Connection, waiting_for: ColumnElement[bool], subscription_id: UUID, *, is_owner: bool = False
+) -> str | None:
     """Make the registration that matches the subscription's; where that has one already, the latest answers stand.
+
+    But nobody is let into an account that was made for somebody else: `is_owner` is whether it was for who joins.
 
     Returns the type of event that this is; None where there is no such registration.
     """
@@ -144,13 +152,20 @@ def join_registration(connection: Connection, waiting_for: ColumnElement[bool], 
         linked = {"subscription_id": subscription_id, "parked_token_id": None}
         connection.execute(update(Registration).where(Registration.id == waiting.id).values(linked))
         return changes.COMPLETED
-    if waiting.updated_at > known.updated_at:
+    are_two_peoples = waiting.email.lower() != known.email.lower()
+    is_decided = are_two_peoples and _has_account(connection, subscription_id)
+    if is_owner if is_decided else waiting.updated_at > known.updated_at:
         latest = {name: getattr(waiting, name) for name in registrations.ANSWERED}
         connection.execute(update(Registration).where(Registration.id == known.id).values(latest))
     promised = update(OutboxMessage).where(OutboxMessage.registration_id == waiting.id)
     connection.execute(promised.values(registration_id=known.id))
     connection.execute(delete(Registration).where(Registration.id == waiting.id))
     return changes.UPDATED
+
+
+def _has_account(connection: Connection, subscription_id: UUID) -> bool:
+    named = select(Account.url, Account.reference).where(Account.subscription_id == subscription_id)
+    return any(connection.execute(named).one_or_none() or ())
 
 
 def _registration(connection: Connection, condition: ColumnElement[bool]) -> Row[Any] | None:
