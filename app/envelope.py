@@ -7,7 +7,9 @@ from app.errors import FoyerError
 
 # What nobody's address has, but a forged list of addresses or a forged header would.
 SPECIAL = r"\s\x00-\x1f\x7f-\x9f<>()\[\],:;\\\"@"
-ADDRESS = re.compile(rf"(?P<local>[^{SPECIAL}]+)@(?P<domain>[^{SPECIAL}]+)")
+# What begins an encoded word (RFC 2047): Python and mail programs read on in what it stands for, line breaks too.
+ENCODED_WORD = "=?"
+ADDRESS = re.compile(rf"(?!.*{re.escape(ENCODED_WORD)})(?P<local>[^{SPECIAL}]+)@(?P<domain>[^{SPECIAL}]+)")
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -50,7 +52,7 @@ def sender(mail_from: str) -> Sender:
 
 
 def addressed(mail: Mail) -> Mail:
-    """Return the mail with its addresses as mail servers spell them.
+    """Return the mail with its addresses as mail servers spell them, and a subject that means what it says.
 
     Raises:
         MailRefused: an address is none, or the subject is more than a line.
@@ -58,7 +60,8 @@ def addressed(mail: Mail) -> Mail:
     if CONTROLS.search(mail.subject):
         raise MailRefused("SubjectMalformed")
     reply_to = domain_in_ascii(mail.reply_to) if mail.reply_to else None
-    return Mail(domain_in_ascii(mail.to), mail.subject, mail.text, mail.html, reply_to)
+    subject = mail.subject.replace(ENCODED_WORD, " ".join(ENCODED_WORD))
+    return Mail(domain_in_ascii(mail.to), subject, mail.text, mail.html, reply_to)
 
 
 def domain_in_ascii(address: str) -> str:

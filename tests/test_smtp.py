@@ -25,6 +25,8 @@ MAIL = Mail("ada@gmail.com", "Hello", "As text", "<p>As HTML</p>", "help@acme.ex
 SENDER = Sender("Acme", "start@acme.example")
 # Another spelling of 127.0.0.1, which nobody takes for this machine: TLS is asked of it as of any other.
 ELSEWHERE = "127.1"
+# What mail programs read as two lines, though it is one, and of letters that addresses may have.
+ENCODED = "=?utf-8?q?=0d=0aBcc=3a_eve=40evil.example?="
 
 
 @pytest.fixture(scope="session")
@@ -118,11 +120,26 @@ def test_an_international_address_is_refused_where_the_server_cannot_take_it() -
         ("ada@gmail.com", "Hello", "help@acme.example\r\nBcc: eve@evil.example"),
         ("ada@gmail.com,eve@evil.example", "Hello", None),
         ("ada@gmail.com>,<eve@evil.example", "Hello", None),
+        (ENCODED + "@gmail.com", "Hello", None),
+        ("ada@gmail.com", "Hello", ENCODED + "@gmail.com"),
     ],
 )
 def test_nobody_can_add_a_header_or_an_address(to: str, subject: str, reply_to: str | None) -> None:
     with pytest.raises(MailRefused, match="Malformed"):
         send(1, Mail(to, subject, "", "", reply_to))
+
+
+@pytest.mark.parametrize(
+    "written", [ENCODED, f"ä {ENCODED}", "=?utf-8?b?DQpCY2M6IGV2ZUBldmlsLmV4YW1wbGU=?=", "==??q?=?="]
+)
+def test_a_subject_is_read_as_it_was_written_and_not_as_what_it_may_stand_for(written: str) -> None:
+    post = Post()
+    with server(post) as port:
+        send(port, Mail("ada@gmail.com", f"{written} registered", "As text", "<p>As HTML</p>"))
+
+    message = post.message()
+    assert message["Bcc"] is None
+    assert message["Subject"].replace(" ", "") == f"{written}registered".replace(" ", "")
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
