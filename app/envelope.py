@@ -76,6 +76,14 @@ def domain_in_ascii(address: str) -> str:
     return address if found["domain"].isascii() else f"{found['local']}@{_punycode(found['domain'])}"
 
 
+def takes_answers(address: str) -> bool:
+    """Return whether an answer to a mail can be led to the address, whichever way the mail goes."""
+    try:
+        return domain_in_ascii(address).isascii()
+    except MailRefused:
+        return False
+
+
 def _punycode(domain: str) -> str:
     # Python's own codec follows the rules of 2003, by which straße is strasse: somebody else's domain.
     import idna  # noqa: PLC0415  # hardly any mail needs it

@@ -31,7 +31,7 @@ def send(mail: Mail, sender: Sender, tag: str, configuration_set: str | None) ->
         MailUnavailable: SES could not be asked, wants it slower, or does not let us.
     """
     # SES does not speak SMTPUTF8.
-    if not (mail.to.isascii() and (mail.reply_to or "").isascii()):
+    if not mail.to.isascii():
         raise MailRefused("AddressNotAscii")
     try:
         answer = clients.current().sesv2(SENDING).send_email(**_request(mail, sender, tag, configuration_set))

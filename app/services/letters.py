@@ -11,6 +11,7 @@ from uuid import UUID
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from app import envelope
 from app.envelope import Mail, MailRefused
 from app.products import Product
 from app.services.documents import Account, Registration, Subscription
@@ -69,7 +70,7 @@ def compose(name: str, facts: Facts) -> Mail:
     to, reply_to = _addressees(name, facts)
     if to is None:
         raise MailRefused("NobodyToSendTo")
-    about = _words(facts)
+    about = _words(facts) | {"reply_to": reply_to}
     subject = one_line(_rendered(f"{name}/subject.txt", about))
     if len(subject) > LONGEST_SUBJECT:
         subject = f"{subject[: LONGEST_SUBJECT - 1]}…"
@@ -79,13 +80,15 @@ def compose(name: str, facts: Facts) -> Mail:
 
 
 def _addressees(name: str, facts: Facts) -> tuple[str | None, str | None]:
-    """Return to whom the letter goes and to whom an answer goes."""
+    """Return to whom the letter goes and to whom an answer goes, if it can be led there: else to whom it comes from."""
     buyer = facts.registration.email if facts.registration else None
     support = facts.product.support_email if facts.product else None
     if name.startswith("seller_"):
-        reader = facts.product.notify_email or support if facts.product else None
-        return reader, buyer if name == "seller_registered" else None
-    return (facts.to if name.startswith("colleague_") else buyer), support
+        to = facts.product.notify_email or support if facts.product else None
+        reply_to = buyer if name == "seller_registered" else None
+    else:
+        to, reply_to = (facts.to if name.startswith("colleague_") else buyer), support
+    return to, reply_to if reply_to and envelope.takes_answers(reply_to) else None
 
 
 def _words(facts: Facts) -> dict[str, object]:

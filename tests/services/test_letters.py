@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app import envelope
 from app.envelope import MailRefused
 from app.services import letters
 from app.services.documents import Account
@@ -81,6 +82,17 @@ def test_a_colleagues_letter_goes_to_the_colleague() -> None:
     mail = letters.compose("colleague_invited", FACTS)
 
     assert (mail.to, mail.reply_to) == ("bob@gmail.com", "help@acme.example")
+
+
+@pytest.mark.parametrize("address", ["ädä@acme.example", "ada@\u2488.example", "=?utf-8?q?ada?=@acme.example"])
+def test_the_seller_hears_of_a_buyer_whose_address_no_answer_can_be_led_to(address: str) -> None:
+    about = replace(FACTS, registration=REGISTRATION.model_copy(update={"email": address}))
+
+    mail = letters.compose("seller_registered", about)
+
+    assert envelope.addressed(mail).reply_to is None
+    assert all("Answer this mail" not in said and address in said for said in both("seller_registered", about))
+    assert "does not reach their address.\n\n" in mail.text
 
 
 @pytest.mark.parametrize("name", BUYERS)
