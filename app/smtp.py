@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from email import policy
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from app.envelope import Mail, MailRefused, MailUnavailable, Sender
 
 SECONDS = 10
+CONNECT_SECONDS = 3
 PORTS = {"smtp": 587, "smtps": 465}
 # Seven bits and short lines, which every server takes.
 POLICY = policy.SMTP.clone(cte_type="7bit")
@@ -66,20 +67,54 @@ def _address(address: str, name: str = "") -> Address:
     return Address(name, local, domain)
 
 
+class _Line(smtplib.SMTP):
+    """A connection that ends after so many seconds, from its greeting on and whatever the server says meanwhile."""
+
+    def __init__(self, host: str, port: int, name: str, seconds: float, tls: ssl.SSLContext | None) -> None:
+        self._tls = tls
+        self._handle: socket.socket | None = None
+        self._is_cut = False
+        # A timeout goes for each answer; a server that sends a little now and then would keep us for ever.
+        self._watch = threading.Timer(seconds, self._cut)
+        self._watch.daemon = True
+        self._watch.start()
+        try:
+            # Our own name would be looked up, which takes seconds where nobody knows it.
+            super().__init__(host, port, name, timeout=seconds)
+        except BaseException:
+            self.close()
+            raise
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        # Each of the name's addresses may be silent.
+        connected = socket.create_connection((host, port), min(CONNECT_SECONDS, timeout))
+        connected.settimeout(timeout)
+        # TLS takes the socket itself away, and would want to say good-bye first.
+        self._handle = connected.dup()
+        if self._is_cut:
+            connected.close()
+            raise TimeoutError
+        return self._tls.wrap_socket(connected, server_hostname=host) if self._tls else connected
+
+    def close(self) -> None:
+        """Hang up."""
+        self._watch.cancel()
+        super().close()
+        if self._handle:
+            self._handle.close()
+
+    def _cut(self) -> None:
+        self._is_cut = True
+        if self._handle:
+            with suppress(OSError):
+                self._handle.shutdown(socket.SHUT_RDWR)
+
+
 @contextmanager
 def _connected(url: SplitResult, sender: Sender, seconds: float) -> Iterator[smtplib.SMTP]:
     host, port = url.hostname or "", url.port or PORTS[url.scheme]
     context = ssl.create_default_context()
-    # Our own name would be looked up, which takes seconds where nobody knows it.
-    if url.scheme == "smtps":
-        server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, sender.domain, timeout=seconds, context=context)
-    else:
-        server = smtplib.SMTP(host, port, sender.domain, timeout=seconds)
-    # A timeout goes for each answer; a server that sends a little now and then would keep us for ever.
-    watch = threading.Timer(seconds, _cut_off, [server])
-    watch.daemon = True
-    watch.start()
-    try:
+    with closing(_Line(host, port, sender.domain, seconds, context if url.scheme == "smtps" else None)) as server:
         if url.scheme == "smtp" and not is_this_machine(host):
             server.starttls(context=context)
         if url.username:
@@ -88,9 +123,6 @@ def _connected(url: SplitResult, sender: Sender, seconds: float) -> Iterator[smt
         # The mail is on its way, whatever becomes of the good-bye.
         with suppress(*FAULTS):
             server.quit()
-    finally:
-        watch.cancel()
-        server.close()
 
 
 def is_this_machine(host: str) -> bool:
@@ -99,13 +131,6 @@ def is_this_machine(host: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _cut_off(server: smtplib.SMTP) -> None:
-    if server.sock is not None:
-        # Past TLS, which would want to say good-bye first.
-        with suppress(OSError):
-            socket.socket.shutdown(server.sock, socket.SHUT_RDWR)
 
 
 def _named(error: Exception) -> MailRefused | MailUnavailable:

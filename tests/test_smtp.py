@@ -227,14 +227,22 @@ def test_where_nobody_listens_it_is_tried_later() -> None:
         send(1)
 
 
-def test_a_server_that_trickles_does_not_hold_us_for_ever() -> None:
+@pytest.mark.parametrize(
+    ("scheme", "begins", "goes_on"),
+    [
+        ("smtp", b"220 ready\r\n", b"250-more\r\n"),
+        ("smtp", b"", b"220-more\r\n"),
+        ("smtps", b"\x16\x03\x03\x01\x00\x02", b"\x00"),
+    ],
+)
+def test_a_server_that_trickles_does_not_hold_us_for_ever(scheme: str, begins: bytes, goes_on: bytes) -> None:
     done = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=trickle, args=(listener, done))
+        thread = threading.Thread(target=trickle, args=(listener, done, begins, goes_on))
         thread.start()
         started = time.monotonic()
         with pytest.raises(MailUnavailable):
-            smtp.send(MAIL, SENDER, TAG, f"smtp://127.0.0.1:{listener.getsockname()[1]}", seconds=0.5)
+            smtp.send(MAIL, SENDER, TAG, f"{scheme}://127.0.0.1:{listener.getsockname()[1]}", seconds=0.5)
         took = time.monotonic() - started
         done.set()
         thread.join()
@@ -242,11 +250,11 @@ def test_a_server_that_trickles_does_not_hold_us_for_ever() -> None:
     assert took < 3
 
 
-def trickle(listener: socket.socket, done: threading.Event) -> None:
-    """Greet the first caller, then begin an answer and go on with it for 5 seconds."""
+def trickle(listener: socket.socket, done: threading.Event, begins: bytes, goes_on: bytes) -> None:
+    """Begin an answer to the first caller, and go on with it for 5 seconds."""
     caller, _ = listener.accept()
     with caller:
-        caller.sendall(b"220 ready\r\n")
+        caller.sendall(begins)
         with suppress(OSError):
             for _ in range(50):
-                caller.sendall(b"" if done.wait(0.1) else b"250-more\r\n")
+                caller.sendall(b"" if done.wait(0.1) else goes_on)
