@@ -4,6 +4,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import cache
+from uuid import UUID
 
 from flask import Flask, current_app
 
@@ -35,6 +36,16 @@ class Seal:
             return self._keys.decrypt(sealed, int(lifetime.total_seconds()) if lifetime else None)
         except self._refused:
             return None
+
+    def spelt(self, sealed_id: UUID) -> str:
+        """Return the id sealed, as the last part of a link."""
+        # Without its padding: what makes links of text leaves a last = out.
+        return self.close(sealed_id.bytes).decode().rstrip("=")
+
+    def id_in(self, spelt: str, lifetime: timedelta | None = None) -> UUID | None:
+        """Return the id that the last part of a link has, with its padding or without; None as `open`."""
+        opened = self.open((spelt + "=" * (-len(spelt) % 4)).encode(), lifetime)
+        return UUID(bytes=opened) if opened else None
 
 
 def derived(purpose: str, secret: str) -> bytes:

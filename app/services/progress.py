@@ -82,7 +82,7 @@ def _wish(payload: dict[str, Any]) -> list[Any]:
 
 def link(registration_id: UUID) -> str:
     """Return the path of the page that shows the registration's progress in any browser, for 30 days."""
-    return f"/progress/{sealing.progress_links().close(registration_id.bytes).decode()}"
+    return f"/progress/{sealing.progress_links().spelt(registration_id)}"
 
 
 @query
@@ -91,10 +91,9 @@ def registration_of(session: Session, sealed: str) -> Registration | None:
 
     One that was merged into another, since their purchases turned out to be one, is there as that other.
     """
-    opened = sealing.progress_links().open(sealed.encode(), GOOD_FOR)
-    if opened is None:
+    registration_id = sealing.progress_links().id_in(sealed, GOOD_FOR)
+    if registration_id is None:
         return None
-    registration_id = UUID(bytes=opened)
     return session.get(Registration, registration_id) or _merged_into(session, registration_id)
 
 

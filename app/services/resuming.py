@@ -17,7 +17,7 @@ def link(registration_id: UUID) -> str | None:
     """
     if not registrations.is_unlinked(registration_id):
         return None
-    return f"/resume/{sealing.resume_links().close(registration_id.bytes).decode()}"
+    return f"/resume/{sealing.resume_links().spelt(registration_id)}"
 
 
 def registration_of(sealed: str) -> UUID | None:
@@ -26,6 +26,5 @@ def registration_of(sealed: str) -> UUID | None:
     Raises:
         DatabaseUnavailable: nobody can say whether it does.
     """
-    opened = sealing.resume_links().open(sealed.encode(), GOOD_FOR)
-    registration_id = UUID(bytes=opened) if opened else None
+    registration_id = sealing.resume_links().id_in(sealed, GOOD_FOR)
     return registration_id if registration_id and registrations.is_unlinked(registration_id) else None

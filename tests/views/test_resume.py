@@ -3,13 +3,14 @@
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 
-from app import create_app
+from app import create_app, sealing
 from app.sandbox.server import Sandbox
 from app.services import linking, parking, registrations
 from app.services.subscriptions import Said
@@ -107,7 +108,18 @@ def test_a_link_that_was_changed_leads_to_nobodys_answers(
 
 
 def test_a_link_says_nothing_of_the_person(runner: FlaskCliRunner, unlinked: str) -> None:
-    assert re.fullmatch(r"/resume/[A-Za-z0-9_-]+={0,2}", resume_link(runner, unlinked))
+    assert re.fullmatch(r"/resume/[A-Za-z0-9_-]+", resume_link(runner, unlinked))
+
+
+def test_a_link_that_ends_in_an_equals_sign_as_they_did_once_works_with_it_and_without(
+    app: Flask, client: FlaskClient, unlinked: str
+) -> None:
+    with app.app_context():
+        sealed = sealing.resume_links().close(UUID(unlinked).bytes).decode()
+
+    assert sealed.endswith("=")
+    for spelt in (sealed, sealed.rstrip("=")):
+        assert "Your answers are kept" in client.get(f"/resume/{spelt}").text
 
 
 @pytest.mark.parametrize("registration", ["01a2066f-e5cd-710c-9525-16e12fa5c8ec", "nonsense"])
