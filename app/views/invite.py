@@ -1,5 +1,6 @@
 """The purchaser's page of invitations: whom they have asked to set up the account in their place."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from werkzeug import Response
 from app import logs, mail
 from app.errors import DatabaseUnavailable
 from app.invitation_form import InvitationForm, PressForm
+from app.models import Invitation
 from app.services import invitations, landings, parking, registrations
 from app.services.invitations import Refused
 from app.services.parking import Parked
@@ -39,7 +41,8 @@ def show() -> Response | str:
 def send() -> Response | tuple[str, int]:
     """Invite the colleague, or say why not."""
     here, subscription_id = inviting()
-    if subscription_id is None:
+    # Somebody may have registered while the page was open.
+    if subscription_id is None or registrations.known_of(here.purchase):
         return redirect(url_for("invite.show"), 303)
     form = InvitationForm()
     if not form.validate_on_submit():
@@ -95,20 +98,30 @@ def told(outcome: str, invitation_id: UUID) -> Response:
 def page(here: Visit, subscription_id: UUID | None, form: InvitationForm) -> str:
     """Return the page, with the links themselves where nobody mails them."""
     [outcome, invitation_id] = next(iter(get_flashed_messages(with_categories=True)), ("", ""))
+    told_id = UUID(invitation_id) if invitation_id else None
     return render_template(
         "invite.html",
         form=form,
         visit=here,
         product=here.product,
         waits=subscription_id is None,
-        # Whom the purchaser asked is not for those to see whom they asked.
-        open=invitations.open_of(subscription_id) if subscription_id and not visit.is_invited() else [],
+        open=listed(subscription_id, told_id if outcome == "sent" else None) if subscription_id else [],
+        may_revoke=not visit.is_invited(),
         outcome=outcome,
-        told_id=UUID(invitation_id) if invitation_id else None,
+        told_id=told_id,
         good_for_days=invitations.GOOD_FOR.days,
         is_mailed=mail.is_on(),
         address=address,
     )
+
+
+def listed(subscription_id: UUID, sent_id: UUID | None) -> Sequence[Invitation]:
+    """Return the open invitations to show: all to the purchaser, to a colleague the one that they have just sent."""
+    if not visit.is_invited():
+        return invitations.open_of(subscription_id)
+    # Whom the purchaser asked is not for those to see whom they asked.
+    sent = invitations.find_open(sent_id) if sent_id else None
+    return [sent] if sent else []
 
 
 def address(invitation_id: UUID) -> str:

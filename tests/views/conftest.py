@@ -1,4 +1,4 @@
-"""What tests of the welcome page share: a clock that stands, and a buyer who has registered."""
+"""What tests of pages share: a clock that stands, a buyer who has registered, and one who asks somebody else to."""
 
 from collections.abc import Iterator
 
@@ -6,8 +6,11 @@ import pytest
 import time_machine
 from flask.testing import FlaskClient
 
+from app import create_app
 from app.sandbox.server import Sandbox
 from tests import factories
+from tests.factories import TOKEN
+from tests.pages import CheckedClient
 from tests.views.buyers import NOW, Buyer, register
 
 
@@ -23,3 +26,22 @@ def buyer(clock: time_machine.Traveller, client: FlaskClient, sandbox: Sandbox) 
     purchase = sandbox.world.buy(factories.order())
     register(client, sandbox.world.mint(purchase))
     return Buyer(client, purchase)
+
+
+@pytest.fixture
+def purchaser(clock: time_machine.Traveller, client: FlaskClient, sandbox: Sandbox) -> FlaskClient:
+    """A browser that has just come with a purchase."""
+    client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
+    return client
+
+
+@pytest.fixture
+def mailing(clock: time_machine.Traveller, environment: pytest.MonkeyPatch, sandbox: Sandbox) -> Iterator[FlaskClient]:
+    """A purchaser's browser where mail is on."""
+    environment.setenv("MAIL_FROM", "start@acme.example")
+    environment.setenv("SITE_URL", "https://start.acme.example")
+    with factories.running(create_app()) as app:
+        app.test_client_class = CheckedClient
+        client = app.test_client()
+        client.post("/", data={TOKEN: factories.token(sandbox)})
+        yield client

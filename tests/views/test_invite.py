@@ -1,7 +1,6 @@
 """A purchaser who asks a colleague to set up the account: who may, how often, and what they see."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -23,25 +22,6 @@ from tests.views.colleagues import EMAIL, deeds, invite
 
 # tests/services has both databases.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-@pytest.fixture
-def purchaser(clock: time_machine.Traveller, client: FlaskClient, sandbox: Sandbox) -> FlaskClient:
-    """A browser that has just come with a purchase."""
-    client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
-    return client
-
-
-@pytest.fixture
-def mailing(clock: time_machine.Traveller, environment: pytest.MonkeyPatch, sandbox: Sandbox) -> Iterator[FlaskClient]:
-    """A purchaser's browser where mail is on."""
-    environment.setenv("MAIL_FROM", "start@acme.example")
-    environment.setenv("SITE_URL", "https://start.acme.example")
-    with factories.running(create_app()) as app:
-        app.test_client_class = CheckedClient
-        client = app.test_client()
-        client.post("/", data={TOKEN: factories.token(sandbox)})
-        yield client
 
 
 def test_the_form_has_a_way_for_those_who_do_not_set_it_up_themselves(purchaser: FlaskClient) -> None:
@@ -213,19 +193,6 @@ def test_a_database_that_is_away_offers_to_send_the_same_once_more(
 
     assert (sent.status_code, seen.status_code) == (503, 503)
     assert f'name="email" value="{EMAIL}"' in sent.text
-
-
-def test_a_colleague_who_invites_another_is_named_as_one(app: Flask, purchaser: FlaskClient) -> None:
-    invite(purchaser)
-    [invitation] = stored(app, Invitation)
-    colleague = app.test_client()
-    with app.app_context():
-        link = invitations.link(invitation.id)
-    colleague.post(link, data={"csrf_token": csrf_token(colleague.get(link).text)})
-
-    invite(colleague, "third@gmail.com")
-
-    assert deeds(app)[-1] == ("invitation.sent", f"invitation:{invitation.id}")
 
 
 def test_no_address_is_logged(purchaser: FlaskClient, capsys: pytest.CaptureFixture[str]) -> None:

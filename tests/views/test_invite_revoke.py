@@ -3,7 +3,6 @@
 from uuid import UUID
 
 import pytest
-import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -18,13 +17,6 @@ from tests.stored import stored
 from tests.views.colleagues import deeds, invite
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-@pytest.fixture
-def purchaser(clock: time_machine.Traveller, client: FlaskClient, sandbox: Sandbox) -> FlaskClient:
-    """A browser that has just come with a purchase."""
-    client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
-    return client
 
 
 def revoke(client: FlaskClient, invitation_id: UUID) -> TestResponse:
