@@ -1,7 +1,7 @@
 """Forgetting: takes an erased person out of what was promised about them, and whom they had invited."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +18,8 @@ def forget(connection: Connection, erased: Mapping[UUID, UUID | None], now: date
     more is sent without it.
     """
     subscription_ids = sorted(filter(None, erased.values()))
-    noted = update(Subscription).where(Subscription.id.in_(subscription_ids)).values(changed_at=now)
+    # Not when a retention that takes long began: who follows the changes has read on since, and would never hear of it.
+    noted = update(Subscription).where(Subscription.id.in_(subscription_ids)).values(changed_at=datetime.now(UTC))
     connection.execute(noted)
     invited = update(Invitation).where(Invitation.subscription_id.in_(subscription_ids))
     connection.execute(invited.values(email=None))

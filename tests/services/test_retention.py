@@ -1,7 +1,7 @@
 """The retention: what is due is erased, in batches, and nothing else."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -10,7 +10,8 @@ from uuid_utils.compat import uuid7
 
 from app import database
 from app.models import Registration, Subscription
-from app.services import privacy, subscriptions
+from app.services import cursors, feed, privacy, subscriptions
+from app.services.feed import Wanted
 from tests.factories import CODE
 from tests.services.people import LONG_AGO, NOW, PERSON, entries, left, registered, unlinked, write
 
@@ -42,6 +43,23 @@ def test_the_retention_erases_what_is_due_and_nothing_else(app: Flask) -> None:
     assert set(found) == set(due.values()) == {entry.registration_id for entry in entries(app)}
     assert count == len(due)
     assert {(entry.actor, entry.at) for entry in entries(app)} == {("retention", NOW)}
+
+
+def test_who_follows_the_changes_hears_of_it_however_long_it_takes(app: Flask) -> None:
+    now = datetime.now(UTC)
+    due = registered(app, status="ended", status_since=LONG_AGO, changed_at=LONG_AGO)
+    registered(app, changed_at=now - timedelta(minutes=10))
+
+    with app.app_context():
+        read = feed.page(Wanted(), cursors.BEGINNING, 200, now)
+        # Of millions, the last ones are erased long after the first.
+        privacy.retain(30, now - timedelta(hours=1))
+        [heard] = feed.page(Wanted(), cursors.parse(read.cursor), 200, now).items
+
+    [first, _] = read.items
+    assert first.registration is not None
+    assert first.registration.id == due
+    assert (heard.subscription.id, heard.registration) == (first.subscription.id, None)
 
 
 def test_0_days_keep_all(app: Flask) -> None:
