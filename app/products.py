@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 # No control characters: no page may hold them. And a name that can be seen.
 NAME_PATTERN = r"^\P{Cc}*[^\p{Cc}\s]\P{Cc}*$"
 URL_PATTERN = r"^https?://[^\s\p{Cc}/@]+(/[^\s\p{Cc}]*)?$"
-EMAIL_PATTERN = r"^[^@\s\p{Cc}]+@[^@\s\p{Cc}]+\.[^@\s\p{Cc}]+$"
+# An address alone: to one with a name around it, or with mailto: in front, no mail would ever go.
+OF_ADDRESS = r'[^@\s\p{Cc}<>()\[\],:;\\"]+'
+EMAIL_PATTERN = rf"^{OF_ADDRESS}@{OF_ADDRESS}\.{OF_ADDRESS}$"
 
 
 class Product(BaseModel):

@@ -133,6 +133,15 @@ def test_an_odd_setting_stops_the_start_and_says_what_it_should_be(values: dict[
     assert f"\n  {fault}" in str(stopped.value)
 
 
+@pytest.mark.parametrize(
+    "address", ["Help<help@acme.example>", "mailto:help@acme.example", "help@acme.example,", '"help"@acme.example']
+)
+def test_an_address_to_which_no_mail_would_go_stops_the_start(address: str) -> None:
+    for name in ("support_email", "product_notify_email"):
+        with pytest.raises(SettingsError, match=f"{name.upper()}: it must be an e-mail address such as"):
+            products.load(factories.settings(**{name: address}))
+
+
 def test_every_fault_of_a_product_is_named_at_once_and_no_regular_expression_is_shown() -> None:
     with pytest.raises(SettingsError) as stopped:
         products.load(factories.settings(product_name=None, product_sign_in_url="app", support_email="help"))
