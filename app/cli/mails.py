@@ -1,5 +1,7 @@
 """flask mails: lists what was mailed and what became of it, and sends again what did not go out."""
 
+from uuid import UUID
+
 import click
 
 from app.cli import tables
@@ -17,12 +19,14 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--outcome", type=click.Choice(SENT), help="Only with this outcome.")
+@click.option("--subscription", "subscription_id", type=click.UUID, metavar="ID", help="Only of this subscription.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many at the most.")
 @click.option("--json", "in_json", is_flag=True, help="Print a JSON array with every column.")
 @with_database
-def newest(outcome: str | None, limit: int, in_json: bool) -> None:
+def newest(outcome: str | None, subscription_id: UUID | None, limit: int, in_json: bool) -> None:
     """List mails, the newest first; nobody's address is kept with them."""
-    tables.echo(outbox_reports.mails(limit=limit + 1, outcome=outcome), limit, LISTED, in_json=in_json)
+    found = outbox_reports.mails(limit=limit + 1, outcome=outcome, subscription_id=subscription_id)
+    tables.echo(found, limit, LISTED, in_json=in_json)
 
 
 @command.command("retry")

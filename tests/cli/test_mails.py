@@ -66,6 +66,18 @@ def test_a_filter_leaves_only_those_that_match(
     assert [row["type"] for row in json.loads(result.stdout)] == found
 
 
+def test_those_of_one_subscription_are_asked_for(app: Flask, runner: FlaskCliRunner, subscription_id: UUID) -> None:
+    other_id = register(app, {"license_arn": f"{factories.customer().license_arn}2"})
+
+    listed = {
+        of_it: {row["subscription_id"] for row in json.loads(result.stdout)}
+        for of_it in (str(subscription_id), str(other_id), str(NOBODY))
+        if (result := runner.invoke(args=["mails", "list", "--json", "--subscription", of_it]))
+    }
+
+    assert listed == {str(subscription_id): {str(subscription_id)}, str(other_id): {str(other_id)}, str(NOBODY): set()}
+
+
 def test_one_is_sent_again_and_what_became_of_it_before_is_forgotten(
     app: Flask, runner: FlaskCliRunner, subscription_id: UUID
 ) -> None:
