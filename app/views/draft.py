@@ -59,7 +59,7 @@ def current() -> Draft:
 
 def keep(draft: Draft) -> None:
     """Let this browser hold this draft from now on, or as much of it as fits a cookie."""
-    g.draft = changed(draft, unlinked_ids=draft.unlinked_ids[:MOST_IDS])
+    g.draft = changed(draft, unlinked_ids=tuple(dict.fromkeys(draft.unlinked_ids))[:MOST_IDS])
 
 
 def kept() -> tuple[str, ...]:

@@ -56,7 +56,7 @@ def sent(completed: Completed, before: Sequence[UUID]) -> Response:
     """Remember what this browser has sent, and send it on."""
     visit.remember(completed)
     new = [] if completed.subscription_id else [completed.registration_id]
-    draft.keep(Draft(unlinked_ids=tuple(dict.fromkeys([*new, *registrations.still_unlinked(before)]))))
+    draft.keep(Draft(unlinked_ids=(*new, *registrations.still_unlinked(before))))
     logs.note("completed" if completed.subscription_id else "unlinked", registration=str(completed.registration_id))
     return redirect(url_for("welcome.welcome"), 303)
 

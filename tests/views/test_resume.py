@@ -24,9 +24,14 @@ SITE = "https://register.acme.example"
 @pytest.fixture
 def unlinked(app: Flask, sandbox: Sandbox) -> str:
     """The id of a registration whose token has died."""
+    return died(app, sandbox)
+
+
+def died(app: Flask, sandbox: Sandbox, **answers: str) -> str:
+    """Let somebody register with a token that dies before AWS resolves it; return the registration's id."""
     with app.app_context():
         parked = parking.park(factories.token(sandbox), Said())
-        completed = registrations.complete(parked, factories.answers())
+        completed = registrations.complete(parked, factories.answers(**answers))
         sandbox.world.faults = sandbox.world.faults.model_copy(update={"expired": True})
         with time_machine.travel(datetime.now(UTC) + timedelta(seconds=5)):
             assert linking.link_next() is True
@@ -155,3 +160,16 @@ def test_a_link_takes_nothing_from_what_was_typed(
     client.get(resume_link(runner, unlinked))
 
     assert 'value="Typed"' in client.get("/signup").text
+
+
+def test_a_link_that_is_opened_again_and_again_takes_nothing_from_the_others(
+    app: Flask, client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, unlinked: str
+) -> None:
+    later = died(app, sandbox, full_name="Grace Hopper")
+    client.get(resume_link(runner, later))
+
+    for _ in range(6):
+        client.get(resume_link(runner, unlinked))
+    client.post("/", data={TOKEN: factories.token(sandbox)})
+
+    assert 'value="Grace Hopper"' in client.get("/signup").text
