@@ -15,7 +15,7 @@ from app import envelope
 from app.envelope import Mail, MailRefused
 from app.products import Product
 from app.services.documents import Account, Registration, Subscription
-from app.services.wording import clock, day, lines, one_line
+from app.services.wording import JOINERS, clock, day, lines, one_line
 
 TEMPLATES = Path(__file__).parents[2] / "templates" / "mail"
 NAMES = tuple(sorted(folder.name for folder in TEMPLATES.iterdir() if folder.is_dir()))
@@ -24,7 +24,7 @@ WITHOUT_PRODUCT = {"buyer_resume", "colleague_invited"}
 LONGEST_SUBJECT = 150
 BLANKS = re.compile(r"\n{3,}")
 # What a mail program makes a link of.
-LINK_LIKE = re.compile(r"://|@|\w[.\u3002\uff0e]\w")
+LINK_LIKE = re.compile(r"://|@|\w[.\u3002\uff0e\uff61]\w")
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,8 @@ def _words(facts: Facts) -> dict[str, object]:
 
 def is_plain(text: str) -> bool:
     """Return whether no mail program makes a link of the text: who types another's address shall not send them one."""
-    return LINK_LIKE.search(text) is None
+    # Addresses are read without joiners, which cannot be seen.
+    return LINK_LIKE.search(text.translate(dict.fromkeys(map(ord, JOINERS)))) is None
 
 
 def _registration(registration: Registration | None) -> Registration | None:

@@ -42,7 +42,10 @@ def test_notes_keep_their_lines_and_cannot_pass_for_the_letters_own() -> None:
     assert "  > Please call\n  > \n  > AWS account         999999999999\n  > after ten.\n" in mail.text
 
 
-@pytest.mark.parametrize("words", ["evil.example", "http://evil", "Win now @ evil", "a。example"])
+@pytest.mark.parametrize(
+    "words",
+    ["evil.example", "http://evil", "Win now @ evil", "a。example", "a｡example", "a\u200c.example", "a.\u200dexample"],
+)
 def test_who_types_anothers_address_does_not_send_them_a_link(words: str) -> None:
     invited = letters.compose("colleague_invited", facts({"company": words}))
     greeted = letters.compose("buyer_registered", facts({"full_name": words}))
