@@ -1,21 +1,23 @@
-"""flask handoffs: lists what was promised to products, shows one, and sends again what they did not take."""
+"""flask handoffs: lists what was promised to products, shows one, and sends what they did not take or never got."""
 
 from uuid import UUID
 
 import click
 
+from app import receivers
 from app.cli import tables
 from app.cli.stored import with_database
 from app.models import SENT
-from app.services import outbox, outbox_reports, reports
+from app.services import outbox, outbox_reports, reports, untold
 from app.services.reports import Row
 
+NEEDS_WORKER = "A worker has to run: flask --app wsgi worker"
 LISTED = ("id", "created_at", "type", "outcome", "tries", "fault", "next_try_at", "subscription_id")
 
 
 @click.group("handoffs")
 def command() -> None:
-    """List, show and retry hand-offs."""
+    """List, show and retry hand-offs, and catch up with those that never were."""
 
 
 @command.command("list")
@@ -65,7 +67,25 @@ def retry(handoff_id: str | None, failed: bool, product: str | None) -> None:
         raise click.ClickException(
             f"{handoff_id} waits behind an earlier one of its subscription, or what it told of was erased."
         )
-    click.echo(f"Hand-offs that go out again: {sent}. A worker has to run: flask --app wsgi worker")
+    click.echo(f"Hand-offs that go out again: {sent}. {NEEDS_WORKER}")
+
+
+@command.command("catch-up")
+@click.option("--product", metavar="CODE", help="Only of this product code.")
+@click.option("--dry-run", is_flag=True, help="Print the subscriptions' ids, and hand nothing off.")
+@with_database
+def catch_up(product: str | None, dry_run: bool) -> None:
+    """Hand off the registrations that their product was never told of, as those from before it took hand-offs.
+
+    Purchases that have ended or failed are left out, and nobody is mailed.
+    """
+    if product and receivers.of(product) is None:
+        raise click.ClickException(f"{product} takes no hand-offs: set its handoff_url, as docs/receiver.md says.")
+    untold_ids = [one for code in ([product] if product else receivers.every()) for one in untold.find(code)]
+    if dry_run:
+        click.echo("\n".join([*map(str, untold_ids), f"Registrations that would be handed off: {len(untold_ids)}"]))
+        return
+    click.echo(f"Registrations handed off: {sum(map(untold.tell, untold_ids))}. {NEEDS_WORKER}")
 
 
 def _handoff(typed: str) -> Row:

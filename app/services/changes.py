@@ -30,15 +30,18 @@ LETTERS: dict[str, tuple[str, ...]] = {
 }
 
 
-def tell(connection: Connection, subscription_id: UUID, type_: str) -> None:
-    """Promise the hand-off and the mails of an event, within the transaction of a caller who holds the subscription."""
+def tell(connection: Connection, subscription_id: UUID, type_: str, *, is_mailed: bool = True) -> None:
+    """Promise the hand-off and the mails of an event, within the transaction of a caller who holds the subscription.
+
+    `is_mailed` is whether people are to hear of it, too.
+    """
     now = datetime.now(UTC)
     note(connection, subscription_id, now)
     told = documents.read(connection, subscription_id) if receivers.every() or mail.is_on() else None
     if told is None:
         return
     _promise_handoff(connection, told, type_, now)
-    if mail.is_on() and told.subscription.product_code in products.current():
+    if is_mailed and mail.is_on() and told.subscription.product_code in products.current():
         _promise_letters(connection, told, type_, now)
 
 

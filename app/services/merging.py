@@ -154,7 +154,8 @@ def join_registration(
         return changes.COMPLETED
     are_two_peoples = waiting.email.lower() != known.email.lower()
     is_decided = are_two_peoples and _has_account(connection, subscription_id)
-    if is_owner if is_decided else waiting.updated_at > known.updated_at:
+    stands = is_owner if is_decided else waiting.updated_at > known.updated_at
+    if stands:
         latest = {name: getattr(waiting, name) for name in registrations.ANSWERED}
         connection.execute(update(Registration).where(Registration.id == known.id).values(latest))
     promised = update(OutboxMessage).where(OutboxMessage.registration_id == waiting.id)
