@@ -22,11 +22,11 @@ from app.models import Base
 from app.products import Product
 from app.sandbox.server import Sandbox
 from tests import factories, receiver
+from tests.databases import POSTGRESQL, SQLITE
 from tests.pages import CheckedClient
 from tests.receiver import Receiver
 from tests.views.way import Newcomer
 
-SQLITE, POSTGRESQL = "sqlite", "postgresql"
 KEPT_TOGETHER = {"deploy", "e2e", "hostile"}
 
 # The application and its database are one for all examples of a test: whatever came before must not matter either.

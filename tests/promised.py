@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import pytest
 import time_machine
 from flask import Flask
 from sqlalchemy import select
@@ -25,8 +24,6 @@ UPDATED, DEPROVISIONED = "License Updated - Manufacturer", "License Deprovisione
 SITE_URL = "https://start.acme.example"
 LANE = outbox.lane(CODE)
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def register(app: Flask, customer: dict[str, Any] | None = None, **answers: Any) -> UUID:

@@ -19,9 +19,10 @@ from app.errors import DatabaseUnavailable
 from app.models import Base
 from tests import factories
 from tests.conftest import upgrade
+from tests.databases import on_postgresql, on_sqlite
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_sqlite_waits_for_the_disk_and_for_other_writers(app: Flask) -> None:
     with app.app_context(), database.current().reading.connect() as connection:
         found = {
@@ -34,7 +35,7 @@ def test_sqlite_waits_for_the_disk_and_for_other_writers(app: Flask) -> None:
     assert (busy, foreign) == (5000, 1)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_a_sqlite_writer_takes_its_lock_at_once_and_a_reader_none(app: Flask, database_url: str) -> None:
     other = sqlite3.connect(database_url.removeprefix("sqlite:///"), timeout=0, isolation_level=None)
 
@@ -73,7 +74,7 @@ INSERT = text(
 )
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@on_postgresql
 def test_a_transaction_that_could_not_be_serialized_runs_again(app: Flask) -> None:
     both_have_read = threading.Barrier(2)
     attempts: list[str] = []
@@ -100,7 +101,7 @@ def test_a_transaction_that_could_not_be_serialized_runs_again(app: Flask) -> No
     assert sorted(key.partition(" after ")[2] for key in keys) == ["0", "1"]
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@on_postgresql
 def test_of_two_that_insert_the_same_at_once_one_runs_again_and_finds_it(app: Flask) -> None:
     both_have_read = threading.Barrier(2)
     attempts: list[str] = []
@@ -156,7 +157,7 @@ def test_a_table_or_column_that_is_not_there_yet_is_the_databases_fault(app: Fla
         ask()
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@on_postgresql
 def test_connections_that_died_are_replaced_without_a_restart(app: Flask, database_url: str) -> None:
     @query
     def one(session: Session) -> int:
@@ -198,7 +199,7 @@ def test_a_database_that_never_answers_is_given_up() -> None:
     assert response.status_code == 503
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@on_postgresql
 def test_a_statement_that_takes_too_long_is_the_databases_fault(app: Flask) -> None:
     @query
     def linger(session: Session) -> None:

@@ -15,6 +15,7 @@ import requests
 
 from app.sandbox.server import Sandbox
 from tests import factories
+from tests.databases import on_sqlite
 from tests.e2e import stage
 from tests.factories import TOKEN
 
@@ -26,7 +27,7 @@ def app(environ, start_response):
     return [f"{os.getpid()} {gc.isenabled()}".encode()]
 """
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 
 def test_the_workers_count_together(database_url: str, sandbox: Sandbox) -> None:

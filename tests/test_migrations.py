@@ -13,7 +13,8 @@ from app import create_app, database
 from app.cli.migrations import migrations
 from app.models import AuditEntry, Base, Instant, Registration, Subscription
 from tests import factories
-from tests.conftest import SQLITE, migrated_database
+from tests.conftest import migrated_database
+from tests.databases import SQLITE
 from tests.promised import register
 from tests.stored import stored
 

@@ -9,8 +9,8 @@ from flask import Flask
 from app import create_app, receivers
 from app.settings import SettingsError
 from tests import factories, promised
+from tests.databases import on_sqlite
 from tests.factories import CODE, OTHER_CODE
-from tests.promised import on_sqlite
 from tests.receiver import SECRET
 
 pytestmark = on_sqlite

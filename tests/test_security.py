@@ -7,9 +7,10 @@ from flask.testing import FlaskClient
 from app import create_app
 from app.sandbox.server import Sandbox
 from tests import factories
+from tests.databases import on_sqlite
 from tests.factories import TOKEN
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 
 def test_behind_tls_the_cookie_is_secure_and_bound_to_the_host(

@@ -9,10 +9,11 @@ from app import sending
 from app.models import OutboxMessage
 from app.services import outbox_reports
 from tests import cable, factories, post, receiver
+from tests.databases import on_postgresql, on_sqlite
 from tests.factories import CODE, OTHER_CODE
 from tests.lanes import WAIT_SECONDS, Impatient, Quick, Slow, buy, comes_true, outcomes, selling, sending_of, spoil
 from tests.post import Post
-from tests.promised import claim, handed_off, later, mails, on_sqlite, stored
+from tests.promised import claim, handed_off, later, mails, stored
 
 
 def test_a_slow_product_keeps_neither_another_product_nor_the_mail_waiting(
@@ -106,7 +107,7 @@ def test_what_fails_in_ways_that_nobody_foresaw_is_given_up_after_three_days(
             assert all(outbox_reports.send_again(message_id) for message_id in failed)
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@on_postgresql
 def test_a_database_that_goes_away_for_a_while_ends_no_lane(
     environment: pytest.MonkeyPatch, tmp_path: Path, database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

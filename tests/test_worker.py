@@ -18,6 +18,7 @@ from app.services.parking import Parked
 from app.services.subscriptions import Said
 from app.worker import Chore
 from tests import cable, factories
+from tests.databases import on_sqlite
 from tests.e2e import stage
 from tests.events import eventbridge
 from tests.queue import Mailbox
@@ -46,7 +47,7 @@ def test_the_worker_links_what_waits_and_stops_on_sigterm(
         assert gauges.current()["foyer_unlinked_registrations"] == 0
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 @pytest.mark.parametrize("stopping", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells which signals are blocked")
 def test_a_signal_stops_the_worker_and_interrupts_nothing(
@@ -63,7 +64,7 @@ def test_a_signal_stops_the_worker_and_interrupts_nothing(
     assert blocked & 1 << stopping - 1
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_a_worker_that_waits_for_events_stops_at_once_and_leaves_the_queue_as_it_is(
     database_url: str, app: Flask, sandbox: Sandbox
 ) -> None:

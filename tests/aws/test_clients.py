@@ -16,8 +16,9 @@ from app.aws import marketplace
 from app.errors import CredentialsRefused, FoyerError
 from app.sandbox.server import Sandbox
 from tests import factories
+from tests.databases import on_sqlite
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 
 class Container(ThreadingHTTPServer):

@@ -4,10 +4,11 @@ import pytest
 
 from app.aws import diagnosis
 from tests.aws.fake import Fake
+from tests.databases import on_sqlite
 from tests.views.floods import INVALID, facing
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_the_doctor_is_never_answered_from_memory(environment: pytest.MonkeyPatch) -> None:
     with Fake([INVALID]) as aws, facing(environment, aws) as app, app.app_context():
         for _ in range(2):

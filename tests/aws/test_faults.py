@@ -9,8 +9,7 @@ from app import create_app
 from app.aws import faults, marketplace
 from app.errors import CredentialsRefused, MarketplaceUnavailable
 from tests import factories
-
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+from tests.databases import on_sqlite
 
 LEGACY_SSO = """sso_start_url = https://acme.awsapps.com/start
 sso_region = us-east-1

@@ -22,9 +22,10 @@ from app.sandbox.purchases import Order
 from app.sandbox.server import Sandbox
 from tests import factories
 from tests.aws.fake import Answer, Fake
+from tests.databases import on_sqlite
 from tests.factories import CODE
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 
 def switch_on(sandbox: Sandbox, **faults: object) -> None:

@@ -3,18 +3,18 @@
 import json
 import re
 
-import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from app.models import ApiToken, AuditEntry
 from app.services import tokens
 from tests.cli.told import cells
+from tests.databases import on_sqlite
 from tests.factories import CODE, OTHER_CODE
 from tests.services.people import everything
 from tests.stored import stored
 
-ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+ON_SQLITE = on_sqlite
 NOBODY = "01a20686-2de5-73fe-a873-6ff2af26fc4a"
 
 

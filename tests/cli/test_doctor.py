@@ -14,6 +14,7 @@ from app.services import readiness
 from tests import factories
 from tests.aws.fake import Answer, Fake
 from tests.cli.doctors import examine, failing, findings
+from tests.databases import on_postgresql, on_sqlite
 from tests.factories import CODE
 
 RESOLVED: dict[str, object] = {"ProductCode": CODE, "CustomerAWSAccountId": "012345678901"}
@@ -22,8 +23,6 @@ REFUSED = """<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><E
 <Code>AccessDenied</Code><Message>Not authorized to perform: sts:AssumeRole</Message></Error></ErrorResponse>"""
 
 Doctor = Callable[[], Result]
-
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -218,7 +217,7 @@ def test_a_cookie_that_is_kept_to_https_needs_no_word(doctor: Doctor, environmen
     assert "SESSION_COOKIE_SECURE" not in doctor().stdout
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@on_postgresql
 def test_a_databases_password_is_not_shown(doctor: Doctor, environment: pytest.MonkeyPatch, database_url: str) -> None:
     url = make_url(database_url).set(password="hunter2")
     environment.setenv("DATABASE_URL", url.render_as_string(hide_password=False))

@@ -7,9 +7,10 @@ import pytest
 from app.sandbox.server import Sandbox
 from tests.aws.fake import Answer, Fake
 from tests.cli.doctors import EVENTS, examine, failing, findings
+from tests.databases import on_sqlite
 from tests.deploy.stack import QUEUE, Stack, deployed
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 ROLE = "arn:aws:iam::123456789012:role/marketplace"
 ATTACH = "Attach the policy of deploy/template.yaml"

@@ -10,9 +10,10 @@ from app.sandbox.server import Sandbox
 from app.services.notices import KINDS, SOURCE
 from tests.aws.fake import Answer, Fake
 from tests.cli.doctors import examine, failing, findings
+from tests.databases import on_sqlite
 from tests.deploy.stack import QUEUE, Aws, Stack, deployed
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 TOPIC = "aws-mp-subscription-notification-oldcode123"
 

@@ -18,6 +18,7 @@ from app import database
 from app.models import Registration, Subscription
 from app.services.reports import BATCH_ROWS
 from tests.cli.conftest import SignUp
+from tests.databases import on_sqlite
 from tests.factories import ANSWERS, CODE
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +54,7 @@ def test_csv_has_every_column_of_both_tables(runner: FlaskCliRunner) -> None:
     assert header >= {"subscription_id", "subscription_created_at"}
 
 
+@on_sqlite
 def test_csv_is_as_rfc_4180_and_utf_8_have_it(runner: FlaskCliRunner, sign_up: SignUp) -> None:
     answers = {"company": 'Juniper, "Lark" & Zoë', "full_name": "山田 太郎", "notes": "first\nsecond"}
     sign_up(**answers)
@@ -66,6 +68,7 @@ def test_csv_is_as_rfc_4180_and_utf_8_have_it(runner: FlaskCliRunner, sign_up: S
     assert written.endswith("\r\n")
 
 
+@on_sqlite
 def test_an_account_id_keeps_its_leading_zero_and_what_is_missing_is_empty(
     runner: FlaskCliRunner, sign_up: SignUp
 ) -> None:
@@ -76,6 +79,7 @@ def test_an_account_id_keeps_its_leading_zero_and_what_is_missing_is_empty(
     assert (row["customer_aws_account_id"], row["agreement_id"]) == ("012345678901", "")
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "formula",
     [
@@ -106,6 +110,7 @@ def test_what_a_spreadsheet_might_run_has_an_apostrophe_in_front(
     assert row["notes"] == f"'{formula}"
 
 
+@on_sqlite
 @pytest.mark.parametrize("harmless", ["Juniper = Lark", "a@example.com", "(555) 0100", "'quoted'", "Ünal", "", "…"])
 def test_what_a_spreadsheet_shows_is_left_as_it_was_typed(
     runner: FlaskCliRunner, sign_up: SignUp, harmless: str
@@ -139,6 +144,7 @@ def test_json_lines_have_every_value_as_it_was_typed(runner: FlaskCliRunner, sig
     assert (row["notes"], row["phone"], row["hints"]) == ("=1+1\r\n\u2028Zoë", None, {})
 
 
+@on_sqlite
 def test_a_path_gets_what_standard_output_would(runner: FlaskCliRunner, sign_up: SignUp, tmp_path: Path) -> None:
     sign_up()
 
@@ -149,6 +155,7 @@ def test_a_path_gets_what_standard_output_would(runner: FlaskCliRunner, sign_up:
     assert (tmp_path / "registrations.csv").read_bytes() == expected
 
 
+@on_sqlite
 def test_a_path_that_cannot_be_written_fails_and_says_why(runner: FlaskCliRunner, tmp_path: Path) -> None:
     result = runner.invoke(
         args=["registrations", "export", "--output", str(tmp_path / "nowhere" / "registrations.csv")]

@@ -11,6 +11,7 @@ from flask.testing import FlaskCliRunner
 from app.services import outbox, privacy
 from tests import factories
 from tests.cli.told import NOBODY
+from tests.databases import on_sqlite
 from tests.events import at
 from tests.factories import CODE, OTHER_CODE
 from tests.promised import (
@@ -20,7 +21,6 @@ from tests.promised import (
     claimed,
     handed_off,
     is_told,
-    on_sqlite,
     register,
     registration_of,
     settle,

@@ -14,9 +14,10 @@ from app.models import AuditEntry, Invitation
 from app.services import invitations
 from app.services.invitations import Refused
 from tests.cli.conftest import Land
+from tests.databases import on_sqlite
 from tests.stored import stored
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 ARN = "arn:aws:license-manager::294406891311:license:l-another"
 

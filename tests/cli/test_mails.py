@@ -11,8 +11,9 @@ from app.services import bounces, outbox, privacy
 from app.services.bounces import Bounce
 from tests import factories
 from tests.cli.told import NOBODY
+from tests.databases import on_sqlite
 from tests.events import NOON
-from tests.promised import SITE_URL, claimed, handed_off, mails, on_sqlite, register, registration_of, settle
+from tests.promised import SITE_URL, claimed, handed_off, mails, register, registration_of, settle
 
 pytestmark = on_sqlite
 PERSONAL = [value.partition("\n")[0] for value in factories.ANSWERS.values()]

@@ -12,6 +12,7 @@ from app.models import Event, Subscription
 from app.sandbox.server import Sandbox
 from app.services.notices import KINDS, SOURCE
 from tests import factories
+from tests.databases import on_sqlite
 from tests.deploy.stack import Stack, deployed
 from tests.e2e import stage
 from tests.stored import stored
@@ -109,7 +110,7 @@ def test_a_message_that_is_received_ten_times_in_vain_is_set_aside(stack: Stack)
     assert json.loads(kept["Body"])["detail"] == DETAIL
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_the_worker_takes_every_event_in_and_follows_the_subscription_to_its_end(
     stack: Stack, topics: list[str], sandbox: Sandbox, database_url: str, app: Flask
 ) -> None:

@@ -7,6 +7,7 @@ from playwright.sync_api import Page
 
 from app.sandbox.server import Sandbox
 from app.services import letters
+from tests.databases import on_sqlite
 from tests.e2e.test_pages import PHONE, answer
 from tests.e2e.test_way_pages import STEPS
 from tests.letters import ACCOUNT, FACTS, PRODUCT, REGISTRATION
@@ -27,7 +28,7 @@ def width(page: Page) -> int:
     return int(page.evaluate("document.documentElement.scrollWidth"))
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_pages_on_the_way_in_stay_as_wide_as_a_phone(auditor: Page, newcomer: Newcomer) -> None:
     auditor.set_viewport_size(PHONE)
     auditor.route("**/*", lambda route: answer(route, newcomer.client))

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, Route, ViewportSize
 from app.sandbox.faults import Faults
 from app.sandbox.server import Sandbox
 from tests import factories
+from tests.databases import on_sqlite
 from tests.e2e.test_journey import buy, fill_in, lose_the_token, register, set_up
 from tests.views import buyers
 from tests.views.buyers import Buyer
@@ -146,7 +147,7 @@ def test_a_page_is_accessible_and_fits_a_phone_in_light_and_dark(
     judge_in_both_schemes(auditor)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_the_welcome_page_is_accessible_in_every_state(
     environment: pytest.MonkeyPatch, auditor: Page, request: pytest.FixtureRequest, sandbox: Sandbox
 ) -> None:

@@ -12,6 +12,7 @@ import requests
 from app.sandbox.faults import Faults
 from app.sandbox.server import Sandbox
 from tests import factories
+from tests.databases import on_sqlite
 from tests.e2e import stage
 from tests.factories import TOKEN
 from tests.pages import csrf_token
@@ -122,7 +123,7 @@ def send_odd_requests(buyer: Buyer, url: str) -> None:
     )
 
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 PATHS: list[Callable[[Buyer, str], None]] = [register, meet_every_fault, lose_the_session, send_odd_requests]
 

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page
 
+from tests.databases import on_sqlite
 from tests.e2e.test_pages import PHONE, answer, judge_in_both_schemes
 from tests.pages import csrf_token
 from tests.views.way import Newcomer, later
@@ -87,7 +87,7 @@ STEPS: list[Step] = [
 ]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_every_page_on_the_way_in_is_accessible(auditor: Page, newcomer: Newcomer) -> None:
     auditor.set_viewport_size(PHONE)
     auditor.route("**/*", lambda route: answer(route, newcomer.client))
@@ -103,7 +103,7 @@ def test_every_page_on_the_way_in_is_accessible(auditor: Page, newcomer: Newcome
     judge_in_both_schemes(auditor)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_which_account_it_is_is_asked_only_of_those_who_have_one(auditor: Page, newcomer: Newcomer) -> None:
     newcomer.buys()
     auditor.route("**/*", lambda route: answer(route, newcomer.client))

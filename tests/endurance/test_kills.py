@@ -1,5 +1,9 @@
-"""Whatever is killed under load, at whatever moment: nothing that was acknowledged is lost."""
+"""Whatever is killed under load, at whatever moment: nothing that was acknowledged is lost.
 
+Where one kind of database is named, `make endure` goes on with the other, too.
+"""
+
+from tests.databases import on_postgresql, on_sqlite
 from tests.endurance import events, handoffs, parked, runs
 from tests.endurance.postgresql import PostgreSQL
 from tests.endurance.runs import Length, Stage
@@ -15,6 +19,7 @@ def test_a_gunicorn_that_is_killed_loses_nothing_it_acknowledged(stage: Stage) -
     assert report.kills == 4
 
 
+@on_sqlite
 def test_a_worker_that_is_killed_loses_nobody_who_registered_while_aws_was_down(stage: Stage) -> None:
     report = parked.worker_killed(stage, registered=10, kills=2)
 
@@ -23,6 +28,7 @@ def test_a_worker_that_is_killed_loses_nobody_who_registered_while_aws_was_down(
     assert report.kills == 2
 
 
+@on_postgresql
 def test_workers_that_are_killed_apply_every_event_once_whatever_their_order(stage: Stage) -> None:
     report = events.workers_killed(stage, purchases=20, kills=1)
 
@@ -31,6 +37,7 @@ def test_workers_that_are_killed_apply_every_event_once_whatever_their_order(sta
     assert report.kills == 1
 
 
+@on_sqlite
 def test_workers_that_are_killed_hand_off_everything_in_order(stage: Stage) -> None:
     report = handoffs.workers_killed(stage, purchases=8, kills=1)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from app.sandbox.server import Sandbox
 from tests import factories
+from tests.databases import on_sqlite
 from tests.factories import TOKEN
 from tests.hostile.wire import FORM
 
@@ -65,7 +66,7 @@ def test_any_fields_with_a_real_token_are_a_purchase(
     assert response.status_code in {303, 429}
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 @given(
     body=st.one_of(st.binary(), FIELDS.map(multipart), FIELDS.map(lambda fields: urlencode(fields).encode())),
     kind=CONTENT_TYPES,
@@ -76,7 +77,7 @@ def test_any_body_of_any_type_is_refused_in_words(client: FlaskClient, body: byt
     assert response.status_code in OURS_TO_GIVE - {303}
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 @given(headers=HEADERS, session=SESSIONS)
 def test_any_headers_are_borne(client: FlaskClient, token: str, headers: dict[str, str], session: str) -> None:
     headers = {"Cookie": f"session={session}", **headers}
@@ -88,7 +89,7 @@ def test_any_headers_are_borne(client: FlaskClient, token: str, headers: dict[st
     assert form.status_code == 403
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 @given(
     path=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="?")),
     query=VALUES,

@@ -15,6 +15,7 @@ from app import products, security, settings
 from app.products import Product
 from app.settings import Settings, SettingsError
 from tests import factories
+from tests.databases import on_sqlite
 from tests.factories import CODE
 
 NAMES = [name.upper() for name in Settings.model_fields]
@@ -83,7 +84,7 @@ def test_any_file_of_products_starts_or_says_why_not(tmp_path: Path, text: bytes
         assert products.load(factories.settings(products_file=file, product_code=None))
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 @given(
     name=st.text(min_size=1),
     sign_in_url=st.text().map("https://a.example/{}".format),

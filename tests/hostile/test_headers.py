@@ -10,10 +10,11 @@ from app import create_app
 from app.sandbox.server import Sandbox
 from app.security import HEADERS, HSTS
 from tests import factories
+from tests.databases import on_sqlite
 from tests.factories import ANSWERS, TOKEN
 from tests.pages import csrf_token
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "DELETE")
 STRAY = ("/nowhere", "/static/nowhere.css", "/static/%00", "/signup/", "//", "/.well-known/", "/\ud83d\udd11")

@@ -9,8 +9,9 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from tests import factories
+from tests.databases import on_sqlite
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 PEER = "127.0.0.1"
 BUYER, SPOOFED, BALANCER = "203.0.113.9", "192.0.2.66", "10.0.0.7"

@@ -13,10 +13,11 @@ from app.sandbox.purchases import Order
 from app.sandbox.server import Sandbox
 from app.security import SESSION_HOURS
 from tests import factories
+from tests.databases import on_sqlite
 from tests.factories import ANSWERS, CODE, TOKEN
 from tests.pages import csrf_token
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 NEXT_KEY = "the-next-secret-key-of-this-seller"
 BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"

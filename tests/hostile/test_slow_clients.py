@@ -13,6 +13,7 @@ from app.sandbox.server import Sandbox
 from app.serving import SHARES_IN_ALL
 from app.settings import THREADS
 from tests import factories
+from tests.databases import on_sqlite
 from tests.e2e import stage
 from tests.factories import TOKEN
 from tests.hostile import wire
@@ -55,7 +56,7 @@ def test_a_buyer_is_served_soon_after_a_crowd_of_slow_clients(door: Door, sandbo
     assert response.status_code == 303
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_who_says_nothing_takes_no_thread(database_url: str, sandbox: Sandbox) -> None:
     environment = factories.environment(database_url, sandbox.aws_url)
     options = {"GUNICORN_CMD_ARGS": "--workers 1 --threads 2"}
@@ -81,7 +82,7 @@ def test_a_crowd_that_drips_is_not_waited_for_either(door: Door) -> None:
     assert answer.startswith(b"HTTP/1.1 400 ")
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_who_reads_no_answers_holds_no_thread_for_long(database_url: str, sandbox: Sandbox) -> None:
     options = f"--graceful-timeout {SECONDS_TO_SEND} --workers 1 --threads 2"
     environment = factories.environment(database_url, sandbox.aws_url)

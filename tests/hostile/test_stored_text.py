@@ -9,10 +9,11 @@ from flask.testing import FlaskClient
 
 from app.sandbox.server import Sandbox
 from tests import factories
+from tests.databases import on_sqlite
 from tests.factories import ANSWERS, TOKEN
 from tests.pages import csrf_token
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 # A formula, markup, a template, a format, a quote, a terminal's command, a right-to-left turn, a forged line of a log.
 HOSTILE = (

@@ -10,7 +10,8 @@ from app import database
 from app.models import Account
 from app.services import answers
 from app.services.answers import ProductAnswer
-from tests.promised import on_sqlite, register
+from tests.databases import on_sqlite
+from tests.promised import register
 from tests.stored import stored
 
 pytestmark = on_sqlite

@@ -6,6 +6,7 @@ from flask import Flask
 from app.models import Account
 from app.services import outbox_reports
 from tests import factories, promised
+from tests.databases import on_sqlite
 from tests.promised import UPDATED, handed_off, is_told, register, send_all
 from tests.receiver import OK, Receiver, Reply, answering
 from tests.stored import stored
@@ -63,7 +64,7 @@ def test_who_says_nothing_to_what_it_has_overtaken_still_refuses(app: Flask, pro
     assert account(app) == (None, "not_found")
 
 
-@promised.on_sqlite
+@on_sqlite
 def test_an_account_that_was_made_by_hand_is_told_by_the_latest_hand_off_sent_again(
     app: Flask, product: Receiver
 ) -> None:

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import pytest
 from flask import Flask
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -17,6 +16,7 @@ from app.services import events, registrations, reviews, subscriptions
 from app.services.landings import Arrived
 from app.services.subscriptions import Arrival
 from tests import factories
+from tests.databases import on_sqlite
 from tests.events import at, eventbridge, notice, sns
 
 ACCOUNT = "012345678901"
@@ -236,7 +236,7 @@ def summary(row: Row[Any]) -> tuple[str, str, str, str]:
     return row.purchase_key, row.agreement_id or "", row.status, str(row.status_since)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_the_end_is_what_the_events_own_times_say(app: Flask) -> None:
     Lives.app = app
     run_state_machine_as_test(Lives, settings=settings(stateful_step_count=30))

@@ -12,6 +12,7 @@ from sqlalchemy import insert, update
 from app.models import Invitation, OutboxMessage, Subscription
 from app.services import documents, outbox, privacy
 from tests import factories
+from tests.databases import on_sqlite
 from tests.events import at
 from tests.promised import (
     DEPROVISIONED,
@@ -22,7 +23,6 @@ from tests.promised import (
     handed_off,
     is_told,
     mails,
-    on_sqlite,
     register,
     registration_of,
     settle,

@@ -11,6 +11,7 @@ from app import create_app, database, receivers
 from app.models import Account, Subscription
 from app.services import documents, handoffs, outbox
 from tests import factories, receiver
+from tests.databases import on_sqlite
 from tests.events import at
 from tests.factories import CODE
 from tests.promised import DEPROVISIONED, UPDATED, is_told, later, register, send_all, stored
@@ -165,7 +166,7 @@ def test_gone_stops_at_once(app: Flask, product: Receiver) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 429, 500])
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_anything_but_2xx_comes_again(app: Flask, product: Receiver, status: int) -> None:
     register(app)
     product.reply = lambda _: answering(status, {"Location": product.url})
@@ -177,7 +178,7 @@ def test_anything_but_2xx_comes_again(app: Flask, product: Receiver, status: int
     assert len(product.came) == 1
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_a_private_address_is_refused_unless_the_setting_allows_it(app: Flask, product: Receiver) -> None:
     register(app)
 
@@ -239,7 +240,7 @@ def test_a_refusal_is_kept_until_the_buyer_asks_for_another_account(app: Flask, 
 @pytest.mark.parametrize(
     "body", [b"ok", b"[]", b'{"url": 3}', b'{"url": "javascript:alert(1)"}', b'{"reference": "\\ud800"}', b"\xff\xfe"]
 )
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_an_answer_that_is_none_is_delivered_all_the_same(app: Flask, product: Receiver, body: bytes) -> None:
     register(app)
     product.reply = lambda _: (200, {}, body)
@@ -252,7 +253,7 @@ def test_an_answer_that_is_none_is_delivered_all_the_same(app: Flask, product: R
     assert (made.url, made.reference, made.refused) == (None, None, None)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 @pytest.mark.parametrize("known", [receiver.SECRET, SECOND_SECRET])
 def test_while_secrets_rotate_a_product_verifies_with_either(
     environment: pytest.MonkeyPatch, product: Receiver, known: str

@@ -17,6 +17,7 @@ from app.models import Event, Subscription
 from app.sandbox.server import Sandbox
 from app.services import gauges, inbox
 from tests import cable, factories
+from tests.databases import on_postgresql
 from tests.events import at, eventbridge, sns
 from tests.queue import Mailbox
 from tests.stored import stored
@@ -134,7 +135,7 @@ def test_what_comes_after_the_worker_was_told_to_stop_is_given_back(following: F
     assert stored(following, Event) == []
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@on_postgresql
 def test_while_the_work_is_slow_nobody_else_gets_the_messages(following: Flask, mailbox: Mailbox) -> None:
     following.extensions["aws.queue"] = Queue(mailbox.url, visibility_seconds=2)
     mailbox.put(*(eventbridge(UPDATED, at(minute)) for minute in range(3)))

@@ -16,6 +16,7 @@ from app.sandbox.server import Sandbox
 from app.services import events, handoffs, invitations, linking, mailing, outbox, parking, privacy, registrations
 from app.services.subscriptions import Said
 from tests import factories, post
+from tests.databases import on_sqlite
 from tests.events import at, notice, sns
 from tests.post import Post
 from tests.promised import (
@@ -28,7 +29,6 @@ from tests.promised import (
     later,
     mail_all,
     mails,
-    on_sqlite,
     register,
     registration_of,
 )

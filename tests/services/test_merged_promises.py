@@ -14,7 +14,8 @@ from app.services import linking, merging, outbox, parking, registrations
 from app.services.parking import Parked
 from app.services.subscriptions import Said
 from tests import factories, promised
-from tests.promised import claim, claimed, handed_off, later, mails, on_sqlite, register, registration_of, settle
+from tests.databases import on_sqlite
+from tests.promised import claim, claimed, handed_off, later, mails, register, registration_of, settle
 from tests.services.people import write
 from tests.stored import stored
 

@@ -15,9 +15,8 @@ from app import database
 from app.errors import DatabaseUnavailable
 from app.models import Registration, Subscription
 from app.services import privacy
+from tests.databases import on_sqlite
 from tests.services.people import entries, everything, left, registered, unlinked, write
-
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def test_nothing_of_the_person_is_left_and_all_of_the_purchase(app: Flask) -> None:

@@ -12,6 +12,7 @@ from app import database
 from app.models import Registration, Subscription
 from app.services import cursors, feed, privacy, subscriptions
 from app.services.feed import Wanted
+from tests.databases import on_postgresql
 from tests.factories import CODE
 from tests.services.people import LONG_AGO, NOW, PERSON, entries, left, registered, unlinked, write
 
@@ -106,7 +107,7 @@ def test_a_form_sent_again_while_the_retention_was_looking_is_kept(app: Flask) -
     assert (erased, left(app)) == ([], {registration_id})
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@on_postgresql
 @pytest.mark.parametrize("way", ["erase", "retain"])
 def test_an_erasure_waits_for_who_sends_the_form_and_holds_nothing_that_they_need(app: Flask, way: str) -> None:
     registration_id = registered(app, status="ended")

@@ -10,12 +10,13 @@ from app.sandbox.server import Sandbox
 from app.views.limits import PARKED_NEARBY, REFUSALS_NEARBY, networks
 from tests import factories
 from tests.aws.fake import Fake
+from tests.databases import on_sqlite
 from tests.test_counters import redis_url, serving
 from tests.views.floods import ELSEWHERE, OFFICE, flood, land, refusing
 
 __all__ = ["redis_url", "refusing"]
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 
 def test_behind_a_load_balancer_each_client_counts_alone(

@@ -15,6 +15,7 @@ from app.services import cursors, registrations, tokens
 from app.services.cursors import Cursor, Position
 from tests import factories
 from tests.changed import changed
+from tests.databases import on_sqlite
 from tests.served import served
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -44,7 +45,7 @@ def described(app: Flask) -> Iterator[schemathesis.BaseSchema]:
         yield schema
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_whatever_is_asked_is_answered_as_described(described: schemathesis.BaseSchema) -> None:
     # As `schemathesis run` does it: examples, odd values of each kind, made-up ones, and chains of calls.
     ran = list(from_schema(described).execute())

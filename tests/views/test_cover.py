@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 import time_machine
 
+from tests.databases import on_sqlite
 from tests.views.buyers import AMENDED, NOW, OVER, SEATS, UPDATED, Buyer
 
 READING = "We are reading what your contract covers."
-
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture(autouse=True, params=["contract", "contract-with-consumption"])

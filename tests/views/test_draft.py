@@ -12,10 +12,11 @@ from app import create_app
 from app.sandbox.purchases import Purchase
 from app.sandbox.server import Sandbox
 from tests import factories
+from tests.databases import on_sqlite
 from tests.factories import ANSWERS, TOKEN
 from tests.pages import CheckedClient, csrf_token
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 WRONG = {**ANSWERS, "email": "not-an-email"}
 

@@ -15,6 +15,7 @@ from app.sandbox.faults import Faults
 from app.sandbox.server import Sandbox
 from app.views.errors import FAULTS
 from tests import factories
+from tests.databases import on_sqlite
 from tests.factories import TOKEN
 from tests.pages import check_page
 
@@ -77,7 +78,7 @@ def test_every_fault_of_aws_has_its_page(
     assert token not in log
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_aws_too_slow_lets_the_buyer_on_in_time(door: str, sandbox: Sandbox) -> None:
     token = factories.token(sandbox)
     sandbox.world.faults = sandbox.world.faults.model_copy(update={"slow": 60})

@@ -12,13 +12,12 @@ from app.models import Invitation, Registration, Subscription
 from app.sandbox.server import Sandbox
 from app.services import subscriptions
 from tests import factories
+from tests.databases import on_sqlite
 from tests.factories import ANSWERS, TOKEN
 from tests.pages import csrf_token
 from tests.stored import stored
 from tests.views.buyers import CREATED, UPDATED, Buyer, words
 from tests.views.colleagues import GRACE, deeds, invited, press
-
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture

@@ -14,12 +14,13 @@ from app.models import Invitation
 from app.sandbox.server import Sandbox
 from app.services import invitations
 from tests import factories
+from tests.databases import on_sqlite
 from tests.factories import TOKEN
 from tests.pages import CheckedClient, csrf_token
 from tests.stored import stored
 from tests.views.colleagues import invited, press
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 
 @pytest.fixture

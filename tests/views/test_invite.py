@@ -14,6 +14,7 @@ from app.models import Invitation, OutboxMessage, Subscription
 from app.sandbox.server import Sandbox
 from app.services import invitations
 from tests import factories
+from tests.databases import on_sqlite
 from tests.factories import TOKEN
 from tests.pages import CheckedClient, csrf_token
 from tests.stored import stored
@@ -21,7 +22,7 @@ from tests.views.buyers import CREATED, UPDATED, Buyer, words
 from tests.views.colleagues import EMAIL, deeds, invite
 
 # tests/services has both databases.
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 
 def test_the_form_has_a_way_for_those_who_do_not_set_it_up_themselves(purchaser: FlaskClient) -> None:

@@ -3,19 +3,19 @@
 import re
 from uuid import UUID
 
-import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from app.models import Invitation
 from app.services import invitations
+from tests.databases import on_sqlite
 from tests.factories import ANSWERS
 from tests.pages import csrf_token
 from tests.stored import stored
 from tests.views.buyers import words
 from tests.views.colleagues import EMAIL, deeds, invite, press
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 
 def colleague_of(app: Flask, purchaser: FlaskClient) -> FlaskClient:

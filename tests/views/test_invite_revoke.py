@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -11,12 +10,13 @@ from app.models import Invitation
 from app.sandbox.server import Sandbox
 from app.services import invitations
 from tests import factories
+from tests.databases import on_sqlite
 from tests.factories import TOKEN
 from tests.pages import csrf_token
 from tests.stored import stored
 from tests.views.colleagues import deeds, invite
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 
 def revoke(client: FlaskClient, invitation_id: UUID) -> TestResponse:

@@ -14,12 +14,13 @@ from app.sandbox.server import Sandbox
 from app.views.limits import LANDINGS, PARKED, REFUSALS
 from tests import factories
 from tests.aws.fake import Answer, Fake
+from tests.databases import on_sqlite
 from tests.pages import CheckedClient
 from tests.views.floods import ELSEWHERE, OFFICE, facing, flood, land, refusing
 
 __all__ = ["refusing"]
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 GOOD = Answer(
     200,

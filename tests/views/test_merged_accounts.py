@@ -6,13 +6,14 @@ from flask.testing import FlaskClient
 from app.models import Subscription
 from app.services import merging
 from tests import factories
+from tests.databases import on_sqlite
 from tests.factories import ANSWERS, TOKEN
 from tests.pages import csrf_token
 from tests.services.people import write
 from tests.stored import stored
 from tests.views.way import Newcomer
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 URL = "https://app.acme.example/t/"
 
 

@@ -13,6 +13,7 @@ from app.models import ParkedToken, Registration, Subscription
 from app.sandbox.server import Sandbox
 from app.services import linking
 from tests import factories
+from tests.databases import on_sqlite
 from tests.factories import ANSWERS, TOKEN
 from tests.pages import csrf_token
 from tests.stored import stored
@@ -32,9 +33,6 @@ def link(app: Flask, **later: float) -> bool | None:
     moment = datetime.now(UTC) + timedelta(**(later or {"seconds": 5}))
     with app.app_context(), time_machine.travel(moment):
         return linking.link_next()
-
-
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import jwt
 import pytest
 
 from app.services import entering
+from tests.databases import on_sqlite
 from tests.factories import CODE, TOKEN
 from tests.views import buyers
 from tests.views.way import Newcomer, later
 
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 URL = "https://app.acme.example/t/juniper?tab=1"
 
 

@@ -5,12 +5,13 @@ import time_machine
 from flask.testing import FlaskClient
 
 from app.sandbox.purchases import Purchase
+from tests.databases import on_sqlite
 from tests.factories import ANSWERS, TOKEN
 from tests.pages import csrf_token
 from tests.views import buyers
 from tests.views.way import Newcomer, later
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 URL = "https://app.acme.example/t/juniper"
 BOB = {**ANSWERS, "full_name": "Bob Babbage", "email": "bob@gmail.com"}
 

@@ -8,6 +8,7 @@ from flask import Flask
 
 from app.models import Registration, Subscription
 from app.services import entering, privacy
+from tests.databases import on_sqlite
 from tests.factories import ANSWERS, TOKEN
 from tests.pages import csrf_token
 from tests.stored import stored
@@ -15,7 +16,7 @@ from tests.views import buyers
 from tests.views.colleagues import invited, press
 from tests.views.way import Newcomer, later
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 URL = "https://app.acme.example/t/juniper"
 ACCOUNT_ID = "012345678901"
 BOB = {**ANSWERS, "full_name": "Bob Babbage", "email": "bob@gmail.com"}

@@ -16,14 +16,13 @@ from app.services import events, progress
 from app.views import welcome
 from app.views.visit import Visit
 from tests import factories
+from tests.databases import on_sqlite
 from tests.events import notice, sns
 from tests.factories import CODE, TOKEN
 from tests.pages import check_page
 from tests.views.buyers import DEPROVISIONED, ENDED, NOW, UPDATED, Buyer, register
 
 WAITING = "We are waiting for AWS Marketplace to confirm your subscription."
-
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def test_the_buyer_sees_what_was_registered_and_what_happens_next(client: FlaskClient, sandbox: Sandbox) -> None:

@@ -2,15 +2,15 @@
 
 from datetime import UTC, datetime
 
-import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
 from app.products import Product, Products
+from tests.databases import on_sqlite
 from tests.factories import PRODUCT
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 
 def fields(text: str) -> list[tuple[str, ...]]:

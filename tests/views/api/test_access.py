@@ -10,10 +10,11 @@ from app import create_app
 from app.sandbox.server import Sandbox
 from app.services import tokens
 from tests import factories
+from tests.databases import on_sqlite
 from tests.factories import TOKEN
 from tests.views.api.conftest import API, Land, Program, SignUp
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 PROTECTED = ["/subscriptions", "/registrations", "/subscriptions/01a207c8-85e3-70e1-8187-c3ad0186f92b"]
 NO_TOKEN = [

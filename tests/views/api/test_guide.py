@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 from flask import Flask
 
 from app.views.api import openapi, problems, queries
 from tests.changed import change, changed
+from tests.databases import on_sqlite
 from tests.served import served
 from tests.views.api.conftest import API, Program
 
@@ -58,7 +58,7 @@ def test_every_parameter_and_every_problem_is_in_the_guide() -> None:
     assert all(f"`{name}`" in GUIDE for name in queries.Subscriptions.model_fields)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_every_address_is_in_the_guide(app: Flask) -> None:
     rules = {rule.rule for rule in app.url_map.iter_rules() if rule.rule.startswith(f"{API}/")}
 

@@ -10,11 +10,12 @@ from flask.testing import FlaskClient
 from app.services import documents
 from app.services.documents import Contents, Handoff
 from app.views.api import openapi
+from tests.databases import on_sqlite
 from tests.views.api.conftest import API
 from tests.views.api.schema_copy import COPY
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_the_schema_of_handoffs_is_true_of_them_and_refuses_others(client: FlaskClient) -> None:
     response = client.get(f"{API}/schemas/handoff.json")
     schema = response.get_json()

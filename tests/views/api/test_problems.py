@@ -10,9 +10,10 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from tests import factories
+from tests.databases import on_sqlite
 from tests.views.api.conftest import API, Program
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 CURSOR = "A" * 66
 ODD: list[tuple[dict[str, Any], list[str]]] = [
