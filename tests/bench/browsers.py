@@ -42,6 +42,7 @@ class Browser(asyncio.Protocol):
     def __init__(self, requests: Iterator[bytes], expected: tuple[bytes, ...], tally: Tally) -> None:
         self._requests, self._expected, self._tally = requests, expected, tally
         self._received = b""
+        self._is_waiting = True
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -62,14 +63,20 @@ class Browser(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Finish; losing the connection before the last answer is an error."""
-        if not self.finished.done():
+        if self._is_waiting:
             self._tally.errors[f"connection lost: {type(exc).__name__}"] += 1
-            self.finished.set_result(None)
+        self.finished.set_result(None)
+
+    def give_up(self) -> None:
+        """Hang up: no answer came in time."""
+        self._tally.errors["no answer"] += 1
+        self._is_waiting = False
+        self._transport.abort()
 
     def _send(self) -> None:
         request = next(self._requests, None)
         if request is None:
-            self.finished.set_result(None)
+            self._is_waiting = False
             self._transport.close()
             return
         self._asked, self._sent = request, time.perf_counter()
@@ -87,8 +94,12 @@ async def browse(
         opening = loop.create_connection(lambda: Browser(requests, expected, tally), "127.0.0.1", port)
         browsers.append((await opening)[1])
         await asyncio.sleep(spread / connections)
-    _, late = await asyncio.wait([browser.finished for browser in browsers], timeout=GIVE_UP_SECONDS)
-    tally.errors.update({"no answer": len(late)} if late else {})
+    await asyncio.wait([browser.finished for browser in browsers], timeout=GIVE_UP_SECONDS)
+    for browser in browsers:
+        if not browser.finished.done():
+            browser.give_up()
+    # Before the last connection is closed, the loop must not end.
+    await asyncio.gather(*(browser.finished for browser in browsers))
     return tally
 
 

@@ -19,14 +19,26 @@ Answering = Callable[[bytes, bytes], tuple[float, bytes]]
 class Endpoint(asyncio.Protocol):
     """One connection of the application's to AWS."""
 
-    def __init__(self, answering: Answering) -> None:
+    def __init__(self, answering: Answering, open_: "set[Endpoint]") -> None:
         self._answering = answering
+        self._open = open_
         self._received = b""
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the connection to answer on."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._open.add(self)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._open.remove(self)
+        self.lost.set_result(None)
+
+    def hang_up(self) -> None:
+        """End the connection, whatever the application still wants."""
+        self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Answer once a request has come in whole."""
@@ -46,28 +58,37 @@ class Served:
 
     def __init__(self, answering: Answering) -> None:
         self._answering = answering
+        self._open: set[Endpoint] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="aws", daemon=True)
         self.url = ""
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._server = asyncio.run_coroutine_threadsafe(listen(self._answering), self._loop).result()
+        self._server = asyncio.run_coroutine_threadsafe(listen(self._answering, self._open), self._loop).result()
         self.url = f"http://127.0.0.1:{port_of(self._server)}"
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._loop.call_soon_threadsafe(self._server.close)
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
+    async def _close(self) -> None:
+        self._server.close()
+        connections = list(self._open)
+        for connection in connections:
+            connection.hang_up()
+        # The loop must not stop before the last of them is closed.
+        await asyncio.gather(*(connection.lost for connection in connections))
 
-async def listen(answering: Answering) -> asyncio.Server:
-    """Return a server on a free port of this machine alone."""
-    return await asyncio.get_running_loop().create_server(lambda: Endpoint(answering), "127.0.0.1", 0)
+
+async def listen(answering: Answering, open_: set[Endpoint]) -> asyncio.Server:
+    """Return a server on a free port of this machine alone, which keeps the connections that are open in the set."""
+    return await asyncio.get_running_loop().create_server(lambda: Endpoint(answering, open_), "127.0.0.1", 0)
 
 
 def port_of(server: asyncio.Server) -> int:
@@ -77,6 +98,6 @@ def port_of(server: asyncio.Server) -> int:
 
 async def serve(answering: Answering) -> None:
     """Print the port, and serve until the process is ended."""
-    server = await listen(answering)
+    server = await listen(answering, set())
     print(port_of(server), flush=True)
     await server.serve_forever()
