@@ -1,4 +1,7 @@
-"""What every test stands on: the sandbox over real HTTP, both databases, and a client that checks each page."""
+"""What every test stands on: the sandbox over real HTTP, both databases, a client that checks each page.
+
+And how the tests run side by side.
+"""
 
 import gc
 import logging
@@ -170,8 +173,7 @@ def newcomer(
     environment: pytest.MonkeyPatch, request: pytest.FixtureRequest, sandbox: Sandbox, product: Receiver
 ) -> Newcomer:
     """A buyer on the way into a product that takes hand-offs."""
-    for name, value in factories.handing_off(product.url).items():
-        environment.setenv(name, value)
+    factories.hand_off(environment, product.url)
     # Made only now: the application reads its environment once.
     client: FlaskClient = request.getfixturevalue("client")
     return Newcomer(client, sandbox, product)

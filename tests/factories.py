@@ -29,6 +29,8 @@ PRODUCT: dict[str, Any] = {
 }
 # Every test has an application of its own; what a template compiles to is the same in each.
 COMPILED = FileSystemBytecodeCache()
+# Nothing listens there.
+NOWHERE = "http://127.0.0.1:9/foyer"
 SECRET = "for-tests-only-0123456789abcdef"
 TOKEN = "x-amzn-marketplace-token"
 ANSWERS = {
@@ -65,6 +67,19 @@ def handing_off(url: str) -> dict[str, str]:
         "HANDOFF_ALLOW_PRIVATE": "true",
         "SITE_URL": "https://start.acme.example",
     }
+
+
+def hand_off(environment: pytest.MonkeyPatch, url: str = NOWHERE) -> None:
+    """Let the environment's product take hand-offs at that address of this machine."""
+    for name, value in handing_off(url).items():
+        environment.setenv(name, value)
+
+
+def promise(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Return the environment of a seller who hands off and mails, with nobody there who takes either."""
+    hand_off(environment)
+    environment.setenv("MAIL_FROM", "start@acme.example")
+    return environment
 
 
 def clear_environment(monkeypatch: pytest.MonkeyPatch) -> None:

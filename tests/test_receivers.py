@@ -36,8 +36,7 @@ handoff_secret_setting = "OTHER_SECRET"
 
 @pytest.fixture
 def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name, value in factories.handing_off("https://app.acme.example/foyer").items():
-        environment.setenv(name, value)
+    factories.hand_off(environment, "https://app.acme.example/foyer")
     environment.delenv("HANDOFF_ALLOW_PRIVATE")
     return environment
 

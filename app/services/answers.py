@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from app.models import REFUSALS, Account
 
@@ -68,6 +68,11 @@ def _is_storable(text: str) -> bool:
     return 0 < len(text) <= LONGEST_REFERENCE and text.isprintable()
 
 
+def is_named(account: Account | Row[Any] | ProductAnswer) -> bool:
+    """Return whether the product has said which account it is; one that answers nothing may have made one, too."""
+    return bool(account.url or account.reference)
+
+
 def keep(connection: Connection, subscription_id: UUID, answer: ProductAnswer, *, is_about_account: bool) -> bool:
     """Keep the answer within the transaction of a caller who holds the subscription; return whether it is news.
 
@@ -79,7 +84,7 @@ def keep(connection: Connection, subscription_id: UUID, answer: ProductAnswer, *
     of_it = Account.subscription_id == subscription_id
     before = connection.execute(select(Account.__table__).where(of_it)).one_or_none()
     values: dict[str, Any] = {name: value for name, value in vars(answer).items() if value is not None}
-    if is_about_account or answer.url or answer.reference:
+    if is_about_account or is_named(answer):
         values["refused"] = answer.refused
     if answer.reference and before is not None and before.reference not in {None, answer.reference}:
         values["url"] = answer.url

@@ -19,7 +19,7 @@ from app.models import (
     Registration,
     Subscription,
 )
-from app.services import changes, outbox, registrations, subscriptions
+from app.services import answers, changes, outbox, registrations, subscriptions
 
 log = structlog.get_logger()
 
@@ -54,8 +54,7 @@ def renew(connection: Connection, subscription_id: UUID, license_: License) -> N
     connection.execute(update(Subscription).where(Subscription.id == subscription_id).values(values))
     connection.execute(delete(EarlierKey).where(EarlierKey.purchase_key == license_.purchase_key))
     subscriptions.remember_key(connection, before.purchase_key, license_.purchase_key)
-    heard = select(OutboxMessage.id).where(OutboxMessage.subscription_id == subscription_id, OutboxMessage.sequence > 0)
-    if connection.execute(heard.limit(1)).first():
+    if connection.execute(select(outbox.is_told_of(subscription_id))).scalar():
         changes.tell(connection, subscription_id, changes.LICENSED)
 
 
@@ -108,8 +107,8 @@ def _move_account(connection: Connection, kept_id: UUID, gone_id: UUID) -> bool:
     both = connection.execute(select(Account.__table__).where(Account.subscription_id.in_([kept_id, gone_id]))).all()
     accounts = {account.subscription_id: account for account in both}
     kept, gone = accounts.get(kept_id), accounts.get(gone_id)
-    is_named = kept is not None and (kept.url or kept.reference)
-    if gone is None or is_named or not (gone.url or gone.reference or gone.refused):
+    is_taken = kept is not None and answers.is_named(kept)
+    if gone is None or is_taken or not (answers.is_named(gone) or gone.refused):
         connection.execute(delete(Account).where(Account.subscription_id == gone_id))
         return False
     connection.execute(delete(Account).where(Account.subscription_id == kept_id))
@@ -165,8 +164,9 @@ def join_registration(
 
 
 def _has_account(connection: Connection, subscription_id: UUID) -> bool:
-    named = select(Account.url, Account.reference).where(Account.subscription_id == subscription_id)
-    return any(connection.execute(named).one_or_none() or ())
+    made = select(Account.__table__).where(Account.subscription_id == subscription_id)
+    account = connection.execute(made).one_or_none()
+    return account is not None and answers.is_named(account)
 
 
 def _registration(connection: Connection, condition: ColumnElement[bool]) -> Row[Any] | None:

@@ -11,7 +11,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Uuid, bindparam, func, insert, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Exists,
+    Row,
+    Uuid,
+    bindparam,
+    exists,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Session
 from uuid_utils.compat import uuid7
 
 from app.database import transaction
@@ -97,6 +111,19 @@ def put_mail(
     row = _row(MAIL, name, subscription_id, registration_id)
     now = row["created_at"]
     connection.execute(insert(OutboxMessage).values(**row, payload=dict(about or {}), next_try_at=now, due_since=now))
+
+
+def is_told_of(subscription_id: UUID | InstrumentedAttribute[UUID]) -> Exists:
+    """Return the condition that something of the subscription was ever handed off, or is to be."""
+    return exists().where(OutboxMessage.subscription_id == subscription_id, OutboxMessage.sequence.is_not(None))
+
+
+def latest_of(database: Connection | Session, registration_id: UUID, *which: ColumnElement[bool]) -> Row[Any] | None:
+    """Return the last in line of the hand-offs that tell of the registration and are such."""
+    columns = (OutboxMessage.outcome, OutboxMessage.sequence, OutboxMessage.created_at, OutboxMessage.payload)
+    of_it = (OutboxMessage.registration_id == registration_id, OutboxMessage.sequence.is_not(None))
+    found = select(*columns).where(*of_it, *which).order_by(OutboxMessage.sequence.desc()).limit(1)
+    return database.execute(found).one_or_none()
 
 
 def give_turn(connection: Connection, subscription_id: UUID) -> None:

@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, exists, select
+from sqlalchemy import Row, exists, select
 from sqlalchemy.orm import Session
 
 from app import receivers, sealing
 from app.database import query
 from app.models import Account, AuditEntry, OutboxMessage, Registration
-from app.services import changes, privacy
+from app.services import answers, changes, outbox, privacy
 
 GOOD_FOR = timedelta(days=30)
 
@@ -31,7 +31,7 @@ class Progress:
     @property
     def has_account(self) -> bool:
         """Whether the product has made an account, be it not the one that is asked for now."""
-        return self.account is not None and (_is_named(self.account) or self.account.refused is None)
+        return self.account is not None and (answers.is_named(self.account) or self.account.refused is None)
 
 
 UNASKED = Progress("unasked")
@@ -43,11 +43,11 @@ def of(session: Session, registration: Registration, product_code: str) -> Progr
     if receivers.of(product_code) is None:
         return UNASKED
     account = session.get(Account, registration.subscription_id)
-    taken = _latest(session, registration, OutboxMessage.outcome == "delivered")
+    taken = outbox.latest_of(session, registration.id, OutboxMessage.outcome == "delivered")
     # Every hand-off carries the whole: one that was taken after it says as much, or without it, if the product took
     # none yet when the form was sent.
-    made = taken if account and _is_named(account) else None
-    asked = _latest(session, registration, OutboxMessage.type.in_(changes.OF_REGISTRATION)) or made
+    made = taken if account and answers.is_named(account) else None
+    asked = outbox.latest_of(session, registration.id, OutboxMessage.type.in_(changes.OF_REGISTRATION)) or made
     if asked is None:
         return UNASKED
     is_taken = taken is not None and taken.sequence >= asked.sequence
@@ -56,23 +56,11 @@ def of(session: Session, registration: Registration, product_code: str) -> Progr
     return Progress("waiting" if asked.outcome == "waiting" else "failed", asked.created_at, account)
 
 
-def _latest(session: Session, registration: Registration, *which: ColumnElement[bool]) -> Row[Any] | None:
-    """Return the last in line of the hand-offs that tell of the registration and are such."""
-    columns = (OutboxMessage.outcome, OutboxMessage.sequence, OutboxMessage.created_at, OutboxMessage.payload)
-    of_it = (OutboxMessage.registration_id == registration.id, OutboxMessage.sequence.is_not(None))
-    found = select(*columns).where(*of_it, *which).order_by(OutboxMessage.sequence.desc()).limit(1)
-    return session.execute(found).one_or_none()
-
-
 def _has_what_is_asked(taken: Row[Any] | None, asked: Row[Any], account: Account | None) -> bool:
     """Return whether the account is there already, and something else than the account was changed."""
-    if taken is None or account is None or account.refused or not _is_named(account):
+    if taken is None or account is None or account.refused or not answers.is_named(account):
         return False
     return _wish(taken.payload) == _wish(asked.payload)
-
-
-def _is_named(account: Account) -> bool:
-    return bool(account.url or account.reference)
 
 
 def _wish(payload: dict[str, Any]) -> list[Any]:

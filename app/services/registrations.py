@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 from app.database import query, transaction, upsert
 from app.errors import DatabaseUnavailable, NoPurchase, RegisteredMeanwhile
 from app.models import Account, OutboxMessage, ParkedToken, Registration
-from app.services import audit, changes, subscriptions
+from app.services import audit, changes, outbox, subscriptions
 from app.services.audit import Deed
 from app.services.landings import Arrived, Purchase
 from app.services.subscriptions import Arrival
@@ -142,8 +142,7 @@ def _complete(
         theirs = {"unlinked": unlinked_id, "email": sent.answers.email, "parked": parked_token_id}
         connection.execute(TAKE_OVER, {**theirs, "subscription": subscription_id})
         connection.execute(SUPERSEDE, theirs)
-    # The first press of a double click may be kept last, and whose answers they are is told by when they were sent.
-    at = max(sent.at, known.updated_at + (before != sent.answers) * timedelta.resolution) if known else sent.at
+    at = _moment(sent, known) if known else sent.at
     row = {
         "id": uuid7(),
         "subscription_id": subscription_id,
@@ -162,6 +161,12 @@ def _complete(
     return Completed(kept, subscription_id, at)
 
 
+def _moment(sent: Sent, known: Row[Any]) -> datetime:
+    # The first press of a double click may be kept last, and whose answers they are is told by when they were sent.
+    last: datetime = known.updated_at
+    return max(sent.at, last if answers_of(known) == sent.answers else last + timedelta.resolution)
+
+
 def _known(connection: Connection, subscription_id: UUID | None, parked_token_id: UUID | None) -> Row[Any] | None:
     linked, waiting = Registration.subscription_id == subscription_id, Registration.parked_token_id == parked_token_id
     known = select(Registration.__table__).where(linked if subscription_id else waiting)
@@ -173,12 +178,8 @@ def _was_turned_down(connection: Connection, subscription_id: UUID, registration
     refused = select(Account.refused).where(Account.subscription_id == subscription_id)
     if connection.execute(refused).scalar_one_or_none():
         return True
-    asked = select(OutboxMessage.outcome).where(
-        OutboxMessage.registration_id == registration_id,
-        OutboxMessage.type.in_(changes.OF_REGISTRATION),
-        OutboxMessage.sequence.is_not(None),
-    )
-    return connection.execute(asked.order_by(OutboxMessage.sequence.desc()).limit(1)).scalar_one_or_none() == "failed"
+    asked = outbox.latest_of(connection, registration_id, OutboxMessage.type.in_(changes.OF_REGISTRATION))
+    return asked is not None and asked.outcome == "failed"
 
 
 @query

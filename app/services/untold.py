@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, exists, select
+from sqlalchemy import Connection, Select, select
 from sqlalchemy.orm import Session
 
 from app.database import query, transaction
-from app.models import OutboxMessage, Registration, Subscription
-from app.services import changes, subscriptions
+from app.models import Registration, Subscription
+from app.services import changes, outbox, subscriptions
 from app.services.privacy import FINAL
 
 
@@ -32,6 +32,5 @@ def tell(connection: Connection, subscription_id: UUID) -> bool:
 
 
 def _untold() -> Select[tuple[UUID]]:
-    told = exists().where(OutboxMessage.subscription_id == Subscription.id, OutboxMessage.sequence.is_not(None))
     registered = select(Subscription.id).join(Registration, Registration.subscription_id == Subscription.id)
-    return registered.where(Subscription.status.not_in(FINAL), ~told)
+    return registered.where(Subscription.status.not_in(FINAL), ~outbox.is_told_of(Subscription.id))

@@ -246,8 +246,7 @@ def test_a_seller_of_contracts_has_to_be_able_to_read_entitlements(
 
 @on_sqlite
 def test_where_hand_offs_and_mails_go_is_named(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
-    for name, value in factories.handing_off("https://app.acme.example/foyer").items():
-        environment.setenv(name, value)
+    factories.hand_off(environment, "https://app.acme.example/foyer")
     environment.setenv("MAIL_FROM", "Acme <start@acme.example>")
 
     found = findings(doctor())

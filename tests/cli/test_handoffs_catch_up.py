@@ -31,8 +31,7 @@ def later(app: Flask, environment: pytest.MonkeyPatch) -> Iterator[Later]:
     with ExitStack() as running:
 
         def restarted() -> Flask:
-            for name, value in factories.handing_off("http://127.0.0.1:9/foyer").items():
-                environment.setenv(name, value)
+            factories.hand_off(environment)
             return running.enter_context(factories.running(create_app()))
 
         yield restarted

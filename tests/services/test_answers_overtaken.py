@@ -17,8 +17,7 @@ TEAM_8 = answering(url="https://app.acme.example/t/8", reference="team-8")
 
 @pytest.fixture
 def environment(environment: pytest.MonkeyPatch, product: Receiver) -> pytest.MonkeyPatch:
-    for name, value in factories.handing_off(product.url).items():
-        environment.setenv(name, value)
+    factories.hand_off(environment, product.url)
     return environment
 
 

@@ -29,8 +29,7 @@ def running_sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def app(environment: pytest.MonkeyPatch) -> Iterator[Flask]:
     """The application of a seller of contracts, whose product takes hand-offs."""
-    for name, value in factories.handing_off("http://127.0.0.1:9/foyer").items():
-        environment.setenv(name, value)
+    factories.hand_off(environment)
     environment.setenv("PRODUCT_PRICING", "contract")
     with factories.running(create_app()) as app:
         yield app

@@ -33,10 +33,7 @@ from tests.stored import stored
 
 @pytest.fixture
 def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name, value in factories.handing_off("http://127.0.0.1:9/foyer").items():
-        environment.setenv(name, value)
-    environment.setenv("MAIL_FROM", "start@acme.example")
-    return environment
+    return factories.promise(environment)
 
 
 def signed_up(app: Flask) -> UUID:

@@ -16,10 +16,7 @@ NAMES = ("handoffs_waiting", "handoffs_oldest_seconds", "handoffs_failed", "mail
 
 @pytest.fixture
 def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name, value in factories.handing_off("http://127.0.0.1:9/foyer").items():
-        environment.setenv(name, value)
-    environment.setenv("MAIL_FROM", "start@acme.example")
-    return environment
+    return factories.promise(environment)
 
 
 def measured(app: Flask) -> list[float]:

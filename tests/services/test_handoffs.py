@@ -22,8 +22,7 @@ SECOND_SECRET = "whsec_YW5vdGhlci1zZWNyZXQtZm9yLXJvdGF0aW9uLS0tLS0="
 
 @pytest.fixture
 def environment(environment: pytest.MonkeyPatch, product: Receiver) -> pytest.MonkeyPatch:
-    for name, value in factories.handing_off(product.url).items():
-        environment.setenv(name, value)
+    factories.hand_off(environment, product.url)
     return environment
 
 

@@ -21,10 +21,7 @@ RENEWAL = [
 
 @pytest.fixture
 def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name, value in factories.handing_off("http://127.0.0.1:9/foyer").items():
-        environment.setenv(name, value)
-    environment.setenv("MAIL_FROM", "start@acme.example")
-    return environment
+    return factories.promise(environment)
 
 
 def tell(app: Flask, *bodies: dict[str, Any]) -> None:

@@ -46,8 +46,7 @@ def clerk() -> Post:
 @pytest.fixture
 def environment(environment: pytest.MonkeyPatch, clerk: Post) -> Iterator[pytest.MonkeyPatch]:
     """A seller's environment with a mail server, and a product that takes hand-offs."""
-    for name, value in factories.handing_off("http://127.0.0.1:9/foyer").items():
-        environment.setenv(name, value)
+    factories.hand_off(environment)
     with post.server(clerk, server_hostname="mail.acme.example") as port:
         environment.setenv("MAIL_FROM", "Acme <start@acme.example>")
         environment.setenv("PRODUCT_NOTIFY_EMAIL", SELLER)

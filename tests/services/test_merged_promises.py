@@ -26,10 +26,7 @@ COMPLETED, UPDATED = "registration.completed", "registration.updated"
 
 @pytest.fixture
 def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name, value in factories.handing_off("http://127.0.0.1:9/foyer").items():
-        environment.setenv(name, value)
-    environment.setenv("MAIL_FROM", "start@acme.example")
-    return environment
+    return factories.promise(environment)
 
 
 def merge(app: Flask, kept: UUID, gone: UUID) -> None:

@@ -19,8 +19,7 @@ ARN = "arn:aws:license-manager::294406891311:license:l-"
 
 @pytest.fixture
 def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name, value in factories.handing_off("http://127.0.0.1:9/foyer").items():
-        environment.setenv(name, value)
+    factories.hand_off(environment)
     return environment
 
 
