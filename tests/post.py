@@ -1,6 +1,5 @@
 """A mail server on this machine, and what it was handed."""
 
-import socket
 from asyncio import WriteTransport
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,8 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from tests.ports import free_port
 
 
 @dataclass
@@ -61,8 +62,7 @@ class Post:
 @contextmanager
 def server(post: Post, **options: Any) -> Iterator[int]:
     """Run a mail server and yield its port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
+    port = free_port()
     controller = Controller(post, hostname="127.0.0.1", port=port, **options)
     controller.start()
     try:

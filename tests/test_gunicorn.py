@@ -18,6 +18,7 @@ from tests import factories
 from tests.databases import on_sqlite
 from tests.e2e import stage
 from tests.factories import TOKEN
+from tests.ports import free_port
 
 # An application that tells which process answers, and whether that one collects its rubbish.
 TELLS = """
@@ -70,7 +71,7 @@ def test_the_folder_of_the_counts_is_removed_at_the_end(database_url: str, sandb
 def telling(folder: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
     """Run gunicorn with its real settings and TELLS in one process, temporary files in the folder; yield its URL."""
     (folder / "tells.py").write_text(TELLS)
-    port = stage.free_port()
+    port = free_port()
     options = f"--workers 1 --bind 127.0.0.1:{port} --pythonpath {folder} tells:app"
     command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", *options.split()]
     server = subprocess.Popen(command, cwd=stage.ROOT, env={**stage.base(), "TMPDIR": str(folder)})

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from app import outbound
 from app.outbound import Answer, Bounds, Unanswered
+from tests.ports import free_port
 from tests.product import HASTE, OK, answering, code_of, post
 
 INSIDE = [
@@ -138,10 +139,9 @@ def test_a_product_that_takes_no_call_is_given_up() -> None:
 
 
 def test_a_product_that_is_not_there_is_told_apart() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
+    gone = f"http://127.0.0.1:{free_port()}/"
 
-    assert code_of(lambda: post(f"http://127.0.0.1:{port}/")) == "refused"
+    assert code_of(lambda: post(gone)) == "refused"
 
 
 @pytest.mark.parametrize("allow_private", [False, True])

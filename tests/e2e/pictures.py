@@ -15,6 +15,7 @@ from tests.conftest import migrate
 from tests.e2e import chromium, stage
 from tests.e2e.test_journey import register, set_up
 from tests.e2e.test_pages import DESK, PHONE, VISITS, Visit, signup, signup_filled_in
+from tests.ports import free_port
 
 IN_README = ("start", "signup_filled_in", "welcome", "inside", "expired", "product")
 SIZES: dict[str, ViewportSize] = {"desk": DESK, "phone": PHONE}
@@ -76,7 +77,7 @@ def main(folder: Path, every: bool) -> None:
     """Take the README's pictures, or every page in both sizes and schemes."""
     folder.mkdir(parents=True, exist_ok=True)
     sizes = [(size, scheme) for size in SIZES for scheme in ("light", "dark")] if every else [("desk", "light")]
-    port = stage.free_port()
+    port = free_port()
     with (
         tempfile.TemporaryDirectory() as place,
         Sandbox() as sandbox,

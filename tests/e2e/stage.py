@@ -1,7 +1,6 @@
 """Serves the application under gunicorn, as in production, for a browser to visit."""
 
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -13,14 +12,10 @@ from typing import IO
 
 import requests
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30
-
-
-def free_port() -> int:
-    """Return a port of this machine that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from app.sandbox.server import Sandbox
 from tests import factories, receiver
 from tests.e2e import stage
 from tests.e2e.test_journey import buy, fill_in, register, set_up
+from tests.ports import free_port
 
 INSIDE_MILLISECONDS = 20_000
 
@@ -22,7 +23,7 @@ INSIDE_MILLISECONDS = 20_000
 @pytest.fixture(scope="module")
 def product() -> Iterator[ExampleProduct]:
     sold = [Product(code=code, **factories.PRODUCT) for code in factories.CODES]
-    with ExampleProduct(sold, secrets=[receiver.SECRET]) as running:
+    with ExampleProduct(sold, secrets=[receiver.SECRET], port=free_port()) as running:
         yield running
 
 
@@ -33,7 +34,7 @@ def front_door(
     """The application whose product takes hand-offs, with a worker beside it."""
     database = tmp_path_factory.mktemp("way-in") / "foyer.db"
     database.write_bytes(sqlite_template.read_bytes())
-    port = stage.free_port()
+    port = free_port()
     product.site_url = f"http://localhost:{port}"
     environment = {
         **factories.environment(f"sqlite:///{database}", running_sandbox.aws_url),

@@ -13,6 +13,7 @@ from justhtml import JustHTML
 from app.sandbox.example.server import ExampleProduct
 from app.sandbox.server import Sandbox
 from tests import factories
+from tests.ports import free_port
 from tests.sandbox import foyer
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def running_sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="session")
 def running_example() -> Iterator[ExampleProduct]:
-    with ExampleProduct(secrets=[foyer.NEWER_SECRET, foyer.SECRET]) as example:
+    with ExampleProduct(secrets=[foyer.NEWER_SECRET, foyer.SECRET], port=free_port()) as example:
         yield example
 
 

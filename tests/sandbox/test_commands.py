@@ -18,8 +18,8 @@ import requests
 
 from app.sandbox import catalogue, environment, everything
 from app.sandbox.server import Sandbox
+from tests.ports import free_port
 from tests.sandbox.conftest import Connect, Queue
-from tests.sandbox.test_doors import free_port
 
 ROOT = Path(__file__).parents[2]
 FLASK = (sys.executable, "-m", "flask", "--app", "wsgi")
@@ -142,7 +142,7 @@ def test_the_example_product_says_what_to_set(tmp_path: Path, chosen: dict[str, 
 
 
 def test_everything_starts_says_where_to_click_and_stops_without_an_orphan(tmp_path: Path) -> None:
-    ports = {name: free_port() for name in environment.PORTS}
+    ports = {name: str(free_port()) for name in environment.PORTS}
     command = [sys.executable, "-m", "app.sandbox.everything"]
 
     with running(command, settings(tmp_path, **ports)) as process:
@@ -172,7 +172,7 @@ def test_what_nobody_reads_any_more_stops_nothing(tmp_path: Path) -> None:
 
 
 def test_the_database_in_the_sellers_file_is_left_alone(tmp_path: Path) -> None:
-    ports = {name: free_port() for name in environment.PORTS}
+    ports = {name: str(free_port()) for name in environment.PORTS}
     chosen = settings(tmp_path, PYTHONPATH=str(ROOT), **ports)
     del chosen["DATABASE_URL"], chosen["SECRET_KEY"]
     # The key stops the start before a database is opened: this checkout's own stays as it is, too.
@@ -190,7 +190,7 @@ def test_a_door_that_stays_shut_is_named_and_the_others_are_not(
     sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     open_port = sandbox.storefront_url.rpartition(":")[2]
-    shut = {"APP_PORT": free_port(), "STOREFRONT_PORT": open_port, "EXAMPLE_PORT": open_port}
+    shut = {"APP_PORT": str(free_port()), "STOREFRONT_PORT": open_port, "EXAMPLE_PORT": open_port}
     over = threading.Event()
     announcement = threading.Thread(target=everything.announce, args=(shut, over, 2))
 

@@ -1,31 +1,26 @@
 """The ports on this machine: busy, free, or answering."""
 
-import socket
 import threading
 
 import pytest
 
 from app.sandbox import doors
 from app.sandbox.server import Sandbox
-
-
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return str(listener.getsockname()[1])
+from tests.ports import free_port
 
 
 def test_a_busy_port_is_refused_with_the_setting_that_changes_it(sandbox: Sandbox) -> None:
     busy = sandbox.aws_url.rpartition(":")[2]
 
     with pytest.raises(SystemExit) as refused:
-        doors.refuse_busy({"APP_PORT": free_port(), "AWS_PORT": busy})
+        doors.refuse_busy({"APP_PORT": str(free_port()), "AWS_PORT": busy})
 
     assert f"Port {busy} is in use." in str(refused.value)
     assert f"AWS_PORT={int(busy) + 1} make run" in str(refused.value)
 
 
 def test_free_ports_are_not_refused() -> None:
-    ports = {"APP_PORT": free_port()}
+    ports = {"APP_PORT": str(free_port())}
 
     doors.refuse_busy(ports)
 

@@ -1,6 +1,5 @@
 """flask resolve-customer: what each failure says on standard error, and what it exits with."""
 
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from click.testing import Result
 
 from app.sandbox.faults import Faults
 from app.sandbox.server import Sandbox
+from tests.ports import free_port
 
 Resolve = Callable[..., Result]
 
@@ -168,8 +168,7 @@ def test_no_credentials_exit_with_253(resolve: Resolve, environment: pytest.Monk
 
 
 def test_no_connection_exits_with_255(resolve: Resolve, environment: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        nobody = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    nobody = f"http://127.0.0.1:{free_port()}/"
     environment.setenv("AWS_ENDPOINT_URL", nobody)
 
     result = resolve("--registration-token", "X")
