@@ -1,5 +1,6 @@
 """One POST to a seller's product: bounded in time and size, and to no address inside a private network."""
 
+import os
 import re
 import socket
 import threading
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Any
 
 from requests import PreparedRequest, Request, Response
@@ -148,6 +150,8 @@ def post(
 ) -> Answer:
     """Send the body, and return what the product answers with any status; redirects are not followed.
 
+    By HTTPS, the product's certificate has to be signed by an authority in certifi or, instead, in `SSL_CERT_FILE`.
+
     Of an answer other than 2xx that is too large, only the beginning is kept.
 
     Raises:
@@ -181,12 +185,18 @@ def _exchange(line: _Line, request: Request, adapter: HTTPAdapter, bounds: Bound
         with (
             closing(line),
             closing(adapter),
-            adapter.send(request.prepare(), stream=True, timeout=patience) as response,
+            adapter.send(request.prepare(), stream=True, timeout=patience, verify=_authorities()) as response,
         ):
             retry_after = _seconds(response.headers.get("Retry-After", ""))
             return Answer(response.status_code, _read(response, bounds.body_bytes), retry_after)
     except (OSError, ValueError, HTTPError) as error:
         raise Unanswered(_code(error)) from error
+
+
+def _authorities() -> str | bool:
+    # Python's own ssl, which mail goes by, takes a file that is not there for none, too.
+    own = os.environ.get("SSL_CERT_FILE", "")
+    return own if Path(own).is_file() else True
 
 
 def _read(response: Response, most: int) -> bytes:

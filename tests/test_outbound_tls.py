@@ -38,8 +38,9 @@ def certified(folder: Path, *names: str) -> tuple[ssl.SSLContext, Path]:
 
 def test_a_product_that_certifies_itself_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tls, shown = certified(tmp_path, "localhost")
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.setenv(name, str(shown))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
 
     with answering(OK + b"\r\nabc", tls=tls) as product:
         product.host = "localhost"
@@ -50,7 +51,7 @@ def test_a_product_that_certifies_itself_is_not_believed(tmp_path: Path, monkeyp
 
 def test_a_product_shows_a_certificate_of_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tls, shown = certified(tmp_path, "localhost")
-    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(shown))
+    monkeypatch.setenv("SSL_CERT_FILE", str(shown))
 
     with answering(OK + b"Connection: close\r\n\r\nabc", tls=tls) as product:
         assert code_of(lambda: post(product)) == "tls"
@@ -63,7 +64,7 @@ def test_a_product_that_drips_over_tls_is_cut_off_in_time(
     pieces: list[bytes | Iterator[bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tls, shown = certified(tmp_path, "localhost")
-    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(shown))
+    monkeypatch.setenv("SSL_CERT_FILE", str(shown))
 
     with answering(*pieces, tls=tls) as product:
         product.host = "localhost"
