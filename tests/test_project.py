@@ -11,7 +11,8 @@ from app.settings import INSTANCE, Settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-OWN = [path for path in ROOT.glob("**/*.md") if ".venv" not in path.parts]
+# What tools keep beside it, in hidden folders, is not of the project.
+OWN = [path for path in sorted(ROOT.glob("**/*.md")) if not path.relative_to(ROOT).parts[0].startswith(".")]
 
 
 def settings_table() -> list[str]:
