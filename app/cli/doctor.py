@@ -182,7 +182,7 @@ def _handoffs() -> str:
     addresses = {code: receiver.url for code, receiver in receivers.every().items()}
     if not addresses:
         return "None: no product has a handoff_url. Registrations are in `registrations list`, and in the API."
-    failed = outbox_reports.failed() if readiness.obstacle() is None else []
+    failed = outbox_reports.failed(addresses) if readiness.obstacle() is None else []
     if failed:
         raise click.ClickException(
             f"{len(failed)} were given up. Look at `flask --app wsgi handoffs list --outcome failed`, mend the "

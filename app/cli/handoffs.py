@@ -61,7 +61,7 @@ def retry(handoff_id: str | None, failed: bool, product: str | None) -> None:
     """
     if (handoff_id is None) != failed or (product and not failed):
         raise click.UsageError("Give one ID, or --failed and maybe --product CODE.")
-    ids = outbox_reports.failed(product) if handoff_id is None else [_handoff(handoff_id)["id"]]
+    ids = outbox_reports.failed(_taking(product)) if handoff_id is None else [_takeable(handoff_id)]
     sent = sum(outbox_reports.send_again(one) for one in ids)
     if handoff_id is not None and not sent:
         raise click.ClickException(
@@ -79,13 +79,25 @@ def catch_up(product: str | None, dry_run: bool) -> None:
 
     Purchases that have ended or failed are left out, and nobody is mailed.
     """
-    if product and receivers.of(product) is None:
-        raise click.ClickException(f"{product} takes no hand-offs: set its handoff_url, as docs/receiver.md says.")
-    untold_ids = [one for code in ([product] if product else receivers.every()) for one in untold.find(code)]
+    untold_ids = [one for code in _taking(product) for one in untold.find(code)]
     if dry_run:
         click.echo("\n".join([*map(str, untold_ids), f"Registrations that would be handed off: {len(untold_ids)}"]))
         return
     click.echo(f"Registrations handed off: {sum(map(untold.tell, untold_ids))}. {NEEDS_WORKER}")
+
+
+def _taking(product: str | None) -> list[str]:
+    """Return the product that was named, or every one, that takes hand-offs: to others nothing would go out."""
+    if product and receivers.of(product) is None:
+        raise click.ClickException(f"{product} takes no hand-offs: set its handoff_url, as docs/receiver.md says.")
+    return [product] if product else list(receivers.every())
+
+
+def _takeable(typed: str) -> UUID:
+    found = _handoff(typed)
+    _taking(outbox.product_of(found["lane"]))
+    handoff_id: UUID = found["id"]
+    return handoff_id
 
 
 def _handoff(typed: str) -> Row:

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import click
 
+from app import mail
 from app.cli import tables
 from app.cli.stored import with_database
 from app.models import SENT
@@ -38,6 +39,8 @@ def retry(mail_id: str) -> None:
     found = outbox_reports.of_id(spelt) if spelt else None
     if spelt is None or found is None or found["lane"] != outbox.MAIL:
         raise click.ClickException(f"No mail has the id {mail_id!r}. Look for it with: flask --app wsgi mails list")
+    if not mail.is_on():
+        raise click.ClickException("No mail goes out: set MAIL_FROM, as docs/mail.md says.")
     if not outbox_reports.send_again(spelt):
         raise click.ClickException(f"{mail_id} waits to be sent already, or nobody needs it any more.")
     click.echo("The mail goes out again. A worker has to run: flask --app wsgi worker")

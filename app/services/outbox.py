@@ -33,6 +33,7 @@ from app.models import Instant, OutboxMessage
 from app.services import subscriptions
 
 MAIL = "mail"
+HANDOFF = "handoff/"
 # Longer than any delivery takes: nobody else sends the same one meanwhile, and after a kill somebody does.
 LEASE = timedelta(seconds=30)
 TRIED_FOR = timedelta(days=3)
@@ -77,7 +78,12 @@ class Claimed:
 
 def lane(product_code: str) -> str:
     """Return the lane of a product's hand-offs."""
-    return f"handoff/{product_code}"
+    return f"{HANDOFF}{product_code}"
+
+
+def product_of(lane_: str) -> str:
+    """Return the product code of a lane of hand-offs."""
+    return lane_.removeprefix(HANDOFF)
 
 
 def put_handoff(

@@ -1,6 +1,6 @@
 """What an operator asks about the outbox: what waits, what failed and why, and to have it sent again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -71,11 +71,10 @@ def of_id(session: Session, message_id: UUID) -> Row | None:
 
 
 @query
-def failed(session: Session, product_code: str | None = None) -> Sequence[UUID]:
-    """Return the ids of the hand-offs that failed, of one product or of all, oldest first."""
-    lane = outbox.lane(product_code) if product_code else None
-    wanted = _equal("failed", None, {OutboxMessage.lane: lane})
-    found = select(OutboxMessage.id).where(OutboxMessage.lane != outbox.MAIL, *wanted)
+def failed(session: Session, product_codes: Iterable[str]) -> Sequence[UUID]:
+    """Return the ids of these products' hand-offs that failed, oldest first."""
+    lanes = [outbox.lane(code) for code in product_codes]
+    found = select(OutboxMessage.id).where(OutboxMessage.outcome == "failed", OutboxMessage.lane.in_(lanes))
     return session.scalars(found.order_by(OutboxMessage.id)).all()
 
 

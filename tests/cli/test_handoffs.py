@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
+from app import create_app
 from app.services import outbox, privacy
 from tests import factories
 from tests.cli.told import NOBODY
@@ -166,17 +167,34 @@ def test_one_that_told_of_an_erased_person_is_not_sent_again(
     assert claimed(app).id == activated.id
 
 
-@pytest.mark.parametrize(("filters", "count"), [([], 2), (["--product", CODE], 2), (["--product", OTHER_CODE], 0)])
+@pytest.mark.parametrize("filters", [[], ["--product", CODE]])
 def test_all_that_failed_are_sent_again(
-    app: Flask, runner: FlaskCliRunner, subscription_id: UUID, filters: list[str], count: int
+    app: Flask, runner: FlaskCliRunner, subscription_id: UUID, filters: list[str]
 ) -> None:
     settle(app, claimed(app), "failed", fault="410")
 
     result = runner.invoke(args=["handoffs", "retry", "--failed", *filters])
 
-    assert result.output.startswith(f"Hand-offs that go out again: {count}.")
-    assert [message.outcome for message in handed_off(app)] == ["waiting" if count else "failed"] * 2
-    assert [bool(message.next_try_at) for message in handed_off(app)] == [bool(count), False]
+    assert result.output.startswith("Hand-offs that go out again: 2.")
+    assert [message.outcome for message in handed_off(app)] == ["waiting"] * 2
+    assert [bool(message.next_try_at) for message in handed_off(app)] == [True, False]
+
+
+@on_sqlite
+def test_what_no_product_takes_any_more_is_not_said_to_go_out(
+    app: Flask, environment: pytest.MonkeyPatch, subscription_id: UUID
+) -> None:
+    failed = str(handed_off(app)[0].id)
+    environment.delenv("PRODUCT_HANDOFF_URL")
+
+    with factories.running(create_app()) as later:
+        runner = later.test_cli_runner()
+        said = [refused(runner, "retry", failed), refused(runner, "retry", "--failed", "--product", CODE)]
+        of_all = runner.invoke(args=["handoffs", "retry", "--failed"]).output
+
+    assert [f"{CODE} takes no hand-offs: set its handoff_url" in each for each in said] == [True, True]
+    assert of_all.startswith("Hand-offs that go out again: 0.")
+    assert handed_off(app)[0].outcome == "failed"
 
 
 @on_sqlite

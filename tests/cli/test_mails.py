@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
+from app import create_app
 from app.services import bounces, outbox, privacy
 from app.services.bounces import Bounce
 from tests import factories
@@ -90,6 +91,20 @@ def test_one_is_sent_again_and_what_became_of_it_before_is_forgotten(
     message = mails(app)[1]
     assert (message.outcome, message.provider_id, message.bounced_at, message.bounce) == ("waiting", None, None, None)
     assert claimed(app, outbox.MAIL).id == sent
+
+
+def test_one_is_not_said_to_go_out_where_no_mail_does(
+    app: Flask, environment: pytest.MonkeyPatch, subscription_id: UUID
+) -> None:
+    failed = mails(app)[0]
+    environment.delenv("MAIL_FROM")
+
+    with factories.running(create_app()) as later:
+        result = later.test_cli_runner().invoke(args=["mails", "retry", str(failed.id)])
+
+    assert result.exit_code == 1
+    assert "No mail goes out: set MAIL_FROM" in result.stderr
+    assert mails(app)[0].outcome == failed.outcome
 
 
 def test_one_that_waits_for_its_next_try_has_it_now(app: Flask, runner: FlaskCliRunner, subscription_id: UUID) -> None:
