@@ -1,17 +1,34 @@
 """flask db: moves the database from one revision of the tables to the next."""
 
+from typing import Any
+
 import click
 from flask import current_app
 from flask.cli import with_appcontext
 from flask_alembic import Alembic
 from flask_alembic.cli import cli
+from sqlalchemy.exc import OperationalError
 
 from app.models import Base
+from app.services import readiness
 
 migrations = Alembic(metadatas=Base.metadata, run_mkdir=False, command_name="")
 
 
-@click.group("db", commands=cli.commands)
+class Migrating(click.Group):
+    """Commands that say what to check where the database is away; their help needs none."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run one of them."""
+        try:
+            return super().invoke(ctx)
+        except OperationalError:
+            if readiness.obstacle() == readiness.UNREACHABLE:
+                raise click.ClickException(readiness.UNREACHABLE) from None
+            raise
+
+
+@click.group("db", cls=Migrating, commands=cli.commands)
 @click.pass_context
 @with_appcontext
 def command(ctx: click.Context) -> None:

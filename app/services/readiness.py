@@ -10,6 +10,7 @@ from app.errors import DatabaseUnavailable
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 UPGRADE = "Run: flask --app wsgi db upgrade"
+UNREACHABLE = "The database cannot be reached. Check DATABASE_URL and that the database is running."
 
 
 def obstacle() -> str | None:
@@ -17,7 +18,7 @@ def obstacle() -> str | None:
     try:
         found = _revision()
     except DatabaseUnavailable:
-        return "The database cannot be reached. Check DATABASE_URL and that the database is running."
+        return UNREACHABLE
     if found is None:
         return f"The database has no tables yet. {UPGRADE}"
     # Newer tables are no obstacle: while an update rolls out, the processes before it go on serving.
