@@ -18,11 +18,17 @@ from app.errors import (
     PermissionDenied,
     Throttled,
 )
-from app.services import notices, outbox_reports, readiness
+from app.services import heartbeats, notices, outbox_reports, readiness
 
 WITHOUT_EVENTS = (
     "EVENTS_QUEUE_URL is not set: no subscription becomes active by itself. Deploy deploy/template.yaml and set it to "
     "the stack's QueueUrl."
+)
+# As deploy/alarms.md has it: a worker gives a sign of life every ten seconds.
+LONGEST_SILENCE_SECONDS = 120
+WITHOUT_WORKER = (
+    "None has given a sign of life in the last two minutes: no event is read, and no hand-off or mail goes out. Start "
+    "one beside the pages, with the same settings: flask --app wsgi worker"
 )
 ATTACH = "Attach the policy of deploy/template.yaml, the stack's PolicyArn, to their role: it allows"
 ADVICE: dict[type[MarketplaceError], str] = {
@@ -198,6 +204,15 @@ def _mail() -> str:
     return f"{way}. Whether it arrives, `flask --app wsgi mails list` shows."
 
 
+def _worker() -> str:
+    if readiness.obstacle() is not None:
+        raise Wanting("It is looked for once the database is there.")
+    silence = heartbeats.silence_seconds("worker")
+    if silence > LONGEST_SILENCE_SECONDS:
+        raise Wanting(WITHOUT_WORKER)
+    return f"One gave a sign of life {max(silence, 0):.0f} s ago."
+
+
 CHECKS = {
     "settings": _settings,
     "products": _products,
@@ -209,4 +224,5 @@ CHECKS = {
     "event rules": _event_rules,
     "hand-offs": _handoffs,
     "mail": _mail,
+    "worker": _worker,
 }

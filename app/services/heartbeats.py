@@ -1,11 +1,13 @@
-"""Heartbeats: when some worker last did each of its chores, for the metrics."""
+"""Heartbeats: when some worker last did each of its chores, for the metrics and the doctor."""
 
+import math
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, bindparam, select, text
+from sqlalchemy.orm import Session
 
-from app.database import transaction
-from app.models import Instant
+from app.database import query, transaction
+from app.models import Heartbeat, Instant
 
 BEAT = text(
     "INSERT INTO heartbeats (chore, at) VALUES (:chore, :at) ON CONFLICT (chore) DO UPDATE SET at = excluded.at"
@@ -16,3 +18,10 @@ BEAT = text(
 def beat(connection: Connection, chore: str) -> None:
     """Record that a worker is at this chore now."""
     connection.execute(BEAT, {"chore": chore, "at": datetime.now(UTC)})
+
+
+@query
+def silence_seconds(session: Session, chore: str) -> float:
+    """Return for how long no worker has been at this chore; infinite where none ever was."""
+    at = session.scalar(select(Heartbeat.at).where(Heartbeat.chore == chore))
+    return (datetime.now(UTC) - at).total_seconds() if at else math.inf

@@ -7,7 +7,7 @@ from tests import factories
 
 EVENTS = ["events queue", "event rules"]
 BASE = ["settings", "products", "database", "credentials", "ResolveCustomer", "GetEntitlements"]
-SUBJECTS = [*BASE, *EVENTS, "hand-offs", "mail"]
+SUBJECTS = [*BASE, *EVENTS, "hand-offs", "mail", "worker"]
 
 
 def examine() -> Result:
