@@ -77,8 +77,9 @@ def show(name: str, in_json: bool) -> None:
         case []:
             raise click.ClickException(
                 f"No subscription has {name!r} as its id, license ARN, agreement id, AWS account id or customer "
-                'identifier. The buyer may not have pressed "Set up your account" yet: ask them to, on AWS '
-                "Marketplace under Manage subscriptions."
+                "identifier. By e-mail address, also of who registered while AWS was down: flask --app wsgi "
+                "registrations list --email ADDRESS. If nothing is there either, the buyer may not have pressed "
+                '"Set up your account" yet: ask them to, on AWS Marketplace under Manage subscriptions.'
             )
         case [only]:
             _echo(only, in_json=in_json)

@@ -135,4 +135,5 @@ def test_a_name_nobody_has_fails_and_says_what_the_buyer_can_do(runner: FlaskCli
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert "'999999999999'" in result.stderr
+    assert "flask --app wsgi registrations list --email ADDRESS" in result.stderr
     assert "Set up your account" in result.stderr
