@@ -67,14 +67,16 @@ def newest(
 
 @command.command("resume-link")
 @click.argument("registration_id", metavar="ID")
-@click.option("--site", required=True, metavar="URL", help="Where your buyers find this service, with https://.")
+@click.option("--site", metavar="URL", help="Where your buyers find this service, with https://; else SITE_URL.")
 @with_database
-def resume_link(registration_id: str, site: str) -> None:
+def resume_link(registration_id: str, site: str | None) -> None:
     """Print a link for the buyer of an unlinked registration, good for 30 days.
 
     Mail it to the address in the registration. Opened in any browser, it has the form filled in when the buyer comes
     back from AWS Marketplace.
     """
+    if not (site := site or current_app.config["SITE_URL"]):
+        raise click.UsageError("SITE_URL is not set: say with --site where your buyers find this service.")
     path = resuming.link(_id(registration_id))
     if path is None:
         raise click.ClickException(

@@ -45,6 +45,21 @@ def resume_link(runner: FlaskCliRunner, registration: str) -> str:
     return result.stdout.strip().removeprefix(SITE)
 
 
+def test_the_link_begins_with_the_sites_address_which_the_settings_or_the_operator_say(
+    environment: pytest.MonkeyPatch, unlinked: str
+) -> None:
+    command = ["registrations", "resume-link", unlinked]
+    with factories.running(create_app()) as app:
+        nowhere = app.test_cli_runner().invoke(args=command)
+    environment.setenv("SITE_URL", SITE)
+    with factories.running(create_app()) as app:
+        known = app.test_cli_runner().invoke(args=command)
+
+    assert nowhere.exit_code == 2
+    assert "SITE_URL is not set: say with --site" in nowhere.stderr
+    assert known.stdout.startswith(f"{SITE}/resume/")
+
+
 def listed(runner: FlaskCliRunner) -> list[dict[str, str]]:
     result = runner.invoke(args=["registrations", "list", "--unlinked", "--json"])
     rows: list[dict[str, str]] = json.loads(result.stdout)
