@@ -3,6 +3,8 @@
 import os
 from base64 import b64decode
 from dataclasses import dataclass, field
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from flask import Flask, current_app
 
@@ -46,6 +48,15 @@ def every() -> dict[str, Receiver]:
     """Return the receivers of all products that have one, by product code."""
     receivers: dict[str, Receiver] = current_app.extensions["receivers"]
     return receivers
+
+
+def leads_inside(url: str) -> bool:
+    """Return whether the address is plainly one of a private network; a name is not looked up."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return host == "localhost"
 
 
 def _receiver(product: Product, settings: Settings) -> Receiver:

@@ -188,6 +188,12 @@ def _handoffs() -> str:
     addresses = {code: receiver.url for code, receiver in receivers.every().items()}
     if not addresses:
         return "None: no product has a handoff_url. Registrations are in `registrations list`, and in the API."
+    inside = [url for url in addresses.values() if receivers.leads_inside(url)]
+    if inside and not current_app.config["HANDOFF_ALLOW_PRIVATE"]:
+        raise click.ClickException(
+            f"No hand-off goes to {', '.join(inside)}, inside a private network, while HANDOFF_ALLOW_PRIVATE is false. "
+            "Set it to true, or correct handoff_url."
+        )
     failed = outbox_reports.failed(addresses) if readiness.obstacle() is None else []
     if failed:
         raise click.ClickException(
