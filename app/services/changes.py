@@ -26,7 +26,7 @@ LETTERS: dict[str, tuple[str, ...]] = {
     "subscription.activated": ("buyer_access_began", "seller_activated"),
     "subscription.ending": ("seller_ending",),
     "subscription.ended": ("buyer_access_ended", "seller_ended"),
-    "subscription.failed": ("buyer_purchase_failed", "seller_ended"),
+    "subscription.failed": ("buyer_purchase_failed", "seller_purchase_failed"),
 }
 
 

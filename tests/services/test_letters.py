@@ -28,6 +28,7 @@ def test_every_letter_that_changes_promise_is_there() -> None:
         "seller_ended",
         "seller_ending",
         "seller_handoff_failed",
+        "seller_purchase_failed",
         "seller_registered",
     ]
 
@@ -168,11 +169,17 @@ def test_a_colleague_hears_until_when_the_link_is_good_and_that_it_is_no_purchas
     assert LINK in letters.compose("colleague_invited", FACTS).text
 
 
-@pytest.mark.parametrize(("status", "said"), [("ended", "They must not have access any more."), ("failed", "payment")])
-def test_the_seller_hears_whether_it_ended_or_could_not_be_paid(status: str, said: str) -> None:
+@pytest.mark.parametrize("status", ["active", "ended", "failed"])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("seller_ended", "They must not have access any more."), ("seller_purchase_failed", "could not take the payment")],
+)
+def test_the_seller_hears_whether_it_ended_or_could_not_be_paid_whatever_came_since(
+    name: str, said: str, status: str
+) -> None:
     about = replace(FACTS, subscription=SUBSCRIPTION.model_copy(update={"status": status}))
 
-    assert all(said in text for text in both("seller_ended", about))
+    assert all(said in text for text in both(name, about))
 
 
 def test_a_buyer_whose_purchase_failed_hears_that_they_paid_nothing_and_where_to_go_on() -> None:

@@ -116,7 +116,7 @@ def test_buyer_and_seller_hear_of_a_purchase_that_failed(app: Flask, clerk: Post
     sent(app, clerk)
     is_told(app, "Purchase Agreement Ended - Proposer", at(1))
 
-    assert addressees(sent(app, clerk)) == {"buyer_purchase_failed": BUYER, "seller_ended": SELLER}
+    assert addressees(sent(app, clerk)) == {"buyer_purchase_failed": BUYER, "seller_purchase_failed": SELLER}
 
 
 @on_sqlite
