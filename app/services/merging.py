@@ -38,7 +38,7 @@ class License:
 def renew(connection: Connection, subscription_id: UUID, license_: License) -> None:
     """Give the subscription another license; who comes with the one before still finds it.
 
-    A product that has heard of the subscription is told: it has to meter with the license that there is.
+    A product that has heard of the one before is told when the subscription is reviewed, which is due now.
     """
     subscriptions.hold(connection, subscription_id)
     before = _subscription(connection, subscription_id)
@@ -54,8 +54,6 @@ def renew(connection: Connection, subscription_id: UUID, license_: License) -> N
     connection.execute(update(Subscription).where(Subscription.id == subscription_id).values(values))
     connection.execute(delete(EarlierKey).where(EarlierKey.purchase_key == license_.purchase_key))
     subscriptions.remember_key(connection, before.purchase_key, license_.purchase_key)
-    if connection.execute(select(outbox.is_told_of(subscription_id))).scalar():
-        changes.tell(connection, subscription_id, changes.LICENSED)
 
 
 def merge(connection: Connection, kept_id: UUID, gone_id: UUID) -> None:

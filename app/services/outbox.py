@@ -119,9 +119,16 @@ def put_mail(
     connection.execute(insert(OutboxMessage).values(**row, payload=dict(about or {}), next_try_at=now, due_since=now))
 
 
-def is_told_of(subscription_id: UUID | InstrumentedAttribute[UUID]) -> Exists:
+def is_told_of(subscription_id: InstrumentedAttribute[UUID]) -> Exists:
     """Return the condition that something of the subscription was ever handed off, or is to be."""
     return exists().where(OutboxMessage.subscription_id == subscription_id, OutboxMessage.sequence.is_not(None))
+
+
+def last_told(connection: Connection, subscription_id: UUID) -> dict[str, Any] | None:
+    """Return the last hand-off that was promised of the subscription, as the product gets it."""
+    of_it = (OutboxMessage.subscription_id == subscription_id, OutboxMessage.sequence.is_not(None))
+    found = select(OutboxMessage.payload).where(*of_it).order_by(OutboxMessage.sequence.desc()).limit(1)
+    return connection.execute(found).scalar_one_or_none()
 
 
 def latest_of(database: Connection | Session, registration_id: UUID, *which: ColumnElement[bool]) -> Row[Any] | None:

@@ -7,14 +7,14 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, bindparam, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, select, text, update
 
 from app.aws import entitlements as aws_entitlements
 from app.aws.entitlements import Entitlement
 from app.database import transaction
 from app.errors import MarketplaceError
 from app.models import Instant, Subscription
-from app.services import changes, entitlements, events, standing, subscriptions
+from app.services import changes, entitlements, events, outbox, standing, subscriptions
 from app.services.events import Change
 
 log = structlog.get_logger()
@@ -91,10 +91,22 @@ def _lease(connection: Connection, now: datetime, lease: datetime) -> UUID | Non
 def _joined(connection: Connection, due: UUID, lease: datetime) -> Claimed | None:
     if not connection.execute(select(Subscription.id).where(Subscription.id == due)).first():
         return None
-    subscription_id, changes = events.catch_up(connection, due)
+    subscription_id, applied = events.catch_up(connection, due)
     connection.execute(update(Subscription).where(Subscription.id == subscription_id).values(review_at=lease))
     found = connection.execute(select(Subscription.__table__).where(Subscription.id == subscription_id)).one()
-    return Claimed(found, lease, changes)
+    _tell_license(connection, found)
+    return Claimed(found, lease, applied)
+
+
+def _tell_license(connection: Connection, subscription: Row[Any]) -> None:
+    """Promise to tell the product of the license, where the last that it heard of is another, or none.
+
+    It has to meter with the license that there is, which a renewal or a landing may have brought.
+    """
+    heard = outbox.last_told(connection, subscription.id)
+    known = heard and heard["data"]["subscription"]["license_arn"]
+    if heard and subscriptions.license_id(known or "") != subscriptions.license_id(subscription.license_arn or ""):
+        changes.tell(connection, subscription.id, changes.LICENSED)
 
 
 @transaction

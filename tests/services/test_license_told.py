@@ -70,3 +70,34 @@ def test_a_product_that_has_heard_nothing_yet_hears_nothing_of_a_license_alone(a
     tell(app, eventbridge(UPDATED, at(0)))
 
     assert told(app) == [("subscription.activated", LICENSE, AGREEMENT)]
+
+
+@pytest.mark.parametrize("is_reviewed", [True, False])
+def test_a_purchase_of_an_old_listing_that_lands_with_its_first_license_tells_of_it(
+    app: Flask, is_reviewed: bool
+) -> None:
+    old = {"customer_identifier": "X01EXAMPLEX", "license_arn": None, "agreement_id": None}
+    register(app, old)
+    if is_reviewed:
+        tell(app)
+
+    with app.app_context():
+        subscriptions.arrive(factories.arrival(customer_identifier="X01EXAMPLEX"))
+    tell(app)
+
+    last = handed_off(app)[-1]
+    assert (last.type, last.payload["data"]["subscription"]["license_arn"]) == (
+        "license.changed",
+        factories.customer().license_arn,
+    )
+    assert len(handed_off(app)) == 2
+
+
+def test_a_license_that_is_spelt_otherwise_is_no_other(app: Flask) -> None:
+    register(app, {"license_arn": f"aws:license-manager:us-east-1:123456789012:{LICENSE}"})
+    with app.app_context():
+        subscriptions.arrive(factories.arrival())
+
+    tell(app)
+
+    assert [message.type for message in handed_off(app)] == ["registration.completed"]
