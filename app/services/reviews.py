@@ -1,6 +1,5 @@
 """Reviews: after a landing or a change, the worker joins a subscription with its events and reads its entitlements."""
 
-import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, select, text, 
 from app.aws import entitlements as aws_entitlements
 from app.aws.entitlements import Entitlement
 from app.database import transaction
-from app.errors import MarketplaceError
+from app.errors import DatabaseUnavailable, MarketplaceError
 from app.models import Instant, Subscription
 from app.services import changes, entitlements, events, outbox, standing, subscriptions
 from app.services.events import Change
@@ -23,6 +22,8 @@ log = structlog.get_logger()
 LEASE = timedelta(minutes=5)
 FIRST_PAUSE_SECONDS = 5
 LONGEST_PAUSE_SECONDS = 600
+# What nobody foresaw takes a person to mend.
+LONGEST_FAULT_SECONDS = 86400
 CLAIM = (
     text(
         "UPDATE subscriptions SET review_at = :lease WHERE review_at <= :now AND id ="
@@ -35,22 +36,27 @@ CLAIM = (
 
 @dataclass(frozen=True)
 class Claimed:
-    """A subscription that is this worker's to review until its lease ends, as it is after it was joined."""
+    """A subscription that is due, and this worker's to review until its lease ends."""
 
-    subscription: Any
+    id: UUID
     lease: datetime
-    changes: list[Change]
 
-    @property
-    def id(self) -> UUID:
-        """The subscription's id."""
-        return UUID(str(self.subscription.id))
+
+@dataclass(frozen=True)
+class Joined:
+    """What was claimed, by the id that it has once it was joined with what is known of it, and what that changed."""
+
+    id: UUID
+    lease: datetime
+    subscription: Any
+    changes: list[Change]
 
 
 def review_next() -> bool | None:
     """Review the subscription that has been due for longest.
 
-    Returns True where that is done, False where AWS did not tell its entitlements, None where none is due.
+    Returns True where that is done, False where AWS did not tell its entitlements, None where none is due. One that
+    fails in a way nobody foresaw is put off, ever longer, and holds up no other.
 
     Raises:
         DatabaseUnavailable: whatever was not reviewed comes up again.
@@ -59,43 +65,52 @@ def review_next() -> bool | None:
     claimed = claim(now)
     if claimed is None:
         return None
-    events.tell(claimed.changes)
-    if not entitlements.are_held(claimed.subscription.product_code):
-        _finish(claimed, None, now)
-        return True
     try:
-        found = aws_entitlements.read(subscriptions.customer_of(claimed.subscription))
-    except MarketplaceError as error:
-        _postpone(claimed)
-        log.error("entitlements.unread", subscription=str(claimed.id), fault=type(error).__name__, code=error.code)
-        return False
-    status = _finish(claimed, found, now)
-    log.info("entitlements.read", subscription=str(claimed.id), count=len(found), status=status)
+        return _review(claimed, now)
+    except DatabaseUnavailable:
+        raise
+    except Exception as error:  # one subscription's fault must not hold up the others
+        log.error("review.failed", subscription=str(claimed.id), fault=type(error).__name__, exc_info=error)
+        _postpone(claimed, LEASE.total_seconds(), LONGEST_FAULT_SECONDS)
     return True
 
 
-def claim(now: datetime) -> Claimed | None:
-    """Return the subscription that has been due for longest, joined with what is known of it, for this worker alone."""
+@transaction
+def claim(connection: Connection, now: datetime) -> Claimed | None:
+    """Return the subscription that has been due for longest, this worker's alone until its lease ends."""
     lease = now + LEASE
-    due = _lease(now, lease)
-    # The lease is on disk before anything is done: one that cannot be joined does not keep the others waiting.
-    return _joined(due, lease) if due else None
+    due = connection.execute(CLAIM, {"now": now, "lease": lease}).scalar_one_or_none()
+    return Claimed(due, lease) if due else None
+
+
+def _review(claimed: Claimed, now: datetime) -> bool:
+    joined = _joined(claimed)
+    if joined is None:
+        return True
+    events.tell(joined.changes)
+    if not entitlements.are_held(joined.subscription.product_code):
+        _finish(joined, None, now)
+        return True
+    try:
+        found = aws_entitlements.read(subscriptions.customer_of(joined.subscription))
+    except MarketplaceError as error:
+        _postpone(joined, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+        log.error("entitlements.unread", subscription=str(joined.id), fault=type(error).__name__, code=error.code)
+        return False
+    status = _finish(joined, found, now)
+    log.info("entitlements.read", subscription=str(joined.id), count=len(found), status=status)
+    return True
 
 
 @transaction
-def _lease(connection: Connection, now: datetime, lease: datetime) -> UUID | None:
-    return connection.execute(CLAIM, {"now": now, "lease": lease}).scalar_one_or_none()
-
-
-@transaction
-def _joined(connection: Connection, due: UUID, lease: datetime) -> Claimed | None:
-    if not connection.execute(select(Subscription.id).where(Subscription.id == due)).first():
+def _joined(connection: Connection, claimed: Claimed) -> Joined | None:
+    if not connection.execute(select(Subscription.id).where(Subscription.id == claimed.id)).first():
         return None
-    subscription_id, applied = events.catch_up(connection, due)
-    connection.execute(update(Subscription).where(Subscription.id == subscription_id).values(review_at=lease))
-    found = connection.execute(select(Subscription.__table__).where(Subscription.id == subscription_id)).one()
+    subscription_id, applied = events.catch_up(connection, claimed.id)
+    leased = update(Subscription).where(Subscription.id == subscription_id).values(review_at=claimed.lease)
+    found = connection.execute(leased.returning(Subscription.__table__)).one()
     _tell_license(connection, found)
-    return Claimed(found, lease, applied)
+    return Joined(subscription_id, claimed.lease, found, applied)
 
 
 def _tell_license(connection: Connection, subscription: Row[Any]) -> None:
@@ -110,35 +125,33 @@ def _tell_license(connection: Connection, subscription: Row[Any]) -> None:
 
 
 @transaction
-def _finish(
-    connection: Connection, claimed: Claimed, found: list[Entitlement] | None, asked_at: datetime
-) -> str | None:
-    subscriptions.hold(connection, claimed.id)
+def _finish(connection: Connection, joined: Joined, found: list[Entitlement] | None, asked_at: datetime) -> str | None:
+    subscriptions.hold(connection, joined.id)
     # A renewal may have come since, with another license.
-    same = (Subscription.id == claimed.id, Subscription.purchase_key == claimed.subscription.purchase_key)
-    is_new = found is not None and _keep(connection, claimed, same, found, asked_at)
+    same = (Subscription.id == joined.id, Subscription.purchase_key == joined.subscription.purchase_key)
+    is_new = found is not None and _keep(connection, joined, same, found, asked_at)
     # Whoever has come since, or whatever has changed, has set another time: that review is still to be done.
-    done = update(Subscription).where(*same, Subscription.review_at == claimed.lease)
-    connection.execute(done.values(review_at=None))
-    status = standing.recompute(connection, claimed.id)
+    done = update(Subscription).where(*same, Subscription.review_at == joined.lease)
+    connection.execute(done.values(review_at=None, review_failures=0))
+    status = standing.recompute(connection, joined.id)
     if is_new:
-        changes.tell(connection, claimed.id, changes.ENTITLED)
+        changes.tell(connection, joined.id, changes.ENTITLED)
     return status
 
 
 def _keep(
     connection: Connection,
-    claimed: Claimed,
+    joined: Joined,
     same: tuple[ColumnElement[bool], ...],
     found: list[Entitlement],
     asked_at: datetime,
 ) -> bool:
     """Keep what AWS told of the entitlements; return whether it is something else than before."""
     before = connection.execute(select(Subscription.entitlements).where(*same)).one_or_none()
-    stored = entitlements.to_store(found, claimed.subscription.license_arn)
+    stored = entitlements.to_store(found, joined.subscription.license_arn)
     if before is not None and before.entitlements and entitlements.is_same(before.entitlements, stored):
         stored = before.entitlements
-    told: dict[str, Any] = {"entitlements": stored, "entitlements_read_at": asked_at, "review_failures": 0}
+    told: dict[str, Any] = {"entitlements": stored, "entitlements_read_at": asked_at}
     if before is not None and before.entitlements != stored:
         told["changed_at"] = datetime.now(UTC)
     connection.execute(update(Subscription).where(*same).values(told))
@@ -146,11 +159,10 @@ def _keep(
 
 
 @transaction
-def _postpone(connection: Connection, claimed: Claimed) -> None:
-    failures = claimed.subscription.review_failures + 1
-    # Full jitter: those that failed together do not all come again together.
-    longest = min(FIRST_PAUSE_SECONDS * 2**failures, LONGEST_PAUSE_SECONDS)
-    pause = timedelta(seconds=random.uniform(FIRST_PAUSE_SECONDS, longest))  # noqa: S311
-    later = {"review_at": datetime.now(UTC) + pause, "review_failures": failures}
-    due = update(Subscription).where(Subscription.id == claimed.id, Subscription.review_at == claimed.lease)
-    connection.execute(due.values(later))
+def _postpone(connection: Connection, due: Claimed | Joined, first_seconds: float, longest_seconds: float) -> None:
+    mine = (Subscription.id == due.id, Subscription.review_at == due.lease)
+    failures = connection.execute(select(Subscription.review_failures + 1).where(*mine)).scalar_one_or_none()
+    if failures:
+        pause = timedelta(seconds=outbox.growing_pause(failures, first_seconds, longest_seconds))
+        later = {"review_at": datetime.now(UTC) + pause, "review_failures": failures}
+        connection.execute(update(Subscription).where(*mine).values(later))

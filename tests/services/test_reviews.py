@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 import time_machine
 from flask import Flask
+from sqlalchemy import delete, update
 
 from app import create_app
-from app.models import Subscription
+from app.models import Event, Subscription
 from app.products import Product
 from app.sandbox.faults import Faults
 from app.sandbox.purchases import Purchase
@@ -20,6 +22,7 @@ from app.services.subscriptions import Arrival
 from tests import factories
 from tests.events import at, eventbridge, notice
 from tests.factories import CODE
+from tests.services.people import write
 from tests.stored import stored
 
 MANY = [{"dimension": f"seats_{number}", "value": number} for number in range(30)]
@@ -222,13 +225,14 @@ def test_entitlements_of_the_license_before_a_renewal_are_not_kept_for_the_prese
     hear(app, sandbox)
     with app.app_context():
         claimed = reviews.claim(datetime.now(UTC))
+    [before] = stored(app, Subscription)
     act(sandbox, purchase, "renew", new_license=True)
 
     hear(app, sandbox)
     [renewed] = stored(app, Subscription)
 
     assert claimed
-    assert renewed.purchase_key != claimed.subscription.purchase_key
+    assert renewed.purchase_key != before.purchase_key
     assert renewed.review_at
     assert renewed.review_at < claimed.lease
     assert review(app)[0] is True
@@ -247,6 +251,37 @@ def test_two_workers_do_not_review_the_same_one_and_a_lost_worker_loses_nothing(
     assert second is None
     assert after_the_lease
     assert after_the_lease.id == first.id
+
+
+def test_a_subscription_that_fails_in_a_way_nobody_foresaw_is_put_off_ever_longer_and_holds_up_no_other(
+    app: Flask, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with app.app_context():
+        events.receive(notice(eventbridge("License Updated - Manufacturer")))
+    write(app, lambda connection: connection.execute(update(Event).values(body={})))
+    land(app, act(sandbox, bought(sandbox), "confirm"))
+    [spoilt, other] = stored(app, Subscription)
+
+    pauses = [review_in_time(app, spoilt.id) for _ in range(3)]
+
+    assert stored(app, Subscription)[1].review_at is None
+    assert other.review_at
+    assert reviews.LEASE < pauses[1] < pauses[2]
+    assert '"event": "review.failed"' in capsys.readouterr().err
+    write(app, lambda connection: connection.execute(delete(Event)))
+    review_in_time(app, spoilt.id)
+    assert [each.review_failures for each in stored(app, Subscription)] == [0, 0]
+
+
+def review_in_time(app: Flask, subscription_id: UUID) -> timedelta:
+    """Review everything once that one is due, and return how long it is put off."""
+    found = next(each for each in stored(app, Subscription) if each.id == subscription_id)
+    assert found.review_at
+    now = max(found.review_at, datetime.now(UTC)) + timedelta(seconds=1)
+    with app.app_context(), time_machine.travel(now, tick=False):
+        assert [reviews.review_next() for _ in range(3)][-1] is None
+    again = next(each for each in stored(app, Subscription) if each.id == subscription_id)
+    return again.review_at - now if again.review_at else timedelta()
 
 
 def test_an_end_that_lies_behind_is_told_as_expired() -> None:
