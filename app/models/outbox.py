@@ -43,7 +43,9 @@ class OutboxMessage(Base):
     tries: Mapped[int] = mapped_column(default=0)
     outcome: Mapped[str] = mapped_column(String(16), default="waiting")
     settled_at: Mapped[datetime | None] = mapped_column()
-    fault: Mapped[str | None] = mapped_column(String(64), comment="Why the latest try failed")
+    fault: Mapped[str | None] = mapped_column(
+        String(64), comment="Why the latest try failed, or why the product refused"
+    )
     provider_id: Mapped[str | None] = mapped_column(String(255), index=True, comment="The mail service's id of it")
     bounced_at: Mapped[datetime | None] = mapped_column()
     bounce: Mapped[str | None] = mapped_column(String(64), comment="Why the mail did not reach anybody")

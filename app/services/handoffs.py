@@ -79,7 +79,7 @@ def _taken(claimed: Claimed, said: ProductAnswer | None) -> bool:
 
 @transaction
 def _deliver(connection: Connection, claimed: Claimed, said: ProductAnswer) -> None:
-    subscription_id = outbox.settle(connection, claimed, "delivered", fault=None)
+    subscription_id = outbox.settle(connection, claimed, "delivered", fault=said.refused)
     if subscription_id is None or _is_overtaken(connection, claimed):
         return
     if answers.keep(connection, subscription_id, said, is_about_account=claimed.type in changes.OF_REGISTRATION):

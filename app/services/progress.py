@@ -22,16 +22,13 @@ class Progress:
 
     `unasked`: the product takes no hand-offs. `waiting`: it has not answered yet. `ready`: it has. `refused`: not the
     account that was asked for. `failed`: it did not answer for days, or said that it never will.
+    `has_account` is whether it has made an account, be it not the one that is asked for now.
     """
 
     state: Literal["unasked", "waiting", "ready", "refused", "failed"]
     since: datetime | None = None
     account: Account | None = None
-
-    @property
-    def has_account(self) -> bool:
-        """Whether the product has made an account, be it not the one that is asked for now."""
-        return self.account is not None and (answers.is_named(self.account) or self.account.refused is None)
+    has_account: bool = False
 
 
 UNASKED = Progress("unasked")
@@ -50,10 +47,19 @@ def of(session: Session, registration: Registration, product_code: str) -> Progr
     asked = outbox.latest_of(session, registration.id, OutboxMessage.type.in_(changes.OF_REGISTRATION)) or made
     if asked is None:
         return UNASKED
+    has_account = account is not None and _has_account(session, registration, account)
     is_taken = taken is not None and taken.sequence >= asked.sequence
     if is_taken or _has_what_is_asked(taken, asked, account):
-        return Progress("refused" if account and account.refused else "ready", asked.created_at, account)
-    return Progress("waiting" if asked.outcome == "waiting" else "failed", asked.created_at, account)
+        return Progress("refused" if account and account.refused else "ready", asked.created_at, account, has_account)
+    return Progress("waiting" if asked.outcome == "waiting" else "failed", asked.created_at, account, has_account)
+
+
+def _has_account(session: Session, registration: Registration, account: Account) -> bool:
+    if answers.is_named(account) or account.refused is None:
+        return True
+    # It may have taken the registration without a word, and refused only what was asked for since.
+    took = (OutboxMessage.outcome == "delivered", OutboxMessage.type.in_(changes.OF_REGISTRATION))
+    return outbox.latest_of(session, registration.id, *took, OutboxMessage.fault.is_(None)) is not None
 
 
 def _has_what_is_asked(taken: Row[Any] | None, asked: Row[Any], account: Account | None) -> bool:
