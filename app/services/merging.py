@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, exists, func, select, update
 
 from app.models import (
     Account,
@@ -19,7 +19,7 @@ from app.models import (
     Registration,
     Subscription,
 )
-from app.services import answers, changes, outbox, registrations, subscriptions
+from app.services import answers, changes, outbox, privacy, registrations, subscriptions
 
 log = structlog.get_logger()
 
@@ -60,11 +60,13 @@ def merge(connection: Connection, kept_id: UUID, gone_id: UUID) -> None:
     """Make one subscription of two: everything of the second becomes the first's.
 
     Nothing is lost: of two registrations the latest answers stand, or of two people's those of whose account it is, and
-    both purchase keys lead to what is kept. Of two licenses it has the first's.
+    both purchase keys lead to what is kept. Of two licenses it has the first's. The account of somebody who was erased
+    is not the other person's.
     """
     for subscription_id in (kept_id, gone_id):
         subscriptions.hold(connection, subscription_id)
     kept, gone = _subscription(connection, kept_id), _subscription(connection, gone_id)
+    _drop_accounts_of_erased(connection, kept_id, gone_id)
     for model in MOVED:
         connection.execute(update(model).where(model.subscription_id == gone_id).values(subscription_id=kept_id))
     _move_outbox(connection, kept_id, gone_id)
@@ -95,6 +97,15 @@ def _move_outbox(connection: Connection, kept_id: UUID, gone_id: UUID) -> None:
     moved = update(OutboxMessage).where(OutboxMessage.subscription_id == gone_id)
     connection.execute(moved.values(subscription_id=kept_id, sequence=OutboxMessage.sequence + behind))
     outbox.line_up(connection, kept_id)
+
+
+def _drop_accounts_of_erased(connection: Connection, kept_id: UUID, gone_id: UUID) -> None:
+    """Drop the account of somebody who was erased, where another person's registration is to be the one of both."""
+    its_own = Registration.subscription_id == Account.subscription_id
+    erased = (AuditEntry.subscription_id == Account.subscription_id, AuditEntry.action == privacy.ERASED)
+    ownerless = (Account.subscription_id.in_([kept_id, gone_id]), ~exists().where(its_own), exists().where(*erased))
+    others = exists().where(Registration.subscription_id.in_([kept_id, gone_id]))
+    connection.execute(delete(Account).where(*ownerless, others))
 
 
 def _move_account(connection: Connection, kept_id: UUID, gone_id: UUID) -> bool:

@@ -1,10 +1,13 @@
 """Two people who registered for what turned out to be one purchase: nobody is let into the other's account."""
 
+from datetime import UTC, datetime
+
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import insert
 
-from app.models import Subscription
-from app.services import merging
+from app.models import Account, Registration, Subscription
+from app.services import merging, privacy
 from tests import factories
 from tests.databases import on_sqlite
 from tests.factories import ANSWERS, TOKEN
@@ -23,7 +26,7 @@ def way_in(client: FlaskClient) -> str:
 
 
 def comes(newcomer: Newcomer, client: FlaskClient, name: str, account: str | None) -> None:
-    """Let somebody buy and register, and the product make that account or none."""
+    """Let somebody buy and register, and the product make that account, one that it does not name, or none."""
     purchase = newcomer.sandbox.world.buy(factories.order())
     client.post("/", data={TOKEN: newcomer.sandbox.world.mint(purchase)})
     form = csrf_token(client.get("/signup").text)
@@ -31,7 +34,7 @@ def comes(newcomer: Newcomer, client: FlaskClient, name: str, account: str | Non
     if account:
         newcomer.is_handed_off(url=URL + account, reference=account)
     else:
-        newcomer.is_handed_off(410)
+        newcomer.is_handed_off(410 if account is None else 200)
 
 
 @pytest.mark.parametrize(
@@ -56,3 +59,38 @@ def test_the_account_stays_with_whom_it_was_made_for(
     newcomer.is_handed_off()
 
     assert (way_in(browsers["ada"]), way_in(browsers["bob"])) == ways
+
+
+@pytest.mark.parametrize("erased", ["ada", "bob"])
+def test_the_account_of_somebody_who_was_erased_is_not_the_others(newcomer: Newcomer, erased: str) -> None:
+    app = newcomer.client.application
+    browsers = {"ada": newcomer.client, "bob": app.test_client()}
+    for name, client in browsers.items():
+        comes(newcomer, client, name, name if name == erased else "")
+    with app.app_context():
+        privacy.erase(next(each.id for each in stored(app, Registration) if erased in each.email), "operator:alice")
+    kept, gone = (subscription.id for subscription in stored(app, Subscription))
+
+    write(app, lambda connection: merging.merge(connection, kept, gone))
+    for client in browsers.values():
+        client.get("/welcome")
+
+    assert [way_in(client) for client in browsers.values()] == ["/welcome", "/welcome"]
+    newcomer.is_handed_off(url=f"{URL}other", reference="other")
+    assert [way_in(client) for name, client in browsers.items() if name != erased] == [f"{URL}other"]
+
+
+def test_the_account_of_a_purchase_that_nobody_had_registered_for_is_whose_it_turns_out_to_be(
+    newcomer: Newcomer,
+) -> None:
+    app = newcomer.client.application
+    comes(newcomer, newcomer.client, "ada", None)
+    purchase = newcomer.sandbox.world.buy(factories.order())
+    newcomer.client.application.test_client().post("/", data={TOKEN: newcomer.sandbox.world.mint(purchase)})
+    kept, gone = (subscription.id for subscription in stored(app, Subscription))
+    made = {"subscription_id": gone, "url": f"{URL}made", "answered_at": datetime.now(UTC)}
+    write(app, lambda connection: connection.execute(insert(Account).values(**made)))
+
+    write(app, lambda connection: merging.merge(connection, kept, gone))
+
+    assert [account.url for account in stored(app, Account)] == [f"{URL}made"]
