@@ -135,7 +135,7 @@ def _complete(
 ) -> Completed:
     known = _known(connection, subscription_id, parked_token_id)
     before = answers_of(known) if known else None
-    if subscription_id and known and before != sent.answers and sent.over not in {WHICHEVER, known.updated_at}:
+    if known and before != sent.answers and sent.over not in {WHICHEVER, known.updated_at}:
         raise RegisteredMeanwhile
     for unlinked_id in sent.unlinked_ids:
         # It becomes this purchase's; where that has a registration already, no second one is left.

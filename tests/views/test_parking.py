@@ -320,3 +320,33 @@ def test_a_second_purchase_takes_nothing_from_the_promise_to_the_first(
     client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
 
     assert 'value="Ada Lovelace"' in client.get("/signup").text
+
+
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_of_two_browsers_with_one_token_the_second_replaces_nothing_that_the_first_has_sent(
+    app: Flask, client: FlaskClient, sandbox: Sandbox, token: str, is_linked: bool
+) -> None:
+    other = app.test_client()
+    for browser in (client, other):
+        browser.post("/", data={TOKEN: token})
+    form = csrf_token(other.get("/signup").text)
+    register(client)
+    if is_linked:
+        switch(sandbox, aws_down=False)
+        link(app)
+
+    refused = other.post("/signup", data={**ANSWERS, "company": "Ostrava Robotics", "csrf_token": form})
+
+    assert refused.status_code == 409
+    assert [registration.company for registration in stored(app, Registration)] == ["Juniper & Lark"]
+    assert "Ada" not in other.get("/welcome").text
+
+
+def test_who_has_sent_a_form_while_aws_is_down_may_correct_it(app: Flask, client: FlaskClient, token: str) -> None:
+    client.post("/", data={TOKEN: token})
+    register(client)
+
+    form = csrf_token(client.get("/signup?change=").text)
+    client.post("/signup", data={**ANSWERS, "company": "Juniper", "csrf_token": form})
+
+    assert [registration.company for registration in stored(app, Registration)] == ["Juniper"]
