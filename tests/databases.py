@@ -1,8 +1,18 @@
 """The kinds of database that a test runs on: both, unless it names the one that is enough."""
 
 import pytest
+from sqlalchemy import text
+
+from app import database
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
 on_sqlite = pytest.mark.parametrize("database_url", [SQLITE], indirect=True)
 on_postgresql = pytest.mark.parametrize("database_url", [POSTGRESQL], indirect=True)
+
+
+def somebody_waits() -> bool:
+    """Return whether a transaction waits for another."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with database.current().reading.connect() as connection:
+        return bool(connection.execute(text(waiting)).scalar_one())

@@ -75,7 +75,7 @@ class EarlierKey(Base):
 
 
 class Agreement(Base):
-    """An agreement that events or landings told of; whoever joins what belongs to it holds its row meanwhile."""
+    """An agreement, or the AWS account of several; whoever joins what belongs to it holds its row meanwhile."""
 
     __tablename__ = "agreements"
 

@@ -13,6 +13,8 @@ from app.services.subscriptions import license_id
 # Whoever joins what belongs to an agreement holds its row, so that nobody looks for what is just being stored.
 HOLD = text("INSERT INTO agreements (id) VALUES (:id) ON CONFLICT (id) DO UPDATE SET id = excluded.id")
 
+LONGEST_ID = 64
+
 
 @dataclass(frozen=True)
 class Chain:
@@ -41,11 +43,19 @@ class Chain:
         return None
 
 
-def hold(connection: Connection, agreement_ids: Iterable[str | None], purchase_key: str | None = None) -> Chain:
+def hold(
+    connection: Connection,
+    agreement_ids: Iterable[str | None],
+    purchase_key: str | None = None,
+    account_id: str | None = None,
+) -> Chain:
     """Return the chain that these agreements, and a license, are in.
 
-    Nobody else joins what belongs to it before the caller commits.
+    Nobody else joins what belongs to it, or to its AWS account, before the caller commits.
     """
+    if account_id:
+        # Agreements turn up in any order: two who each hold one that the other finds next would be a deadlock.
+        connection.execute(HOLD, {"id": account_id[:LONGEST_ID]})
     held: set[str] = set()
     found = {agreement_id for agreement_id in agreement_ids if agreement_id}
     while True:

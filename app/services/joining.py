@@ -30,7 +30,7 @@ def of_notice(connection: Connection, notice: Notice) -> Found:
     if notice.customer_identifier:
         return Found(_of_customer(connection, notice))
     key = subscriptions.license_id(notice.license_arn) if notice.license_arn else None
-    chain = chains.hold(connection, (notice.agreement_id, notice.previous_agreement_id), key)
+    chain = chains.hold(connection, (notice.agreement_id, notice.previous_agreement_id), key, notice.account_id)
     if notice.license_arn and notice.product_code:
         found = [_of_license(connection, chain, customer_of(notice))]
     else:
@@ -45,7 +45,7 @@ def of_landing(connection: Connection, subscription_id: UUID) -> Found:
     """
     landed = connection.execute(select(Subscription.__table__).where(Subscription.id == subscription_id)).one()
     customer = subscriptions.customer_of(landed)
-    chain = chains.hold(connection, (landed.agreement_id,), landed.purchase_key)
+    chain = chains.hold(connection, (landed.agreement_id,), landed.purchase_key, customer.account_id)
     if customer.license_arn:
         found = _of_chain(connection, chain, _before_licenses(connection, customer))
     elif customer.customer_identifier:

@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, insert, select, update
 from uuid_utils.compat import uuid7
 
 from app import database
 from app.models import Registration, Subscription
 from app.services import cursors, feed, privacy, subscriptions
 from app.services.feed import Wanted
-from tests.databases import on_postgresql
+from tests.databases import on_postgresql, somebody_waits
 from tests.factories import CODE
 from tests.services.people import LONG_AGO, NOW, PERSON, entries, left, registered, unlinked, write
 
@@ -126,10 +126,3 @@ def test_an_erasure_waits_for_who_sends_the_form_and_holds_nothing_that_they_nee
         assert erasure.result(10)
 
     assert left(app) == set()
-
-
-def somebody_waits() -> bool:
-    """Return whether a transaction waits for another."""
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    with database.current().reading.connect() as connection:
-        return bool(connection.execute(text(waiting)).scalar_one())
