@@ -175,7 +175,7 @@ def join_registration(
 def _has_account(connection: Connection, subscription_id: UUID) -> bool:
     made = select(Account.__table__).where(Account.subscription_id == subscription_id)
     account = connection.execute(made).one_or_none()
-    return account is not None and answers.is_named(account)
+    return account is not None and (answers.is_named(account) or account.refused is None)
 
 
 def _registration(connection: Connection, condition: ColumnElement[bool]) -> Row[Any] | None:

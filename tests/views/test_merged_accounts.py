@@ -7,14 +7,14 @@ from flask.testing import FlaskClient
 from sqlalchemy import insert
 
 from app.models import Account, Registration, Subscription
-from app.services import merging, privacy
+from app.services import linking, merging, privacy
 from tests import factories
 from tests.databases import on_sqlite
 from tests.factories import ANSWERS, TOKEN
 from tests.pages import csrf_token
 from tests.services.people import write
 from tests.stored import stored
-from tests.views.way import Newcomer
+from tests.views.way import Newcomer, later
 
 pytestmark = on_sqlite
 URL = "https://app.acme.example/t/"
@@ -94,3 +94,25 @@ def test_the_account_of_a_purchase_that_nobody_had_registered_for_is_whose_it_tu
     write(app, lambda connection: merging.merge(connection, kept, gone))
 
     assert [account.url for account in stored(app, Account)] == [f"{URL}made"]
+
+
+def test_who_registers_while_aws_is_down_takes_over_no_account_that_the_product_did_not_name(
+    newcomer: Newcomer,
+) -> None:
+    app, world = newcomer.client.application, newcomer.sandbox.world
+    purchase = newcomer.registers()
+    newcomer.is_handed_off()
+    bob = app.test_client()
+    world.faults = world.faults.model_copy(update={"aws_down": True})
+    bob.post("/", data={TOKEN: world.mint(purchase)})
+    form = csrf_token(bob.get("/signup").text)
+    bob.post("/signup", data={**ANSWERS, "email": "bob@gmail.com", "csrf_token": form})
+    world.faults = world.faults.model_copy(update={"aws_down": False})
+
+    with app.app_context(), later(seconds=5):
+        assert linking.link_next()
+        newcomer.is_handed_off()
+
+    assert [registration.email for registration in stored(app, Registration)] == [ANSWERS["email"]]
+    assert way_in(bob) == "/welcome"
+    assert way_in(newcomer.client) == "https://app.acme.example/login"
