@@ -18,6 +18,7 @@ def init_app(app: Flask) -> None:
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 365 * 24 * 60 * 60
     folder = Path(str(app.static_folder))
     versions = {path.name: sha256(path.read_bytes()).hexdigest()[:12] for path in folder.iterdir()}
+    app.jinja_env.globals["is_still"] = is_still
     app.jinja_env.globals["static_url"] = lambda name: url_for("static", filename=name, v=versions[name])
     app.jinja_env.filters.update(masked=masked, masked_email=privacy.masked_email)
     app.jinja_env.filters.update(day=day, clock=clock, printable=printable, quantity=quantity)
@@ -33,6 +34,14 @@ def refresh(seconds: int | str) -> str:
     """
     asked = f"{quote(request.path, safe='/=')}?{request.query_string.decode('ascii', 'ignore')}".rstrip("?")
     return f"{seconds}; url={asked}"
+
+
+def is_still() -> bool:
+    """Return whether the buyer has asked that the page does not come again by itself.
+
+    Each time it does, who reads with a screen reader or goes with the keyboard begins at its top.
+    """
+    return "still" in request.args
 
 
 def masked(identifier: str) -> str:

@@ -130,9 +130,10 @@ def setting_up(here: Visit, registration: Registration, stage: Progress, link: s
         is_entering=visit.is_entering(registration),
         link=link or progress.link(registration.id),
     )
-    if is_ready:
+    if is_ready and not pages.is_still():
         return make_response(page, {"Refresh": f"{LET_IN_PAUSE_SECONDS}; url={url_for('entry.enter')}"})
-    return looking_again(page, pause_seconds(stage.since, datetime.now(UTC), SET_UP_PAUSES))
+    since = None if is_ready else stage.since
+    return looking_again(page, pause_seconds(since, datetime.now(UTC), SET_UP_PAUSES))
 
 
 def unlinked(here: Visit, purchase: Parked, registration: Registration) -> Response:
@@ -185,7 +186,9 @@ def waits_since(
 
 
 def pause_seconds(since: datetime | None, now: datetime, pauses: Pauses = PAUSES) -> int | None:
-    """Return after how many seconds the page looks again; None where it does not."""
+    """Return after how many seconds the page looks again; None where it does not, or shall not."""
+    if pages.is_still():
+        return None
     return next((seconds for until, seconds in pauses if since and now - since < until), None)
 
 
