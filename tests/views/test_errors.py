@@ -182,3 +182,13 @@ def test_a_session_that_another_version_signed_in_its_own_way_is_no_purchase(cli
 
     assert page.status_code == 403
     assert "We have lost sight of your purchase" in page.text
+
+
+def test_a_browser_that_keeps_no_cookies_is_not_sent_round_for_ever(app: Flask, sandbox: Sandbox) -> None:
+    client = app.test_client(use_cookies=False)
+    landed = client.post("/", data={TOKEN: factories.token(sandbox)})
+
+    page = client.get(landed.location)
+
+    assert page.status_code == 403
+    assert "keeps no cookies for this site" in page.text
