@@ -3,9 +3,18 @@
 from playwright.sync_api import Page, ViewportSize, expect
 
 from app.sandbox.server import Sandbox
-from tests.e2e.test_pages import signup, signup_with_errors
+from tests.databases import on_sqlite
+from tests.e2e.test_pages import PHONE, answer, signup, signup_with_errors
+from tests.e2e.test_way_pages import STEPS
+from tests.views.way import Newcomer
 
 SMALL: ViewportSize = {"width": 320, "height": 568}
+# As high as a finger needs it; a choice is pressed by its words.
+TAP_PIXELS = 44
+# A link within a sentence is as high as its words.
+PRESSED = "button, .button, .alone a, .sign-in a, .choice label, :is(input, textarea):not([type=hidden], [type=radio])"
+LOW = """(pressed, least) => pressed
+    .filter(it => it.checkVisibility() && it.getBoundingClientRect().height < least).map(it => it.outerHTML)"""
 
 
 def test_what_is_wrong_with_the_answers_is_the_first_thing_seen_and_read(buyer: Page, marketplace: Sandbox) -> None:
@@ -28,3 +37,14 @@ def test_the_mistake_in_a_colleagues_address_is_the_first_thing_seen_and_read(
 
     expect(buyer.get_by_role("alert")).to_be_focused()
     expect(buyer.get_by_role("alert")).to_be_in_viewport(ratio=0.9)
+
+
+@on_sqlite
+def test_what_is_pressed_is_as_high_as_a_finger_needs_it(auditor: Page, newcomer: Newcomer) -> None:
+    auditor.set_viewport_size(PHONE)
+    auditor.route("**/*", lambda route: answer(route, newcomer.client))
+
+    for step in STEPS:
+        auditor.goto(f"http://localhost{step(newcomer)}")
+
+        assert auditor.locator(PRESSED).evaluate_all(LOW, TAP_PIXELS) == [], step.__name__
