@@ -87,13 +87,13 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         "Company",
         [needed("Enter the name of your company."), at_most(200)],
         filters=[one_line],
-        render_kw={"autocomplete": "organization"},
+        render_kw={"autocomplete": "organization", "dir": "auto"},
     )
     full_name = StringField(
         "Full name",
         [needed("Enter your full name."), at_most(200)],
         filters=[one_line],
-        render_kw={"autocomplete": "name"},
+        render_kw={"autocomplete": "name", "dir": "auto"},
     )
     email = EmailField(
         "Work email",
@@ -121,12 +121,13 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         "Which account?",
         [at_most(200), named_if_existing],
         filters=[one_line],
+        render_kw={"autocapitalize": "none", "dir": "auto", "spellcheck": "false"},
     )
     notes = TextAreaField(
         "Anything else?",
         [Optional(), at_most(2000)],
         filters=[lines],
-        render_kw={"rows": 4},
+        render_kw={"dir": "auto", "rows": 4},
     )
 
     def answers(self) -> Answers:

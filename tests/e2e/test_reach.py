@@ -1,14 +1,18 @@
 """Pages for who sees little, has no mouse, writes from right to left or keeps no cookies."""
 
+import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
 from app.sandbox.server import Sandbox
+from app.services import letters
 from tests.databases import on_sqlite
 from tests.e2e.test_pages import PHONE, answer, signup, signup_with_errors
 from tests.e2e.test_way_pages import STEPS
+from tests.letters import facts
 from tests.views.way import Newcomer
 
 SMALL: ViewportSize = {"width": 320, "height": 568}
+ARABIC = "شركة النور (Nour)"
 # As high as a finger needs it; a choice is pressed by its words.
 TAP_PIXELS = 44
 # A link within a sentence is as high as its words.
@@ -48,3 +52,28 @@ def test_what_is_pressed_is_as_high_as_a_finger_needs_it(auditor: Page, newcomer
         auditor.goto(f"http://localhost{step(newcomer)}")
 
         assert auditor.locator(PRESSED).evaluate_all(LOW, TAP_PIXELS) == [], step.__name__
+
+
+@on_sqlite
+def test_what_is_written_from_right_to_left_is_shown_so(auditor: Page, newcomer: Newcomer) -> None:
+    auditor.route("**/*", lambda route: answer(route, newcomer.client))
+    newcomer.registers(company=ARABIC, full_name=ARABIC, notes=ARABIC)
+
+    directions = []
+    for path in ("/welcome", "/signup?change"):
+        auditor.goto(f"http://localhost{path}")
+        written = auditor.locator(f"dd:has-text('{ARABIC}'), #company, #full_name, #notes")
+        directions += written.evaluate_all("found => found.map(it => getComputedStyle(it).direction)")
+
+    assert directions == ["rtl"] * 6
+
+
+@pytest.mark.parametrize("name", ["buyer_registered", "seller_registered"])
+def test_a_letter_shows_what_is_written_from_right_to_left_so(auditor: Page, name: str) -> None:
+    typed = dict.fromkeys(("company", "full_name", "notes"), ARABIC)
+
+    auditor.set_content(letters.compose(name, facts(typed)).html)
+
+    written = auditor.locator(f"dd:has-text('{ARABIC}')")
+    directions = written.evaluate_all("found => found.map(it => getComputedStyle(it).direction)")
+    assert set(directions) == {"rtl"}
