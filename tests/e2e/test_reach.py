@@ -20,6 +20,8 @@ PRESSED = "button, .button, .alone a, .sign-in a, .choice label, :is(input, text
 LOW = """(pressed, least) => pressed
     .filter(it => it.checkVisibility() && it.getBoundingClientRect().height < least).map(it => it.outerHTML)"""
 
+BACKGROUND = "(it, part) => getComputedStyle(it, part).backgroundColor"
+
 
 def test_what_is_wrong_with_the_answers_is_the_first_thing_seen_and_read(buyer: Page, marketplace: Sandbox) -> None:
     buyer.set_viewport_size(SMALL)
@@ -77,3 +79,25 @@ def test_a_letter_shows_what_is_written_from_right_to_left_so(auditor: Page, nam
     written = auditor.locator(f"dd:has-text('{ARABIC}')")
     directions = written.evaluate_all("found => found.map(it => getComputedStyle(it).direction)")
     assert set(directions) == {"rtl"}
+
+
+@on_sqlite
+def test_who_has_colours_of_their_own_sees_what_works_and_where_they_are(auditor: Page, newcomer: Newcomer) -> None:
+    auditor.route("**/*", lambda route: answer(route, newcomer.client))
+    auditor.emulate_media(forced_colors="active", reduced_motion="reduce")
+    newcomer.registers()
+    auditor.goto("http://localhost/welcome")
+
+    paper = auditor.locator("body").evaluate(BACKGROUND)
+    working = auditor.locator(".working").evaluate(BACKGROUND, "::after")
+    now = auditor.locator(".steps .now").evaluate(BACKGROUND, "::before")
+
+    assert paper not in {working, now}
+
+
+def test_who_has_colours_of_their_own_sees_a_letters_button(auditor: Page) -> None:
+    auditor.emulate_media(forced_colors="active")
+
+    auditor.set_content(letters.compose("buyer_registered", facts()).html)
+
+    assert auditor.locator(".button").evaluate("it => getComputedStyle(it).borderTopWidth") == "1px"
