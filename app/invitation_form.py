@@ -10,8 +10,8 @@ class InvitationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """Whom a purchaser asks to set up the account."""
 
     email = EmailField(
-        "Your colleague's email",
-        an_address("Enter your colleague's email address."),
+        "Your colleague’s email",
+        an_address("Enter your colleague’s email address."),
         filters=[one_line],
         # A browser would fill in the purchaser's own.
         render_kw={"autocomplete": "off"},

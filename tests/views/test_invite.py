@@ -81,7 +81,7 @@ def test_the_notice_is_gone_when_the_page_is_loaded_again(purchaser: FlaskClient
 @pytest.mark.parametrize(
     ("email", "message"),
     [
-        ("", "Enter your colleague&#39;s email address."),
+        ("", "Enter your colleague’s email address."),
         ("grace", "Enter an email address like name@example.com."),
         ("x" * 250 + "@example.com", "Shorten this to 254 characters or fewer."),
     ],
