@@ -188,6 +188,7 @@ def test_a_choice_that_is_not_offered_any_more_is_told_and_not_changed(newcomer:
 
     assert response.status_code == 422
     assert "Choose one of these accounts." in response.text
+    assert 'aria-describedby="account-error"' in response.text
 
 
 def test_a_purchase_without_an_account_is_no_account_to_join(newcomer: Newcomer) -> None:
