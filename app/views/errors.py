@@ -15,6 +15,8 @@ log = structlog.get_logger()
 RETRY_SECONDS = "10"
 FORM_FIELDS = {"csrf_token", *draft.ASKED}
 MOST_FIELDS = 20
+# What our links ask of a page.
+ASKED_OF_PAGES = ("change", "still")
 
 
 @dataclass(frozen=True)
@@ -104,14 +106,19 @@ def _page(fault: Fault) -> Response:
         kept=draft.kept(),
     )
     headers = {"Retry-After": RETRY_SECONDS} if fault.status == 503 else {}
-    if fault.status == 503 and request.method == "GET":
+    if fault.status == 503 and request.method == "GET" and not pages.is_still():
         headers["Refresh"] = pages.refresh(RETRY_SECONDS)
     return Response(page, fault.status, headers)
 
 
 def _again() -> dict[str, object]:
     """Return what one press on the page sends: the buyer's own request, once more."""
-    return {"method": request.method, "action": request.path, "fields": _fields() if request.method == "POST" else []}
+    asked = [(name, "") for name in ASKED_OF_PAGES if name in request.args]
+    return {
+        "method": request.method,
+        "action": request.path,
+        "fields": _fields() if request.method == "POST" else asked,
+    }
 
 
 def _fields() -> list[tuple[str, str]]:

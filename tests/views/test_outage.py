@@ -117,3 +117,20 @@ def test_with_aws_and_the_database_away_one_press_tries_again(
     assert 'value="free-trial"' in page.text
     sandbox.reset()
     laid.mend()
+
+
+def test_the_page_that_was_asked_for_is_the_one_that_is_tried_again(
+    served: Flask, buyer: FlaskClient, sandbox: Sandbox, laid: Cable
+) -> None:
+    buyer.post("/", data={TOKEN: factories.token(sandbox)})
+    buyer.post("/signup", data={"csrf_token": csrf_token(buyer.get("/signup").text), **ANSWERS})
+    laid.pull(served)
+
+    changing, still = buyer.get("/welcome?change"), buyer.get("/welcome?still&other=1")
+
+    assert changing.status_code == 503
+    assert changing.headers["Refresh"] == "10; url=/welcome?change"
+    assert '<input type="hidden" name="change" value="">' in changing.text
+    assert "Refresh" not in still.headers
+    assert '<input type="hidden" name="still" value="">' in still.text
+    assert "other" not in still.text
