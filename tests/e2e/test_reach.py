@@ -20,6 +20,7 @@ PRESSED = "button, .button, .alone a, .sign-in a, .choice label, :is(input, text
 LOW = """(pressed, least) => pressed
     .filter(it => it.checkVisibility() && it.getBoundingClientRect().height < least).map(it => it.outerHTML)"""
 
+COLOUR = "it => getComputedStyle(it).color"
 BACKGROUND = "(it, part) => getComputedStyle(it, part).backgroundColor"
 
 
@@ -101,3 +102,16 @@ def test_who_has_colours_of_their_own_sees_a_letters_button(auditor: Page) -> No
     auditor.set_content(letters.compose("buyer_registered", facts()).html)
 
     assert auditor.locator(".button").evaluate("it => getComputedStyle(it).borderTopWidth") == "1px"
+
+
+@on_sqlite
+def test_a_page_in_the_dark_is_printed_as_dark_on_white(auditor: Page, newcomer: Newcomer) -> None:
+    auditor.route("**/*", lambda route: answer(route, newcomer.client))
+    newcomer.registers()
+    auditor.goto("http://localhost/welcome")
+
+    auditor.emulate_media(media="print", color_scheme="light")
+    by_day = auditor.locator("h1").evaluate(COLOUR)
+    auditor.emulate_media(media="print", color_scheme="dark")
+
+    assert auditor.locator("h1").evaluate(COLOUR) == by_day
