@@ -142,3 +142,12 @@ def test_who_registered_before_the_product_took_hand_offs_is_let_into_what_it_ha
     assert newcomer.product.types == ["subscription.activated"]
     assert meanwhile == "/welcome"
     assert newcomer.client.get("/enter").headers["Location"].startswith(URL)
+
+
+def test_who_can_go_in_is_told_what_to_open(newcomer: Newcomer) -> None:
+    purchase = newcomer.registers()
+    newcomer.is_handed_off(url=URL, reference="juniper-7f3k")
+    newcomer.client.get("/enter")
+    buyers.Buyer(newcomer.client, purchase).has(status="active")
+
+    assert "Open Acme Insights and start using it." in newcomer.sees()
