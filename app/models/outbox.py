@@ -43,9 +43,8 @@ class OutboxMessage(Base):
     tries: Mapped[int] = mapped_column(default=0)
     outcome: Mapped[str] = mapped_column(String(16), default="waiting")
     settled_at: Mapped[datetime | None] = mapped_column()
-    fault: Mapped[str | None] = mapped_column(
-        String(64), comment="Why the latest try failed, or why the product refused"
-    )
+    # Of one that was delivered: why the product refused the account that the buyer asked for.
+    fault: Mapped[str | None] = mapped_column(String(64), comment="Why the latest try failed")
     provider_id: Mapped[str | None] = mapped_column(String(255), index=True, comment="The mail service's id of it")
     bounced_at: Mapped[datetime | None] = mapped_column()
     bounce: Mapped[str | None] = mapped_column(String(64), comment="Why the mail did not reach anybody")
