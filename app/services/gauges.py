@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from app import receivers
 from app.aws import queue
 from app.database import query
 from app.errors import DatabaseUnavailable
@@ -48,8 +49,10 @@ def _measured(session: Session) -> dict[str, float]:
 
 def _outbox(session: Session, now: datetime) -> dict[str, float]:
     is_mail = OutboxMessage.lane == outbox.MAIL
-    unsent = OutboxMessage.outcome.in_(["waiting", "failed"])
-    counted = select(is_mail, OutboxMessage.outcome, func.count(), func.min(OutboxMessage.created_at)).where(unsent)
+    # What was promised to a product that takes no hand-offs any more goes nowhere: no alarm about it could be ended.
+    sent = OutboxMessage.lane.in_([outbox.MAIL, *map(outbox.lane, receivers.every())])
+    unsent = (OutboxMessage.outcome.in_(["waiting", "failed"]), sent)
+    counted = select(is_mail, OutboxMessage.outcome, func.count(), func.min(OutboxMessage.created_at)).where(*unsent)
     rows = session.execute(counted.group_by(is_mail, OutboxMessage.outcome)).all()
     found = {(bool(of_mail), outcome): (count, oldest) for of_mail, outcome, count, oldest in rows}
     waiting, oldest = found.get((False, "waiting"), (0, None))

@@ -6,6 +6,7 @@ import pytest
 import time_machine
 from flask import Flask
 
+from app import create_app
 from app.services import gauges, outbox
 from tests import factories
 from tests.events import at
@@ -47,3 +48,19 @@ def test_what_waits_and_what_failed_is_counted_and_the_oldest_is_timed(app: Flas
     assert under_way == [2, 90, 0, 4, 0]
     assert after == [1, 90, 1, 1, 2]
     assert at_last == [0, 0, 1, 1, 2]
+
+
+def test_what_was_promised_to_a_product_that_takes_no_hand_offs_any_more_is_not_counted(
+    app: Flask, environment: pytest.MonkeyPatch
+) -> None:
+    register(app)
+    is_told(app, UPDATED, at(1))
+    settle(app, claimed(app), "failed")
+    before = measured(app)
+    environment.delenv("PRODUCT_HANDOFF_URL")
+
+    with factories.running(create_app()) as without:
+        after = measured(without)
+
+    assert before[::2] == [1, 1, 0]
+    assert after == [0, 0, 0, before[3], 0]
