@@ -89,7 +89,10 @@ def catch_up(product: str | None, dry_run: bool) -> None:
 def _taking(product: str | None) -> list[str]:
     """Return the product that was named, or every one, that takes hand-offs: to others nothing would go out."""
     if product and receivers.of(product) is None:
-        raise click.ClickException(f"{product} takes no hand-offs: set its handoff_url, as docs/receiver.md says.")
+        raise click.ClickException(
+            f"{product} takes no hand-offs. Those that do: {', '.join(receivers.every()) or 'none'}. Correct the "
+            "product code, or set its handoff_url, as docs/receiver.md says."
+        )
     return [product] if product else list(receivers.every())
 
 

@@ -11,7 +11,6 @@ from sqlalchemy import make_url
 from app.sandbox.faults import Faults
 from app.sandbox.server import Sandbox
 from app.services import readiness
-from tests import factories
 from tests.aws.fake import Answer, Fake
 from tests.cli.doctors import examine, failing, findings
 from tests.databases import on_postgresql, on_sqlite
@@ -242,27 +241,3 @@ def test_a_seller_of_contracts_has_to_be_able_to_read_entitlements(
     assert permitted == ("ok", f"Permitted at {sandbox.aws_url}.")
     assert denied.startswith("These credentials may not read entitlements. Allow the IAM action")
     assert denied.endswith("(AccessDeniedException)")
-
-
-@on_sqlite
-def test_where_hand_offs_and_mails_go_is_named(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
-    factories.hand_off(environment, "https://app.acme.example/foyer")
-    environment.setenv("MAIL_FROM", "Acme <start@acme.example>")
-
-    found = findings(doctor())
-
-    assert found["hand-offs"][0] == "ok"
-    assert "Acme Insights at https://app.acme.example/foyer" in found["hand-offs"][1]
-    assert found["mail"] == (
-        "ok",
-        "By SES, from start@acme.example. Whether it arrives, `flask --app wsgi mails list` shows.",
-    )
-
-
-@on_sqlite
-def test_without_mail_the_doctor_warns(doctor: Doctor) -> None:
-    found = findings(doctor())
-
-    assert found["mail"][0] == "warn"
-    assert "MAIL_FROM is not set" in found["mail"][1]
-    assert found["hand-offs"][0] == "ok"

@@ -192,7 +192,7 @@ def test_what_no_product_takes_any_more_is_not_said_to_go_out(
         said = [refused(runner, "retry", failed), refused(runner, "retry", "--failed", "--product", CODE)]
         of_all = runner.invoke(args=["handoffs", "retry", "--failed"]).output
 
-    assert [f"{CODE} takes no hand-offs: set its handoff_url" in each for each in said] == [True, True]
+    assert [f"{CODE} takes no hand-offs. Those that do: none. Correct the" in each for each in said] == [True, True]
     assert of_all.startswith("Hand-offs that go out again: 0.")
     assert handed_off(app)[0].outcome == "failed"
 

@@ -96,4 +96,4 @@ def test_a_product_that_takes_none_is_refused_with_what_to_set(app: Flask, later
     result = later().test_cli_runner().invoke(args=[*CATCH_UP, "--product", OTHER_CODE])
 
     assert result.exit_code == 1
-    assert f"{OTHER_CODE} takes no hand-offs: set its handoff_url" in result.stderr
+    assert f"{OTHER_CODE} takes no hand-offs. Those that do: " in result.stderr

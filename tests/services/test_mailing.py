@@ -1,23 +1,18 @@
-"""Mailing: who is written to when, over a real mail server or the sandbox's SES, and what keeps a letter from going."""
+"""Mailing: who is written to when, over a real mail server or the sandbox's SES."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
-from uuid_utils.compat import uuid7
 
 from app import create_app
-from app.models import Subscription
 from app.sandbox.server import Sandbox
-from app.services import events, handoffs, invitations, linking, mailing, outbox, parking, privacy, registrations
+from app.services import events, handoffs, invitations, linking, parking, registrations
 from app.services.subscriptions import Said
-from tests import factories, post
+from tests import factories
 from tests.databases import on_sqlite
 from tests.events import at, notice, sns
+from tests.mailed import BUYER, SELLER, addressees, by_clerk, sent, text
 from tests.post import Post
 from tests.promised import (
     DEPROVISIONED,
@@ -30,11 +25,7 @@ from tests.promised import (
     mail_all,
     mails,
     register,
-    registration_of,
 )
-from tests.services.people import write
-
-BUYER, SELLER = "ada@gmail.com", "sales@acme.example"
 
 
 @pytest.fixture
@@ -45,39 +36,8 @@ def clerk() -> Post:
 
 @pytest.fixture
 def environment(environment: pytest.MonkeyPatch, clerk: Post) -> Iterator[pytest.MonkeyPatch]:
-    """A seller's environment with a mail server, and a product that takes hand-offs."""
-    factories.hand_off(environment)
-    with post.server(clerk, server_hostname="mail.acme.example") as port:
-        environment.setenv("MAIL_FROM", "Acme <start@acme.example>")
-        environment.setenv("PRODUCT_NOTIFY_EMAIL", SELLER)
-        environment.setenv("SMTP_URL", f"smtp://127.0.0.1:{port}")
-        yield environment
-
-
-def letters(clerk: Post) -> list[EmailMessage]:
-    """Return the letters that came since the last time."""
-    contents = [kept.content for kept in clerk.envelopes]
-    came = [message_from_bytes(content, policy=policy.default) for content in contents if isinstance(content, bytes)]
-    clerk.envelopes.clear()
-    return came
-
-
-def text(letter: EmailMessage) -> str:
-    """Return a letter's text on one line."""
-    body = letter.get_body(("plain",))
-    assert body
-    return " ".join(body.get_content().split())
-
-
-def sent(app: Flask, clerk: Post) -> dict[str, EmailMessage]:
-    """Send what is due, and return each letter by its name."""
-    waiting = {str(mail.id): mail.type for mail in mails(app) if mail.outcome == "waiting"}
-    assert set(mail_all(app)) <= {True}
-    return {waiting[letter["Message-ID"][1:].partition("@")[0]]: letter for letter in letters(clerk)}
-
-
-def addressees(sent_: dict[str, EmailMessage]) -> dict[str, str]:
-    return {name: str(letter["To"]) for name, letter in sent_.items()}
+    with by_clerk(environment, clerk) as mailing_:
+        yield mailing_
 
 
 def test_buyer_and_seller_are_written_to_at_each_step_of_a_purchase(app: Flask, clerk: Post) -> None:
@@ -199,85 +159,6 @@ def test_whose_token_died_is_written_a_way_back_unless_they_have_come(
         ("seller_registered", SELLER),
     ]
     assert f"{SITE_URL}/resume/" in text(came["buyer_resume"])
-
-
-def test_a_mail_server_that_is_down_is_waited_for_and_never_fails_a_registration(app: Flask, clerk: Post) -> None:
-    clerk.answers["MAIL"] = "451 4.3.0 not now"
-    subscription_id = register(app)
-
-    assert mail_all(app) == [False, False]
-
-    assert registration_of(app, subscription_id)
-    now = datetime.now(UTC)
-    for mail in mails(app):
-        assert (mail.outcome, mail.fault, mail.tries) == ("waiting", "SMTP 451 4.3.0", 1)
-        assert mail.next_try_at
-        assert timedelta() < mail.next_try_at - now <= timedelta(seconds=10)
-    clerk.answers.clear()
-    with later(seconds=11):
-        assert set(sent(app, clerk)) == {"buyer_registered", "seller_registered"}
-
-
-@on_sqlite
-def test_after_three_days_a_letter_counts_as_failed(app: Flask, clerk: Post) -> None:
-    clerk.answers["MAIL"] = "451 4.3.0 not now"
-    register(app)
-    mail_all(app)
-
-    with later(days=3, seconds=1):
-        assert mail_all(app) == [True, True]
-
-    assert {(mail.outcome, mail.fault) for mail in mails(app)} == {("failed", "SMTP 451 4.3.0")}
-
-
-@on_sqlite
-def test_an_address_that_the_server_refuses_is_not_tried_again(
-    app: Flask, clerk: Post, capsys: pytest.CaptureFixture[str]
-) -> None:
-    clerk.answers["RCPT"] = f"550 5.1.1 <{BUYER}> is unknown here"
-    register(app)
-
-    mail_all(app)
-
-    assert {(mail.outcome, mail.fault) for mail in mails(app)} == {("failed", "SMTP 550 5.1.1")}
-    # The clerk logs, too.
-    said = [line for line in capsys.readouterr().err.splitlines() if '"event": "mail.failed"' in line]
-    assert len(said) == 2
-    assert BUYER not in str(said)
-
-
-def test_to_who_was_erased_nothing_is_sent(app: Flask, clerk: Post) -> None:
-    subscription_id = register(app)
-    under_way = claimed(app, outbox.MAIL)
-    with app.app_context():
-        privacy.erase(registration_of(app, subscription_id), "operator:alice")
-
-    with app.app_context():
-        assert mailing.send(under_way, site_url=SITE_URL)
-
-    assert mail_all(app) == []
-    assert letters(clerk) == []
-    assert {mail.outcome for mail in mails(app)} == {"cancelled"}
-
-
-@on_sqlite
-def test_a_letter_to_who_is_not_there_any_more_is_cancelled(app: Flask) -> None:
-    write(app, lambda connection: outbox.put_mail(connection, "buyer_registered", registration_id=uuid7()))
-
-    mail_all(app)
-
-    assert [mail.outcome for mail in mails(app)] == ["cancelled"]
-
-
-@on_sqlite
-def test_a_letter_about_a_product_that_is_not_sold_any_more_fails(app: Flask, clerk: Post) -> None:
-    register(app)
-    sold_before = update(Subscription).values(product_code="gone")
-    write(app, lambda connection: connection.execute(sold_before))
-
-    mail_all(app)
-
-    assert {(mail.outcome, mail.fault) for mail in mails(app)} == {("failed", "UnknownProduct")}
 
 
 @on_sqlite

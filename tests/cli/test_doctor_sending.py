@@ -1,4 +1,4 @@
-"""flask doctor: whether hand-offs can go where the settings send them."""
+"""flask doctor: whether hand-offs and mails can go where the settings send them."""
 
 import pytest
 
@@ -36,3 +36,25 @@ def test_an_address_outside_passes(environment: pytest.MonkeyPatch, url: str) ->
     environment.delenv("HANDOFF_ALLOW_PRIVATE")
 
     assert findings(examine())["hand-offs"][0] == "ok"
+
+
+def test_where_hand_offs_and_mails_go_is_named(environment: pytest.MonkeyPatch) -> None:
+    factories.hand_off(environment, "https://app.acme.example/foyer")
+    environment.setenv("MAIL_FROM", "Acme <start@acme.example>")
+
+    found = findings(examine())
+
+    assert found["hand-offs"][0] == "ok"
+    assert "Acme Insights at https://app.acme.example/foyer" in found["hand-offs"][1]
+    assert found["mail"] == (
+        "ok",
+        "By SES, from start@acme.example. Whether it arrives, `flask --app wsgi mails list` shows.",
+    )
+
+
+def test_without_mail_the_doctor_warns() -> None:
+    found = findings(examine())
+
+    assert found["mail"][0] == "warn"
+    assert "MAIL_FROM is not set" in found["mail"][1]
+    assert found["hand-offs"][0] == "ok"
