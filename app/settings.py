@@ -88,11 +88,13 @@ class Settings(BaseSettings):
     aws_region: str = Field(
         default="us-east-1",
         pattern=r"^[a-z]{2,}(-[a-z]+)+-\d+$",
+        examples=["us-east-1"],
         description="The Region whose ResolveCustomer endpoint is called.",
     )
     marketplace_role_arn: str | None = Field(
         default=None,
         pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$",
+        examples=["arn:aws:iam::123456789012:role/foyer"],
         description="A role in the account that published the product, assumed for every call to AWS.",
     )
     marketplace_role_external_id: str | None = Field(
@@ -101,12 +103,14 @@ class Settings(BaseSettings):
     events_queue_url: str | None = Field(
         default=None,
         pattern=r"^https?://[^\s/@]+/\S+$",
+        examples=["https://sqs.us-east-1.amazonaws.com/123456789012/foyer-events"],
         description="The SQS queue into which AWS Marketplace's events come; `flask worker` reads it. "
         "`deploy/template.yaml` makes it.",
     )
     site_url: str | None = Field(
         default=None,
         pattern=r"^https?://[^\s/@?#]+$",
+        examples=["https://start.acme.example"],
         description="Where buyers find this service, such as `https://start.acme.example`. "
         "Hand-offs and mails need it.",
     )
@@ -122,6 +126,7 @@ class Settings(BaseSettings):
     mail_from: str | None = Field(
         default=None,
         pattern=rf"^([^<>\p{{Cc}}]*<{ADDRESS}>|{ADDRESS})$",
+        examples=["Acme <start@acme.example>"],
         description="Whom mails come from: `start@acme.example` or `Acme <start@acme.example>`. Unset: none are sent.",
     )
     smtp_url: str | None = Field(
@@ -132,6 +137,7 @@ class Settings(BaseSettings):
     ses_configuration_set: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        examples=["foyer"],
         description="The SES configuration set that mails go by, so that bounces are told.",
     )
     trusted_proxies: int = Field(
@@ -139,6 +145,7 @@ class Settings(BaseSettings):
     )
     trusted_hosts: Annotated[tuple[HostName, ...], NoDecode, BeforeValidator(_split)] = Field(
         default=(),
+        examples=["start.acme.example"],
         description="The host names this service answers to, separated by commas. Empty: any.",
     )
     retention_days: int = Field(
@@ -222,6 +229,13 @@ def load() -> Settings:
 
 
 def _fault(error: "ErrorDetails") -> str:
-    field = str(error["loc"][0])
-    reason = "it is not set" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")
-    return f"{field.upper()}: {reason}. {Settings.model_fields[field].description}"
+    name = str(error["loc"][0])
+    field = Settings.model_fields[name]
+    match error["type"]:
+        case "missing":
+            reason = "it is not set"
+        case "string_pattern_mismatch":
+            reason = f"it must look like {(field.examples or [])[0]}"
+        case _:
+            reason = error["msg"].removeprefix("Value error, ")
+    return f"{name.upper()}: {reason}. {field.description}"

@@ -1,5 +1,6 @@
 """Settings: what starts, and what stops the start with the setting's name and what to do."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,22 @@ def test_an_odd_value_stops_the_start_with_the_settings_name(seller: pytest.Monk
     assert f"  {name}: " in str(stopped.value)
     assert str(Settings.model_fields[name.lower()].description) in str(stopped.value)
     assert not value or value == "-1" or f"'{value}'" not in str(stopped.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for name, shape in Settings.model_json_schema()["properties"].items() if '"pattern"' in json.dumps(shape)],
+)
+def test_an_odd_value_is_answered_with_an_example_that_would_do(seller: pytest.MonkeyPatch, name: str) -> None:
+    seller.setenv(name.upper(), "what is this?")
+
+    with pytest.raises(SettingsError) as stopped:
+        settings.load()
+
+    [example] = Settings.model_fields[name].examples or []
+    assert f"  {name.upper()}: it must look like {example}. " in str(stopped.value)
+    seller.setenv(name.upper(), str(example))
+    assert settings.load()
 
 
 def test_a_process_that_cannot_start_says_why_and_leaves_no_trace_of_its_code(seller: pytest.MonkeyPatch) -> None:
