@@ -18,6 +18,7 @@ from app import counters, create_app, settings
 from app.counters import Counters, SharedCounters
 from app.settings import SettingsError
 from tests import factories
+from tests.ports import free_port
 
 # The quarter of a second that a buyer waits for Redis is soon over on a machine that does much else meanwhile; then
 # counts are kept here, and the test is about something else.
@@ -158,7 +159,7 @@ def test_buyers_who_wait_for_redis_together_say_once_that_it_is_away(capsys: pyt
 
 def test_a_redis_that_comes_back_is_counted_in_again(capsys: pytest.CaptureFixture[str]) -> None:
     with time_machine.travel(1_800_000_000, tick=False) as clock:
-        with serving() as url:
+        with serving(free_port()) as url:
             counts = shared(url)
             counts.add("office", 60)
         assert counts.add("office", 60) == 1
