@@ -36,6 +36,8 @@ LOOK_SECONDS = 5
 class Counters:
     """Counts kept in this process."""
 
+    WHERE = "in each process for itself"
+
     def __init__(self, most: int = MOST_COUNTS) -> None:
         self._most = most
         self._lock = threading.Lock()
@@ -65,6 +67,10 @@ class Counters:
         """Return in how many seconds the count starts anew."""
         return max(self._counts.get(key, (0, 0.0))[1] - time.time(), 0)
 
+    def is_there(self) -> bool:
+        """Return whether the counts are kept where they are meant to be, asking anew."""
+        return True
+
     def _sweep(self, now: float) -> None:
         self._swept = now
         for key in [key for key, (_, until) in self._counts.items() if until <= now]:
@@ -73,6 +79,8 @@ class Counters:
 
 class SharedCounters(Counters):
     """Counts kept in Redis; in this process while Redis is away."""
+
+    WHERE = "in Redis, for all machines together"
 
     def __init__(self, storage: "RedisStorage") -> None:
         from limits.errors import StorageError  # noqa: PLC0415  # slow to import
@@ -95,6 +103,10 @@ class SharedCounters(Counters):
     def seconds_left(self, key: str) -> float:
         """Return in how many seconds the count starts anew."""
         return self._either(self._seconds_left, super().seconds_left, key)
+
+    def is_there(self) -> bool:
+        """Return whether Redis answers, asking anew."""
+        return bool(self._storage.check())
 
     def _seconds_left(self, key: str) -> float:
         return max(self._storage.get_expiry(key) - time.time(), 0)

@@ -51,6 +51,19 @@ def way() -> str | None:
     return f"By {by}, from {postman.sender.address}"
 
 
+def knock() -> None:
+    """Find out, by SMTP, whether the server lets us in. Through SES only a mail would show it.
+
+    Raises:
+        MailUnavailable: it does not.
+    """
+    postman = _postman()
+    if postman and postman.smtp_url:
+        from app import smtp  # noqa: PLC0415  # as below
+
+        smtp.knock(postman.sender, postman.smtp_url)
+
+
 def send(mail: Mail, tag: str) -> str | None:
     """Send the mail, within 10 seconds, and return the provider's id of it; the tag is our own.
 

@@ -45,6 +45,19 @@ def send(mail: Mail, sender: Sender, tag: str, url: str, seconds: float = SECOND
     return str(message["Message-ID"])
 
 
+def knock(sender: Sender, url: str, seconds: float = SECONDS) -> None:
+    """Connect as if to send a mail, with TLS and the password, and hang up.
+
+    Raises:
+        MailUnavailable: the server did not let us in within so many seconds.
+    """
+    try:
+        with _connected(urlsplit(url), sender, seconds) as server:
+            server.ehlo_or_helo_if_needed()
+    except FAULTS as error:
+        raise MailUnavailable(_named(error).code) from error
+
+
 def composed(mail: Mail, sender: Sender, tag: str) -> EmailMessage:
     """Return the mail as it travels."""
     message = EmailMessage(POLICY)

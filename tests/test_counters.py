@@ -12,17 +12,13 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 import time_machine
-from fakeredis import TcpFakeServer
 
 from app import counters, create_app, settings
 from app.counters import Counters, SharedCounters
 from app.settings import SettingsError
 from tests import factories
 from tests.ports import free_port
-
-# The quarter of a second that a buyer waits for Redis is soon over on a machine that does much else meanwhile; then
-# counts are kept here, and the test is about something else.
-PATIENCE = "?socket_timeout=10&socket_connect_timeout=10"
+from tests.redis import PATIENCE, serving
 
 
 @pytest.fixture
@@ -34,23 +30,6 @@ def redis_url() -> Iterator[str]:
         return
     with serving() as url:
         yield url
-
-
-class serving:  # noqa: N801  # reads as a verb
-    """A fake Redis between `with` and its end."""
-
-    def __init__(self, port: int = 0) -> None:
-        self._server = TcpFakeServer(("127.0.0.1", port))
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-
-    def __enter__(self) -> str:
-        self._thread.start()
-        return f"redis://127.0.0.1:{self._server.server_address[1]}/0{PATIENCE}"
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 def made(uri: str) -> Counters:

@@ -218,8 +218,11 @@ def test_a_password_that_is_refused_is_to_be_mended_and_the_mail_tried_later(tls
         return AuthResult(success=False, handled=False)
 
     options: dict[str, Any] = {"tls_context": tls, "auth_required": True, "authenticator": keep_out}
-    with server(Post(), **options) as port, pytest.raises(MailUnavailable, match="SMTPAuthenticationError"):
-        send(port, url=f"smtp://acme:wrong@{ELSEWHERE}:{{}}")
+    with server(Post(), **options) as port:
+        url = f"smtp://acme:wrong@{ELSEWHERE}:{port}"
+        for attempt in (lambda: send(port, url=url), lambda: smtp.knock(SENDER, url)):
+            with pytest.raises(MailUnavailable, match="SMTPAuthenticationError"):
+                attempt()
 
 
 def test_where_nobody_listens_it_is_tried_later() -> None:

@@ -6,7 +6,7 @@ from app import create_app
 from tests import factories
 
 EVENTS = ["events queue", "event rules"]
-BASE = ["settings", "products", "database", "credentials", "ResolveCustomer", "GetEntitlements"]
+BASE = ["settings", "products", "database", "counts", "credentials", "ResolveCustomer", "GetEntitlements"]
 SUBJECTS = [*BASE, *EVENTS, "hand-offs", "mail", "worker"]
 
 

@@ -5,6 +5,9 @@ import pytest
 from tests import factories
 from tests.cli.doctors import examine, failing, findings
 from tests.databases import on_sqlite
+from tests.mailed import by_clerk
+from tests.ports import free_port
+from tests.post import Post
 
 pytestmark = [on_sqlite, pytest.mark.usefixtures("app")]
 INSIDE = [
@@ -58,3 +61,24 @@ def test_without_mail_the_doctor_warns() -> None:
     assert found["mail"][0] == "warn"
     assert "MAIL_FROM is not set" in found["mail"][1]
     assert found["hand-offs"][0] == "ok"
+
+
+def test_a_mail_server_that_lets_us_in_passes_and_gets_no_mail(environment: pytest.MonkeyPatch) -> None:
+    clerk = Post()
+
+    with by_clerk(environment, clerk):
+        found = findings(examine())["mail"]
+
+    assert found[0] == "ok"
+    assert found[1].startswith("By SMTP at 127.0.0.1, from start@acme.example.")
+    assert clerk.envelopes == []
+
+
+def test_a_mail_server_that_is_away_fails_before_a_mail_is_waited_for(environment: pytest.MonkeyPatch) -> None:
+    with by_clerk(environment, Post()):
+        environment.setenv("SMTP_URL", f"smtp://127.0.0.1:{free_port()}")
+
+        failures = failing(examine())
+
+    assert failures["mail"].startswith("By SMTP at 127.0.0.1, from start@acme.example: the server does not let us in.")
+    assert failures["mail"].endswith("(ConnectionRefusedError)")

@@ -11,7 +11,8 @@ from app.views.limits import PARKED_NEARBY, REFUSALS_NEARBY, networks
 from tests import factories
 from tests.aws.fake import Fake
 from tests.databases import on_sqlite
-from tests.test_counters import redis_url, serving
+from tests.redis import serving
+from tests.test_counters import redis_url
 from tests.views.floods import ELSEWHERE, OFFICE, flood, land, refusing
 
 __all__ = ["redis_url", "refusing"]

@@ -1,14 +1,11 @@
-"""flask doctor: checks that this machine is set up to register customers, and says what to do where it is not."""
-
-from collections.abc import Callable
+"""The doctor's checks of AWS: credentials, permissions, and the way of the events."""
 
 import click
-from flask import current_app
-from flask.cli import with_appcontext
 
-from app import database, mail, products, receivers
+from app import products
 from app.aws import diagnosis, entitlements
 from app.aws.diagnosis import EventsQueue, Rule
+from app.cli.doctor.finding import Wanting
 from app.errors import (
     ApiDisabled,
     CredentialsRefused,
@@ -18,17 +15,11 @@ from app.errors import (
     PermissionDenied,
     Throttled,
 )
-from app.services import heartbeats, notices, outbox_reports, readiness
+from app.services import notices
 
 WITHOUT_EVENTS = (
     "EVENTS_QUEUE_URL is not set: no subscription becomes active by itself. Deploy deploy/template.yaml and set it to "
     "the stack's QueueUrl."
-)
-# As deploy/alarms.md has it: a worker gives a sign of life every ten seconds.
-LONGEST_SILENCE_SECONDS = 120
-WITHOUT_WORKER = (
-    "None has given a sign of life in the last two minutes: no event is read, and no hand-off or mail goes out. Start "
-    "one beside the pages, with the same settings: flask --app wsgi worker"
 )
 ATTACH = "Attach the policy of deploy/template.yaml, the stack's PolicyArn, to their role: it allows"
 ADVICE: dict[type[MarketplaceError], str] = {
@@ -58,66 +49,20 @@ ADVICE: dict[type[MarketplaceError], str] = {
 }
 
 
-@click.command("doctor")
-@click.pass_context
-@with_appcontext
-def command(ctx: click.Context) -> None:
-    """Check settings, products, database, AWS credentials, the permission to resolve, and the way of the events."""
-    passed = [_check(subject, check) for subject, check in CHECKS.items()]
-    if not all(passed):
-        ctx.exit(1)
-
-
-class Wanting(click.ClickException):
-    """Nothing is broken, but something is not set up that the seller will want."""
-
-
-def _check(subject: str, check: Callable[[], str]) -> bool:
-    word, finding = _found(check)
-    click.echo(f"{word:<5} {subject:<15}  {finding}")
-    return word != "FAIL"
-
-
-def _found(check: Callable[[], str]) -> tuple[str, str]:
-    try:
-        return "ok", check()
-    except Wanting as error:
-        return "warn", error.message
-    except click.ClickException as error:
-        return "FAIL", error.message
-    except MarketplaceError as error:
-        return "FAIL", f"{ADVICE[type(error)]} ({error.code})"
-
-
-def _settings() -> str:
-    if current_app.config["SESSION_COOKIE_SECURE"]:
-        return "Loaded."
-    return "Loaded. The session cookie is not kept to HTTPS: before going live, unset SESSION_COOKIE_SECURE."
-
-
-def _products() -> str:
-    return ", ".join(f"{product.name} ({product.code})" for product in products.current().values())
-
-
-def _database() -> str:
-    if obstacle := readiness.obstacle():
-        raise click.ClickException(obstacle)
-    url = database.current().reading.url
-    reach = "; SQLite serves one machine" if url.get_backend_name() == "sqlite" else ""
-    return f"{url.render_as_string()} is at revision {readiness.newest_revision()}{reach}"
-
-
-def _credentials() -> str:
+def check_credentials() -> str:
+    """Return whose credentials these are."""
     caller = diagnosis.caller()
     return f"Account {caller.account_id}, {caller.arn}"
 
 
-def _resolve_customer() -> str:
+def check_resolve_customer() -> str:
+    """Return where tokens are resolved."""
     url = diagnosis.try_resolving()
     return f"Permitted at {url}. Whether this account published the product, only a real token shows."
 
 
-def _get_entitlements() -> str:
+def check_get_entitlements() -> str:
+    """Return where entitlements are read."""
     contracts = [product.code for product in products.current().values() if product.pricing != "subscription"]
     if not contracts:
         return "Not needed: no product here is a contract."
@@ -136,7 +81,8 @@ def _queue(otherwise: str) -> EventsQueue:
     return diagnosis.events_queue(url)
 
 
-def _events_queue() -> str:
+def check_events_queue() -> str:
+    """Return which queue events come by."""
     queue = _queue(WITHOUT_EVENTS)
     if queue.dead_letters is None:
         raise click.ClickException(
@@ -146,7 +92,8 @@ def _events_queue() -> str:
     return f"{queue.arn}; what cannot be applied goes to {diagnosis.find_dead_letters(queue.dead_letters)}"
 
 
-def _event_rules() -> str:
+def check_event_rules() -> str:
+    """Return what sends the events."""
     queue = _queue("They are looked at once EVENTS_QUEUE_URL is set.")
     found = diagnosis.rules(queue)
     topics = f"SNS topics of old listings: {', '.join(queue.topics)}." if queue.topics else ""
@@ -182,53 +129,3 @@ def _remedy(queue: EventsQueue, found: list[Rule]) -> str:
     ]
     otherwise = "Otherwise deploy" if disabled or shut_out else "Deploy"
     return " ".join([*disabled, *shut_out, f"{otherwise} deploy/template.yaml, which has them all."])
-
-
-def _handoffs() -> str:
-    addresses = {code: receiver.url for code, receiver in receivers.every().items()}
-    if not addresses:
-        return "None: no product has a handoff_url. Registrations are in `registrations list`, and in the API."
-    inside = [url for url in addresses.values() if receivers.leads_inside(url)]
-    if inside and not current_app.config["HANDOFF_ALLOW_PRIVATE"]:
-        raise click.ClickException(
-            f"No hand-off goes to {', '.join(inside)}, inside a private network, while HANDOFF_ALLOW_PRIVATE is false. "
-            "Set it to true, or correct handoff_url."
-        )
-    failed = outbox_reports.failed(addresses) if readiness.obstacle() is None else []
-    if failed:
-        raise click.ClickException(
-            f"{len(failed)} were given up. Look at `flask --app wsgi handoffs list --outcome failed`, mend the "
-            "product, then run `flask --app wsgi handoffs retry --failed`."
-        )
-    named = ", ".join(f"{products.current()[code].name} at {url}" for code, url in addresses.items())
-    return f"{named}. Whether it takes them, only a registration shows."
-
-
-def _mail() -> str:
-    if (way := mail.way()) is None:
-        raise Wanting("MAIL_FROM is not set: nobody is mailed. AWS's guidelines ask for a mail to who registered.")
-    return f"{way}. Whether it arrives, `flask --app wsgi mails list` shows."
-
-
-def _worker() -> str:
-    if readiness.obstacle() is not None:
-        raise Wanting("It is looked for once the database is there.")
-    silence = heartbeats.silence_seconds("worker")
-    if silence > LONGEST_SILENCE_SECONDS:
-        raise Wanting(WITHOUT_WORKER)
-    return f"One gave a sign of life {max(silence, 0):.0f} s ago."
-
-
-CHECKS = {
-    "settings": _settings,
-    "products": _products,
-    "database": _database,
-    "credentials": _credentials,
-    "ResolveCustomer": _resolve_customer,
-    "GetEntitlements": _get_entitlements,
-    "events queue": _events_queue,
-    "event rules": _event_rules,
-    "hand-offs": _handoffs,
-    "mail": _mail,
-    "worker": _worker,
-}

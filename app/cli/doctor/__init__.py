@@ -1,0 +1,52 @@
+"""flask doctor: checks that this machine is set up to register customers, and says what to do where it is not."""
+
+from collections.abc import Callable
+
+import click
+from flask.cli import with_appcontext
+
+from app.cli.doctor import aws, here
+from app.cli.doctor.finding import Wanting
+from app.errors import MarketplaceError
+
+CHECKS = {
+    "settings": here.check_settings,
+    "products": here.check_products,
+    "database": here.check_database,
+    "counts": here.check_counts,
+    "credentials": aws.check_credentials,
+    "ResolveCustomer": aws.check_resolve_customer,
+    "GetEntitlements": aws.check_get_entitlements,
+    "events queue": aws.check_events_queue,
+    "event rules": aws.check_event_rules,
+    "hand-offs": here.check_handoffs,
+    "mail": here.check_mail,
+    "worker": here.check_worker,
+}
+
+
+@click.command("doctor")
+@click.pass_context
+@with_appcontext
+def command(ctx: click.Context) -> None:
+    """Check settings, database, AWS credentials and permissions, and the ways of events, hand-offs and mail."""
+    passed = [_check(subject, check) for subject, check in CHECKS.items()]
+    if not all(passed):
+        ctx.exit(1)
+
+
+def _check(subject: str, check: Callable[[], str]) -> bool:
+    word, finding = _found(check)
+    click.echo(f"{word:<5} {subject:<15}  {finding}")
+    return word != "FAIL"
+
+
+def _found(check: Callable[[], str]) -> tuple[str, str]:
+    try:
+        return "ok", check()
+    except Wanting as error:
+        return "warn", error.message
+    except click.ClickException as error:
+        return "FAIL", error.message
+    except MarketplaceError as error:
+        return "FAIL", f"{aws.ADVICE[type(error)]} ({error.code})"

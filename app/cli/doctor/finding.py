@@ -1,0 +1,7 @@
+"""What a check of the doctor can find beside that all is well, or that something fails."""
+
+import click
+
+
+class Wanting(click.ClickException):
+    """Nothing is broken, but something is not set up that the seller will want."""
