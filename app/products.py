@@ -3,9 +3,10 @@
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 from flask import Flask, current_app
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from app.errors import UnknownProduct
 from app.settings import Settings, SettingsError
@@ -61,6 +62,14 @@ class Product(BaseModel):
         max_length=100,
         description='text that ends "you hear from us within", such as one working day',
     )
+
+    @field_validator("sign_in_url", "handoff_url")
+    @classmethod
+    def _with_a_port_that_there_is(cls, value: str | None) -> str | None:
+        # To ask for one that is no number, or too large, is a ValueError, too.
+        if value is not None and urlsplit(value).port == 0:
+            raise ValueError("there is no port 0")
+        return value
 
 
 class Products(dict[str, Product]):

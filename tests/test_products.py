@@ -96,6 +96,13 @@ def test_a_file_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
         products.load(factories.settings(products_file=tmp_path / "none.toml", product_code=None))
 
 
+@pytest.mark.parametrize("name", ["product_sign_in_url", "product_handoff_url"])
+@pytest.mark.parametrize("port", ["99999", "0", "x"])
+def test_an_address_with_a_port_that_there_is_not_stops_the_start(name: str, port: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name.upper()}: it must be an address such as https://app.acme.example/"):
+        products.load(factories.settings(**{name: f"https://app.acme.example:{port}/foyer"}))
+
+
 @pytest.mark.parametrize(
     ("values", "fault"),
     [
