@@ -107,7 +107,7 @@ def test_a_draft_is_sealed_and_kept_from_scripts(client: FlaskClient, sandbox: S
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
     assert "Max-Age=86400" in cookie
-    assert "Ada" not in cookie
+    assert "Lovelace" not in cookie
     assert len(cookie) < 4096
 
 

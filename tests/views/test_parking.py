@@ -277,7 +277,7 @@ def test_another_accounts_form_has_nothing_of_a_registration_that_still_waits(
 
     client.post("/", data={TOKEN: factories.token(sandbox, account_id="777788889999")})
 
-    assert "Ada" not in client.get("/signup").text
+    assert "Ada Lovelace" not in client.get("/signup").text
 
 
 @on_sqlite
@@ -339,7 +339,7 @@ def test_of_two_browsers_with_one_token_the_second_replaces_nothing_that_the_fir
 
     assert refused.status_code == 409
     assert [registration.company for registration in stored(app, Registration)] == ["Juniper & Lark"]
-    assert "Ada" not in other.get("/welcome").text
+    assert "Ada Lovelace" not in other.get("/welcome").text
 
 
 def test_who_has_sent_a_form_while_aws_is_down_may_correct_it(app: Flask, client: FlaskClient, token: str) -> None:

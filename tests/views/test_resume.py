@@ -90,7 +90,7 @@ def test_a_buyer_with_a_link_types_nothing_again_in_another_browser(
     page = client.get(link)
     assert "Your answers are kept" in page.text
     assert "Set up your account" in page.text
-    assert "Ada" not in page.text
+    assert "Ada Lovelace" not in page.text
 
     client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
     form = client.get("/signup").text

@@ -48,7 +48,7 @@ def test_the_door_leads_to_the_account_with_an_assertion_of_who_comes(newcomer: 
     assert claims["sub"] == told["subscription"]["id"]
     assert claims["registration_id"] == told["registration"]["id"]
     assert claims["reference"] == "juniper-1"
-    assert "Ada" not in str(claims)
+    assert "Lovelace" not in str(claims)
     assert "ada@" not in str(claims)
 
 

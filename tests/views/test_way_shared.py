@@ -82,7 +82,7 @@ def test_who_comes_from_aws_again_after_a_refusal_gets_an_empty_form(
     sent = newcomer.client.post("/signup", data={**BOB, "csrf_token": csrf_token(form)})
     newcomer.is_handed_off(url=URL)
 
-    assert "Ada" not in form
+    assert "Ada Lovelace" not in form
     assert sent.status_code == 303
     assert newcomer.client.get("/enter").headers["Location"].startswith(URL)
 
