@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy.orm import Session
 
-from app.models import REFUSALS, Account
+from app.models import REFUSALS, Account, OutboxMessage
+from app.services import changes, outbox
 
 LONGEST_URL, LONGEST_REFERENCE = 2048, 255
 SCHEMES = ("https", "http")
@@ -71,6 +73,15 @@ def _is_storable(text: str) -> bool:
 def is_named(account: Account | Row[Any] | ProductAnswer) -> bool:
     """Return whether the product has said which account it is; one that answers nothing may have made one, too."""
     return bool(account.url or account.reference)
+
+
+def is_made(database: Connection | Session, account: Account | Row[Any], registration_id: UUID) -> bool:
+    """Return whether the product has made an account for who registered, be it not the one that is asked for now."""
+    if is_named(account) or account.refused is None:
+        return True
+    # It may have taken the registration without a word, and refused only what was asked for since.
+    took = (OutboxMessage.outcome == "delivered", OutboxMessage.type.in_(changes.OF_REGISTRATION))
+    return outbox.latest_of(database, registration_id, *took, OutboxMessage.fault.is_(None)) is not None
 
 
 def keep(connection: Connection, subscription_id: UUID, answer: ProductAnswer, *, is_about_account: bool) -> bool:

@@ -109,21 +109,24 @@ def _drop_accounts_of_erased(connection: Connection, kept_id: UUID, gone_id: UUI
 
 
 def _move_account(connection: Connection, kept_id: UUID, gone_id: UUID) -> bool:
-    """Leave the one account of two, and return whether it is the second's.
-
-    A product that answered nothing has one as well, of which only the row is there.
-    """
-    both = connection.execute(select(Account.__table__).where(Account.subscription_id.in_([kept_id, gone_id]))).all()
-    accounts = {account.subscription_id: account for account in both}
-    kept, gone = accounts.get(kept_id), accounts.get(gone_id)
-    is_taken = kept is not None and answers.is_named(kept)
-    if gone is None or is_taken or not (answers.is_named(gone) or gone.refused):
-        connection.execute(delete(Account).where(Account.subscription_id == gone_id))
-        return False
-    connection.execute(delete(Account).where(Account.subscription_id == kept_id))
+    """Leave the one account of two that says more, and return whether it is the second's."""
+    is_moved = _worth(connection, gone_id) > _worth(connection, kept_id)
+    dropped_id = kept_id if is_moved else gone_id
+    connection.execute(delete(Account).where(Account.subscription_id == dropped_id))
     moved = update(Account).where(Account.subscription_id == gone_id)
     connection.execute(moved.values(subscription_id=kept_id))
-    return True
+    return is_moved
+
+
+def _worth(connection: Connection, subscription_id: UUID) -> int:
+    """Return more for an account with a name than for one that was made without a word, a refusal, or nothing."""
+    account = _account(connection, subscription_id)
+    if account is None:
+        return 0
+    if answers.is_named(account):
+        return 3
+    owner = _registration(connection, Registration.subscription_id == subscription_id)
+    return 2 if owner and answers.is_made(connection, account, owner.id) else 1
 
 
 def _together(kept: Row[Any], gone: Row[Any]) -> dict[str, object]:
@@ -161,7 +164,8 @@ def join_registration(
         connection.execute(update(Registration).where(Registration.id == waiting.id).values(linked))
         return changes.COMPLETED
     are_two_peoples = waiting.email.lower() != known.email.lower()
-    is_decided = are_two_peoples and _has_account(connection, subscription_id)
+    account, owner = _account(connection, subscription_id), waiting if is_owner else known
+    is_decided = are_two_peoples and account is not None and answers.is_made(connection, account, owner.id)
     stands = is_owner if is_decided else waiting.updated_at > known.updated_at
     if stands:
         latest = {name: getattr(waiting, name) for name in registrations.ANSWERED}
@@ -172,10 +176,9 @@ def join_registration(
     return changes.UPDATED
 
 
-def _has_account(connection: Connection, subscription_id: UUID) -> bool:
+def _account(connection: Connection, subscription_id: UUID) -> Row[Any] | None:
     made = select(Account.__table__).where(Account.subscription_id == subscription_id)
-    account = connection.execute(made).one_or_none()
-    return account is not None and (answers.is_named(account) or account.refused is None)
+    return connection.execute(made).one_or_none()
 
 
 def _registration(connection: Connection, condition: ColumnElement[bool]) -> Row[Any] | None:

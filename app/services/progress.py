@@ -47,19 +47,11 @@ def of(session: Session, registration: Registration, product_code: str) -> Progr
     asked = outbox.latest_of(session, registration.id, OutboxMessage.type.in_(changes.OF_REGISTRATION)) or made
     if asked is None:
         return UNASKED
-    has_account = account is not None and _has_account(session, registration, account)
+    has_account = account is not None and answers.is_made(session, account, registration.id)
     is_taken = taken is not None and taken.sequence >= asked.sequence
     if is_taken or _has_what_is_asked(taken, asked, account):
         return Progress("refused" if account and account.refused else "ready", asked.created_at, account, has_account)
     return Progress("waiting" if asked.outcome == "waiting" else "failed", asked.created_at, account, has_account)
-
-
-def _has_account(session: Session, registration: Registration, account: Account) -> bool:
-    if answers.is_named(account) or account.refused is None:
-        return True
-    # It may have taken the registration without a word, and refused only what was asked for since.
-    took = (OutboxMessage.outcome == "delivered", OutboxMessage.type.in_(changes.OF_REGISTRATION))
-    return outbox.latest_of(session, registration.id, *took, OutboxMessage.fault.is_(None)) is not None
 
 
 def _has_what_is_asked(taken: Row[Any] | None, asked: Row[Any], account: Account | None) -> bool:

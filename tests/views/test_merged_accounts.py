@@ -1,6 +1,7 @@
 """Two people who registered for what turned out to be one purchase: nobody is let into the other's account."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -18,6 +19,12 @@ from tests.views.way import Newcomer, later
 
 pytestmark = on_sqlite
 URL = "https://app.acme.example/t/"
+# What the product answers where it names no account.
+NAMELESS: dict[str, dict[str, Any]] = {
+    "made": {},
+    "refused": {"refused": "not_found"},
+    "not made": {"status": 410},
+}
 
 
 def way_in(client: FlaskClient) -> str:
@@ -25,32 +32,36 @@ def way_in(client: FlaskClient) -> str:
     return str(client.get("/enter").headers["Location"].partition("?")[0])
 
 
-def comes(newcomer: Newcomer, client: FlaskClient, name: str, account: str | None) -> None:
-    """Let somebody buy and register, and the product make that account, one that it does not name, or none."""
+def comes(newcomer: Newcomer, client: FlaskClient, name: str, account: str) -> None:
+    """Let somebody buy and register, and the product make that account, or answer what names none."""
     purchase = newcomer.sandbox.world.buy(factories.order())
     client.post("/", data={TOKEN: newcomer.sandbox.world.mint(purchase)})
     form = csrf_token(client.get("/signup").text)
     client.post("/signup", data={**ANSWERS, "email": f"{name}@gmail.com", "csrf_token": form})
-    if account:
-        newcomer.is_handed_off(url=URL + account, reference=account)
-    else:
-        newcomer.is_handed_off(410 if account is None else 200)
+    newcomer.is_handed_off(**NAMELESS.get(account, {"url": URL + account, "reference": account}))
+
+
+def sends_again(client: FlaskClient, name: str) -> None:
+    """Let somebody correct their phone number, so that their answers are the latest."""
+    form = csrf_token(client.get("/signup?change=").text)
+    client.post(
+        "/signup",
+        data={**ANSWERS, "email": f"{name}@gmail.com", "phone": "+1 555 010 0000", "csrf_token": form},
+    )
 
 
 @pytest.mark.parametrize(
     ("accounts", "ways"),
-    [(("ada", "bob"), (URL + "ada", "/welcome")), ((None, "bob"), ("/welcome", URL + "bob"))],
+    [(("ada", "bob"), (URL + "ada", "/welcome")), (("not made", "bob"), ("/welcome", URL + "bob"))],
 )
 @pytest.mark.parametrize("last", ["ada", "bob"])
 def test_the_account_stays_with_whom_it_was_made_for(
-    newcomer: Newcomer, accounts: tuple[str | None, str], ways: tuple[str, str], last: str
+    newcomer: Newcomer, accounts: tuple[str, str], ways: tuple[str, str], last: str
 ) -> None:
     browsers = {"ada": newcomer.client, "bob": newcomer.client.application.test_client()}
     for (name, client), account in zip(browsers.items(), accounts, strict=True):
         comes(newcomer, client, name, account)
-    form = csrf_token(browsers[last].get("/signup?change=").text)
-    answers = {**ANSWERS, "email": f"{last}@gmail.com", "phone": "+1 555 010 0000", "csrf_token": form}
-    browsers[last].post("/signup", data=answers)
+    sends_again(browsers[last], last)
     kept, gone = (subscription.id for subscription in stored(newcomer.client.application, Subscription))
 
     write(newcomer.client.application, lambda connection: merging.merge(connection, kept, gone))
@@ -61,12 +72,34 @@ def test_the_account_stays_with_whom_it_was_made_for(
     assert (way_in(browsers["ada"]), way_in(browsers["bob"])) == ways
 
 
+@pytest.mark.parametrize("other", ["refused", "not made"])
+@pytest.mark.parametrize("owner", ["ada", "bob"])
+def test_an_account_that_was_made_without_a_word_stays_with_its_owner_too(
+    newcomer: Newcomer, owner: str, other: str
+) -> None:
+    app = newcomer.client.application
+    browsers = {"ada": newcomer.client, "bob": app.test_client()}
+    for name, client in browsers.items():
+        comes(newcomer, client, name, "made" if name == owner else other)
+    last = next(name for name in browsers if name != owner)
+    sends_again(browsers[last], last)
+    kept, gone = (subscription.id for subscription in stored(app, Subscription))
+
+    write(app, lambda connection: merging.merge(connection, kept, gone))
+    newcomer.is_handed_off()
+
+    assert [registration.email for registration in stored(app, Registration)] == [f"{owner}@gmail.com"]
+    for client in browsers.values():
+        client.get("/welcome")
+    assert way_in(browsers[last]) == "/welcome"
+
+
 @pytest.mark.parametrize("erased", ["ada", "bob"])
 def test_the_account_of_somebody_who_was_erased_is_not_the_others(newcomer: Newcomer, erased: str) -> None:
     app = newcomer.client.application
     browsers = {"ada": newcomer.client, "bob": app.test_client()}
     for name, client in browsers.items():
-        comes(newcomer, client, name, name if name == erased else "")
+        comes(newcomer, client, name, name if name == erased else "made")
     with app.app_context():
         privacy.erase(next(each.id for each in stored(app, Registration) if erased in each.email), "operator:alice")
     kept, gone = (subscription.id for subscription in stored(app, Subscription))
@@ -84,7 +117,7 @@ def test_the_account_of_a_purchase_that_nobody_had_registered_for_is_whose_it_tu
     newcomer: Newcomer,
 ) -> None:
     app = newcomer.client.application
-    comes(newcomer, newcomer.client, "ada", None)
+    comes(newcomer, newcomer.client, "ada", "not made")
     purchase = newcomer.sandbox.world.buy(factories.order())
     newcomer.client.application.test_client().post("/", data={TOKEN: newcomer.sandbox.world.mint(purchase)})
     kept, gone = (subscription.id for subscription in stored(app, Subscription))
@@ -96,12 +129,16 @@ def test_the_account_of_a_purchase_that_nobody_had_registered_for_is_whose_it_tu
     assert [account.url for account in stored(app, Account)] == [f"{URL}made"]
 
 
+@pytest.mark.parametrize("is_refused_another", [False, True])
 def test_who_registers_while_aws_is_down_takes_over_no_account_that_the_product_did_not_name(
-    newcomer: Newcomer,
+    newcomer: Newcomer, is_refused_another: bool
 ) -> None:
     app, world = newcomer.client.application, newcomer.sandbox.world
     purchase = newcomer.registers()
     newcomer.is_handed_off()
+    if is_refused_another:
+        newcomer.sends(account="existing", existing_account="acme-7")
+        newcomer.is_handed_off(refused="not_found")
     bob = app.test_client()
     world.faults = world.faults.model_copy(update={"aws_down": True})
     bob.post("/", data={TOKEN: world.mint(purchase)})
