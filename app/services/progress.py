@@ -37,7 +37,7 @@ UNASKED = Progress("unasked")
 @query
 def of(session: Session, registration: Registration, product_code: str) -> Progress:
     """Return how far the product is with the registration's account."""
-    if receivers.of(product_code) is None:
+    if receivers.of(product_code) is None or registration.subscription_id is None:
         return UNASKED
     account = session.get(Account, registration.subscription_id)
     taken = outbox.latest_of(session, registration.id, OutboxMessage.outcome == "delivered")

@@ -5,6 +5,7 @@ import time_machine
 from flask.testing import FlaskClient
 
 from app.sandbox.purchases import Purchase
+from tests import factories
 from tests.databases import on_sqlite
 from tests.factories import ANSWERS, TOKEN
 from tests.pages import csrf_token
@@ -42,6 +43,22 @@ def test_nobody_else_takes_an_account_over_because_its_owner_was_refused_another
     assert shown.headers["Location"] == "/welcome"
     assert sent.status_code == 409
     assert colleague.get("/enter").headers["Location"] == "/welcome"
+
+
+def test_nobody_else_takes_a_registration_over_that_its_product_cannot_be_told_of_yet(newcomer: Newcomer) -> None:
+    world, other = newcomer.sandbox.world, newcomer.client.application.test_client()
+    token = world.mint(world.buy(factories.order()))
+    world.faults = world.faults.model_copy(update={"aws_down": True})
+    for browser in (newcomer.client, other):
+        browser.post("/", data={TOKEN: token})
+    form = csrf_token(other.get("/signup").text)
+    newcomer.sends()
+
+    shown = other.get("/signup?change=")
+    sent = other.post("/signup", data={**BOB, "csrf_token": form})
+
+    assert shown.headers["Location"] == "/welcome"
+    assert sent.status_code == 409
 
 
 def test_who_may_not_choose_another_account_finds_the_sign_in_page(newcomer: Newcomer) -> None:
