@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, select, text, update
 
+from app import receivers
 from app.aws import entitlements as aws_entitlements
 from app.aws.entitlements import Entitlement
 from app.database import transaction
@@ -118,7 +119,8 @@ def _tell_license(connection: Connection, subscription: Row[Any]) -> None:
 
     It has to meter with the license that there is, which a renewal or a landing may have brought.
     """
-    heard = outbox.last_told(connection, subscription.id)
+    takes_handoffs = receivers.of(subscription.product_code) is not None
+    heard = outbox.last_told(connection, subscription.id) if takes_handoffs else None
     known = heard and heard["data"]["subscription"]["license_arn"]
     if heard and subscriptions.license_id(known or "") != subscriptions.license_id(subscription.license_arn or ""):
         changes.tell(connection, subscription.id, changes.LICENSED)

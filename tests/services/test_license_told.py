@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app import create_app
 from app.models import Subscription
 from app.services import events, reviews, subscriptions
+from app.services.subscriptions import Arrival
 from tests import factories
+from tests.databases import on_sqlite
 from tests.events import AGREEMENT, LICENSE, at, eventbridge, notice
 from tests.promised import UPDATED, handed_off, mails, register
 from tests.stored import stored
@@ -103,6 +106,7 @@ def test_a_license_that_is_spelt_otherwise_is_no_other(app: Flask) -> None:
     assert [message.type for message in handed_off(app)] == ["registration.completed"]
 
 
+@on_sqlite
 def test_where_the_product_takes_no_hand_offs_any_more_a_review_is_no_change(
     app: Flask, environment: pytest.MonkeyPatch
 ) -> None:
@@ -112,29 +116,9 @@ def test_where_the_product_takes_no_hand_offs_any_more_a_review_is_no_change(
     with factories.running(create_app()) as without:
         tell(without, *RENEWAL[1:])
         [before] = stored(without, Subscription)
-        tell_again = Arrival(subscriptions.customer_of(before))
         with without.app_context():
-            subscriptions.arrive(tell_again)
+            subscriptions.arrive(Arrival(subscriptions.customer_of(before)))
 
         tell(without)
 
         assert [subscription.changed_at for subscription in stored(without, Subscription)] == [before.changed_at]
-
-
-def test_a_license_that_only_a_hand_off_about_who_was_erased_told_of_is_told_all_the_same(app: Flask) -> None:
-    subscription_id = register(app)
-    tell(app, eventbridge(UPDATED, at(0)))
-    while waiting := claim(app):
-        settle(app, waiting)
-    with app.app_context():
-        for body in RENEWAL:
-            events.receive(notice(body))
-    register(app, subscriptions_customer(app), company="Ostrava Robotics")
-    tell(app)
-
-    with app.app_context():
-        privacy.erase(registration_of(app, subscription_id), "operator:alice")
-    tell(app)
-
-    assert [message.outcome for message in handed_off(app)][-2:] == ["cancelled", "waiting"]
-    assert told(app)[-1] == ("license.changed", "l-b", "agmt-b")
