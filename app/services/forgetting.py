@@ -25,10 +25,15 @@ def forget(connection: Connection, erased: Mapping[UUID, UUID | None], now: date
     connection.execute(invited.values(email=None))
     about = select(OutboxMessage.__table__).where(OutboxMessage.registration_id.in_(list(erased)))
     for message in connection.execute(about).all():
-        values = {"payload": _without_person(message.payload), **_cancelled(message, now)}
+        cancelled = _cancelled(message, now)
+        values = {"payload": _without_person(message.payload), **cancelled}
         connection.execute(update(OutboxMessage).where(OutboxMessage.id == message.id).values(**values))
         if message.subscription_id:
             outbox.give_turn(connection, message.subscription_id)
+        if message.sequence and cancelled:
+            # It may have been the one that would have told of another license.
+            about_it = update(Subscription).where(Subscription.id == message.subscription_id)
+            connection.execute(about_it.values(review_at=now))
 
 
 def _without_person(payload: dict[str, Any]) -> dict[str, Any]:

@@ -125,9 +125,10 @@ def is_told_of(subscription_id: InstrumentedAttribute[UUID]) -> Exists:
 
 
 def last_told(connection: Connection, subscription_id: UUID) -> dict[str, Any] | None:
-    """Return the last hand-off that was promised of the subscription, as the product gets it."""
+    """Return the last hand-off that was promised of the subscription and not taken back, as the product gets it."""
     of_it = (OutboxMessage.subscription_id == subscription_id, OutboxMessage.sequence.is_not(None))
-    found = select(OutboxMessage.payload).where(*of_it).order_by(OutboxMessage.sequence.desc()).limit(1)
+    promised = select(OutboxMessage.payload).where(*of_it, OutboxMessage.outcome != "cancelled")
+    found = promised.order_by(OutboxMessage.sequence.desc()).limit(1)
     return connection.execute(found).scalar_one_or_none()
 
 

@@ -7,12 +7,12 @@ from flask import Flask
 
 from app import create_app
 from app.models import Subscription
-from app.services import events, reviews, subscriptions
+from app.services import events, privacy, reviews, subscriptions
 from app.services.subscriptions import Arrival
 from tests import factories
 from tests.databases import on_sqlite
 from tests.events import AGREEMENT, LICENSE, at, eventbridge, notice
-from tests.promised import UPDATED, handed_off, mails, register
+from tests.promised import UPDATED, claim, handed_off, mails, register, registration_of, settle
 from tests.stored import stored
 
 CREATED = "Purchase Agreement Created - Manufacturer"
@@ -122,3 +122,24 @@ def test_where_the_product_takes_no_hand_offs_any_more_a_review_is_no_change(
         tell(without)
 
         assert [subscription.changed_at for subscription in stored(without, Subscription)] == [before.changed_at]
+
+
+@on_sqlite
+def test_a_license_that_only_a_hand_off_about_who_was_erased_told_of_is_told_all_the_same(app: Flask) -> None:
+    subscription_id = register(app)
+    tell(app, eventbridge(UPDATED, at(0)))
+    while waiting := claim(app):
+        settle(app, waiting)
+    with app.app_context():
+        for body in RENEWAL:
+            events.receive(notice(body))
+    renewed = {"license_arn": "arn:aws:license-manager::294406891311:license:l-b", "agreement_id": "agmt-b"}
+    register(app, renewed, company="Ostrava Robotics")
+    tell(app)
+
+    with app.app_context():
+        privacy.erase(registration_of(app, subscription_id), "operator:alice")
+    tell(app)
+
+    assert [message.outcome for message in handed_off(app)][-2:] == ["cancelled", "waiting"]
+    assert told(app)[-1] == ("license.changed", "l-b", "agmt-b")
