@@ -60,6 +60,7 @@ class Subscription(Base):
     review_at: Mapped[datetime | None] = mapped_column(
         index=True, comment="When the worker joins it with waiting events and reads its entitlements; None: no need"
     )
+    # Or, for whatever reason, was not reviewed to the end.
     review_failures: Mapped[int] = mapped_column(default=0, comment="How often AWS did not tell its entitlements")
     changed_at: Mapped[datetime] = mapped_column(comment="When what other programs are told of it last changed")
     former_ids: Mapped[list[str]] = mapped_column(JSON, default=list, comment="Of those that were merged into it")

@@ -93,12 +93,15 @@ def replay(event_id: UUID, subscription_id: UUID | None = None) -> Applied | Non
     return applied
 
 
-def catch_up(connection: Connection, subscription_id: UUID) -> tuple[UUID, list[Change]]:
+def catch_up(connection: Connection, subscription_id: UUID) -> tuple[UUID, list[Change]] | None:
     """Join a purchase that has landed with the events that waited for it, within the caller's transaction.
 
-    Returns the id it has now: it may turn out to be a subscription that was known by another name.
+    Returns the id it has now: it may turn out to be a subscription that was known by another name. None where somebody
+    else has made it part of that one, which is then to be reviewed by itself.
     """
     found = joining.of_landing(connection, subscription_id)
+    if not found.subscriptions:
+        return None
     return found.subscriptions[0], _join_waiting(connection, found)
 
 

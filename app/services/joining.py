@@ -41,11 +41,17 @@ def of_notice(connection: Connection, notice: Notice) -> Found:
 def of_landing(connection: Connection, subscription_id: UUID) -> Found:
     """Return the subscription that a purchase which has landed is, as far as events told of it by other names.
 
-    A landing knows nothing of renewals, and AWS may leave out its license.
+    A landing knows nothing of renewals, and AWS may leave out its license. None where it is part of another by now.
     """
-    landed = connection.execute(select(Subscription.__table__).where(Subscription.id == subscription_id)).one()
+    of_it = select(Subscription.__table__).where(Subscription.id == subscription_id)
+    landed = connection.execute(of_it).one_or_none()
+    if landed is None:
+        return Found([])
     customer = subscriptions.customer_of(landed)
     chain = chains.hold(connection, (landed.agreement_id,), landed.purchase_key, customer.account_id)
+    # Who held its account before may have merged it.
+    if connection.execute(of_it).first() is None:
+        return Found([])
     if customer.license_arn:
         found = _of_chain(connection, chain, _before_licenses(connection, customer))
     elif customer.customer_identifier:

@@ -105,9 +105,10 @@ def _review(claimed: Claimed, now: datetime) -> bool:
 
 @transaction
 def _joined(connection: Connection, claimed: Claimed) -> Joined | None:
-    if not connection.execute(select(Subscription.id).where(Subscription.id == claimed.id)).first():
+    caught_up = events.catch_up(connection, claimed.id)
+    if caught_up is None:
         return None
-    subscription_id, applied = events.catch_up(connection, claimed.id)
+    subscription_id, applied = caught_up
     leased = update(Subscription).where(Subscription.id == subscription_id).values(review_at=claimed.lease)
     found = connection.execute(leased.returning(Subscription.__table__)).one()
     _tell_license(connection, found)

@@ -1,17 +1,20 @@
 """Agreements of one AWS account are joined one after the other, whatever agreements each turns out to be about."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
 from app import database
 from app.models import Subscription
-from app.services import chains, events, reviews, subscriptions
+from app.services import chains, events, merging, reviews, subscriptions
 from tests import factories
 from tests.databases import on_postgresql, somebody_waits
 from tests.events import ACCOUNT, at, eventbridge, notice
 from tests.promised import UPDATED
+from tests.services.people import write
 from tests.stored import stored
 
 
@@ -37,3 +40,33 @@ def test_who_joins_another_agreement_of_the_account_waits_and_holds_none_meanwhi
         assert joining.result(10)
 
     assert [subscription.agreement_id for subscription in stored(app, Subscription)] == ["agmt-b"]
+
+
+@on_postgresql
+def test_a_purchase_that_becomes_part_of_another_while_it_waits_to_be_reviewed_is_no_fault(
+    app: Flask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with app.app_context():
+        kept, gone = (
+            subscriptions.arrive(factories.arrival(**landed, account_id=ACCOUNT))
+            for landed in ({}, {"license_arn": None})
+        )
+    write(app, lambda to: to.execute(update(Subscription).where(Subscription.id == kept).values(review_at=None)))
+
+    def review() -> bool | None:
+        with app.app_context():
+            return reviews.review_next()
+
+    with app.app_context(), ThreadPoolExecutor(1) as threads:
+        with database.current().writing.begin() as connection:
+            chains.hold(connection, (), account_id=ACCOUNT)
+            reviewing = threads.submit(review)
+            while not somebody_waits():
+                assert not reviewing.done()
+            merging.merge(connection, kept, gone)
+        assert reviewing.result(10)
+
+    assert "review.failed" not in capsys.readouterr().err
+    [subscription] = stored(app, Subscription)
+    assert subscription.review_at
+    assert subscription.review_at < datetime.now(UTC)
