@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from app import receivers
+from app import mail, receivers
 from app.aws import queue
 from app.database import query
 from app.errors import DatabaseUnavailable
@@ -49,8 +49,8 @@ def _measured(session: Session) -> dict[str, float]:
 
 def _outbox(session: Session, now: datetime) -> dict[str, float]:
     is_mail = OutboxMessage.lane == outbox.MAIL
-    # What was promised to a product that takes no hand-offs any more goes nowhere: no alarm about it could be ended.
-    sent = OutboxMessage.lane.in_([outbox.MAIL, *map(outbox.lane, receivers.every())])
+    # To a product that takes no hand-offs any more, and while no mail is sent, nothing goes: no alarm could be ended.
+    sent = OutboxMessage.lane.in_([*map(outbox.lane, receivers.every()), *([outbox.MAIL] if mail.is_on() else [])])
     unsent = (OutboxMessage.outcome.in_(["waiting", "failed"]), sent)
     counted = select(is_mail, OutboxMessage.outcome, func.count(), func.min(OutboxMessage.created_at)).where(*unsent)
     rows = session.execute(counted.group_by(is_mail, OutboxMessage.outcome)).all()

@@ -64,3 +64,18 @@ def test_what_was_promised_to_a_product_that_takes_no_hand_offs_any_more_is_not_
 
     assert before[::2] == [1, 1, 0]
     assert after == [0, 0, 0, before[3], 0]
+
+
+def test_what_was_to_be_mailed_is_not_counted_while_no_mail_is_sent(
+    app: Flask, environment: pytest.MonkeyPatch
+) -> None:
+    register(app)
+    settle(app, claimed(app, outbox.MAIL), "failed")
+    before = measured(app)
+    environment.delenv("MAIL_FROM")
+
+    with factories.running(create_app()) as without:
+        after = measured(without)
+
+    assert before[3:] == [1, 1]
+    assert after == [before[0], pytest.approx(before[1], abs=5), before[2], 0, 0]
