@@ -1,4 +1,4 @@
-"""The kinds of database that a test runs on: both, unless it names the one that is enough."""
+"""Databases in tests: a test runs on both kinds, unless it names the one that is enough."""
 
 import pytest
 from sqlalchemy import text

@@ -13,6 +13,7 @@ from app.services.subscriptions import license_id
 # Whoever joins what belongs to an agreement holds its row, so that nobody looks for what is just being stored.
 HOLD = text("INSERT INTO agreements (id) VALUES (:id) ON CONFLICT (id) DO UPDATE SET id = excluded.id")
 
+# As long as the column of the agreements' ids.
 LONGEST_ID = 64
 
 
