@@ -70,6 +70,12 @@ def _is_storable(text: str) -> bool:
     return 0 < len(text) <= LONGEST_REFERENCE and text.isprintable()
 
 
+def of(connection: Connection, subscription_id: UUID) -> Row[Any] | None:
+    """Return what is kept of the product's answers for the subscription, if it has given any."""
+    kept = select(Account.__table__).where(Account.subscription_id == subscription_id)
+    return connection.execute(kept).one_or_none()
+
+
 def is_named(account: Account | Row[Any] | ProductAnswer) -> bool:
     """Return whether the product has said which account it is; one that answers nothing may have made one, too."""
     return bool(account.url or account.reference)
@@ -93,7 +99,7 @@ def keep(connection: Connection, subscription_id: UUID, answer: ProductAnswer, *
     if answer == NOTHING and not is_about_account:
         return False
     of_it = Account.subscription_id == subscription_id
-    before = connection.execute(select(Account.__table__).where(of_it)).one_or_none()
+    before = of(connection, subscription_id)
     values: dict[str, Any] = {name: value for name, value in vars(answer).items() if value is not None}
     if is_about_account or is_named(answer):
         values["refused"] = answer.refused

@@ -1,6 +1,5 @@
 """Gauges: what waits at present, and since when a worker has been silent, by the names of the metrics."""
 
-import math
 from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, func, select
@@ -10,8 +9,8 @@ from app import mail, receivers
 from app.aws import queue
 from app.database import query
 from app.errors import DatabaseUnavailable
-from app.models import Event, Heartbeat, OutboxMessage, ParkedToken, Registration, Subscription
-from app.services import outbox
+from app.models import Event, OutboxMessage, ParkedToken, Registration, Subscription
+from app.services import heartbeats, outbox
 
 HEARTBEATS = {"worker": "foyer_worker_heartbeat_age_seconds", "events": "foyer_events_heartbeat_age_seconds"}
 
@@ -30,7 +29,7 @@ def _measured(session: Session) -> dict[str, float]:
     parked, oldest = session.execute(
         select(func.count(), func.min(ParkedToken.parked_at)).where(ParkedToken.next_try_at.is_not(None))
     ).one()
-    beats = {beat.chore: max((now - beat.at).total_seconds(), 0) for beat in session.scalars(select(Heartbeat))}
+    silences = heartbeats.silences(session, now)
     return {
         "foyer_parked_tokens": parked,
         "foyer_parked_tokens_oldest_seconds": (now - oldest).total_seconds() if oldest else 0,
@@ -38,12 +37,7 @@ def _measured(session: Session) -> dict[str, float]:
         "foyer_events_ambiguous": _count(session, Event, Event.outcome == "ambiguous"),
         "foyer_reviews_due": _count(session, Subscription, Subscription.review_at <= now),
         **_outbox(session, now),
-        # Who has never been heard of has been silent for ever.
-        **{
-            name: beats.get(chore, math.inf)
-            for chore, name in HEARTBEATS.items()
-            if chore != "events" or queue.current()
-        },
+        **{name: silences[chore] for chore, name in HEARTBEATS.items() if chore != "events" or queue.current()},
     }
 
 

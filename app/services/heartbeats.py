@@ -1,6 +1,8 @@
 """Heartbeats: when some worker last did each of its chores, for the metrics and the doctor."""
 
 import math
+from collections import defaultdict
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, bindparam, select, text
@@ -23,5 +25,10 @@ def beat(connection: Connection, chore: str) -> None:
 @query
 def silence_seconds(session: Session, chore: str) -> float:
     """Return for how long no worker has been at this chore; infinite where none ever was."""
-    at = session.scalar(select(Heartbeat.at).where(Heartbeat.chore == chore))
-    return (datetime.now(UTC) - at).total_seconds() if at else math.inf
+    return silences(session, datetime.now(UTC))[chore]
+
+
+def silences(session: Session, now: datetime) -> Mapping[str, float]:
+    """Return for each chore for how many seconds no worker has been at it; infinite where none ever was."""
+    ages = {beat.chore: max((now - beat.at).total_seconds(), 0) for beat in session.scalars(select(Heartbeat))}
+    return defaultdict(lambda: math.inf, ages)

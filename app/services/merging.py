@@ -120,7 +120,7 @@ def _move_account(connection: Connection, kept_id: UUID, gone_id: UUID) -> bool:
 
 def _worth(connection: Connection, subscription_id: UUID) -> int:
     """Return more for an account with a name than for one that was made without a word, a refusal, or nothing."""
-    account = _account(connection, subscription_id)
+    account = answers.of(connection, subscription_id)
     if account is None:
         return 0
     if answers.is_named(account):
@@ -164,7 +164,7 @@ def join_registration(
         connection.execute(update(Registration).where(Registration.id == waiting.id).values(linked))
         return changes.COMPLETED
     are_two_peoples = waiting.email.lower() != known.email.lower()
-    account, owner = _account(connection, subscription_id), waiting if is_owner else known
+    account, owner = answers.of(connection, subscription_id), waiting if is_owner else known
     is_decided = are_two_peoples and account is not None and answers.is_made(connection, account, owner.id)
     stands = is_owner if is_decided else waiting.updated_at > known.updated_at
     if stands:
@@ -174,11 +174,6 @@ def join_registration(
     connection.execute(promised.values(registration_id=known.id))
     connection.execute(delete(Registration).where(Registration.id == waiting.id))
     return changes.UPDATED
-
-
-def _account(connection: Connection, subscription_id: UUID) -> Row[Any] | None:
-    made = select(Account.__table__).where(Account.subscription_id == subscription_id)
-    return connection.execute(made).one_or_none()
 
 
 def _registration(connection: Connection, condition: ColumnElement[bool]) -> Row[Any] | None:

@@ -124,20 +124,21 @@ def is_told_of(subscription_id: InstrumentedAttribute[UUID]) -> Exists:
     return exists().where(OutboxMessage.subscription_id == subscription_id, OutboxMessage.sequence.is_not(None))
 
 
-def last_told(connection: Connection, subscription_id: UUID) -> dict[str, Any] | None:
-    """Return the last hand-off that was promised of the subscription and not taken back, as the product gets it."""
-    of_it = (OutboxMessage.subscription_id == subscription_id, OutboxMessage.sequence.is_not(None))
-    promised = select(OutboxMessage.payload).where(*of_it, OutboxMessage.outcome != "cancelled")
-    found = promised.order_by(OutboxMessage.sequence.desc()).limit(1)
-    return connection.execute(found).scalar_one_or_none()
-
-
 def latest_of(database: Connection | Session, registration_id: UUID, *which: ColumnElement[bool]) -> Row[Any] | None:
     """Return the last in line of the hand-offs that tell of the registration and are such."""
+    return _latest(database, OutboxMessage.registration_id == registration_id, *which)
+
+
+def last_told(connection: Connection, subscription_id: UUID) -> Row[Any] | None:
+    """Return the last in line of the subscription's hand-offs that was not taken back."""
+    of_it = OutboxMessage.subscription_id == subscription_id
+    return _latest(connection, of_it, OutboxMessage.outcome != "cancelled")
+
+
+def _latest(database: Connection | Session, *which: ColumnElement[bool]) -> Row[Any] | None:
     columns = (OutboxMessage.outcome, OutboxMessage.sequence, OutboxMessage.created_at, OutboxMessage.payload)
-    of_it = (OutboxMessage.registration_id == registration_id, OutboxMessage.sequence.is_not(None))
-    found = select(*columns).where(*of_it, *which).order_by(OutboxMessage.sequence.desc()).limit(1)
-    return database.execute(found).one_or_none()
+    found = select(*columns).where(OutboxMessage.sequence.is_not(None), *which)
+    return database.execute(found.order_by(OutboxMessage.sequence.desc()).limit(1)).one_or_none()
 
 
 def give_turn(connection: Connection, subscription_id: UUID) -> None:

@@ -122,7 +122,7 @@ def _tell_license(connection: Connection, subscription: Row[Any]) -> None:
     """
     takes_handoffs = receivers.of(subscription.product_code) is not None
     heard = outbox.last_told(connection, subscription.id) if takes_handoffs else None
-    known = heard and heard["data"]["subscription"]["license_arn"]
+    known = heard and heard.payload["data"]["subscription"]["license_arn"]
     if heard and subscriptions.license_id(known or "") != subscriptions.license_id(subscription.license_arn or ""):
         changes.tell(connection, subscription.id, changes.LICENSED)
 

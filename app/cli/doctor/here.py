@@ -1,4 +1,4 @@
-"""The doctor's checks of what is here: settings, database, what was promised, and who sends it."""
+"""The doctor's checks of what is here: settings, database, counts, what was promised, and who sends it."""
 
 import click
 from flask import current_app
@@ -90,4 +90,4 @@ def check_worker() -> str:
     silence = heartbeats.silence_seconds("worker")
     if silence > LONGEST_SILENCE_SECONDS:
         raise Wanting(WITHOUT_WORKER)
-    return f"One gave a sign of life {max(silence, 0):.0f} s ago."
+    return f"One gave a sign of life {silence:.0f} s ago."
