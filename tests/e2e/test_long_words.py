@@ -8,8 +8,8 @@ from playwright.sync_api import Page
 from app.sandbox.server import Sandbox
 from app.services import letters
 from tests.databases import on_sqlite
-from tests.e2e.test_pages import PHONE, answer
-from tests.e2e.test_way_pages import STEPS
+from tests.e2e.test_pages import PHONE
+from tests.e2e.test_way_pages import walked
 from tests.letters import ACCOUNT, FACTS, PRODUCT, REGISTRATION
 from tests.views.way import Newcomer
 
@@ -30,13 +30,8 @@ def width(page: Page) -> int:
 
 @on_sqlite
 def test_pages_on_the_way_in_stay_as_wide_as_a_phone(auditor: Page, newcomer: Newcomer) -> None:
-    auditor.set_viewport_size(PHONE)
-    auditor.route("**/*", lambda route: answer(route, newcomer.client))
-
-    for step in STEPS:
-        auditor.goto(f"http://localhost{step(newcomer)}")
-
-        assert width(auditor) <= PHONE["width"], step.__name__
+    for step in walked(auditor, newcomer):
+        assert width(auditor) <= PHONE["width"], step
 
 
 @pytest.mark.parametrize("name", letters.NAMES)

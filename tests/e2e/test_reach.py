@@ -6,8 +6,8 @@ from playwright.sync_api import Page, ViewportSize, expect
 from app.sandbox.server import Sandbox
 from app.services import letters
 from tests.databases import on_sqlite
-from tests.e2e.test_pages import PHONE, answer, signup, signup_with_errors
-from tests.e2e.test_way_pages import STEPS
+from tests.e2e.test_pages import answer, signup, signup_with_errors
+from tests.e2e.test_way_pages import walked
 from tests.letters import facts
 from tests.views.way import Newcomer
 
@@ -48,13 +48,8 @@ def test_the_mistake_in_a_colleagues_address_is_the_first_thing_seen_and_read(
 
 @on_sqlite
 def test_what_is_pressed_is_as_high_as_a_finger_needs_it(auditor: Page, newcomer: Newcomer) -> None:
-    auditor.set_viewport_size(PHONE)
-    auditor.route("**/*", lambda route: answer(route, newcomer.client))
-
-    for step in STEPS:
-        auditor.goto(f"http://localhost{step(newcomer)}")
-
-        assert auditor.locator(PRESSED).evaluate_all(LOW, TAP_PIXELS) == [], step.__name__
+    for step in walked(auditor, newcomer):
+        assert auditor.locator(PRESSED).evaluate_all(LOW, TAP_PIXELS) == [], step
 
 
 @on_sqlite

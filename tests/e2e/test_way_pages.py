@@ -1,7 +1,7 @@
 """Every page on the way into the product, judged by axe (WCAG 2.2 AA) and by its width on a phone."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from playwright.sync_api import Page
 
@@ -87,14 +87,18 @@ STEPS: list[Step] = [
 ]
 
 
+def walked(page: Page, newcomer: Newcomer) -> Iterator[str]:
+    """Show each page on the way in as a phone does, and give the name of its step."""
+    page.set_viewport_size(PHONE)
+    page.route("**/*", lambda route: answer(route, newcomer.client))
+    for step in STEPS:
+        page.goto(f"http://localhost{step(newcomer)}")
+        yield step.__name__
+
+
 @on_sqlite
 def test_every_page_on_the_way_in_is_accessible(auditor: Page, newcomer: Newcomer) -> None:
-    auditor.set_viewport_size(PHONE)
-    auditor.route("**/*", lambda route: answer(route, newcomer.client))
-
-    for step in STEPS:
-        path = step(newcomer)
-        auditor.goto(f"http://localhost{path}")
+    for _ in walked(auditor, newcomer):
         judge_in_both_schemes(auditor)
     with later(minutes=5):
         newcomer.registers()

@@ -29,12 +29,6 @@ from tests.promised import (
 
 
 @pytest.fixture
-def clerk() -> Post:
-    """The mail server's."""
-    return Post()
-
-
-@pytest.fixture
 def environment(environment: pytest.MonkeyPatch, clerk: Post) -> Iterator[pytest.MonkeyPatch]:
     with by_clerk(environment, clerk) as mailing_:
         yield mailing_

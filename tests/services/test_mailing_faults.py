@@ -26,12 +26,6 @@ from tests.services.people import write
 
 
 @pytest.fixture
-def clerk() -> Post:
-    """The mail server's."""
-    return Post()
-
-
-@pytest.fixture
 def environment(environment: pytest.MonkeyPatch, clerk: Post) -> Iterator[pytest.MonkeyPatch]:
     with by_clerk(environment, clerk) as mailing_:
         yield mailing_
