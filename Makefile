@@ -5,10 +5,10 @@ help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 run: .venv/ready ## Run everything on this machine: a pretend AWS Marketplace, the app, and where to click
-	@$(IN_VENV)python -m app.sandbox.everything
+	@$(IN_VENV)python -m sandbox.everything
 
 flask: .venv/ready ## Run a flask command with the settings of make run: make flask ARGS="subscriptions list"
-	@$(IN_VENV)python -m app.sandbox.command $(ARGS)
+	@$(IN_VENV)python -m sandbox.command $(ARGS)
 
 test: .venv/ready ## Run all tests, on SQLite and PostgreSQL and in a real browser
 	@$(IN_VENV)python -m tests.e2e.chromium
@@ -16,7 +16,7 @@ test: .venv/ready ## Run all tests, on SQLite and PostgreSQL and in a real brows
 
 check: .venv/ready ## Lint, check types and layers
 	@$(IN_VENV)ruff check . && $(IN_VENV)ruff format --check . && $(IN_VENV)lint-imports && $(IN_VENV)mypy
-	@$(IN_VENV)djlint --check --lint --quiet templates app/sandbox/templates app/sandbox/example/templates && $(IN_VENV)hadolint Dockerfile && $(IN_VENV)cfn-lint deploy/template.yaml
+	@$(IN_VENV)djlint --check --lint --quiet templates sandbox/templates sandbox/example/templates && $(IN_VENV)hadolint Dockerfile && $(IN_VENV)cfn-lint deploy/template.yaml
 
 fuzz: .venv/ready ## Try thousands of odd inputs where the tests try a few
 	@HYPOTHESIS_PROFILE=fuzz $(IN_VENV)pytest -q -n auto tests/*/test_any_*.py

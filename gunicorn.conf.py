@@ -18,12 +18,12 @@ if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
 
 from prometheus_client import multiprocess  # noqa: E402
 
-from app.settings import THREADS  # noqa: E402
+from app.config.settings import THREADS  # noqa: E402
 
 wsgi_app = "wsgi:app"
 preload_app = True
 workers = 2
-worker_class = "app.serving.PunctualWorker"
+worker_class = "app.gunicorn_worker.PunctualWorker"
 threads = THREADS
 timeout = 30
 graceful_timeout = 20  # also what a client gets to send its request in; three times that in all

@@ -4,9 +4,14 @@ from pathlib import Path
 
 from flask import Flask
 
-from app import assertions, cli, counters, database, logs, mail, products, receivers, sealing, security, settings, views
-from app.aws import clients, marketplace, queue
-from app.settings import THREADS, Settings
+from app import cli, views
+from app.aws import clients, queue, resolve_customer
+from app.config import handoff_endpoints, products, settings
+from app.config.settings import THREADS, Settings
+from app.database import transactions
+from app.mail import mailer
+from app.observability import logs
+from app.security import encryption, headers, rate_counters, sign_in_tokens
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 
@@ -24,17 +29,17 @@ def create_app(chosen: Settings | None = None) -> Flask:
     app.config["SITE_URL"] = values.site_url
     app.config["HANDOFF_ALLOW_PRIVATE"] = values.handoff_allow_private
     logs.init_app(app, values)
-    security.init_app(app, values)
-    sealing.init_app(app, values)
-    assertions.init_app(app, values)
+    headers.init_app(app, values)
+    encryption.init_app(app, values)
+    sign_in_tokens.init_app(app, values)
     products.init_app(app, values)
-    receivers.init_app(app, values)
-    database.init_app(app, values)
-    counters.init_app(app, values)
+    handoff_endpoints.init_app(app, values)
+    transactions.init_app(app, values)
+    rate_counters.init_app(app, values)
     clients.init_app(app, values)
-    marketplace.init_app(app)
+    resolve_customer.init_app(app)
     queue.init_app(app, values)
-    mail.init_app(app, values)
+    mailer.init_app(app, values)
     views.init_app(app)
     cli.init_app(app)
     return app

@@ -11,7 +11,7 @@ from typing import Protocol
 from flask import Flask
 from sqlalchemy.engine import make_url
 
-from app import database
+from app.database import transactions
 
 
 class Cable(Protocol):
@@ -37,7 +37,7 @@ class File:
     def pull(self, app: Flask) -> None:
         """Move the file away, and put what is no database in its place."""
         with app.app_context():
-            database.current().reading.dispose()
+            transactions.current().reading.dispose()
         self._path.rename(self._elsewhere)
         self._path.mkdir()
 

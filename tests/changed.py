@@ -8,7 +8,7 @@ from flask import Flask
 from sqlalchemy import Connection, insert, update
 from uuid_utils.compat import uuid7
 
-from app import database
+from app.database import transactions
 from app.models import Subscription
 from tests.factories import CODE
 
@@ -16,7 +16,7 @@ from tests.factories import CODE
 def changed(app: Flask, *moments: datetime, **values: Any) -> list[UUID]:
     """Return the ids of new subscriptions that changed at these moments, with the values given."""
     with app.app_context():
-        return database.current().write(lambda connection: add(connection, *moments, **values))
+        return transactions.current().write(lambda connection: add(connection, *moments, **values))
 
 
 def add(connection: Connection, *moments: datetime, **values: Any) -> list[UUID]:
@@ -30,7 +30,7 @@ def change(app: Flask, subscription_id: UUID, moment: datetime, **values: Any) -
     """Let a subscription change at that moment."""
     changes = update(Subscription).where(Subscription.id == subscription_id).values(changed_at=moment, **values)
     with app.app_context():
-        database.current().write(lambda connection: connection.execute(changes))
+        transactions.current().write(lambda connection: connection.execute(changes))
 
 
 def _row(moment: datetime, values: dict[str, Any]) -> dict[str, Any]:

@@ -21,9 +21,9 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from app import create_app
+from app.config.products import Product
 from app.models import Base
-from app.products import Product
-from app.sandbox.server import Sandbox
+from sandbox.server import Sandbox
 from tests import factories, receiver
 from tests.databases import POSTGRESQL, SQLITE
 from tests.pages import CheckedClient

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from app.services import notices
-from app.services.notices import Notice
+from app.services.purchases import aws_event
+from app.services.purchases.aws_event import Notice
 from tests.factories import CODE
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -79,4 +79,4 @@ def sns(action: str, happened_at: datetime = NOON, **about: Any) -> dict[str, An
 
 def notice(body: dict[str, Any]) -> Notice:
     """Return what a message with that body says."""
-    return notices.parse(json.dumps(body), message_id="of-the-queue", sent_at=NOON)
+    return aws_event.parse(json.dumps(body), message_id="of-the-queue", sent_at=NOON)

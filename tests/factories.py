@@ -9,14 +9,13 @@ from flask import Flask
 from jinja2 import FileSystemBytecodeCache
 from sqlalchemy.engine import URL, make_url
 
-from app import database
-from app.aws.marketplace import Customer
-from app.sandbox.purchases import Order
-from app.sandbox.server import Sandbox
-from app.services.landings import Arrived
-from app.services.registrations import Answers
-from app.services.subscriptions import Arrival
-from app.settings import Settings
+from app.aws.customer import Customer
+from app.config.settings import Settings
+from app.database import transactions
+from app.services.purchases.purchase import Arrival, Arrived
+from app.services.signup.registrations import Answers
+from sandbox.purchases import Order
+from sandbox.server import Sandbox
 from tests import receiver
 
 CODE, OTHER_CODE = "prodcode1234567890", "othercode0987654321"
@@ -122,7 +121,7 @@ def running(app: Flask) -> Iterator[Flask]:
     yield app
     app.extensions["aws.calls"].close()
     with app.app_context():
-        database.current().reading.dispose()
+        transactions.current().reading.dispose()
 
 
 def order(**values: Any) -> Order:

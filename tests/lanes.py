@@ -12,8 +12,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import ColumnElement, select, update
 
-from app import create_app, database, sending
+from app import create_app
+from app.database import transactions
 from app.models import OutboxMessage
+from app.worker import senders
 from tests import factories
 from tests.promised import register
 from tests.receiver import OK, Receiver, Reply
@@ -58,7 +60,7 @@ class Impatient(threading.Event):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait, much less than is wanted after a failure."""
-        if timeout == sending.AFTER_FAILURE_SECONDS:
+        if timeout == senders.AFTER_FAILURE_SECONDS:
             self._pauses[threading.current_thread().name].set()
         return super().wait(min(timeout or 0, 0.05))
 
@@ -100,7 +102,7 @@ def sending_of(app: Flask, stop: threading.Event | None = None) -> Iterator[thre
     """Send as a worker does, until the event; at the end every lane has to have ended."""
     stop = stop or threading.Event()
     with app.app_context():
-        threads = sending.start(app, stop)
+        threads = senders.start(app, stop)
     try:
         yield stop
     finally:
@@ -119,7 +121,7 @@ def comes_true(condition: Callable[[], bool]) -> bool:
 def outcomes(app: Flask, product_code: str) -> list[str]:
     """Return what became of the product's hand-offs, the oldest first."""
     found = select(OutboxMessage.outcome).where(OutboxMessage.lane == f"handoff/{product_code}")
-    with app.app_context(), database.current().reading.connect() as connection:
+    with app.app_context(), transactions.current().reading.connect() as connection:
         return list(connection.scalars(found.order_by(OutboxMessage.id)))
 
 
@@ -127,7 +129,7 @@ def spoil(app: Flask, which: ColumnElement[bool], payload: dict[str, str], **val
     """Let those messages hold what nobody foresaw."""
     spoilt = update(OutboxMessage).where(which).values(payload=payload, **values)
     with app.app_context():
-        database.current().write(lambda connection: connection.execute(spoilt))
+        transactions.current().write(lambda connection: connection.execute(spoilt))
 
 
 def buy(app: Flask, product_code: str, name: str = "one", **answers: Any) -> UUID:

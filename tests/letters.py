@@ -7,10 +7,10 @@ from uuid import UUID
 
 from justhtml import JustHTML
 
-from app.products import Product
-from app.services import letters
-from app.services.documents import Account, Registration, Subscription
-from app.services.letters import Facts, FailedHandoff
+from app.config.products import Product
+from app.services.delivery import mail_templates
+from app.services.delivery.mail_templates import Facts, FailedHandoff
+from app.services.outbox.payload import Account, Registration, Subscription
 from tests import factories
 
 NOW = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
@@ -61,7 +61,7 @@ FACTS = Facts(
 
 def page(name: str, facts: Facts = FACTS) -> JustHTML:
     """Return the letter's HTML, which has to be strict."""
-    return JustHTML(letters.compose(name, facts).html, strict=True, sanitize=False)
+    return JustHTML(mail_templates.compose(name, facts).html, strict=True, sanitize=False)
 
 
 def facts(registration: dict[str, Any] | None = None, **values: Any) -> Facts:
@@ -71,5 +71,5 @@ def facts(registration: dict[str, Any] | None = None, **values: Any) -> Facts:
 
 def both(name: str, about: Facts = FACTS) -> list[str]:
     """Return what the letter says as text and as HTML, each on one line."""
-    texts = letters.compose(name, about).text, page(name, about).to_text()
+    texts = mail_templates.compose(name, about).text, page(name, about).to_text()
     return [" ".join(text.split()) for text in texts]

@@ -11,8 +11,8 @@ from io import BytesIO
 
 import pytest
 
-from app import outbound
-from app.outbound import Answer, Bounds, Unanswered
+from app import http_client
+from app.http_client import Answer, Bounds, Unanswered
 
 DRIP_SECONDS = 0.02
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -102,9 +102,9 @@ def nobody_left_behind() -> None:
             assert not thread.is_alive()
 
 
-def post(product: Product | str, bounds: Bounds = outbound.USUAL) -> Answer:
+def post(product: Product | str, bounds: Bounds = http_client.USUAL) -> Answer:
     url = product if isinstance(product, str) else product.url
-    return outbound.post(url, b"{}", {"Content-Type": "application/json"}, allow_private=True, bounds=bounds)
+    return http_client.post(url, b"{}", {"Content-Type": "application/json"}, allow_private=True, bounds=bounds)
 
 
 def code_of(asking: Callable[[], object]) -> str:

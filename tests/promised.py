@@ -11,18 +11,23 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app import database, receivers
+from app.config import handoff_endpoints
+from app.database import transactions
 from app.models import OutboxMessage
-from app.services import events, handoffs, mailing, outbox, registrations, subscriptions
-from app.services.landings import Arrived
-from app.services.outbox import Claimed
+from app.services.delivery import send_handoff, send_mail
+from app.services.events import apply
+from app.services.outbox import queue
+from app.services.outbox.queue import Claimed
+from app.services.purchases import keys, subscriptions
+from app.services.purchases.purchase import Arrived
+from app.services.signup import registrations
 from tests import factories
 from tests.events import eventbridge, notice
 from tests.factories import CODE
 
 UPDATED, DEPROVISIONED = "License Updated - Manufacturer", "License Deprovisioned - Manufacturer"
 SITE_URL = "https://start.acme.example"
-LANE = outbox.lane(CODE)
+LANE = queue.lane(CODE)
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
@@ -47,18 +52,18 @@ def is_told(app: Flask, kind: str, happened_at: datetime, **about: Any) -> None:
     """Let AWS tell of the usual customer's license."""
     customer = factories.customer()
     its = {
-        "license": subscriptions.license_id(str(customer.license_arn)),
+        "license": keys.license_id(str(customer.license_arn)),
         "agreement": customer.agreement_id,
         "account": customer.account_id,
     }
     with app.app_context():
-        events.receive(notice(eventbridge(kind, happened_at, **{**its, **about})))
+        apply.receive(notice(eventbridge(kind, happened_at, **{**its, **about})))
 
 
 def claim(app: Flask, lane: str = LANE, **later_by: int) -> Claimed | None:
     """Claim what is due in the lane after that time."""
     with app.app_context():
-        return outbox.claim(lane, datetime.now(UTC) + timedelta(**later_by))
+        return queue.claim(lane, datetime.now(UTC) + timedelta(**later_by))
 
 
 def claimed(app: Flask, lane: str = LANE, **later_by: int) -> Claimed:
@@ -71,16 +76,16 @@ def claimed(app: Flask, lane: str = LANE, **later_by: int) -> Claimed:
 def settle(app: Flask, message: Claimed, outcome: str = "delivered", **values: Any) -> UUID | None:
     """Settle what was claimed, and return what the outbox does."""
     with app.app_context():
-        return database.current().write(lambda connection: outbox.settle(connection, message, outcome, **values))
+        return transactions.current().write(lambda connection: queue.settle(connection, message, outcome, **values))
 
 
 def send_all(app: Flask) -> list[bool]:
     """Send whatever hand-off is due, and return for each whether it was settled."""
     settled = []
     with app.app_context():
-        to = receivers.of(CODE)
-        while to and (due := outbox.claim(LANE, datetime.now(UTC))):
-            settled.append(handoffs.send(to, due, allow_private=True))
+        to = handoff_endpoints.of(CODE)
+        while to and (due := queue.claim(LANE, datetime.now(UTC))):
+            settled.append(send_handoff.send(to, due, allow_private=True))
     return settled
 
 
@@ -88,14 +93,14 @@ def mail_all(app: Flask) -> list[bool]:
     """Send whatever mail is due, and return for each whether it was settled."""
     settled = []
     with app.app_context():
-        while due := outbox.claim(outbox.MAIL, datetime.now(UTC)):
-            settled.append(mailing.send(due, site_url=SITE_URL))
+        while due := queue.claim(queue.MAIL, datetime.now(UTC)):
+            settled.append(send_mail.send(due, site_url=SITE_URL))
     return settled
 
 
 def stored(app: Flask) -> list[OutboxMessage]:
     """Return the hand-offs and mails, each subscription's hand-offs in their order."""
-    with app.app_context(), Session(database.current().reading) as session:
+    with app.app_context(), Session(transactions.current().reading) as session:
         return list(session.scalars(select(OutboxMessage).order_by(OutboxMessage.sequence, OutboxMessage.id)))
 
 
@@ -106,7 +111,7 @@ def handed_off(app: Flask) -> list[OutboxMessage]:
 
 def mails(app: Flask) -> list[OutboxMessage]:
     """Return the mails, the oldest first."""
-    return [message for message in stored(app) if message.lane == outbox.MAIL]
+    return [message for message in stored(app) if message.lane == queue.MAIL]
 
 
 @contextmanager

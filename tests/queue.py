@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from app.sandbox.server import Sandbox
+from sandbox.server import Sandbox
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -6,7 +6,7 @@ from flask import Flask
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
-from app import database
+from app.database import transactions
 from app.models import Base
 
 M = TypeVar("M", bound=Base)
@@ -14,5 +14,5 @@ M = TypeVar("M", bound=Base)
 
 def stored(app: Flask, model: type[M]) -> list[M]:
     """Return every row of the model's table, the oldest first."""
-    with app.app_context(), Session(database.current().reading) as session:
+    with app.app_context(), Session(transactions.current().reading) as session:
         return list(session.scalars(select(model).order_by(*inspect(model).primary_key)))

@@ -20,7 +20,7 @@ from joserfc import jwk
 from joserfc import jwt as other_jwt
 from joserfc.errors import SecurityWarning
 
-from app import assertions
+from app.security import sign_in_tokens
 from tests import factories
 from tests.factories import CODE, OTHER_CODE, SECRET
 
@@ -35,7 +35,7 @@ def serving(*secrets: str) -> Iterator[None]:
     """Be the service with these secrets, the newest first."""
     app = Flask(__name__)
     newest, *earlier = secrets or (SECRET,)
-    assertions.init_app(
+    sign_in_tokens.init_app(
         app, factories.settings(site_url=SITE, secret_key=newest, secret_key_fallbacks=",".join(earlier))
     )
     with app.app_context():
@@ -43,12 +43,12 @@ def serving(*secrets: str) -> Iterator[None]:
 
 
 def issued(reference: str | None = "acct-7") -> str:
-    return assertions.issue(CODE, SUBSCRIPTION, REGISTRATION, reference)
+    return sign_in_tokens.issue(CODE, SUBSCRIPTION, REGISTRATION, reference)
 
 
 def published() -> dict[str, Any]:
     """Return the keys as they come out of the response."""
-    keys: dict[str, Any] = json.loads(json.dumps(assertions.public_keys()))
+    keys: dict[str, Any] = json.loads(json.dumps(sign_in_tokens.public_keys()))
     return keys
 
 

@@ -13,9 +13,11 @@ import pytest
 import redis
 import time_machine
 
-from app import counters, create_app, settings
-from app.counters import Counters, SharedCounters
-from app.settings import SettingsError
+from app import create_app
+from app.config import settings
+from app.config.settings import SettingsError
+from app.security import rate_counters
+from app.security.rate_counters import Counters, SharedCounters
 from tests import factories
 from tests.ports import free_port
 from tests.redis import PATIENCE, serving
@@ -35,7 +37,7 @@ def redis_url() -> Iterator[str]:
 def made(uri: str) -> Counters:
     """Return the counts of a new application with that setting."""
     with factories.running(create_app(factories.settings(ratelimit_storage_uri=uri))) as app, app.app_context():
-        return counters.current()
+        return rate_counters.current()
 
 
 def shared(uri: str) -> SharedCounters:
@@ -71,7 +73,7 @@ def test_a_count_whose_time_is_over_is_forgotten_when_others_come() -> None:
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         counts.add("passer-by", 60)
         counts.add("regular", 3600)
-        clock.shift(counters.SWEEP_SECONDS)
+        clock.shift(rate_counters.SWEEP_SECONDS)
 
         counts.add("another", 60)
 
@@ -123,7 +125,7 @@ def test_a_redis_that_never_answers_is_waited_for_once_and_briefly() -> None:
 
         assert [counts.add("office", 60) for _ in range(20)] == list(range(1, 21))
 
-    assert time.monotonic() - started < 2 * (counters.CONNECT_SECONDS + counters.ANSWER_SECONDS)
+    assert time.monotonic() - started < 2 * (rate_counters.CONNECT_SECONDS + rate_counters.ANSWER_SECONDS)
 
 
 def test_buyers_who_wait_for_redis_together_say_once_that_it_is_away(capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,7 +147,7 @@ def test_a_redis_that_comes_back_is_counted_in_again(capsys: pytest.CaptureFixtu
 
         with serving(urlsplit(url).port or 0):
             assert counts.get("office") == 1
-            clock.shift(counters.LOOK_SECONDS)
+            clock.shift(rate_counters.LOOK_SECONDS)
             counts.get("office")
             settle()
 
@@ -158,12 +160,12 @@ def test_nobody_waits_while_redis_is_looked_for(capsys: pytest.CaptureFixture[st
     with time_machine.travel(1_800_000_000, tick=False) as clock, socket.create_server(("127.0.0.1", 0)) as silent:
         counts = shared(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
         counts.get("office")
-        clock.shift(counters.LOOK_SECONDS)
+        clock.shift(rate_counters.LOOK_SECONDS)
         started = time.monotonic()
 
         counts.get("office")
 
-        assert time.monotonic() - started < counters.ANSWER_SECONDS
+        assert time.monotonic() - started < rate_counters.ANSWER_SECONDS
         settle()
     assert "counters.rejoined" not in capsys.readouterr().err
 

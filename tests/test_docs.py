@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from app import create_app, metrics
+from app import create_app
+from app.observability import metrics
 from app.views.errors import FAULTS, FORESEEN_BY_NOBODY
 from tests import factories
 

@@ -6,8 +6,8 @@ import pytest
 from flask import Flask
 from werkzeug.datastructures import MultiDict
 
-from app.forms import SignupForm
-from app.services.registrations import Answers
+from app.services.signup.registrations import Answers
+from app.views.forms import SignupForm
 from tests.factories import ANSWERS
 
 REFUSED_PHONE = "Enter a phone number like +1 555 010 0199, or leave this empty."

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.sandbox.server import Sandbox
+from sandbox.server import Sandbox
 from tests import factories
 from tests.databases import on_sqlite
 from tests.e2e import stage
@@ -140,4 +140,4 @@ def test_what_production_loads_leaves_out_migrations_and_the_sandbox(database_ur
     ).stdout.split()
 
     assert "boto3" in loaded
-    assert not {"alembic", "moto", "pytest", "app.sandbox"} & set(loaded)
+    assert not {"alembic", "moto", "pytest", "sandbox"} & set(loaded)

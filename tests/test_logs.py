@@ -7,8 +7,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import create_app, logs
-from app.sandbox.server import Sandbox
+from app import create_app
+from app.observability import logs
+from sandbox.server import Sandbox
 from tests import factories
 from tests.factories import ANSWERS, TOKEN
 from tests.pages import csrf_token

@@ -3,10 +3,10 @@
 import pytest
 from flask import Flask
 
-from app import envelope, mail
-from app.envelope import Sender
-from app.mail import Mail
-from app.settings import Settings, SettingsError, load
+from app.config.settings import Settings, SettingsError, load
+from app.mail import mailer, message
+from app.mail.mailer import Mail
+from app.mail.message import Sender
 from tests import factories
 from tests.post import Post, server
 
@@ -19,8 +19,8 @@ def test_smtp_goes_before_ses_where_both_could(monkeypatch: pytest.MonkeyPatch) 
     factories.clear_environment(monkeypatch)
     post, app = Post(), Flask(__name__)
     with server(post) as port, app.app_context():
-        mail.init_app(app, factories.settings(**FROM, smtp_url=f"smtp://127.0.0.1:{port}"))
-        message_id = mail.send(MAIL, TAG)
+        mailer.init_app(app, factories.settings(**FROM, smtp_url=f"smtp://127.0.0.1:{port}"))
+        message_id = mailer.send(MAIL, TAG)
 
     assert post.message()["Message-ID"] == message_id
     assert post.message()["From"] == "start@acme.example"
@@ -40,7 +40,7 @@ def test_a_sender_is_an_address_with_or_without_a_name(mail_from: str, name: str
     set_to = factories.settings(mail_from=mail_from).mail_from
 
     assert set_to
-    assert envelope.sender(set_to) == Sender(name, address)
+    assert message.sender(set_to) == Sender(name, address)
 
 
 @pytest.mark.parametrize(

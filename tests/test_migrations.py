@@ -9,8 +9,9 @@ from flask import Flask
 from sqlalchemy import ColumnClause, Connection, Uuid, column, inspect, table
 from uuid_utils.compat import uuid7
 
-from app import create_app, database
+from app import create_app
 from app.cli.migrations import migrations
+from app.database import transactions
 from app.models import AuditEntry, Base, Instant, Registration, Subscription
 from tests import factories
 from tests.conftest import migrated_database
@@ -63,7 +64,7 @@ def shape(app: Flask) -> dict[str, list[str]]:
     def names(described: list[Any]) -> list[str]:
         return sorted(str(each["name"]) for each in described)
 
-    with app.app_context(), database.current().reading.connect() as connection:
+    with app.app_context(), transactions.current().reading.connect() as connection:
         found = inspect(connection)
         return {name: names(found.get_columns(name)) + names(found.get_indexes(name)) for name in Base.metadata.tables}
 
@@ -83,7 +84,7 @@ def test_0004_keeps_what_was_stored_and_dates_its_changes_from_its_creation(app:
         add(connection, "audit_entries", id=uuid7(), at=SEEN, action="registration.erased", actor="retention", **erased)
 
     with app.app_context():
-        database.current().write(work)
+        transactions.current().write(work)
     upgrade(app)
 
     (subscription,), (registration,), (entry,) = (

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app import outbound
-from app.outbound import Answer, Bounds, Unanswered
+from app import http_client
+from app.http_client import Answer, Bounds, Unanswered
 from tests.ports import free_port
 from tests.product import HASTE, OK, answering, code_of, post
 
@@ -45,7 +45,7 @@ INSIDE = [
 
 def test_a_product_is_sent_the_body_and_its_answer_comes_back() -> None:
     with answering(OK + b'Content-Length: 9\r\nRetry-After: 5\r\n\r\n{"url":1}') as product:
-        answer = outbound.post(product.url, b'{"a": 1}', {"webhook-id": "msg_1"}, allow_private=True)
+        answer = http_client.post(product.url, b'{"a": 1}', {"webhook-id": "msg_1"}, allow_private=True)
 
     assert answer == Answer(200, b'{"url":1}', 5.0)
     assert product.sent[0].startswith(b"POST /hand-offs?to=acme HTTP/1.1\r\n")
@@ -107,7 +107,7 @@ def test_an_address_inside_a_private_network_is_not_spoken_to(host: str) -> None
         for port in (product.port, other.port):
             for scheme in ("http", "https", "HTTPS"):
                 url = f"{scheme}://{host}:{port}/"
-                assert code_of(lambda url=url: outbound.post(url, b"", {})) == "private_address"  # type: ignore[misc]
+                assert code_of(lambda url=url: http_client.post(url, b"", {})) == "private_address"  # type: ignore[misc]
 
     assert [product.calls, other.calls] == [0, 0]
 
@@ -126,7 +126,7 @@ def test_an_address_in_the_open_internet_is_connected_to(address: str) -> None:
     host = f"[{address}]" if ip_address(address).version == 6 else address
 
     with pytest.raises(UserWarning, match=address):
-        outbound.post(f"http://{host}/", b"", {}, bounds=HASTE)
+        http_client.post(f"http://{host}/", b"", {}, bounds=HASTE)
 
 
 def test_a_product_that_takes_no_call_is_given_up() -> None:
@@ -149,7 +149,7 @@ def test_a_name_that_does_not_exist_is_told_apart(allow_private: bool) -> None:
     # Longer than a name may be: no server is asked for it.
     url = f"https://{'.'.join(['a' * 60] * 5)}/"
 
-    assert code_of(lambda: outbound.post(url, b"", {}, allow_private=allow_private)) == "dns"
+    assert code_of(lambda: http_client.post(url, b"", {}, allow_private=allow_private)) == "dns"
 
 
 @pytest.mark.parametrize("allow_private", [False, True])
@@ -158,7 +158,7 @@ def test_a_name_that_does_not_exist_is_told_apart(allow_private: bool) -> None:
     ["https://:443/", "https://[::1", "https://a..b/", f"https://{'a' * 64}/", "http://a:70000/", "/"],
 )
 def test_a_url_that_leads_nowhere_is_told_apart(url: str, allow_private: bool) -> None:
-    assert code_of(lambda: outbound.post(url, b"", {}, allow_private=allow_private)) == "url"
+    assert code_of(lambda: http_client.post(url, b"", {}, allow_private=allow_private)) == "url"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import outbound
+from app import http_client
 from tests.product import HASTE, OK, answering, code_of, post
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -107,7 +107,7 @@ def test_a_large_page_around_another_status_does_not_hide_it(status: bytes) -> N
         answer = post(product)
 
     assert answer.status == int(status[:3])
-    assert answer.body == b"0" * outbound.USUAL.body_bytes
+    assert answer.body == b"0" * http_client.USUAL.body_bytes
 
 
 @pytest.mark.parametrize(
@@ -140,11 +140,11 @@ def test_a_large_page_around_another_status_does_not_hide_it(status: bytes) -> N
 )
 def test_a_product_may_say_when_to_come_back(said: str, seconds: float | None) -> None:
     with time_machine.travel(NOW, tick=False):
-        assert outbound._seconds(said) == seconds
+        assert http_client._seconds(said) == seconds
 
 
 @given(said=st.text(max_size=60) | st.datetimes().map(format_datetime))
 def test_whatever_is_said_of_coming_back_is_between_now_and_a_day_or_nothing(said: str) -> None:
-    seconds = outbound._seconds(said)
+    seconds = http_client._seconds(said)
 
     assert seconds is None or 0 <= seconds <= 86400

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from app import products
+from app.config import products
+from app.config.products import Product
+from app.config.settings import SettingsError
 from app.errors import UnknownProduct
-from app.products import Product
-from app.settings import SettingsError
 from tests import factories
 from tests.factories import CODE, PRODUCT
 

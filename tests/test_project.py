@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from app.cli import COMMANDS
-from app.settings import INSTANCE, Settings
+from app.config.settings import INSTANCE, Settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

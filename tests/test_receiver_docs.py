@@ -9,10 +9,10 @@ from typing import Any, get_args
 import pytest
 import requests
 
-from app.sandbox.example.handoffs import Event, Refusal
-from app.sandbox.example.wording import REFUSALS
-from app.sandbox.server import Door
-from app.services import answers, documents
+from app.services.outbox import account_reply, payload
+from sandbox.example.handoffs import Event, Refusal
+from sandbox.example.wording import REFUSALS
+from sandbox.server import Door
 from tests.sandbox import foyer
 from tests.sandbox.foyer import NEWER_SECRET, SECRET, STRANGE_SECRET, Foyer, event, post
 
@@ -101,12 +101,12 @@ def test_the_code_lets_a_buyer_in_once(product: str, keys: Foyer) -> None:
 def test_the_example_is_a_hand_off_with_every_member_that_one_has() -> None:
     shown = json.loads(EXAMPLE)
 
-    assert documents.Handoff.model_validate(shown).model_dump(mode="json") == shown
+    assert payload.Handoff.model_validate(shown).model_dump(mode="json") == shown
     assert Event.model_validate(shown).data.registration is not None
 
 
 def test_every_type_of_event_is_listed() -> None:
-    assert first_column("type") == list(get_args(documents.Type))
+    assert first_column("type") == list(get_args(payload.Type))
 
 
 def test_every_member_and_reason_of_an_answer_is_listed() -> None:
@@ -118,6 +118,6 @@ def test_every_member_and_reason_of_an_answer_is_listed() -> None:
 
 
 def refused_by(body: str) -> str | None:
-    said = answers.parse(body.encode())
+    said = account_reply.parse(body.encode())
     assert said
     return said.refused

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from app import create_app, receivers
-from app.settings import SettingsError
+from app import create_app
+from app.config import handoff_endpoints
+from app.config.settings import SettingsError
 from tests import factories, promised
 from tests.databases import on_sqlite
 from tests.factories import CODE, OTHER_CODE
@@ -49,7 +50,7 @@ def refused() -> str:
 
 def secrets_of(app: Flask, product_code: str = CODE) -> tuple[str, ...]:
     with app.app_context():
-        receiver = receivers.of(product_code)
+        receiver = handoff_endpoints.of(product_code)
     assert receiver
     return receiver.secrets
 
@@ -109,7 +110,7 @@ def test_an_odd_secret_stops_the_start_and_is_not_repeated(environment: pytest.M
 
 
 def test_the_command_that_a_message_names_makes_a_secret_that_is_taken(environment: pytest.MonkeyPatch) -> None:
-    code = receivers.MAKE.strip('"').replace("print(", "made.append(")
+    code = handoff_endpoints.MAKE.strip('"').replace("print(", "made.append(")
     made: list[str] = []
     exec(code, {"made": made})  # noqa: S102  # what the seller is told to run
     environment.setenv("HANDOFF_SECRET", made[0])
@@ -134,7 +135,7 @@ def test_plain_http_is_refused_unless_a_setting_allows_it(
 
     if starts:
         with factories.running(create_app()) as app, app.app_context():
-            assert receivers.every()[CODE].url == url
+            assert handoff_endpoints.every()[CODE].url == url
     else:
         assert f"handoff_url of {CODE}: it must start with https://, unless HANDOFF_ALLOW_PRIVATE is true." in refused()
 
@@ -158,7 +159,7 @@ def test_without_hand_offs_and_mails_neither_secret_nor_address_is_needed(enviro
         environment.delenv(name)
 
     with factories.running(create_app()) as app, app.app_context():
-        assert receivers.every() == {}
+        assert handoff_endpoints.every() == {}
 
 
 @pytest.fixture
@@ -194,7 +195,7 @@ def test_a_secret_is_in_no_representation_and_no_log(
         promised.register(app)
         promised.send_all(app)
         with app.app_context():
-            shown = f"{receivers.every()!r} {receivers.of(CODE)}"
+            shown = f"{handoff_endpoints.every()!r} {handoff_endpoints.of(CODE)}"
     written = capsys.readouterr()
 
     assert "handoff.postponed" in written.err

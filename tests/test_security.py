@@ -5,7 +5,7 @@ from flask import Flask, request
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.sandbox.server import Sandbox
+from sandbox.server import Sandbox
 from tests import factories
 from tests.databases import on_sqlite
 from tests.factories import TOKEN

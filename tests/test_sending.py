@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from app import sending
 from app.models import OutboxMessage
-from app.services import outbox_reports
+from app.services.reports import outbox
+from app.worker import senders
 from tests import cable, factories, post, receiver
 from tests.databases import on_postgresql, on_sqlite
 from tests.factories import CODE, OTHER_CODE
@@ -19,14 +19,14 @@ from tests.promised import claim, handed_off, later, mails, stored
 def test_a_slow_product_keeps_neither_another_product_nor_the_mail_waiting(
     environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    slow, quick, clerk = Slow(sending.AT_ONCE), Quick(), Post()
+    slow, quick, clerk = Slow(senders.AT_ONCE), Quick(), Post()
     with (
         receiver.receiving(slow),
         receiver.receiving(quick),
         post.server(clerk) as port,
         selling(environment, tmp_path, {CODE: slow.url, OTHER_CODE: quick.url}, port) as app,
     ):
-        for number in range(sending.AT_ONCE + 1):
+        for number in range(senders.AT_ONCE + 1):
             buy(app, CODE, str(number))
         with sending_of(app):
             slow.wait()
@@ -39,21 +39,21 @@ def test_a_slow_product_keeps_neither_another_product_nor_the_mail_waiting(
             slow.let.set()
 
             assert comes_true(lambda: set(outcomes(app, CODE)) == {"delivered"})
-        assert len(clerk.envelopes) == len(mails(app)) == 2 * (sending.AT_ONCE + 2)
+        assert len(clerk.envelopes) == len(mails(app)) == 2 * (senders.AT_ONCE + 2)
 
 
 @on_sqlite
 def test_a_stop_lets_what_is_under_way_end_and_begins_nothing(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    slow = Slow(sending.AT_ONCE)
+    slow = Slow(senders.AT_ONCE)
     with receiver.receiving(slow), selling(environment, tmp_path, {CODE: slow.url}, 1) as app:
-        for number in range(sending.AT_ONCE + 1):
+        for number in range(senders.AT_ONCE + 1):
             buy(app, CODE, str(number))
         with sending_of(app) as stop:
             slow.wait()
             stop.set()
             slow.let.set()
 
-        assert sorted(outcomes(app, CODE)) == [*["delivered"] * sending.AT_ONCE, "waiting"]
+        assert sorted(outcomes(app, CODE)) == [*["delivered"] * senders.AT_ONCE, "waiting"]
         assert [message.tries for message in handed_off(app)].count(0) == 1
 
 
@@ -104,7 +104,7 @@ def test_what_fails_in_ways_that_nobody_foresaw_is_given_up_after_three_days(
         failed = {message.id: message.fault for message in stored(app) if message.outcome == "failed"}
         assert failed == {handoff.id: "UnicodeEncodeError", mail.id: "ValueError"}
         with app.app_context():
-            assert all(outbox_reports.send_again(message_id) for message_id in failed)
+            assert all(outbox.send_again(message_id) for message_id in failed)
 
 
 @on_postgresql

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app import settings
-from app.settings import Settings, SettingsError
+from app.config import settings
+from app.config.settings import Settings, SettingsError
 from tests import factories
 
 ROOT = Path(__file__).parents[1]

@@ -15,9 +15,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from app import envelope, smtp
-from app.envelope import Sender
-from app.mail import Mail, MailRefused, MailUnavailable
+from app.mail import message as mail_message
+from app.mail import smtp
+from app.mail.mailer import Mail, MailRefused, MailUnavailable
+from app.mail.message import Sender
 from tests.post import Post, server
 
 TAG = "01930000-0000-7000-8000-000000000001"
@@ -59,7 +60,7 @@ def trusted(monkeypatch: pytest.MonkeyPatch, certificate: Path) -> None:
 
 
 def send(port: int, sent: Mail = MAIL, sender: Sender = SENDER, url: str = "smtp://127.0.0.1:{}") -> str:
-    return smtp.send(envelope.addressed(sent), sender, TAG, url.format(port))
+    return smtp.send(mail_message.addressed(sent), sender, TAG, url.format(port))
 
 
 def test_a_mail_arrives_as_text_and_html_from_one_address_to_one() -> None:

@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import IntegrityError
 
-from app import sqlite
+from app.config.settings import SettingsError
+from app.database import sqlite
+from app.database.sqlite import Writers
 from app.errors import DatabaseUnavailable
-from app.settings import SettingsError
-from app.sqlite import Writers
 from tests import factories
 
 BEGUN = "BEGIN IMMEDIATE"

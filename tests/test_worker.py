@@ -10,13 +10,15 @@ import pytest
 import time_machine
 from flask import Flask
 
-from app import create_app, worker
+from app import create_app
 from app.models import Subscription
-from app.sandbox.server import Sandbox
-from app.services import gauges, inbox, parking, registrations
-from app.services.parking import Parked
-from app.services.subscriptions import Said
-from app.worker import Chore
+from app.services.events import consume
+from app.services.purchases.purchase import Parked, Said
+from app.services.reports import gauges
+from app.services.signup import pending_tokens, registrations
+from app.worker import loop
+from app.worker.loop import Chore
+from sandbox.server import Sandbox
 from tests import cable, factories
 from tests.databases import on_sqlite
 from tests.e2e import stage
@@ -29,7 +31,7 @@ from tests.stored import stored
 def parked(app: Flask, sandbox: Sandbox) -> Parked:
     """A purchase that waits for AWS, with its registration."""
     with app.app_context():
-        parked = parking.park(factories.token(sandbox), Said())
+        parked = pending_tokens.park(factories.token(sandbox), Said())
         registrations.complete(parked, factories.answers())
     return parked
 
@@ -88,7 +90,7 @@ def test_an_sqs_that_is_away_is_waited_for_and_named(
     environment.setenv("EVENTS_QUEUE_URL", "http://127.0.0.1:1/123456789012/foyer-events")
     environment.setenv("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:1")
     with factories.running(create_app()) as app, app.app_context():
-        chore = Chore("events", lambda: inbox.take_in(threading.Event()), every_seconds=0)
+        chore = Chore("events", lambda: consume.take_in(threading.Event()), every_seconds=0)
         chore.run()
 
     assert chore.failures == 1
@@ -106,8 +108,8 @@ def test_a_chore_that_fails_comes_again_later_and_later_and_ends_nothing(app: Fl
         pauses.append(chore.due - time.monotonic())
 
     assert pauses[0] <= 2
-    assert max(pauses) <= worker.LONGEST_PAUSE_SECONDS
-    assert min(pauses[5:]) >= worker.LONGEST_PAUSE_SECONDS / 2 - 1
+    assert max(pauses) <= loop.LONGEST_PAUSE_SECONDS
+    assert min(pauses[5:]) >= loop.LONGEST_PAUSE_SECONDS / 2 - 1
     assert chore.failures == 8
 
 
@@ -142,7 +144,7 @@ def test_a_database_that_is_away_is_waited_for(
     with cable.laid(database_url) as laid:
         environment.setenv("DATABASE_URL", laid.url)
         with factories.running(create_app()) as app, app.app_context():
-            chore = Chore("link", worker.link, every_seconds=1)
+            chore = Chore("link", loop.link, every_seconds=1)
             laid.pull(app)
             chore.run()
             failures = chore.failures
@@ -159,12 +161,12 @@ def test_while_aws_does_not_answer_one_token_is_tried_and_the_others_wait(
     app: Flask, sandbox: Sandbox, parked: Parked
 ) -> None:
     with app.app_context():
-        waiting = [parked.id, *(parking.park(factories.token(sandbox), Said()).id for _ in range(2))]
+        waiting = [parked.id, *(pending_tokens.park(factories.token(sandbox), Said()).id for _ in range(2))]
         sandbox.world.faults = sandbox.world.faults.model_copy(update={"aws_down": True})
 
         with time_machine.travel(datetime.now(UTC) + timedelta(seconds=5), tick=False):
-            answers = worker.link()
+            answers = loop.link()
 
-        tokens = [token for token in map(parking.find, waiting) if token]
+        tokens = [token for token in map(pending_tokens.find, waiting) if token]
     assert answers is False
     assert sorted(token.tries for token in tokens) == [0, 0, 1]

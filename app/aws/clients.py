@@ -22,7 +22,7 @@ from botocore.exceptions import NoCredentialsError
 from botocore.loaders import Loader, create_loader
 from flask import Flask, current_app
 
-from app.settings import Settings
+from app.config.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import structlog
 from flask import Flask, current_app
 
-from app.aws import clients, faults
+from app.aws import clients, errors
 from app.aws.clients import Patience
-from app.settings import Settings
+from app.config.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -62,7 +62,7 @@ class Queue:
         """
         self.listening.set()
         try:
-            with faults.translated():
+            with errors.translated():
                 answer = _sqs(LISTENING).receive_message(
                     QueueUrl=self.url,
                     MaxNumberOfMessages=BATCH,
@@ -83,7 +83,7 @@ class Queue:
         if not messages:
             return
         entries = [{"Id": str(place), "ReceiptHandle": message.receipt} for place, message in enumerate(messages)]
-        with faults.translated():
+        with errors.translated():
             answer = _sqs(CALLING).delete_message_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
         for failed in answer.get("Failed", []):
             log.warning("message.not_deleted", message=messages[int(failed["Id"])].id, code=failed.get("Code"))
@@ -110,7 +110,7 @@ class Queue:
         Raises:
             MarketplaceError: SQS could not be asked, or refused.
         """
-        with faults.translated():
+        with errors.translated():
             url = self._dead_letters = self._dead_letters or self._find_dead_letters()
             if url is None:
                 return False
@@ -130,7 +130,7 @@ class Queue:
             {"Id": str(place), "ReceiptHandle": message.receipt, "VisibilityTimeout": seconds}
             for place, message in enumerate(messages)
         ]
-        with faults.translated():
+        with errors.translated():
             _sqs(CALLING).change_message_visibility_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
 
     def _find_dead_letters(self) -> str | None:

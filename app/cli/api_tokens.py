@@ -4,10 +4,12 @@ from typing import Any
 
 import click
 
-from app import products
-from app.cli import operators, tables
-from app.cli.stored import with_database
-from app.services import reports, tokens
+from app.cli import actor as cli_actor
+from app.cli import tables
+from app.cli.database import with_database
+from app.config import products
+from app.database import rows as database_rows
+from app.services.api import tokens
 
 LISTED = ("id", "created_at", "name", "products", "revoked_at")
 EVERY_PRODUCT = "every product"
@@ -19,11 +21,11 @@ def command() -> None:
 
 
 @command.command("create")
-@click.argument("name", metavar="NAME", callback=operators.one_line)
+@click.argument("name", metavar="NAME", callback=cli_actor.one_line)
 @click.option(
     "--product", "codes", multiple=True, metavar="CODE", help="Only this product code; give it once for each."
 )
-@operators.acting("Who makes it.")
+@cli_actor.acting("Who makes it.")
 @with_database
 def create(name: str, codes: tuple[str, ...], actor: str) -> None:
     """Make a token, and print it this once; NAME says what it is for.
@@ -50,11 +52,11 @@ def every(in_json: bool) -> None:
 
 @command.command("revoke")
 @click.argument("token_id", metavar="ID")
-@operators.acting("Who revokes it.")
+@cli_actor.acting("Who revokes it.")
 @with_database
 def revoke(token_id: str, actor: str) -> None:
     """Let a token in no longer, from now on and for good."""
-    spelt = reports.as_id(token_id)
+    spelt = database_rows.as_id(token_id)
     revoked = tokens.revoke(spelt, actor) if spelt else None
     if revoked is None:
         raise click.ClickException(f"No token has the id {token_id!r}. See them with: flask --app wsgi api-tokens list")

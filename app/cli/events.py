@@ -6,12 +6,15 @@ from uuid import UUID
 
 import click
 
-from app import products
 from app.cli import tables
-from app.cli.stored import with_database
+from app.cli.database import with_database
+from app.config import products
+from app.database.rows import Row
 from app.models import OUTCOMES
-from app.services import event_reports, events, subscription_reports, subscriptions
-from app.services.reports import Row
+from app.services.events import apply
+from app.services.purchases import keys, subscriptions
+from app.services.reports import events
+from app.services.reports import subscriptions as reports_subscriptions
 
 LISTED = ("id", "happened_at", "kind", "did", "about", "subscription_id")
 CANDIDATES = ("id", "created_at", "status", "purchase_key", "agreement_id", "company", "email")
@@ -36,9 +39,7 @@ def newest(outcome: str | None, subscription_id: UUID | None, product: str | Non
 
     An agreement's event names no product: --product leaves it once its subscription is known.
     """
-    found = event_reports.newest(
-        limit=limit + 1, outcome=outcome, subscription_id=subscription_id, product_code=product
-    )
+    found = events.newest(limit=limit + 1, outcome=outcome, subscription_id=subscription_id, product_code=product)
     tables.echo(found if in_json else [_listed(event) for event in found], limit, LISTED, in_json=in_json)
 
 
@@ -49,14 +50,14 @@ def newest(outcome: str | None, subscription_id: UUID | None, product: str | Non
 def show(name: str, in_json: bool) -> None:
     """Show an event whole, what became of it and what that means. ID is our id of it, or AWS's."""
     event = _found(name)
-    candidates = event_reports.candidates(event) if event["outcome"] == "ambiguous" else []
+    candidates = events.candidates(event) if event["outcome"] == "ambiguous" else []
     if in_json:
         click.echo(tables.as_json({**event, "candidates": candidates}))
         return
     body = event.pop("body")
     click.echo(f"{tables.sheet(event)}\n\n{tables.as_json(body)}\n\n{MEANINGS[event['outcome']](event)}")
     if candidates:
-        click.echo(tables.table(subscription_reports.of_ids(candidates), CANDIDATES))
+        click.echo(tables.table(reports_subscriptions.of_ids(candidates), CANDIDATES))
 
 
 @command.command("replay")
@@ -92,7 +93,7 @@ def _replay_one(name: str, subscription_id: UUID | None) -> None:
         )
     try:
         replayed = _replayed(event["id"], subscription_id)
-    except events.NotTheirs as error:
+    except apply.NotTheirs as error:
         raise click.ClickException(
             f"Event {event['id']} is of {error.code} than subscription {subscription_id}: nothing was changed. "
             f"Compare: flask --app wsgi events show {event['id']}, and subscriptions show {subscription_id}"
@@ -104,22 +105,22 @@ def _replay_one(name: str, subscription_id: UUID | None) -> None:
 def _replay_all(outcome: str) -> None:
     count = 0
     # One that was applied may draw in others: each is looked for when its turn has come.
-    event_id = event_reports.next_with(outcome)
+    event_id = events.next_with(outcome)
     while event_id:
         if replayed := _replayed(event_id):
             click.echo(f"{replayed['id']}  {did(replayed)}")
             count += 1
-        event_id = event_reports.next_with(outcome, event_id)
+        event_id = events.next_with(outcome, event_id)
     click.echo(f"Events replayed: {count}")
 
 
 def _replayed(event_id: UUID, subscription_id: UUID | None = None) -> Row | None:
-    events.replay(event_id, subscription_id)
-    return event_reports.known_as(str(event_id))
+    apply.replay(event_id, subscription_id)
+    return events.known_as(str(event_id))
 
 
 def _found(name: str) -> Row:
-    if (event := event_reports.known_as(name)) is None:
+    if (event := events.known_as(name)) is None:
         raise click.ClickException(
             f"No event has the id {name!r}, neither ours nor AWS's. Look for it with: flask --app wsgi events list"
         )
@@ -128,7 +129,7 @@ def _found(name: str) -> Row:
 
 def _listed(event: Row) -> Row:
     # A name that `subscriptions show` takes as well; an agreement's is the one that all events of a purchase share.
-    license_id = subscriptions.license_id(event["license_arn"]) if event["license_arn"] else None
+    license_id = keys.license_id(event["license_arn"]) if event["license_arn"] else None
     about = event["agreement_id"] or license_id or event["customer_identifier"]
     # "Purchase Agreement Created - Manufacturer": to which party it went says nothing new.
     kind, _, _ = event["kind"].partition(" - ")

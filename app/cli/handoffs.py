@@ -4,12 +4,14 @@ from uuid import UUID
 
 import click
 
-from app import receivers
 from app.cli import tables
-from app.cli.stored import with_database
+from app.cli.database import with_database
+from app.config import handoff_endpoints
+from app.database import rows
+from app.database.rows import Row
 from app.models import SENT
-from app.services import outbox, outbox_reports, reports, untold
-from app.services.reports import Row
+from app.services.outbox import backfill, queue
+from app.services.reports import outbox
 
 NEEDS_WORKER = "A worker has to run: flask --app wsgi worker"
 LISTED = ("id", "created_at", "type", "outcome", "tries", "fault", "next_try_at", "subscription_id")
@@ -33,9 +35,7 @@ def newest(outcome: str | None, product: str | None, subscription: str | None, l
     One that waits without a next_try_at waits its turn behind an earlier one of its subscription.
     """
     subscription_id = _id(subscription, "subscriptions") if subscription else None
-    found = outbox_reports.handoffs(
-        limit=limit + 1, outcome=outcome, product_code=product, subscription_id=subscription_id
-    )
+    found = outbox.handoffs(limit=limit + 1, outcome=outcome, product_code=product, subscription_id=subscription_id)
     tables.echo(found, limit, LISTED, in_json=in_json)
 
 
@@ -61,8 +61,8 @@ def retry(handoff_id: str | None, failed: bool, product: str | None) -> None:
     """
     if (handoff_id is None) != failed or (product and not failed):
         raise click.UsageError("Give one ID, or --failed and maybe --product CODE.")
-    ids = outbox_reports.failed(_taking(product)) if handoff_id is None else [_takeable(handoff_id)]
-    sent = sum(outbox_reports.send_again(one) for one in ids)
+    ids = outbox.failed(_taking(product)) if handoff_id is None else [_takeable(handoff_id)]
+    sent = sum(outbox.send_again(one) for one in ids)
     if handoff_id is not None and not sent:
         raise click.ClickException(
             f"{handoff_id} waits behind an earlier one of its subscription, or what it told of was erased."
@@ -79,39 +79,39 @@ def catch_up(product: str | None, dry_run: bool) -> None:
 
     Purchases that have ended or failed are left out, and nobody is mailed.
     """
-    untold_ids = [one for code in _taking(product) for one in untold.find(code)]
+    untold_ids = [one for code in _taking(product) for one in backfill.find(code)]
     if dry_run:
         click.echo("\n".join([*map(str, untold_ids), f"Registrations that would be handed off: {len(untold_ids)}"]))
         return
-    click.echo(f"Registrations handed off: {sum(map(untold.tell, untold_ids))}. {NEEDS_WORKER}")
+    click.echo(f"Registrations handed off: {sum(map(backfill.tell, untold_ids))}. {NEEDS_WORKER}")
 
 
 def _taking(product: str | None) -> list[str]:
     """Return the product that was named, or every one, that takes hand-offs: to others nothing would go out."""
-    if product and receivers.of(product) is None:
+    if product and handoff_endpoints.of(product) is None:
         raise click.ClickException(
-            f"{product} takes no hand-offs. Those that do: {', '.join(receivers.every()) or 'none'}. Correct the "
+            f"{product} takes no hand-offs. Those that do: {', '.join(handoff_endpoints.every()) or 'none'}. Correct the "
             "product code, or set its handoff_url, as docs/receiver.md says."
         )
-    return [product] if product else list(receivers.every())
+    return [product] if product else list(handoff_endpoints.every())
 
 
 def _takeable(typed: str) -> UUID:
     found = _handoff(typed)
-    _taking(outbox.product_of(found["lane"]))
+    _taking(queue.product_of(found["lane"]))
     handoff_id: UUID = found["id"]
     return handoff_id
 
 
 def _handoff(typed: str) -> Row:
-    found = outbox_reports.of_id(_id(typed))
-    if found is None or found["lane"] == outbox.MAIL:
+    found = outbox.of_id(_id(typed))
+    if found is None or found["lane"] == queue.MAIL:
         raise _unknown(typed, "handoffs")
     return found
 
 
 def _id(typed: str, things: str = "handoffs") -> UUID:
-    if (spelt := reports.as_id(typed.removeprefix("msg_"))) is None:
+    if (spelt := rows.as_id(typed.removeprefix("msg_"))) is None:
         raise _unknown(typed, things)
     return spelt
 

@@ -4,10 +4,12 @@ from uuid import UUID
 
 import click
 
-from app.cli import operators, tables
-from app.cli.stored import with_database
-from app.services import invitations, reports
-from app.services.reports import Row
+from app.cli import actor as cli_actor
+from app.cli import tables
+from app.cli.database import with_database
+from app.database import rows
+from app.database.rows import Row
+from app.services.signup import invitations
 
 LISTED = ("id", "created_at", "state", "email", "expires_at", "subscription_id")
 
@@ -33,11 +35,11 @@ def newest(subscription_id: UUID | None, limit: int, in_json: bool) -> None:
 
 @command.command("revoke")
 @click.argument("typed", metavar="ID")
-@operators.acting("Who revokes it.")
+@cli_actor.acting("Who revokes it.")
 @with_database
 def revoke(typed: str, actor: str) -> None:
     """Take an invitation back: its link no longer works."""
-    invitation_id = reports.as_id(typed)
+    invitation_id = rows.as_id(typed)
     revoked = invitation_id is not None and invitations.revoke(invitation_id, actor)
     found = next(iter(invitations.newest(limit=1, invitation_id=invitation_id)), None) if invitation_id else None
     if found is None:

@@ -4,11 +4,13 @@ from uuid import UUID
 
 import click
 
-from app import mail
 from app.cli import tables
-from app.cli.stored import with_database
+from app.cli.database import with_database
+from app.database import rows
+from app.mail import mailer
 from app.models import SENT
-from app.services import outbox, outbox_reports, reports
+from app.services.outbox import queue
+from app.services.reports import outbox
 
 LISTED = ("id", "created_at", "type", "outcome", "tries", "fault", "bounce", "subscription_id")
 
@@ -26,7 +28,7 @@ def command() -> None:
 @with_database
 def newest(outcome: str | None, subscription_id: UUID | None, limit: int, in_json: bool) -> None:
     """List mails, the newest first; nobody's address is kept with them."""
-    found = outbox_reports.mails(limit=limit + 1, outcome=outcome, subscription_id=subscription_id)
+    found = outbox.mails(limit=limit + 1, outcome=outcome, subscription_id=subscription_id)
     tables.echo(found, limit, LISTED, in_json=in_json)
 
 
@@ -35,12 +37,12 @@ def newest(outcome: str | None, subscription_id: UUID | None, limit: int, in_jso
 @with_database
 def retry(mail_id: str) -> None:
     """Send a mail again; what it says is looked up anew."""
-    spelt = reports.as_id(mail_id)
-    found = outbox_reports.of_id(spelt) if spelt else None
-    if spelt is None or found is None or found["lane"] != outbox.MAIL:
+    spelt = rows.as_id(mail_id)
+    found = outbox.of_id(spelt) if spelt else None
+    if spelt is None or found is None or found["lane"] != queue.MAIL:
         raise click.ClickException(f"No mail has the id {mail_id!r}. Look for it with: flask --app wsgi mails list")
-    if not mail.is_on():
+    if not mailer.is_on():
         raise click.ClickException("No mail goes out: set MAIL_FROM, as docs/mail.md says.")
-    if not outbox_reports.send_again(spelt):
+    if not outbox.send_again(spelt):
         raise click.ClickException(f"{mail_id} waits to be sent already, or nobody needs it any more.")
     click.echo("The mail goes out again. A worker has to run: flask --app wsgi worker")

@@ -10,7 +10,7 @@ from flask_alembic.cli import cli
 from sqlalchemy.exc import OperationalError
 
 from app.models import Base
-from app.services import readiness
+from app.services.operations import readiness
 
 migrations = Alembic(metadatas=Base.metadata, run_mkdir=False, command_name="")
 

@@ -12,10 +12,13 @@ from uuid import UUID
 import click
 from flask import current_app
 
-from app.cli import operators, spreadsheets, tables
-from app.cli.stored import with_database
-from app.services import privacy, progress, reports, resuming
-from app.services.privacy import Erased
+from app.cli import actor as cli_actor
+from app.cli import spreadsheets, tables
+from app.cli.database import with_database
+from app.database import rows
+from app.services.reports import registrations
+from app.services.signup import erasure, progress, resume_links
+from app.services.signup.erasure import Erased
 
 if TYPE_CHECKING:
     import io
@@ -59,7 +62,7 @@ def newest(
     product: str | None, account: str | None, email: str | None, unlinked: bool, limit: int, in_json: bool
 ) -> None:
     """List registrations, the newest first."""
-    found = reports.registrations(
+    found = registrations.registrations(
         limit=limit + 1, product_code=product, account_id=account, email=email, unlinked=unlinked
     )
     tables.echo(found, limit, UNLINKED if unlinked else LISTED, in_json=in_json)
@@ -77,7 +80,7 @@ def resume_link(registration_id: str, site: str | None) -> None:
     """
     if not (site := site or current_app.config["SITE_URL"]):
         raise click.UsageError("SITE_URL is not set: say with --site where your buyers find this service.")
-    path = resuming.link(_id(registration_id))
+    path = resume_links.link(_id(registration_id))
     if path is None:
         raise click.ClickException(
             f"Registration {registration_id} does not wait for its purchase, or there is none with that id. "
@@ -93,9 +96,9 @@ def resume_link(registration_id: str, site: str | None) -> None:
 def show(registration_id: str, in_json: bool) -> None:
     """Show a registration and its purchase."""
     spelt = _present(registration_id)
-    found = reports.registration(spelt)
+    found = registrations.registration(spelt)
     if found is None:
-        erased = privacy.erasure(spelt)
+        erased = erasure.erasure(spelt)
         raise click.ClickException(_told(erased)) if erased else _unknown(registration_id)
     click.echo(tables.as_json(found) if in_json else tables.sheet(found))
 
@@ -112,26 +115,26 @@ def export(form: str, output: str) -> None:
     """
     with _opened(output) as stream:
         if form == "csv":
-            spreadsheets.write(stream, reports.REGISTRATION_COLUMNS, reports.every_registration())
+            spreadsheets.write(stream, registrations.REGISTRATION_COLUMNS, registrations.every_registration())
         else:
-            stream.writelines(f"{tables.as_json(row, indent=None)}\n" for row in reports.every_registration())
+            stream.writelines(f"{tables.as_json(row, indent=None)}\n" for row in registrations.every_registration())
 
 
 @command.command("erase")
 @click.argument("registration_id", metavar="ID")
 @click.option("--yes", is_flag=True, help="Do not ask first.")
-@operators.acting("Who erases it.")
+@cli_actor.acting("Who erases it.")
 @with_database
 def erase(registration_id: str, yes: bool, actor: str) -> None:
     """Erase the person from a registration, for good; the purchase stays."""
     spelt = _present(registration_id)
-    if found := reports.registration(spelt):
+    if found := registrations.registration(spelt):
         purchase = {column: found[column] for column in PURCHASE}
-        about = {"id": spelt, "company": found["company"], "email": privacy.masked_email(found["email"]), **purchase}
+        about = {"id": spelt, "company": found["company"], "email": erasure.masked_email(found["email"]), **purchase}
         click.echo(tables.sheet(about))
         if not yes:
             click.confirm("\nErase this registration? It cannot be brought back.", abort=True)
-    erased = privacy.erase(spelt, actor)
+    erased = erasure.erase(spelt, actor)
     if erased is None:
         raise _unknown(registration_id)
     click.echo(_told(erased))
@@ -147,14 +150,14 @@ def erase_due(dry_run: bool) -> None:
     if days == 0:
         click.echo("RETENTION_DAYS is 0: registrations are kept until you erase them.")
     elif dry_run:
-        ids = list(chain.from_iterable(privacy.due(days, now)))
+        ids = list(chain.from_iterable(erasure.due(days, now)))
         click.echo("\n".join([*map(str, ids), f"Registrations that would be erased: {len(ids)}"]))
     else:
-        click.echo(f"Registrations erased: {privacy.retain(days, now)}")
+        click.echo(f"Registrations erased: {erasure.retain(days, now)}")
 
 
 def _id(typed: str) -> UUID:
-    if (spelt := reports.as_id(typed)) is None:
+    if (spelt := rows.as_id(typed)) is None:
         raise _unknown(typed)
     return spelt
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from app.aws import aws_cli
+from app.aws import cli_compat
 
 KINDS = ("input", "output")
 TAKING_A_VALUE = ("--registration-token", "--cli-input-json")
@@ -55,11 +55,11 @@ def command(registration_token: str | None, cli_input_json: str | None, generate
     parameters = _parameters(registration_token, cli_input_json)
     match generate_cli_skeleton:
         case "input":
-            answer = aws_cli.input_skeleton()
+            answer = cli_compat.input_skeleton()
         case "output":
-            answer = aws_cli.sample_answer(parameters)
+            answer = cli_compat.sample_answer(parameters)
         case _:
-            answer = aws_cli.resolve_customer(parameters)
+            answer = cli_compat.resolve_customer(parameters)
     click.echo(json.dumps(answer, indent=4, ensure_ascii=False))
 
 
@@ -74,10 +74,10 @@ def _from_json(text: str) -> dict[str, Any]:
     try:
         parameters = json.loads(text)
     except ValueError:
-        raise aws_cli.invalid_input("Error parsing parameter 'cli-input-json': Invalid JSON received.") from None
+        raise cli_compat.invalid_input("Error parsing parameter 'cli-input-json': Invalid JSON received.") from None
     if not isinstance(parameters, dict):
         reason = f"Invalid type: expecting map, received {type(parameters)}"
-        raise aws_cli.invalid_input(f"Error parsing parameter '--cli-input-json': {reason}")
+        raise cli_compat.invalid_input(f"Error parsing parameter '--cli-input-json': {reason}")
     return parameters
 
 
@@ -89,7 +89,7 @@ def _text(option: str, value: str) -> str:
     except (OSError, RuntimeError, UnicodeDecodeError) as error:
         reason = "text contents could not be decoded" if isinstance(error, UnicodeDecodeError) else error
         text = f"Error parsing parameter '{option}': Unable to load paramfile {value}: {reason}"
-        raise aws_cli.invalid_input(text) from None
+        raise cli_compat.invalid_input(text) from None
 
 
 def _refuse_options_as_values(args: list[str]) -> None:
@@ -104,12 +104,12 @@ def _failing_like_the_aws_cli(ctx: click.Context) -> Iterator[None]:
     try:
         yield
     except click.UsageError as error:
-        _fail(ctx, aws_cli.invalid_input(f"{_wording(error)}\n\n{ctx.get_usage()}"))
-    except aws_cli.CommandError as error:
+        _fail(ctx, cli_compat.invalid_input(f"{_wording(error)}\n\n{ctx.get_usage()}"))
+    except cli_compat.CommandError as error:
         _fail(ctx, error)
 
 
-def _fail(ctx: click.Context, error: aws_cli.CommandError) -> None:
+def _fail(ctx: click.Context, error: cli_compat.CommandError) -> None:
     click.echo(f"\naws: [ERROR]: {error}", err=True)
     ctx.exit(error.status)
 

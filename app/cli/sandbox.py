@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
-from app import products
+from app.config import products
 
 STOPS = {signal.SIGINT, signal.SIGTERM}
 
@@ -24,7 +24,7 @@ STOPS = {signal.SIGINT, signal.SIGTERM}
 def command(storefront_port: int, aws_port: int, app_url: str, state: Path | None) -> None:
     """Run a pretend AWS Marketplace on this machine."""
     try:
-        from app.sandbox.server import Sandbox  # noqa: PLC0415  production has no moto
+        from sandbox.server import Sandbox  # noqa: PLC0415  production has no moto
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error}. The sandbox needs: pip install -r requirements-dev.txt") from None
     # Blocked before any thread starts: each inherits this, and the wait below is the only one that sees them.

@@ -5,13 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from app import products
 from app.cli import events, tables
-from app.cli.stored import with_database
+from app.cli.database import with_database
+from app.config import products
+from app.database.rows import Row
 from app.models import STATUSES
-from app.services import entitlements, event_reports, subscription_reports, subscriptions
-from app.services.entitlements import Held
-from app.services.reports import Row
+from app.services.purchases import entitlements, subscriptions
+from app.services.purchases.entitlements import Held
+from app.services.reports import events as reports_events
+from app.services.reports import subscriptions as reports_subscriptions
 
 LISTED = (
     "id",
@@ -55,7 +57,7 @@ def newest(
     status: str | None, product: str | None, account: str | None, unregistered: bool, limit: int, in_json: bool
 ) -> None:
     """List subscriptions, the newest first."""
-    wanted = subscription_reports.unregistered if unregistered else subscription_reports.newest
+    wanted = reports_subscriptions.unregistered if unregistered else reports_subscriptions.newest
     found = wanted(limit=limit + 1, status=status, product_code=product, account_id=account)
     if unregistered:
         now = datetime.now(UTC)
@@ -73,7 +75,7 @@ def show(name: str, in_json: bool) -> None:
     ID is the subscription's id, license ARN or license id, agreement id, AWS account id or customer identifier; of a
     license and an agreement, also one that was renewed since. Where several match, they are listed.
     """
-    match subscription_reports.known_as(name):
+    match reports_subscriptions.known_as(name):
         case []:
             raise click.ClickException(
                 f"No subscription has {name!r} as its id, license ARN, agreement id, AWS account id or customer "
@@ -105,7 +107,7 @@ def _echo(row: Row, *, in_json: bool) -> None:
     now = datetime.now(UTC)
     found = subscriptions.find(row["id"])
     held = entitlements.of(found) if found else []
-    told = event_reports.of_subscription(row["id"])
+    told = reports_events.of_subscription(row["id"])
     if in_json:
         own = [{**vars(entitlement), "expired": entitlement.expired(now)} for entitlement in held]
         click.echo(tables.as_json({**row, "entitlements": own, "events": told}))
@@ -136,4 +138,4 @@ def _why_unregistered(row: Row) -> str:
         return ERASED
     if row["last_seen_at"]:
         return NOT_SIGNED_UP
-    return NEVER_CAME if row["status"] in subscription_reports.VALUE else NEVER_CAME_AND_OVER
+    return NEVER_CAME if row["status"] in reports_subscriptions.VALUE else NEVER_CAME_AND_OVER

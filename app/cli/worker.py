@@ -6,7 +6,7 @@ import threading
 import click
 from flask.cli import with_appcontext
 
-from app import worker
+from app.worker import loop
 
 STOPS = {signal.SIGINT, signal.SIGTERM}
 
@@ -23,7 +23,7 @@ def command() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     stop = threading.Event()
     threading.Thread(target=_wait_to_stop, args=(stop,), name="wait-to-stop", daemon=True).start()
-    worker.run(stop)
+    loop.run(stop)
 
 
 def _wait_to_stop(stop: threading.Event) -> None:

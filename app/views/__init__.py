@@ -3,16 +3,16 @@
 from flask import Flask
 
 from app.views import (
+    accept_invitation,
     api,
-    entry,
+    enter,
     errors,
     health,
-    invitation,
-    invite,
+    invitations,
     landing,
-    pages,
     resume,
     signup,
+    template_helpers,
     welcome,
     well_known,
 )
@@ -20,8 +20,8 @@ from app.views import (
 
 def init_app(app: Flask) -> None:
     """Put the pages on the application."""
-    for part in (landing, signup, welcome, entry, invite, invitation, resume, health, well_known):
+    for part in (landing, signup, welcome, enter, invitations, accept_invitation, resume, health, well_known):
         app.register_blueprint(part.blueprint)
     api.init_app(app)
-    pages.init_app(app)
+    template_helpers.init_app(app)
     errors.init_app(app)

@@ -6,14 +6,15 @@ import structlog
 from flask import Flask, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from app import errors, logs, metrics
-from app.views import draft, landing, pages
+from app import errors
+from app.observability import logs, metrics
+from app.views import draft_cookie, landing, template_helpers
 from app.views.api import problems
 
 log = structlog.get_logger()
 
 RETRY_SECONDS = "10"
-FORM_FIELDS = {"csrf_token", *draft.ASKED}
+FORM_FIELDS = {"csrf_token", *draft_cookie.ASKED}
 MOST_FIELDS = 20
 # What our links ask of a page.
 ASKED_OF_PAGES = ("change", "still")
@@ -103,11 +104,11 @@ def _page(fault: Fault) -> Response:
         f"errors/{fault.page}.html",
         reference=g.get("reference"),
         again=_again() if fault.again else None,
-        kept=draft.kept(),
+        kept=draft_cookie.kept(),
     )
     headers = {"Retry-After": RETRY_SECONDS} if fault.status == 503 else {}
-    if fault.status == 503 and request.method == "GET" and not pages.is_still():
-        headers["Refresh"] = pages.refresh(RETRY_SECONDS)
+    if fault.status == 503 and request.method == "GET" and not template_helpers.is_still():
+        headers["Refresh"] = template_helpers.refresh(RETRY_SECONDS)
     return Response(page, fault.status, headers)
 
 

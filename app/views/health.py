@@ -3,8 +3,9 @@
 from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from app import metrics
-from app.services import gauges, readiness
+from app.observability import metrics
+from app.services.operations import readiness
+from app.services.reports import gauges
 
 blueprint = Blueprint("health", __name__)
 

@@ -3,13 +3,11 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug import Response
 
-from app import logs
 from app.errors import MissingToken
-from app.services import landings
-from app.services.landings import Arrived, Purchase
-from app.services.parking import Parked
-from app.services.subscriptions import Said
-from app.views import limits, visit
+from app.observability import logs
+from app.services.purchases.purchase import Arrived, Parked, Purchase, Said
+from app.services.signup import resolve
+from app.views import browser_session, rate_limits
 
 blueprint = Blueprint("landing", __name__)
 
@@ -29,11 +27,11 @@ def show() -> str:
 @blueprint.post("/")
 def arrive() -> Response:
     """Resolve the buyer's registration token and send them on to the form."""
-    visit.end()
+    browser_session.end()
     token = registration_token()
-    with limits.guarding(token):
-        purchase = landings.land(token, Said(hint(OFFER_TYPE), hints()), limits.may_park)
-    visit.begin(purchase)
+    with rate_limits.guarding(token):
+        purchase = resolve.land(token, Said(hint(OFFER_TYPE), hints()), rate_limits.may_park)
+    browser_session.begin(purchase)
     count(purchase)
     return redirect(url_for("signup.show"), 303)
 
@@ -43,7 +41,7 @@ def count(purchase: Purchase) -> None:
     match purchase:
         case Parked():
             if purchase.is_new:
-                limits.count_parked()
+                rate_limits.count_parked()
             logs.note("parked", parked=str(purchase.id))
         case Arrived(subscription_id=None):
             logs.note("owed")

@@ -4,20 +4,20 @@ from dataclasses import replace
 
 from flask import Blueprint, render_template
 
-from app import logs
-from app.services import resuming
-from app.views import draft
+from app.observability import logs
+from app.services.signup import resume_links
+from app.views import draft_cookie
 
 blueprint = Blueprint("resume", __name__)
-draft.init_blueprint(blueprint)
+draft_cookie.init_blueprint(blueprint)
 
 
 @blueprint.get("/resume/<link>")
 def resume(link: str) -> str:
     """Say how to go on, and remember which registration it is about."""
-    registration_id = resuming.registration_of(link)
+    registration_id = resume_links.registration_of(link)
     if registration_id:
-        kept = draft.current()
-        draft.keep(replace(kept, unlinked_ids=(registration_id, *kept.unlinked_ids)))
+        kept = draft_cookie.current()
+        draft_cookie.keep(replace(kept, unlinked_ids=(registration_id, *kept.unlinked_ids)))
         logs.note("resumed", registration=str(registration_id))
     return render_template("resume.html", found=registration_id is not None)

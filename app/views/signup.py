@@ -7,18 +7,20 @@ from uuid import UUID
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug import Response
 
-from app import logs, receivers
-from app.forms import SignupForm
+from app.config import handoff_endpoints
 from app.models import Registration
-from app.services import documents, parking, progress, registrations, siblings
-from app.services.parking import Parked
-from app.services.registrations import Completed
-from app.views import draft, visit
-from app.views.draft import Draft
-from app.views.visit import Visit
+from app.observability import logs
+from app.services.outbox import payload
+from app.services.purchases.purchase import Parked
+from app.services.signup import other_purchases, pending_tokens, progress, registrations, resume_links
+from app.services.signup.registrations import Completed
+from app.views import browser_session, draft_cookie
+from app.views.browser_session import Visit
+from app.views.draft_cookie import Draft
+from app.views.forms import SignupForm
 
 blueprint = Blueprint("signup", __name__)
-draft.init_blueprint(blueprint)
+draft_cookie.init_blueprint(blueprint)
 
 Typed = dict[str, str | None]
 
@@ -26,13 +28,13 @@ Typed = dict[str, str | None]
 @blueprint.get("/signup")
 def show() -> Response | str:
     """Ask who the buyer is, unless they have told."""
-    here = visit.current()
+    here = browser_session.current()
     registered = registrations.known_of(here.purchase)
     told = told_before(here, registered)
     if registered and not told and not ("change" in request.args and is_open_to_all(here, registered)):
         return redirect(url_for("welcome.welcome"), 303)
     if isinstance(here.purchase, Parked):
-        parking.refuse_dead(here.purchase.id)
+        pending_tokens.refuse_dead(here.purchase.id)
     logs.note("shown")
     return page(here, form_of(here, registered, told), told=told, registered=registered)
 
@@ -40,32 +42,32 @@ def show() -> Response | str:
 @blueprint.post("/signup")
 def send() -> Response | tuple[str, int]:
     """Keep the answers, or say what is wrong with them."""
-    here = visit.current()
+    here = browser_session.current()
     registered = registrations.known_of(here.purchase)
     form = form_of(here, registered)
     if not form.validate_on_submit():
         logs.note("invalid")
         return page(here, form), 422
-    before = draft.current().unlinked_ids
+    before = draft_cookie.current().unlinked_ids
     over = registered.updated_at if registered and may_replace(here, registered) else None
-    completed = registrations.complete(here.purchase, form.answers(), before, visit.actor(), over)
+    completed = registrations.complete(here.purchase, form.answers(), before, browser_session.actor(), over)
     return sent(completed, before)
 
 
 def sent(completed: Completed, before: Sequence[UUID]) -> Response:
     """Remember what this browser has sent, and send it on."""
-    visit.remember(completed)
+    browser_session.remember(completed)
     new = [] if completed.subscription_id else [completed.registration_id]
-    draft.keep(Draft(unlinked_ids=(*new, *registrations.still_unlinked(before))))
+    draft_cookie.keep(Draft(unlinked_ids=(*new, *resume_links.still_unlinked(before))))
     logs.note("completed" if completed.subscription_id else "unlinked", registration=str(completed.registration_id))
     return redirect(url_for("welcome.welcome"), 303)
 
 
 def may_replace(here: Visit, registered: Registration) -> bool:
     """Return whether this browser may replace the answers: its own, or those with which nobody got any further."""
-    if visit.has_sent(registered):
+    if browser_session.has_sent(registered):
         return True
-    resumes = registrations.to_resume(draft.current().unlinked_ids, registered.updated_at)
+    resumes = resume_links.to_resume(draft_cookie.current().unlinked_ids, registered.updated_at)
     return resumes is not None or is_open_to_all(here, registered)
 
 
@@ -80,11 +82,11 @@ def is_open_to_all(here: Visit, registered: Registration) -> bool:
 def form_of(here: Visit, registered: Registration | None, told: Typed | None = None) -> SignupForm:
     """Return the form; where the product takes hand-offs, it asks which account it shall be."""
     form = SignupForm(data=told)
-    if here.product is None or receivers.of(here.product.code) is None:
+    if here.product is None or handoff_endpoints.of(here.product.code) is None:
         return form.offer([], asks=False)
     # A colleague was asked to set up this purchase: the customer's others are not theirs to see.
-    chosen = documents.joins(registered) if registered else None
-    others = [] if visit.is_invited() else siblings.of(here.purchase, chosen)
+    chosen = payload.joins(registered) if registered else None
+    others = [] if browser_session.is_invited() else other_purchases.of(here.purchase, chosen)
     return form.offer(others, asks=True)
 
 
@@ -97,7 +99,7 @@ def page(here: Visit, form: SignupForm, *, told: Typed | None = None, registered
         product=here.product,
         told=told,
         registered=registered,
-        is_invited=visit.is_invited(),
+        is_invited=browser_session.is_invited(),
     )
 
 
@@ -107,10 +109,10 @@ def told_before(here: Visit, registered: Registration | None) -> Typed:
     It is what this browser's buyer sent and wants to change, typed for this purchase, or sent for one that was
     never found, if they have sent nothing since.
     """
-    kept = draft.current()
-    if registered and "change" in request.args and visit.has_sent(registered):
+    kept = draft_cookie.current()
+    if registered and "change" in request.args and browser_session.has_sent(registered):
         return asdict(registrations.answers_of(registered))
-    if not registered and kept.form_secret and visit.has_form(here.purchase, kept.form_secret):
+    if not registered and kept.form_secret and browser_session.has_form(here.purchase, kept.form_secret):
         return dict(kept.typed)
-    answers = registrations.to_resume(kept.unlinked_ids, registered.updated_at if registered else None)
+    answers = resume_links.to_resume(kept.unlinked_ids, registered.updated_at if registered else None)
     return asdict(answers) if answers else {}

@@ -6,23 +6,23 @@ from datetime import UTC, datetime, timedelta
 from flask import Blueprint, make_response, redirect, render_template, url_for
 from werkzeug import Response
 
-from app import security
 from app.models import Registration, Subscription
-from app.services import entitlements, landings, parking, progress, registrations, subscriptions
-from app.services.entitlements import Held
-from app.services.landings import Arrived
-from app.services.parking import Parked
-from app.services.privacy import FINAL
-from app.services.progress import Progress
-from app.views import pages, visit
-from app.views.visit import Visit
+from app.security import headers
+from app.services.purchases import entitlements, subscriptions
+from app.services.purchases.entitlements import Held
+from app.services.purchases.purchase import Arrived, Parked
+from app.services.purchases.status import FINAL
+from app.services.signup import pending_tokens, progress, registrations, resolve
+from app.services.signup.progress import Progress
+from app.views import browser_session, template_helpers
+from app.views.browser_session import Visit
 
 blueprint = Blueprint("welcome", __name__)
 
 # How often the page looks again, by how long its buyer has waited. After that a tab left open asks no more: a little
 # before its session ends, so that it still says what was registered.
 Pauses = tuple[tuple[timedelta, int], ...]
-PAUSES: Pauses = ((timedelta(minutes=10), 5), (timedelta(hours=security.SESSION_HOURS - 1), 60))
+PAUSES: Pauses = ((timedelta(minutes=10), 5), (timedelta(hours=headers.SESSION_HOURS - 1), 60))
 # A buyer who has just sent the form waits for their account before anything else is told; after that it takes longer
 # than usual, and they are told what happens next.
 USUALLY = timedelta(minutes=2)
@@ -68,12 +68,12 @@ def welcome() -> Response:
 
 def registered() -> tuple[Visit, Registration | None]:
     """Return this browser's purchase and its registration, also where they have become another subscription's."""
-    here = visit.current()
+    here = browser_session.current()
     registration = registrations.of_purchase(here.purchase)
-    found = here.purchase if registration else landings.found_again(here.purchase)
+    found = here.purchase if registration else resolve.found_again(here.purchase)
     if found == here.purchase:
         return here, registration
-    visit.begin(found)
+    browser_session.begin(found)
     return replace(here, purchase=found), registrations.of_purchase(found)
 
 
@@ -97,7 +97,7 @@ def linked(here: Visit, purchase: Arrived, registration: Registration, link: str
         subscription=subscription,
         cover=cover,
         is_trial=is_trial(subscription, here),
-        in_full=visit.has_sent(registration),
+        in_full=browser_session.has_sent(registration),
         stage=stage,
         link=link or progress.link(registration.id),
         by_link=link is not None,
@@ -110,7 +110,7 @@ def linked(here: Visit, purchase: Arrived, registration: Registration, link: str
 def is_set_up_now(registration: Registration, stage: Progress, now: datetime) -> bool:
     """Return whether the buyer waits for the account itself: it may be there any moment, or is there to be entered."""
     if stage.state == "ready":
-        return visit.is_entering(registration)
+        return browser_session.is_entering(registration)
     return stage.state == "waiting" and stage.since is not None and now - stage.since < USUALLY
 
 
@@ -126,11 +126,11 @@ def setting_up(here: Visit, registration: Registration, stage: Progress, link: s
         product=here.product,
         registration=registration,
         is_ready=is_ready,
-        in_full=visit.has_sent(registration),
-        is_entering=visit.is_entering(registration),
+        in_full=browser_session.has_sent(registration),
+        is_entering=browser_session.is_entering(registration),
         link=link or progress.link(registration.id),
     )
-    if is_ready and not pages.is_still():
+    if is_ready and not template_helpers.is_still():
         return make_response(page, {"Refresh": f"{LET_IN_PAUSE_SECONDS}; url={url_for('entry.enter')}"})
     since = None if is_ready else stage.since
     return looking_again(page, pause_seconds(since, datetime.now(UTC), SET_UP_PAUSES))
@@ -138,7 +138,7 @@ def setting_up(here: Visit, registration: Registration, stage: Progress, link: s
 
 def unlinked(here: Visit, purchase: Parked, registration: Registration) -> Response:
     """Return the page of a purchase that AWS has not told us about; it looks again by itself while there is hope."""
-    token = parking.find(purchase.id)
+    token = pending_tokens.find(purchase.id)
     waits = token is not None and token.settled_at is None
     pause = pause_seconds(registration.created_at if waits else None, datetime.now(UTC))
     page = render_template(
@@ -146,7 +146,7 @@ def unlinked(here: Visit, purchase: Parked, registration: Registration) -> Respo
         visit=here,
         product=here.product,
         registration=registration,
-        in_full=visit.has_sent(registration),
+        in_full=browser_session.has_sent(registration),
         waits=waits,
         pause=pause,
         fault=token.fault if token else None,
@@ -187,11 +187,11 @@ def waits_since(
 
 def pause_seconds(since: datetime | None, now: datetime, pauses: Pauses = PAUSES) -> int | None:
     """Return after how many seconds the page looks again; None where it does not, or shall not."""
-    if pages.is_still():
+    if template_helpers.is_still():
         return None
     return next((seconds for until, seconds in pauses if since and now - since < until), None)
 
 
 def looking_again(page: str, pause: int | None) -> Response:
     """Return the page as one that the browser asks for again by itself, without JavaScript."""
-    return make_response(page, {"Refresh": pages.refresh(pause)} if pause else {})
+    return make_response(page, {"Refresh": template_helpers.refresh(pause)} if pause else {})

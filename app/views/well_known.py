@@ -5,7 +5,8 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, jsonify
 
-from app import assertions, products
+from app.config import products
+from app.security import sign_in_tokens
 
 blueprint = Blueprint("well_known", __name__)
 
@@ -25,7 +26,7 @@ def security() -> Response:
 @blueprint.get("/.well-known/jwks.json")
 def keys() -> Response:
     """Give products the public keys with which they verify who comes, as RFC 7517 has it."""
-    return jsonify(assertions.public_keys())
+    return jsonify(sign_in_tokens.public_keys())
 
 
 @blueprint.get("/robots.txt")

@@ -12,9 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from app import create_app
-from app.aws import marketplace
+from app.aws import resolve_customer
 from app.errors import CredentialsRefused, FoyerError
-from app.sandbox.server import Sandbox
+from sandbox.server import Sandbox
 from tests import factories
 from tests.databases import on_sqlite
 
@@ -67,13 +67,13 @@ def test_credentials_that_were_missing_are_found_once_they_are_there(container: 
 
     with factories.running(create_app()) as app, app.app_context():
         with pytest.raises(CredentialsRefused):
-            marketplace.resolve(token)
+            resolve_customer.resolve(token)
         container.works = True
         deadline = time.monotonic() + 10
         found = False
         while not found and time.monotonic() < deadline:
             with suppress(CredentialsRefused):
-                found = marketplace.resolve(token).product_code == factories.CODE
+                found = resolve_customer.resolve(token).product_code == factories.CODE
 
     assert found
 
@@ -86,7 +86,7 @@ def test_a_search_for_credentials_that_hangs_does_not_hold_the_buyers(environmen
     def wait(app_context: object) -> float:
         started = time.monotonic()
         with app.app_context(), pytest.raises(FoyerError):
-            marketplace.resolve("token")
+            resolve_customer.resolve("token")
         return time.monotonic() - started
 
     silent = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -95,4 +95,4 @@ def test_a_search_for_credentials_that_hangs_does_not_hold_the_buyers(environmen
         waits = list(buyers.map(wait, range(4)))
         silent.close()
 
-    assert max(waits) < marketplace.BUDGET_SECONDS + 1
+    assert max(waits) < resolve_customer.BUDGET_SECONDS + 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.aws import diagnosis
+from app.aws import setup_checks
 from tests.aws.fake import Fake
 from tests.databases import on_sqlite
 from tests.views.floods import INVALID, facing
@@ -12,6 +12,6 @@ from tests.views.floods import INVALID, facing
 def test_the_doctor_is_never_answered_from_memory(environment: pytest.MonkeyPatch) -> None:
     with Fake([INVALID]) as aws, facing(environment, aws) as app, app.app_context():
         for _ in range(2):
-            diagnosis.try_resolving()
+            setup_checks.try_resolving()
 
         assert aws.asked == 2

@@ -6,7 +6,7 @@ import pytest
 from botocore import exceptions
 
 from app import create_app
-from app.aws import faults, marketplace
+from app.aws import errors, resolve_customer
 from app.errors import CredentialsRefused, MarketplaceUnavailable
 from tests import factories
 from tests.databases import on_sqlite
@@ -31,7 +31,7 @@ def environment(environment: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
 
 def resolve() -> None:
     with factories.running(create_app()) as app, app.app_context():
-        marketplace.resolve("token")
+        resolve_customer.resolve("token")
 
 
 @on_sqlite
@@ -84,9 +84,9 @@ def test_a_profile_that_gives_no_credentials_is_about_the_credentials(
     ids=lambda error: type(error).__name__,
 )
 def test_botocore_without_credentials_is_about_the_credentials(error: Exception) -> None:
-    named = faults.without_answer(error)
+    named = errors.without_answer(error)
 
-    assert isinstance(error, faults.WITHOUT_ANSWER)
+    assert isinstance(error, errors.WITHOUT_ANSWER)
     assert isinstance(named, CredentialsRefused)
 
 
@@ -104,7 +104,7 @@ def test_botocore_without_credentials_is_about_the_credentials(error: Exception)
     ids=lambda error: type(error).__name__,
 )
 def test_a_connection_that_fails_is_not_about_the_credentials(error: Exception) -> None:
-    named = faults.without_answer(error)
+    named = errors.without_answer(error)
 
-    assert isinstance(error, faults.WITHOUT_ANSWER)
+    assert isinstance(error, errors.WITHOUT_ANSWER)
     assert isinstance(named, MarketplaceUnavailable)

@@ -8,10 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import time_machine
 
-from app.aws import judged
-from app.aws.judged import Judged
-from app.aws.marketplace import Customer
-from app.counters import Counters
+from app.aws import resolve_cache
+from app.aws.customer import Customer
+from app.aws.resolve_cache import Judged
 from app.errors import (
     ApiDisabled,
     CredentialsRefused,
@@ -23,6 +22,7 @@ from app.errors import (
     PermissionDenied,
     Throttled,
 )
+from app.security.rate_counters import Counters
 from tests import factories
 
 # For a thread to have asked by then, if it is going to.
@@ -131,7 +131,7 @@ def test_what_may_be_better_a_moment_later_is_never_remembered(fault: type[Marke
 
 @pytest.mark.parametrize(
     ("answer", "seconds"),
-    [(factories.customer(), judged.RESOLVED_SECONDS), (InvalidToken(), judged.REFUSED_SECONDS)],
+    [(factories.customer(), resolve_cache.RESOLVED_SECONDS), (InvalidToken(), resolve_cache.REFUSED_SECONDS)],
 )
 def test_the_memory_is_short(answer: Customer | MarketplaceError, seconds: int) -> None:
     memory, aws = Judged(Counters()), Aws(answer)
@@ -151,7 +151,7 @@ def test_the_memory_is_short(answer: Customer | MarketplaceError, seconds: int) 
 def test_the_oldest_customers_are_forgotten_when_there_are_too_many() -> None:
     memory, aws = Judged(Counters()), Aws(factories.customer())
 
-    for number in range(judged.MOST_RESOLVED + 1):
+    for number in range(resolve_cache.MOST_RESOLVED + 1):
         memory.once(f"token {number}", soon(), aws)
 
     assert not memory.remembers("token 0")

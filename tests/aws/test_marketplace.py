@@ -7,7 +7,8 @@ import pytest
 from flask import Flask
 
 from app import create_app
-from app.aws import marketplace
+from app.aws import customer as aws_customer
+from app.aws import resolve_customer
 from app.errors import (
     ApiDisabled,
     CredentialsRefused,
@@ -18,8 +19,8 @@ from app.errors import (
     PermissionDenied,
     Throttled,
 )
-from app.sandbox.purchases import Order
-from app.sandbox.server import Sandbox
+from sandbox.purchases import Order
+from sandbox.server import Sandbox
 from tests import factories
 from tests.aws.fake import Answer, Fake
 from tests.databases import on_sqlite
@@ -36,7 +37,7 @@ def test_a_new_style_purchase_has_account_license_and_agreement(app: Flask, sand
     purchase = sandbox.world.buy(Order(product_code=CODE, account_id="012345678901"))
 
     with app.app_context():
-        customer = marketplace.resolve(sandbox.world.mint(purchase))
+        customer = resolve_customer.resolve(sandbox.world.mint(purchase))
 
     assert customer.product_code == CODE
     assert customer.account_id == "012345678901"
@@ -49,7 +50,7 @@ def test_an_old_style_purchase_has_a_customer_identifier(app: Flask, sandbox: Sa
     purchase = sandbox.world.buy(Order(product_code=CODE, style="old"))
 
     with app.app_context():
-        customer = marketplace.resolve(sandbox.world.mint(purchase))
+        customer = resolve_customer.resolve(sandbox.world.mint(purchase))
 
     assert customer.customer_identifier == purchase.customer_identifier
     assert customer.license_arn is None
@@ -73,14 +74,14 @@ def test_every_fault_of_aws_has_its_own_name(app: Flask, sandbox: Sandbox, fault
     switch_on(sandbox, **{fault: True})
 
     with app.app_context(), pytest.raises(error):
-        marketplace.resolve(factories.token(sandbox))
+        resolve_customer.resolve(factories.token(sandbox))
 
 
 def test_a_throttled_call_is_tried_again(app: Flask, sandbox: Sandbox) -> None:
     switch_on(sandbox, throttled=2)
 
     with app.app_context():
-        customer = marketplace.resolve(factories.token(sandbox))
+        customer = resolve_customer.resolve(factories.token(sandbox))
 
     assert customer.product_code == CODE
 
@@ -89,7 +90,7 @@ def test_a_call_that_stays_throttled_is_given_up_after_three_tries(app: Flask, s
     switch_on(sandbox, throttled=100)
 
     with app.app_context(), pytest.raises(Throttled):
-        marketplace.resolve(factories.token(sandbox))
+        resolve_customer.resolve(factories.token(sandbox))
 
     assert sandbox.world.faults.throttled == 97
 
@@ -99,7 +100,7 @@ def test_what_a_retry_cannot_help_is_asked_once(environment: pytest.MonkeyPatch,
     with Fake([Answer(400, {"__type": code, "message": "Registration token is bad"})]) as aws:
         environment.setenv("AWS_ENDPOINT_URL", aws.url)
         with factories.running(create_app()) as app, app.app_context(), pytest.raises(Exception, match=code):
-            marketplace.resolve("token")
+            resolve_customer.resolve("token")
 
         assert aws.asked == 1
 
@@ -109,9 +110,9 @@ def test_an_answer_that_never_comes_is_given_up_within_five_seconds(app: Flask, 
     started = time.monotonic()
 
     with app.app_context(), pytest.raises(MarketplaceUnavailable):
-        marketplace.resolve(factories.token(sandbox))
+        resolve_customer.resolve(factories.token(sandbox))
 
-    assert time.monotonic() - started < marketplace.BUDGET_SECONDS + 1
+    assert time.monotonic() - started < resolve_customer.BUDGET_SECONDS + 1
     switch_on(sandbox, slow=0)
 
 
@@ -119,7 +120,7 @@ def test_an_endpoint_that_refuses_the_connection_is_aws_unavailable(environment:
     environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
 
     with factories.running(create_app()) as app, app.app_context(), pytest.raises(MarketplaceUnavailable) as raised:
-        marketplace.resolve("token")
+        resolve_customer.resolve("token")
 
     assert raised.value.code == "EndpointConnectionError"
 
@@ -128,7 +129,7 @@ def test_an_endpoint_that_is_no_address_is_aws_unavailable(environment: pytest.M
     environment.setenv("AWS_ENDPOINT_URL", "metering")
 
     with factories.running(create_app()) as app, app.app_context(), pytest.raises(MarketplaceUnavailable):
-        marketplace.resolve("token")
+        resolve_customer.resolve("token")
 
 
 def test_missing_credentials_are_the_sellers_fault(environment: pytest.MonkeyPatch) -> None:
@@ -137,7 +138,7 @@ def test_missing_credentials_are_the_sellers_fault(environment: pytest.MonkeyPat
     environment.setenv("AWS_SHARED_CREDENTIALS_FILE", "nowhere")
 
     with factories.running(create_app()) as app, app.app_context(), pytest.raises(CredentialsRefused) as raised:
-        marketplace.resolve("token")
+        resolve_customer.resolve("token")
 
     assert raised.value.code == "NoCredentialsError"
 
@@ -158,7 +159,7 @@ def test_the_buyers_expired_token_and_the_sellers_are_told_apart(
         environment.setenv("AWS_ENDPOINT_URL", aws.url)
 
         with factories.running(create_app()) as app, app.app_context(), pytest.raises(error):
-            marketplace.resolve("token")
+            resolve_customer.resolve("token")
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_a_fault_nobody_has_seen_yet_is_judged_by_its_status(
         environment.setenv("AWS_ENDPOINT_URL", aws.url)
 
         with factories.running(create_app()) as app, app.app_context(), pytest.raises(error):
-            marketplace.resolve("token")
+            resolve_customer.resolve("token")
 
 
 def test_an_answer_of_something_that_is_not_aws_is_incomplete(environment: pytest.MonkeyPatch) -> None:
@@ -185,7 +186,7 @@ def test_an_answer_of_something_that_is_not_aws_is_incomplete(environment: pytes
         environment.setenv("AWS_ENDPOINT_URL", aws.url)
 
         with factories.running(create_app()) as app, app.app_context(), pytest.raises(IncompleteAnswer):
-            marketplace.resolve("token")
+            resolve_customer.resolve("token")
 
 
 @pytest.mark.parametrize(
@@ -200,7 +201,7 @@ def test_an_answer_of_something_that_is_not_aws_is_incomplete(environment: pytes
 )
 def test_an_answer_without_product_or_customer_is_refused(database_url: str, answer: dict[str, object]) -> None:
     with pytest.raises(IncompleteAnswer):
-        marketplace.customer(answer)
+        aws_customer.customer(answer)
 
 
 @pytest.mark.parametrize("unpopulated", [{}, {"CustomerIdentifier": ""}, {"CustomerIdentifier": None}])
@@ -209,7 +210,7 @@ def test_an_unpopulated_identifier_is_none_however_aws_sends_it(
 ) -> None:
     answer = {"ProductCode": CODE, "CustomerAWSAccountId": "012345678901", **unpopulated}
 
-    customer = marketplace.customer(answer)
+    customer = aws_customer.customer(answer)
 
     assert customer == replace(factories.customer(), license_arn=None, agreement_id=None)
 
@@ -222,7 +223,7 @@ def test_the_publishers_role_is_assumed_and_only_its_account_resolves(
     environment.setenv("MARKETPLACE_ROLE_EXTERNAL_ID", "foyer-1")
 
     with factories.running(create_app()) as app, app.app_context():
-        customer = marketplace.resolve(token)
+        customer = resolve_customer.resolve(token)
 
     assert customer.product_code == CODE
 
@@ -234,4 +235,4 @@ def test_a_role_in_another_account_than_the_publishers_resolves_nothing(
     environment.setenv("MARKETPLACE_ROLE_ARN", "arn:aws:iam::999999999999:role/somebody-else")
 
     with factories.running(create_app()) as app, app.app_context(), pytest.raises(InvalidToken):
-        marketplace.resolve(token)
+        resolve_customer.resolve(token)

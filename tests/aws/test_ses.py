@@ -7,12 +7,12 @@ from uuid import UUID, uuid4
 import pytest
 from flask import Flask
 
-from app import mail
 from app.aws import clients
 from app.errors import FoyerError
-from app.mail import Mail, MailRefused, MailUnavailable
-from app.sandbox.inbox import Letter
-from app.sandbox.server import Sandbox
+from app.mail import mailer
+from app.mail.mailer import Mail, MailRefused, MailUnavailable
+from sandbox.inbox import Letter
+from sandbox.server import Sandbox
 from tests import factories
 from tests.aws.fake import Answer, Fake
 
@@ -30,7 +30,7 @@ def mailing(environment: pytest.MonkeyPatch, aws_url: str, **settings: str) -> I
     app = Flask(__name__)
     app.config["THREADS"] = 1
     clients.init_app(app, chosen)
-    mail.init_app(app, chosen)
+    mailer.init_app(app, chosen)
     with app.app_context():
         yield
 
@@ -53,7 +53,7 @@ def refused(seller: pytest.MonkeyPatch, *answers: Answer) -> list[tuple[type[Foy
     with Fake(list(answers)) as ses, mailing(seller, ses.url):
         for _ in answers:
             with pytest.raises(FoyerError) as error:
-                mail.send(MAIL, TAG)
+                mailer.send(MAIL, TAG)
             raised.append((error.type, error.value.code))
         assert ses.asked == len(answers)
     return raised
@@ -63,7 +63,7 @@ def test_a_mail_goes_out_as_text_and_html_with_its_tag_and_is_known_by_sess_id(
     seller: pytest.MonkeyPatch, sandbox: Sandbox
 ) -> None:
     with mailing(seller, sandbox.aws_url):
-        message_id = mail.send(MAIL, TAG)
+        message_id = mailer.send(MAIL, TAG)
 
     letter = sent(sandbox)
     assert letter.id == message_id
@@ -77,7 +77,7 @@ def test_a_mail_goes_out_as_text_and_html_with_its_tag_and_is_known_by_sess_id(
 
 def test_a_mail_goes_by_the_configuration_set_where_there_is_one(seller: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
     with mailing(seller, sandbox.aws_url, ses_configuration_set="acme-mail"):
-        mail.send(MAIL, TAG)
+        mailer.send(MAIL, TAG)
 
     assert sent(sandbox).configuration_set == "acme-mail"
 
@@ -86,7 +86,7 @@ def test_names_and_domains_of_any_script_arrive_as_mail_servers_spell_them(
     seller: pytest.MonkeyPatch, sandbox: Sandbox
 ) -> None:
     with mailing(seller, sandbox.aws_url, mail_from="Ärzte, „Köln“ <start@acme.example>"):
-        mail.send(Mail("ada@straße.example", "Grüße", "ä", "ä"), TAG)
+        mailer.send(Mail("ada@straße.example", "Grüße", "ä", "ä"), TAG)
 
     letter = sent(sandbox)
     assert letter.to == ["ada@xn--strae-oqa.example"]
@@ -110,14 +110,14 @@ def test_an_address_that_ses_cannot_take_is_refused_without_asking(
     seller: pytest.MonkeyPatch, to: str, code: str
 ) -> None:
     with Fake([Answer(200, {"MessageId": "x"})]) as ses, mailing(seller, ses.url), pytest.raises(MailRefused) as raised:
-        mail.send(Mail(to, "Hello", "", ""), TAG)
+        mailer.send(Mail(to, "Hello", "", ""), TAG)
 
     assert (raised.value.code, ses.asked) == (code, 0)
 
 
 def test_a_subject_of_two_lines_is_refused(seller: pytest.MonkeyPatch) -> None:
     with mailing(seller, "http://127.0.0.1:1"), pytest.raises(MailRefused, match="SubjectMalformed"):
-        mail.send(Mail("ada@gmail.com", "Hello\r\nBcc: eve@evil.example", "", ""), TAG)
+        mailer.send(Mail("ada@gmail.com", "Hello\r\nBcc: eve@evil.example", "", ""), TAG)
 
 
 def test_what_ses_rejects_is_refused_for_good(seller: pytest.MonkeyPatch) -> None:
@@ -149,7 +149,7 @@ def test_what_somebody_can_mend_or_will_pass_is_tried_later_and_asked_for_once(s
 
 def test_where_nobody_answers_it_is_tried_later(seller: pytest.MonkeyPatch) -> None:
     with mailing(seller, "http://127.0.0.1:1"), pytest.raises(MailUnavailable, match="EndpointConnectionError"):
-        mail.send(MAIL, TAG)
+        mailer.send(MAIL, TAG)
 
 
 def test_without_credentials_it_is_tried_later(seller: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
@@ -159,21 +159,21 @@ def test_without_credentials_it_is_tried_later(seller: pytest.MonkeyPatch, sandb
         seller.delenv("AWS_SECRET_ACCESS_KEY")
 
         with pytest.raises(MailUnavailable, match="NoCredentialsError"):
-            mail.send(MAIL, TAG)
+            mailer.send(MAIL, TAG)
 
 
 def test_without_a_sender_no_mail_is_sent(seller: pytest.MonkeyPatch) -> None:
     app = Flask(__name__)
-    mail.init_app(app, factories.settings())
+    mailer.init_app(app, factories.settings())
 
     with app.app_context():
-        is_on = mail.is_on()
+        is_on = mailer.is_on()
         with pytest.raises(MailUnavailable, match="MailFromNotSet"):
-            mail.send(MAIL, str(uuid4()))
+            mailer.send(MAIL, str(uuid4()))
 
     assert not is_on
 
 
 def test_with_a_sender_mail_is_on(seller: pytest.MonkeyPatch) -> None:
     with mailing(seller, ""):
-        assert mail.is_on()
+        assert mailer.is_on()

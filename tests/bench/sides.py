@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.settings import THREADS
+from app.config.settings import THREADS
 from tests.bench import browsers, processes
 from tests.bench.fake_aws import PRODUCT_CODE
 

@@ -8,8 +8,9 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from app.services import registrations, subscriptions
-from app.services.subscriptions import Said
+from app.services.purchases import subscriptions
+from app.services.purchases.purchase import Said
+from app.services.signup import registrations
 from tests import factories
 
 Land = Callable[..., UUID]

@@ -7,7 +7,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from app.models import ApiToken, AuditEntry
-from app.services import tokens
+from app.services.api import tokens
 from tests.cli.told import cells
 from tests.databases import on_sqlite
 from tests.factories import CODE, OTHER_CODE

@@ -8,9 +8,9 @@ import pytest
 from click.testing import Result
 from sqlalchemy import make_url
 
-from app.sandbox.faults import Faults
-from app.sandbox.server import Sandbox
-from app.services import readiness
+from app.services.operations import readiness
+from sandbox.faults import Faults
+from sandbox.server import Sandbox
 from tests.aws.fake import Answer, Fake
 from tests.cli.doctors import examine, failing, findings
 from tests.databases import on_postgresql, on_sqlite

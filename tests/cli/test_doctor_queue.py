@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.sandbox.server import Sandbox
+from sandbox.server import Sandbox
 from tests.aws.fake import Answer, Fake
 from tests.cli.doctors import EVENTS, examine, failing, findings
 from tests.databases import on_sqlite

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.sandbox.server import Sandbox
-from app.services.notices import KINDS, SOURCE
+from app.services.purchases.aws_event import KINDS, SOURCE
+from sandbox.server import Sandbox
 from tests.aws.fake import Answer, Fake
 from tests.cli.doctors import examine, failing, findings
 from tests.databases import on_sqlite

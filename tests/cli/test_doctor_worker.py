@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import time_machine
 from flask import Flask
 
-from app.services import heartbeats
+from app.services.operations import heartbeats
 from tests.cli.doctors import examine, failing, findings
 from tests.databases import on_sqlite
 

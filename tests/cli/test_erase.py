@@ -10,9 +10,10 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import select, update
 
-from app import create_app, database
+from app import create_app
+from app.database import transactions
 from app.models import AuditEntry, Registration, Subscription
-from app.services import privacy
+from app.services.operations import audit
 from tests import factories
 from tests.cli.conftest import Land, SignUp
 
@@ -31,14 +32,14 @@ def retaining(environment: pytest.MonkeyPatch) -> Iterator[Flask]:
 def end_long_ago(app: Flask) -> None:
     """Have every purchase ended for 31 days, and every form sent before."""
     then = datetime.now(UTC) - timedelta(days=31)
-    with app.app_context(), database.current().writing.begin() as connection:
+    with app.app_context(), transactions.current().writing.begin() as connection:
         connection.execute(update(Subscription).values(status="ended", status_since=then))
         connection.execute(update(Registration).values(updated_at=then))
 
 
 def actors(app: Flask) -> list[str]:
-    with app.app_context(), database.current().reading.connect() as connection:
-        return list(connection.scalars(select(AuditEntry.actor).where(AuditEntry.action == privacy.ERASED)))
+    with app.app_context(), transactions.current().reading.connect() as connection:
+        return list(connection.scalars(select(AuditEntry.actor).where(AuditEntry.action == audit.ERASED)))
 
 
 def registrations(runner: FlaskCliRunner) -> list[str]:

@@ -8,7 +8,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from app import create_app
-from app.services import subscriptions
+from app.services.purchases import subscriptions
 from tests import factories
 from tests.cli.conftest import Land
 from tests.cli.told import NOBODY, OLD, buy_twice, shown, tell

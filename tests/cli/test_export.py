@@ -14,9 +14,9 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import insert
 from uuid_utils.compat import uuid7
 
-from app import database
+from app.database import transactions
 from app.models import Registration, Subscription
-from app.services.reports import BATCH_ROWS
+from app.services.reports.registrations import BATCH_ROWS
 from tests.cli.conftest import SignUp
 from tests.databases import on_sqlite
 from tests.factories import ANSWERS, CODE
@@ -31,7 +31,7 @@ def many(app: Flask) -> list[str]:
     subscriptions = [{"id": uuid7(), "purchase_key": f"{CODE}/{number}"} for number in range(BATCH_ROWS + 1)]
     registrations = [{"id": uuid7(), "subscription_id": subscription["id"]} for subscription in subscriptions]
     purchase = {"product_code": CODE, "status": "pending", "hints": {}, "created_at": TIME, "last_seen_at": TIME}
-    with app.app_context(), database.current().writing.begin() as connection:
+    with app.app_context(), transactions.current().writing.begin() as connection:
         connection.execute(insert(Subscription), [row | purchase for row in subscriptions])
         connection.execute(
             insert(Registration), [row | ANSWERS | {"created_at": TIME, "updated_at": TIME} for row in registrations]

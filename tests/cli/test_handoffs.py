@@ -9,7 +9,8 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from app import create_app
-from app.services import outbox, privacy
+from app.services.outbox import queue
+from app.services.signup import erasure
 from tests import factories
 from tests.cli.told import NOBODY
 from tests.databases import on_sqlite
@@ -39,7 +40,7 @@ def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def subscription_id(app: Flask) -> UUID:
     """A subscription with a hand-off that failed and one that waits, and a mail that failed."""
     its_id = register(app)
-    settle(app, claimed(app, outbox.MAIL), "failed", fault="SMTP 550")
+    settle(app, claimed(app, queue.MAIL), "failed", fault="SMTP 550")
     settle(app, claimed(app), "failed", fault="503")
     is_told(app, UPDATED, at(1))
     return its_id
@@ -158,7 +159,7 @@ def test_one_that_told_of_an_erased_person_is_not_sent_again(
 ) -> None:
     failed, activated = handed_off(app)
     with app.app_context():
-        privacy.erase(registration_of(app, subscription_id), "operator:alice")
+        erasure.erase(registration_of(app, subscription_id), "operator:alice")
 
     said = refused(runner, "retry", str(failed.id))
 

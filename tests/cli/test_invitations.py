@@ -11,8 +11,8 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from app.models import AuditEntry, Invitation
-from app.services import invitations
-from app.services.invitations import Refused
+from app.services.signup import invitations
+from app.services.signup.invitations import Refused
 from tests.cli.conftest import Land
 from tests.databases import on_sqlite
 from tests.stored import stored

@@ -8,8 +8,9 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from app import create_app
-from app.services import bounces, outbox, privacy
-from app.services.bounces import Bounce
+from app.services.outbox import bounces, queue
+from app.services.outbox.bounces import Bounce
+from app.services.signup import erasure
 from tests import factories
 from tests.cli.told import NOBODY
 from tests.databases import on_sqlite
@@ -30,7 +31,7 @@ def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def subscription_id(app: Flask) -> UUID:
     """A subscription with a mail that was refused, and one that waits."""
     its_id = register(app)
-    settle(app, claimed(app, outbox.MAIL), "failed", fault="SMTP 550 5.1.1")
+    settle(app, claimed(app, queue.MAIL), "failed", fault="SMTP 550 5.1.1")
     return its_id
 
 
@@ -81,7 +82,7 @@ def test_one_is_sent_again_and_what_became_of_it_before_is_forgotten(
     app: Flask, runner: FlaskCliRunner, subscription_id: UUID
 ) -> None:
     sent = mails(app)[1].id
-    settle(app, claimed(app, outbox.MAIL), "delivered", provider_id="of-ses")
+    settle(app, claimed(app, queue.MAIL), "delivered", provider_id="of-ses")
     with app.app_context():
         bounces.record(Bounce("of-ses", None, "Email Bounced", "Permanent/General", NOON))
 
@@ -90,7 +91,7 @@ def test_one_is_sent_again_and_what_became_of_it_before_is_forgotten(
     assert result.output == "The mail goes out again. A worker has to run: flask --app wsgi worker\n"
     message = mails(app)[1]
     assert (message.outcome, message.provider_id, message.bounced_at, message.bounce) == ("waiting", None, None, None)
-    assert claimed(app, outbox.MAIL).id == sent
+    assert claimed(app, queue.MAIL).id == sent
 
 
 def test_one_is_not_said_to_go_out_where_no_mail_does(
@@ -122,9 +123,9 @@ def test_one_that_waits_for_its_next_try_has_it_now(app: Flask, runner: FlaskCli
 def test_one_about_an_erased_person_is_not_sent_again(
     app: Flask, runner: FlaskCliRunner, subscription_id: UUID
 ) -> None:
-    settle(app, claimed(app, outbox.MAIL))
+    settle(app, claimed(app, queue.MAIL))
     with app.app_context():
-        privacy.erase(registration_of(app, subscription_id), "operator:alice")
+        erasure.erase(registration_of(app, subscription_id), "operator:alice")
 
     said = [runner.invoke(args=["mails", "retry", str(mail.id)]).stderr for mail in mails(app)]
 

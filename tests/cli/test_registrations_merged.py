@@ -8,7 +8,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from app.models import Registration
-from app.services import merging
+from app.services.events import merge
 from tests.promised import register, registration_of
 from tests.services.people import write
 from tests.stored import stored
@@ -21,7 +21,7 @@ def merged(app: Flask) -> tuple[UUID, UUID]:
     """The registration that stayed, and the one that went into it, by their ids."""
     kept, gone = register(app, {"license_arn": f"{ARN}kept"}), register(app, {"license_arn": f"{ARN}gone"})
     ids = registration_of(app, kept), registration_of(app, gone)
-    write(app, lambda connection: merging.merge(connection, kept, gone))
+    write(app, lambda connection: merge.merge(connection, kept, gone))
     return ids
 
 

@@ -7,7 +7,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import update
 
-from app import database
+from app.database import transactions
 from app.models import Subscription
 from tests.cli.conftest import Land, SignUp
 from tests.factories import CODE, OTHER_CODE
@@ -17,7 +17,7 @@ OTHER_ARN = "arn:aws:license-manager::294406891311:license:l-other"
 
 
 def activate(app: Flask, license_arn: str) -> None:
-    with app.app_context(), database.current().writing.begin() as connection:
+    with app.app_context(), transactions.current().writing.begin() as connection:
         connection.execute(update(Subscription).where(Subscription.license_arn == license_arn).values(status="active"))
 
 

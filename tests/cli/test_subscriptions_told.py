@@ -10,7 +10,8 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import update
 
-from app import create_app, database
+from app import create_app
+from app.database import transactions
 from app.models import Subscription
 from tests import factories
 from tests.cli.conftest import Land, SignUp
@@ -25,7 +26,7 @@ DEPROVISIONED = "License Deprovisioned - Manufacturer"
 
 
 def entitle(app: Flask, **values: Any) -> None:
-    with app.app_context(), database.current().writing.begin() as connection:
+    with app.app_context(), transactions.current().writing.begin() as connection:
         connection.execute(
             update(Subscription).values(entitlements_read_at=datetime(2026, 11, 2, tzinfo=UTC), **values)
         )

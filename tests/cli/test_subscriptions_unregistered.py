@@ -9,7 +9,7 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
-from app.services import privacy
+from app.services.signup import erasure
 from tests.cli.conftest import Land, SignUp
 from tests.cli.told import cells, tell
 from tests.events import eventbridge
@@ -31,7 +31,7 @@ def unregistered(app: Flask, land: Land, sign_up: SignUp) -> list[UUID]:
     """Purchases that nobody signed up for, the one to ask about first coming first, among others."""
     sign_up({"license_arn": f"{OTHER_ARN}-registered"})
     with app.app_context():
-        privacy.erase(sign_up({"license_arn": f"{OTHER_ARN}-erased"}), "operator:ada")
+        erasure.erase(sign_up({"license_arn": f"{OTHER_ARN}-erased"}), "operator:ada")
     pending = land(license_arn=f"{OTHER_ARN}-pending", agreement_id="agmt-1")
     older = land(license_arn=f"{OTHER_ARN}-older", agreement_id="agmt-2")
     newer = land(license_arn=f"{OTHER_ARN}-newer", agreement_id="agmt-3", account_id="098765432109")

@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
-from app.services import events
+from app.services.events import apply
 from tests.cli.conftest import Land
 from tests.events import CUSTOMER, notice
 
@@ -20,7 +20,7 @@ OLD: dict[str, Any] = {"account_id": None, "customer_identifier": CUSTOMER, "lic
 def tell(app: Flask, *bodies: dict[str, Any]) -> list[UUID]:
     """Let AWS tell of these one after another; return the events' ids."""
     with app.app_context():
-        return [applied.event_id for body in bodies if (applied := events.receive(notice(body)))]
+        return [applied.event_id for body in bodies if (applied := apply.receive(notice(body)))]
 
 
 def buy_twice(land: Land) -> list[UUID]:

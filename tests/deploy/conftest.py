@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from app.sandbox.server import Sandbox
+from sandbox.server import Sandbox
 from tests import factories
 from tests.deploy.stack import Aws, Stack, deployed
 

@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 
 from app.models import Event, Subscription
-from app.sandbox.server import Sandbox
-from app.services.notices import KINDS, SOURCE
+from app.services.purchases.aws_event import KINDS, SOURCE
+from sandbox.server import Sandbox
 from tests import factories
 from tests.databases import on_sqlite
 from tests.deploy.stack import Stack, deployed

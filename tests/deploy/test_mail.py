@@ -7,9 +7,9 @@ from typing import Any, get_args
 
 import pytest
 
-from app.sandbox.inbox import Inbox, bounced
-from app.sandbox.server import Sandbox
-from app.services import bounces
+from app.services.outbox import bounces
+from sandbox.inbox import Inbox, bounced
+from sandbox.server import Sandbox
 from tests.deploy.stack import ACCOUNT, QUEUE, Aws, Stack, deployed
 from tests.deploy.test_template import IDENTITY, QUEUES, RULE, senders, statements
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.sandbox.server import Sandbox
-from app.services.notices import KINDS, SOURCE
+from app.services.purchases.aws_event import KINDS, SOURCE
+from sandbox.server import Sandbox
 from tests.deploy.stack import ACCOUNT, QUEUE, TEMPLATE, Aws, Stack, deployed
 
 RULE = f"arn:aws:events:us-east-1:{ACCOUNT}:rule/{QUEUE}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from app.sandbox.server import Sandbox
+from sandbox.server import Sandbox
 from tests import factories
 from tests.conftest import migrated_database
 from tests.e2e import chromium, stage

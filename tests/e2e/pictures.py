@@ -7,9 +7,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
-from app.sandbox import catalogue
-from app.sandbox.example.server import ExampleProduct
-from app.sandbox.server import Sandbox
+from sandbox import catalogue
+from sandbox.example.server import ExampleProduct
+from sandbox.server import Sandbox
 from tests import factories, receiver
 from tests.conftest import migrate
 from tests.e2e import chromium, stage

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page
 
-from app.sandbox.example.server import ExampleProduct
-from app.sandbox.example.troubles import Troubles
+from sandbox.example.server import ExampleProduct
+from sandbox.example.troubles import Troubles
 from tests.e2e.test_pages import DESK, PHONE, judge_in_both_schemes
 from tests.sandbox import foyer
 from tests.sandbox.foyer import SECRET, Foyer, event, post

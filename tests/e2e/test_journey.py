@@ -6,8 +6,8 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.sandbox.faults import Faults
-from app.sandbox.server import Sandbox
+from sandbox.faults import Faults
+from sandbox.server import Sandbox
 from tests import factories
 
 

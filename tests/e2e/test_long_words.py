@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import Page
 
-from app.sandbox.server import Sandbox
-from app.services import letters
+from app.services.delivery import mail_templates
+from sandbox.server import Sandbox
 from tests.databases import on_sqlite
 from tests.e2e.test_pages import PHONE
 from tests.e2e.test_way_pages import walked
@@ -34,7 +34,7 @@ def test_pages_on_the_way_in_stay_as_wide_as_a_phone(auditor: Page, newcomer: Ne
         assert width(auditor) <= PHONE["width"], step
 
 
-@pytest.mark.parametrize("name", letters.NAMES)
+@pytest.mark.parametrize("name", mail_templates.NAMES)
 def test_letters_stay_as_wide_as_a_phone(auditor: Page, name: str) -> None:
     typed = {"company": LONG, "full_name": LONG, "email": ADDRESS, "notes": LONG * 2}
     about = replace(
@@ -45,7 +45,7 @@ def test_letters_stay_as_wide_as_a_phone(auditor: Page, name: str) -> None:
     )
     auditor.set_viewport_size(PHONE)
 
-    auditor.set_content(letters.compose(name, about).html)
+    auditor.set_content(mail_templates.compose(name, about).html)
 
     assert width(auditor) <= PHONE["width"]
 

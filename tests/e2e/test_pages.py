@@ -9,8 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 from flask.testing import FlaskClient
 from playwright.sync_api import Page, Route, ViewportSize
 
-from app.sandbox.faults import Faults
-from app.sandbox.server import Sandbox
+from sandbox.faults import Faults
+from sandbox.server import Sandbox
 from tests import factories
 from tests.databases import on_sqlite
 from tests.e2e.test_journey import buy, fill_in, lose_the_token, register, set_up

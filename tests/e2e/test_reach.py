@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from app.sandbox.server import Sandbox
-from app.services import letters
+from app.services.delivery import mail_templates
+from sandbox.server import Sandbox
 from tests.databases import on_sqlite
 from tests.e2e.test_pages import answer, signup, signup_with_errors
 from tests.e2e.test_way_pages import walked
@@ -70,7 +70,7 @@ def test_what_is_written_from_right_to_left_is_shown_so(auditor: Page, newcomer:
 def test_a_letter_shows_what_is_written_from_right_to_left_so(auditor: Page, name: str) -> None:
     typed = dict.fromkeys(("company", "full_name", "notes"), ARABIC)
 
-    auditor.set_content(letters.compose(name, facts(typed)).html)
+    auditor.set_content(mail_templates.compose(name, facts(typed)).html)
 
     written = auditor.locator(f"dd:has-text('{ARABIC}')")
     directions = written.evaluate_all("found => found.map(it => getComputedStyle(it).direction)")
@@ -94,7 +94,7 @@ def test_who_has_colours_of_their_own_sees_what_works_and_where_they_are(auditor
 def test_who_has_colours_of_their_own_sees_a_letters_button(auditor: Page) -> None:
     auditor.emulate_media(forced_colors="active")
 
-    auditor.set_content(letters.compose("buyer_registered", facts()).html)
+    auditor.set_content(mail_templates.compose("buyer_registered", facts()).html)
 
     assert auditor.locator(".button").evaluate("it => getComputedStyle(it).borderTopWidth") == "1px"
 

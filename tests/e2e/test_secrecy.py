@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.sandbox.faults import Faults
-from app.sandbox.server import Sandbox
+from sandbox.faults import Faults
+from sandbox.server import Sandbox
 from tests import factories
 from tests.databases import on_sqlite
 from tests.e2e import stage

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.products import Product
-from app.sandbox.example.server import ExampleProduct
-from app.sandbox.example.troubles import Troubles
-from app.sandbox.server import Sandbox
+from app.config.products import Product
+from sandbox.example.server import ExampleProduct
+from sandbox.example.troubles import Troubles
+from sandbox.server import Sandbox
 from tests import factories, receiver
 from tests.e2e import stage
 from tests.e2e.test_journey import buy, fill_in, register, set_up

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from app.products import Product
-from app.sandbox.server import Sandbox
+from app.config.products import Product
+from sandbox.server import Sandbox
 from tests import factories
 from tests.conftest import migrate
 from tests.endurance import drain, events, handoffs, parked, runs

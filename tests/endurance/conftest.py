@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from app.sandbox.server import Sandbox
+from sandbox.server import Sandbox
 from tests.conftest import migrate
 from tests.endurance.postgresql import PostgreSQL
 from tests.endurance.runs import Stage

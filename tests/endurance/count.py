@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from sqlalchemy import create_engine, select
 
 from app.models import Registration, Subscription
-from app.services.registrations import Answers
+from app.services.signup.registrations import Answers
 from tests import factories
 from tests.endurance.ledger import Bought, Ledger
 

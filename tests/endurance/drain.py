@@ -6,8 +6,8 @@ from contextlib import closing, contextmanager, suppress
 
 from sqlalchemy import create_engine
 
-from app.sandbox.faults import Faults
-from app.sandbox.server import Sandbox
+from sandbox.faults import Faults
+from sandbox.server import Sandbox
 from tests import factories
 from tests.endurance.browser import Answer, Browser, Cut
 from tests.endurance.count import Report

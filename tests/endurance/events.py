@@ -11,7 +11,9 @@ import time_machine
 from flask import Flask
 
 from app import create_app
-from app.services import registrations, reviews, subscriptions
+from app.services.events import review
+from app.services.purchases import subscriptions
+from app.services.signup import registrations
 from tests import factories
 from tests.endurance import lives, told
 from tests.endurance.lives import Life
@@ -135,6 +137,6 @@ def _buyers(stage: Stage) -> Iterator[Buyers]:
 
 def _review_the_rest(app: Flask) -> None:
     """Review what is left, once the leases of those that were killed are over."""
-    with app.app_context(), time_machine.travel(datetime.now(UTC) + 2 * reviews.LEASE):
-        while reviews.review_next() is not None:
+    with app.app_context(), time_machine.travel(datetime.now(UTC) + 2 * review.LEASE):
+        while review.review_next() is not None:
             pass

@@ -16,10 +16,15 @@ import time_machine
 from flask import Flask
 from sqlalchemy import select
 
-from app import create_app, database, receivers
+from app import create_app
+from app.config import handoff_endpoints
+from app.database import transactions
 from app.models import OutboxMessage
-from app.services import events, outbox, registrations, subscriptions
-from app.services import handoffs as sending
+from app.services.delivery import send_handoff as sending
+from app.services.events import apply
+from app.services.outbox import queue
+from app.services.purchases import subscriptions
+from app.services.signup import registrations
 from tests import factories, receiver
 from tests.endurance.runs import Stage
 from tests.endurance.victims import Victim
@@ -123,9 +128,9 @@ def _live(app: Flask, number: int) -> None:
     with app.app_context():
         subscriptions.arrive(arrived.arrival)
         registrations.complete(arrived, factories.answers())
-        events.receive(notice(eventbridge(UPDATED, at(1), **its)))
+        apply.receive(notice(eventbridge(UPDATED, at(1), **its)))
         registrations.complete(arrived, factories.answers(phone=None))
-        events.receive(notice(eventbridge(DEPROVISIONED, at(2), **its)))
+        apply.receive(notice(eventbridge(DEPROVISIONED, at(2), **its)))
 
 
 def _await(product: Receiver, taken: int) -> None:
@@ -140,13 +145,13 @@ def _send_the_rest(app: Flask) -> None:
     """Send what is left, once the leases of those that were killed, and every pause, are over."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     with app.app_context(), time_machine.travel(datetime.now(UTC)) as clock:
-        to = receivers.of(CODE)
+        to = handoff_endpoints.of(CODE)
         assert to
         while _waiting():
             assert time.monotonic() < deadline, "some hand-offs are never taken"
-            while claimed := outbox.claim(outbox.lane(CODE), datetime.now(UTC)):
+            while claimed := queue.claim(queue.lane(CODE), datetime.now(UTC)):
                 sending.send(to, claimed, allow_private=True)
-            clock.shift(outbox.LEASE)
+            clock.shift(queue.LEASE)
 
 
 def _waiting() -> int:
@@ -154,7 +159,7 @@ def _waiting() -> int:
 
 
 def _outcomes() -> dict[str, str]:
-    with database.current().reading.connect() as connection:
+    with transactions.current().reading.connect() as connection:
         rows = connection.execute(select(OutboxMessage.id, OutboxMessage.outcome)).all()
     return {sending.webhook_id(row.id): row.outcome for row in rows}
 

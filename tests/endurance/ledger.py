@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import count
 
-from app.sandbox.purchases import Order, Purchase
-from app.sandbox.server import Sandbox
-from app.services.registrations import Answers
+from app.services.signup.registrations import Answers
+from sandbox.purchases import Order, Purchase
+from sandbox.server import Sandbox
 from tests import factories
 from tests.endurance.browser import Answer
 

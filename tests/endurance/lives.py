@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from app.services.landings import Arrived
+from app.services.purchases.purchase import Arrived
 from tests import factories
 from tests.events import at, eventbridge, sns
 

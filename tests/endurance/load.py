@@ -12,8 +12,8 @@ from itertools import cycle
 from types import TracebackType
 from typing import Self
 
-from app.sandbox.server import Sandbox
-from app.services.registrations import Answers
+from app.services.signup.registrations import Answers
+from sandbox.server import Sandbox
 from tests import factories
 from tests.endurance.browser import Answer, Browser, Cut
 from tests.endurance.ledger import Bought, Ledger, buy, new_answers

@@ -8,8 +8,9 @@ import pytest
 import time_machine
 
 from app import create_app
-from app.sandbox.faults import Faults
-from app.services import gauges, linking
+from app.services.reports import gauges
+from app.services.signup import retry_pending
+from sandbox.faults import Faults
 from tests import factories
 from tests.e2e import stage as processes
 from tests.endurance.count import Report
@@ -58,7 +59,7 @@ def _link_the_rest(stage: Stage) -> int:
         for name, value in factories.environment(stage.database_url, stage.sandbox.aws_url).items():
             patch.setenv(name, value)
         with factories.running(create_app()) as app, app.app_context():
-            with time_machine.travel(datetime.now(UTC) + 2 * linking.LEASE):
-                while linking.link_next() is not None:
+            with time_machine.travel(datetime.now(UTC) + 2 * retry_pending.LEASE):
+                while retry_pending.link_next() is not None:
                     pass
             return int(gauges.current()["foyer_parked_tokens"])

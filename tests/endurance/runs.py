@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import count, cycle
 from pathlib import Path
 
-from app.sandbox.server import Sandbox
+from sandbox.server import Sandbox
 from tests import factories
 from tests.endurance.count import Report, compare
 from tests.endurance.ledger import Ledger

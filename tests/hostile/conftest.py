@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.sandbox.server import Sandbox
+from sandbox.server import Sandbox
 from tests import factories
 from tests.e2e import stage
 

@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
 
-from app.forms import SignupForm
-from app.sandbox.server import Sandbox
+from app.views.forms import SignupForm
+from sandbox.server import Sandbox
 from tests import factories
 from tests.factories import ANSWERS, TOKEN
 from tests.pages import csrf_token

@@ -11,9 +11,10 @@ from flask.testing import FlaskClient
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app import products, security, settings
-from app.products import Product
-from app.settings import Settings, SettingsError
+from app.config import products, settings
+from app.config.products import Product
+from app.config.settings import Settings, SettingsError
+from app.security import headers
 from tests import factories
 from tests.databases import on_sqlite
 from tests.factories import CODE
@@ -50,7 +51,7 @@ def refusal() -> str | None:
         found = settings.load()
         found.sqlalchemy_url.render_as_string()
         app = Flask(__name__)
-        security.init_app(app, found)
+        headers.init_app(app, found)
         products.init_app(app, found)
     except SettingsError as error:
         return str(error)

@@ -3,7 +3,7 @@
 import pytest
 import requests
 
-from app.sandbox.server import Sandbox
+from sandbox.server import Sandbox
 from tests import factories
 from tests.factories import ANSWERS, TOKEN
 from tests.hostile import wire

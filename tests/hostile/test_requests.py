@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from app.sandbox.server import Sandbox
-from app.security import HEADERS
+from app.security.headers import HEADERS
+from sandbox.server import Sandbox
 from tests import factories
 from tests.factories import TOKEN
 from tests.hostile import wire

@@ -9,9 +9,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.sandbox.purchases import Order
-from app.sandbox.server import Sandbox
-from app.security import SESSION_HOURS
+from app.security.headers import SESSION_HOURS
+from sandbox.purchases import Order
+from sandbox.server import Sandbox
 from tests import factories
 from tests.databases import on_sqlite
 from tests.factories import ANSWERS, CODE, TOKEN

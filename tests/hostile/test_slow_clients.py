@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 import pytest
 import requests
 
-from app.sandbox.server import Sandbox
-from app.serving import SHARES_IN_ALL
-from app.settings import THREADS
+from app.config.settings import THREADS
+from app.gunicorn_worker import SHARES_IN_ALL
+from sandbox.server import Sandbox
 from tests import factories
 from tests.databases import on_sqlite
 from tests.e2e import stage

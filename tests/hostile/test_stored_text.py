@@ -7,7 +7,7 @@ import json
 import pytest
 from flask.testing import FlaskClient
 
-from app.sandbox.server import Sandbox
+from sandbox.server import Sandbox
 from tests import factories
 from tests.databases import on_sqlite
 from tests.factories import ANSWERS, TOKEN

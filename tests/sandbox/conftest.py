@@ -10,8 +10,8 @@ import requests
 from botocore.config import Config
 from justhtml import JustHTML
 
-from app.sandbox.example.server import ExampleProduct
-from app.sandbox.server import Sandbox
+from sandbox.example.server import ExampleProduct
+from sandbox.server import Sandbox
 from tests import factories
 from tests.ports import free_port
 from tests.sandbox import foyer

@@ -18,9 +18,9 @@ from justhtml import JustHTML
 from jwt.algorithms import OKPAlgorithm
 from standardwebhooks import Webhook
 
-from app.sandbox.example.server import ExampleProduct
-from app.sandbox.example.state import FIRST_TENANTS
-from app.sandbox.server import Door
+from sandbox.example.server import ExampleProduct
+from sandbox.example.state import FIRST_TENANTS
+from sandbox.server import Door
 
 SECRET, NEWER_SECRET, STRANGE_SECRET = (f"whsec_{base64.b64encode(bytes([n] * 32)).decode()}" for n in range(3))
 PRODUCT, OTHER_PRODUCT = "insights1example", "ledger2example"

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import requests
 
-from app.sandbox.faults import Faults
-from app.sandbox.purchases import Order
-from app.sandbox.refusals import ExpiredToken
-from app.sandbox.server import Sandbox
+from sandbox.faults import Faults
+from sandbox.purchases import Order
+from sandbox.refusals import ExpiredToken
+from sandbox.server import Sandbox
 
 ORDER = Order(product_code="insights1example", account_id="111122223333", free_trial=True)
 NO_PURCHASE = "/purchases/00000000-0000-0000-0000-000000000000"

@@ -16,8 +16,8 @@ from typing import IO
 import pytest
 import requests
 
-from app.sandbox import catalogue, environment, everything
-from app.sandbox.server import Sandbox
+from sandbox import catalogue, environment, everything
+from sandbox.server import Sandbox
 from tests.ports import free_port
 from tests.sandbox.conftest import Connect, Queue
 
@@ -30,7 +30,7 @@ SHOWS_TWO_LINES = """
 import sys
 from datetime import datetime
 from honcho.printer import Message
-from app.sandbox.everything import Terminal
+from sandbox.everything import Terminal
 for line in ("one", "two"):
     Terminal(sys.stdout).write(Message("line", line, datetime.now(), "app", None))
 """
@@ -131,7 +131,7 @@ def test_flask_sandbox_says_that_a_port_is_in_use(tmp_path: Path) -> None:
 )
 def test_the_example_product_says_what_to_set(tmp_path: Path, chosen: dict[str, str], advice: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        command = [sys.executable, "-m", "app.sandbox.example", f"--port={listener.getsockname()[1]}"]
+        command = [sys.executable, "-m", "sandbox.example", f"--port={listener.getsockname()[1]}"]
 
         env = settings(tmp_path, **chosen)
         ended = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
@@ -143,7 +143,7 @@ def test_the_example_product_says_what_to_set(tmp_path: Path, chosen: dict[str, 
 
 def test_everything_starts_says_where_to_click_and_stops_without_an_orphan(tmp_path: Path) -> None:
     ports = {name: str(free_port()) for name in environment.PORTS}
-    command = [sys.executable, "-m", "app.sandbox.everything"]
+    command = [sys.executable, "-m", "sandbox.everything"]
 
     with running(command, settings(tmp_path, **ports)) as process:
         read_until(process, rf"http://127\.0\.0\.1:{ports['STOREFRONT_PORT']} .*pretend AWS Marketplace")
@@ -177,7 +177,7 @@ def test_the_database_in_the_sellers_file_is_left_alone(tmp_path: Path) -> None:
     del chosen["DATABASE_URL"], chosen["SECRET_KEY"]
     # The key stops the start before a database is opened: this checkout's own stays as it is, too.
     (tmp_path / ".env").write_text("DATABASE_URL=production://\nSECRET_KEY=short\n")
-    command = [sys.executable, "-m", "app.sandbox.everything"]
+    command = [sys.executable, "-m", "sandbox.everything"]
 
     ended = subprocess.run(command, cwd=tmp_path, env=chosen, capture_output=True, text=True, check=False)
 

@@ -9,8 +9,8 @@ import pytest
 import requests
 import time_machine
 
-from app.sandbox.purchases import Order
-from app.sandbox.server import Sandbox
+from sandbox.purchases import Order
+from sandbox.server import Sandbox
 from tests.sandbox.conftest import Connect, Queue
 from tests.sandbox.test_lives import CONTRACT, bought
 

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from app.sandbox import doors
-from app.sandbox.server import Sandbox
+from sandbox import doors
+from sandbox.server import Sandbox
 from tests.ports import free_port
 
 

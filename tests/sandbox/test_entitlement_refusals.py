@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from app.sandbox.faults import Faults
-from app.sandbox.server import Sandbox
+from sandbox.faults import Faults
+from sandbox.server import Sandbox
 from tests.sandbox.conftest import Connect
 from tests.sandbox.test_get_entitlements import with_dimensions
 from tests.sandbox.test_lives import CONTRACT

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.sandbox import catalogue, environment
+from sandbox import catalogue, environment
 
 
 def test_nothing_has_to_be_set(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import requests
 
-from app.sandbox.example.handoffs import Event
-from app.sandbox.example.server import ExampleProduct
-from app.sandbox.example.state import FIRST_TENANTS
-from app.sandbox.example.tenants import Tenants, slug_of
+from sandbox.example.handoffs import Event
+from sandbox.example.server import ExampleProduct
+from sandbox.example.state import FIRST_TENANTS
+from sandbox.example.tenants import Tenants, slug_of
 from tests.sandbox import foyer
 from tests.sandbox.foyer import NEWER_SECRET, OTHER, REGISTRATION, SECRET, STRANGE_SECRET, event, made, post
 

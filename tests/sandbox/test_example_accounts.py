@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.sandbox.example.server import ExampleProduct
+from sandbox.example.server import ExampleProduct
 from tests.sandbox import foyer
 from tests.sandbox.foyer import GRACE, OTHER, QUILLFEATHER, REGISTRATION, event, made, post, typed
 

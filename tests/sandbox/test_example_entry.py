@@ -8,7 +8,7 @@ import pytest
 import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from app.sandbox.example.server import ExampleProduct
+from sandbox.example.server import ExampleProduct
 from tests.sandbox import foyer
 from tests.sandbox.foyer import GRACE, OTHER, QUILLFEATHER, REGISTRATION, SECRET, Foyer, check, event, post, typed
 

@@ -5,8 +5,8 @@ import threading
 import pytest
 import requests
 
-from app.sandbox.example.server import ExampleProduct
-from app.sandbox.example.troubles import Troubles
+from sandbox.example.server import ExampleProduct
+from sandbox.example.troubles import Troubles
 from tests.sandbox import foyer
 from tests.sandbox.foyer import GRACE, QUILLFEATHER, check, event, post, typed
 

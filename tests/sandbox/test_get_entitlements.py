@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import time_machine
 
-from app.sandbox.entitlements import Value
-from app.sandbox.faults import Faults
-from app.sandbox.purchases import Purchase
-from app.sandbox.server import Sandbox
+from sandbox.entitlements import Value
+from sandbox.faults import Faults
+from sandbox.purchases import Purchase
+from sandbox.server import Sandbox
 from tests.sandbox.test_lives import BOTH, CONTRACT, USAGE, bought
 
 if TYPE_CHECKING:

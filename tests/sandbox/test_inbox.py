@@ -8,8 +8,8 @@ import pytest
 import requests
 from justhtml import JustHTML
 
-from app.sandbox.server import Sandbox
-from app.services import bounces
+from app.services.outbox import bounces
+from sandbox.server import Sandbox
 from tests.sandbox.conftest import Connect, Queue, Visit, attributes
 from tests.sandbox.test_api import call
 from tests.sandbox.test_storefront import submit

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.sandbox.purchases import Order
-from app.sandbox.server import Sandbox
+from sandbox.purchases import Order
+from sandbox.server import Sandbox
 from tests.sandbox.conftest import Queue
 from tests.sandbox.test_api import NO_PURCHASE, call
 from tests.sandbox.test_lives import CONTRACT, bought

@@ -8,8 +8,8 @@ import requests
 import time_machine
 from justhtml import JustHTML
 
-from app.sandbox.purchases import Order
-from app.sandbox.server import Sandbox
+from sandbox.purchases import Order
+from sandbox.server import Sandbox
 from tests.sandbox.conftest import Queue, Visit, attributes
 from tests.sandbox.test_lives import CONTRACT, USAGE, bought
 from tests.sandbox.test_storefront import submit

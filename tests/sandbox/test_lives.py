@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import ValidationError
 
-from app.sandbox.lives import NoEntitlements, NotPossible
-from app.sandbox.purchases import Order, Purchase
-from app.sandbox.server import Sandbox
+from sandbox.lives import NoEntitlements, NotPossible
+from sandbox.purchases import Order, Purchase
+from sandbox.server import Sandbox
 from tests.sandbox.conftest import Queue
 from tests.sandbox.test_resolve_customer import answer
 

@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 import time_machine
 
-from app.sandbox.purchases import Order, Purchase
-from app.sandbox.server import Sandbox
+from sandbox.purchases import Order, Purchase
+from sandbox.server import Sandbox
 from tests.sandbox.conftest import Queue
 from tests.sandbox.test_lives import BOTH, CONTRACT, USAGE, bought
 

@@ -8,9 +8,9 @@ import pytest
 import time_machine
 from botocore.exceptions import ClientError
 
-from app.sandbox.faults import Faults
-from app.sandbox.purchases import Order
-from app.sandbox.server import Sandbox
+from sandbox.faults import Faults
+from sandbox.purchases import Order
+from sandbox.server import Sandbox
 from tests.sandbox.conftest import Connect
 from tests.sandbox.test_resolve_customer import keys
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import time_machine
 
-from app.sandbox.faults import Faults
-from app.sandbox.purchases import Order
-from app.sandbox.server import Sandbox
+from sandbox.faults import Faults
+from sandbox.purchases import Order
+from sandbox.server import Sandbox
 from tests.sandbox.conftest import Connect
 
 if TYPE_CHECKING:

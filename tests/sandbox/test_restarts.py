@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from app.sandbox.purchases import Order
-from app.sandbox.server import Sandbox
-from app.sandbox.world import World
+from sandbox.purchases import Order
+from sandbox.server import Sandbox
+from sandbox.world import World
 from tests.sandbox.conftest import Connect, Queue
 
 ORDER = Order(product_code="insights1example", account_id="111122223333")

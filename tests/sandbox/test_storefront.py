@@ -6,9 +6,9 @@ import pytest
 import requests
 from justhtml import JustHTML
 
-from app.sandbox.faults import Faults
-from app.sandbox.purchases import Order
-from app.sandbox.server import Sandbox
+from sandbox.faults import Faults
+from sandbox.purchases import Order
+from sandbox.server import Sandbox
 from tests.sandbox.conftest import Visit, attributes
 
 ORDER = Order(product_code="insights1example", account_id="111122223333")

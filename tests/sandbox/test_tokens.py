@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from app.sandbox import tokens
-from app.sandbox.refusals import InvalidToken
+from sandbox import tokens
+from sandbox.refusals import InvalidToken
 
 KEY = b"a key"
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from app.sandbox import catalogue
-from app.sandbox.faults import Faults
-from app.sandbox.purchases import Order, new_buyer
-from app.sandbox.server import Sandbox
-from app.sandbox.world import UnknownPurchase, World
+from sandbox import catalogue
+from sandbox.faults import Faults
+from sandbox.purchases import Order, new_buyer
+from sandbox.server import Sandbox
+from sandbox.world import UnknownPurchase, World
 from tests.sandbox.conftest import Connect
 
 ORDER = Order(product_code="ledger2example", account_name="Brook & Daughters", free_trial=True)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, inspect, select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from app import database
+from app.database import transactions
 from app.models import AuditEntry, ParkedToken, Registration, Subscription
 from tests.factories import CODE
 
@@ -28,7 +28,7 @@ LONG_AGO = NOW - timedelta(days=400)
 def write(app: Flask, work: Callable[[Connection], object]) -> None:
     """Do that to the database."""
     with app.app_context():
-        database.current().write(work)
+        transactions.current().write(work)
 
 
 def registered(app: Flask, sent_at: datetime = LONG_AGO, **purchase: Any) -> UUID:
@@ -64,18 +64,18 @@ def unlinked(app: Flask, settled_at: datetime | None = None) -> UUID:
 
 def everything(app: Flask) -> dict[str, list[str]]:
     """Return every row of every table in the database, as text."""
-    with app.app_context(), database.current().reading.connect() as connection:
+    with app.app_context(), transactions.current().reading.connect() as connection:
         tables = inspect(connection).get_table_names()
         return {name: [str(row) for row in connection.exec_driver_sql(f"SELECT * FROM {name}")] for name in tables}  # noqa: S608
 
 
 def entries(app: Flask) -> list[AuditEntry]:
     """Return the record of what was done to personal data, oldest first."""
-    with app.app_context(), Session(database.current().reading) as session:
+    with app.app_context(), Session(transactions.current().reading) as session:
         return list(session.scalars(select(AuditEntry).order_by(AuditEntry.id)))
 
 
 def left(app: Flask) -> set[UUID]:
     """Return the ids of the registrations that are still there."""
-    with app.app_context(), database.current().reading.connect() as connection:
+    with app.app_context(), transactions.current().reading.connect() as connection:
         return set(connection.scalars(select(Registration.id)))

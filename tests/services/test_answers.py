@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app import database
+from app.database import transactions
 from app.models import Account
-from app.services import answers
-from app.services.answers import ProductAnswer
+from app.services.outbox import account_reply
+from app.services.outbox.account_reply import ProductAnswer
 from tests.databases import on_sqlite
 from tests.promised import register
 from tests.stored import stored
@@ -30,7 +30,7 @@ def kept(app: Flask, *said: tuple[ProductAnswer, bool]) -> tuple[list[bool], Acc
             "is_about_account": is_about_account,
         }
         with app.app_context():
-            news.append(database.current().write(partial(answers.keep, **values)))
+            news.append(transactions.current().write(partial(account_reply.keep, **values)))
     (account,) = stored(app, Account)
     return news, account
 

@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 
 from app.models import Account
-from app.services import outbox_reports
+from app.services.reports import outbox
 from tests import factories, promised
 from tests.databases import on_sqlite
 from tests.promised import UPDATED, handed_off, is_told, register, send_all
@@ -28,7 +28,7 @@ def hand_off(app: Flask, product: Receiver, reply: Reply) -> None:
 
 def send_again(app: Flask, product: Receiver, place: int, reply: Reply) -> None:
     with app.app_context():
-        assert outbox_reports.send_again(handed_off(app)[place].id)
+        assert outbox.send_again(handed_off(app)[place].id)
     hand_off(app, product, reply)
 
 

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from sqlalchemy import Row, delete, select
 
-from app import database
+from app.database import transactions
 from app.models import Base, Event, Registration, Subscription
-from app.services import events, registrations, reviews, subscriptions
-from app.services.landings import Arrived
-from app.services.subscriptions import Arrival
+from app.services.events import apply
+from app.services.events import review as events_review
+from app.services.purchases import subscriptions
+from app.services.purchases.purchase import Arrival, Arrived
+from app.services.signup import registrations
 from tests import factories
 from tests.databases import on_sqlite
 from tests.events import at, eventbridge, notice, sns
@@ -77,7 +79,7 @@ class Lives(RuleBasedStateMachine):
 
     @initialize()
     def start(self) -> None:
-        with self.app.app_context(), database.current().writing.begin() as connection:
+        with self.app.app_context(), transactions.current().writing.begin() as connection:
             for table in reversed(Base.metadata.sorted_tables):
                 connection.execute(delete(table))
 
@@ -172,13 +174,13 @@ class Lives(RuleBasedStateMachine):
         body = self.under_way.pop(which % len(self.under_way))
         self.delivered.append(body)
         with self.app.app_context():
-            assert events.receive(notice(body)) is not None
+            assert apply.receive(notice(body)) is not None
 
     @precondition(lambda self: self.delivered)
     @rule(which=st.integers(0, 40))
     def deliver_again(self, which: int) -> None:
         with self.app.app_context():
-            assert events.receive(notice(self.delivered[which % len(self.delivered)])) is None
+            assert apply.receive(notice(self.delivered[which % len(self.delivered)])) is None
 
     @precondition(lambda self: self.purchases)
     @rule(which=st.integers(0, 3), token=st.integers(0, 5))
@@ -202,7 +204,7 @@ class Lives(RuleBasedStateMachine):
     @rule()
     def review(self) -> None:
         with self.app.app_context():
-            while reviews.review_next() is not None:
+            while events_review.review_next() is not None:
                 pass
 
     def names(self, purchase: Purchase, token: int) -> tuple[str, str | None]:
@@ -214,10 +216,10 @@ class Lives(RuleBasedStateMachine):
         """Let everything arrive at last, and compare what is stored with the truth."""
         with self.app.app_context():
             for body in self.under_way:
-                events.receive(notice(body))
-            while reviews.review_next() is not None:
+                apply.receive(notice(body))
+            while events_review.review_next() is not None:
                 pass
-            with database.current().reading.connect() as connection:
+            with transactions.current().reading.connect() as connection:
                 found = connection.execute(select(Subscription.__table__)).all()
                 kept = connection.execute(select(Registration.subscription_id, Registration.company)).all()
                 outcomes = set(connection.execute(select(Event.outcome)).scalars())

@@ -4,10 +4,10 @@ import pytest
 from flask import Flask
 
 from app.models import AuditEntry
-from app.sandbox.server import Sandbox
-from app.services import parking, registrations, subscriptions
-from app.services.landings import Arrived, Purchase
-from app.services.subscriptions import Said
+from app.services.purchases import subscriptions
+from app.services.purchases.purchase import Arrived, Purchase, Said
+from app.services.signup import pending_tokens, registrations
+from sandbox.server import Sandbox
 from tests import factories
 from tests.stored import stored
 
@@ -17,7 +17,7 @@ def purchase(request: pytest.FixtureRequest, app: Flask, sandbox: Sandbox) -> Pu
     """A purchase that AWS has told us about, or one that it has yet to tell of."""
     with app.app_context():
         if request.param == "parked":
-            return parking.park(factories.token(sandbox), Said())
+            return pending_tokens.park(factories.token(sandbox), Said())
         arrival = factories.arrival()
         return Arrived(arrival, subscriptions.arrive(arrival))
 

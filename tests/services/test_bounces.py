@@ -14,10 +14,11 @@ from uuid_utils.compat import uuid7
 
 from app import create_app
 from app.models import OutboxMessage
-from app.sandbox.inbox import Inbox, bounced
-from app.sandbox.server import Sandbox
-from app.services import bounces, inbox
-from app.services.bounces import Bounce
+from app.services.events import consume
+from app.services.outbox import bounces
+from app.services.outbox.bounces import Bounce
+from sandbox.inbox import Inbox, bounced
+from sandbox.server import Sandbox
 from tests import factories
 from tests.queue import Mailbox
 from tests.services.people import write
@@ -192,7 +193,7 @@ def test_the_worker_takes_a_bounce_out_of_the_queue_once_it_is_on_disk(mailbox: 
         mailbox.put(told())
 
         with app.app_context():
-            inbox.take_in(threading.Event())
+            consume.take_in(threading.Event())
 
         assert recorded(app) == [(AT, "Permanent/General")]
     assert mailbox.counts() == (0, 0)
@@ -203,7 +204,7 @@ def test_an_event_of_ses_that_nobody_understands_is_set_aside(mailbox: Mailbox) 
     with factories.running(create_app()) as app, app.app_context():
         mailbox.put(told("Email Delivered"))
 
-        inbox.take_in(threading.Event())
+        consume.take_in(threading.Event())
 
     [(body, reason)] = mailbox.dead_letters()
     assert json.loads(body)["detail-type"] == "Email Delivered"

@@ -7,9 +7,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from app import database
+from app.database import transactions
 from app.models import Subscription
-from app.services import chains, events, merging, reviews, subscriptions
+from app.services.events import agreements, apply, merge
+from app.services.events import review as events_review
+from app.services.purchases import subscriptions
 from tests import factories
 from tests.databases import on_postgresql, somebody_waits
 from tests.events import ACCOUNT, at, eventbridge, notice
@@ -27,16 +29,16 @@ def test_who_joins_another_agreement_of_the_account_waits_and_holds_none_meanwhi
     def join() -> object:
         with app.app_context():
             if comes == "landing":
-                return reviews.review_next()
-            return events.receive(notice(eventbridge(UPDATED, at(1), agreement="agmt-b")))
+                return events_review.review_next()
+            return apply.receive(notice(eventbridge(UPDATED, at(1), agreement="agmt-b")))
 
     with app.app_context(), ThreadPoolExecutor(1) as threads:
-        with database.current().writing.begin() as connection:
-            chains.hold(connection, ("agmt-a",), account_id=ACCOUNT)
+        with transactions.current().writing.begin() as connection:
+            agreements.hold(connection, ("agmt-a",), account_id=ACCOUNT)
             joining = threads.submit(join)
             while not somebody_waits():
                 assert not joining.done()
-            chains.hold(connection, ("agmt-b",), account_id=ACCOUNT)
+            agreements.hold(connection, ("agmt-b",), account_id=ACCOUNT)
         assert joining.result(10)
 
     assert [subscription.agreement_id for subscription in stored(app, Subscription)] == ["agmt-b"]
@@ -55,15 +57,15 @@ def test_a_purchase_that_becomes_part_of_another_while_it_waits_to_be_reviewed_i
 
     def review() -> bool | None:
         with app.app_context():
-            return reviews.review_next()
+            return events_review.review_next()
 
     with app.app_context(), ThreadPoolExecutor(1) as threads:
-        with database.current().writing.begin() as connection:
-            chains.hold(connection, (), account_id=ACCOUNT)
+        with transactions.current().writing.begin() as connection:
+            agreements.hold(connection, (), account_id=ACCOUNT)
             reviewing = threads.submit(review)
             while not somebody_waits():
                 assert not reviewing.done()
-            merging.merge(connection, kept, gone)
+            merge.merge(connection, kept, gone)
         assert reviewing.result(10)
 
     assert "review.failed" not in capsys.readouterr().err

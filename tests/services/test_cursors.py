@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.services import cursors
-from app.services.cursors import Cursor, Position
+from app.services.api import cursors
+from app.services.api.cursors import Cursor, Position
 
 MOMENTS = st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # Hypothesis adds it
 POSITIONS = st.builds(Position, MOMENTS, st.uuids())

@@ -7,12 +7,13 @@ import pytest
 from flask import Flask
 
 from app import create_app
+from app.config.products import Product
 from app.models import Subscription
-from app.products import Product
-from app.sandbox.purchases import Purchase
-from app.sandbox.server import Sandbox
-from app.services import reviews, subscriptions
-from app.services.subscriptions import Arrival
+from app.services.events import review
+from app.services.purchases import subscriptions
+from app.services.purchases.purchase import Arrival
+from sandbox.purchases import Purchase
+from sandbox.server import Sandbox
 from tests import factories
 from tests.factories import CODE
 from tests.promised import handed_off
@@ -50,7 +51,7 @@ def look(app: Flask, purchase: Purchase) -> None:
     )
     with app.app_context():
         subscriptions.arrive(Arrival(customer))
-        assert reviews.review_next()
+        assert review.review_next()
 
 
 def told(app: Flask) -> list[tuple[str, Any]]:

@@ -7,8 +7,10 @@ import pytest
 from flask import Flask
 
 from app.models import EarlierKey, Event, Registration, Subscription
-from app.services import events, registrations, reviews, subscriptions
-from app.services.events import Applied
+from app.services.events import apply, review
+from app.services.events.apply import Applied
+from app.services.purchases import subscriptions
+from app.services.signup import registrations
 from tests import factories
 from tests.events import ACCOUNT, AGREEMENT, CUSTOMER, LICENSE, NOON, at, eventbridge, notice, sns
 from tests.factories import CODE, OTHER_CODE
@@ -22,14 +24,14 @@ ARN = f"arn:aws:license-manager::294406891311:license:{LICENSE}"
 def tell(app: Flask, *bodies: dict[str, Any]) -> list[Applied | None]:
     """Let the notifications arrive in this order."""
     with app.app_context():
-        return [events.receive(notice(body)) for body in bodies]
+        return [apply.receive(notice(body)) for body in bodies]
 
 
 def land(app: Flask, **names: Any) -> UUID:
     """Let a buyer arrive, and the worker see to it."""
     with app.app_context():
         subscription_id = subscriptions.arrive(factories.arrival(**names))
-        while reviews.review_next() is not None:
+        while review.review_next() is not None:
             pass
     return subscription_id
 
@@ -123,7 +125,7 @@ def test_an_event_of_a_product_that_is_not_ours_is_kept_and_does_nothing_until_i
     [event] = stored(app, Event)
     app.extensions["products"]["somebodyelses"] = app.extensions["products"][CODE]
     with app.app_context():
-        replayed = events.replay(event.id)
+        replayed = apply.replay(event.id)
     assert replayed
     assert replayed.outcome == "applied"
     assert the_subscription(app).product_code == "somebodyelses"
@@ -139,7 +141,7 @@ def test_an_event_that_may_be_about_several_does_nothing_and_is_left_to_a_person
     assert (applied.outcome, applied.changes) == ("ambiguous", [])
     assert {row.id: row.status for row in stored(app, Subscription)} == {first: "pending", second: "pending"}
     with app.app_context():
-        decided = events.replay(applied.event_id, second)
+        decided = apply.replay(applied.event_id, second)
     assert decided
     assert decided.outcome == "applied"
     assert {row.id: row.status for row in stored(app, Subscription)} == {first: "pending", second: "ended"}
@@ -152,10 +154,10 @@ def test_a_person_may_decide_again_and_what_was_decided_stands_until_then(app: F
     assert applied
 
     with app.app_context():
-        events.replay(applied.event_id, first)
-        events.replay(applied.event_id)
+        apply.replay(applied.event_id, first)
+        apply.replay(applied.event_id)
         stands = {row.id: row.status for row in stored(app, Subscription)}
-        events.replay(applied.event_id, second)
+        apply.replay(applied.event_id, second)
 
     assert stands == {first: "ended", second: "pending"}
     assert {row.id: row.status for row in stored(app, Subscription)} == {first: "pending", second: "ended"}
@@ -190,8 +192,8 @@ def test_a_person_who_decides_wrongly_puts_nothing_of_two_customers_together(app
     wrong = next(row.id for row in stored(app, Subscription) if row.purchase_key == "l-b")
     assert applied
 
-    with app.app_context(), pytest.raises(events.NotTheirs):
-        events.replay(applied.event_id, wrong)
+    with app.app_context(), pytest.raises(apply.NotTheirs):
+        apply.replay(applied.event_id, wrong)
     tell(app, eventbridge(UPDATED, at(1), license="l-a", agreement="agmt-a", account="111111111111"))
 
     assert sorted(row.purchase_key for row in stored(app, Subscription)) == ["l-a", "l-b"]
@@ -257,7 +259,7 @@ def test_an_event_is_not_given_to_a_subscription_that_does_not_exist(app: Flask)
     assert applied
 
     with app.app_context():
-        assert events.replay(applied.event_id, UUID(int=7)) is None
+        assert apply.replay(applied.event_id, UUID(int=7)) is None
 
     assert the_subscription(app).status == "active"
 
@@ -417,7 +419,7 @@ def test_an_old_listing_that_gains_licenses_goes_on_hearing_of_its_customers_by_
 
 def test_there_is_nothing_to_replay_of_an_event_that_nobody_has(app: Flask) -> None:
     with app.app_context():
-        assert events.replay(UUID(int=7)) is None
+        assert apply.replay(UUID(int=7)) is None
 
 
 def test_a_replay_of_what_was_applied_changes_nothing(app: Flask) -> None:
@@ -425,7 +427,7 @@ def test_a_replay_of_what_was_applied_changes_nothing(app: Flask) -> None:
     before = the_subscription(app)
 
     with app.app_context():
-        replayed = events.replay(applied.event_id if applied else UUID(int=0))
+        replayed = apply.replay(applied.event_id if applied else UUID(int=0))
 
     assert replayed
     assert (replayed.outcome, replayed.changes) == ("noted", [])

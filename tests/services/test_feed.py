@@ -10,11 +10,11 @@ from flask import Flask
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
-from app import database
+from app.database import transactions
 from app.models import Subscription
-from app.services import cursors, feed
-from app.services.cursors import BEGINNING, Cursor
-from app.services.feed import Page, Wanted
+from app.services.api import cursors, feed
+from app.services.api.cursors import BEGINNING, Cursor
+from app.services.api.feed import Page, Wanted
 from tests.changed import add, change, changed
 from tests.factories import CODE, OTHER_CODE
 from tests.stored import stored
@@ -109,7 +109,7 @@ def test_changes_during_a_walk_are_told_by_it_or_by_the_next(app: Flask) -> None
 @pytest.mark.parametrize("limit", [1, 2, 200])
 def test_a_transaction_that_began_earlier_and_ended_later_is_found_by_the_next_walk(app: Flask, limit: int) -> None:
     changed(app, LONG_AGO, *(NOW - seconds(number) for number in range(5)))
-    with database.current().writing.connect() as late, late.begin():
+    with transactions.current().writing.connect() as late, late.begin():
         [missed] = add(late, NOW - seconds(20))
         walked = list(pages(limit=limit))
     assert missed not in ids(*walked)
@@ -121,7 +121,7 @@ def test_a_transaction_that_began_earlier_and_ended_later_is_found_by_the_next_w
 
 def test_a_walk_that_takes_long_misses_no_late_transaction_either(app: Flask) -> None:
     changed(app, LONG_AGO, *(NOW - seconds(number) for number in range(5)))
-    with database.current().writing.connect() as late, late.begin():
+    with transactions.current().writing.connect() as late, late.begin():
         [missed] = add(late, NOW - seconds(4.5))
         first = feed.page(EVERYTHING, BEGINNING, 3, NOW)
     assert first.more
@@ -210,7 +210,7 @@ def test_the_walk_reads_the_index_and_sorts_nothing(app: Flask) -> None:
 
 def explained(statement: Any) -> str:
     """Return how the database means to answer the statement."""
-    engine = database.current().writing
+    engine = transactions.current().writing
     spelt = statement.compile(engine, compile_kwargs={"literal_binds": True})
     word = "EXPLAIN QUERY PLAN" if engine.dialect.name == "sqlite" else "EXPLAIN"
     with engine.begin() as connection:

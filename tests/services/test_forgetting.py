@@ -10,7 +10,8 @@ from flask import Flask
 from sqlalchemy import insert, update
 
 from app.models import Invitation, OutboxMessage, Subscription
-from app.services import documents, outbox, privacy
+from app.services.outbox import payload, queue
+from app.services.signup import erasure
 from tests import factories
 from tests.databases import on_sqlite
 from tests.events import at
@@ -49,7 +50,7 @@ def signed_up(app: Flask) -> UUID:
     is_told(app, DEPROVISIONED, at(2))
     settle(app, claimed(app))
     settle(app, claimed(app), "failed", fault="410")
-    settle(app, claimed(app, outbox.MAIL))
+    settle(app, claimed(app, queue.MAIL))
     invited = {"subscription_id": subscription_id, "created_at": NOW, "expires_at": NOW + timedelta(days=7)}
     write(app, lambda connection: connection.execute(insert(Invitation), [invited | {"email": "marked@example.org"}]))
     return subscription_id
@@ -58,7 +59,7 @@ def signed_up(app: Flask) -> UUID:
 def erase(app: Flask, subscription_id: UUID) -> None:
     registration_id = registration_of(app, subscription_id)
     with app.app_context():
-        privacy.erase(registration_id, "operator:alice")
+        erasure.erase(registration_id, "operator:alice")
 
 
 @pytest.mark.parametrize("way", ["asked", "retained"])
@@ -72,7 +73,7 @@ def test_nothing_of_the_person_is_left_and_the_record_is(app: Flask, way: str) -
     else:
         write(app, lambda connection: connection.execute(update(Subscription).values(status_since=LONG_AGO)))
         with app.app_context():
-            assert privacy.retain(30, NOW + timedelta(days=400)) == 1
+            assert erasure.retain(30, NOW + timedelta(days=400)) == 1
 
     after = everything(app)
     marked = {name for name, rows in before.items() if "marked" in str(rows).lower()}
@@ -101,13 +102,13 @@ def test_what_only_told_of_them_is_cancelled_and_what_told_of_more_goes_out_with
     ]
     for expected in ("subscription.activated", "subscription.ended"):
         message = claimed(app)
-        told = documents.Handoff.model_validate(json.loads(json.dumps(message.payload)))
+        told = payload.Handoff.model_validate(json.loads(json.dumps(message.payload)))
         assert (message.type, told.data.registration) == (expected, None)
         assert told.data.account.existing_account is None
         settle(app, message)
     assert claim(app) is None
     assert [mail.outcome for mail in mails(app)] == ["delivered", *["cancelled"] * (len(mails(app)) - 1)]
-    assert claim(app, outbox.MAIL) is None
+    assert claim(app, queue.MAIL) is None
 
 
 def test_where_the_first_in_line_told_only_of_them_the_next_has_its_turn(app: Flask) -> None:
@@ -129,7 +130,7 @@ def test_one_under_way_meanwhile_stays_cancelled_whatever_the_product_says(app: 
     erase(app, subscription_id)
     settled = settle(app, under_way)
     with app.app_context():
-        outbox.postpone(under_way, NOW, "503")
+        queue.postpone(under_way, NOW, "503")
 
     assert settled is None
     assert [message.outcome for message in handed_off(app)] == ["cancelled"]
@@ -150,10 +151,10 @@ def test_another_persons_promises_are_left_alone(app: Flask) -> None:
 @on_sqlite
 def test_a_way_back_is_not_mailed_to_who_was_erased(app: Flask) -> None:
     registration_id = unlinked(app, settled_at=NOW)
-    write(app, lambda connection: outbox.put_mail(connection, "buyer_resume", registration_id=registration_id))
+    write(app, lambda connection: queue.put_mail(connection, "buyer_resume", registration_id=registration_id))
 
     with app.app_context():
-        privacy.erase(registration_id, "operator:alice")
+        erasure.erase(registration_id, "operator:alice")
 
     assert [mail.outcome for mail in mails(app)] == ["cancelled"]
     assert "marked" not in str(everything(app)).lower()

@@ -7,7 +7,8 @@ import time_machine
 from flask import Flask
 
 from app import create_app
-from app.services import gauges, outbox
+from app.services.outbox import queue
+from app.services.reports import gauges
 from tests import factories
 from tests.events import at
 from tests.promised import UPDATED, claimed, is_told, register, settle
@@ -38,9 +39,9 @@ def test_what_waits_and_what_failed_is_counted_and_the_oldest_is_timed(app: Flas
     with time_machine.travel(start + timedelta(seconds=90), tick=False):
         under_way = measured(app)
         settle(app, claimed(app), "failed")
-        settle(app, claimed(app, outbox.MAIL), "failed")
-        settle(app, claimed(app, outbox.MAIL), "failed")
-        settle(app, claimed(app, outbox.MAIL))
+        settle(app, claimed(app, queue.MAIL), "failed")
+        settle(app, claimed(app, queue.MAIL), "failed")
+        settle(app, claimed(app, queue.MAIL))
         after = measured(app)
         settle(app, claimed(app))
         at_last = measured(app)
@@ -70,7 +71,7 @@ def test_what_was_to_be_mailed_is_not_counted_while_no_mail_is_sent(
     app: Flask, environment: pytest.MonkeyPatch
 ) -> None:
     register(app)
-    settle(app, claimed(app, outbox.MAIL), "failed")
+    settle(app, claimed(app, queue.MAIL), "failed")
     before = measured(app)
     environment.delenv("MAIL_FROM")
 

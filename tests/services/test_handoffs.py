@@ -7,9 +7,12 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app import create_app, database, receivers
+from app import create_app
+from app.config import handoff_endpoints
+from app.database import transactions
 from app.models import Account, Subscription
-from app.services import documents, handoffs, outbox
+from app.services.delivery import send_handoff
+from app.services.outbox import payload, queue
 from tests import factories, receiver
 from tests.databases import on_sqlite
 from tests.events import at
@@ -27,7 +30,7 @@ def environment(environment: pytest.MonkeyPatch, product: Receiver) -> pytest.Mo
 
 
 def account(app: Flask) -> Account | None:
-    with app.app_context(), Session(database.current().reading) as session:
+    with app.app_context(), Session(transactions.current().reading) as session:
         return session.scalar(select(Account))
 
 
@@ -43,7 +46,7 @@ def test_the_product_gets_the_whole_registration(app: Flask, product: Receiver) 
     assert delivery["data"]["subscription"]["customer_aws_account_id"] == "012345678901"
     assert delivery["data"]["registration"]["company"] == "Juniper & Lark"
     assert delivery["data"]["account"]["wish"] == "new"
-    documents.Handoff.model_validate(delivery)
+    payload.Handoff.model_validate(delivery)
 
 
 def test_nothing_is_promised_for_a_product_without_an_address(
@@ -100,9 +103,9 @@ def test_a_claimed_hand_off_is_nobody_elses_until_its_lease_ends(app: Flask) -> 
     now = datetime.now(UTC)
 
     with app.app_context():
-        first = outbox.claim(outbox.lane(CODE), now)
-        meanwhile = outbox.claim(outbox.lane(CODE), now + outbox.LEASE / 2)
-        afterwards = outbox.claim(outbox.lane(CODE), now + outbox.LEASE)
+        first = queue.claim(queue.lane(CODE), now)
+        meanwhile = queue.claim(queue.lane(CODE), now + queue.LEASE / 2)
+        afterwards = queue.claim(queue.lane(CODE), now + queue.LEASE)
 
     assert first
     assert meanwhile is None
@@ -122,7 +125,7 @@ def test_retry_after_is_honoured(app: Flask, product: Receiver) -> None:
 
 
 def test_pauses_grow_and_end_at_a_quarter_of_an_hour() -> None:
-    pauses = [handoffs.pause_seconds(tries, None) for tries in range(1, 40)]
+    pauses = [send_handoff.pause_seconds(tries, None) for tries in range(1, 40)]
 
     assert 1 <= pauses[0] <= 2
     assert max(pauses[12:]) <= 900
@@ -182,10 +185,10 @@ def test_a_private_address_is_refused_unless_the_setting_allows_it(app: Flask, p
     register(app)
 
     with app.app_context():
-        to, claimed = receivers.of(CODE), outbox.claim(outbox.lane(CODE), datetime.now(UTC))
+        to, claimed = handoff_endpoints.of(CODE), queue.claim(queue.lane(CODE), datetime.now(UTC))
         assert to
         assert claimed
-        assert handoffs.send(to, claimed) is False
+        assert send_handoff.send(to, claimed) is False
 
     (message,) = stored(app)
     assert message.fault == "private_address"
@@ -279,7 +282,7 @@ def test_a_subscription_without_a_registration_is_told_too(app: Flask, product: 
 
 def test_changed_at_moves_with_every_change(app: Flask, product: Receiver) -> None:
     def changed_at() -> datetime:
-        with app.app_context(), database.current().reading.connect() as connection:
+        with app.app_context(), transactions.current().reading.connect() as connection:
             return connection.execute(select(Subscription.changed_at)).scalar_one()
 
     register(app)

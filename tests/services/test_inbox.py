@@ -10,12 +10,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from app import create_app, database
+from app import create_app
 from app.aws.queue import Queue
+from app.database import transactions
 from app.errors import DatabaseUnavailable, MarketplaceUnavailable
 from app.models import Event, Subscription
-from app.sandbox.server import Sandbox
-from app.services import gauges, inbox
+from app.services.events import consume
+from app.services.reports import gauges
+from sandbox.server import Sandbox
 from tests import cable, factories
 from tests.databases import on_postgresql
 from tests.events import at, eventbridge, sns
@@ -53,14 +55,14 @@ def slow_events(app: Flask) -> Iterator[None]:
 
 
 def execute(app: Flask, *statements: str) -> None:
-    with app.app_context(), database.current().writing.begin() as connection:
+    with app.app_context(), transactions.current().writing.begin() as connection:
         for statement in statements:
             connection.execute(text(statement))
 
 
 def take_in(app: Flask) -> bool:
     with app.app_context():
-        return inbox.take_in(threading.Event())
+        return consume.take_in(threading.Event())
 
 
 def test_events_of_both_channels_are_applied_and_deleted(following: Flask, mailbox: Mailbox) -> None:
@@ -129,7 +131,7 @@ def test_what_comes_after_the_worker_was_told_to_stop_is_given_back(following: F
     stop.set()
 
     with following.app_context():
-        inbox.take_in(stop)
+        consume.take_in(stop)
 
     assert mailbox.counts() == (1, 0)
     assert stored(following, Event) == []

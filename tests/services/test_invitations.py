@@ -12,12 +12,15 @@ import time_machine
 from flask import Flask
 from sqlalchemy import Row
 
-from app import sealing, worker
 from app.models import AuditEntry, Invitation
-from app.services import invitations, merging, privacy, registrations, subscriptions
-from app.services.audit import BUYER
-from app.services.invitations import Refused
-from app.services.landings import Arrived
+from app.security import encryption
+from app.services.events import merge
+from app.services.operations.audit import BUYER
+from app.services.purchases import subscriptions
+from app.services.purchases.purchase import Arrived
+from app.services.signup import erasure, invitations, registrations
+from app.services.signup.invitations import Refused
+from app.worker import loop
 from tests import factories
 from tests.services.people import everything, write
 from tests.stored import stored
@@ -110,7 +113,7 @@ def test_a_link_leads_to_its_invitation_and_a_seal_for_another_use_to_none(app: 
 
     with app.app_context():
         path = invitations.link(invitation_id)
-        for_another_use = sealing.resume_links().close(invitation_id.bytes).decode()
+        for_another_use = encryption.resume_links().close(invitation_id.bytes).decode()
 
         assert invitations.id_of(path.rpartition("/")[2]) == invitation_id
         assert invitations.id_of(for_another_use) is None
@@ -190,7 +193,7 @@ def test_an_invitation_of_a_subscription_that_was_merged_is_for_what_it_became(
     app: Flask, subscription_id: UUID
 ) -> None:
     invitation_id, kept_id = invited(app, subscription_id), another(app)
-    write(app, lambda connection: merging.merge(connection, kept_id, subscription_id))
+    write(app, lambda connection: merge.merge(connection, kept_id, subscription_id))
 
     with app.app_context():
         purchase = invitations.accept(invitation_id, token_bytes(8))
@@ -209,7 +212,7 @@ def test_the_worker_erases_the_address_of_what_is_over_and_of_nothing_else(
         invitations.accept(accepted, token_bytes(8))
         invitations.revoke(revoked, BUYER)
 
-        worker.forget()
+        loop.forget()
 
     kept = {invitation.id: invitation.email for invitation in stored(app, Invitation)}
     assert kept == {expired: None, accepted: None, revoked: None, still_open: "o@gmail.com"}
@@ -233,7 +236,7 @@ def test_whose_registration_is_erased_is_no_longer_known_by_address_but_the_link
     invitation_id = invited(app, subscription_id)
     with app.app_context():
         completed = registrations.complete(factories.arrived(), factories.answers())
-        privacy.erase(completed.registration_id, "operator:alice")
+        erasure.erase(completed.registration_id, "operator:alice")
 
         [still_open] = invitations.open_of(subscription_id)
 

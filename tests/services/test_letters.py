@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from app import envelope
-from app.envelope import MailRefused
-from app.services import letters
-from app.services.documents import Account
-from app.services.letters import NAMES, Facts
+from app.mail import message
+from app.mail.message import MailRefused
+from app.services.delivery import mail_templates
+from app.services.delivery.mail_templates import NAMES, Facts
+from app.services.outbox.payload import Account
 from tests.letters import ACCOUNT, FACTS, HANDOFF, LINK, NO_ACCOUNT, PRODUCT, REGISTRATION, SUBSCRIPTION, both, page
 
 BUYERS = [name for name in NAMES if name.startswith("buyer_")]
@@ -42,14 +42,14 @@ def test_every_letter_is_strict_html_that_fetches_and_runs_nothing(name: str) ->
         1,
         *[0] * 4,
     ]
-    assert "url(" not in letters.compose(name, FACTS).html
+    assert "url(" not in mail_templates.compose(name, FACTS).html
     [html] = shown.query("html")
     assert html.attrs == {"lang": "en"}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_letter_has_one_line_for_its_subject_and_no_line_left_blank_by_a_template(name: str) -> None:
-    mail = letters.compose(name, FACTS)
+    mail = mail_templates.compose(name, FACTS)
 
     assert mail.subject
     assert mail.subject.isprintable()
@@ -60,7 +60,7 @@ def test_every_letter_has_one_line_for_its_subject_and_no_line_left_blank_by_a_t
 
 @pytest.mark.parametrize("name", BUYERS)
 def test_a_buyers_letter_goes_to_the_address_in_the_registration_and_answers_to_support(name: str) -> None:
-    mail = letters.compose(name, FACTS)
+    mail = mail_templates.compose(name, FACTS)
 
     assert (mail.to, mail.reply_to) == ("ada@gmail.com", "help@acme.example")
     assert mail.text.startswith("Hello Ada Lovelace,\n")
@@ -72,7 +72,7 @@ def test_a_buyers_letter_goes_to_the_address_in_the_registration_and_answers_to_
 def test_a_sellers_letter_goes_to_whom_the_product_names_or_to_support(name: str, notify: str | None, to: str) -> None:
     product = PRODUCT.model_copy(update={"notify_email": notify})
 
-    mail = letters.compose(name, replace(FACTS, product=product))
+    mail = mail_templates.compose(name, replace(FACTS, product=product))
 
     assert (mail.to, mail.reply_to) == (to, "ada@gmail.com" if name == "seller_registered" else None)
     assert all(f"subscriptions show {SUBSCRIPTION.id}" in said for said in both(name))
@@ -80,7 +80,7 @@ def test_a_sellers_letter_goes_to_whom_the_product_names_or_to_support(name: str
 
 
 def test_a_colleagues_letter_goes_to_the_colleague() -> None:
-    mail = letters.compose("colleague_invited", FACTS)
+    mail = mail_templates.compose("colleague_invited", FACTS)
 
     assert (mail.to, mail.reply_to) == ("bob@gmail.com", "help@acme.example")
 
@@ -89,9 +89,9 @@ def test_a_colleagues_letter_goes_to_the_colleague() -> None:
 def test_the_seller_hears_of_a_buyer_whose_address_no_answer_can_be_led_to(address: str) -> None:
     about = replace(FACTS, registration=REGISTRATION.model_copy(update={"email": address}))
 
-    mail = letters.compose("seller_registered", about)
+    mail = mail_templates.compose("seller_registered", about)
 
-    assert envelope.addressed(mail).reply_to is None
+    assert message.addressed(mail).reply_to is None
     assert all("Answer this mail" not in said and address in said for said in both("seller_registered", about))
     assert "does not reach their address.\n\n" in mail.text
 
@@ -99,13 +99,13 @@ def test_the_seller_hears_of_a_buyer_whose_address_no_answer_can_be_led_to(addre
 @pytest.mark.parametrize("name", BUYERS)
 def test_after_an_erasure_there_is_nobody_to_write_to(name: str) -> None:
     with pytest.raises(MailRefused, match="NobodyToSendTo"):
-        letters.compose(name, replace(FACTS, registration=None))
+        mail_templates.compose(name, replace(FACTS, registration=None))
 
 
-@pytest.mark.parametrize("name", sorted({*NAMES} - letters.WITHOUT_PRODUCT))
+@pytest.mark.parametrize("name", sorted({*NAMES} - mail_templates.WITHOUT_PRODUCT))
 def test_a_product_that_is_not_sold_any_more_has_nobody_to_write_for_it(name: str) -> None:
     with pytest.raises(MailRefused, match="UnknownProduct"):
-        letters.compose(name, replace(FACTS, product=None))
+        mail_templates.compose(name, replace(FACTS, product=None))
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,8 @@ def test_a_product_that_is_not_sold_any_more_has_nobody_to_write_for_it(name: st
 )
 def test_a_buyer_hears_what_happens_next_and_by_when(about: Facts, said: str) -> None:
     assert all(said in text for text in both("buyer_registered", about))
-    assert f'href="{LINK}"' in letters.compose("buyer_registered", about).html
-    assert LINK in letters.compose("buyer_registered", about).text
+    assert f'href="{LINK}"' in mail_templates.compose("buyer_registered", about).html
+    assert LINK in mail_templates.compose("buyer_registered", about).text
 
 
 def test_a_buyer_hears_what_was_registered_but_not_what_they_noted() -> None:
@@ -137,7 +137,7 @@ def test_a_buyer_hears_what_was_registered_but_not_what_they_noted() -> None:
 def test_a_buyer_whose_access_began_finds_the_way_in(account: Account) -> None:
     way_in = "https://app.acme.example/login"
 
-    mail = letters.compose("buyer_access_began", replace(FACTS, account=account))
+    mail = mail_templates.compose("buyer_access_began", replace(FACTS, account=account))
 
     assert way_in in mail.text
     assert f'href="{way_in}"' in mail.html
@@ -145,7 +145,7 @@ def test_a_buyer_whose_access_began_finds_the_way_in(account: Account) -> None:
 
 
 def test_a_buyer_comes_back_by_the_link_also_where_nobody_knows_the_product() -> None:
-    mail = letters.compose("buyer_resume", replace(FACTS, product=None, subscription=None, account=None))
+    mail = mail_templates.compose("buyer_resume", replace(FACTS, product=None, subscription=None, account=None))
 
     assert mail.subject == "One more press to set up your product"
     assert mail.reply_to is None
@@ -155,7 +155,9 @@ def test_a_buyer_comes_back_by_the_link_also_where_nobody_knows_the_product() ->
 
 
 def test_a_colleague_can_be_invited_where_nobody_knows_the_product() -> None:
-    mail = letters.compose("colleague_invited", replace(FACTS, product=None, registration=None, subscription=None))
+    mail = mail_templates.compose(
+        "colleague_invited", replace(FACTS, product=None, registration=None, subscription=None)
+    )
 
     assert mail.subject == "Please set up your product"
     assert "None" not in mail.html
@@ -166,7 +168,7 @@ def test_a_colleague_hears_until_when_the_link_is_good_and_that_it_is_no_purchas
         assert "somebody has bought Acme Insights on AWS Marketplace and asks you to set it up" in said
         assert "until 30 November 2026, 14:05 UTC" in said
         assert "It is no purchase" in said
-    assert LINK in letters.compose("colleague_invited", FACTS).text
+    assert LINK in mail_templates.compose("colleague_invited", FACTS).text
 
 
 @pytest.mark.parametrize("status", ["active", "ended", "failed"])
@@ -183,7 +185,7 @@ def test_the_seller_hears_whether_it_ended_or_could_not_be_paid_whatever_came_si
 
 
 def test_a_buyer_whose_purchase_failed_hears_that_they_paid_nothing_and_where_to_go_on() -> None:
-    mail = letters.compose("buyer_purchase_failed", FACTS)
+    mail = mail_templates.compose("buyer_purchase_failed", FACTS)
 
     assert mail.subject == "Your purchase of Acme Insights is not confirmed"
     for said in both("buyer_purchase_failed"):
@@ -205,7 +207,10 @@ def test_the_seller_is_told_to_send_the_last_usage_where_usage_is_paid_for(prici
 def test_the_seller_hears_of_a_purchase_that_nobody_has_registered_for() -> None:
     about = replace(FACTS, registration=None)
 
-    assert letters.compose("seller_activated", about).subject == "AWS account 012345678901 has access to Acme Insights"
+    assert (
+        mail_templates.compose("seller_activated", about).subject
+        == "AWS account 012345678901 has access to Acme Insights"
+    )
     assert all("Nobody has registered for it yet." in said for said in both("seller_activated", about))
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.services import letters
-from app.services.letters import NAMES
+from app.services.delivery import mail_templates
+from app.services.delivery.mail_templates import NAMES
 from tests.letters import facts, page
 
 SCRIPT = "<script>alert(1)</script>"
@@ -15,21 +15,21 @@ def test_a_buyers_words_stay_words_in_html(name: str, field: str) -> None:
     shown = page(name, facts({field: f"{SCRIPT}\"'&"}))
 
     assert shown.query("script") == []
-    assert letters.compose(name, facts({field: SCRIPT})).html.count(SCRIPT) == 0
+    assert mail_templates.compose(name, facts({field: SCRIPT})).html.count(SCRIPT) == 0
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("field", ["company", "full_name", "phone"])
 @pytest.mark.parametrize("break_", ["\r\n", "\n", "\r", "\u2028", "\x85", "\x0b"])
 def test_a_buyers_words_break_no_line(name: str, field: str, break_: str) -> None:
-    mail = letters.compose(name, facts({field: f"Ada{break_}Bcc: eve@evil.example"}))
+    mail = mail_templates.compose(name, facts({field: f"Ada{break_}Bcc: eve@evil.example"}))
 
     assert mail.subject.isprintable()
     assert [line for line in mail.text.splitlines() if line.startswith("Bcc:")] == []
 
 
 def test_what_nobody_can_see_is_left_out_and_scripts_keep_their_joiners() -> None:
-    mail = letters.compose("seller_registered", facts({"company": "Acme\u202e\x00\x1b[31m می\u200cخواهم"}))
+    mail = mail_templates.compose("seller_registered", facts({"company": "Acme\u202e\x00\x1b[31m می\u200cخواهم"}))
 
     assert mail.subject == "Acme [31m می\u200cخواهم registered for Acme Insights"
 
@@ -37,7 +37,7 @@ def test_what_nobody_can_see_is_left_out_and_scripts_keep_their_joiners() -> Non
 def test_notes_keep_their_lines_and_cannot_pass_for_the_letters_own() -> None:
     about = facts({"notes": "Please call\r\n\r\nAWS account         999999999999\u2028after ten."})
 
-    mail = letters.compose("seller_registered", about)
+    mail = mail_templates.compose("seller_registered", about)
 
     assert "  > Please call\n  > \n  > AWS account         999999999999\n  > after ten.\n" in mail.text
 
@@ -47,8 +47,8 @@ def test_notes_keep_their_lines_and_cannot_pass_for_the_letters_own() -> None:
     ["evil.example", "http://evil", "Win now @ evil", "a。example", "a｡example", "a\u200c.example", "a.\u200dexample"],
 )
 def test_who_types_anothers_address_does_not_send_them_a_link(words: str) -> None:
-    invited = letters.compose("colleague_invited", facts({"company": words}))
-    greeted = letters.compose("buyer_registered", facts({"full_name": words}))
+    invited = mail_templates.compose("colleague_invited", facts({"company": words}))
+    greeted = mail_templates.compose("buyer_registered", facts({"full_name": words}))
 
     assert words not in invited.text
     assert words not in invited.html
@@ -56,7 +56,7 @@ def test_who_types_anothers_address_does_not_send_them_a_link(words: str) -> Non
 
 
 def test_a_long_company_does_not_make_a_long_subject() -> None:
-    mail = letters.compose("seller_registered", facts({"company": "ä" * 200}))
+    mail = mail_templates.compose("seller_registered", facts({"company": "ä" * 200}))
 
-    assert len(mail.subject) == letters.LONGEST_SUBJECT
+    assert len(mail.subject) == mail_templates.LONGEST_SUBJECT
     assert mail.subject.endswith("…")

@@ -7,8 +7,10 @@ from flask import Flask
 
 from app import create_app
 from app.models import Subscription
-from app.services import events, privacy, reviews, subscriptions
-from app.services.subscriptions import Arrival
+from app.services.events import apply, review
+from app.services.purchases import subscriptions
+from app.services.purchases.purchase import Arrival
+from app.services.signup import erasure
 from tests import factories
 from tests.databases import on_sqlite
 from tests.events import AGREEMENT, LICENSE, at, eventbridge, notice
@@ -30,8 +32,8 @@ def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def tell(app: Flask, *bodies: dict[str, Any]) -> None:
     with app.app_context():
         for body in bodies:
-            events.receive(notice(body))
-        while reviews.review_next() is not None:
+            apply.receive(notice(body))
+        while review.review_next() is not None:
             pass
 
 
@@ -132,13 +134,13 @@ def test_a_license_that_only_a_hand_off_about_who_was_erased_told_of_is_told_all
         settle(app, waiting)
     with app.app_context():
         for body in RENEWAL:
-            events.receive(notice(body))
+            apply.receive(notice(body))
     renewed = {"license_arn": "arn:aws:license-manager::294406891311:license:l-b", "agreement_id": "agmt-b"}
     register(app, renewed, company="Ostrava Robotics")
     tell(app)
 
     with app.app_context():
-        privacy.erase(registration_of(app, subscription_id), "operator:alice")
+        erasure.erase(registration_of(app, subscription_id), "operator:alice")
     tell(app)
 
     assert [message.outcome for message in handed_off(app)][-2:] == ["cancelled", "waiting"]

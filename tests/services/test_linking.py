@@ -11,12 +11,15 @@ import time_machine
 from flask import Flask
 from sqlalchemy import insert, update
 
-from app import create_app, database
+from app import create_app
+from app.database import transactions
 from app.models import ParkedToken
-from app.sandbox.server import Sandbox
-from app.services import gauges, linking, parking, registrations, subscriptions
-from app.services.parking import Parked, ParkingFull
-from app.services.subscriptions import Said
+from app.services.purchases import subscriptions
+from app.services.purchases.purchase import Parked, Said
+from app.services.reports import gauges
+from app.services.signup import pending_tokens, registrations, resume_links, retry_pending
+from app.services.signup.pending_tokens import ParkingFull
+from sandbox.server import Sandbox
 from tests import factories
 
 Park = Callable[..., Parked]
@@ -28,19 +31,19 @@ def park(app: Flask, sandbox: Sandbox) -> Park:
 
     def park(**order: object) -> Parked:
         with app.app_context():
-            return parking.park(factories.token(sandbox, **order), Said("free-trial", {"product-id": "prod-1"}))
+            return pending_tokens.park(factories.token(sandbox, **order), Said("free-trial", {"product-id": "prod-1"}))
 
     return park
 
 
 def try_once(app: Flask, **later: float) -> bool | None:
     with app.app_context(), time_machine.travel(datetime.now(UTC) + timedelta(**later), tick=False):
-        return linking.link_next()
+        return retry_pending.link_next()
 
 
 def found(app: Flask, parked_id: UUID) -> ParkedToken:
     with app.app_context():
-        token = parking.find(parked_id)
+        token = pending_tokens.find(parked_id)
     assert token
     return token
 
@@ -90,7 +93,7 @@ def test_the_pause_between_tries_grows_and_has_an_end(app: Flask, sandbox: Sandb
     for minutes in range(10, 160, 10):
         moment = datetime.now(UTC) + timedelta(minutes=minutes)
         with app.app_context(), time_machine.travel(moment, tick=False):
-            linking.link_next()
+            retry_pending.link_next()
         due = found(app, parked.id).next_try_at
         assert due
         pauses.append((due - moment).total_seconds())
@@ -128,9 +131,9 @@ def test_a_worker_that_was_killed_half_way_leaves_its_token_to_another(app: Flas
     parked = park()
     now = datetime.now(UTC) + timedelta(seconds=3)
     with app.app_context():
-        claimed = linking.claim(now)
-        meanwhile = linking.claim(now + timedelta(seconds=30))
-        later = linking.claim(now + linking.LEASE)
+        claimed = retry_pending.claim(now)
+        meanwhile = retry_pending.claim(now + timedelta(seconds=30))
+        later = retry_pending.claim(now + retry_pending.LEASE)
 
     assert claimed
     assert claimed.id == parked.id
@@ -145,7 +148,7 @@ def test_two_workers_never_try_the_same_token_at_once(app: Flask, park: Park) ->
 
     def claim(_: int) -> UUID | None:
         with app.app_context():
-            claimed = linking.claim(now)
+            claimed = retry_pending.claim(now)
         return claimed.id if claimed else None
 
     claims: list[UUID] = []
@@ -183,8 +186,8 @@ def test_a_token_whose_key_is_gone_is_dead(environment: pytest.MonkeyPatch, app:
 def test_parking_has_a_ceiling(app: Flask, sandbox: Sandbox, park: Park) -> None:
     known = factories.token(sandbox)
     with app.app_context():
-        parking.park(known, Said())
-        with database.current().writing.begin() as connection:
+        pending_tokens.park(known, Said())
+        with transactions.current().writing.begin() as connection:
             rows = [
                 {
                     "digest": number.to_bytes(32, "big"),
@@ -192,14 +195,14 @@ def test_parking_has_a_ceiling(app: Flask, sandbox: Sandbox, park: Park) -> None
                     "parked_at": datetime.now(UTC),
                     "next_try_at": datetime.now(UTC),
                 }
-                for number in range(parking.MOST_PARKED - 1)
+                for number in range(pending_tokens.MOST_PARKED - 1)
             ]
             connection.execute(insert(ParkedToken), rows)
 
         with pytest.raises(ParkingFull, match="TooManyParked"):
-            parking.park(factories.token(sandbox), Said())
+            pending_tokens.park(factories.token(sandbox), Said())
 
-        assert parking.park(known, Said())
+        assert pending_tokens.park(known, Said())
 
 
 def test_a_settled_token_is_forgotten_once_nobody_can_ask_for_it(app: Flask, park: Park) -> None:
@@ -215,13 +218,13 @@ def test_a_settled_token_is_forgotten_once_nobody_can_ask_for_it(app: Flask, par
 
     def forgotten(**later: float) -> int:
         with app.app_context(), time_machine.travel(datetime.now(UTC) + timedelta(**later), tick=False):
-            return parking.forget()
+            return pending_tokens.forget()
 
     assert forgotten(hours=24) == 0
     assert forgotten(hours=31) == 2
     with app.app_context():
-        assert parking.find(plain.id) is None
-        assert parking.find(dead.id)
+        assert pending_tokens.find(plain.id) is None
+        assert pending_tokens.find(dead.id)
 
 
 def test_a_form_sent_while_its_token_is_being_resolved_is_always_linked(app: Flask, park: Park) -> None:
@@ -258,7 +261,7 @@ def test_a_form_sent_while_its_purchase_is_being_joined_waits_and_is_the_purchas
             sent.append(registrations.complete(parked, factories.answers()))
 
     buyer = threading.Thread(target=send)
-    with app.app_context(), database.current().writing.begin() as connection:
+    with app.app_context(), transactions.current().writing.begin() as connection:
         subscription_id = subscriptions.record(connection, factories.arrival())
         settled = {"sealed": None, "next_try_at": None, "settled_at": datetime.now(UTC)}
         resolved = update(ParkedToken).values(**settled, subscription_id=subscription_id)
@@ -286,7 +289,7 @@ def test_a_registration_taken_over_by_a_purchase_that_has_one_leaves_no_second(a
         )
 
         assert last.registration_id == first.registration_id
-        assert not registrations.is_unlinked(unlinked.registration_id)
+        assert not resume_links.is_unlinked(unlinked.registration_id)
 
 
 def test_a_registration_of_another_address_is_left_to_the_operator(app: Flask, park: Park) -> None:
@@ -298,7 +301,7 @@ def test_a_registration_of_another_address_is_left_to_the_operator(app: Flask, p
     with app.app_context():
         registrations.complete(factories.arrived(), factories.answers(email="bob@example.com"), [adas])
 
-        assert registrations.is_unlinked(adas)
+        assert resume_links.is_unlinked(adas)
 
 
 def test_a_form_sent_again_after_its_token_died_is_the_same_registration(app: Flask, park: Park) -> None:
@@ -334,15 +337,15 @@ def test_a_worker_past_its_lease_changes_nothing_that_another_has_settled(app: F
     parked = park()
     now = datetime.now(UTC) + timedelta(seconds=3)
     with app.app_context():
-        late = linking.claim(now)
+        late = retry_pending.claim(now)
         assert late
     try_once(app, minutes=5)
     settled = found(app, parked.id)
     assert settled.subscription_id
 
     with app.app_context():
-        linking.give_up(late, "ExpiredToken")
-        linking.postpone(late, "Throttled")
+        retry_pending.give_up(late, "ExpiredToken")
+        retry_pending.postpone(late, "Throttled")
 
     token = found(app, parked.id)
     assert (token.fault, token.next_try_at, token.settled_at) == (None, None, settled.settled_at)

@@ -6,9 +6,11 @@ import pytest
 from flask import Flask
 
 from app import create_app
-from app.sandbox.server import Sandbox
-from app.services import events, handoffs, invitations, linking, parking, registrations
-from app.services.subscriptions import Said
+from app.services.delivery import send_handoff
+from app.services.events import apply
+from app.services.purchases.purchase import Said
+from app.services.signup import invitations, pending_tokens, registrations, retry_pending
+from sandbox.server import Sandbox
 from tests import factories
 from tests.databases import on_sqlite
 from tests.events import at, notice, sns
@@ -59,7 +61,7 @@ def test_the_seller_alone_hears_that_a_purchase_is_being_cancelled(app: Flask, c
     with app.app_context():
         for minute, action in enumerate(("subscribe-success", "unsubscribe-pending")):
             sent(app, clerk)
-            events.receive(notice(sns(action, at(minute))))
+            apply.receive(notice(sns(action, at(minute))))
 
     assert addressees(sent(app, clerk)) == {"seller_ending": SELLER}
 
@@ -101,7 +103,7 @@ def test_the_seller_hears_of_a_hand_off_that_failed(app: Flask, clerk: Post) -> 
     register(app)
     sent(app, clerk)
     with app.app_context():
-        handoffs._given_up(claimed(app), "410")
+        send_handoff._given_up(claimed(app), "410")
 
     came = sent(app, clerk)
 
@@ -137,11 +139,11 @@ def test_whose_token_died_is_written_a_way_back_unless_they_have_come(
     sandbox.world.faults = sandbox.world.faults.model_copy(update={"expired": True})
     with app.app_context():
         for name in ("here", "back"):
-            parked = parking.park(factories.token(sandbox), Said())
+            parked = pending_tokens.park(factories.token(sandbox), Said())
             email = f"{name}@example.com"
             registration_id = registrations.complete(parked, factories.answers(email=email)).registration_id
         with later(minutes=1):
-            assert (linking.link_next(), linking.link_next()) == (True, True)
+            assert (retry_pending.link_next(), retry_pending.link_next()) == (True, True)
         registrations.complete(factories.arrived(), factories.answers(email="back@example.com"), [registration_id])
 
     with later(minutes=2):

@@ -9,7 +9,9 @@ from sqlalchemy import update
 from uuid_utils.compat import uuid7
 
 from app.models import Subscription
-from app.services import mailing, outbox, privacy
+from app.services.delivery import send_mail
+from app.services.outbox import queue
+from app.services.signup import erasure
 from tests.databases import on_sqlite
 from tests.mailed import BUYER, by_clerk, letters, sent
 from tests.post import Post
@@ -78,12 +80,12 @@ def test_an_address_that_the_server_refuses_is_not_tried_again(
 
 def test_to_who_was_erased_nothing_is_sent(app: Flask, clerk: Post) -> None:
     subscription_id = register(app)
-    under_way = claimed(app, outbox.MAIL)
+    under_way = claimed(app, queue.MAIL)
     with app.app_context():
-        privacy.erase(registration_of(app, subscription_id), "operator:alice")
+        erasure.erase(registration_of(app, subscription_id), "operator:alice")
 
     with app.app_context():
-        assert mailing.send(under_way, site_url=SITE_URL)
+        assert send_mail.send(under_way, site_url=SITE_URL)
 
     assert mail_all(app) == []
     assert letters(clerk) == []
@@ -92,7 +94,7 @@ def test_to_who_was_erased_nothing_is_sent(app: Flask, clerk: Post) -> None:
 
 @on_sqlite
 def test_a_letter_to_who_is_not_there_any_more_is_cancelled(app: Flask) -> None:
-    write(app, lambda connection: outbox.put_mail(connection, "buyer_registered", registration_id=uuid7()))
+    write(app, lambda connection: queue.put_mail(connection, "buyer_registered", registration_id=uuid7()))
 
     mail_all(app)
 

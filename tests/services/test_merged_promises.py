@@ -9,10 +9,11 @@ from flask import Flask
 from sqlalchemy import Connection, insert
 
 from app.models import Account, Invitation, OutboxMessage, ParkedToken, Registration, Subscription
-from app.sandbox.server import Sandbox
-from app.services import linking, merging, outbox, parking, registrations
-from app.services.parking import Parked
-from app.services.subscriptions import Said
+from app.services.events import merge as events_merge
+from app.services.outbox import queue
+from app.services.purchases.purchase import Parked, Said
+from app.services.signup import pending_tokens, registrations, retry_pending
+from sandbox.server import Sandbox
 from tests import factories, promised
 from tests.databases import on_sqlite
 from tests.promised import claim, claimed, handed_off, later, mails, register, registration_of, settle
@@ -30,7 +31,7 @@ def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def merge(app: Flask, kept: UUID, gone: UUID) -> None:
-    write(app, lambda connection: merging.merge(connection, kept, gone))
+    write(app, lambda connection: events_merge.merge(connection, kept, gone))
 
 
 def add(app: Flask, model: type[Account | Invitation], **values: Any) -> None:
@@ -104,7 +105,7 @@ def test_what_the_product_did_not_take_for_the_one_that_is_gone_waits_in_the_lin
     merge(app, kept, gone)
 
     with app.app_context():
-        outbox.postpone(for_gone, datetime.now(UTC), "503")
+        queue.postpone(for_gone, datetime.now(UTC), "503")
 
     assert claim(app) is None
     settle(app, for_kept)
@@ -173,14 +174,14 @@ def test_two_that_nobody_registered_for_are_merged_without_a_word(app: Flask) ->
 def parked(app: Flask, sandbox: Sandbox) -> Parked:
     """A purchase whose buyer has registered while AWS was down."""
     with app.app_context():
-        parked = parking.park(factories.token(sandbox), Said())
+        parked = pending_tokens.park(factories.token(sandbox), Said())
         registrations.complete(parked, factories.answers())
     return parked
 
 
 def link(app: Flask, **passed: int) -> None:
     with app.app_context(), later(**passed):
-        linking.link_next()
+        retry_pending.link_next()
 
 
 def switch(sandbox: Sandbox, **faults: object) -> None:
@@ -211,7 +212,7 @@ def test_a_registration_that_finds_another_of_its_purchase_is_an_update(
     link(app, minutes=1)
     (purchase,) = stored(app, Subscription)
     with app.app_context():
-        again = parking.park(sandbox.world.mint(sandbox.world.purchases[0]), Said())
+        again = pending_tokens.park(sandbox.world.mint(sandbox.world.purchases[0]), Said())
         registrations.complete(again, factories.answers(company="Newer"))
 
     link(app, minutes=1)
@@ -243,7 +244,7 @@ def test_whose_token_dies_is_sent_a_way_back(
 def test_who_bought_a_product_that_is_not_ours_is_sent_nothing(app: Flask, sandbox: Sandbox) -> None:
     purchase = sandbox.world.buy(factories.order(product_code=factories.OTHER_CODE))
     with app.app_context():
-        parked = parking.park(sandbox.world.mint(purchase, timedelta(days=1)), Said())
+        parked = pending_tokens.park(sandbox.world.mint(purchase, timedelta(days=1)), Said())
         registrations.complete(parked, factories.answers())
     for hours in range(5):
         link(app, hours=hours, minutes=5)
@@ -255,7 +256,7 @@ def test_who_bought_a_product_that_is_not_ours_is_sent_nothing(app: Flask, sandb
 @on_sqlite
 def test_a_token_that_nobody_registered_for_dies_without_a_mail(app: Flask, sandbox: Sandbox) -> None:
     with app.app_context():
-        parking.park(factories.token(sandbox), Said())
+        pending_tokens.park(factories.token(sandbox), Said())
     switch(sandbox, expired=True)
 
     link(app, minutes=1)

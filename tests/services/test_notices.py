@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.services import notices
-from app.services.notices import Notice, NotUnderstood
+from app.services.purchases import aws_event
+from app.services.purchases.aws_event import Notice, NotUnderstood
 from tests.events import ACCOUNT, AGREEMENT, CUSTOMER, NOON, at, eventbridge, notice, sns
 from tests.factories import CODE
 
@@ -15,7 +15,7 @@ SENT_AT = datetime(2026, 11, 2, 18, 30, tzinfo=UTC)
 
 
 def parsed(body: Any) -> Notice:
-    return notices.parse(json.dumps(body), message_id="of-the-queue", sent_at=SENT_AT)
+    return aws_event.parse(json.dumps(body), message_id="of-the-queue", sent_at=SENT_AT)
 
 
 def test_a_license_event_says_whose_it_is_and_joins_license_and_agreement() -> None:
@@ -99,7 +99,7 @@ def test_an_event_that_came_by_way_of_a_topic_keeps_its_own_id_and_time() -> Non
 def test_what_was_stored_whole_says_the_same_when_it_is_read_again() -> None:
     said = parsed(sns("subscribe-fail", at(3)))
 
-    assert notices.read(said.body, said.aws_id, said.happened_at) == said
+    assert aws_event.read(said.body, said.aws_id, said.happened_at) == said
 
 
 NOT_AN_EVENT = eventbridge("License Updated - Manufacturer")
@@ -130,7 +130,7 @@ NOT_AN_EVENT = eventbridge("License Updated - Manufacturer")
 )
 def test_what_is_no_notification_is_refused_with_the_reason(text: str, why: str) -> None:
     with pytest.raises(NotUnderstood) as refused:
-        notices.parse(text, message_id="of-the-queue", sent_at=NOON)
+        aws_event.parse(text, message_id="of-the-queue", sent_at=NOON)
 
     assert why in refused.value.code
     assert "aws.ec2" not in refused.value.code

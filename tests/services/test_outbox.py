@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flask import Flask
 
-from app import database
-from app.services import outbox, outbox_reports
-from app.services.outbox import Claimed
+from app.database import transactions
+from app.services.outbox import queue
+from app.services.outbox.queue import Claimed
+from app.services.reports import outbox
 from tests import factories
 from tests.events import at
 from tests.promised import DEPROVISIONED, LANE, UPDATED, claim, claimed, handed_off, is_told, register, settle
@@ -26,7 +27,7 @@ def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def postpone(app: Flask, message: Claimed, **by: int) -> datetime:
     until = datetime.now(UTC) + timedelta(**by)
     with app.app_context():
-        outbox.postpone(message, until, "503")
+        queue.postpone(message, until, "503")
     return until
 
 
@@ -46,7 +47,7 @@ def test_of_many_who_claim_at_once_each_message_goes_to_one(app: Flask) -> None:
             together.wait(10)
             # Who loses a race gets nothing that time, and asks again.
             for _again in range(20):
-                if message := outbox.claim(LANE, now):
+                if message := queue.claim(LANE, now):
                     got.append(message)
         return got
 
@@ -91,8 +92,8 @@ def test_one_subscription_does_not_wait_for_another(app: Flask) -> None:
 def test_one_products_lane_holds_nothing_of_anothers(app: Flask) -> None:
     register(app)
 
-    assert claim(app, outbox.lane(factories.OTHER_CODE)) is None
-    assert claim(app, outbox.MAIL) is None
+    assert claim(app, queue.lane(factories.OTHER_CODE)) is None
+    assert claim(app, queue.MAIL) is None
     assert claim(app)
 
 
@@ -104,7 +105,7 @@ def test_a_retried_one_goes_out_before_those_behind_it_and_the_line_goes_on(app:
     first = handed_off(app)[0]
 
     with app.app_context():
-        assert outbox_reports.send_again(first.id)
+        assert outbox.send_again(first.id)
     turns = [in_turn(app)]
     for _ in range(3):
         settle(app, claimed(app))
@@ -120,7 +121,7 @@ def test_one_under_way_loses_its_turn_to_a_retried_one_before_it(app: Flask) -> 
     under_way = claimed(app)
 
     with app.app_context():
-        outbox_reports.send_again(handed_off(app)[0].id)
+        outbox.send_again(handed_off(app)[0].id)
     postpone(app, under_way, hours=-1)
 
     assert under_way.type == "subscription.activated"
@@ -134,7 +135,7 @@ def test_one_that_was_taken_though_it_had_lost_its_turn_is_delivered_all_the_sam
     is_told(app, UPDATED, at(1))
     under_way = claimed(app)
     with app.app_context():
-        outbox_reports.send_again(handed_off(app)[0].id)
+        outbox.send_again(handed_off(app)[0].id)
 
     settle(app, under_way)
 
@@ -188,17 +189,17 @@ def test_what_waited_for_a_worker_for_days_is_tried_for_three_days_all_the_same(
     second = claimed(app, days=5)
     last = claimed(app, days=8)
 
-    waited = [message.lease - message.due_since - outbox.LEASE for message in (first, second, last)]
+    waited = [message.lease - message.due_since - queue.LEASE for message in (first, second, last)]
     assert waited[0] == timedelta()
-    assert waited[1] < outbox.TRIED_FOR < waited[2]
+    assert waited[1] < queue.TRIED_FOR < waited[2]
 
 
 def test_what_could_not_be_committed_was_not_promised(app: Flask) -> None:
     subscription_id = register(app)
 
     def half_done() -> None:
-        with database.current().writing.begin() as connection:
-            outbox.put_handoff(connection, LANE, subscription_id, None, {"type": "subscription.ended", "data": {}})
+        with transactions.current().writing.begin() as connection:
+            queue.put_handoff(connection, LANE, subscription_id, None, {"type": "subscription.ended", "data": {}})
             raise LookupError
 
     with app.app_context(), pytest.raises(LookupError):

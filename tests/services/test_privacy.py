@@ -11,10 +11,10 @@ from flask import Flask
 from sqlalchemy import insert, select, text, update
 from uuid_utils.compat import uuid7
 
-from app import database
+from app.database import transactions
 from app.errors import DatabaseUnavailable
 from app.models import Registration, Subscription
-from app.services import privacy
+from app.services.signup import erasure
 from tests.databases import on_sqlite
 from tests.services.people import entries, everything, left, registered, unlinked, write
 
@@ -24,7 +24,7 @@ def test_nothing_of_the_person_is_left_and_all_of_the_purchase(app: Flask) -> No
     before = everything(app)
 
     with app.app_context():
-        privacy.erase(registration_id, "operator:alice")
+        erasure.erase(registration_id, "operator:alice")
 
     after = everything(app)
     assert "marked" in str(before).lower()
@@ -38,24 +38,24 @@ def test_nothing_of_the_person_is_left_and_all_of_the_purchase(app: Flask) -> No
 
 def test_an_erasure_is_recorded_with_who_when_and_for_which_purchase(app: Flask) -> None:
     registration_id = registered(app)
-    with app.app_context(), database.current().reading.connect() as connection:
+    with app.app_context(), transactions.current().reading.connect() as connection:
         subscription_id = connection.scalar(select(Subscription.id))
 
     with app.app_context():
-        erased = privacy.erase(registration_id, "operator:alice")
+        erased = erasure.erase(registration_id, "operator:alice")
 
     (entry,) = entries(app)
     assert (entry.action, entry.actor) == ("registration.erased", "operator:alice")
     assert (entry.registration_id, entry.subscription_id) == (registration_id, subscription_id)
     assert timedelta() <= datetime.now(UTC) - entry.at < timedelta(minutes=1)
-    assert erased == privacy.Erased(registration_id, subscription_id, entry.at, "operator:alice")
+    assert erased == erasure.Erased(registration_id, subscription_id, entry.at, "operator:alice")
 
 
 def test_only_the_registration_asked_for_is_erased(app: Flask) -> None:
     asked_for, other = registered(app), registered(app)
 
     with app.app_context():
-        privacy.erase(asked_for, "operator:alice")
+        erasure.erase(asked_for, "operator:alice")
 
     assert left(app) == {other}
 
@@ -64,8 +64,8 @@ def test_a_second_time_tells_of_the_first_and_is_not_recorded(app: Flask) -> Non
     registration_id = registered(app)
 
     with app.app_context():
-        first = privacy.erase(registration_id, "operator:alice")
-        second = privacy.erase(registration_id, "operator:bob")
+        first = erasure.erase(registration_id, "operator:alice")
+        second = erasure.erase(registration_id, "operator:bob")
 
     assert first
     assert second
@@ -77,9 +77,9 @@ def test_a_second_time_tells_of_the_first_and_is_not_recorded(app: Flask) -> Non
 def test_two_at_once_are_one_erasure(app: Flask) -> None:
     registration_id = registered(app)
 
-    def erase(name: str) -> privacy.Erased | None:
+    def erase(name: str) -> erasure.Erased | None:
         with app.app_context():
-            return privacy.erase(registration_id, name)
+            return erasure.erase(registration_id, name)
 
     with ThreadPoolExecutor(8) as threads:
         told = list(threads.map(erase, "abcdefgh"))
@@ -94,8 +94,8 @@ def test_an_id_that_never_was_is_neither_erased_nor_recorded(app: Flask) -> None
     kept = registered(app)
 
     with app.app_context():
-        assert privacy.erase(uuid7(), "operator:alice") is None
-        assert privacy.erasure(kept) is None
+        assert erasure.erase(uuid7(), "operator:alice") is None
+        assert erasure.erasure(kept) is None
 
     assert left(app) == {kept}
     assert entries(app) == []
@@ -106,7 +106,7 @@ def test_a_registration_without_a_purchase_is_erased_and_its_token_still_becomes
     tokens = everything(app)["parked_tokens"]
 
     with app.app_context():
-        erased = privacy.erase(registration_id, "operator:alice")
+        erased = erasure.erase(registration_id, "operator:alice")
 
     assert erased
     assert erased.subscription_id is None
@@ -116,15 +116,15 @@ def test_a_registration_without_a_purchase_is_erased_and_its_token_still_becomes
 
 def test_one_that_came_back_with_a_backup_is_erased_again(app: Flask) -> None:
     registration_id = registered(app)
-    with app.app_context(), database.current().reading.connect() as connection:
+    with app.app_context(), transactions.current().reading.connect() as connection:
         row = connection.execute(select(Registration.__table__)).mappings().one()
     with app.app_context():
-        privacy.erase(registration_id, "operator:alice")
+        erasure.erase(registration_id, "operator:alice")
     write(app, lambda connection: connection.execute(insert(Registration), [dict(row)]))
 
     with app.app_context():
-        erased = privacy.erase(registration_id, "operator:bob")
-        told = privacy.erasure(registration_id)
+        erased = erasure.erase(registration_id, "operator:bob")
+        told = erasure.erasure(registration_id)
 
     assert left(app) == set()
     assert erased
@@ -137,7 +137,7 @@ def test_the_log_has_ids_and_nothing_else(app: Flask, capsys: pytest.CaptureFixt
     registration_id = registered(app)
 
     with app.app_context():
-        privacy.erase(registration_id, "operator:alice")
+        erasure.erase(registration_id, "operator:alice")
 
     logged = capsys.readouterr().err
     assert '"event": "registration.erased"' in logged
@@ -152,7 +152,7 @@ def test_what_cannot_be_recorded_is_not_erased(app: Flask) -> None:
     write(app, lambda connection: connection.execute(text("DROP TABLE audit_entries")))
 
     with app.app_context(), pytest.raises(DatabaseUnavailable):
-        privacy.erase(registration_id, "operator:alice")
+        erasure.erase(registration_id, "operator:alice")
 
     assert left(app) == {registration_id}
 
@@ -164,7 +164,7 @@ def test_the_files_of_sqlite_hold_nothing_of_the_person_either(app: Flask, tmp_p
 
     with app.app_context():
         for registration_id in ids:
-            privacy.erase(registration_id, "operator:alice")
+            erasure.erase(registration_id, "operator:alice")
     with closing(sqlite3.connect(tmp_path / "foyer.db")) as other:
         other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

@@ -8,10 +8,12 @@ from flask import Flask
 from sqlalchemy import Connection, insert, select, update
 from uuid_utils.compat import uuid7
 
-from app import database
+from app.database import transactions
 from app.models import Registration, Subscription
-from app.services import cursors, feed, privacy, subscriptions
-from app.services.feed import Wanted
+from app.services.api import cursors, feed
+from app.services.api.feed import Wanted
+from app.services.purchases import subscriptions
+from app.services.signup import erasure as signup_erasure
 from tests.databases import on_postgresql, somebody_waits
 from tests.factories import CODE
 from tests.services.people import LONG_AGO, NOW, PERSON, entries, left, registered, unlinked, write
@@ -37,8 +39,8 @@ def test_the_retention_erases_what_is_due_and_nothing_else(app: Flask) -> None:
     }
 
     with app.app_context():
-        found = [registration_id for batch in privacy.due(30, NOW) for registration_id in batch]
-        count = privacy.retain(30, NOW)
+        found = [registration_id for batch in signup_erasure.due(30, NOW) for registration_id in batch]
+        count = signup_erasure.retain(30, NOW)
 
     assert left(app) == set(kept.values())
     assert set(found) == set(due.values()) == {entry.registration_id for entry in entries(app)}
@@ -54,7 +56,7 @@ def test_who_follows_the_changes_hears_of_it_however_long_it_takes(app: Flask) -
     with app.app_context():
         read = feed.page(Wanted(), cursors.BEGINNING, 200, now)
         # Of millions, the last ones are erased long after the first.
-        privacy.retain(30, now - timedelta(hours=1))
+        signup_erasure.retain(30, now - timedelta(hours=1))
         [heard] = feed.page(Wanted(), cursors.parse(read.cursor), 200, now).items
 
     [first, _] = read.items
@@ -67,13 +69,13 @@ def test_0_days_keep_all(app: Flask) -> None:
     kept = registered(app, status="ended", status_since=LONG_AGO)
 
     with app.app_context():
-        count = privacy.retain(0, NOW)
+        count = signup_erasure.retain(0, NOW)
 
     assert (count, left(app)) == (0, {kept})
 
 
 def test_many_are_erased_in_batches_and_all_of_them(app: Flask) -> None:
-    count = 2 * privacy.BATCH_ROWS + 1
+    count = 2 * signup_erasure.BATCH_ROWS + 1
     registered(app, status="ended")
     purchases = [{"id": uuid7(), "purchase_key": str(number)} for number in range(count - 1)]
     purchase = {"product_code": CODE, "status": "ended", "hints": {}, "created_at": LONG_AGO, "last_seen_at": LONG_AGO}
@@ -88,21 +90,21 @@ def test_many_are_erased_in_batches_and_all_of_them(app: Flask) -> None:
     write(app, add)
 
     with app.app_context():
-        sizes = [len(batch) for batch in privacy.due(30, NOW)]
-        erased = privacy.retain(30, NOW)
+        sizes = [len(batch) for batch in signup_erasure.due(30, NOW)]
+        erased = signup_erasure.retain(30, NOW)
 
-    assert sizes == [privacy.BATCH_ROWS, privacy.BATCH_ROWS, 1]
+    assert sizes == [signup_erasure.BATCH_ROWS, signup_erasure.BATCH_ROWS, 1]
     assert (erased, left(app), len(entries(app))) == (count, set(), count)
 
 
 def test_a_form_sent_again_while_the_retention_was_looking_is_kept(app: Flask) -> None:
     registration_id = registered(app, status="ended")
     with app.app_context():
-        (batch,) = privacy.due(30, NOW)
+        (batch,) = signup_erasure.due(30, NOW)
     write(app, lambda connection: connection.execute(update(Registration).values(updated_at=NOW)))
 
     with app.app_context():
-        erased = privacy._erase_due(batch, NOW - timedelta(days=30), NOW)
+        erased = signup_erasure._erase_due(batch, NOW - timedelta(days=30), NOW)
 
     assert (erased, left(app)) == ([], {registration_id})
 
@@ -114,10 +116,14 @@ def test_an_erasure_waits_for_who_sends_the_form_and_holds_nothing_that_they_nee
 
     def erase() -> object:
         with app.app_context():
-            return privacy.erase(registration_id, "operator:alice") if way == "erase" else privacy.retain(30, NOW)
+            return (
+                signup_erasure.erase(registration_id, "operator:alice")
+                if way == "erase"
+                else signup_erasure.retain(30, NOW)
+            )
 
     with app.app_context(), ThreadPoolExecutor(1) as threads:
-        with database.current().writing.begin() as sending:
+        with transactions.current().writing.begin() as sending:
             subscriptions.hold(sending, sending.execute(select(Subscription.id)).scalar_one())
             erasure = threads.submit(erase)
             while not somebody_waits():

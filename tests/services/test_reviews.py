@@ -11,14 +11,16 @@ from flask import Flask
 from sqlalchemy import delete, update
 
 from app import create_app
+from app.config.products import Product
 from app.models import Event, Subscription
-from app.products import Product
-from app.sandbox.faults import Faults
-from app.sandbox.purchases import Purchase
-from app.sandbox.server import Sandbox
-from app.services import entitlements, events, reviews, subscriptions
-from app.services.notices import read
-from app.services.subscriptions import Arrival
+from app.services.events import apply
+from app.services.events import review as events_review
+from app.services.purchases import entitlements, subscriptions
+from app.services.purchases.aws_event import read
+from app.services.purchases.purchase import Arrival
+from sandbox.faults import Faults
+from sandbox.purchases import Purchase
+from sandbox.server import Sandbox
 from tests import factories
 from tests.events import at, eventbridge, notice
 from tests.factories import CODE
@@ -68,12 +70,12 @@ def hear(app: Flask, sandbox: Sandbox) -> None:
     """Let the application hear of everything that has happened so far."""
     with app.app_context():
         for event in sandbox.world.events():
-            events.receive(read(event.body, event.id, datetime.now(UTC)))
+            apply.receive(read(event.body, event.id, datetime.now(UTC)))
 
 
 def review(app: Flask) -> list[bool | None]:
     with app.app_context():
-        return [reviews.review_next(), reviews.review_next()]
+        return [events_review.review_next(), events_review.review_next()]
 
 
 def held(app: Flask) -> dict[str, object]:
@@ -131,7 +133,7 @@ def test_a_license_that_only_an_event_has_spelled_gets_its_own_entitlements_too(
     license_id = str(first.license_arn).rpartition(":")[2]
     with app.app_context():
         spelled = eventbridge("License Updated - Manufacturer", license=license_id, account="044455556666")
-        events.receive(notice(spelled))
+        apply.receive(notice(spelled))
 
     review(app)
 
@@ -201,7 +203,7 @@ def test_while_aws_does_not_tell_what_was_read_stands_and_is_asked_for_later(
         capsys.readouterr().err
     )
     sandbox.world.faults = Faults()
-    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=reviews.LONGEST_PAUSE_SECONDS), tick=False):
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=events_review.LONGEST_PAUSE_SECONDS), tick=False):
         assert review(app)[0] is True
     assert [subscription.review_failures for subscription in stored(app, Subscription)] == [0]
 
@@ -210,7 +212,7 @@ def test_a_landing_while_aws_is_asked_is_reviewed_once_more(app: Flask, sandbox:
     purchase = act(sandbox, bought(sandbox), "confirm")
     land(app, purchase)
     with app.app_context():
-        claimed = reviews.claim(datetime.now(UTC))
+        claimed = events_review.claim(datetime.now(UTC))
     land(app, purchase)
 
     assert claimed
@@ -224,7 +226,7 @@ def test_entitlements_of_the_license_before_a_renewal_are_not_kept_for_the_prese
     land(app, purchase)
     hear(app, sandbox)
     with app.app_context():
-        claimed = reviews.claim(datetime.now(UTC))
+        claimed = events_review.claim(datetime.now(UTC))
     [before] = stored(app, Subscription)
     act(sandbox, purchase, "renew", new_license=True)
 
@@ -244,8 +246,8 @@ def test_two_workers_do_not_review_the_same_one_and_a_lost_worker_loses_nothing(
 
     with app.app_context():
         now = datetime.now(UTC)
-        first, second = reviews.claim(now), reviews.claim(now)
-        after_the_lease = reviews.claim(now + reviews.LEASE)
+        first, second = events_review.claim(now), events_review.claim(now)
+        after_the_lease = events_review.claim(now + events_review.LEASE)
 
     assert first
     assert second is None
@@ -257,7 +259,7 @@ def test_a_subscription_that_fails_in_a_way_nobody_foresaw_is_put_off_ever_longe
     app: Flask, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with app.app_context():
-        events.receive(notice(eventbridge("License Updated - Manufacturer")))
+        apply.receive(notice(eventbridge("License Updated - Manufacturer")))
     write(app, lambda connection: connection.execute(update(Event).values(body={})))
     land(app, act(sandbox, bought(sandbox), "confirm"))
     [spoilt, other] = stored(app, Subscription)
@@ -266,7 +268,7 @@ def test_a_subscription_that_fails_in_a_way_nobody_foresaw_is_put_off_ever_longe
 
     assert stored(app, Subscription)[1].review_at is None
     assert other.review_at
-    assert reviews.LEASE < pauses[1] < pauses[2]
+    assert events_review.LEASE < pauses[1] < pauses[2]
     assert '"event": "review.failed"' in capsys.readouterr().err
     write(app, lambda connection: connection.execute(delete(Event)))
     review_in_time(app, spoilt.id)
@@ -279,7 +281,7 @@ def review_in_time(app: Flask, subscription_id: UUID) -> timedelta:
     assert found.review_at
     now = max(found.review_at, datetime.now(UTC)) + timedelta(seconds=1)
     with app.app_context(), time_machine.travel(now, tick=False):
-        assert [reviews.review_next() for _ in range(3)][-1] is None
+        assert [events_review.review_next() for _ in range(3)][-1] is None
     again = next(each for each in stored(app, Subscription) if each.id == subscription_id)
     return again.review_at - now if again.review_at else timedelta()
 

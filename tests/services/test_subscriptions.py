@@ -2,9 +2,10 @@
 
 from flask import Flask
 
-from app import database
-from app.services import registrations, subscriptions
-from app.services.landings import Arrived
+from app.database import transactions
+from app.services.purchases import purchase, subscriptions
+from app.services.purchases.purchase import Arrived
+from app.services.signup import registrations
 from tests import factories
 
 OLD = {"customer_identifier": "X01EXAMPLEX", "license_arn": None, "agreement_id": None}
@@ -31,9 +32,9 @@ def test_a_purchase_without_a_license_is_known_by_product_and_customer(app: Flas
 def test_what_a_later_arrival_does_not_say_stays(app: Flask) -> None:
     with app.app_context():
         subscriptions.arrive(
-            subscriptions.Arrival(
+            purchase.Arrival(
                 factories.customer(customer_identifier="X"),
-                subscriptions.Said("free-trial", {"product-id": "prod-1"}),
+                purchase.Said("free-trial", {"product-id": "prod-1"}),
             )
         )
         row_id = subscriptions.arrive(factories.arrival(account_id=None, agreement_id=None))
@@ -63,7 +64,7 @@ def test_a_listing_that_gains_licenses_keeps_its_old_purchases(app: Flask) -> No
 def test_a_purchase_that_has_ended_is_not_taken_for_a_new_license(app: Flask) -> None:
     with app.app_context():
         ended = subscriptions.arrive(factories.arrival(**OLD))
-        with database.current().writing.begin() as connection:
+        with transactions.current().writing.begin() as connection:
             connection.exec_driver_sql("UPDATE subscriptions SET status = 'ended'")
 
         new = subscriptions.arrive(factories.arrival(customer_identifier="X01EXAMPLEX"))

@@ -8,10 +8,10 @@ from typing import Any
 from flask.testing import FlaskClient
 from sqlalchemy import update
 
-from app import database
+from app.database import transactions
 from app.models import Subscription
-from app.sandbox.purchases import Purchase
-from app.services import events
+from app.services.events import apply
+from sandbox.purchases import Purchase
 from tests.events import eventbridge, notice
 from tests.factories import ANSWERS, TOKEN
 from tests.pages import csrf_token
@@ -47,7 +47,7 @@ class Buyer:
         license_id = str(self.purchase.license_arn).rpartition(":")[2]
         its = {"agreement": self.purchase.agreement_id, "account": self.purchase.account_id, "license": license_id}
         with self.client.application.app_context():
-            events.receive(notice(eventbridge(kind, happened_at, **its | about)))
+            apply.receive(notice(eventbridge(kind, happened_at, **its | about)))
 
     def holds(self, *held: dict[str, Any], read_at: datetime = NOW) -> None:
         """Let this be what AWS said when it was asked for the entitlements."""
@@ -55,7 +55,7 @@ class Buyer:
 
     def has(self, **values: Any) -> None:
         """Write these values on the subscription's row."""
-        with self.client.application.app_context(), database.current().writing.begin() as connection:
+        with self.client.application.app_context(), transactions.current().writing.begin() as connection:
             connection.execute(update(Subscription).values(values))
 
 

@@ -7,8 +7,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.models import AuditEntry, Subscription
-from app.services import invitations
-from app.services.invitations import Refused
+from app.services.signup import invitations
+from app.services.signup.invitations import Refused
 from tests.factories import ANSWERS
 from tests.pages import csrf_token
 from tests.stored import stored

@@ -7,7 +7,7 @@ import time_machine
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.sandbox.server import Sandbox
+from sandbox.server import Sandbox
 from tests import factories
 from tests.factories import TOKEN
 from tests.pages import CheckedClient

@@ -5,9 +5,10 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 
-from app import counters, create_app
-from app.sandbox.server import Sandbox
-from app.views.limits import PARKED_NEARBY, REFUSALS_NEARBY, networks
+from app import create_app
+from app.security import rate_counters
+from app.views.rate_limits import PARKED_NEARBY, REFUSALS_NEARBY, networks
+from sandbox.server import Sandbox
 from tests import factories
 from tests.aws.fake import Fake
 from tests.databases import on_sqlite
@@ -82,7 +83,7 @@ def test_many_ipv6_networks_of_one_owner_end_at_a_limit_too(refusing: tuple[Flas
 def test_many_ipv6_networks_of_one_owner_cannot_fill_the_parking_places_of_all(app: Flask, sandbox: Sandbox) -> None:
     sandbox.world.faults = sandbox.world.faults.model_copy(update={"aws_down": True})
     with app.app_context():
-        counters.current().add("parked-nearby/20010db80001/48", 3600, PARKED_NEARBY.at_most - 1)
+        rate_counters.current().add("parked-nearby/20010db80001/48", 3600, PARKED_NEARBY.at_most - 1)
 
     last = land(app, factories.token(sandbox), "2001:db8:1:1::1")
     one_more = land(app, factories.token(sandbox), "2001:db8:1:2::1")

@@ -11,8 +11,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from schemathesis.engine import events, from_schema
 
-from app.services import cursors, registrations, tokens
-from app.services.cursors import Cursor, Position
+from app.services.api import cursors, tokens
+from app.services.api.cursors import Cursor, Position
+from app.services.signup import registrations
 from tests import factories
 from tests.changed import changed
 from tests.databases import on_sqlite

@@ -9,8 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.sandbox.purchases import Purchase
-from app.sandbox.server import Sandbox
+from sandbox.purchases import Purchase
+from sandbox.server import Sandbox
 from tests import factories
 from tests.databases import on_sqlite
 from tests.factories import ANSWERS, TOKEN

@@ -11,9 +11,9 @@ from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
 from app import errors
-from app.sandbox.faults import Faults
-from app.sandbox.server import Sandbox
 from app.views.errors import FAULTS
+from sandbox.faults import Faults
+from sandbox.server import Sandbox
 from tests import factories
 from tests.databases import on_sqlite
 from tests.factories import TOKEN

@@ -9,10 +9,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from app import create_app, database, metrics
-from app.sandbox.server import Sandbox
-from app.services import parking, readiness, registrations
-from app.services.subscriptions import Said
+from app import create_app
+from app.database import transactions
+from app.observability import metrics
+from app.services.operations import readiness
+from app.services.purchases.purchase import Said
+from app.services.signup import pending_tokens, registrations
+from sandbox.server import Sandbox
 from tests import factories
 from tests.factories import TOKEN
 
@@ -41,12 +44,12 @@ def test_a_database_that_is_away_is_not_ready_and_says_what_to_check(environment
 
 
 def test_a_database_without_tables_is_not_ready_and_says_what_to_run(app: Flask, client: FlaskClient) -> None:
-    with app.app_context(), database.current().writing.begin() as connection:
+    with app.app_context(), transactions.current().writing.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE alembic_version RENAME TO elsewhere")
 
     response = client.get("/readyz")
 
-    with app.app_context(), database.current().writing.begin() as connection:
+    with app.app_context(), transactions.current().writing.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO alembic_version")
     assert response.status_code == 503
     assert "flask --app wsgi db upgrade" in response.text
@@ -57,12 +60,12 @@ def test_older_tables_are_not_ready_and_newer_ones_are(
     app: Flask, client: FlaskClient, revision: str, status: int
 ) -> None:
     move_to = text("UPDATE alembic_version SET version_num = :revision")
-    with app.app_context(), database.current().writing.begin() as connection:
+    with app.app_context(), transactions.current().writing.begin() as connection:
         connection.execute(move_to, {"revision": revision})
 
     response = client.get("/readyz")
 
-    with app.app_context(), database.current().writing.begin() as connection:
+    with app.app_context(), transactions.current().writing.begin() as connection:
         connection.execute(move_to, {"revision": readiness.newest_revision()})
     assert response.status_code == status
     assert (revision in response.text) is (status == 503)
@@ -91,7 +94,7 @@ def measured(client: FlaskClient) -> dict[str, float]:
 def test_what_waits_is_measured(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
     before = measured(client)
     with app.app_context():
-        parked = parking.park(factories.token(sandbox), Said())
+        parked = pending_tokens.park(factories.token(sandbox), Said())
         registrations.complete(parked, factories.answers())
 
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=10), tick=False):
@@ -107,12 +110,12 @@ def test_what_waits_is_measured(app: Flask, client: FlaskClient, sandbox: Sandbo
 
 
 def test_metrics_are_shown_before_the_database_is_migrated(app: Flask, client: FlaskClient) -> None:
-    with app.app_context(), database.current().writing.begin() as connection:
+    with app.app_context(), transactions.current().writing.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE parked_tokens RENAME TO elsewhere")
 
     found = measured(client)
 
-    with app.app_context(), database.current().writing.begin() as connection:
+    with app.app_context(), transactions.current().writing.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO parked_tokens")
     assert found == {"foyer_database_up": 0}
 

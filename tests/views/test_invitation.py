@@ -9,8 +9,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.models import Invitation, Registration, Subscription
-from app.sandbox.server import Sandbox
-from app.services import subscriptions
+from app.services.purchases import subscriptions
+from sandbox.server import Sandbox
 from tests import factories
 from tests.databases import on_sqlite
 from tests.factories import ANSWERS, TOKEN

@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.models import Invitation, OutboxMessage, Subscription
-from app.sandbox.server import Sandbox
-from app.services import invitations
+from app.services.signup import invitations
+from sandbox.server import Sandbox
 from tests import factories
 from tests.databases import on_sqlite
 from tests.factories import TOKEN

@@ -7,7 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.models import Invitation
-from app.services import invitations
+from app.services.signup import invitations
 from tests.databases import on_sqlite
 from tests.factories import ANSWERS
 from tests.pages import csrf_token

@@ -8,9 +8,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app import database
+from app.database import transactions
 from app.models import Registration, Subscription
-from app.sandbox.server import Sandbox
+from sandbox.server import Sandbox
 from tests import factories
 from tests.factories import CODE, TOKEN
 from tests.stored import stored
@@ -177,5 +177,5 @@ def test_an_unknown_product_stores_nothing(app: Flask, client: FlaskClient, sand
 
     assert response.status_code == 404
     assert stored(app, Subscription) == []
-    with app.app_context(), Session(database.current().reading) as session:
+    with app.app_context(), Session(transactions.current().reading) as session:
         assert session.scalars(select(Registration)).all() == []

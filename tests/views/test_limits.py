@@ -9,9 +9,9 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import counters
-from app.sandbox.server import Sandbox
-from app.views.limits import LANDINGS, PARKED, REFUSALS
+from app.security import rate_counters
+from app.views.rate_limits import LANDINGS, PARKED, REFUSALS
+from sandbox.server import Sandbox
 from tests import factories
 from tests.aws.fake import Answer, Fake
 from tests.databases import on_sqlite
@@ -114,7 +114,7 @@ def test_a_busy_office_never_meets_the_limit(app: Flask, sandbox: Sandbox) -> No
 
 def test_first_landings_with_good_tokens_are_not_counted_and_others_are(app: Flask, sandbox: Sandbox) -> None:
     with app.app_context():
-        counters.current().add(f"landings/{OFFICE}", 60, LANDINGS.at_most - 1)
+        rate_counters.current().add(f"landings/{OFFICE}", 60, LANDINGS.at_most - 1)
     good = [factories.token(sandbox) for _ in range(3)]
 
     first = [land(app, token).status_code for token in good]
@@ -126,7 +126,7 @@ def test_first_landings_with_good_tokens_are_not_counted_and_others_are(app: Fla
 
 def test_tokens_that_aws_could_not_judge_are_counted(app: Flask, sandbox: Sandbox) -> None:
     with app.app_context():
-        counters.current().add(f"landings/{OFFICE}", 60, LANDINGS.at_most - 1)
+        rate_counters.current().add(f"landings/{OFFICE}", 60, LANDINGS.at_most - 1)
     sandbox.world.faults = sandbox.world.faults.model_copy(update={"aws_down": True})
 
     statuses = [land(app, factories.token(sandbox)).status_code for _ in range(2)]
@@ -136,7 +136,7 @@ def test_tokens_that_aws_could_not_judge_are_counted(app: Flask, sandbox: Sandbo
 
 def test_tokens_of_a_product_that_is_not_ours_count_as_refused(app: Flask, sandbox: Sandbox) -> None:
     with app.app_context():
-        counters.current().add(f"refusals/{OFFICE}", 60, REFUSALS.at_most - 1)
+        rate_counters.current().add(f"refusals/{OFFICE}", 60, REFUSALS.at_most - 1)
 
     statuses = [land(app, factories.token(sandbox, product_code=factories.OTHER_CODE)).status_code for _ in range(2)]
 
@@ -188,7 +188,7 @@ def test_when_the_minute_is_over_the_address_is_served_again(app: Flask, sandbox
 def test_other_pages_know_no_limit(app: Flask, client: FlaskClient) -> None:
     with app.app_context():
         for name in ("landings", "refusals"):
-            counters.current().add(f"{name}/127.0.0.1", 60, 10_000)
+            rate_counters.current().add(f"{name}/127.0.0.1", 60, 10_000)
 
     assert [client.get(path).status_code for path in ("/", "/healthz", "/readyz")] == [200] * 3
     assert client.post("/").status_code == 400
@@ -197,7 +197,7 @@ def test_other_pages_know_no_limit(app: Flask, client: FlaskClient) -> None:
 def test_one_address_cannot_fill_the_parking_places_of_all(app: Flask, sandbox: Sandbox) -> None:
     sandbox.world.faults = sandbox.world.faults.model_copy(update={"aws_down": True})
     with app.app_context():
-        counters.current().add(f"parked/{OFFICE}", 3600, PARKED.at_most - 1)
+        rate_counters.current().add(f"parked/{OFFICE}", 3600, PARKED.at_most - 1)
 
     last = land(app, factories.token(sandbox))
     one_more = land(app, factories.token(sandbox))

@@ -7,9 +7,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.models import Registration
-from app.sandbox.server import Sandbox
-from app.services import linking, merging, parking, privacy, progress, registrations
-from app.services.subscriptions import Said
+from app.services.events import merge
+from app.services.purchases.purchase import Said
+from app.services.signup import erasure, pending_tokens, progress, registrations, retry_pending
+from sandbox.server import Sandbox
 from tests import factories
 from tests.promised import later, register, registration_of
 from tests.services.people import write
@@ -24,7 +25,7 @@ def merged(app: Flask) -> tuple[UUID, UUID]:
     """Two purchases, registered for by two people, that turned out to be one; their registrations' ids."""
     kept, gone = register(app, KEPT, company="Kept"), register(app, GONE, company="Latest")
     ids = registration_of(app, kept), registration_of(app, gone)
-    write(app, lambda connection: merging.merge(connection, kept, gone))
+    write(app, lambda connection: merge.merge(connection, kept, gone))
     return ids
 
 
@@ -53,13 +54,13 @@ def test_the_link_of_one_whose_purchase_was_told_late_leads_there_as_well(
     app = client.application
     kept = register(app, KEPT)
     with app.app_context():
-        parked = parking.park(factories.token(sandbox), Said())
+        parked = pending_tokens.park(factories.token(sandbox), Said())
         parked_id = registrations.complete(parked, factories.answers(company="Latest")).registration_id
         with later(minutes=1):
-            assert linking.link_next()
+            assert retry_pending.link_next()
     [gone] = [found.subscription_id for found in stored(app, Registration) if found.id == parked_id]
     assert gone
-    write(app, lambda connection: merging.merge(connection, kept, gone))
+    write(app, lambda connection: merge.merge(connection, kept, gone))
 
     assert "Latest" in (page(client, parked_id) or "")
 
@@ -69,7 +70,7 @@ def test_what_was_erased_leads_to_nobody_who_registered_after_it(
 ) -> None:
     app = client.application
     with app.app_context():
-        privacy.erase(merged[0], "operator:alice")
+        erasure.erase(merged[0], "operator:alice")
     register(app, KEPT, company="Next")
 
     assert [page(client, registration_id) for registration_id in merged] == [None, None]
@@ -80,7 +81,7 @@ def test_what_was_erased_before_leads_nowhere_either(client: FlaskClient) -> Non
     kept, gone = register(app, KEPT), register(app, GONE)
     erased_id = registration_of(app, gone)
     with app.app_context():
-        privacy.erase(erased_id, "operator:alice")
-    write(app, lambda connection: merging.merge(connection, kept, gone))
+        erasure.erase(erased_id, "operator:alice")
+    write(app, lambda connection: merge.merge(connection, kept, gone))
 
     assert page(client, erased_id) is None

@@ -8,7 +8,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import insert
 
 from app.models import Account, Registration, Subscription
-from app.services import linking, merging, privacy
+from app.services.events import merge
+from app.services.signup import erasure, retry_pending
 from tests import factories
 from tests.databases import on_sqlite
 from tests.factories import ANSWERS, TOKEN
@@ -64,7 +65,7 @@ def test_the_account_stays_with_whom_it_was_made_for(
     sends_again(browsers[last], last)
     kept, gone = (subscription.id for subscription in stored(newcomer.client.application, Subscription))
 
-    write(newcomer.client.application, lambda connection: merging.merge(connection, kept, gone))
+    write(newcomer.client.application, lambda connection: merge.merge(connection, kept, gone))
     for client in browsers.values():
         client.get("/welcome")
     newcomer.is_handed_off()
@@ -85,7 +86,7 @@ def test_an_account_that_was_made_without_a_word_stays_with_its_owner_too(
     sends_again(browsers[last], last)
     kept, gone = (subscription.id for subscription in stored(app, Subscription))
 
-    write(app, lambda connection: merging.merge(connection, kept, gone))
+    write(app, lambda connection: merge.merge(connection, kept, gone))
     newcomer.is_handed_off()
 
     assert [registration.email for registration in stored(app, Registration)] == [f"{owner}@gmail.com"]
@@ -101,10 +102,10 @@ def test_the_account_of_somebody_who_was_erased_is_not_the_others(newcomer: Newc
     for name, client in browsers.items():
         comes(newcomer, client, name, name if name == erased else "made")
     with app.app_context():
-        privacy.erase(next(each.id for each in stored(app, Registration) if erased in each.email), "operator:alice")
+        erasure.erase(next(each.id for each in stored(app, Registration) if erased in each.email), "operator:alice")
     kept, gone = (subscription.id for subscription in stored(app, Subscription))
 
-    write(app, lambda connection: merging.merge(connection, kept, gone))
+    write(app, lambda connection: merge.merge(connection, kept, gone))
     for client in browsers.values():
         client.get("/welcome")
 
@@ -124,7 +125,7 @@ def test_the_account_of_a_purchase_that_nobody_had_registered_for_is_whose_it_tu
     made = {"subscription_id": gone, "url": f"{URL}made", "answered_at": datetime.now(UTC)}
     write(app, lambda connection: connection.execute(insert(Account).values(**made)))
 
-    write(app, lambda connection: merging.merge(connection, kept, gone))
+    write(app, lambda connection: merge.merge(connection, kept, gone))
 
     assert [account.url for account in stored(app, Account)] == [f"{URL}made"]
 
@@ -147,7 +148,7 @@ def test_who_registers_while_aws_is_down_takes_over_no_account_that_the_product_
     world.faults = world.faults.model_copy(update={"aws_down": False})
 
     with app.app_context(), later(seconds=5):
-        assert linking.link_next()
+        assert retry_pending.link_next()
         newcomer.is_handed_off()
 
     assert [registration.email for registration in stored(app, Registration)] == [ANSWERS["email"]]

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.models import Registration
-from app.sandbox.server import Sandbox
+from sandbox.server import Sandbox
 from tests import cable, factories
 from tests.cable import Cable
 from tests.factories import ANSWERS, TOKEN

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.views import pages
+from app.views import template_helpers
 
 
 @pytest.mark.parametrize(
@@ -24,4 +24,4 @@ from app.views import pages
     ],
 )
 def test_a_quantity_is_written_for_people(value: Any, text: str) -> None:
-    assert pages.quantity(value) == text
+    assert template_helpers.quantity(value) == text

@@ -8,10 +8,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import delete
 
-from app import database
+from app.database import transactions
 from app.models import ParkedToken, Registration, Subscription
-from app.sandbox.server import Sandbox
-from app.services import linking
+from app.services.signup import retry_pending
+from sandbox.server import Sandbox
 from tests import factories
 from tests.databases import on_sqlite
 from tests.factories import ANSWERS, TOKEN
@@ -32,7 +32,7 @@ def link(app: Flask, **later: float) -> bool | None:
     """Let the worker try once, some time from now."""
     moment = datetime.now(UTC) + timedelta(**(later or {"seconds": 5}))
     with app.app_context(), time_machine.travel(moment):
-        return linking.link_next()
+        return retry_pending.link_next()
 
 
 @pytest.fixture
@@ -240,7 +240,7 @@ def test_a_buyer_whose_parked_token_was_forgotten_is_told_where_to_start_and_kee
 ) -> None:
     client.post("/", data={TOKEN: token})
     form = {"csrf_token": csrf_token(client.get("/signup").text), **ANSWERS}
-    with app.app_context(), database.current().writing.begin() as connection:
+    with app.app_context(), transactions.current().writing.begin() as connection:
         connection.execute(delete(ParkedToken))
 
     page = client.post("/signup", data=form)

@@ -10,10 +10,11 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 
-from app import create_app, sealing
-from app.sandbox.server import Sandbox
-from app.services import linking, parking, registrations
-from app.services.subscriptions import Said
+from app import create_app
+from app.security import encryption
+from app.services.purchases.purchase import Said
+from app.services.signup import pending_tokens, registrations, retry_pending
+from sandbox.server import Sandbox
 from tests import factories
 from tests.factories import ANSWERS, TOKEN
 from tests.pages import csrf_token
@@ -30,11 +31,11 @@ def unlinked(app: Flask, sandbox: Sandbox) -> str:
 def died(app: Flask, sandbox: Sandbox, **answers: str) -> str:
     """Let somebody register with a token that dies before AWS resolves it; return the registration's id."""
     with app.app_context():
-        parked = parking.park(factories.token(sandbox), Said())
+        parked = pending_tokens.park(factories.token(sandbox), Said())
         completed = registrations.complete(parked, factories.answers(**answers))
         sandbox.world.faults = sandbox.world.faults.model_copy(update={"expired": True})
         with time_machine.travel(datetime.now(UTC) + timedelta(seconds=5)):
-            assert linking.link_next() is True
+            assert retry_pending.link_next() is True
     sandbox.world.faults = sandbox.world.faults.model_copy(update={"expired": False})
     return str(completed.registration_id)
 
@@ -135,7 +136,7 @@ def test_a_link_that_ends_in_an_equals_sign_as_they_did_once_works_with_it_and_w
     app: Flask, client: FlaskClient, unlinked: str
 ) -> None:
     with app.app_context():
-        sealed = sealing.resume_links().close(UUID(unlinked).bytes).decode()
+        sealed = encryption.resume_links().close(UUID(unlinked).bytes).decode()
 
     assert sealed.endswith("=")
     for spelt in (sealed, sealed.rstrip("=")):

@@ -7,10 +7,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app import database
+from app.database import transactions
 from app.models import Subscription
-from app.sandbox.purchases import Order
-from app.sandbox.server import Sandbox
+from sandbox.purchases import Order
+from sandbox.server import Sandbox
 from tests import factories
 from tests.factories import CODE, TOKEN
 from tests.pages import csrf_token
@@ -82,7 +82,7 @@ def test_a_visit_after_the_subscription_ended_does_not_revive_it(
 ) -> None:
     purchase = sandbox.world.buy(Order(product_code=CODE))
     client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
-    with app.app_context(), Session(database.current().writing) as session, session.begin():
+    with app.app_context(), Session(transactions.current().writing) as session, session.begin():
         session.scalars(select(Subscription)).one().status = "ended"
 
     client.post("/", data={TOKEN: sandbox.world.mint(purchase)})

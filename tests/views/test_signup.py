@@ -6,10 +6,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import create_app, database
+from app import create_app
+from app.database import transactions
 from app.models import Registration
-from app.sandbox.purchases import Order
-from app.sandbox.server import Sandbox
+from sandbox.purchases import Order
+from sandbox.server import Sandbox
 from tests import factories
 from tests.factories import ANSWERS, CODE, TOKEN
 from tests.pages import CheckedClient, csrf_token
@@ -208,7 +209,7 @@ def test_markup_in_an_answer_is_shown_as_text(buyer: FlaskClient) -> None:
 
 def test_a_subscription_that_the_database_forgot_is_recorded_with_the_answers(app: Flask, buyer: FlaskClient) -> None:
     form = {**ANSWERS, "csrf_token": csrf_token(buyer.get("/signup").text)}
-    with app.app_context(), database.current().writing.begin() as connection:
+    with app.app_context(), transactions.current().writing.begin() as connection:
         connection.exec_driver_sql("DELETE FROM subscriptions")
 
     response = buyer.post("/signup", data=form, follow_redirects=True)

@@ -7,8 +7,8 @@ from flask.testing import FlaskClient
 from justhtml import JustHTML
 from werkzeug.test import TestResponse
 
-from app.sandbox.faults import Faults
-from app.sandbox.server import Sandbox
+from sandbox.faults import Faults
+from sandbox.server import Sandbox
 from tests import factories
 from tests.databases import on_sqlite
 from tests.views.buyers import Buyer, register, words

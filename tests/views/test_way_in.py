@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 import pytest
 
-from app.services import entering
+from app.services.signup import product_url
 from tests.databases import on_sqlite
 from tests.factories import CODE, TOKEN
 from tests.views import buyers
@@ -40,7 +40,7 @@ def test_the_door_leads_to_the_account_with_an_assertion_of_who_comes(newcomer: 
     asked = parse_qs(way.query)
     assert asked["tab"] == ["1"]
     keys = jwt.PyJWKSet.from_json(newcomer.client.get("/.well-known/jwks.json").text)
-    [assertion] = asked[entering.ASSERTION]
+    [assertion] = asked[product_url.ASSERTION]
     claims = jwt.decode(
         assertion, keys.keys[0].key, algorithms=["EdDSA"], audience=CODE, issuer="https://start.acme.example"
     )
@@ -59,7 +59,7 @@ def test_an_answer_without_an_address_leads_to_the_sign_in_page(newcomer: Newcom
 
     location = newcomer.client.get("/enter").headers["Location"]
 
-    assert location.startswith(f"https://app.acme.example/login?{entering.ASSERTION}=")
+    assert location.startswith(f"https://app.acme.example/login?{product_url.ASSERTION}=")
 
 
 @on_sqlite
@@ -87,7 +87,7 @@ def test_another_browser_is_shown_the_sign_in_page_without_an_assertion(newcomer
 
     assert "https://app.acme.example/login" in page
     assert URL not in page
-    assert entering.ASSERTION not in page
+    assert product_url.ASSERTION not in page
     assert door.headers["Location"] == "/welcome"
 
 
@@ -130,7 +130,7 @@ def test_the_link_shows_the_account_once_it_is_there_and_lets_nobody_in_by_itsel
 
     assert "juniper-1" in page
     assert "https://app.acme.example/login" in page
-    assert entering.ASSERTION not in page
+    assert product_url.ASSERTION not in page
     assert "/enter" not in page
 
 

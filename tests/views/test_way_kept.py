@@ -4,7 +4,7 @@ import pytest
 import time_machine
 from flask.testing import FlaskClient
 
-from app.sandbox.purchases import Purchase
+from sandbox.purchases import Purchase
 from tests import factories
 from tests.databases import on_sqlite
 from tests.factories import ANSWERS, TOKEN

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from app.models import Registration, Subscription
-from app.services import entering, privacy
+from app.services.signup import erasure, product_url
 from tests.databases import on_sqlite
 from tests.factories import ANSWERS, TOKEN
 from tests.pages import csrf_token
@@ -122,7 +122,7 @@ def test_who_registers_after_an_erasure_is_not_let_into_the_others_account(newco
     purchase = newcomer.registers()
     newcomer.is_handed_off(url=URL, reference="juniper-1")
     with app.app_context():
-        privacy.erase(stored(app, Registration)[0].id, "operator:alice")
+        erasure.erase(stored(app, Registration)[0].id, "operator:alice")
     newcomer.client.post("/", data={TOKEN: newcomer.sandbox.world.mint(purchase)})
 
     newcomer.sends(**BOB)
@@ -161,7 +161,7 @@ def test_the_products_own_query_stays_as_it_is_spelt(newcomer: Newcomer, query: 
 
     location = urlsplit(newcomer.client.get("/enter").headers["Location"])
 
-    assert location.query.startswith(f"{query}&{entering.ASSERTION}=")
+    assert location.query.startswith(f"{query}&{product_url.ASSERTION}=")
     assert location.fragment == "there"
 
 
@@ -173,7 +173,7 @@ def test_the_choice_of_another_purchases_account_outlives_its_registration(newco
     newcomer.buys(account_id=ACCOUNT_ID)
     newcomer.sends(account=first)
     with app.app_context():
-        privacy.erase(next(r.id for r in stored(app, Registration) if r.account == "new"), "operator:alice")
+        erasure.erase(next(r.id for r in stored(app, Registration) if r.account == "new"), "operator:alice")
 
     newcomer.sends(account=first, phone="+1 555 010 0000")
 

@@ -7,14 +7,15 @@ import time_machine
 from flask import Flask, render_template
 from flask.testing import FlaskClient
 
-from app import products
+from app.config import products
 from app.models import Registration
-from app.sandbox.faults import Faults
-from app.sandbox.purchases import Order
-from app.sandbox.server import Sandbox
-from app.services import events, progress
+from app.services.events import apply
+from app.services.signup import progress
 from app.views import welcome
-from app.views.visit import Visit
+from app.views.browser_session import Visit
+from sandbox.faults import Faults
+from sandbox.purchases import Order
+from sandbox.server import Sandbox
 from tests import factories
 from tests.databases import on_sqlite
 from tests.events import notice, sns
@@ -181,7 +182,7 @@ def test_a_failed_purchase_is_told_what_to_do(
     purchase = sandbox.world.buy(Order(product_code=CODE, style="old"))
     register(client, sandbox.world.mint(purchase))
     with client.application.app_context():
-        events.receive(notice(sns("subscribe-fail", NOW, customer=purchase.customer_identifier)))
+        apply.receive(notice(sns("subscribe-fail", NOW, customer=purchase.customer_identifier)))
 
     response = client.get("/welcome")
 

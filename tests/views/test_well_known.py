@@ -6,7 +6,7 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.products import Product, Products
+from app.config.products import Product, Products
 from tests.databases import on_sqlite
 from tests.factories import PRODUCT
 

@@ -10,10 +10,11 @@ import time_machine
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app import receivers
-from app.sandbox.purchases import Purchase
-from app.sandbox.server import Sandbox
-from app.services import handoffs, outbox
+from app.config import handoff_endpoints
+from app.services.delivery import send_handoff
+from app.services.outbox import queue
+from sandbox.purchases import Purchase
+from sandbox.server import Sandbox
 from tests import factories
 from tests.factories import ANSWERS, CODE, TOKEN
 from tests.pages import csrf_token
@@ -50,9 +51,9 @@ class Newcomer:
         """Let everything that is due be handed off, and the product answer so."""
         self.product.reply = lambda _: answering(status, **said)
         with self.client.application.app_context():
-            to = receivers.of(CODE)
-            while to and (claimed := outbox.claim(outbox.lane(CODE), datetime.now(UTC))):
-                handoffs.send(to, claimed, allow_private=True)
+            to = handoff_endpoints.of(CODE)
+            while to and (claimed := queue.claim(queue.lane(CODE), datetime.now(UTC))):
+                send_handoff.send(to, claimed, allow_private=True)
 
     def sees(self, path: str = "/welcome") -> str:
         """Return what a page says."""

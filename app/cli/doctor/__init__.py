@@ -5,23 +5,23 @@ from collections.abc import Callable
 import click
 from flask.cli import with_appcontext
 
-from app.cli.doctor import aws, here
+from app.cli.doctor import aws, local
 from app.cli.doctor.finding import Wanting
 from app.errors import MarketplaceError
 
 CHECKS = {
-    "settings": here.check_settings,
-    "products": here.check_products,
-    "database": here.check_database,
-    "counts": here.check_counts,
+    "settings": local.check_settings,
+    "products": local.check_products,
+    "database": local.check_database,
+    "counts": local.check_counts,
     "credentials": aws.check_credentials,
     "ResolveCustomer": aws.check_resolve_customer,
     "GetEntitlements": aws.check_get_entitlements,
     "events queue": aws.check_events_queue,
     "event rules": aws.check_event_rules,
-    "hand-offs": here.check_handoffs,
-    "mail": here.check_mail,
-    "worker": here.check_worker,
+    "hand-offs": local.check_handoffs,
+    "mail": local.check_mail,
+    "worker": local.check_worker,
 }
 
 

@@ -2,10 +2,10 @@
 
 import click
 
-from app import products
-from app.aws import diagnosis, entitlements
-from app.aws.diagnosis import EventsQueue, Rule
+from app.aws import get_entitlements, setup_checks
+from app.aws.setup_checks import EventsQueue, Rule
 from app.cli.doctor.finding import Wanting
+from app.config import products
 from app.errors import (
     ApiDisabled,
     CredentialsRefused,
@@ -15,7 +15,7 @@ from app.errors import (
     PermissionDenied,
     Throttled,
 )
-from app.services import notices
+from app.services.purchases import aws_event
 
 WITHOUT_EVENTS = (
     "EVENTS_QUEUE_URL is not set: no subscription becomes active by itself. Deploy deploy/template.yaml and set it to "
@@ -23,7 +23,7 @@ WITHOUT_EVENTS = (
 )
 ATTACH = "Attach the policy of deploy/template.yaml, the stack's PolicyArn, to their role: it allows"
 ADVICE: dict[type[MarketplaceError], str] = {
-    diagnosis.RoleRefused: "These credentials may not assume the role. Allow them sts:AssumeRole on "
+    setup_checks.RoleRefused: "These credentials may not assume the role. Allow them sts:AssumeRole on "
     "MARKETPLACE_ROLE_ARN and name them in its trust policy, with MARKETPLACE_ROLE_EXTERNAL_ID if that asks for one.",
     CredentialsRefused: "The AWS credentials are missing, wrong or expired. Give this machine an IAM role, or renew "
     "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; check its clock. Where AWS_PROFILE or "
@@ -31,15 +31,15 @@ ADVICE: dict[type[MarketplaceError], str] = {
     PermissionDenied: "These credentials may not resolve registration tokens. Allow the IAM action "
     'aws-marketplace:ResolveCustomer on Resource "*".',
     ApiDisabled: "ResolveCustomer is disabled in this Region. Set AWS_REGION to another one, such as us-east-1.",
-    diagnosis.QueueMissing: "There is no queue at EVENTS_QUEUE_URL. Set it to the QueueUrl of the stack of "
+    setup_checks.QueueMissing: "There is no queue at EVENTS_QUEUE_URL. Set it to the QueueUrl of the stack of "
     "deploy/template.yaml, and compare the Region and the account in it.",
-    diagnosis.QueueDenied: f"These credentials may not read the queue at EVENTS_QUEUE_URL. {ATTACH} "
+    setup_checks.QueueDenied: f"These credentials may not read the queue at EVENTS_QUEUE_URL. {ATTACH} "
     "sqs:GetQueueAttributes and what the worker needs. If it is attached, compare the account in the URL with theirs.",
-    diagnosis.DeadLettersMissing: "The queue's dead-letter queue does not exist, so a message that cannot be applied "
+    setup_checks.DeadLettersMissing: "The queue's dead-letter queue does not exist, so a message that cannot be applied "
     "comes back for two weeks and is lost then. Deploy deploy/template.yaml, which makes both.",
-    diagnosis.DeadLettersDenied: f"These credentials may not find the queue's dead-letter queue. {ATTACH} "
+    setup_checks.DeadLettersDenied: f"These credentials may not find the queue's dead-letter queue. {ATTACH} "
     "sqs:GetQueueUrl and sqs:SendMessage on it.",
-    diagnosis.RulesDenied: f"These credentials may not look at the rules, which may be right all the same. {ATTACH} "
+    setup_checks.RulesDenied: f"These credentials may not look at the rules, which may be right all the same. {ATTACH} "
     "events:ListRuleNamesByTarget, and events:DescribeRule on its own rule.",
     Throttled: "AWS asks for fewer calls. Run the doctor again in a minute.",
     MarketplaceUnavailable: "AWS failed or could not be reached. Check AWS_REGION and EVENTS_QUEUE_URL, every "
@@ -51,13 +51,13 @@ ADVICE: dict[type[MarketplaceError], str] = {
 
 def check_credentials() -> str:
     """Return whose credentials these are."""
-    caller = diagnosis.caller()
+    caller = setup_checks.caller()
     return f"Account {caller.account_id}, {caller.arn}"
 
 
 def check_resolve_customer() -> str:
     """Return where tokens are resolved."""
-    url = diagnosis.try_resolving()
+    url = setup_checks.try_resolving()
     return f"Permitted at {url}. Whether this account published the product, only a real token shows."
 
 
@@ -67,7 +67,7 @@ def check_get_entitlements() -> str:
     if not contracts:
         return "Not needed: no product here is a contract."
     try:
-        return f"Permitted at {entitlements.try_reading(contracts[0])}."
+        return f"Permitted at {get_entitlements.try_reading(contracts[0])}."
     except PermissionDenied as error:
         raise click.ClickException(
             "These credentials may not read entitlements. Allow the IAM action aws-marketplace:GetEntitlements on "
@@ -76,9 +76,9 @@ def check_get_entitlements() -> str:
 
 
 def _queue(otherwise: str) -> EventsQueue:
-    if not (url := diagnosis.queue_url()):
+    if not (url := setup_checks.queue_url()):
         raise Wanting(otherwise)
-    return diagnosis.events_queue(url)
+    return setup_checks.events_queue(url)
 
 
 def check_events_queue() -> str:
@@ -89,13 +89,13 @@ def check_events_queue() -> str:
             f"{queue.arn} has no dead-letter queue, so a message that cannot be applied comes back until it is too old "
             "and is lost then. Deploy deploy/template.yaml, or give the queue one."
         )
-    return f"{queue.arn}; what cannot be applied goes to {diagnosis.find_dead_letters(queue.dead_letters)}"
+    return f"{queue.arn}; what cannot be applied goes to {setup_checks.find_dead_letters(queue.dead_letters)}"
 
 
 def check_event_rules() -> str:
     """Return what sends the events."""
     queue = _queue("They are looked at once EVENTS_QUEUE_URL is set.")
-    found = diagnosis.rules(queue)
+    found = setup_checks.rules(queue)
     topics = f"SNS topics of old listings: {', '.join(queue.topics)}." if queue.topics else ""
     if not found and not topics:
         raise click.ClickException(
@@ -108,12 +108,12 @@ def check_event_rules() -> str:
     if missing:
         raise click.ClickException(f"These events do not come: {', '.join(missing)}. {_remedy(queue, found)}")
     names = ", ".join(rule.name for rule in found)
-    return f"{names}: all {len(notices.KINDS)} kinds of events. {topics}".rstrip()
+    return f"{names}: all {len(aws_event.KINDS)} kinds of events. {topics}".rstrip()
 
 
 def _missing(queue: EventsQueue, found: list[Rule]) -> list[str]:
     working = [rule for rule in found if rule.enabled and queue.lets_in(rule)]
-    return sorted(kind for kind in notices.KINDS if not any(rule.matches(notices.SOURCE, kind) for rule in working))
+    return sorted(kind for kind in aws_event.KINDS if not any(rule.matches(aws_event.SOURCE, kind) for rule in working))
 
 
 def _remedy(queue: EventsQueue, found: list[Rule]) -> str:

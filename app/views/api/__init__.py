@@ -7,9 +7,9 @@ from uuid import UUID
 from flask import Blueprint, Flask, Response, g
 from werkzeug.exceptions import NotFound
 
-from app.services import feed
-from app.services.documents import Document
-from app.services.feed import Wanted
+from app.services.api import feed
+from app.services.api.feed import Wanted
+from app.services.outbox.payload import Document
 from app.views.api import bearer, problems, queries
 
 blueprint = Blueprint("api", __name__, url_prefix=problems.PREFIX)

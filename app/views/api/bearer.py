@@ -6,8 +6,8 @@ from flask import Blueprint, g, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
-from app import logs
-from app.services import tokens
+from app.observability import logs
+from app.services.api import tokens
 
 REALM = "Foyer"
 

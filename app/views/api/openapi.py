@@ -10,9 +10,10 @@ from apispec import APISpec
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app.services import cursors, documents
-from app.services.documents import Account, Handoff, Registration, Subscription
-from app.services.feed import Item, Page
+from app.services.api import cursors
+from app.services.api.feed import Item, Page
+from app.services.outbox import payload
+from app.services.outbox.payload import Account, Handoff, Registration, Subscription
 from app.views.api import problems, queries
 from app.views.api.problems import Problem
 from app.views.api.queries import Query
@@ -70,7 +71,7 @@ def description() -> bytes:
     """Return the description, made once for each process."""
     spec = APISpec(
         "Foyer",
-        str(documents.VERSION),
+        str(payload.VERSION),
         "3.1.0",
         info={"description": INTRODUCTION},
         jsonSchemaDialect=DIALECT,
@@ -89,7 +90,7 @@ def description() -> bytes:
 def handoff_schema() -> bytes:
     """Return the JSON Schema of what hand-offs carry."""
     schema = Handoff.model_json_schema(mode="serialization")
-    name = f"urn:foyer:handoff:{documents.VERSION}"
+    name = f"urn:foyer:handoff:{payload.VERSION}"
     return (json.dumps({"$schema": DIALECT, "$id": name, **schema}, indent=2) + "\n").encode()
 
 

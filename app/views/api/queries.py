@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from flask import request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from app.services import cursors
-from app.services.cursors import Cursor
+from app.services.api import cursors
+from app.services.api.cursors import Cursor
 from app.views.api.problems import Fault, OddQuery
 
 Q = TypeVar("Q", bound="Query")

@@ -8,8 +8,8 @@ import pytest
 from click.testing import Result
 
 from app import create_app
-from app.sandbox.purchases import Order, Purchase
-from app.sandbox.server import Sandbox
+from sandbox.purchases import Order, Purchase
+from sandbox.server import Sandbox
 from tests import factories
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from app.sandbox.purchases import Order, Purchase
-from app.sandbox.server import Sandbox
+from sandbox.purchases import Order, Purchase
+from sandbox.server import Sandbox
 from tests import factories
 from tests.cli.resolve_customer.endpoint import answering
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from app.sandbox.faults import Faults
-from app.sandbox.server import Sandbox
+from sandbox.faults import Faults
+from sandbox.server import Sandbox
 from tests.ports import free_port
 
 Resolve = Callable[..., Result]

@@ -10,7 +10,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.services import registrations, subscriptions, tokens
+from app.services.api import tokens
+from app.services.purchases import subscriptions
+from app.services.signup import registrations
 from tests import factories
 
 ARN = "arn:aws:license-manager::294406891311:license:l-"

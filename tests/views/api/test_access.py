@@ -7,8 +7,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.sandbox.server import Sandbox
-from app.services import tokens
+from app.services.api import tokens
+from sandbox.server import Sandbox
 from tests import factories
 from tests.databases import on_sqlite
 from tests.factories import TOKEN

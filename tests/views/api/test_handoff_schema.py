@@ -7,8 +7,8 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 from flask.testing import FlaskClient
 
-from app.services import documents
-from app.services.documents import Contents, Handoff
+from app.services.outbox import payload
+from app.services.outbox.payload import Contents, Handoff
 from app.views.api import openapi
 from tests.databases import on_sqlite
 from tests.views.api.conftest import API
@@ -24,7 +24,7 @@ def test_the_schema_of_handoffs_is_true_of_them_and_refuses_others(client: Flask
     sent = handoff.model_dump(mode="json")
 
     assert response.mimetype == "application/schema+json"
-    assert (schema["$id"], schema["title"]) == (f"urn:foyer:handoff:{documents.VERSION}", "Handoff")
+    assert (schema["$id"], schema["title"]) == (f"urn:foyer:handoff:{payload.VERSION}", "Handoff")
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(sent, schema)
     with pytest.raises(jsonschema.ValidationError):

@@ -8,7 +8,7 @@ from flask import Flask
 from sqlalchemy import insert
 
 from app.models import Account
-from app.services import privacy
+from app.services.signup import erasure
 from tests import factories
 from tests.changed import change, changed
 from tests.factories import CODE, OTHER_CODE
@@ -89,7 +89,7 @@ def test_who_follows_hears_of_an_erasure(app: Flask, program: Program, sign_up: 
     registration_id = sign_up()
     [before] = program.items("/subscriptions")
     with app.app_context():
-        privacy.erase(registration_id, "operator:alice")
+        erasure.erase(registration_id, "operator:alice")
 
     [after] = program.items("/subscriptions")
 

@@ -1,0 +1,87 @@
+"""Receivers: where each product takes hand-offs, and the secrets that sign them, read once at the start."""
+
+import os
+from base64 import b64decode
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from flask import Flask, current_app
+
+from app.config.products import Product
+from app.config.settings import Settings, SettingsError, unset
+
+PREFIX = "whsec_"
+# https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+SHORTEST_BYTES, LONGEST_BYTES = 24, 64
+EXAMPLE = "whsec_ and 24 to 64 bytes in base64. Make one with: python -c "
+MAKE = "\"import base64, secrets; print('whsec_' + base64.b64encode(secrets.token_bytes(32)).decode())\""
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """One product's address for hand-offs, and its secrets, the newest first."""
+
+    url: str
+    secrets: tuple[str, ...] = field(repr=False)
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Read the receivers of all products once, when the application is made.
+
+    Raises:
+        SettingsError: a secret is missing or odd, an address is not HTTPS, or nobody knows this service's own address.
+    """
+    sold: dict[str, Product] = app.extensions["products"]
+    receiving = {code: product for code, product in sold.items() if product.handoff_url}
+    if receiving and settings.site_url is None:
+        raise unset("site_url")
+    app.extensions["receivers"] = {code: _receiver(product, settings) for code, product in receiving.items()}
+
+
+def of(product_code: str) -> Receiver | None:
+    """Return the receiver of a product, if it has one."""
+    return every().get(product_code)
+
+
+def every() -> dict[str, Receiver]:
+    """Return the receivers of all products that have one, by product code."""
+    receivers: dict[str, Receiver] = current_app.extensions["receivers"]
+    return receivers
+
+
+def leads_inside(url: str) -> bool:
+    """Return whether the address is plainly one of a private network; a name is not looked up."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return host == "localhost"
+
+
+def _receiver(product: Product, settings: Settings) -> Receiver:
+    url = str(product.handoff_url)
+    if not url.startswith("https://") and not settings.handoff_allow_private:
+        raise SettingsError(
+            f"handoff_url of {product.code}: it must start with https://, unless HANDOFF_ALLOW_PRIVATE is true."
+        )
+    name = product.handoff_secret_setting
+    value = settings.handoff_secret if name == "HANDOFF_SECRET" else os.environ.get(name)
+    return Receiver(url, _secrets(name, value or ""))
+
+
+def _secrets(name: str, value: str) -> tuple[str, ...]:
+    secrets = tuple(part.strip() for part in value.split(",") if part.strip())
+    if not secrets:
+        raise SettingsError(f"{name}: it is not set. It signs hand-offs: {EXAMPLE}{MAKE}")
+    if not all(map(_is_sound, secrets)):
+        raise SettingsError(f"{name}: it must be {EXAMPLE}{MAKE}")
+    return secrets
+
+
+def _is_sound(secret: str) -> bool:
+    try:
+        length = len(b64decode(secret.removeprefix(PREFIX), validate=True))
+    except ValueError:  # not base64, or not even ASCII
+        return False
+    return secret.startswith(PREFIX) and SHORTEST_BYTES <= length <= LONGEST_BYTES

@@ -1,0 +1,176 @@
+"""The products this seller sells, read from products.toml or from the PRODUCT_* settings."""
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+from flask import Flask, current_app
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+
+from app.config.settings import Settings, SettingsError
+from app.errors import UnknownProduct
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+# No control characters: no page may hold them. And a name that can be seen.
+NAME_PATTERN = r"^\P{Cc}*[^\p{Cc}\s]\P{Cc}*$"
+URL_PATTERN = r"^https?://[^\s\p{Cc}/@]+(/[^\s\p{Cc}]*)?$"
+# An address alone: to one with a name around it, or with mailto: in front, no mail would ever go.
+OF_ADDRESS = r'[^@\s\p{Cc}<>()\[\],:;\\"]+'
+EMAIL_PATTERN = rf"^{OF_ADDRESS}@{OF_ADDRESS}\.{OF_ADDRESS}$"
+
+
+class Product(BaseModel):
+    """One listing on AWS Marketplace and what buyers of it need to be told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    # Each description completes "it must be": it is what the seller reads in place of the pattern.
+    code: str = Field(min_length=1, max_length=255, description="a product code of 1 to 255 characters")
+    name: str = Field(pattern=NAME_PATTERN, max_length=200, description="text of 1 to 200 characters")
+    pricing: Literal["subscription", "contract", "contract-with-consumption"] = Field(
+        default="subscription", description="subscription, contract or contract-with-consumption"
+    )
+    sign_in_url: str = Field(
+        pattern=URL_PATTERN, max_length=2048, description="an address such as https://app.acme.example/login"
+    )
+    support_email: str = Field(
+        pattern=EMAIL_PATTERN, max_length=254, description="an e-mail address such as help@acme.example"
+    )
+    handoff_url: str | None = Field(
+        default=None,
+        pattern=URL_PATTERN,
+        max_length=2048,
+        description="an address such as https://app.acme.example/foyer",
+    )
+    handoff_secret_setting: str = Field(
+        default="HANDOFF_SECRET",
+        pattern=r"^[A-Z][A-Z0-9_]{0,99}$",
+        description="the name of a setting such as ACME_HANDOFF_SECRET, not the secret itself",
+    )
+    notify_email: str | None = Field(
+        default=None,
+        pattern=EMAIL_PATTERN,
+        max_length=254,
+        description="an e-mail address such as sales@acme.example",
+    )
+    ready_within: str = Field(
+        default="one working day",
+        pattern=NAME_PATTERN,
+        max_length=100,
+        description='text that ends "you hear from us within", such as one working day',
+    )
+
+    @field_validator("sign_in_url", "handoff_url")
+    @classmethod
+    def _with_a_port_that_there_is(cls, value: str | None) -> str | None:
+        # To ask for one that is no number, or too large, is a ValueError, too.
+        if value is not None and urlsplit(value).port == 0:
+            raise ValueError("there is no port 0")
+        return value
+
+
+class Products(dict[str, Product]):
+    """The seller's products by product code, in the order they were configured.
+
+    Looking up a code that is not there raises UnknownProduct.
+    """
+
+    def __missing__(self, code: str) -> Product:
+        raise UnknownProduct(code)
+
+
+def load(settings: Settings) -> Products:
+    """Return the products the settings name.
+
+    Raises:
+        SettingsError: none is named, both ways are used at once, or a value is odd.
+    """
+    if settings.products_file and settings.product_code:
+        raise SettingsError("PRODUCT_CODE: unset it, or unset PRODUCTS_FILE. Use one of them.")
+    tables = _from_file(settings.products_file) if settings.products_file else _from_settings(settings)
+    return Products({code: _product(code, table, settings) for code, table in tables.items()})
+
+
+def _from_settings(settings: Settings) -> dict[str, object]:
+    if not settings.product_code:
+        raise SettingsError(
+            "PRODUCT_CODE: it is not set. Set it to the product code of your listing, "
+            "or set PRODUCTS_FILE to a TOML file that names your products."
+        )
+    return {
+        settings.product_code: {
+            "name": settings.product_name,
+            "pricing": settings.product_pricing,
+            "sign_in_url": settings.product_sign_in_url,
+            "support_email": settings.support_email,
+            **_optional(settings),
+        }
+    }
+
+
+def _optional(settings: Settings) -> dict[str, object]:
+    values = {name: getattr(settings, _setting(name)) for name in ("handoff_url", "notify_email", "ready_within")}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _from_file(path: Path) -> dict[str, object]:
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("products")
+    except OSError as error:
+        raise SettingsError(f"PRODUCTS_FILE: {path}: {error.strerror}.") from None
+    # Not only its own errors: a number of too many digits is a plain ValueError, and nesting has no end.
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"PRODUCTS_FILE: {path} is not TOML: {error}.") from None
+    if not isinstance(tables, dict) or not tables:
+        raise SettingsError(f"PRODUCTS_FILE: {path} names no product. Add a [products.CODE] table.")
+    return tables
+
+
+def _product(code: str, table: object, settings: Settings) -> Product:
+    try:
+        fields = TypeAdapter(dict[str, object]).validate_python(table)
+        return Product.model_validate({**fields, "code": code})
+    except ValidationError as error:
+        faults = [f"{_where(code, fault, settings)}: {_reason(fault)}" for fault in error.errors()]
+        raise SettingsError(*faults) from None
+
+
+def _where(code: str, fault: "ErrorDetails", settings: Settings) -> str:
+    field = _field(fault)
+    if settings.products_file:
+        return f"{settings.products_file}, [products.{code}] {field}".rstrip()
+    return _setting(field).upper()
+
+
+def _reason(fault: "ErrorDetails") -> str:
+    field = _field(fault)
+    if not field:
+        return "it must be a table."
+    if field not in Product.model_fields:
+        *others, last = (name for name in Product.model_fields if name != "code")
+        return f"no such field. There are {', '.join(others)} and {last}."
+    if fault["type"] == "missing" or fault["input"] is None:
+        return f"it is not set. {Settings.model_fields[_setting(field)].description}"
+    return f"it must be {Product.model_fields[field].description}."
+
+
+def _field(fault: "ErrorDetails") -> str:
+    return str(fault["loc"][0]) if fault["loc"] else ""
+
+
+def _setting(field: str) -> str:
+    return field if field == "support_email" else f"product_{field}"
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Read the products once, when the application is made."""
+    app.extensions["products"] = load(settings)
+
+
+def current() -> Products:
+    """Return the running application's products."""
+    products: Products = current_app.extensions["products"]
+    return products

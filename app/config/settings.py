@@ -1,0 +1,241 @@
+"""Every setting: its name in the environment, type, default, and one sentence on what it is for."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+INSTANCE = Path(__file__).resolve().parents[2] / "instance"
+
+IN_MEMORY = {"sqlite://", "sqlite:///"}
+
+# A landing waits for AWS on its thread. So many in each of two processes leave some free for everybody
+# else while 64 buyers wait; the pool of connections to AWS is as large, so that no thread waits for another.
+THREADS = 64
+
+
+class SettingsError(SystemExit):
+    """A setting is missing or odd; left uncaught, it ends the process with its text and status 1."""
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("\n  ".join(["Foyer cannot start:", *faults]))
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+# No quotes, no comments, and a domain as DNS spells it.
+ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
+HostName = Annotated[str, Field(pattern=r"^\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:\d+)?$")]
+SecretKey = Annotated[str, Field(min_length=16)]
+
+
+class Settings(BaseSettings):
+    """The seller's settings, read once from the environment when the process starts."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    secret_key: SecretKey = Field(
+        description="Signs the session and the form. At least 16 characters; "
+        'make one with `python -c "import secrets; print(secrets.token_hex())"`.',
+    )
+    secret_key_fallbacks: Annotated[tuple[SecretKey, ...], NoDecode, BeforeValidator(_split)] = Field(
+        default=(),
+        description="Earlier secret keys, separated by commas: sessions they signed stay good while you rotate.",
+    )
+    session_cookie_secure: bool = Field(
+        default=True,
+        description="Keeps the session cookie to HTTPS. `false` only where there is no TLS, as in `make run`.",
+    )
+    database_url: str = Field(
+        default=f"sqlite:///{INSTANCE / 'foyer.db'}",
+        description="`sqlite:///path` for one machine, `postgresql://user:password@host/name` for more than one.",
+    )
+    products_file: Path | None = Field(
+        default=None,
+        description="A TOML file with one `[products.CODE]` table for each product you sell.",
+    )
+    product_code: str | None = Field(
+        default=None,
+        description="In place of `PRODUCTS_FILE`, where you sell one product: the product code of its listing.",
+    )
+    product_name: str | None = Field(default=None, description="What buyers call the product.")
+    product_pricing: str = Field(
+        default="subscription",
+        description="`subscription`, `contract` or `contract-with-consumption`, as on the listing.",
+    )
+    product_sign_in_url: str | None = Field(
+        default=None, description="Where those who already have an account sign in."
+    )
+    product_handoff_url: str | None = Field(
+        default=None, description="Where your product receives hand-offs; without it none are sent."
+    )
+    product_notify_email: str | None = Field(
+        default=None, description="Whom of yours mails tell of registrations. Unset: `SUPPORT_EMAIL`."
+    )
+    product_ready_within: str | None = Field(
+        default=None, description="By when a buyer has an account if your product does not make it at once."
+    )
+    support_email: str | None = Field(default=None, description="Whom a buyer asks for help; every page shows it.")
+    aws_region: str = Field(
+        default="us-east-1",
+        pattern=r"^[a-z]{2,}(-[a-z]+)+-\d+$",
+        examples=["us-east-1"],
+        description="The Region whose ResolveCustomer endpoint is called.",
+    )
+    marketplace_role_arn: str | None = Field(
+        default=None,
+        pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$",
+        examples=["arn:aws:iam::123456789012:role/foyer"],
+        description="A role in the account that published the product, assumed for every call to AWS.",
+    )
+    marketplace_role_external_id: str | None = Field(
+        default=None, description="The external id that the role's trust policy asks for, if it asks for one."
+    )
+    events_queue_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/@]+/\S+$",
+        examples=["https://sqs.us-east-1.amazonaws.com/123456789012/foyer-events"],
+        description="The SQS queue into which AWS Marketplace's events come; `flask worker` reads it. "
+        "`deploy/template.yaml` makes it.",
+    )
+    site_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/@?#]+$",
+        examples=["https://start.acme.example"],
+        description="Where buyers find this service, such as `https://start.acme.example`. "
+        "Hand-offs and mails need it.",
+    )
+    handoff_secret: str | None = Field(
+        default=None,
+        description="Signs hand-offs to your product: `whsec_` and 24 to 64 bytes in base64. Several, separated by "
+        "commas, the newest first, while you rotate.",
+    )
+    handoff_allow_private: bool = Field(
+        default=False,
+        description="Lets hand-offs go over plain HTTP and to private addresses, as a product inside your network has.",
+    )
+    mail_from: str | None = Field(
+        default=None,
+        pattern=rf"^([^<>\p{{Cc}}]*<{ADDRESS}>|{ADDRESS})$",
+        examples=["Acme <start@acme.example>"],
+        description="Whom mails come from: `start@acme.example` or `Acme <start@acme.example>`. Unset: none are sent.",
+    )
+    smtp_url: str | None = Field(
+        default=None,
+        description="Sends mail by SMTP and not through SES: `smtps://user:password@host`, or `smtp://`, which has to "
+        "offer STARTTLS unless it is on this machine.",
+    )
+    ses_configuration_set: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        examples=["foyer"],
+        description="The SES configuration set that mails go by, so that bounces are told.",
+    )
+    trusted_proxies: int = Field(
+        default=0, ge=0, le=10, description="How many proxies stand in front and set `X-Forwarded-*` headers."
+    )
+    trusted_hosts: Annotated[tuple[HostName, ...], NoDecode, BeforeValidator(_split)] = Field(
+        default=(),
+        examples=["start.acme.example"],
+        description="The host names this service answers to, separated by commas. Empty: any.",
+    )
+    retention_days: int = Field(
+        default=0,
+        ge=0,
+        le=36500,
+        description="How many days a registration is kept after its purchase has ended. 0: until you erase it.",
+    )
+    ratelimit_storage_uri: str = Field(
+        default="memory://",
+        description="Where buyers' tries are counted: `memory://`, in each process for itself, "
+        "or `redis://host:6379/0`, for all machines together.",
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json", description="`json` for machines, `console` for people."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`."
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _one_of_our_databases(cls, value: str) -> str:
+        try:
+            dialect = make_url(value).get_backend_name()
+        except ArgumentError:
+            dialect = ""
+        if dialect not in {"sqlite", "postgresql", "postgres"} or value.removesuffix(":memory:") in IN_MEMORY:
+            raise ValueError("it must be sqlite:/// and a path, or start with postgresql://")
+        return value
+
+    @field_validator("ratelimit_storage_uri")
+    @classmethod
+    def _memory_or_redis(cls, value: str) -> str:
+        try:
+            uri = urlsplit(value)
+            redis = uri.scheme in {"redis", "rediss"} and bool(uri.hostname) and uri.port != 0
+            redis = redis and (uri.path in {"", "/"} or uri.path[1:].isdecimal())
+        except ValueError:
+            redis = False
+        if value != "memory://" and not redis:
+            raise ValueError("it must be memory://, or start with redis:// or rediss:// and name a host")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _a_mail_server(cls, value: str | None) -> str | None:
+        if value is None:
+            return value
+        try:
+            url = urlsplit(value)
+            known = url.scheme in {"smtp", "smtps"} and bool(url.hostname) and url.port != 0
+        except ValueError:
+            known = False
+        if not known or url.path.strip("/") or url.query or url.fragment or (url.username and not url.password):
+            raise ValueError("it must start with smtp:// or smtps:// and name a host, and a password for its user")
+        return value
+
+    @property
+    def sqlalchemy_url(self) -> URL:
+        """The database's URL, naming the driver this project ships."""
+        url = make_url(self.database_url)
+        return url if url.get_backend_name() == "sqlite" else url.set(drivername="postgresql+psycopg")
+
+
+def unset(name: str) -> SettingsError:
+    """Return what to say of a setting that is needed and not there."""
+    return SettingsError(f"{name.upper()}: it is not set. {Settings.model_fields[name].description}")
+
+
+def load() -> Settings:
+    """Return the settings in the environment.
+
+    Raises:
+        SettingsError: naming each setting that is missing or odd, and what it should be.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(*map(_fault, error.errors())) from None
+
+
+def _fault(error: "ErrorDetails") -> str:
+    name = str(error["loc"][0])
+    field = Settings.model_fields[name]
+    match error["type"]:
+        case "missing":
+            reason = "it is not set"
+        case "string_pattern_mismatch":
+            reason = f"it must look like {(field.examples or [])[0]}"
+        case _:
+            reason = error["msg"].removeprefix("Value error, ")
+    return f"{name.upper()}: {reason}. {field.description}"

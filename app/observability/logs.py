@@ -1,0 +1,121 @@
+"""Logs as events: one line for each request, with ids as fields and never a token or personal data."""
+
+import logging
+import sys
+import time
+import traceback
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from flask import Flask, Response, g, request
+from flask.logging import wsgi_errors_stream
+from structlog.typing import EventDict, Processor
+
+from app.config.settings import Settings
+from app.errors import DatabaseUnavailable, MarketplaceError
+from app.observability import metrics
+
+log = structlog.get_logger()
+
+# botocore writes request bodies at DEBUG: the registration token is in them.
+CHATTY = ("boto3", "botocore", "urllib3", "s3transfer", "alembic.runtime.plugins")
+# Of an odd answer these write the whole address, and what the product said.
+TELLTALE = ("urllib3.connection", "urllib3.connectionpool", "requests_hardened")
+QUIET_ENDPOINTS = {
+    "static",
+    "health.healthz",
+    "health.readyz",
+    "health.metrics",
+    "well_known.security",
+    "well_known.robots",
+}
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Write every log line in the chosen format to standard error, and one line for each request."""
+    _configure(settings)
+    app.before_request(_begin)
+    app.after_request(_answered)
+
+
+def _configure(settings: Settings) -> None:
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _frames_only,
+    ]
+    renderer = _renderer(settings)
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
+        # Standard output belongs to what a command was asked for.
+        # One write a line: the lines of several processes never mix.
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
+    )
+    handler = logging.StreamHandler(wsgi_errors_stream)  # type: ignore[call-overload]  # a proxy of one
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(renderer, foreign_pre_chain=shared))
+    logging.basicConfig(handlers=[handler], level=settings.log_level, force=True)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in TELLTALE:
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _renderer(settings: Settings) -> Processor:
+    if settings.log_format == "json":
+        return structlog.processors.JSONRenderer()
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+
+
+def _frames_only(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Replace an exception by where it happened: its text and its variables may hold a buyer's answers."""
+    error = event.pop("exc_info", None)
+    if error is True:
+        error = sys.exc_info()[1]
+    if isinstance(error, tuple):
+        error = error[1]
+    if isinstance(error, BaseException):
+        event["error"] = type(error).__name__
+        event["frames"] = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
+    return event
+
+
+def _begin() -> None:
+    g.started = time.perf_counter()
+    g.reference = uuid4().hex[:12]
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request=g.reference)
+
+
+def note(outcome: str, **ids: Any) -> None:
+    """Say how the request came out, for its log line and its metrics."""
+    g.outcome = outcome
+    structlog.contextvars.bind_contextvars(**ids)
+
+
+def failed(chore: str, error: Exception) -> None:
+    """Say that a chore of the worker failed: by what, and where it happened if nobody foresaw it."""
+    if isinstance(error, DatabaseUnavailable | MarketplaceError):
+        log.error("worker.failed", chore=chore, fault=type(error).__name__, code=error.code)
+    else:
+        log.error("worker.failed", chore=chore, fault=type(error).__name__, exc_info=error)
+
+
+def _answered(response: Response) -> Response:
+    # A request that is refused before its own first step has no start.
+    seconds = time.perf_counter() - g.get("started", time.perf_counter())
+    response.headers["X-Request-Id"] = g.get("reference", "")
+    route = request.url_rule.rule if request.url_rule else "unmatched"
+    metrics.count(route, request.method, response.status_code, g.get("outcome"), seconds)
+    write = log.debug if request.endpoint in QUIET_ENDPOINTS else log.info
+    write(
+        "request.answered",
+        method=request.method if request.method in metrics.METHODS else "other",
+        route=route,
+        status=response.status_code,
+        outcome=g.get("outcome"),
+        milliseconds=round(seconds * 1000, 1),
+    )
+    return response

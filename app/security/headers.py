@@ -1,0 +1,89 @@
+"""What guards every page: the session's cookie, trusted hosts and proxies, and the security headers."""
+
+from datetime import timedelta
+
+from flask import Flask, Response, request
+from flask.sessions import SecureCookieSessionInterface
+from werkzeug.exceptions import RequestEntityTooLarge, SecurityError
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.sansio.utils import host_is_trusted
+
+from app.config.settings import Settings
+
+SESSION_HOURS = 24
+MAX_BODY_BYTES = 64 * 1024
+MAX_FIELDS = 100
+ALWAYS_ANSWERED = {"health.healthz", "health.readyz", "health.metrics"}
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+HSTS = "max-age=31536000"
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Set up the session's cookie, the proxies in front, the hosts answered to and the headers."""
+    secure = settings.session_cookie_secure
+    app.config.from_mapping(
+        SECRET_KEY=settings.secret_key,
+        SECRET_KEY_FALLBACKS=list(settings.secret_key_fallbacks),
+        # Lax, not Strict: the cookie has to come along on the redirect out of AWS's cross-site POST.
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SECURE=secure,
+        SESSION_COOKIE_NAME=cookie_name("session", secure=secure),
+        SESSION_REFRESH_EACH_REQUEST=False,
+        PERMANENT_SESSION_LIFETIME=timedelta(hours=SESSION_HOURS),
+        # The form is good for as long as the session it belongs to.
+        WTF_CSRF_TIME_LIMIT=None,
+        # An open form outlives a change of the key as the session does. Newest last.
+        WTF_CSRF_SECRET_KEY=[*settings.secret_key_fallbacks, settings.secret_key],
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
+        MAX_FORM_PARTS=MAX_FIELDS,
+    )
+    app.session_interface = SecureCookieSessionInterface()
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        # Not X-Forwarded-Host: a load balancer that keeps Host passes on whatever the browser put there.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    # Names of hosts have no upper and lower case, in a setting either.
+    trusted = [host.lower() for host in settings.trusted_hosts]
+    app.before_request(lambda: _refuse_strange_hosts(trusted))
+    app.before_request(_refuse_endless_bodies)
+    app.after_request(lambda response: _protect(response, secure))
+
+
+def cookie_name(name: str, *, secure: bool) -> str:
+    """Return what a cookie of ours is called."""
+    # A __Host- cookie cannot be set from a sibling subdomain or over plain HTTP.
+    return f"__Host-{name}" if secure else name
+
+
+def _refuse_strange_hosts(trusted: list[str]) -> None:
+    # A load balancer asks after health by address, not by name.
+    if trusted and request.endpoint not in ALWAYS_ANSWERED and not host_is_trusted(request.host.lower(), trusted):
+        raise SecurityError
+
+
+def _refuse_endless_bodies() -> None:
+    # A body in chunks has no length: Werkzeug cuts it at the limit and takes what is left for the whole.
+    if "Transfer-Encoding" in request.headers and len(request.get_data()) >= MAX_BODY_BYTES:
+        raise RequestEntityTooLarge
+
+
+def _protect(response: Response, secure: bool) -> Response:
+    response.headers.update(HEADERS)
+    if secure:
+        response.headers["Strict-Transport-Security"] = HSTS
+    # Only static files say themselves for how long they may be kept.
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response

@@ -1,0 +1,118 @@
+"""Tokens: who may read the API, and of which products. A token itself is never stored, only its digest."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from app.database import rows
+from app.database.rows import Row
+from app.database.transactions import query, transaction
+from app.models import ApiToken
+from app.services.operations import audit
+from app.services.operations.audit import Deed
+
+log = structlog.get_logger()
+
+# Whoever finds one, as scanners of source code do, knows what it is.
+PREFIX = "foyer_"
+BYTES = 32
+LENGTH = len(PREFIX) + -(-BYTES * 4 // 3)
+CREATED, REVOKED = "api_token.created", "api_token.revoked"
+COLUMNS = (ApiToken.id, ApiToken.name, ApiToken.product_codes, ApiToken.created_at, ApiToken.revoked_at)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Whose token it is that came with a request. `product_codes` None: every product."""
+
+    token_id: UUID
+    product_codes: frozenset[str] | None
+
+
+@dataclass(frozen=True)
+class Made:
+    """A new token; there is no other way to learn it again."""
+
+    id: UUID
+    token: str
+
+
+def create(name: str, product_codes: Sequence[str] | None, actor: str) -> Made:
+    """Make a token for these products, None being every product, and record by whom.
+
+    Raises:
+        DatabaseUnavailable: there may be one that nobody knows; revoke it.
+    """
+    made = Made(uuid7(), PREFIX + secrets.token_urlsafe(BYTES))
+    row = {
+        "id": made.id,
+        "name": name,
+        "digest": digest(made.token),
+        "product_codes": None if product_codes is None else sorted(set(product_codes)),
+        "created_at": datetime.now(UTC),
+    }
+    _create(row, actor)
+    log.info(CREATED, api_token=str(made.id))
+    return made
+
+
+def revoke(token_id: UUID, actor: str) -> Row | None:
+    """Let the token in no longer, and record by whom; return it, or None where there is none with that id.
+
+    A second time is success, and changes nothing.
+    """
+    is_new = _revoke(token_id, actor, datetime.now(UTC))
+    if is_new:
+        log.info(REVOKED, api_token=str(token_id))
+    return next((row for row in every() if row["id"] == token_id), None)
+
+
+@query
+def every(session: Session) -> list[Row]:
+    """Return all tokens, the newest first."""
+    return rows.rows(session, select(*COLUMNS).order_by(ApiToken.id.desc()))
+
+
+def reader(token: str) -> Reader | None:
+    """Return whose token it is; None where it is no token, or has been revoked."""
+    # What cannot be one is not asked of the database.
+    return _reader(digest(token)) if token.startswith(PREFIX) and len(token) == LENGTH else None
+
+
+def digest(token: str) -> bytes:
+    """Return what is stored of the token: of 32 random bytes, nobody finds it by trying."""
+    return sha256(token.encode()).digest()
+
+
+@transaction
+def _create(connection: Connection, row: Row, actor: str) -> None:
+    connection.execute(insert(ApiToken), row)
+    audit.record(connection, [Deed(row["created_at"], CREATED, actor)])
+
+
+@transaction
+def _revoke(connection: Connection, token_id: UUID, actor: str, now: datetime) -> bool:
+    revoked = update(ApiToken).where(ApiToken.id == token_id, ApiToken.revoked_at.is_(None))
+    is_new = bool(connection.execute(revoked.values(revoked_at=now)).rowcount)
+    if is_new:
+        audit.record(connection, [Deed(now, REVOKED, actor)])
+    return is_new
+
+
+@query
+def _reader(session: Session, sha256_of_it: bytes) -> Reader | None:
+    known = select(ApiToken.id, ApiToken.product_codes).where(
+        ApiToken.digest == sha256_of_it, ApiToken.revoked_at.is_(None)
+    )
+    found = session.execute(known).one_or_none()
+    if found is None:
+        return None
+    return Reader(found.id, None if found.product_codes is None else frozenset(found.product_codes))

@@ -1,0 +1,149 @@
+"""Mailing: sends the mails that were promised; what is in them is looked up when they go out."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection, select
+from sqlalchemy.orm import Session
+
+from app.config import products
+from app.database.transactions import query, transaction
+from app.mail import mailer
+from app.mail.mailer import MailRefused, MailUnavailable
+from app.models import OutboxMessage, Registration
+from app.services.delivery import mail_templates
+from app.services.delivery.mail_templates import Facts, FailedHandoff
+from app.services.outbox import payload, queue
+from app.services.outbox.queue import Claimed
+from app.services.signup import invitations, progress, resume_links
+
+log = structlog.get_logger()
+
+FIRST_PAUSE_SECONDS = 5
+LONGEST_PAUSE_SECONDS = 3600
+# Without their link these say nothing.
+WITH_A_WAY = {"buyer_resume", "colleague_invited"}
+
+
+def send(claimed: Claimed, *, site_url: str) -> bool:
+    """Send the mail, settle or postpone it, and return whether it was settled.
+
+    One that is about something that is over, as after an erasure, is cancelled.
+
+    Raises:
+        DatabaseUnavailable: it is not settled and comes up again, so that it may be sent twice.
+    """
+    facts = _facts(claimed, site_url)
+    if facts is None:
+        _settle(claimed, "cancelled")
+        return True
+    try:
+        provider_id = mailer.send(mail_templates.compose(claimed.type, facts), str(claimed.id))
+    except MailRefused as error:
+        return _given_up(claimed, error.code)
+    except MailUnavailable as error:
+        return not_sent(claimed, error.code)
+    _settle(claimed, "delivered", provider_id=provider_id, fault=None)
+    log.info("mail.sent", mail=str(claimed.id), letter=claimed.type, tries=claimed.tries)
+    return True
+
+
+def not_sent(claimed: Claimed, fault: str) -> bool:
+    """Count a try that failed: postpone the mail or, after three days, give it up; return whether it was given up.
+
+    Raises:
+        DatabaseUnavailable: it comes up again once its lease is over.
+    """
+    pause = queue.growing_pause(claimed.tries, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+    if not queue.put_off(claimed, pause, fault):
+        return _given_up(claimed, fault)
+    log.warning("mail.postponed", mail=str(claimed.id), letter=claimed.type, fault=fault, tries=claimed.tries)
+    return False
+
+
+def _given_up(claimed: Claimed, fault: str) -> bool:
+    _settle(claimed, "failed", fault=fault)
+    log.error("mail.failed", mail=str(claimed.id), letter=claimed.type, fault=fault, tries=claimed.tries)
+    return True
+
+
+@transaction
+def _settle(connection: Connection, /, claimed: Claimed, outcome: str, **values: object) -> None:
+    queue.settle(connection, claimed, outcome, **values)
+
+
+@dataclass(frozen=True)
+class Way:
+    """A link in a letter, until when it is good, and to whom it goes where that is not the buyer."""
+
+    link: str
+    expires_at: datetime | None = None
+    to: str | None = None
+
+
+@query
+def _facts(session: Session, claimed: Claimed, site_url: str) -> Facts | None:
+    """Return what the letter tells of; None where it need not be sent any more."""
+    told = payload.read(session, claimed.subscription_id) if claimed.subscription_id else None
+    registration = _registration(session, claimed)
+    way = _way(claimed)
+    is_to_buyer = claimed.type.startswith("buyer_")
+    if (is_to_buyer and registration is None) or (claimed.type in WITH_A_WAY and way is None):
+        return None
+    sold = products.current()
+    code = told.subscription.product_code if told else next(iter(sold)) if len(sold) == 1 else None
+    return Facts(
+        product=sold.get(code) if code else None,
+        site_url=site_url,
+        happened_at=_happened_at(claimed),
+        registration=registration,
+        subscription=told.subscription if told else None,
+        account=told.account if told else None,
+        link=f"{site_url}{way.link}" if way else None,
+        expires_at=way.expires_at if way else None,
+        to=way.to if way else None,
+        handoff=_handoff(session, claimed.payload),
+    )
+
+
+def _happened_at(claimed: Claimed) -> datetime:
+    told = claimed.payload.get("happened_at")
+    return datetime.fromisoformat(told) if told else claimed.created_at
+
+
+def _registration(session: Session, claimed: Claimed) -> payload.Registration | None:
+    found = session.get(Registration, claimed.registration_id) if claimed.registration_id else None
+    return payload.Registration.model_validate(found) if found else None
+
+
+def _way(claimed: Claimed) -> Way | None:
+    match claimed.type:
+        case "buyer_registered" | "buyer_access_began" if claimed.registration_id:
+            return Way(progress.link(claimed.registration_id))
+        case "buyer_resume" if claimed.registration_id:
+            link = resume_links.link(claimed.registration_id)
+            return Way(link, claimed.created_at + resume_links.GOOD_FOR) if link else None
+        case "colleague_invited":
+            return _invitation(UUID(claimed.payload["invitation"]))
+    return None
+
+
+def _invitation(invitation_id: UUID) -> Way | None:
+    found = invitations.find_open(invitation_id)
+    if found is None or found.email is None:
+        return None
+    return Way(invitations.link(found.id), found.expires_at, found.email)
+
+
+def _handoff(session: Session, about: dict[str, Any]) -> FailedHandoff | None:
+    if "handoff" not in about:
+        return None
+    failed = session.execute(
+        select(OutboxMessage.__table__).where(OutboxMessage.id == UUID(about["handoff"]))
+    ).one_or_none()
+    if failed is None:
+        return None
+    return FailedHandoff(failed.id, failed.type, failed.due_since or failed.created_at, failed.tries, about["fault"])

@@ -1,0 +1,89 @@
+"""The inbox: takes AWS Marketplace's events, and SES's, out of the queue; lets go of each only once it is on disk."""
+
+import threading
+import time
+
+import structlog
+
+from app.aws import queue
+from app.aws.queue import Message, Queue
+from app.errors import DatabaseUnavailable, MarketplaceError
+from app.services.events import apply
+from app.services.operations import heartbeats
+from app.services.outbox import bounces
+from app.services.purchases import aws_event
+from app.services.purchases.aws_event import NotUnderstood
+
+log = structlog.get_logger()
+
+
+def take_in(stop: threading.Event) -> bool:
+    """Receive some messages, apply them, and delete those that are on disk; return whether a queue is set.
+
+    Waits up to 20 seconds for the first. A message that is no event goes to the dead-letter queue with the reason; one
+    whose applying fails stays in the queue and comes again. What comes after the worker was told to stop is given back.
+
+    Raises:
+        DatabaseUnavailable: asked before anything is received, so that no message is counted as tried in vain.
+        MarketplaceError: SQS could not be asked, or refused.
+    """
+    inbox = queue.current()
+    if inbox is None:
+        return False
+    heartbeats.beat("events")
+    messages = inbox.receive()
+    if stop.is_set():
+        inbox.give_back(messages)
+    else:
+        _apply(inbox, messages)
+    return True
+
+
+def is_listening() -> bool:
+    """Return whether nothing is under way but the waiting for messages."""
+    inbox = queue.current()
+    return inbox is not None and inbox.listening.is_set()
+
+
+def _apply(inbox: Queue, messages: list[Message]) -> None:
+    kept_at, done, place = time.monotonic(), list[Message](), 0
+    try:
+        for place, message in enumerate(messages):
+            if time.monotonic() - kept_at > inbox.visibility_seconds / 2:
+                inbox.delete(done)
+                done.clear()
+                inbox.keep(messages[place:])
+                kept_at = time.monotonic()
+            if _is_applied(inbox, message):
+                done.append(message)
+    except DatabaseUnavailable:
+        inbox.give_back(messages[place:])
+        raise
+    finally:
+        inbox.delete(done)
+
+
+def _is_applied(inbox: Queue, message: Message) -> bool:
+    try:
+        if bounce := bounces.parse(message.body):
+            bounces.record(bounce)
+        else:
+            apply.receive(aws_event.parse(message.body, message.id, message.sent_at))
+    except NotUnderstood as error:
+        _bury(inbox, message, error.code)
+        return False
+    except DatabaseUnavailable:
+        raise
+    except Exception as error:  # one event's fault must not hold up the others
+        log.error("event.failed", message=message.id, fault=type(error).__name__, exc_info=error)
+        return False
+    return True
+
+
+def _bury(inbox: Queue, message: Message, reason: str) -> None:
+    try:
+        buried = inbox.bury(message, reason)
+    except MarketplaceError as error:
+        log.error("message.not_buried", message=message.id, reason=reason, fault=type(error).__name__, code=error.code)
+        return
+    log.error("message.buried" if buried else "message.without_grave", message=message.id, reason=reason)

@@ -1,0 +1,40 @@
+"""Readiness: whether the database can be reached and has this version's tables."""
+
+from pathlib import Path
+
+from sqlalchemy import inspect, text
+from sqlalchemy.orm import Session
+
+from app.database.transactions import query
+from app.errors import DatabaseUnavailable
+
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
+UPGRADE = "Run: flask --app wsgi db upgrade"
+UNREACHABLE = "The database cannot be reached. Check DATABASE_URL and that the database is running."
+
+
+def obstacle() -> str | None:
+    """Return what keeps this process from serving and how to clear it; None where nothing does."""
+    try:
+        found = _revision()
+    except DatabaseUnavailable:
+        return UNREACHABLE
+    if found is None:
+        return f"The database has no tables yet. {UPGRADE}"
+    # Newer tables are no obstacle: while an update rolls out, the processes before it go on serving.
+    if found < newest_revision():
+        return f"The database is at revision {found}, this version needs {newest_revision()}. {UPGRADE}"
+    return None
+
+
+def newest_revision() -> str:
+    """Return the revision this version's tables are at, from the migrations' file names."""
+    return max(path.name.partition("_")[0] for path in MIGRATIONS.glob("[0-9]*.py"))
+
+
+@query
+def _revision(session: Session) -> str | None:
+    if not inspect(session.connection()).has_table("alembic_version"):
+        return None
+    revision: str | None = session.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision

@@ -1,0 +1,57 @@
+"""The way into the product, and the page that says in any browser how far its account is."""
+
+from flask import Blueprint, redirect, request, url_for
+from werkzeug import Response
+from werkzeug.exceptions import NotFound
+
+from app.config import products
+from app.models import Registration
+from app.observability import logs
+from app.services.purchases import subscriptions
+from app.services.purchases.purchase import Arrived, Purchase
+from app.services.purchases.status import FINAL
+from app.services.signup import product_url, progress, resolve
+from app.views import browser_session, welcome
+from app.views.browser_session import Visit
+
+blueprint = Blueprint("entry", __name__)
+
+
+@blueprint.get("/enter")
+def enter() -> Response:
+    """Send the buyer who registered into the product; anybody else learns on the welcome page how to get in."""
+    here, registration = welcome.registered()
+    if registration is None or here.product is None or not browser_session.has_sent(registration):
+        return redirect(url_for("welcome.welcome"), 303)
+    stage = progress.of(registration, here.product.code)
+    if stage.state != "ready" or is_over(here.purchase):
+        return redirect(url_for("welcome.welcome"), 303)
+    browser_session.entered()
+    logs.note("entered", registration=str(registration.id))
+    return redirect(product_url.way(here.product, registration, stage.account), 303)
+
+
+def is_over(purchase: Purchase) -> bool:
+    """Return whether the purchase gives no access any more, or is none that AWS has told us about."""
+    subscription_id = purchase.subscription_id if isinstance(purchase, Arrived) else None
+    subscription = subscriptions.find(subscription_id) if subscription_id else None
+    return subscription is None or subscription.status in FINAL
+
+
+@blueprint.get("/progress/<link>")
+def show(link: str) -> Response:
+    """Show how far a registration is, to whoever has its link; it lets nobody into the product."""
+    registration = progress.registration_of(link)
+    if registration is None or registration.subscription_id is None:
+        raise NotFound
+    arrived = purchase_of(registration)
+    product = products.current()[arrived.arrival.customer.product_code]
+    return welcome.linked(Visit(arrived, product), arrived, registration, request.path)
+
+
+def purchase_of(registration: Registration) -> Arrived:
+    """Return the purchase that was registered."""
+    subscription = subscriptions.find(registration.subscription_id) if registration.subscription_id else None
+    if subscription is None:
+        raise NotFound
+    return resolve.arrived(subscription)

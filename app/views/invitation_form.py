@@ -1,0 +1,26 @@
+"""The forms of invitations: a colleague's address, and single buttons that only our own pages have."""
+
+from flask_wtf import FlaskForm
+from wtforms import EmailField
+
+from app.views.forms import an_address, one_line
+
+
+class InvitationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+    """Whom a purchaser asks to set up the account."""
+
+    email = EmailField(
+        "Your colleague’s email",
+        an_address("Enter your colleague’s email address."),
+        filters=[one_line],
+        # A browser would fill in the purchaser's own.
+        render_kw={"autocomplete": "off"},
+    )
+
+    def address(self) -> str:
+        """Return whom to invite, once it is valid."""
+        return self.email.data or ""
+
+
+class PressForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+    """A form of one button and nothing to fill in: what it proves is that a page of ours has sent it."""

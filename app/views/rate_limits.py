@@ -1,0 +1,114 @@
+"""How many landings an address may make: generous, because offices share one, and tight where tokens keep failing."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv6Address
+
+from flask import request
+
+from app.aws import resolve_customer
+from app.errors import ExpiredToken, InvalidToken, TooManyLandings, UnknownProduct
+from app.security import rate_counters
+
+
+@dataclass(frozen=True)
+class Limit:
+    """So many a window, counted by address."""
+
+    name: str
+    at_most: int
+    seconds: int = 60
+
+
+# Landings that are no buyer's first with a good token: even a large office makes that many only by a machine.
+LANDINGS = Limit("landings", 600)
+# AWS documents no quota for ResolveCustomer, and a seller has one for all buyers. A person whose token fails starts
+# again from AWS Marketplace; thirty tokens that failed within a minute are guessed.
+REFUSALS = Limit("refusals", 30)
+# Who has a /64 for the asking often has a /48 of 65,536 of them; an office rarely shares one with strangers.
+REFUSALS_NEARBY = Limit("refusals-nearby", 120)
+
+# While AWS is down no token can be judged: this keeps one address from filling the parking places of all.
+PARKED = Limit("parked", 300, seconds=3600)
+PARKED_NEARBY = Limit("parked-nearby", 1200, seconds=3600)
+
+REFUSED = (InvalidToken, ExpiredToken, UnknownProduct)
+
+
+@contextmanager
+def guarding(token: str) -> Iterator[None]:
+    """Refuse the landing within where its address has used up a limit; else count how it came out.
+
+    A buyer's first landing with a good token is not counted, nor is a refusal that cost AWS nothing.
+
+    Raises:
+        TooManyLandings: the address may come again when the window is over.
+    """
+    refusals = _near_and_nearby(REFUSALS, REFUSALS_NEARBY)
+    landings = LANDINGS, refusals[0][1]
+    remembered = resolve_customer.remembers(token)
+    _refuse_beyond(landings, *([] if remembered else refusals))
+    first_and_good = False
+    try:
+        yield
+        # What was parked is neither.
+        first_and_good = not remembered and resolve_customer.remembers(token)
+    except REFUSED as error:
+        if not (remembered or error.remembered):
+            _count(*refusals)
+        raise
+    finally:
+        if not first_and_good:
+            _count(landings)
+
+
+def may_park() -> bool:
+    """Return whether the address may have one more token parked."""
+    counts = rate_counters.current()
+    parked = _near_and_nearby(PARKED, PARKED_NEARBY)
+    return all(counts.get(_key(limit, network)) < limit.at_most for limit, network in parked)
+
+
+def count_parked() -> None:
+    """Count a token that was parked."""
+    _count(*_near_and_nearby(PARKED, PARKED_NEARBY))
+
+
+def networks(address: str) -> tuple[str, str | None]:
+    """Return the network that counts as one address, and the wider one that it may have been chosen from.
+
+    An IPv4 address counts alone, also when written as IPv6. A load balancer can be set to add the port.
+    """
+    if address.count(":") < 2:
+        return address.partition(":")[0], None
+    try:
+        ip = IPv6Address(address.removeprefix("[").partition("]")[0].partition("%")[0])
+    except AddressValueError:
+        return address, None
+    if ip.ipv4_mapped:
+        return str(ip.ipv4_mapped), None
+    return f"{int(ip) >> 64:x}/64", f"{int(ip) >> 80:x}/48"
+
+
+def _near_and_nearby(near: Limit, wide: Limit) -> list[tuple[Limit, str]]:
+    network, nearby = networks(request.remote_addr or "")
+    return [(near, network), *([(wide, nearby)] if nearby else [])]
+
+
+def _refuse_beyond(*limits: tuple[Limit, str]) -> None:
+    counts = rate_counters.current()
+    for limit, network in limits:
+        key = _key(limit, network)
+        if counts.get(key) >= limit.at_most:
+            raise TooManyLandings(limit.name, math.ceil(counts.seconds_left(key)) or 1)
+
+
+def _count(*limits: tuple[Limit, str]) -> None:
+    for limit, network in limits:
+        rate_counters.current().add(_key(limit, network), limit.seconds)
+
+
+def _key(limit: Limit, network: str) -> str:
+    return f"{limit.name}/{network}"

@@ -1,0 +1,35 @@
+"""`python -m sandbox.example`: runs the example product until it is stopped, with the settings that Foyer has."""
+
+import signal
+from pathlib import Path
+
+import click
+
+from app.config import products, settings
+from sandbox.example.server import SITE_URL, ExampleProduct
+
+STOPS = {signal.SIGINT, signal.SIGTERM}
+
+
+@click.command()
+@click.option("--port", envvar="EXAMPLE_PORT", default=8003, show_default=True, help="0 takes any free one.")
+@click.option("--state", type=click.Path(path_type=Path, dir_okay=False), help="A JSON file that keeps the tenants.")
+def command(port: int, state: Path | None) -> None:
+    """Run a pretend product that receives this seller's hand-offs."""
+    values = settings.load()
+    secrets = [secret.strip() for secret in (values.handoff_secret or "").split(",") if secret.strip()]
+    if not secrets:
+        raise click.ClickException("HANDOFF_SECRET: it is not set. Set it to the secret that Foyer signs with.")
+    # Blocked before any thread starts: each inherits this, and the wait below is the only one that sees them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    sold, site_url = products.load(values).values(), values.site_url or SITE_URL
+    try:
+        with ExampleProduct(sold, secrets=secrets, site_url=site_url, state=state, port=port) as example:
+            click.echo(f"Example product {example.url}")
+            signal.sigwait(STOPS)
+    except OSError as error:
+        raise click.ClickException(f"{error.strerror}. Choose another port: --port.") from None
+
+
+if __name__ == "__main__":
+    command()

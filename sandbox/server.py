@@ -1,0 +1,130 @@
+"""The sandbox as one thing: the AWS endpoint and the storefront, each on its own port of this machine."""
+
+import socket
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.serving import make_server
+
+from app.config.products import Product
+from sandbox import catalogue, storefront
+from sandbox.aws_endpoint import AwsEndpoint
+from sandbox.faults import Faults
+from sandbox.world import World
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+HOST = "127.0.0.1"
+APP_URL = "http://localhost:8000/"
+
+
+class Sandbox:
+    """A pretend AWS Marketplace that runs in threads of this process between `with` and its end.
+
+    Port 0 takes any free port. Without a state file, nothing outlives the sandbox.
+
+    Raises:
+        OSError: at the start, when a port is in use.
+    """
+
+    def __init__(
+        self,
+        products: Iterable[Product] | None = None,
+        *,
+        app_url: str = APP_URL,
+        state: Path | None = None,
+        aws_port: int = 0,
+        storefront_port: int = 0,
+    ) -> None:
+        self.world = World(catalogue.load() if products is None else products, state)
+        self._storefront = storefront.create(self.world, app_url)
+        self._aws_port = aws_port
+        self._storefront_port = storefront_port
+        self._doors: list[Door] = []
+
+    @property
+    def app_url(self) -> str:
+        """Where "Set up your account" sends buyers: the fulfilment URL of every product."""
+        return str(self._storefront.config["APP_URL"])
+
+    @app_url.setter
+    def app_url(self, url: str) -> None:
+        self._storefront.config["APP_URL"] = url
+
+    @property
+    def aws_url(self) -> str:
+        """What AWS_ENDPOINT_URL has to be."""
+        return self._doors[0].url
+
+    @property
+    def storefront_url(self) -> str:
+        """Where the storefront and its JSON API answer."""
+        return self._doors[1].url
+
+    @property
+    def queue_url(self) -> str:
+        """What EVENTS_QUEUE_URL has to be."""
+        return f"{self.aws_url}{self.world.queue.path}"
+
+    def reset(self) -> None:
+        """Forget every purchase, event, token and fault."""
+        self.world.reset()
+
+    def __enter__(self) -> Self:
+        self.world.queue.open()
+        try:
+            self._doors.append(Door(AwsEndpoint(self.world), self._aws_port))
+            self._doors.append(Door(self._storefront, self._storefront_port))
+        except OSError:
+            self._close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._close()
+        # What the worker has deleted until now is not to be sent to it again at the next start.
+        self.world.keep()
+
+    def _close(self) -> None:
+        # No call is left waiting for a slow AWS.
+        self.world.faults = Faults()
+        while self._doors:
+            self._doors.pop().close()
+        self.world.queue.close()
+
+
+class QuietRequests(MotoRequestHandler):
+    """Serves requests without a line on the terminal for each."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing."""
+
+
+class Door:
+    """A WSGI application served by a thread, from its making until it is closed."""
+
+    def __init__(self, application: "WSGIApplication", port: int) -> None:
+        # Bound here because werkzeug ends the whole process when a port is in use.
+        with socket.create_server((HOST, port)) as listener:
+            self._server = make_server(
+                HOST, port, application, threaded=True, request_handler=QuietRequests, fd=listener.fileno()
+            )
+        self.url = "http://{}:{}".format(*self._server.server_address)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop serving and free the port."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
