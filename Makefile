@@ -5,10 +5,10 @@ help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 run: .venv/ready ## Run everything on this machine: a pretend AWS Marketplace, the app, and where to click
-	@$(IN_VENV)python -m sandbox.everything
+	@$(IN_VENV)python -m sandbox.run_all
 
 flask: .venv/ready ## Run a flask command with the settings of make run: make flask ARGS="subscriptions list"
-	@$(IN_VENV)python -m sandbox.command $(ARGS)
+	@$(IN_VENV)python -m sandbox.run_flask $(ARGS)
 
 test: .venv/ready ## Run all tests, on SQLite and PostgreSQL and in a real browser
 	@$(IN_VENV)python -m tests.e2e.chromium
@@ -19,7 +19,7 @@ check: .venv/ready ## Lint, check types and layers
 	@$(IN_VENV)djlint --check --lint --quiet templates sandbox/templates sandbox/example/templates && $(IN_VENV)hadolint Dockerfile && $(IN_VENV)cfn-lint deploy/template.yaml
 
 fuzz: .venv/ready ## Try thousands of odd inputs where the tests try a few
-	@HYPOTHESIS_PROFILE=fuzz $(IN_VENV)pytest -q -n auto tests/*/test_any_*.py
+	@HYPOTHESIS_PROFILE=fuzz $(IN_VENV)pytest -q -n auto $$(find tests -name 'test_any_*.py')
 
 bench: .venv/ready ## Measure the landing beside a bare view
 	@$(IN_VENV)python -m tests.bench

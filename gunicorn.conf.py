@@ -23,7 +23,7 @@ from app.config.settings import THREADS  # noqa: E402
 wsgi_app = "wsgi:app"
 preload_app = True
 workers = 2
-worker_class = "app.gunicorn_worker.PunctualWorker"
+worker_class = "app.gunicorn_worker.BoundedThreadWorker"
 threads = THREADS
 timeout = 30
 graceful_timeout = 20  # also what a client gets to send its request in; three times that in all

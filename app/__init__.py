@@ -13,18 +13,18 @@ from app.mail import mailer
 from app.observability import logs
 from app.security import encryption, headers, rate_counters, sign_in_tokens
 
-TEMPLATES = Path(__file__).parent.parent / "templates"
+TEMPLATES_DIR = Path(__file__).parent.parent / "templates"
 
 
-def create_app(chosen: Settings | None = None) -> Flask:
+def create_app(app_settings: Settings | None = None) -> Flask:
     """Return the application, with the settings given or those in the environment.
 
     Raises:
         SettingsError: a setting is missing or odd.
     """
-    app = Flask(__name__, template_folder=TEMPLATES)
+    app = Flask(__name__, template_folder=TEMPLATES_DIR)
     app.config["THREADS"] = THREADS
-    values = chosen or settings.load()
+    values = app_settings or settings.load()
     app.config["RETENTION_DAYS"] = values.retention_days
     app.config["SITE_URL"] = values.site_url
     app.config["HANDOFF_ALLOW_PRIVATE"] = values.handoff_allow_private

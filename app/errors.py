@@ -8,7 +8,7 @@ class FoyerError(Exception):
     somebody else heard it first, and AWS was not asked again.
     """
 
-    remembered = False
+    from_cache = False
 
     def __init__(self, code: str = "") -> None:
         super().__init__(code)
@@ -22,9 +22,9 @@ class MissingToken(FoyerError):
 class TooManyLandings(FoyerError):
     """The buyer's address has used up a limit, which `code` names; `seconds` from now it starts anew."""
 
-    def __init__(self, code: str, seconds: int) -> None:
+    def __init__(self, code: str, retry_after_seconds: int) -> None:
         super().__init__(code)
-        self.seconds = seconds
+        self.retry_after_seconds = retry_after_seconds
 
 
 class NoPurchase(FoyerError):

@@ -8,137 +8,143 @@ from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ConfigDict, Field
 
-from sandbox import tokens
-from sandbox.deliveries import Sequence
+from sandbox import registration_tokens
+from sandbox.actions import ActionRequest
+from sandbox.deliveries import ReleaseOrder
 from sandbox.events import Event
 from sandbox.faults import Faults
-from sandbox.lives import Act
-from sandbox.pages import world
+from sandbox.pages import current_marketplace
 from sandbox.purchases import Order, Purchase
 
-api = Blueprint("api", __name__, url_prefix="/api")
+blueprint = Blueprint("api", __name__, url_prefix="/api")
 
 
-class TokenOrder(BaseModel):
+class TokenRequest(BaseModel):
     """How long a registration token shall be good; with 0 seconds it has expired already."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     ttl_seconds: int = Field(
-        default=int(tokens.LIFETIME.total_seconds()), ge=0, le=int(tokens.LIFETIME.total_seconds())
+        default=int(registration_tokens.LIFETIME.total_seconds()),
+        ge=0,
+        le=int(registration_tokens.LIFETIME.total_seconds()),
     )
 
 
-class Release(BaseModel):
+class ReleaseRequest(BaseModel):
     """In which order the events that are held back shall be sent."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    order: Sequence = "as_happened"
+    order: ReleaseOrder = "as_happened"
 
 
-@api.get("/products")
+@blueprint.get("/products")
 def products() -> ResponseReturnValue:
     """List what is for sale."""
-    return [product.model_dump() for product in world().products.values()]
+    return [product.model_dump() for product in current_marketplace().products.values()]
 
 
-@api.get("/purchases")
+@blueprint.get("/purchases")
 def purchases() -> ResponseReturnValue:
     """List the purchases, the latest first."""
-    return [_shown(purchase) for purchase in world().purchases]
+    return [_purchase_json(purchase) for purchase in current_marketplace().purchases]
 
 
-@api.post("/purchases")
+@blueprint.post("/purchases")
 def buy() -> ResponseReturnValue:
     """Take an order."""
-    return _shown(world().buy(Order.model_validate(_body()))), 201
+    return _purchase_json(current_marketplace().buy(Order.model_validate(_request_json()))), 201
 
 
-@api.get("/purchases/<uuid:purchase_id>")
+@blueprint.get("/purchases/<uuid:purchase_id>")
 def purchase(purchase_id: UUID) -> ResponseReturnValue:
     """Show one purchase."""
-    return _shown(world().purchase(purchase_id))
+    return _purchase_json(current_marketplace().get_purchase(purchase_id))
 
 
-@api.post("/purchases/<uuid:purchase_id>/tokens")
+@blueprint.post("/purchases/<uuid:purchase_id>/tokens")
 def mint(purchase_id: UUID) -> ResponseReturnValue:
     """Mint a registration token, and say what form a browser would post it with."""
-    asked = TokenOrder.model_validate(_body())
-    found = world().purchase(purchase_id)
-    token = world().mint(found, timedelta(seconds=asked.ttl_seconds))
+    asked = TokenRequest.model_validate(_request_json())
+    found = current_marketplace().get_purchase(purchase_id)
+    token = current_marketplace().mint_token(found, timedelta(seconds=asked.ttl_seconds))
     return {
         "token": token,
         "action": current_app.config["APP_URL"],
-        "fields": found.form_fields(token, extra=world().faults.extra_fields),
+        "fields": found.form_fields(token, extra=current_marketplace().faults.extra_fields),
     }, 201
 
 
-@api.post("/purchases/<uuid:purchase_id>/actions")
+@blueprint.post("/purchases/<uuid:purchase_id>/actions")
 def act(purchase_id: UUID) -> ResponseReturnValue:
     """Let something happen to a purchase, and show the events that it causes."""
-    act = Act.model_validate(_body())
-    return _travelling(world().act(world().purchase(purchase_id), **act.model_dump(exclude_unset=True))), 201
+    act = ActionRequest.model_validate(_request_json())
+    return _events_json(
+        current_marketplace().apply_action(
+            current_marketplace().get_purchase(purchase_id), **act.model_dump(exclude_unset=True)
+        )
+    ), 201
 
 
-@api.get("/purchases/<uuid:purchase_id>/events")
+@blueprint.get("/purchases/<uuid:purchase_id>/events")
 def events_of(purchase_id: UUID) -> ResponseReturnValue:
     """List the events of one purchase, as they happened."""
-    return _travelling(world().events(world().purchase(purchase_id)))
+    return _events_json(current_marketplace().events(current_marketplace().get_purchase(purchase_id)))
 
 
-@api.get("/events")
+@blueprint.get("/events")
 def events() -> ResponseReturnValue:
     """List the events of every purchase, as they happened."""
-    return _travelling(world().events())
+    return _events_json(current_marketplace().events())
 
 
-@api.post("/events/<event_id>/deliver")
+@blueprint.post("/events/<event_id>/deliver")
 def deliver(event_id: str) -> ResponseReturnValue:
     """Send an event that is held back, or send another one again."""
-    return world().deliver(event_id).shown(), 201
+    return current_marketplace().deliver(event_id).to_json(), 201
 
 
-@api.post("/events/deliver")
+@blueprint.post("/events/deliver")
 def release() -> ResponseReturnValue:
     """Send every event that is held back, and list them as they were sent."""
-    return _travelling(world().release(sequence=Release.model_validate(_body()).order)), 201
+    return _events_json(current_marketplace().release(order=ReleaseRequest.model_validate(_request_json()).order)), 201
 
 
-@api.get("/faults")
+@blueprint.get("/faults")
 def faults() -> ResponseReturnValue:
     """Show every fault, on or off."""
-    return world().faults.model_dump()
+    return current_marketplace().faults.model_dump()
 
 
-@api.put("/faults")
+@blueprint.put("/faults")
 def switch_faults() -> ResponseReturnValue:
     """Switch on the faults in the body and switch off the others."""
-    world().faults = Faults.model_validate(_body())
+    current_marketplace().faults = Faults.model_validate(_request_json())
     return faults()
 
 
-@api.delete("/faults")
+@blueprint.delete("/faults")
 def clear_faults() -> ResponseReturnValue:
     """Switch off every fault."""
-    world().faults = Faults()
+    current_marketplace().faults = Faults()
     return faults()
 
 
-@api.post("/reset")
+@blueprint.post("/reset")
 def reset() -> ResponseReturnValue:
     """Forget every purchase, event, token and fault."""
-    world().reset()
+    current_marketplace().reset()
     return "", 204
 
 
-def _shown(purchase: Purchase) -> dict[str, Any]:
+def _purchase_json(purchase: Purchase) -> dict[str, Any]:
     return purchase.model_dump(mode="json")
 
 
-def _travelling(events: list[Event]) -> list[dict[str, Any]]:
-    return [event.shown() for event in events]
+def _events_json(events: list[Event]) -> list[dict[str, Any]]:
+    return [event.to_json() for event in events]
 
 
-def _body() -> Any:
+def _request_json() -> Any:
     return request.get_json() if request.get_data() else {}

@@ -7,31 +7,31 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sandbox.events import Draft
+from sandbox.events import EventDraft
 from sandbox.purchases import SELLER_ACCOUNT_ID, Purchase
 
 
-def told(action: str, before: Purchase, after: Purchase) -> list[Draft]:
+def build_drafts(action: str, before: Purchase, after: Purchase) -> list[EventDraft]:
     """Return what a seller who is maker and proposer at once is told of an action, in order."""
     match action:
         case "subscribe":
-            return [_created(after)]
+            return [_agreement_created(after)]
         case "confirm" | "change_entitlements":
-            return [_license("Updated", after)]
+            return [_license_changed("Updated", after)]
         case "fail_payment":
-            deprovisioned = [_license("Deprovisioned", after)] if before.status == "active" else []
-            return [_ended(after, "TERMINATED"), *deprovisioned]
+            deprovisioned = [_license_changed("Deprovisioned", after)] if before.status == "active" else []
+            return [_agreement_ended(after, "TERMINATED"), *deprovisioned]
         case "cancel":
-            return [_ended(after, "CANCELLED")]
+            return [_agreement_ended(after, "CANCELLED")]
         case "expire":
-            ended = [] if before.status == "ending" else [_ended(after, "EXPIRED")]
-            return [*ended, _license("Deprovisioned", after)]
+            ended = [] if before.status == "ending" else [_agreement_ended(after, "EXPIRED")]
+            return [*ended, _license_changed("Deprovisioned", after)]
         case "renew":
-            return _renewed(before, after)
+            return _renewal_drafts(before, after)
     raise ValueError(action)
 
 
-def envelope(draft: Draft, event_id: str, at: datetime) -> dict[str, Any]:
+def envelope(draft: EventDraft, event_id: str, at: datetime) -> dict[str, Any]:
     """Return the event as EventBridge puts it into a queue."""
     return {
         "version": "0",
@@ -39,33 +39,35 @@ def envelope(draft: Draft, event_id: str, at: datetime) -> dict[str, Any]:
         "detail-type": draft.kind,
         "source": "aws.agreement-marketplace",
         "account": SELLER_ACCOUNT_ID,
-        "time": _printed(at),
+        "time": _format_time(at),
         "region": "us-east-1",
         "resources": [draft.subject],
         "detail": draft.content,
     }
 
 
-def _renewed(before: Purchase, after: Purchase) -> list[Draft]:
-    ended = _ended(before.model_copy(update={"ends_at": after.accepted_at}), "RENEWED")
-    replaced = [] if before.license_arn == after.license_arn else [_license("Deprovisioned", before)]
-    return [_created(after), _license("Updated", after), ended, *replaced]
+def _renewal_drafts(before: Purchase, after: Purchase) -> list[EventDraft]:
+    ended = _agreement_ended(before.model_copy(update={"ends_at": after.accepted_at}), "RENEWED")
+    replaced = [] if before.license_arn == after.license_arn else [_license_changed("Deprovisioned", before)]
+    return [_agreement_created(after), _license_changed("Updated", after), ended, *replaced]
 
 
-def _created(purchase: Purchase) -> Draft:
-    agreement = _agreement(purchase, "ACTIVE")
+def _agreement_created(purchase: Purchase) -> EventDraft:
+    agreement = _agreement_detail(purchase, "ACTIVE")
     product: dict[str, Any] = {}
     if purchase.earlier_agreement_ids:
         agreement["previousAgreementId"] = purchase.earlier_agreement_ids[-1]
         product = {"product": {"id": purchase.product_id, "title": purchase.product_name}}
-    return _draft("Purchase Agreement Created - Proposer", purchase, {"agreement": agreement, **product})
+    return _build_draft("Purchase Agreement Created - Proposer", purchase, {"agreement": agreement, **product})
 
 
-def _ended(purchase: Purchase, status: str) -> Draft:
-    return _draft("Purchase Agreement Ended - Proposer", purchase, {"agreement": _agreement(purchase, status)})
+def _agreement_ended(purchase: Purchase, status: str) -> EventDraft:
+    return _build_draft(
+        "Purchase Agreement Ended - Proposer", purchase, {"agreement": _agreement_detail(purchase, status)}
+    )
 
 
-def _license(change: str, purchase: Purchase) -> Draft:
+def _license_changed(change: str, purchase: Purchase) -> EventDraft:
     # Events spell the ARN of the same license otherwise than ResolveCustomer does.
     number = str(purchase.license_arn).rpartition(":")[2]
     members = {
@@ -73,11 +75,11 @@ def _license(change: str, purchase: Purchase) -> Draft:
         "product": {"code": purchase.product_code, "id": purchase.product_id},
         "license": {"arn": f"aws:license-manager:us-east-1:{SELLER_ACCOUNT_ID}:{number}"},
     }
-    return _draft(f"License {change} - Manufacturer", purchase, members)
+    return _build_draft(f"License {change} - Manufacturer", purchase, members)
 
 
-def _agreement(purchase: Purchase, status: str) -> dict[str, Any]:
-    accepted_at = _printed(purchase.accepted_at or purchase.bought_at)
+def _agreement_detail(purchase: Purchase, status: str) -> dict[str, Any]:
+    accepted_at = _format_time(purchase.accepted_at or purchase.bought_at)
     return {
         "id": purchase.agreement_id,
         "intent": "RENEW" if purchase.earlier_agreement_ids else "NEW",
@@ -85,11 +87,11 @@ def _agreement(purchase: Purchase, status: str) -> dict[str, Any]:
         "acceptanceTime": accepted_at,
         "startTime": accepted_at,
         # Who pays for usage alone has agreed to no end.
-        **({"endTime": _printed(purchase.ends_at)} if purchase.ends_at else {}),
+        **({"endTime": _format_time(purchase.ends_at)} if purchase.ends_at else {}),
     }
 
 
-def _draft(kind: str, purchase: Purchase, members: dict[str, Any]) -> Draft:
+def _build_draft(kind: str, purchase: Purchase, members: dict[str, Any]) -> EventDraft:
     detail = {
         "requestId": str(uuid4()),
         "catalog": "AWSMarketplace",
@@ -98,8 +100,8 @@ def _draft(kind: str, purchase: Purchase, members: dict[str, Any]) -> Draft:
         "proposer": {"accountId": SELLER_ACCOUNT_ID},
         "offer": {"id": purchase.offer_id},
     }
-    return Draft(kind, f"arn:aws:aws-marketplace::aws:agreement:{purchase.agreement_id}", detail)
+    return EventDraft(kind, f"arn:aws:aws-marketplace::aws:agreement:{purchase.agreement_id}", detail)
 
 
-def _printed(at: datetime) -> str:
+def _format_time(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -11,18 +11,18 @@ from pydantic import BaseModel
 from sandbox.purchases import Purchase
 
 Channel = Literal["eventbridge", "sns"]
-CopyState = Literal["queued", "in_flight", "dead_letter", "done"]
-State = Literal["held", "queued", "in_flight", "dead_letter", "done"]
+MessageState = Literal["queued", "in_flight", "dead_letter", "done"]
+EventState = Literal["held", "queued", "in_flight", "dead_letter", "done"]
 
 # The least advanced copy says how far the event is.
-ORDER: tuple[CopyState, ...] = ("queued", "in_flight", "dead_letter", "done")
-TRAVELLING = ("queued", "in_flight")
+STATE_ORDER: tuple[MessageState, ...] = ("queued", "in_flight", "dead_letter", "done")
+IN_TRANSIT_STATES = ("queued", "in_flight")
 # A page that waits for an event looks again this long. Without a worker it would look for ever.
-WATCHED = timedelta(seconds=20)
+REFRESH_PERIOD = timedelta(seconds=20)
 
 
 @dataclass(frozen=True)
-class Draft:
+class EventDraft:
     """What an event is to say; AWS's clock and an id are still to be added."""
 
     kind: str
@@ -30,12 +30,12 @@ class Draft:
     content: dict[str, Any]
 
 
-class Copy(BaseModel):
+class QueueMessage(BaseModel):
     """One message in the queue that carries an event. SQS may deliver the same event in more than one."""
 
     message_id: str
     sent_at: datetime
-    state: CopyState = "queued"
+    state: MessageState = "queued"
     reads: int = 0
 
 
@@ -49,34 +49,34 @@ class Event(BaseModel):
     kind: str
     happened_at: datetime
     body: dict[str, Any]
-    copies: list[Copy] = []
+    copies: list[QueueMessage] = []
 
     @property
-    def state(self) -> State:
+    def state(self) -> EventState:
         """How far the event has come."""
-        return min((copy.state for copy in self.copies), key=ORDER.index, default="held")
+        return min((copy.state for copy in self.copies), key=STATE_ORDER.index, default="held")
 
     @property
-    def travels(self) -> bool:
+    def is_in_transit(self) -> bool:
         """Whether something is about to become of the event."""
         now = datetime.now(UTC)
-        return any(copy.state in TRAVELLING and now - copy.sent_at < WATCHED for copy in self.copies)
+        return any(copy.state in IN_TRANSIT_STATES and now - copy.sent_at < REFRESH_PERIOD for copy in self.copies)
 
     @property
-    def printed(self) -> str:
+    def body_json(self) -> str:
         """What the queue carries, laid out for people."""
         return json.dumps(self.body, indent=2)
 
-    def shown(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the event as the JSON API shows it."""
         return {"state": self.state, **self.model_dump(mode="json")}
 
 
-def new_copy() -> Copy:
+def new_message() -> QueueMessage:
     """Return a message that is sent now."""
-    return Copy(message_id=str(uuid4()), sent_at=datetime.now(UTC))
+    return QueueMessage(message_id=str(uuid4()), sent_at=datetime.now(UTC))
 
 
-def latest_of(purchase: Purchase, events: list[Event]) -> datetime:
+def latest_event_time(purchase: Purchase, events: list[Event]) -> datetime:
     """Return when the last thing happened to the purchase."""
     return max((event.happened_at for event in events if event.purchase_id == purchase.id), default=purchase.bought_at)

@@ -13,11 +13,11 @@ from sandbox.purchases import SELLER_ACCOUNT_ID
 REGION = "us-east-1"
 
 
-class UnknownLetter(LookupError):
+class UnknownMail(LookupError):
     """The inbox holds no such letter."""
 
 
-class Letter(BaseModel):
+class InboxMail(BaseModel):
     """One mail as SES was asked to send it. `number` counts from 1, the oldest."""
 
     number: int
@@ -35,12 +35,12 @@ class Letter(BaseModel):
     bounced: bool = False
 
     @property
-    def written_by(self) -> str:
+    def sender_name(self) -> str:
         """The sender as a mail program shows it."""
         return str(make_header(decode_header(self.sender)))
 
     @property
-    def framed(self) -> str:
+    def html_for_frame(self) -> str:
         """The HTML for a frame on the page, from which links open in a tab of their own."""
         return self.html.replace("<head>", '<head><base target="_blank">', 1)
 
@@ -50,46 +50,46 @@ class Inbox:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._letters: list[Letter] = []
+        self._mails: list[InboxMail] = []
 
     @property
-    def letters(self) -> list[Letter]:
+    def mails(self) -> list[InboxMail]:
         """Every letter, the latest first."""
-        return self._letters[::-1]
+        return self._mails[::-1]
 
-    def take(self, asked: dict[str, Any]) -> Letter:
+    def store(self, request: dict[str, Any]) -> InboxMail:
         """Keep the mail of a SendEmail request.
 
         Follows https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
         """
-        message = asked["Content"]["Simple"]
+        message = request["Content"]["Simple"]
         with self._lock:
-            letter = Letter(
-                number=len(self._letters) + 1,
+            letter = InboxMail(
+                number=len(self._mails) + 1,
                 id=f"0100{uuid4().hex[:12]}-{uuid4()}-000000",
                 sent_at=datetime.now(UTC),
-                sender=asked["FromEmailAddress"],
-                to=asked["Destination"]["ToAddresses"],
-                reply_to=asked.get("ReplyToAddresses", []),
+                sender=request["FromEmailAddress"],
+                to=request["Destination"]["ToAddresses"],
+                reply_to=request.get("ReplyToAddresses", []),
                 subject=message["Subject"]["Data"],
                 text=message["Body"].get("Text", {}).get("Data", ""),
                 html=message["Body"].get("Html", {}).get("Data", ""),
                 headers={header["Name"]: header["Value"] for header in message.get("Headers", [])},
-                tags={tag["Name"]: tag["Value"] for tag in asked.get("EmailTags", [])},
-                configuration_set=asked.get("ConfigurationSetName"),
+                tags={tag["Name"]: tag["Value"] for tag in request.get("EmailTags", [])},
+                configuration_set=request.get("ConfigurationSetName"),
             )
-            self._letters.append(letter)
+            self._mails.append(letter)
         return letter
 
-    def letter(self, number: int) -> Letter:
+    def get_mail(self, number: int) -> InboxMail:
         """Return one letter.
 
         Raises:
             UnknownLetter: there is none with that number.
         """
-        found = next((letter for letter in self._letters if letter.number == number), None)
+        found = next((letter for letter in self._mails if letter.number == number), None)
         if found is None:
-            raise UnknownLetter(number)
+            raise UnknownMail(number)
         return found
 
     def bounce(self, number: int) -> dict[str, Any]:
@@ -99,24 +99,24 @@ class Inbox:
             UnknownLetter: there is none with that number.
         """
         with self._lock:
-            letter = self.letter(number)
+            letter = self.get_mail(number)
             letter.bounced = True
-        return bounced(letter, datetime.now(UTC))
+        return bounce_event(letter, datetime.now(UTC))
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Throw every letter away."""
         with self._lock:
-            self._letters = []
+            self._mails = []
 
 
-def bounced(letter: Letter, at: datetime) -> dict[str, Any]:
+def bounce_event(mail: InboxMail, at: datetime) -> dict[str, Any]:
     """Return what EventBridge carries of a letter whose address does not exist.
 
     Follows https://docs.aws.amazon.com/ses/latest/dg/monitoring-eventbridge.html
     """
     # SES adds this one by itself.
-    tags = {"ses:configuration-set": letter.configuration_set or "none", **letter.tags}
-    recipients = [{"emailAddress": to, "action": "failed", "status": "5.1.1"} for to in letter.to]
+    tags = {"ses:configuration-set": mail.configuration_set or "none", **mail.tags}
+    recipients = [{"emailAddress": to, "action": "failed", "status": "5.1.1"} for to in mail.to]
     return {
         "version": "0",
         "id": str(uuid4()),
@@ -125,7 +125,7 @@ def bounced(letter: Letter, at: datetime) -> dict[str, Any]:
         "account": SELLER_ACCOUNT_ID,
         "time": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "region": REGION,
-        "resources": [f"arn:aws:ses:{REGION}:{SELLER_ACCOUNT_ID}:configuration-set/{letter.configuration_set}"],
+        "resources": [f"arn:aws:ses:{REGION}:{SELLER_ACCOUNT_ID}:configuration-set/{mail.configuration_set}"],
         "detail": {
             "eventType": "Bounce",
             "bounce": {
@@ -133,20 +133,20 @@ def bounced(letter: Letter, at: datetime) -> dict[str, Any]:
                 "bounceType": "Permanent",
                 "bounceSubType": "General",
                 "bouncedRecipients": recipients,
-                "timestamp": _spelt(at),
+                "timestamp": _format_time(at),
                 "reportingMTA": "dns; mta.example",
             },
             "mail": {
-                "timestamp": _spelt(letter.sent_at),
-                "source": letter.sender,
+                "timestamp": _format_time(mail.sent_at),
+                "source": mail.sender,
                 "sendingAccountId": SELLER_ACCOUNT_ID,
-                "messageId": letter.id,
-                "destination": letter.to,
+                "messageId": mail.id,
+                "destination": mail.to,
                 "tags": {name: [value] for name, value in tags.items()},
             },
         },
     }
 
 
-def _spelt(at: datetime) -> str:
+def _format_time(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -5,56 +5,56 @@ import json
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from sandbox.events import new_copy
+from sandbox.events import new_message
 from sandbox.inbox import Inbox
-from sandbox.pages import world
+from sandbox.pages import current_marketplace
 
-inbox_pages = Blueprint("inbox", __name__)
+blueprint = Blueprint("inbox", __name__)
 
 
-def inbox() -> Inbox:
+def current_inbox() -> Inbox:
     """Return the inbox of the storefront that answers this request."""
-    return world().inbox
+    return current_marketplace().inbox
 
 
-@inbox_pages.get("/inbox")
+@blueprint.get("/inbox")
 def letters() -> str:
     """Show every letter, the latest first."""
-    return render_template("inbox.html", letters=inbox().letters)
+    return render_template("inbox.html", letters=current_inbox().mails)
 
 
-@inbox_pages.get("/inbox/<int:number>")
+@blueprint.get("/inbox/<int:number>")
 def letter(number: int) -> str:
     """Show one letter, as text and as HTML."""
-    return render_template("letter.html", letter=inbox().letter(number))
+    return render_template("letter.html", letter=current_inbox().get_mail(number))
 
 
-@inbox_pages.post("/inbox/<int:number>/bounce")
+@blueprint.post("/inbox/<int:number>/bounce")
 def bounce(number: int) -> ResponseReturnValue:
     """Let a letter bounce."""
-    _bounce(number)
+    _bounce_mail(number)
     return redirect(url_for("inbox.letter", number=number), 303)
 
 
-@inbox_pages.get("/api/inbox")
+@blueprint.get("/api/inbox")
 def listed() -> ResponseReturnValue:
     """List the letters, the latest first."""
-    return [letter.model_dump(mode="json") for letter in inbox().letters]
+    return [letter.model_dump(mode="json") for letter in current_inbox().mails]
 
 
-@inbox_pages.get("/api/inbox/<int:number>")
+@blueprint.get("/api/inbox/<int:number>")
 def shown(number: int) -> ResponseReturnValue:
     """Show one letter."""
-    return inbox().letter(number).model_dump(mode="json")
+    return current_inbox().get_mail(number).model_dump(mode="json")
 
 
-@inbox_pages.post("/api/inbox/<int:number>/bounce")
+@blueprint.post("/api/inbox/<int:number>/bounce")
 def bounced(number: int) -> ResponseReturnValue:
     """Let a letter bounce, and show what the seller is told."""
-    return _bounce(number), 201
+    return _bounce_mail(number), 201
 
 
-def _bounce(number: int) -> dict[str, object]:
-    event = inbox().bounce(number)
-    world().queue.put(new_copy(), json.dumps(event))
+def _bounce_mail(number: int) -> dict[str, object]:
+    event = current_inbox().bounce(number)
+    current_marketplace().queue.put(new_message(), json.dumps(event))
     return event

@@ -14,9 +14,9 @@ from sandbox.entitlements import Entitlement
 
 Style = Literal["new", "old"]
 Status = Literal["pending", "active", "ending", "ended", "failed"]
-Delivery = Literal["now", "late", "twice", "reversed"]
+DeliveryMode = Literal["now", "late", "twice", "reversed"]
 
-TERM = timedelta(days=365)
+CONTRACT_TERM = timedelta(days=365)
 # moto's account for every access key that it did not issue itself.
 SELLER_ACCOUNT_ID = "123456789012"
 
@@ -40,7 +40,7 @@ class Order(BaseModel):
     account_name: str = Field(default="", max_length=100)
     style: Style = "new"
     free_trial: bool = False
-    delivery: Delivery = "now"
+    delivery: DeliveryMode = "now"
 
 
 class Purchase(BaseModel):
@@ -76,7 +76,7 @@ class Purchase(BaseModel):
         """The listing's other id, which is not its product code."""
         return f"prod-{_digest(self.product_code)[:13]}"
 
-    def answer(self) -> dict[str, object]:
+    def resolve_customer_answer(self) -> dict[str, object]:
         """Return what ResolveCustomer says of this purchase."""
         known = {"ProductCode": self.product_code, "CustomerAWSAccountId": self.account_id}
         if self.style == "old":
@@ -104,7 +104,7 @@ def new_buyer(name: str, account_id: str = "") -> Buyer:
     return Buyer(account_id=account_id, name=name or f"Account {account_id}")
 
 
-def fulfil(order: Order, product: Product, buyer: Buyer) -> Purchase:
+def create(order: Order, product: Product, buyer: Buyer) -> Purchase:
     """Return the purchase that an order makes: a new agreement and, in the new style, a new license."""
     old, now = order.style == "old", datetime.now(UTC)
     return Purchase(
@@ -122,7 +122,7 @@ def fulfil(order: Order, product: Product, buyer: Buyer) -> Purchase:
         customer_identifier=_digest(product.code + buyer.account_id)[:11] if old else None,
         accepted_at=now,
         # An agreement to pay for what is used has no end: only a contract is for a term.
-        ends_at=None if product.pricing == "subscription" else now + TERM,
+        ends_at=None if product.pricing == "subscription" else now + CONTRACT_TERM,
     )
 
 

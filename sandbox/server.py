@@ -14,7 +14,7 @@ from app.config.products import Product
 from sandbox import catalogue, storefront
 from sandbox.aws_endpoint import AwsEndpoint
 from sandbox.faults import Faults
-from sandbox.world import World
+from sandbox.marketplace import Marketplace
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -37,15 +37,15 @@ class Sandbox:
         products: Iterable[Product] | None = None,
         *,
         app_url: str = APP_URL,
-        state: Path | None = None,
+        state_path: Path | None = None,
         aws_port: int = 0,
         storefront_port: int = 0,
     ) -> None:
-        self.world = World(catalogue.load() if products is None else products, state)
-        self._storefront = storefront.create(self.world, app_url)
+        self.marketplace = Marketplace(catalogue.load_products() if products is None else products, state_path)
+        self._storefront = storefront.create_app(self.marketplace, app_url)
         self._aws_port = aws_port
         self._storefront_port = storefront_port
-        self._doors: list[Door] = []
+        self._servers: list[ThreadedServer] = []
 
     @property
     def app_url(self) -> str:
@@ -59,27 +59,27 @@ class Sandbox:
     @property
     def aws_url(self) -> str:
         """What AWS_ENDPOINT_URL has to be."""
-        return self._doors[0].url
+        return self._servers[0].url
 
     @property
     def storefront_url(self) -> str:
         """Where the storefront and its JSON API answer."""
-        return self._doors[1].url
+        return self._servers[1].url
 
     @property
     def queue_url(self) -> str:
         """What EVENTS_QUEUE_URL has to be."""
-        return f"{self.aws_url}{self.world.queue.path}"
+        return f"{self.aws_url}{self.marketplace.queue.path}"
 
     def reset(self) -> None:
         """Forget every purchase, event, token and fault."""
-        self.world.reset()
+        self.marketplace.reset()
 
     def __enter__(self) -> Self:
-        self.world.queue.open()
+        self.marketplace.queue.register()
         try:
-            self._doors.append(Door(AwsEndpoint(self.world), self._aws_port))
-            self._doors.append(Door(self._storefront, self._storefront_port))
+            self._servers.append(ThreadedServer(AwsEndpoint(self.marketplace), self._aws_port))
+            self._servers.append(ThreadedServer(self._storefront, self._storefront_port))
         except OSError:
             self._close()
             raise
@@ -93,31 +93,31 @@ class Sandbox:
     ) -> None:
         self._close()
         # What the worker has deleted until now is not to be sent to it again at the next start.
-        self.world.keep()
+        self.marketplace.save()
 
     def _close(self) -> None:
         # No call is left waiting for a slow AWS.
-        self.world.faults = Faults()
-        while self._doors:
-            self._doors.pop().close()
-        self.world.queue.close()
+        self.marketplace.faults = Faults()
+        while self._servers:
+            self._servers.pop().close()
+        self.marketplace.queue.unregister()
 
 
-class QuietRequests(MotoRequestHandler):
+class QuietRequestHandler(MotoRequestHandler):
     """Serves requests without a line on the terminal for each."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing."""
 
 
-class Door:
+class ThreadedServer:
     """A WSGI application served by a thread, from its making until it is closed."""
 
     def __init__(self, application: "WSGIApplication", port: int) -> None:
         # Bound here because werkzeug ends the whole process when a port is in use.
         with socket.create_server((HOST, port)) as listener:
             self._server = make_server(
-                HOST, port, application, threaded=True, request_handler=QuietRequests, fd=listener.fileno()
+                HOST, port, application, threaded=True, request_handler=QuietRequestHandler, fd=listener.fileno()
             )
         self.url = "http://{}:{}".format(*self._server.server_address)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)

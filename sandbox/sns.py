@@ -8,34 +8,34 @@ from datetime import datetime
 from typing import Any
 
 from sandbox.entitlements import Pricing
-from sandbox.events import Draft
+from sandbox.events import EventDraft
 from sandbox.purchases import Purchase
 
 # AWS's own account, which owns the topics.
-TOPICS = "arn:aws:sns:us-east-1:287250355862"
+TOPIC_ARN_PREFIX = "arn:aws:sns:us-east-1:287250355862"
 
 
-def told(action: str, before: Purchase, after: Purchase, pricing: Pricing) -> list[Draft]:
+def build_drafts(action: str, before: Purchase, after: Purchase, pricing: Pricing) -> list[EventDraft]:
     """Return what a seller is told of an action, in order. Of a purchase that is not yet confirmed, nothing."""
     match action:
         case "subscribe":
             return []
         case "confirm" | "renew" | "resubscribe":
-            return _about(after, pricing, "subscribe-success", by_usage=pricing != "contract")
+            return _topic_drafts(after, pricing, "subscribe-success", on_subscription_topic=pricing != "contract")
         case "fail_payment":
-            return [_subscription("subscribe-fail", after)]
+            return [_subscription_draft("subscribe-fail", after)]
         case "change_entitlements":
-            return [_entitlement(after)]
+            return [_entitlement_draft(after)]
         case "cancel":
-            return [_subscription("unsubscribe-pending", after)]
+            return [_subscription_draft("unsubscribe-pending", after)]
         case "expire":
             # A contract that was cancelled has been announced on the subscriptions' topic.
             by_usage = pricing != "contract" or before.status == "ending"
-            return _about(after, pricing, "unsubscribe-success", by_usage=by_usage)
+            return _topic_drafts(after, pricing, "unsubscribe-success", on_subscription_topic=by_usage)
     raise ValueError(action)
 
 
-def envelope(draft: Draft, event_id: str, at: datetime) -> dict[str, Any]:
+def envelope(draft: EventDraft, event_id: str, at: datetime) -> dict[str, Any]:
     """Return the notification as SNS puts it into a queue: what matters is JSON within JSON."""
     return {
         "Type": "Notification",
@@ -50,29 +50,31 @@ def envelope(draft: Draft, event_id: str, at: datetime) -> dict[str, Any]:
     }
 
 
-def _about(purchase: Purchase, pricing: Pricing, action: str, *, by_usage: bool) -> list[Draft]:
-    usage = [_subscription(action, purchase)] if by_usage else []
-    contract = [] if pricing == "subscription" else [_entitlement(purchase)]
+def _topic_drafts(
+    purchase: Purchase, pricing: Pricing, action: str, *, on_subscription_topic: bool
+) -> list[EventDraft]:
+    usage = [_subscription_draft(action, purchase)] if on_subscription_topic else []
+    contract = [] if pricing == "subscription" else [_entitlement_draft(purchase)]
     return usage + contract
 
 
-def _subscription(action: str, purchase: Purchase) -> Draft:
+def _subscription_draft(action: str, purchase: Purchase) -> EventDraft:
     offer = {
         "offer-identifier": purchase.offer_id,
         "isFreeTrialTermPresent": "true" if purchase.free_trial else "false",
     }
-    return _draft("subscription", action, purchase, offer if action.startswith("subscribe-") else {})
+    return _build_draft("subscription", action, purchase, offer if action.startswith("subscribe-") else {})
 
 
-def _entitlement(purchase: Purchase) -> Draft:
-    return _draft("entitlement", "entitlement-updated", purchase, {})
+def _entitlement_draft(purchase: Purchase) -> EventDraft:
+    return _build_draft("entitlement", "entitlement-updated", purchase, {})
 
 
-def _draft(topic: str, action: str, purchase: Purchase, more: dict[str, str]) -> Draft:
+def _build_draft(topic: str, action: str, purchase: Purchase, more: dict[str, str]) -> EventDraft:
     message = {
         "action": action,
         "customer-identifier": purchase.customer_identifier,
         "product-code": purchase.product_code,
         **more,
     }
-    return Draft(action, f"{TOPICS}:aws-mp-{topic}-notification-{purchase.product_code}", message)
+    return EventDraft(action, f"{TOPIC_ARN_PREFIX}:aws-mp-{topic}-notification-{purchase.product_code}", message)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from sandbox import kept
+from sandbox import state_file
 from sandbox.events import Event
 from sandbox.purchases import Buyer, Purchase
 
@@ -25,10 +25,10 @@ class State(BaseModel):
     events: list[Event] = []
 
 
-def read(path: Path | None) -> State:
+def load(path: Path | None) -> State:
     """Return the state in a file, or that of a sandbox that nothing has happened in.
 
     Raises:
         SystemExit: the file is there but is not one that a sandbox wrote.
     """
-    return kept.read(State, path, "is not the sandbox's state. Delete it to start with no purchases.")
+    return state_file.load(State, path, "is not the sandbox's state. Delete it to start with no purchases.")

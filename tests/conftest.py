@@ -24,18 +24,20 @@ from app import create_app
 from app.config.products import Product
 from app.models import Base
 from sandbox.server import Sandbox
-from tests import factories, receiver
-from tests.databases import POSTGRESQL, SQLITE
-from tests.pages import CheckedClient
-from tests.receiver import Receiver
-from tests.views.way import Newcomer
+from tests.support import factories, handoff_receiver
+from tests.support.databases import POSTGRESQL, SQLITE
+from tests.support.handoff_receiver import HandoffReceiver
+from tests.support.new_buyer import NewBuyer
+from tests.support.page_checks import CheckedClient
 
-KEPT_TOGETHER = {"deploy", "e2e", "hostile"}
+SINGLE_PROCESS_FOLDERS = {"deploy", "e2e", "hostile"}
 
 # The application and its database are one for all examples of a test: whatever came before must not matter either.
-SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-settings.register_profile("short", max_examples=25, derandomize=True, deadline=None, suppress_health_check=SHARED)
-settings.register_profile("fuzz", max_examples=1000, deadline=None, suppress_health_check=SHARED)
+SUPPRESSED_HEALTH_CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+settings.register_profile(
+    "short", max_examples=25, derandomize=True, deadline=None, suppress_health_check=SUPPRESSED_HEALTH_CHECKS
+)
+settings.register_profile("fuzz", max_examples=1000, deadline=None, suppress_health_check=SUPPRESSED_HEALTH_CHECKS)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 
@@ -45,19 +47,19 @@ def pytest_xdist_auto_num_workers() -> int:
     return len(os.sched_getaffinity(0)) + 1
 
 
-class Scheduler(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+class FolderScheduler(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Gives each process its next test; those that share what is slow to start stay together, in one of them."""
 
     def _split_scope(self, nodeid: str) -> str:
         folder = Path(nodeid).parts[1]
-        return folder if folder in KEPT_TOGETHER else nodeid
+        return folder if folder in SINGLE_PROCESS_FOLDERS else nodeid
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduler:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FolderScheduler:
     """Schedule as above, in the order of the files: once a browser has run in a process, the bench cannot."""
     config.option.loadscopereorder = False
-    return Scheduler(config, log)
+    return FolderScheduler(config, log)
 
 
 def pytest_collection_finish() -> None:
@@ -83,14 +85,14 @@ def postgresql_server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgresql_database(postgresql_server: str, worker: str) -> Iterator[str]:
+def postgresql_database(postgresql_server: str, xdist_worker_id: str) -> Iterator[str]:
     """The URL of a migrated PostgreSQL database of this test process alone."""
-    with migrated_database(postgresql_server, f"foyer_{worker}") as url:
+    with migrated_database(postgresql_server, f"foyer_{xdist_worker_id}") as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def postgresql_broom(postgresql_database: str) -> Iterator[Callable[[], None]]:
+def empty_postgresql(postgresql_database: str) -> Iterator[Callable[[], None]]:
     """What empties that database: quicker than TRUNCATE, which makes a new file for every table and index."""
     deletions = "; ".join(f"DELETE FROM {table.name}" for table in reversed(Base.metadata.sorted_tables))  # noqa: S608
     # Some tests end every connection that there is.
@@ -115,7 +117,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def worker(request: pytest.FixtureRequest) -> str:
+def xdist_worker_id(request: pytest.FixtureRequest) -> str:
     """The name of this test process among those that run side by side."""
     return str(getattr(request.config, "workerinput", {}).get("workerid", "only"))
 
@@ -128,13 +130,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         (tmp_path / "foyer.db").write_bytes(template.read_bytes())
         return f"sqlite:///{tmp_path / 'foyer.db'}"
     url: str = request.getfixturevalue("postgresql_database")
-    request.getfixturevalue("postgresql_broom")()
+    request.getfixturevalue("empty_postgresql")()
     return url
 
 
 @pytest.fixture(scope="session")
 def running_sandbox() -> Iterator[Sandbox]:
-    with Sandbox([Product(code=code, **factories.PRODUCT) for code in factories.CODES]) as sandbox:
+    with Sandbox([Product(code=code, **factories.PRODUCT_FIELDS) for code in factories.PRODUCT_CODES]) as sandbox:
         yield sandbox
 
 
@@ -157,26 +159,26 @@ def environment(monkeypatch: pytest.MonkeyPatch, database_url: str, sandbox: San
 @pytest.fixture
 def app(environment: pytest.MonkeyPatch) -> Iterator[Flask]:
     """The application in the seller's environment."""
-    with factories.running(create_app()) as app:
+    with factories.open_app(create_app()) as app:
         yield app
 
 
 @pytest.fixture
-def product() -> Iterator[Receiver]:
+def product() -> Iterator[HandoffReceiver]:
     """A product that takes hand-offs, as a test has it answer."""
-    with receiver.receiving() as running:
+    with handoff_receiver.serve() as running:
         yield running
 
 
 @pytest.fixture
-def newcomer(
-    environment: pytest.MonkeyPatch, request: pytest.FixtureRequest, sandbox: Sandbox, product: Receiver
-) -> Newcomer:
+def new_buyer(
+    environment: pytest.MonkeyPatch, request: pytest.FixtureRequest, sandbox: Sandbox, product: HandoffReceiver
+) -> NewBuyer:
     """A buyer on the way into a product that takes hand-offs."""
-    factories.hand_off(environment, product.url)
+    factories.enable_handoffs(environment, product.url)
     # Made only now: the application reads its environment once.
     client: FlaskClient = request.getfixturevalue("client")
-    return Newcomer(client, sandbox, product)
+    return NewBuyer(client, sandbox, product)
 
 
 @pytest.fixture
@@ -195,26 +197,26 @@ def runner(app: Flask) -> FlaskCliRunner:
 @contextmanager
 def migrated_database(server: str, name: str) -> Iterator[str]:
     """Make a migrated database on the PostgreSQL server, yield its URL, and drop it."""
-    _administer(server, f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
-    url = factories.with_database(server, name)
+    _execute_statements(server, f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
+    url = factories.replace_database_name(server, name)
     migrate(url)
     yield url
-    _administer(server, f"DROP DATABASE {name}")
+    _execute_statements(server, f"DROP DATABASE {name}")
 
 
 def migrate(url: str) -> None:
     """Bring the database at that URL to the newest revision."""
-    result = upgrade(url)
+    result = run_db_upgrade(url)
     assert result.exit_code == 0, result.output
 
 
-def upgrade(url: str) -> Result:
+def run_db_upgrade(url: str) -> Result:
     """Run `flask db upgrade` on the database at that URL."""
-    with factories.running(create_app(factories.settings(database_url=url))) as app:
+    with factories.open_app(create_app(factories.settings(database_url=url))) as app:
         return app.test_cli_runner().invoke(args=["db", "upgrade"])
 
 
-def _administer(url: str, *statements: str) -> None:
+def _execute_statements(url: str, *statements: str) -> None:
     engine: Engine = create_engine(factories.sqlalchemy_url(url), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         for statement in statements:

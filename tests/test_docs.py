@@ -8,8 +8,8 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.observability import metrics
-from app.views.errors import FAULTS, FORESEEN_BY_NOBODY
-from tests import factories
+from app.views.errors import ERROR_PAGES, UNEXPECTED_OUTCOME
+from tests.support import factories
 
 ROOT = Path(__file__).parent.parent
 SECURITY = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
@@ -37,11 +37,11 @@ def test_every_file_that_the_threat_table_cites_is_there() -> None:
 
 def test_every_metric_that_the_alarms_name_is_shown(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("EVENTS_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/123456789012/foyer-events")
-    with factories.running(create_app()) as app:
+    with factories.open_app(create_app()) as app:
         shown = app.test_client().get("/metrics").text
 
     named = set(re.findall(r"foyer_\w+", ALARMS))
-    assert {"foyer_landings_total", *metrics.GAUGES} <= named
+    assert {"foyer_landings_total", *metrics.GAUGE_DESCRIPTIONS} <= named
     assert [name for name in named if f"# TYPE {name} " not in shown] == []
 
 
@@ -50,5 +50,5 @@ def test_every_outcome_that_the_alarms_name_can_come_and_is_counted_from_0(clien
     shown = client.get("/metrics").text
 
     outcomes = set(alternatives.split("|"))
-    assert outcomes <= {*(kind.__name__ for kind in FAULTS), FORESEEN_BY_NOBODY}
+    assert outcomes <= {*(kind.__name__ for kind in ERROR_PAGES), UNEXPECTED_OUTCOME}
     assert [o for o in outcomes if f'foyer_landings_total{{outcome="{o}"}}' not in shown] == []

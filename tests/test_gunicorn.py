@@ -14,11 +14,10 @@ import pytest
 import requests
 
 from sandbox.server import Sandbox
-from tests import factories
-from tests.databases import on_sqlite
-from tests.e2e import stage
-from tests.factories import TOKEN
-from tests.ports import free_port
+from tests.support import app_processes, factories
+from tests.support.databases import on_sqlite
+from tests.support.factories import TOKEN_FIELD
+from tests.support.ports import free_port
 
 # An application that tells which process answers, and whether that one collects its rubbish.
 TELLS = """
@@ -32,10 +31,15 @@ pytestmark = on_sqlite
 
 
 def test_the_workers_count_together(database_url: str, sandbox: Sandbox) -> None:
-    with stage.serving(factories.environment(database_url, sandbox.aws_url)) as url, ThreadPoolExecutor(8) as buyers:
+    with (
+        app_processes.run_gunicorn(factories.environment(database_url, sandbox.aws_url)) as url,
+        ThreadPoolExecutor(8) as buyers,
+    ):
         tokens = [factories.token(sandbox) for _ in range(40)]
         list(
-            buyers.map(lambda token: requests.post(url, data={TOKEN: token}, allow_redirects=False, timeout=10), tokens)
+            buyers.map(
+                lambda token: requests.post(url, data={TOKEN_FIELD: token}, allow_redirects=False, timeout=10), tokens
+            )
         )
 
         metrics = requests.get(f"{url}metrics", timeout=10).text
@@ -50,7 +54,7 @@ def test_the_lines_of_several_processes_never_mix(
 ) -> None:
     environment = {**factories.environment(database_url, sandbox.aws_url), "PYTHONUNBUFFERED": "1"}
 
-    with stage.serving(environment) as url, ThreadPoolExecutor(16) as visitors:
+    with app_processes.run_gunicorn(environment) as url, ThreadPoolExecutor(16) as visitors:
         list(visitors.map(lambda _: requests.get(url, timeout=10), range(400)))
 
     lines = [line for line in capfd.readouterr().err.splitlines() if '"route"' in line]
@@ -60,7 +64,7 @@ def test_the_lines_of_several_processes_never_mix(
 def test_the_folder_of_the_counts_is_removed_at_the_end(database_url: str, sandbox: Sandbox, tmp_path: Path) -> None:
     environment = {**factories.environment(database_url, sandbox.aws_url), "TMPDIR": str(tmp_path)}
 
-    with stage.serving(environment):
+    with app_processes.run_gunicorn(environment):
         during = list(tmp_path.glob("foyer-metrics-*"))
 
     assert len(during) == 1
@@ -74,9 +78,11 @@ def telling(folder: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
     port = free_port()
     options = f"--workers 1 --bind 127.0.0.1:{port} --pythonpath {folder} tells:app"
     command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", *options.split()]
-    server = subprocess.Popen(command, cwd=stage.ROOT, env={**stage.base(), "TMPDIR": str(folder)})
+    server = subprocess.Popen(
+        command, cwd=app_processes.ROOT, env={**app_processes.inherited_environment(), "TMPDIR": str(folder)}
+    )
     try:
-        stage._wait_until_ready(server, f"http://127.0.0.1:{port}/")
+        app_processes._wait_until_ready(server, f"http://127.0.0.1:{port}/")
         yield server, f"http://127.0.0.1:{port}/"
     finally:
         server.terminate()
@@ -125,7 +131,7 @@ def test_a_folder_of_the_sellers_own_stays(database_url: str, sandbox: Sandbox, 
     own.mkdir()
     environment = {**factories.environment(database_url, sandbox.aws_url), "PROMETHEUS_MULTIPROC_DIR": str(own)}
 
-    with stage.serving(environment):
+    with app_processes.run_gunicorn(environment):
         pass
 
     assert own.is_dir()
@@ -136,7 +142,12 @@ def test_what_production_loads_leaves_out_migrations_and_the_sandbox(database_ur
     environment = factories.environment(database_url, sandbox.aws_url)
 
     loaded = subprocess.run(
-        [sys.executable, "-c", code], cwd=stage.ROOT, env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        cwd=app_processes.ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.split()
 
     assert "boto3" in loaded

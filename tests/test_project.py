@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from app.cli import COMMANDS
-from app.config.settings import INSTANCE, Settings
+from app.cli import COMMAND_MODULES
+from app.config.settings import INSTANCE_DIR, Settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -20,7 +20,7 @@ def settings_table() -> list[str]:
     for name, field in Settings.model_fields.items():
         default = field.get_default(call_default_factory=True) if not field.is_required() else None
         shown = str(default).lower() if isinstance(default, bool) else ",".join(default) if default == () else default
-        shown = str(shown).replace(str(INSTANCE), "instance") if shown not in (None, "") else ""
+        shown = str(shown).replace(str(INSTANCE_DIR), "instance") if shown not in (None, "") else ""
         rows.append(f"| `{name.upper()}` | {f'`{shown}`' if shown else ''} | {field.description} |")
     return rows
 
@@ -41,7 +41,7 @@ def test_every_link_and_picture_in_the_docs_leads_somewhere(document: Path) -> N
 def test_every_command_in_the_readme_is_there(app: Flask) -> None:
     named = set(re.findall(r"flask --app wsgi ([a-z-]+)", README))
 
-    assert named <= set(COMMANDS)
+    assert named <= set(COMMAND_MODULES)
     assert {"db", "doctor", "registrations", "resolve-customer", "subscriptions"} <= named
 
 

@@ -14,42 +14,42 @@ from botocore.validate import validate_parameters
 
 from app.aws import clients, errors
 
-INVALID_INPUT = 252
-NO_CREDENTIALS = 253
-REFUSED_BY_AWS = 254
-ANYTHING_ELSE = 255
+EXIT_INVALID_INPUT = 252
+EXIT_NO_CREDENTIALS = 253
+EXIT_AWS_ERROR = 254
+EXIT_OTHER_ERROR = 255
 
 # A registration token is about 184 characters. Blotting out a short made-up one would eat words of AWS's message.
-SHORTEST_SECRET = 16
+MIN_REDACTED_LENGTH = 16
 
 
 class CommandError(Exception):
     """The command failed; its text is what the AWS CLI says, `status` what the AWS CLI exits with."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, exit_status: int, text: str) -> None:
         super().__init__(text)
-        self.status = status
+        self.exit_status = exit_status
 
 
-def invalid_input(reason: str) -> CommandError:
+def invalid_input_error(reason: str) -> CommandError:
     """Return the error for input that is refused before anything is sent."""
-    return CommandError(INVALID_INPUT, f"An error occurred (ParamValidation): {reason}")
+    return CommandError(EXIT_INVALID_INPUT, f"An error occurred (ParamValidation): {reason}")
 
 
 def input_skeleton() -> dict[str, Any]:
     """Return ResolveCustomer's input with every value left blank."""
-    skeleton: dict[str, Any] = ArgumentGenerator().generate_skeleton(_operation().input_shape)
+    skeleton: dict[str, Any] = ArgumentGenerator().generate_skeleton(_operation_model().input_shape)
     return skeleton
 
 
-def sample_answer(parameters: dict[str, Any]) -> dict[str, Any]:
+def output_skeleton(parameters: dict[str, Any]) -> dict[str, Any]:
     """Return an answer of ResolveCustomer whose values are the members' names; nothing is sent.
 
     Raises:
         CommandError: ResolveCustomer does not take these parameters.
     """
-    _check(parameters)
-    answer: dict[str, Any] = ArgumentGenerator(use_member_names=True).generate_skeleton(_operation().output_shape)
+    _validate_parameters(parameters)
+    answer: dict[str, Any] = ArgumentGenerator(use_member_names=True).generate_skeleton(_operation_model().output_shape)
     return answer
 
 
@@ -59,35 +59,35 @@ def resolve_customer(parameters: dict[str, Any]) -> dict[str, Any]:
     Raises:
         CommandError: the parameters are wrong, or AWS refused them or could not be asked.
     """
-    _check(parameters)
+    _validate_parameters(parameters)
     try:
-        answer = clients.current().metering(clients.OPERATOR).resolve_customer(**parameters)
+        answer = clients.current().metering(clients.OPERATOR_TIMEOUTS).resolve_customer(**parameters)
     except NoCredentialsError as error:
         advice = 'You can configure credentials by running "aws login".'
-        raise CommandError(NO_CREDENTIALS, f"An error occurred (NoCredentials): {error}. {advice}") from error
+        raise CommandError(EXIT_NO_CREDENTIALS, f"An error occurred (NoCredentials): {error}. {advice}") from error
     except ClientError as error:
-        raise CommandError(REFUSED_BY_AWS, _without_token(str(error), parameters)) from error
-    except errors.WITHOUT_ANSWER as error:
-        raise CommandError(ANYTHING_ELSE, str(error)) from error
+        raise CommandError(EXIT_AWS_ERROR, _redact_token(str(error), parameters)) from error
+    except errors.NO_RESPONSE_ERRORS as error:
+        raise CommandError(EXIT_OTHER_ERROR, str(error)) from error
     return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
 
 
-def _operation() -> Any:  # Any, because botocore's types allow for an operation without input or output
+def _operation_model() -> Any:  # Any, because botocore's types allow for an operation without input or output
     # Loaded without a session, which would first want the machine's profile to be in order.
     model = create_loader().load_service_model("meteringmarketplace", "service-2")
     return ServiceModel(model).operation_model("ResolveCustomer")
 
 
-def _check(parameters: dict[str, Any]) -> None:
+def _validate_parameters(parameters: dict[str, Any]) -> None:
     try:
-        validate_parameters(parameters, _operation().input_shape)
+        validate_parameters(parameters, _operation_model().input_shape)
     except ParamValidationError as error:
         report = str(error)
         for value in parameters.values():
             report = report.replace(f"value: {value}, ", "")  # botocore quotes what it refuses: it may be the token
-        raise invalid_input(report) from None
+        raise invalid_input_error(report) from None
 
 
-def _without_token(text: str, parameters: dict[str, Any]) -> str:
+def _redact_token(text: str, parameters: dict[str, Any]) -> str:
     token = parameters["RegistrationToken"]
-    return text.replace(token, "***") if len(token) >= SHORTEST_SECRET else text
+    return text.replace(token, "***") if len(token) >= MIN_REDACTED_LENGTH else text

@@ -34,141 +34,141 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Patience:
+class CallTimeouts:
     """How long a call may take: seconds to connect, seconds to be answered, and how often it is tried in all."""
 
     connect_seconds: float
     read_seconds: float
-    attempts: int = 1
+    max_attempts: int = 1
 
     @property
-    def seconds(self) -> float:
+    def attempt_seconds(self) -> float:
         """What one attempt takes at the most."""
         return self.connect_seconds + self.read_seconds
 
 
-OPERATOR = Patience(2, 4, attempts=3)
-ROLE = Patience(1, 2)
-MISSING_SECONDS = 1
+OPERATOR_TIMEOUTS = CallTimeouts(2, 4, max_attempts=3)
+ASSUME_ROLE_TIMEOUTS = CallTimeouts(1, 2)
+CREDENTIALS_RETRY_SECONDS = 1
 # https://docs.aws.amazon.com/general/latest/gr/aws-marketplace.html
-ENTITLEMENTS, ENTITLEMENTS_IN_CHINA = "us-east-1", "cn-northwest-1"
-REGION_IN_HOST = re.compile(r"(?:^|\.)([a-z]{2,}(?:-[a-z]+)+-\d+)\.")
+ENTITLEMENT_REGION, ENTITLEMENT_REGION_IN_CHINA = "us-east-1", "cn-northwest-1"
+REGION_PATTERN = re.compile(r"(?:^|\.)([a-z]{2,}(?:-[a-z]+)+-\d+)\.")
 
 
 class Clients:
     """AWS clients with the seller's Region and role."""
 
-    def __init__(self, settings: Settings, connections: int) -> None:
+    def __init__(self, settings: Settings, max_connections: int) -> None:
         self._settings = settings
-        self._connections = connections
+        self._max_connections = max_connections
         self._lock = threading.Lock()
         self._session: boto3.Session | None = None
-        self._missing_until = 0.0
-        self._made: dict[tuple[str, Patience], Any] = {}
+        self._retry_credentials_at = 0.0
+        self._clients: dict[tuple[str, CallTimeouts], Any] = {}
 
-    def metering(self, patience: Patience) -> "MarketplaceMeteringClient":
+    def metering(self, timeouts: CallTimeouts) -> "MarketplaceMeteringClient":
         """Return the Marketplace Metering client, which has ResolveCustomer.
 
         Every client raises, when it is asked for:
             NoCredentialsError: there are none; the next call looks for them again.
         """
-        client: MarketplaceMeteringClient = self._client("meteringmarketplace", patience, self._settings.aws_region)
+        client: MarketplaceMeteringClient = self._client("meteringmarketplace", timeouts, self._settings.aws_region)
         return client
 
-    def entitlements(self, patience: Patience) -> "MarketplaceEntitlementServiceClient":
+    def entitlements(self, timeouts: CallTimeouts) -> "MarketplaceEntitlementServiceClient":
         """Return the Marketplace Entitlement client, which has GetEntitlements: each partition has it in one Region."""
-        region = ENTITLEMENTS_IN_CHINA if self._settings.aws_region.startswith("cn-") else ENTITLEMENTS
-        client: MarketplaceEntitlementServiceClient = self._client("marketplace-entitlement", patience, region)
+        region = ENTITLEMENT_REGION_IN_CHINA if self._settings.aws_region.startswith("cn-") else ENTITLEMENT_REGION
+        client: MarketplaceEntitlementServiceClient = self._client("marketplace-entitlement", timeouts, region)
         return client
 
-    def sqs(self, patience: Patience) -> "SQSClient":
+    def sqs(self, timeouts: CallTimeouts) -> "SQSClient":
         """Return the SQS client for the Region of the events' queue."""
-        client: SQSClient = self._client("sqs", patience, self._queue_region())
+        client: SQSClient = self._client("sqs", timeouts, self._queue_region())
         return client
 
     def eventbridge(self) -> "EventBridgeClient":
         """Return the EventBridge client for the Region of the events' queue, which is its rules' Region."""
-        client: EventBridgeClient = self._client("events", OPERATOR, self._queue_region())
+        client: EventBridgeClient = self._client("events", OPERATOR_TIMEOUTS, self._queue_region())
         return client
 
     def sts(self) -> "STSClient":
         """Return a Security Token Service client that says whose credentials these are."""
-        client: STSClient = self._client("sts", OPERATOR, self._settings.aws_region)
+        client: STSClient = self._client("sts", OPERATOR_TIMEOUTS, self._settings.aws_region)
         return client
 
-    def sesv2(self, patience: Patience) -> "SESV2Client":
+    def sesv2(self, timeouts: CallTimeouts) -> "SESV2Client":
         """Return the SES client that sends mail."""
-        client: SESV2Client = self._client("sesv2", patience, self._settings.aws_region)
+        client: SESV2Client = self._client("sesv2", timeouts, self._settings.aws_region)
         return client
 
-    def _client(self, service: str, patience: Patience, region: str) -> Any:
-        key = (service, patience)
-        if key not in self._made:
+    def _client(self, service: str, timeouts: CallTimeouts, region: str) -> Any:
+        key = (service, timeouts)
+        if key not in self._clients:
             with self._lock:
-                if key not in self._made:
-                    config = self._config(patience).merge(Config(region_name=region))
-                    publisher: Any = self._publisher()
-                    self._made[key] = publisher.client(service, config=config)
-        return self._made[key]
+                if key not in self._clients:
+                    config = self._config(timeouts).merge(Config(region_name=region))
+                    publisher: Any = self._publisher_session()
+                    self._clients[key] = publisher.client(service, config=config)
+        return self._clients[key]
 
     def _queue_region(self) -> str:
         # https://sqs.us-east-1.amazonaws.com/123456789012/foyer-events; a queue elsewhere is on this machine.
         host = urlsplit(self._settings.events_queue_url or "").hostname or ""
-        named = REGION_IN_HOST.search(host)
+        named = REGION_PATTERN.search(host)
         return named[1] if named else self._settings.aws_region
 
-    def credentials_are_fresh(self) -> bool:
+    def has_fresh_credentials(self) -> bool:
         """Return whether a call can be signed at once, without asking anybody for credentials."""
         credentials = self._session.get_credentials() if self._session else None
         return credentials is not None and not (
             isinstance(credentials, RefreshableCredentials) and credentials.refresh_needed()
         )
 
-    def _config(self, patience: Patience) -> Config:
+    def _config(self, timeouts: CallTimeouts) -> Config:
         return Config(
             region_name=self._settings.aws_region,
-            connect_timeout=patience.connect_seconds,
-            read_timeout=patience.read_seconds,
-            retries={"mode": "standard", "total_max_attempts": patience.attempts},
-            max_pool_connections=self._connections,
+            connect_timeout=timeouts.connect_seconds,
+            read_timeout=timeouts.read_seconds,
+            retries={"mode": "standard", "total_max_attempts": timeouts.max_attempts},
+            max_pool_connections=self._max_connections,
             tcp_keepalive=True,
             # botocore's own is put together anew, twice, for each call.
             user_agent="foyer",
         )
 
-    def _publisher(self) -> boto3.Session:
+    def _publisher_session(self) -> boto3.Session:
         """Return a session of the account that published the product: only that one can resolve."""
         if self._session is None:
             # Those who waited while somebody looked in vain do not look once more each, one after another.
-            if time.monotonic() < self._missing_until:
+            if time.monotonic() < self._retry_credentials_at:
                 raise NoCredentialsError
-            session = _session()
+            session = _new_session()
             if self._settings.marketplace_role_arn:
-                role = self._role(self._settings.marketplace_role_arn)
+                role = self._role_provider(self._settings.marketplace_role_arn)
                 session.register_component("credential_provider", CredentialResolver([role]))
             credentials = None
             try:
                 credentials = session.get_credentials()
             finally:
-                self._missing_until = 0 if credentials else time.monotonic() + MISSING_SECONDS
+                self._retry_credentials_at = 0 if credentials else time.monotonic() + CREDENTIALS_RETRY_SECONDS
             # A client made without credentials would never look for them again.
             if credentials is None:
                 raise NoCredentialsError
             self._session = boto3.Session(botocore_session=session, region_name=self._settings.aws_region)
         return self._session
 
-    def _role(self, role_arn: str) -> "PublisherRole":
-        source = _session()
+    def _role_provider(self, role_arn: str) -> "PublisherRoleProvider":
+        source = _new_session()
         arguments = {"RoleSessionName": "foyer", "ExternalId": self._settings.marketplace_role_external_id}
-        return PublisherRole(
-            functools.partial(source.create_client, config=self._config(ROLE)),
+        return PublisherRoleProvider(
+            functools.partial(source.create_client, config=self._config(ASSUME_ROLE_TIMEOUTS)),
             source.get_credentials(),
             role_arn,
             {name: value for name, value in arguments.items() if value},
         )
 
 
-class PublisherRole(CredentialProvider):
+class PublisherRoleProvider(CredentialProvider):
     """Credentials of `MARKETPLACE_ROLE_ARN`, assumed with the machine's own and renewed before they expire."""
 
     METHOD = "assume-role"
@@ -184,15 +184,15 @@ class PublisherRole(CredentialProvider):
         return DeferredRefreshableCredentials(self._fetcher.fetch_credentials, self.METHOD)
 
 
-def _session() -> botocore.session.Session:
+def _new_session() -> botocore.session.Session:
     """Return a session of botocore's that reads what AWS's services are like no more than once a process."""
     session = botocore.session.Session()
-    session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
+    session.register_component("data_loader", _cached_loader(session.get_config_variable("data_path")))
     return session
 
 
 @functools.cache
-def _loader(data_path: str | None) -> Loader:
+def _cached_loader(data_path: str | None) -> Loader:
     return create_loader(data_path)
 
 

@@ -24,7 +24,7 @@ from app.errors import (
     Throttled,
 )
 
-BY_CODE: dict[str, type[MarketplaceError]] = {
+ERRORS_BY_CODE: dict[str, type[MarketplaceError]] = {
     "InvalidTokenException": InvalidToken,
     "ExpiredTokenException": ExpiredToken,
     "ValidationException": InvalidToken,
@@ -76,49 +76,49 @@ CONNECTION_ERRORS = (BotoCoreError, ConnectionError, TimeoutError, gaierror)
 
 # What botocore raises where AWS gave no answer: OSError over a file or a program that was to give credentials,
 # the last three over an endpoint that is not a URL, or not AWS's.
-WITHOUT_ANSWER = (BotoCoreError, OSError, KeyError, ResponseParserError, ValueError)
+NO_RESPONSE_ERRORS = (BotoCoreError, OSError, KeyError, ResponseParserError, ValueError)
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translate() -> Iterator[None]:
     """Raise our named errors for what a call to AWS within raises."""
     try:
         yield
     except ClientError as error:
-        raise named(error) from error
-    except WITHOUT_ANSWER as error:
-        raise without_answer(error) from error
+        raise from_client_error(error) from error
+    except NO_RESPONSE_ERRORS as error:
+        raise from_missing_response(error) from error
 
 
-def named(error: ClientError) -> MarketplaceError:
+def from_client_error(error: ClientError) -> MarketplaceError:
     """Return our name for an error that AWS answered with."""
     code = error.response.get("Error", {}).get("Code", "")
-    kind = BY_CODE.get(code)
-    if kind is ExpiredToken and _is_about_credentials(error):
+    kind = ERRORS_BY_CODE.get(code)
+    if kind is ExpiredToken and _has_expired_credentials(error):
         kind = CredentialsRefused
     if kind is None:
-        kind = PermissionDenied if _status(error) in {401, 403} else MarketplaceUnavailable
+        kind = PermissionDenied if _http_status(error) in {401, 403} else MarketplaceUnavailable
     return kind(code)
 
 
-def without_answer(error: Exception) -> MarketplaceError:
+def from_missing_response(error: Exception) -> MarketplaceError:
     """Return our name for a call that never got an answer from AWS."""
-    kind = CredentialsRefused if _gave_no_credentials(error) else MarketplaceUnavailable
+    kind = CredentialsRefused if _is_credential_error(error) else MarketplaceUnavailable
     return kind(type(error).__name__)
 
 
-def _gave_no_credentials(error: Exception) -> bool:
+def _is_credential_error(error: Exception) -> bool:
     if isinstance(error, CREDENTIAL_ERRORS):
         return True
     return isinstance(error, OSError) and not isinstance(error, CONNECTION_ERRORS)
 
 
-def _is_about_credentials(error: ClientError) -> bool:
+def _has_expired_credentials(error: ClientError) -> bool:
     message = error.response.get("Error", {}).get("Message", "").lower()
     if "registration token" in message:
         return False
-    return "security token" in message or _status(error) == 403
+    return "security token" in message or _http_status(error) == 403
 
 
-def _status(error: ClientError) -> int:
+def _http_status(error: ClientError) -> int:
     return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

@@ -14,7 +14,7 @@ import structlog
 from flask import Flask, current_app
 
 from app.aws import clients, errors
-from app.aws.clients import Patience
+from app.aws.clients import CallTimeouts
 from app.config.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-BATCH = 10
+BATCH_SIZE = 10
 # The longest that SQS waits for a message; the answer takes a little longer.
-WAIT_SECONDS = 20
-LISTENING = Patience(3, WAIT_SECONDS + 10)
-CALLING = Patience(3, 10, attempts=3)
+LONG_POLL_SECONDS = 20
+RECEIVE_TIMEOUTS = CallTimeouts(3, LONG_POLL_SECONDS + 10)
+CALL_TIMEOUTS = CallTimeouts(3, 10, max_attempts=3)
 # For so long nobody else gets a message that was received.
 VISIBILITY_SECONDS = 60
 # The reason goes into a message attribute, of which a person reads the beginning.
-LONGEST_REASON = 1000
+MAX_REASON_LENGTH = 1000
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Message:
     id: str
     body: str
     sent_at: datetime
-    receipt: str
+    receipt_handle: str
 
 
 class Queue:
@@ -50,9 +50,9 @@ class Queue:
     def __init__(self, url: str, visibility_seconds: int = VISIBILITY_SECONDS) -> None:
         self.visibility_seconds = visibility_seconds
         # Set while nothing is under way but the wait for messages.
-        self.listening = threading.Event()
+        self.is_polling = threading.Event()
         self.url = url
-        self._dead_letters: str | None = None
+        self._dead_letter_queue_url: str | None = None
 
     def receive(self) -> list[Message]:
         """Return up to ten messages, for a minute nobody else's; waits for the first up to 20 seconds.
@@ -60,19 +60,19 @@ class Queue:
         Raises:
             MarketplaceError: SQS could not be asked, or refused.
         """
-        self.listening.set()
+        self.is_polling.set()
         try:
-            with errors.translated():
-                answer = _sqs(LISTENING).receive_message(
+            with errors.translate():
+                answer = _sqs_client(RECEIVE_TIMEOUTS).receive_message(
                     QueueUrl=self.url,
-                    MaxNumberOfMessages=BATCH,
-                    WaitTimeSeconds=WAIT_SECONDS,
+                    MaxNumberOfMessages=BATCH_SIZE,
+                    WaitTimeSeconds=LONG_POLL_SECONDS,
                     VisibilityTimeout=self.visibility_seconds,
                     MessageSystemAttributeNames=["SentTimestamp"],
                 )
-                return [_message(found) for found in answer.get("Messages", [])]
+                return [_parse_message(found) for found in answer.get("Messages", [])]
         finally:
-            self.listening.clear()
+            self.is_polling.clear()
 
     def delete(self, messages: Sequence[Message]) -> None:
         """Delete the messages; one that SQS does not delete comes again.
@@ -82,40 +82,42 @@ class Queue:
         """
         if not messages:
             return
-        entries = [{"Id": str(place), "ReceiptHandle": message.receipt} for place, message in enumerate(messages)]
-        with errors.translated():
-            answer = _sqs(CALLING).delete_message_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
+        entries = [
+            {"Id": str(place), "ReceiptHandle": message.receipt_handle} for place, message in enumerate(messages)
+        ]
+        with errors.translate():
+            answer = _sqs_client(CALL_TIMEOUTS).delete_message_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
         for failed in answer.get("Failed", []):
             log.warning("message.not_deleted", message=messages[int(failed["Id"])].id, code=failed.get("Code"))
 
-    def keep(self, messages: Sequence[Message]) -> None:
+    def extend(self, messages: Sequence[Message]) -> None:
         """Keep the messages from everybody else for another minute from now.
 
         Raises:
             MarketplaceError: SQS could not be asked, or refused.
         """
-        self._show_after(messages, self.visibility_seconds)
+        self._change_visibility(messages, self.visibility_seconds)
 
-    def give_back(self, messages: Sequence[Message]) -> None:
+    def release(self, messages: Sequence[Message]) -> None:
         """Let whoever asks next have the messages.
 
         Raises:
             MarketplaceError: SQS could not be asked, or refused.
         """
-        self._show_after(messages, 0)
+        self._change_visibility(messages, 0)
 
-    def bury(self, message: Message, reason: str) -> bool:
+    def dead_letter(self, message: Message, reason: str) -> bool:
         """Move the message to the dead-letter queue with the reason beside it; return False where there is none.
 
         Raises:
             MarketplaceError: SQS could not be asked, or refused.
         """
-        with errors.translated():
-            url = self._dead_letters = self._dead_letters or self._find_dead_letters()
+        with errors.translate():
+            url = self._dead_letter_queue_url = self._dead_letter_queue_url or self._find_dead_letter_queue()
             if url is None:
                 return False
-            attribute = {"DataType": "String", "StringValue": _sendable(reason)}
-            _sqs(CALLING).send_message(
+            attribute = {"DataType": "String", "StringValue": _sanitise_reason(reason)}
+            _sqs_client(CALL_TIMEOUTS).send_message(
                 QueueUrl=url,
                 MessageBody=message.body,
                 MessageAttributes={"Reason": attribute},  # type: ignore[dict-item]
@@ -123,23 +125,25 @@ class Queue:
         self.delete([message])
         return True
 
-    def _show_after(self, messages: Sequence[Message], seconds: int) -> None:
+    def _change_visibility(self, messages: Sequence[Message], seconds: int) -> None:
         if not messages:
             return
         entries = [
-            {"Id": str(place), "ReceiptHandle": message.receipt, "VisibilityTimeout": seconds}
+            {"Id": str(place), "ReceiptHandle": message.receipt_handle, "VisibilityTimeout": seconds}
             for place, message in enumerate(messages)
         ]
-        with errors.translated():
-            _sqs(CALLING).change_message_visibility_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
+        with errors.translate():
+            _sqs_client(CALL_TIMEOUTS).change_message_visibility_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
 
-    def _find_dead_letters(self) -> str | None:
-        attributes = _sqs(CALLING).get_queue_attributes(QueueUrl=self.url, AttributeNames=["RedrivePolicy"])
+    def _find_dead_letter_queue(self) -> str | None:
+        attributes = _sqs_client(CALL_TIMEOUTS).get_queue_attributes(
+            QueueUrl=self.url, AttributeNames=["RedrivePolicy"]
+        )
         policy = attributes.get("Attributes", {}).get("RedrivePolicy")
         if not policy:
             return None
         *_, account_id, name = json.loads(policy)["deadLetterTargetArn"].split(":")
-        return _sqs(CALLING).get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account_id)["QueueUrl"]
+        return _sqs_client(CALL_TIMEOUTS).get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account_id)["QueueUrl"]
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -153,15 +157,17 @@ def current() -> Queue | None:
     return queue
 
 
-def _sqs(patience: Patience) -> "SQSClient":
-    return clients.current().sqs(patience)
+def _sqs_client(timeouts: CallTimeouts) -> "SQSClient":
+    return clients.current().sqs(timeouts)
 
 
-def _message(found: "MessageTypeDef") -> Message:
-    sent_at = int(found.get("Attributes", {}).get("SentTimestamp", 0)) / 1000
-    return Message(found["MessageId"], found["Body"], datetime.fromtimestamp(sent_at, UTC), found["ReceiptHandle"])
+def _parse_message(response: "MessageTypeDef") -> Message:
+    sent_at = int(response.get("Attributes", {}).get("SentTimestamp", 0)) / 1000
+    return Message(
+        response["MessageId"], response["Body"], datetime.fromtimestamp(sent_at, UTC), response["ReceiptHandle"]
+    )
 
 
-def _sendable(reason: str) -> str:
+def _sanitise_reason(reason: str) -> str:
     # SQS refuses control characters, and an attribute without a value.
-    return "".join(c if c.isprintable() else " " for c in reason)[:LONGEST_REASON] or "unknown"
+    return "".join(c if c.isprintable() else " " for c in reason)[:MAX_REASON_LENGTH] or "unknown"

@@ -6,7 +6,7 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
-COMMANDS = {
+COMMAND_MODULES = {
     "api-tokens": "app.cli.api_tokens",
     "db": "app.cli.migrations",
     "doctor": "app.cli.doctor",
@@ -22,21 +22,21 @@ COMMANDS = {
 }
 
 
-class Commands(AppGroup):
+class LazyGroup(AppGroup):
     """The commands by name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
-        return sorted({*super().list_commands(ctx), *COMMANDS})
+        return sorted({*super().list_commands(ctx), *COMMAND_MODULES})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command of that name."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in COMMAND_MODULES:
             return super().get_command(ctx, cmd_name)
-        command: click.Command = import_module(COMMANDS[cmd_name]).command
+        command: click.Command = import_module(COMMAND_MODULES[cmd_name]).command
         return command
 
 
 def init_app(app: Flask) -> None:
     """Put the commands on the application."""
-    app.cli = Commands(app.name)
+    app.cli = LazyGroup(app.name)

@@ -11,8 +11,8 @@ from app.config import products
 from app.database import rows as database_rows
 from app.services.api import tokens
 
-LISTED = ("id", "created_at", "name", "products", "revoked_at")
-EVERY_PRODUCT = "every product"
+LIST_COLUMNS = ("id", "created_at", "name", "products", "revoked_at")
+ALL_PRODUCTS = "every product"
 
 
 @click.group("api-tokens")
@@ -21,11 +21,11 @@ def command() -> None:
 
 
 @command.command("create")
-@click.argument("name", metavar="NAME", callback=cli_actor.one_line)
+@click.argument("name", metavar="NAME", callback=cli_actor.validate_name)
 @click.option(
     "--product", "codes", multiple=True, metavar="CODE", help="Only this product code; give it once for each."
 )
-@cli_actor.acting("Who makes it.")
+@cli_actor.by_option("Who makes it.")
 @with_database
 def create(name: str, codes: tuple[str, ...], actor: str) -> None:
     """Make a token, and print it this once; NAME says what it is for.
@@ -43,25 +43,27 @@ def create(name: str, codes: tuple[str, ...], actor: str) -> None:
 @command.command("list")
 @click.option("--json", "in_json", is_flag=True, help="Print a JSON array; product_codes null is every product.")
 @with_database
-def every(in_json: bool) -> None:
+def list_tokens(in_json: bool) -> None:
     """List the tokens, the newest first; not what they are, which is not stored."""
-    found = tokens.every()
-    rows = found if in_json else [{**row, "products": _products(row)} for row in found]
-    tables.echo(rows, len(rows), LISTED, in_json=in_json)
+    found = tokens.list_all()
+    rows = found if in_json else [{**row, "products": _format_products(row)} for row in found]
+    tables.print_rows(rows, len(rows), LIST_COLUMNS, in_json=in_json)
 
 
 @command.command("revoke")
 @click.argument("token_id", metavar="ID")
-@cli_actor.acting("Who revokes it.")
+@cli_actor.by_option("Who revokes it.")
 @with_database
 def revoke(token_id: str, actor: str) -> None:
     """Let a token in no longer, from now on and for good."""
-    spelt = database_rows.as_id(token_id)
+    spelt = database_rows.parse_uuid(token_id)
     revoked = tokens.revoke(spelt, actor) if spelt else None
     if revoked is None:
         raise click.ClickException(f"No token has the id {token_id!r}. See them with: flask --app wsgi api-tokens list")
-    click.echo(f"Token {revoked['id']} ({revoked['name']}) was revoked at {tables.text(revoked['revoked_at'])}.")
+    click.echo(
+        f"Token {revoked['id']} ({revoked['name']}) was revoked at {tables.format_value(revoked['revoked_at'])}."
+    )
 
 
-def _products(row: dict[str, Any]) -> str:
-    return EVERY_PRODUCT if row["product_codes"] is None else ", ".join(row["product_codes"])
+def _format_products(row: dict[str, Any]) -> str:
+    return ALL_PRODUCTS if row["product_codes"] is None else ", ".join(row["product_codes"])

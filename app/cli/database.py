@@ -14,16 +14,16 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def with_database(work: Callable[P, T]) -> Callable[P, T]:
+def with_database(command: Callable[P, T]) -> Callable[P, T]:
     """Make a command run in the application's context, with a database that can be reached and is migrated."""
 
     @with_appcontext
-    @wraps(work)
+    @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        if obstacle := readiness.obstacle():
+        if obstacle := readiness.find_problem():
             raise click.ClickException(obstacle)
         try:
-            return work(*args, **kwargs)
+            return command(*args, **kwargs)
         except DatabaseUnavailable:
             raise click.ClickException(
                 "The database stopped answering. What was written is not complete: run the command again."

@@ -15,7 +15,7 @@ from app.services.operations import readiness
 migrations = Alembic(metadatas=Base.metadata, run_mkdir=False, command_name="")
 
 
-class Migrating(click.Group):
+class MigrationGroup(click.Group):
     """Commands that say what to check where the database is away; their help needs none."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -23,12 +23,12 @@ class Migrating(click.Group):
         try:
             return super().invoke(ctx)
         except OperationalError:
-            if readiness.obstacle() == readiness.UNREACHABLE:
-                raise click.ClickException(readiness.UNREACHABLE) from None
+            if readiness.find_problem() == readiness.DATABASE_UNREACHABLE:
+                raise click.ClickException(readiness.DATABASE_UNREACHABLE) from None
             raise
 
 
-@click.group("db", cls=Migrating, commands=cli.commands)
+@click.group("db", cls=MigrationGroup, commands=cli.commands)
 @click.pass_context
 @with_appcontext
 def command(ctx: click.Context) -> None:

@@ -18,12 +18,12 @@ from app.cli.database import with_database
 from app.database import rows
 from app.services.reports import registrations
 from app.services.signup import erasure, progress, resume_links
-from app.services.signup.erasure import Erased
+from app.services.signup.erasure import Erasure
 
 if TYPE_CHECKING:
     import io
 
-LISTED = (
+LIST_COLUMNS = (
     "id",
     "created_at",
     "company",
@@ -33,8 +33,17 @@ LISTED = (
     "customer_aws_account_id",
     "status",
 )
-UNLINKED = ("id", "created_at", "company", "full_name", "email", "token_died_at", "token_fault", "token_tries")
-PURCHASE = (
+WITHOUT_PURCHASE_COLUMNS = (
+    "id",
+    "created_at",
+    "company",
+    "full_name",
+    "email",
+    "token_died_at",
+    "token_fault",
+    "token_tries",
+)
+PURCHASE_COLUMNS = (
     "product_code",
     "customer_aws_account_id",
     "customer_identifier",
@@ -58,14 +67,14 @@ def command() -> None:
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many at the most.")
 @click.option("--json", "in_json", is_flag=True, help="Print a JSON array with every column.")
 @with_database
-def newest(
+def list_registrations(
     product: str | None, account: str | None, email: str | None, unlinked: bool, limit: int, in_json: bool
 ) -> None:
     """List registrations, the newest first."""
-    found = registrations.registrations(
-        limit=limit + 1, product_code=product, account_id=account, email=email, unlinked=unlinked
+    found = registrations.newest(
+        limit=limit + 1, product_code=product, account_id=account, email=email, without_purchase=unlinked
     )
-    tables.echo(found, limit, UNLINKED if unlinked else LISTED, in_json=in_json)
+    tables.print_rows(found, limit, WITHOUT_PURCHASE_COLUMNS if unlinked else LIST_COLUMNS, in_json=in_json)
 
 
 @command.command("resume-link")
@@ -80,7 +89,7 @@ def resume_link(registration_id: str, site: str | None) -> None:
     """
     if not (site := site or current_app.config["SITE_URL"]):
         raise click.UsageError("SITE_URL is not set: say with --site where your buyers find this service.")
-    path = resume_links.link(_id(registration_id))
+    path = resume_links.path_for(_parse_id(registration_id))
     if path is None:
         raise click.ClickException(
             f"Registration {registration_id} does not wait for its purchase, or there is none with that id. "
@@ -95,12 +104,12 @@ def resume_link(registration_id: str, site: str | None) -> None:
 @with_database
 def show(registration_id: str, in_json: bool) -> None:
     """Show a registration and its purchase."""
-    spelt = _present(registration_id)
-    found = registrations.registration(spelt)
+    spelt = _parse_current_id(registration_id)
+    found = registrations.find(spelt)
     if found is None:
-        erased = erasure.erasure(spelt)
-        raise click.ClickException(_told(erased)) if erased else _unknown(registration_id)
-    click.echo(tables.as_json(found) if in_json else tables.sheet(found))
+        erased = erasure.find(spelt)
+        raise click.ClickException(_describe_erasure(erased)) if erased else _not_found(registration_id)
+    click.echo(tables.to_json(found) if in_json else tables.format_record(found))
 
 
 @command.command("export")
@@ -113,31 +122,31 @@ def export(form: str, output: str) -> None:
     In CSV, a cell that a spreadsheet might run as a formula has an apostrophe in front; so has a telephone
     number that begins with +. JSON Lines has every value as it was typed.
     """
-    with _opened(output) as stream:
+    with _open_output(output) as stream:
         if form == "csv":
-            spreadsheets.write(stream, registrations.REGISTRATION_COLUMNS, registrations.every_registration())
+            spreadsheets.write_csv(stream, registrations.COLUMN_NAMES, registrations.iterate_all())
         else:
-            stream.writelines(f"{tables.as_json(row, indent=None)}\n" for row in registrations.every_registration())
+            stream.writelines(f"{tables.to_json(row, indent=None)}\n" for row in registrations.iterate_all())
 
 
 @command.command("erase")
 @click.argument("registration_id", metavar="ID")
 @click.option("--yes", is_flag=True, help="Do not ask first.")
-@cli_actor.acting("Who erases it.")
+@cli_actor.by_option("Who erases it.")
 @with_database
 def erase(registration_id: str, yes: bool, actor: str) -> None:
     """Erase the person from a registration, for good; the purchase stays."""
-    spelt = _present(registration_id)
-    if found := registrations.registration(spelt):
-        purchase = {column: found[column] for column in PURCHASE}
-        about = {"id": spelt, "company": found["company"], "email": erasure.masked_email(found["email"]), **purchase}
-        click.echo(tables.sheet(about))
+    spelt = _parse_current_id(registration_id)
+    if found := registrations.find(spelt):
+        purchase = {column: found[column] for column in PURCHASE_COLUMNS}
+        about = {"id": spelt, "company": found["company"], "email": erasure.mask_email(found["email"]), **purchase}
+        click.echo(tables.format_record(about))
         if not yes:
             click.confirm("\nErase this registration? It cannot be brought back.", abort=True)
     erased = erasure.erase(spelt, actor)
     if erased is None:
-        raise _unknown(registration_id)
-    click.echo(_told(erased))
+        raise _not_found(registration_id)
+    click.echo(_describe_erasure(erased))
 
 
 @command.command("erase-due")
@@ -150,36 +159,36 @@ def erase_due(dry_run: bool) -> None:
     if days == 0:
         click.echo("RETENTION_DAYS is 0: registrations are kept until you erase them.")
     elif dry_run:
-        ids = list(chain.from_iterable(erasure.due(days, now)))
+        ids = list(chain.from_iterable(erasure.expired_batches(days, now)))
         click.echo("\n".join([*map(str, ids), f"Registrations that would be erased: {len(ids)}"]))
     else:
-        click.echo(f"Registrations erased: {erasure.retain(days, now)}")
+        click.echo(f"Registrations erased: {erasure.erase_expired(days, now)}")
 
 
-def _id(typed: str) -> UUID:
-    if (spelt := rows.as_id(typed)) is None:
-        raise _unknown(typed)
+def _parse_id(value: str) -> UUID:
+    if (spelt := rows.parse_uuid(value)) is None:
+        raise _not_found(value)
     return spelt
 
 
-def _present(typed: str) -> UUID:
+def _parse_current_id(value: str) -> UUID:
     """Return the id that is typed or, of a registration that was merged into another, that other's."""
-    spelt = _id(typed)
+    spelt = _parse_id(value)
     kept = progress.merged_into(spelt)
     if kept:
         click.echo(f"{spelt} has become part of {kept}: their purchases turned out to be one.", err=True)
     return kept or spelt
 
 
-def _unknown(typed: str) -> click.ClickException:
+def _not_found(value: str) -> click.ClickException:
     return click.ClickException(
-        f"No registration has the id {typed!r}. Look for the customer with: "
+        f"No registration has the id {value!r}. Look for the customer with: "
         "flask --app wsgi registrations list --email ADDRESS, or subscriptions show ACCOUNT"
     )
 
 
-def _told(erased: Erased) -> str:
-    done = f"was erased at {tables.text(erased.at)} by {erased.actor}"
+def _describe_erasure(erased: Erasure) -> str:
+    done = f"was erased at {tables.format_value(erased.erased_at)} by {erased.actor}"
     if erased.subscription_id is None:
         return f"Registration {erased.registration_id} {done}."
     return (
@@ -189,7 +198,7 @@ def _told(erased: Erased) -> str:
 
 
 @contextmanager
-def _opened(output: str) -> Iterator[TextIO]:
+def _open_output(output: str) -> Iterator[TextIO]:
     """Open a file, or standard output, that keeps line endings and UTF-8 as they are written."""
     if output == "-":
         stdout = cast("io.TextIOWrapper", sys.stdout)

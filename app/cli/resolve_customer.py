@@ -13,8 +13,8 @@ from flask.cli import with_appcontext
 
 from app.aws import cli_compat
 
-KINDS = ("input", "output")
-TAKING_A_VALUE = ("--registration-token", "--cli-input-json")
+SKELETON_KINDS = ("input", "output")
+OPTIONS_WITH_VALUE = ("--registration-token", "--cli-input-json")
 
 
 class AwsCliCommand(click.Command):
@@ -24,8 +24,8 @@ class AwsCliCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the options; what is left over is counted, not shown, because it may be a token."""
-        with _failing_like_the_aws_cli(ctx):
-            _refuse_options_as_values(args)
+        with _aws_cli_errors(ctx):
+            _reject_options_as_values(args)
             left_over = super().parse_args(ctx, args)
             if left_over:
                 raise click.UsageError(f"Unknown options: {len(left_over)} without a name")
@@ -33,7 +33,7 @@ class AwsCliCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        with _failing_like_the_aws_cli(ctx):
+        with _aws_cli_errors(ctx):
             return super().invoke(ctx)
 
 
@@ -42,7 +42,7 @@ class AwsCliCommand(click.Command):
 @click.option("--cli-input-json", metavar="JSON", help="The input as JSON, or file://PATH. An option overrides it.")
 @click.option(
     "--generate-cli-skeleton",
-    type=click.Choice(KINDS),
+    type=click.Choice(SKELETON_KINDS),
     is_flag=False,
     flag_value="input",
     help="Print a blank input (also without a value) or, after checking the input, a sample output. Sends nothing.",
@@ -57,31 +57,33 @@ def command(registration_token: str | None, cli_input_json: str | None, generate
         case "input":
             answer = cli_compat.input_skeleton()
         case "output":
-            answer = cli_compat.sample_answer(parameters)
+            answer = cli_compat.output_skeleton(parameters)
         case _:
             answer = cli_compat.resolve_customer(parameters)
     click.echo(json.dumps(answer, indent=4, ensure_ascii=False))
 
 
 def _parameters(registration_token: str | None, cli_input_json: str | None) -> dict[str, Any]:
-    parameters = {} if cli_input_json is None else _from_json(_text("--cli-input-json", cli_input_json))
+    parameters = {} if cli_input_json is None else _parse_json(_read_value("--cli-input-json", cli_input_json))
     if registration_token is not None:
-        parameters["RegistrationToken"] = _text("--registration-token", registration_token)
+        parameters["RegistrationToken"] = _read_value("--registration-token", registration_token)
     return parameters
 
 
-def _from_json(text: str) -> dict[str, Any]:
+def _parse_json(text: str) -> dict[str, Any]:
     try:
         parameters = json.loads(text)
     except ValueError:
-        raise cli_compat.invalid_input("Error parsing parameter 'cli-input-json': Invalid JSON received.") from None
+        raise cli_compat.invalid_input_error(
+            "Error parsing parameter 'cli-input-json': Invalid JSON received."
+        ) from None
     if not isinstance(parameters, dict):
         reason = f"Invalid type: expecting map, received {type(parameters)}"
-        raise cli_compat.invalid_input(f"Error parsing parameter '--cli-input-json': {reason}")
+        raise cli_compat.invalid_input_error(f"Error parsing parameter '--cli-input-json': {reason}")
     return parameters
 
 
-def _text(option: str, value: str) -> str:
+def _read_value(option: str, value: str) -> str:
     if not value.startswith("file://"):
         return value
     try:
@@ -89,38 +91,39 @@ def _text(option: str, value: str) -> str:
     except (OSError, RuntimeError, UnicodeDecodeError) as error:
         reason = "text contents could not be decoded" if isinstance(error, UnicodeDecodeError) else error
         text = f"Error parsing parameter '{option}': Unable to load paramfile {value}: {reason}"
-        raise cli_compat.invalid_input(text) from None
+        raise cli_compat.invalid_input_error(text) from None
 
 
-def _refuse_options_as_values(args: list[str]) -> None:
+def _reject_options_as_values(args: list[str]) -> None:
     """Refuse an option in the place of a value, which click would take for the value."""
     for option, value in pairwise(args):
-        if option in TAKING_A_VALUE and value.startswith("-") and value != "-":
+        if option in OPTIONS_WITH_VALUE and value.startswith("-") and value != "-":
             raise click.BadOptionUsage(option, "")
 
 
 @contextmanager
-def _failing_like_the_aws_cli(ctx: click.Context) -> Iterator[None]:
+def _aws_cli_errors(ctx: click.Context) -> Iterator[None]:
     try:
         yield
     except click.UsageError as error:
-        _fail(ctx, cli_compat.invalid_input(f"{_wording(error)}\n\n{ctx.get_usage()}"))
+        _fail(ctx, cli_compat.invalid_input_error(f"{_error_message(error)}\n\n{ctx.get_usage()}"))
     except cli_compat.CommandError as error:
         _fail(ctx, error)
 
 
 def _fail(ctx: click.Context, error: cli_compat.CommandError) -> None:
     click.echo(f"\naws: [ERROR]: {error}", err=True)
-    ctx.exit(error.status)
+    ctx.exit(error.exit_status)
 
 
-def _wording(error: click.UsageError) -> str:
+def _error_message(error: click.UsageError) -> str:
     match error:
         case click.NoSuchOption():
             return f"Unknown options: {error.option_name}"
         case click.BadOptionUsage():
             return f"argument {error.option_name}: expected one argument"
         case click.BadParameter():
-            return f"argument --generate-cli-skeleton: Found invalid choice, valid choices are: {', '.join(KINDS)}"
+            choices = ", ".join(SKELETON_KINDS)
+            return f"argument --generate-cli-skeleton: Found invalid choice, valid choices are: {choices}"
         case _:
             return error.message

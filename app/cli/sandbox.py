@@ -8,7 +8,7 @@ from flask.cli import with_appcontext
 
 from app.config import products
 
-STOPS = {signal.SIGINT, signal.SIGTERM}
+STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
 @click.command("sandbox", context_settings={"show_default": True})
@@ -28,12 +28,12 @@ def command(storefront_port: int, aws_port: int, app_url: str, state: Path | Non
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error}. The sandbox needs: pip install -r requirements-dev.txt") from None
     # Blocked before any thread starts: each inherits this, and the wait below is the only one that sees them.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     sold = products.current().values()
-    sandbox = Sandbox(sold, app_url=app_url, state=state, aws_port=aws_port, storefront_port=storefront_port)
+    sandbox = Sandbox(sold, app_url=app_url, state_path=state, aws_port=aws_port, storefront_port=storefront_port)
     try:
         with sandbox:
             click.echo(f"Storefront {sandbox.storefront_url}, AWS endpoint {sandbox.aws_url}")
-            signal.sigwait(STOPS)
+            signal.sigwait(STOP_SIGNALS)
     except OSError as error:
         raise click.ClickException(f"{error.strerror}. Choose other ports: --storefront-port, --aws-port.") from None

@@ -8,24 +8,24 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
-from app.cli.tables import text
+from app.cli.tables import format_value
 
-STARTS_A_FORMULA = tuple("=+-@")
-STARTS_ANOTHER_CELL = ("\t", "\r", "\n")
+FORMULA_PREFIXES = tuple("=+-@")
+CELL_SEPARATORS = ("\t", "\r", "\n")
 
 
-def write(stream: TextIO, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+def write_csv(stream: TextIO, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write the columns' names and then the rows, one at a time as they come."""
     writer = csv.writer(stream)
     writer.writerow(columns)
-    writer.writerows([disarmed(text(row[column])) for column in columns] for row in rows)
+    writer.writerows([escape_formula(format_value(row[column])) for column in columns] for row in rows)
 
 
-def disarmed(cell: str) -> str:
+def escape_formula(cell: str) -> str:
     """Return the cell, with an apostrophe in front where a spreadsheet might take it for a formula."""
     if not cell or cell[0].isalnum():
         return cell
     # Spreadsheets skip blank and invisible characters, and read full-width signs as the plain ones.
     first = next((c for c in cell if c.isprintable() and c != " "), "")
-    armed = unicodedata.normalize("NFKC", first).startswith(STARTS_A_FORMULA) or cell.startswith(STARTS_ANOTHER_CELL)
+    armed = unicodedata.normalize("NFKC", first).startswith(FORMULA_PREFIXES) or cell.startswith(CELL_SEPARATORS)
     return f"'{cell}" if armed else cell

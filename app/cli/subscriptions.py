@@ -8,14 +8,14 @@ import click
 from app.cli import events, tables
 from app.cli.database import with_database
 from app.config import products
-from app.database.rows import Row
-from app.models import STATUSES
+from app.database.rows import RowDict
+from app.models import SUBSCRIPTION_STATUSES
 from app.services.purchases import entitlements, subscriptions
-from app.services.purchases.entitlements import Held
+from app.services.purchases.entitlements import StoredEntitlement
 from app.services.reports import events as reports_events
 from app.services.reports import subscriptions as reports_subscriptions
 
-LISTED = (
+LIST_COLUMNS = (
     "id",
     "created_at",
     "status",
@@ -25,17 +25,25 @@ LISTED = (
     "company",
     "email",
 )
-UNREGISTERED = ("id", "age", "last_seen_at", "status", "product_code", "customer_aws_account_id", "agreement_id")
+UNREGISTERED_COLUMNS = (
+    "id",
+    "age",
+    "last_seen_at",
+    "status",
+    "product_code",
+    "customer_aws_account_id",
+    "agreement_id",
+)
 NOT_SIGNED_UP = "\nThe buyer has not sent the sign-up form yet: there is no registration."
 ERASED = (
     '\nThe registration was erased; the purchase stays. A buyer who presses "Set up your account" again is asked to '
     "sign up again."
 )
-NEVER_CAME = (
+NEVER_LANDED = (
     '\nThe buyer has subscribed but has never pressed "Set up your account". AWS tells no address: write to whom your '
     "sales team knows at that AWS account, and ask them to press it, on AWS Marketplace under Manage subscriptions."
 )
-NEVER_CAME_AND_OVER = '\nThe buyer never pressed "Set up your account", and the purchase is over: nothing to do.'
+NEVER_LANDED_AND_ENDED = '\nThe buyer never pressed "Set up your account", and the purchase is over: nothing to do.'
 
 
 @click.group("subscriptions")
@@ -44,7 +52,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--status", type=click.Choice(STATUSES), help="Only in this state.")
+@click.option("--status", type=click.Choice(SUBSCRIPTION_STATUSES), help="Only in this state.")
 @click.option("--product", metavar="CODE", help="Only of this product code.")
 @click.option("--account", metavar="ID", help="Only of this AWS account.")
 @click.option(
@@ -53,7 +61,7 @@ def command() -> None:
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many at the most.")
 @click.option("--json", "in_json", is_flag=True, help="Print a JSON array with every column.")
 @with_database
-def newest(
+def list_subscriptions(
     status: str | None, product: str | None, account: str | None, unregistered: bool, limit: int, in_json: bool
 ) -> None:
     """List subscriptions, the newest first."""
@@ -61,8 +69,8 @@ def newest(
     found = wanted(limit=limit + 1, status=status, product_code=product, account_id=account)
     if unregistered:
         now = datetime.now(UTC)
-        found = [_waiting(row, now, in_json=in_json) for row in found]
-    tables.echo(found, limit, UNREGISTERED if unregistered else LISTED, in_json=in_json)
+        found = [_unregistered_row(row, now, in_json=in_json) for row in found]
+    tables.print_rows(found, limit, UNREGISTERED_COLUMNS if unregistered else LIST_COLUMNS, in_json=in_json)
 
 
 @command.command("show")
@@ -75,7 +83,7 @@ def show(name: str, in_json: bool) -> None:
     ID is the subscription's id, license ARN or license id, agreement id, AWS account id or customer identifier; of a
     license and an agreement, also one that was renewed since. Where several match, they are listed.
     """
-    match reports_subscriptions.known_as(name):
+    match reports_subscriptions.find_by_any_id(name):
         case []:
             raise click.ClickException(
                 f"No subscription has {name!r} as its id, license ARN, agreement id, AWS account id or customer "
@@ -84,58 +92,60 @@ def show(name: str, in_json: bool) -> None:
                 '"Set up your account" yet: ask them to, on AWS Marketplace under Manage subscriptions.'
             )
         case [only]:
-            _echo(only, in_json=in_json)
+            _print_subscription(only, in_json=in_json)
         case several:
-            tables.echo(several, len(several), LISTED, in_json=in_json)
+            tables.print_rows(several, len(several), LIST_COLUMNS, in_json=in_json)
 
 
-def _waiting(row: Row, now: datetime, *, in_json: bool) -> Row:
+def _unregistered_row(row: RowDict, now: datetime, *, in_json: bool) -> RowDict:
     age = now - row["created_at"]
     if in_json:
         return {**row, "age": int(age.total_seconds())}
-    return {**row, "age": _in_words(age), "last_seen_at": row["last_seen_at"] or "never"}
+    return {**row, "age": _format_age(age), "last_seen_at": row["last_seen_at"] or "never"}
 
 
-def _in_words(age: timedelta) -> str:
+def _format_age(age: timedelta) -> str:
     hours, rest = divmod(age.seconds, 3600)
     if age.days:
         return f"{age.days} d {hours} h"
     return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min"
 
 
-def _echo(row: Row, *, in_json: bool) -> None:
+def _print_subscription(row: RowDict, *, in_json: bool) -> None:
     now = datetime.now(UTC)
     found = subscriptions.find(row["id"])
-    held = entitlements.of(found) if found else []
-    told = reports_events.of_subscription(row["id"])
+    held = entitlements.load_stored(found) if found else []
+    told = reports_events.list_by_subscription(row["id"])
     if in_json:
         own = [{**vars(entitlement), "expired": entitlement.expired(now)} for entitlement in held]
-        click.echo(tables.as_json({**row, "entitlements": own, "events": told}))
+        click.echo(tables.to_json({**row, "entitlements": own, "events": told}))
         return
-    lines = [[event["happened_at"], events.did(event), event["kind"], event["id"]] for event in told]
-    click.echo(tables.sheet({**row, "entitlements": _entitlements(row, held, now), "events": lines or None}))
+    lines = [[event["happened_at"], events.describe_outcome(event), event["kind"], event["id"]] for event in told]
+    click.echo(
+        tables.format_record({**row, "entitlements": _entitlement_cells(row, held, now), "events": lines or None})
+    )
     if row["registration_id"] is None:
-        click.echo(_why_unregistered(row))
+        click.echo(_explain_unregistered(row))
 
 
-def _entitlements(row: Row, held: Sequence[Held], now: datetime) -> list[list[str]] | str:
+def _entitlement_cells(row: RowDict, held: Sequence[StoredEntitlement], now: datetime) -> list[list[str]] | str:
     if held:
-        return [[one.dimension, tables.text(one.value), *_until(one, now)] for one in held]
+        return [[one.dimension, tables.format_value(one.value), *_format_expiry(one, now)] for one in held]
     product = products.current().get(row["product_code"])
     if product and product.pricing == "subscription":
         return "none: the product is paid by use"
     return "none" if row["entitlements_read_at"] else "not read yet"
 
 
-def _until(entitlement: Held, now: datetime) -> tuple[str, str]:
+def _format_expiry(entitlement: StoredEntitlement, now: datetime) -> tuple[str, str]:
     if entitlement.expires_at is None:
         return "without an end", ""
-    return f"until {tables.text(entitlement.expires_at)}", "EXPIRED" if entitlement.expired(now) else ""
+    return f"until {tables.format_value(entitlement.expires_at)}", "EXPIRED" if entitlement.expired(now) else ""
 
 
-def _why_unregistered(row: Row) -> str:
+def _explain_unregistered(row: RowDict) -> str:
     if row["registration_erased_at"]:
         return ERASED
     if row["last_seen_at"]:
         return NOT_SIGNED_UP
-    return NEVER_CAME if row["status"] in reports_subscriptions.VALUE else NEVER_CAME_AND_OVER
+    return NEVER_LANDED if row["status"] in reports_subscriptions.STATUS_PRIORITY else NEVER_LANDED_AND_ENDED

@@ -8,7 +8,7 @@ from flask.cli import with_appcontext
 
 from app.worker import loop
 
-STOPS = {signal.SIGINT, signal.SIGTERM}
+STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
 @click.command("worker")
@@ -20,12 +20,12 @@ def command() -> None:
     """
     # Blocked before any thread starts, so that only the wait below sees them: a handler in the thread that works could
     # interrupt it while it holds the event's own lock, and both would wait for ever.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     stop = threading.Event()
-    threading.Thread(target=_wait_to_stop, args=(stop,), name="wait-to-stop", daemon=True).start()
+    threading.Thread(target=_wait_for_signal, args=(stop,), name="wait-to-stop", daemon=True).start()
     loop.run(stop)
 
 
-def _wait_to_stop(stop: threading.Event) -> None:
-    signal.sigwait(STOPS)
+def _wait_for_signal(stop: threading.Event) -> None:
+    signal.sigwait(STOP_SIGNALS)
     stop.set()

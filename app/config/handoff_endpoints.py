@@ -9,17 +9,17 @@ from urllib.parse import urlsplit
 from flask import Flask, current_app
 
 from app.config.products import Product
-from app.config.settings import Settings, SettingsError, unset
+from app.config.settings import Settings, SettingsError, missing_setting
 
 PREFIX = "whsec_"
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
-SHORTEST_BYTES, LONGEST_BYTES = 24, 64
-EXAMPLE = "whsec_ and 24 to 64 bytes in base64. Make one with: python -c "
-MAKE = "\"import base64, secrets; print('whsec_' + base64.b64encode(secrets.token_bytes(32)).decode())\""
+MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64
+FORMAT = "whsec_ and 24 to 64 bytes in base64. Make one with: python -c "
+GENERATE_COMMAND = "\"import base64, secrets; print('whsec_' + base64.b64encode(secrets.token_bytes(32)).decode())\""
 
 
 @dataclass(frozen=True)
-class Receiver:
+class HandoffEndpoint:
     """One product's address for hand-offs, and its secrets, the newest first."""
 
     url: str
@@ -35,22 +35,24 @@ def init_app(app: Flask, settings: Settings) -> None:
     sold: dict[str, Product] = app.extensions["products"]
     receiving = {code: product for code, product in sold.items() if product.handoff_url}
     if receiving and settings.site_url is None:
-        raise unset("site_url")
-    app.extensions["receivers"] = {code: _receiver(product, settings) for code, product in receiving.items()}
+        raise missing_setting("site_url")
+    app.extensions["handoff_endpoints"] = {
+        code: _build_endpoint(product, settings) for code, product in receiving.items()
+    }
 
 
-def of(product_code: str) -> Receiver | None:
+def for_product(product_code: str) -> HandoffEndpoint | None:
     """Return the receiver of a product, if it has one."""
-    return every().get(product_code)
+    return by_product_code().get(product_code)
 
 
-def every() -> dict[str, Receiver]:
+def by_product_code() -> dict[str, HandoffEndpoint]:
     """Return the receivers of all products that have one, by product code."""
-    receivers: dict[str, Receiver] = current_app.extensions["receivers"]
+    receivers: dict[str, HandoffEndpoint] = current_app.extensions["handoff_endpoints"]
     return receivers
 
 
-def leads_inside(url: str) -> bool:
+def is_private_url(url: str) -> bool:
     """Return whether the address is plainly one of a private network; a name is not looked up."""
     host = urlsplit(url).hostname or ""
     try:
@@ -59,7 +61,7 @@ def leads_inside(url: str) -> bool:
         return host == "localhost"
 
 
-def _receiver(product: Product, settings: Settings) -> Receiver:
+def _build_endpoint(product: Product, settings: Settings) -> HandoffEndpoint:
     url = str(product.handoff_url)
     if not url.startswith("https://") and not settings.handoff_allow_private:
         raise SettingsError(
@@ -67,21 +69,21 @@ def _receiver(product: Product, settings: Settings) -> Receiver:
         )
     name = product.handoff_secret_setting
     value = settings.handoff_secret if name == "HANDOFF_SECRET" else os.environ.get(name)
-    return Receiver(url, _secrets(name, value or ""))
+    return HandoffEndpoint(url, _parse_secrets(name, value or ""))
 
 
-def _secrets(name: str, value: str) -> tuple[str, ...]:
+def _parse_secrets(name: str, value: str) -> tuple[str, ...]:
     secrets = tuple(part.strip() for part in value.split(",") if part.strip())
     if not secrets:
-        raise SettingsError(f"{name}: it is not set. It signs hand-offs: {EXAMPLE}{MAKE}")
-    if not all(map(_is_sound, secrets)):
-        raise SettingsError(f"{name}: it must be {EXAMPLE}{MAKE}")
+        raise SettingsError(f"{name}: it is not set. It signs hand-offs: {FORMAT}{GENERATE_COMMAND}")
+    if not all(map(_is_valid_secret, secrets)):
+        raise SettingsError(f"{name}: it must be {FORMAT}{GENERATE_COMMAND}")
     return secrets
 
 
-def _is_sound(secret: str) -> bool:
+def _is_valid_secret(secret: str) -> bool:
     try:
         length = len(b64decode(secret.removeprefix(PREFIX), validate=True))
     except ValueError:  # not base64, or not even ASCII
         return False
-    return secret.startswith(PREFIX) and SHORTEST_BYTES <= length <= LONGEST_BYTES
+    return secret.startswith(PREFIX) and MIN_SECRET_BYTES <= length <= MAX_SECRET_BYTES

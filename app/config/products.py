@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 NAME_PATTERN = r"^\P{Cc}*[^\p{Cc}\s]\P{Cc}*$"
 URL_PATTERN = r"^https?://[^\s\p{Cc}/@]+(/[^\s\p{Cc}]*)?$"
 # An address alone: to one with a name around it, or with mailto: in front, no mail would ever go.
-OF_ADDRESS = r'[^@\s\p{Cc}<>()\[\],:;\\"]+'
-EMAIL_PATTERN = rf"^{OF_ADDRESS}@{OF_ADDRESS}\.{OF_ADDRESS}$"
+EMAIL_PART_PATTERN = r'[^@\s\p{Cc}<>()\[\],:;\\"]+'
+EMAIL_PATTERN = rf"^{EMAIL_PART_PATTERN}@{EMAIL_PART_PATTERN}\.{EMAIL_PART_PATTERN}$"
 
 
 class Product(BaseModel):
@@ -65,7 +65,7 @@ class Product(BaseModel):
 
     @field_validator("sign_in_url", "handoff_url")
     @classmethod
-    def _with_a_port_that_there_is(cls, value: str | None) -> str | None:
+    def _check_port(cls, value: str | None) -> str | None:
         # To ask for one that is no number, or too large, is a ValueError, too.
         if value is not None and urlsplit(value).port == 0:
             raise ValueError("there is no port 0")
@@ -90,11 +90,11 @@ def load(settings: Settings) -> Products:
     """
     if settings.products_file and settings.product_code:
         raise SettingsError("PRODUCT_CODE: unset it, or unset PRODUCTS_FILE. Use one of them.")
-    tables = _from_file(settings.products_file) if settings.products_file else _from_settings(settings)
-    return Products({code: _product(code, table, settings) for code, table in tables.items()})
+    tables = _tables_from_file(settings.products_file) if settings.products_file else _tables_from_settings(settings)
+    return Products({code: _parse_product(code, table, settings) for code, table in tables.items()})
 
 
-def _from_settings(settings: Settings) -> dict[str, object]:
+def _tables_from_settings(settings: Settings) -> dict[str, object]:
     if not settings.product_code:
         raise SettingsError(
             "PRODUCT_CODE: it is not set. Set it to the product code of your listing, "
@@ -106,17 +106,17 @@ def _from_settings(settings: Settings) -> dict[str, object]:
             "pricing": settings.product_pricing,
             "sign_in_url": settings.product_sign_in_url,
             "support_email": settings.support_email,
-            **_optional(settings),
+            **_optional_fields(settings),
         }
     }
 
 
-def _optional(settings: Settings) -> dict[str, object]:
-    values = {name: getattr(settings, _setting(name)) for name in ("handoff_url", "notify_email", "ready_within")}
+def _optional_fields(settings: Settings) -> dict[str, object]:
+    values = {name: getattr(settings, _setting_name(name)) for name in ("handoff_url", "notify_email", "ready_within")}
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _from_file(path: Path) -> dict[str, object]:
+def _tables_from_file(path: Path) -> dict[str, object]:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("products")
     except OSError as error:
@@ -129,39 +129,39 @@ def _from_file(path: Path) -> dict[str, object]:
     return tables
 
 
-def _product(code: str, table: object, settings: Settings) -> Product:
+def _parse_product(code: str, table: object, settings: Settings) -> Product:
     try:
         fields = TypeAdapter(dict[str, object]).validate_python(table)
         return Product.model_validate({**fields, "code": code})
     except ValidationError as error:
-        faults = [f"{_where(code, fault, settings)}: {_reason(fault)}" for fault in error.errors()]
+        faults = [f"{_field_location(code, fault, settings)}: {_describe_error(fault)}" for fault in error.errors()]
         raise SettingsError(*faults) from None
 
 
-def _where(code: str, fault: "ErrorDetails", settings: Settings) -> str:
-    field = _field(fault)
+def _field_location(code: str, error: "ErrorDetails", settings: Settings) -> str:
+    field = _field_name(error)
     if settings.products_file:
         return f"{settings.products_file}, [products.{code}] {field}".rstrip()
-    return _setting(field).upper()
+    return _setting_name(field).upper()
 
 
-def _reason(fault: "ErrorDetails") -> str:
-    field = _field(fault)
+def _describe_error(error: "ErrorDetails") -> str:
+    field = _field_name(error)
     if not field:
         return "it must be a table."
     if field not in Product.model_fields:
         *others, last = (name for name in Product.model_fields if name != "code")
         return f"no such field. There are {', '.join(others)} and {last}."
-    if fault["type"] == "missing" or fault["input"] is None:
-        return f"it is not set. {Settings.model_fields[_setting(field)].description}"
+    if error["type"] == "missing" or error["input"] is None:
+        return f"it is not set. {Settings.model_fields[_setting_name(field)].description}"
     return f"it must be {Product.model_fields[field].description}."
 
 
-def _field(fault: "ErrorDetails") -> str:
-    return str(fault["loc"][0]) if fault["loc"] else ""
+def _field_name(error: "ErrorDetails") -> str:
+    return str(error["loc"][0]) if error["loc"] else ""
 
 
-def _setting(field: str) -> str:
+def _setting_name(field: str) -> str:
     return field if field == "support_email" else f"product_{field}"
 
 

@@ -12,9 +12,9 @@ from sqlalchemy.exc import ArgumentError
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-INSTANCE = Path(__file__).resolve().parents[2] / "instance"
+INSTANCE_DIR = Path(__file__).resolve().parents[2] / "instance"
 
-IN_MEMORY = {"sqlite://", "sqlite:///"}
+IN_MEMORY_URLS = {"sqlite://", "sqlite:///"}
 
 # A landing waits for AWS on its thread. So many in each of two processes leave some free for everybody
 # else while 64 buyers wait; the pool of connections to AWS is as large, so that no thread waits for another.
@@ -24,16 +24,16 @@ THREADS = 64
 class SettingsError(SystemExit):
     """A setting is missing or odd; left uncaught, it ends the process with its text and status 1."""
 
-    def __init__(self, *faults: str) -> None:
-        super().__init__("\n  ".join(["Foyer cannot start:", *faults]))
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n  ".join(["Foyer cannot start:", *problems]))
 
 
-def _split(value: object) -> object:
+def _split_commas(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 # No quotes, no comments, and a domain as DNS spells it.
-ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
+EMAIL_PATTERN = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
 HostName = Annotated[str, Field(pattern=r"^\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:\d+)?$")]
 SecretKey = Annotated[str, Field(min_length=16)]
 
@@ -47,7 +47,7 @@ class Settings(BaseSettings):
         description="Signs the session and the form. At least 16 characters; "
         'make one with `python -c "import secrets; print(secrets.token_hex())"`.',
     )
-    secret_key_fallbacks: Annotated[tuple[SecretKey, ...], NoDecode, BeforeValidator(_split)] = Field(
+    secret_key_fallbacks: Annotated[tuple[SecretKey, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
         default=(),
         description="Earlier secret keys, separated by commas: sessions they signed stay good while you rotate.",
     )
@@ -56,7 +56,7 @@ class Settings(BaseSettings):
         description="Keeps the session cookie to HTTPS. `false` only where there is no TLS, as in `make run`.",
     )
     database_url: str = Field(
-        default=f"sqlite:///{INSTANCE / 'foyer.db'}",
+        default=f"sqlite:///{INSTANCE_DIR / 'foyer.db'}",
         description="`sqlite:///path` for one machine, `postgresql://user:password@host/name` for more than one.",
     )
     products_file: Path | None = Field(
@@ -125,7 +125,7 @@ class Settings(BaseSettings):
     )
     mail_from: str | None = Field(
         default=None,
-        pattern=rf"^([^<>\p{{Cc}}]*<{ADDRESS}>|{ADDRESS})$",
+        pattern=rf"^([^<>\p{{Cc}}]*<{EMAIL_PATTERN}>|{EMAIL_PATTERN})$",
         examples=["Acme <start@acme.example>"],
         description="Whom mails come from: `start@acme.example` or `Acme <start@acme.example>`. Unset: none are sent.",
     )
@@ -143,7 +143,7 @@ class Settings(BaseSettings):
     trusted_proxies: int = Field(
         default=0, ge=0, le=10, description="How many proxies stand in front and set `X-Forwarded-*` headers."
     )
-    trusted_hosts: Annotated[tuple[HostName, ...], NoDecode, BeforeValidator(_split)] = Field(
+    trusted_hosts: Annotated[tuple[HostName, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
         default=(),
         examples=["start.acme.example"],
         description="The host names this service answers to, separated by commas. Empty: any.",
@@ -168,18 +168,18 @@ class Settings(BaseSettings):
 
     @field_validator("database_url")
     @classmethod
-    def _one_of_our_databases(cls, value: str) -> str:
+    def _check_database_url(cls, value: str) -> str:
         try:
             dialect = make_url(value).get_backend_name()
         except ArgumentError:
             dialect = ""
-        if dialect not in {"sqlite", "postgresql", "postgres"} or value.removesuffix(":memory:") in IN_MEMORY:
+        if dialect not in {"sqlite", "postgresql", "postgres"} or value.removesuffix(":memory:") in IN_MEMORY_URLS:
             raise ValueError("it must be sqlite:/// and a path, or start with postgresql://")
         return value
 
     @field_validator("ratelimit_storage_uri")
     @classmethod
-    def _memory_or_redis(cls, value: str) -> str:
+    def _check_ratelimit_storage_uri(cls, value: str) -> str:
         try:
             uri = urlsplit(value)
             redis = uri.scheme in {"redis", "rediss"} and bool(uri.hostname) and uri.port != 0
@@ -192,7 +192,7 @@ class Settings(BaseSettings):
 
     @field_validator("smtp_url")
     @classmethod
-    def _a_mail_server(cls, value: str | None) -> str | None:
+    def _check_smtp_url(cls, value: str | None) -> str | None:
         if value is None:
             return value
         try:
@@ -211,7 +211,7 @@ class Settings(BaseSettings):
         return url if url.get_backend_name() == "sqlite" else url.set(drivername="postgresql+psycopg")
 
 
-def unset(name: str) -> SettingsError:
+def missing_setting(name: str) -> SettingsError:
     """Return what to say of a setting that is needed and not there."""
     return SettingsError(f"{name.upper()}: it is not set. {Settings.model_fields[name].description}")
 
@@ -225,10 +225,10 @@ def load() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise SettingsError(*map(_fault, error.errors())) from None
+        raise SettingsError(*map(_describe_error, error.errors())) from None
 
 
-def _fault(error: "ErrorDetails") -> str:
+def _describe_error(error: "ErrorDetails") -> str:
     name = str(error["loc"][0])
     field = Settings.model_fields[name]
     match error["type"]:

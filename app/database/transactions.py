@@ -22,18 +22,18 @@ P = ParamSpec("P")
 T = TypeVar("T")
 log = structlog.get_logger()
 
-ATTEMPTS = 4
-FIRST_PAUSE_SECONDS = 0.05
+MAX_ATTEMPTS = 4
+FIRST_BACKOFF_SECONDS = 0.05
 # Could not be serialized, was in a deadlock, or met what another transaction had inserted or deleted: the next try
 # finds it. https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html
-PASSING = {"40001", "40P01", "23503", "23505", "SQLITE_CONSTRAINT_UNIQUE"}
+RETRYABLE_CODES = {"40001", "40P01", "23503", "23505", "SQLITE_CONSTRAINT_UNIQUE"}
 # PostgreSQL counts a table or column that is not there among the faults of the program; SQLite does not.
-NOT_MIGRATED = {"42P01", "42703"}
+MISSING_SCHEMA_CODES = {"42P01", "42703"}
 # No transaction waits for AWS, so that a few connections serve many threads, and PostgreSQL's usual 100 serve
 # several processes.
-CONNECTIONS = 16
+POOL_SIZE = 16
 # A database that hangs must not hold the buyer, nor the thread that serves them.
-POSTGRESQL_LIMITS = {
+POSTGRESQL_TIMEOUTS = {
     "connect_timeout": 3,
     "tcp_user_timeout": 5000,
     "options": "-c statement_timeout=5000 -c lock_timeout=4000 -c idle_in_transaction_session_timeout=10000",
@@ -45,32 +45,32 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         url = settings.sqlalchemy_url
-        self.reading: Engine = create_engine(
+        self.read_engine: Engine = create_engine(
             url,
-            pool_size=CONNECTIONS,
+            pool_size=POOL_SIZE,
             max_overflow=0,
-            pool_timeout=sqlite.WAIT_SECONDS,
-            connect_args={} if url.get_backend_name() == "sqlite" else POSTGRESQL_LIMITS,
+            pool_timeout=sqlite.LOCK_TIMEOUT_SECONDS,
+            connect_args={} if url.get_backend_name() == "sqlite" else POSTGRESQL_TIMEOUTS,
             # A failed statement must not carry a buyer's answers into the log.
             hide_parameters=True,
         )
-        self.writing: Engine = self.reading.execution_options(**sqlite.BEGIN_WRITING)
-        self._writers: sqlite.Writers | None = None
+        self.write_engine: Engine = self.read_engine.execution_options(**sqlite.IMMEDIATE_TRANSACTION)
+        self._group_committer: sqlite.GroupCommitter | None = None
         if url.get_backend_name() == "sqlite":
-            sqlite.prepare(self.reading)
-            self._writers = sqlite.Writers(self.writing)
+            sqlite.configure_engine(self.read_engine)
+            self._group_committer = sqlite.GroupCommitter(self.write_engine)
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Return what the work returns, once its transaction is on disk."""
-        if self._writers:
-            return self._writers.write(work)
-        with self.writing.begin() as connection:
+        if self._group_committer:
+            return self._group_committer.write(work)
+        with self.write_engine.begin() as connection:
             return work(connection)
 
     @property
     def engines(self) -> dict[str, Engine]:
         """The engines by name, as Flask-Alembic looks for them."""
-        return {"default": self.writing}
+        return {"default": self.write_engine}
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -78,7 +78,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.extensions["sqlalchemy"] = Database(settings)
 
 
-def current() -> Database:
+def current_database() -> Database:
     """Return the running application's database."""
     database: Database = current_app.extensions["sqlalchemy"]
     return database
@@ -93,7 +93,7 @@ def transaction(work: Callable[Concatenate[Connection, P], T]) -> Callable[P, T]
 
     @wraps(work)
     def write(*args: P.args, **kwargs: P.kwargs) -> T:
-        return _tried(lambda: current().write(lambda connection: work(connection, *args, **kwargs)))
+        return _run_with_retries(lambda: current_database().write(lambda connection: work(connection, *args, **kwargs)))
 
     return write
 
@@ -104,37 +104,37 @@ def query(work: Callable[Concatenate[Session, P], T]) -> Callable[P, T]:
     @wraps(work)
     def read(*args: P.args, **kwargs: P.kwargs) -> T:
         def once() -> T:
-            with Session(current().reading, expire_on_commit=False) as session, session.begin():
+            with Session(current_database().read_engine, expire_on_commit=False) as session, session.begin():
                 return work(session, *args, **kwargs)
 
-        return _tried(once)
+        return _run_with_retries(once)
 
     return read
 
 
-def _tried(once: Callable[[], T]) -> T:
-    for attempt in range(1, ATTEMPTS + 1):
+def _run_with_retries(run: Callable[[], T]) -> T:
+    for attempt in range(1, MAX_ATTEMPTS + 1):
         try:
-            return once()
+            return run()
         except (DBAPIError, PoolTimeout) as error:
-            if attempt == ATTEMPTS or not _is_passing(error):
-                raise _named(error) from error
-        time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311  # spreads out the losers
+            if attempt == MAX_ATTEMPTS or not _is_retryable(error):
+                raise _translate_error(error) from error
+        time.sleep(random.uniform(0, FIRST_BACKOFF_SECONDS * 2**attempt))  # noqa: S311  # spreads out the losers
     raise AssertionError("the last attempt returns or raises")
 
 
-def _is_passing(error: DBAPIError | PoolTimeout) -> bool:
+def _is_retryable(error: DBAPIError | PoolTimeout) -> bool:
     if isinstance(error, PoolTimeout):
         return False
-    return error.connection_invalidated or _state(error.orig) in PASSING
+    return error.connection_invalidated or _sqlstate(error.orig) in RETRYABLE_CODES
 
 
-def _named(error: DBAPIError | PoolTimeout) -> Exception:
+def _translate_error(error: DBAPIError | PoolTimeout) -> Exception:
     # A statement cancelled for its time and a corrupt SQLite file are faults of the database, not of ours.
     if isinstance(error, OperationalError | InterfaceError | InternalError | PoolTimeout) or _is_corrupt(error):
-        return DatabaseUnavailable(_code(error))
-    if _state(error.orig) in NOT_MIGRATED:
-        return DatabaseUnavailable(_code(error))
+        return DatabaseUnavailable(_error_code(error))
+    if _sqlstate(error.orig) in MISSING_SCHEMA_CODES:
+        return DatabaseUnavailable(_error_code(error))
     return error
 
 
@@ -142,18 +142,21 @@ def _is_corrupt(error: DBAPIError) -> bool:
     return type(error.orig) is sqlite3.DatabaseError
 
 
-def _code(error: DBAPIError | PoolTimeout) -> str:
+def _error_code(error: DBAPIError | PoolTimeout) -> str:
     cause = getattr(error, "orig", error)
-    return " ".join(filter(None, (type(cause).__name__, _state(cause))))
+    return " ".join(filter(None, (type(cause).__name__, _sqlstate(cause))))
 
 
-def _state(cause: BaseException | None) -> str:
+def _sqlstate(cause: BaseException | None) -> str:
     # PostgreSQL's SQLSTATE, or SQLite's own word.
     return getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None) or ""
 
 
-def upsert(
-    model: type[DeclarativeBase], natural_key: str, changes: Mapping[str, str], values: Mapping[str, str] | None = None
+def upsert_statement(
+    model: type[DeclarativeBase],
+    natural_key: str,
+    updates: Mapping[str, str],
+    insert_values: Mapping[str, str] | None = None,
 ) -> TextualSelect:
     """Return the statement that inserts a row or, where the natural key is taken, changes that one.
 
@@ -165,8 +168,8 @@ def upsert(
     columns = model.__table__.columns
     insert = text(
         f"INSERT INTO {model.__tablename__} ({', '.join(column.name for column in columns)})"  # noqa: S608  # names of our own
-        f" VALUES ({', '.join((values or {}).get(column.name, f':{column.name}') for column in columns)})"
-        f" ON CONFLICT ({natural_key}) DO UPDATE SET {', '.join(f'{name} = {new}' for name, new in changes.items())}"
+        f" VALUES ({', '.join((insert_values or {}).get(column.name, f':{column.name}') for column in columns)})"
+        f" ON CONFLICT ({natural_key}) DO UPDATE SET {', '.join(f'{name} = {new}' for name, new in updates.items())}"
         " RETURNING id"
     )
     return insert.bindparams(*(bindparam(column.name, type_=column.type) for column in columns)).columns(columns.id)

@@ -5,15 +5,15 @@ from urllib.parse import urlsplit
 
 from flask import Flask, current_app
 
-from app.config.settings import Settings, unset
+from app.config.settings import Settings, missing_setting
 from app.mail import message, ses
 from app.mail.message import Mail, MailRefused, MailUnavailable, Sender
 
-__all__ = ["Mail", "MailRefused", "MailUnavailable", "init_app", "is_on", "send"]
+__all__ = ["Mail", "MailRefused", "MailUnavailable", "init_app", "is_enabled", "send"]
 
 
 @dataclass(frozen=True)
-class Postman:
+class Mailer:
     """Whom this process's mails come from, and which way they go."""
 
     sender: Sender
@@ -28,39 +28,39 @@ def init_app(app: Flask, settings: Settings) -> None:
         SettingsError: nobody knows this service's own address, which the links in mails need.
     """
     if settings.mail_from and settings.site_url is None:
-        raise unset("site_url")
+        raise missing_setting("site_url")
     app.extensions["mail"] = (
-        Postman(message.sender(settings.mail_from), settings.smtp_url, settings.ses_configuration_set)
+        Mailer(message.parse_sender(settings.mail_from), settings.smtp_url, settings.ses_configuration_set)
         if settings.mail_from
         else None
     )
 
 
-def is_on() -> bool:
+def is_enabled() -> bool:
     """Return whether mail is sent at all."""
-    return _postman() is not None
+    return _mailer() is not None
 
 
-def way() -> str | None:
+def describe_transport() -> str | None:
     """Return how mail goes out and from whom, for the operator; None where none is sent."""
-    postman = _postman()
+    postman = _mailer()
     if postman is None:
         return None
     by = f"SMTP at {urlsplit(postman.smtp_url).hostname}" if postman.smtp_url else "SES"
     return f"By {by}, from {postman.sender.address}"
 
 
-def knock() -> None:
+def check_connection() -> None:
     """Find out, by SMTP, whether the server lets us in. Through SES only a mail would show it.
 
     Raises:
         MailUnavailable: it does not.
     """
-    postman = _postman()
+    postman = _mailer()
     if postman and postman.smtp_url:
         from app.mail import smtp  # noqa: PLC0415  # as below
 
-        smtp.knock(postman.sender, postman.smtp_url)
+        smtp.check_connection(postman.sender, postman.smtp_url)
 
 
 def send(mail: Mail, tag: str) -> str | None:
@@ -70,17 +70,17 @@ def send(mail: Mail, tag: str) -> str | None:
         MailRefused: it cannot be sent, however often it is tried.
         MailUnavailable: it may be sent later.
     """
-    postman = _postman()
+    postman = _mailer()
     if postman is None:
         raise MailUnavailable("MailFromNotSet")
-    mail = message.addressed(mail)
+    mail = message.normalise(mail)
     if postman.smtp_url:
-        from app.mail import smtp  # noqa: PLC0415  # the pages never send, and smtplib takes a while to import
+        from app.mail import smtp  # noqa: PLC0415  # as below
 
         return smtp.send(mail, postman.sender, tag, postman.smtp_url)
     return ses.send(mail, postman.sender, tag, postman.configuration_set)
 
 
-def _postman() -> Postman | None:
-    postman: Postman | None = current_app.extensions["mail"]
+def _mailer() -> Mailer | None:
+    postman: Mailer | None = current_app.extensions["mail"]
     return postman

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError, ParamValidationError
 
 from app.aws import clients, errors
-from app.aws.clients import Patience
+from app.aws.clients import CallTimeouts
 from app.mail.message import Mail, MailRefused, MailUnavailable, Sender
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2.type_defs import BodyTypeDef, MessageTypeDef, SendEmailRequestTypeDef
 
 # One attempt: botocore's own second one could send the mail twice, and the outbox tries again anyhow.
-SENDING = Patience(3, 7)
+SEND_TIMEOUTS = CallTimeouts(3, 7)
 # The event destination of a configuration set gives them back with a bounce.
-TAG = "foyer-outbox"
+TAG_NAME = "foyer-outbox"
 # Whatever else AWS answers is said of the account, its limits or its credentials, which somebody can mend.
-REFUSALS = {"BadRequestException", "MailFromDomainNotVerifiedException", "MessageRejected"}
+REFUSAL_CODES = {"BadRequestException", "MailFromDomainNotVerifiedException", "MessageRejected"}
 
 
 def send(mail: Mail, sender: Sender, tag: str, configuration_set: str | None) -> str:
@@ -34,17 +34,19 @@ def send(mail: Mail, sender: Sender, tag: str, configuration_set: str | None) ->
     if not mail.to.isascii():
         raise MailRefused("AddressNotAscii")
     try:
-        answer = clients.current().sesv2(SENDING).send_email(**_request(mail, sender, tag, configuration_set))
+        answer = (
+            clients.current().sesv2(SEND_TIMEOUTS).send_email(**_build_request(mail, sender, tag, configuration_set))
+        )
         return answer["MessageId"]
     except ClientError as error:
-        raise _named(error) from error
+        raise _translate_error(error) from error
     except ParamValidationError as error:
         raise MailRefused(type(error).__name__) from error
-    except errors.WITHOUT_ANSWER as error:
+    except errors.NO_RESPONSE_ERRORS as error:
         raise MailUnavailable(type(error).__name__) from error
 
 
-def _request(mail: Mail, sender: Sender, tag: str, configuration_set: str | None) -> "SendEmailRequestTypeDef":
+def _build_request(mail: Mail, sender: Sender, tag: str, configuration_set: str | None) -> "SendEmailRequestTypeDef":
     body: BodyTypeDef = {
         "Text": {"Data": mail.text, "Charset": "UTF-8"},
         "Html": {"Data": mail.html, "Charset": "UTF-8"},
@@ -58,7 +60,7 @@ def _request(mail: Mail, sender: Sender, tag: str, configuration_set: str | None
         "FromEmailAddress": formataddr((sender.name, sender.address)),
         "Destination": {"ToAddresses": [mail.to]},
         "Content": {"Simple": message},
-        "EmailTags": [{"Name": TAG, "Value": tag}],
+        "EmailTags": [{"Name": TAG_NAME, "Value": tag}],
     }
     if mail.reply_to:
         request["ReplyToAddresses"] = [mail.reply_to]
@@ -67,6 +69,6 @@ def _request(mail: Mail, sender: Sender, tag: str, configuration_set: str | None
     return request
 
 
-def _named(error: ClientError) -> MailRefused | MailUnavailable:
+def _translate_error(error: ClientError) -> MailRefused | MailUnavailable:
     code = error.response.get("Error", {}).get("Code", "")
-    return MailRefused(code) if code in REFUSALS else MailUnavailable(code)
+    return MailRefused(code) if code in REFUSAL_CODES else MailUnavailable(code)

@@ -1,30 +1,39 @@
 """The tables."""
 
-from app.models.base import Base, Instant
-from app.models.outbox import SENT, OutboxMessage
-from app.models.people import REFUSALS, Account, Invitation, ParkedToken, Registration
-from app.models.purchases import CHANNELS, MERGED, OUTCOMES, STATUSES, Agreement, EarlierKey, Event, Subscription
+from app.models.base import Base, UtcDateTime
+from app.models.outbox import OUTBOX_OUTCOMES, OutboxMessage
+from app.models.people import REFUSAL_REASONS, Account, Invitation, PendingToken, Registration
+from app.models.purchases import (
+    EVENT_CHANNELS,
+    EVENT_OUTCOMES,
+    IS_MERGED_SQL,
+    SUBSCRIPTION_STATUSES,
+    AgreementLock,
+    EarlierKey,
+    Event,
+    Subscription,
+)
 from app.models.records import ApiToken, AuditEntry, Heartbeat
 
 __all__ = [
-    "CHANNELS",
-    "MERGED",
-    "OUTCOMES",
-    "REFUSALS",
-    "SENT",
-    "STATUSES",
+    "EVENT_CHANNELS",
+    "EVENT_OUTCOMES",
+    "IS_MERGED_SQL",
+    "OUTBOX_OUTCOMES",
+    "REFUSAL_REASONS",
+    "SUBSCRIPTION_STATUSES",
     "Account",
-    "Agreement",
+    "AgreementLock",
     "ApiToken",
     "AuditEntry",
     "Base",
     "EarlierKey",
     "Event",
     "Heartbeat",
-    "Instant",
     "Invitation",
     "OutboxMessage",
-    "ParkedToken",
+    "PendingToken",
     "Registration",
     "Subscription",
+    "UtcDateTime",
 ]

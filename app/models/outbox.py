@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from app.models.base import Base
 
 # What became of a hand-off or a mail. Cancelled is what nobody needs any more, as after an erasure.
-SENT = ("waiting", "delivered", "failed", "cancelled")
+OUTBOX_OUTCOMES = ("waiting", "delivered", "failed", "cancelled")
 
 
 class OutboxMessage(Base):
@@ -19,7 +19,7 @@ class OutboxMessage(Base):
 
     __tablename__ = "outbox"
     __table_args__ = (
-        CheckConstraint(f"outcome IN {SENT}", name="outcome"),
+        CheckConstraint(f"outcome IN {OUTBOX_OUTCOMES}", name="outcome"),
         CheckConstraint("(outcome = 'waiting') = (settled_at IS NULL)", name="settled"),
         UniqueConstraint("subscription_id", "sequence"),
         Index(None, "lane", "next_try_at"),

@@ -11,10 +11,10 @@ from uuid_utils.compat import uuid7
 from app.models.base import Base
 
 # Why a product does not join a purchase with the account that its buyer asked for.
-REFUSALS = ("not_found", "not_allowed", "already_linked", "confirmation_needed", "not_supported")
+REFUSAL_REASONS = ("not_found", "not_allowed", "already_linked", "confirmation_needed", "not_supported")
 
 
-class ParkedToken(Base):
+class PendingToken(Base):
     """A registration token that AWS could not resolve at once, and what came of it later."""
 
     __tablename__ = "parked_tokens"
@@ -82,7 +82,7 @@ class Account(Base):
     """What the product answered: the account that it made for a subscription or joined it with, or why not."""
 
     __tablename__ = "accounts"
-    __table_args__ = (CheckConstraint(f"refused IN {REFUSALS}", name="refused"),)
+    __table_args__ = (CheckConstraint(f"refused IN {REFUSAL_REASONS}", name="refused"),)
 
     subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscriptions.id"), primary_key=True)
     url: Mapped[str | None] = mapped_column(String(2048))

@@ -10,13 +10,13 @@ from uuid_utils.compat import uuid7
 
 from app.models.base import Base
 
-STATUSES = ("pending", "active", "ending", "ended", "failed")
-CHANNELS = ("eventbridge", "sns")
+SUBSCRIPTION_STATUSES = ("pending", "active", "ending", "ended", "failed")
+EVENT_CHANNELS = ("eventbridge", "sns")
 # What became of an event. The last three wait: for another event or a landing, for a person, for a product's settings.
-OUTCOMES = ("applied", "noted", "waiting", "ambiguous", "not_ours")
+EVENT_OUTCOMES = ("applied", "noted", "waiting", "ambiguous", "not_ours")
 
 # Few are: who looks one up by a former id looks among these alone.
-MERGED = "CAST(former_ids AS VARCHAR) <> '[]'"
+IS_MERGED_SQL = "CAST(former_ids AS VARCHAR) <> '[]'"
 
 
 class Subscription(Base):
@@ -24,7 +24,7 @@ class Subscription(Base):
 
     __tablename__ = "subscriptions"
     __table_args__ = (
-        CheckConstraint(f"status IN {STATUSES}", name="status"),
+        CheckConstraint(f"status IN {SUBSCRIPTION_STATUSES}", name="status"),
         Index(None, "customer_aws_account_id", "product_code"),
         Index(None, "customer_identifier", "product_code"),
         Index(None, "changed_at", "id"),
@@ -75,7 +75,7 @@ class EarlierKey(Base):
     subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscriptions.id"), index=True)
 
 
-class Agreement(Base):
+class AgreementLock(Base):
     """An agreement, or the AWS account of several; whoever joins what belongs to it holds its row meanwhile."""
 
     __tablename__ = "agreements"
@@ -88,8 +88,8 @@ class Event(Base):
 
     __tablename__ = "events"
     __table_args__ = (
-        CheckConstraint(f"channel IN {CHANNELS}", name="channel"),
-        CheckConstraint(f"outcome IN {OUTCOMES}", name="outcome"),
+        CheckConstraint(f"channel IN {EVENT_CHANNELS}", name="channel"),
+        CheckConstraint(f"outcome IN {EVENT_OUTCOMES}", name="outcome"),
         Index(None, "outcome", "id"),
     )
 

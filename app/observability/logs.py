@@ -19,9 +19,9 @@ from app.observability import metrics
 log = structlog.get_logger()
 
 # botocore writes request bodies at DEBUG: the registration token is in them.
-CHATTY = ("boto3", "botocore", "urllib3", "s3transfer", "alembic.runtime.plugins")
+NOISY_LOGGERS = ("boto3", "botocore", "urllib3", "s3transfer", "alembic.runtime.plugins")
 # Of an odd answer these write the whole address, and what the product said.
-TELLTALE = ("urllib3.connection", "urllib3.connectionpool", "requests_hardened")
+LEAKY_LOGGERS = ("urllib3.connection", "urllib3.connectionpool", "requests_hardened")
 QUIET_ENDPOINTS = {
     "static",
     "health.healthz",
@@ -35,8 +35,8 @@ QUIET_ENDPOINTS = {
 def init_app(app: Flask, settings: Settings) -> None:
     """Write every log line in the chosen format to standard error, and one line for each request."""
     _configure(settings)
-    app.before_request(_begin)
-    app.after_request(_answered)
+    app.before_request(_start_request)
+    app.after_request(_log_request)
 
 
 def _configure(settings: Settings) -> None:
@@ -44,7 +44,7 @@ def _configure(settings: Settings) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _frames_only,
+        _strip_exception_text,
     ]
     renderer = _renderer(settings)
     structlog.configure(
@@ -57,9 +57,9 @@ def _configure(settings: Settings) -> None:
     handler = logging.StreamHandler(wsgi_errors_stream)  # type: ignore[call-overload]  # a proxy of one
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(renderer, foreign_pre_chain=shared))
     logging.basicConfig(handlers=[handler], level=settings.log_level, force=True)
-    for name in CHATTY:
+    for name in NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
-    for name in TELLTALE:
+    for name in LEAKY_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
@@ -69,7 +69,7 @@ def _renderer(settings: Settings) -> Processor:
     return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
 
 
-def _frames_only(_logger: object, _method: str, event: EventDict) -> EventDict:
+def _strip_exception_text(_logger: object, _method: str, event: EventDict) -> EventDict:
     """Replace an exception by where it happened: its text and its variables may hold a buyer's answers."""
     error = event.pop("exc_info", None)
     if error is True:
@@ -82,20 +82,20 @@ def _frames_only(_logger: object, _method: str, event: EventDict) -> EventDict:
     return event
 
 
-def _begin() -> None:
+def _start_request() -> None:
     g.started = time.perf_counter()
     g.reference = uuid4().hex[:12]
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request=g.reference)
 
 
-def note(outcome: str, **ids: Any) -> None:
+def set_outcome(outcome: str, **ids: Any) -> None:
     """Say how the request came out, for its log line and its metrics."""
     g.outcome = outcome
     structlog.contextvars.bind_contextvars(**ids)
 
 
-def failed(chore: str, error: Exception) -> None:
+def chore_failed(chore: str, error: Exception) -> None:
     """Say that a chore of the worker failed: by what, and where it happened if nobody foresaw it."""
     if isinstance(error, DatabaseUnavailable | MarketplaceError):
         log.error("worker.failed", chore=chore, fault=type(error).__name__, code=error.code)
@@ -103,16 +103,16 @@ def failed(chore: str, error: Exception) -> None:
         log.error("worker.failed", chore=chore, fault=type(error).__name__, exc_info=error)
 
 
-def _answered(response: Response) -> Response:
+def _log_request(response: Response) -> Response:
     # A request that is refused before its own first step has no start.
     seconds = time.perf_counter() - g.get("started", time.perf_counter())
     response.headers["X-Request-Id"] = g.get("reference", "")
     route = request.url_rule.rule if request.url_rule else "unmatched"
-    metrics.count(route, request.method, response.status_code, g.get("outcome"), seconds)
+    metrics.count_request(route, request.method, response.status_code, g.get("outcome"), seconds)
     write = log.debug if request.endpoint in QUIET_ENDPOINTS else log.info
     write(
         "request.answered",
-        method=request.method if request.method in metrics.METHODS else "other",
+        method=request.method if request.method in metrics.HTTP_METHODS else "other",
         route=route,
         status=response.status_code,
         outcome=g.get("outcome"),

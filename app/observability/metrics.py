@@ -7,24 +7,24 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, gen
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-METHODS = {"GET", "HEAD", "POST", "OPTIONS"}
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+HTTP_METHODS = {"GET", "HEAD", "POST", "OPTIONS"}
+DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 request_duration = Histogram(
     "foyer_http_request_duration_seconds",
     "Time to answer a request, in seconds.",
     ["route", "method", "status"],
-    buckets=BUCKETS,
+    buckets=DURATION_BUCKETS,
 )
 resolve_duration = Histogram(
     "foyer_resolve_customer_duration_seconds",
     "Time for AWS to resolve a registration token, retries included, in seconds.",
-    buckets=BUCKETS,
+    buckets=DURATION_BUCKETS,
 )
 landings = Counter("foyer_landings", "Registration tokens posted, by outcome.", ["outcome"])
 signups = Counter("foyer_signups", "Sign-up forms sent, by outcome.", ["outcome"])
 # Read from the database when they are asked for: they are the same whichever process answers.
-GAUGES = {
+GAUGE_DESCRIPTIONS = {
     "foyer_database_up": "1 while the database answers, 0 while it does not.",
     "foyer_parked_tokens": "Registration tokens that wait for AWS.",
     "foyer_parked_tokens_oldest_seconds": "Age of the oldest of them, in seconds; AWS forgets a token after hours.",
@@ -39,32 +39,32 @@ GAUGES = {
     "foyer_worker_heartbeat_age_seconds": "Since when no worker has given a sign of life, in seconds.",
     "foyer_events_heartbeat_age_seconds": "Since when no worker has looked for events, in seconds.",
 }
-BY_ROUTE = {"/": landings, "/signup": signups}
+COUNTERS_BY_ROUTE = {"/": landings, "/signup": signups}
 
 
-def foresee(outcomes: Iterable[str]) -> None:
+def initialise(outcomes: Iterable[str]) -> None:
     """Start to count these outcomes at 0: an alarm on an increase does not see a count that begins with 1."""
     for outcome in outcomes:
-        for counter in BY_ROUTE.values():
+        for counter in COUNTERS_BY_ROUTE.values():
             counter.labels(outcome)
 
 
-def count(route: str, method: str, status: int, outcome: str | None, seconds: float) -> None:
+def count_request(route: str, method: str, status: int, outcome: str | None, seconds: float) -> None:
     """Count one answered request, and its outcome where a buyer sent something."""
-    method = method if method in METHODS else "other"
+    method = method if method in HTTP_METHODS else "other"
     request_duration.labels(route, method, str(status)).observe(seconds)
-    if method == "POST" and outcome and route in BY_ROUTE:
-        BY_ROUTE[route].labels(outcome).inc()
+    if method == "POST" and outcome and route in COUNTERS_BY_ROUTE:
+        COUNTERS_BY_ROUTE[route].labels(outcome).inc()
 
 
-def exposition(gauges: Mapping[str, float]) -> bytes:
+def render(gauges: Mapping[str, float]) -> bytes:
     """Return all metrics in Prometheus's text format: what every gunicorn worker counted, and the gauges given."""
     measured = CollectorRegistry()
-    measured.register(Measured(gauges))
-    return _counted() + generate_latest(measured)
+    measured.register(GaugeCollector(gauges))
+    return _render_counters() + generate_latest(measured)
 
 
-class Measured(Collector):
+class GaugeCollector(Collector):
     """Gauges whose values are at hand; prometheus_client's own would count them once for each process."""
 
     def __init__(self, values: Mapping[str, float]) -> None:
@@ -73,10 +73,10 @@ class Measured(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield each gauge."""
         for name, value in self._values.items():
-            yield GaugeMetricFamily(name, GAUGES[name], value)
+            yield GaugeMetricFamily(name, GAUGE_DESCRIPTIONS[name], value)
 
 
-def _counted() -> bytes:
+def _render_counters() -> bytes:
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest()
     registry = CollectorRegistry()

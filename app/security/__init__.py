@@ -1,1 +1,4 @@
-"""TODO."""
+"""Encryption, signed sign-in tokens, security headers and rate counters.
+
+Every layer above may import it; it knows no tables.
+"""

@@ -13,7 +13,7 @@ from app.config.settings import Settings
 KEY_BYTES = 32
 
 
-class Seal:
+class Cipher:
     """Seals with the secret key, and opens what the secret key or an earlier one has sealed.
 
     `purpose` keeps what is sealed for one use from being taken for another.
@@ -23,32 +23,32 @@ class Seal:
         # Slow to import, and most processes seal nothing: nearly every buyer comes while AWS is well.
         from cryptography.fernet import Fernet, InvalidToken, MultiFernet  # noqa: PLC0415
 
-        self._refused = InvalidToken
-        self._keys = MultiFernet([Fernet(urlsafe_b64encode(derived(purpose, secret))) for secret in secrets])
+        self._invalid_token_error = InvalidToken
+        self._fernet = MultiFernet([Fernet(urlsafe_b64encode(derive_key(purpose, secret))) for secret in secrets])
 
-    def close(self, plain: bytes) -> bytes:
+    def encrypt(self, plaintext: bytes) -> bytes:
         """Return the sealed bytes, in base64."""
-        return self._keys.encrypt(plain)
+        return self._fernet.encrypt(plaintext)
 
-    def open(self, sealed: bytes, lifetime: timedelta | None = None) -> bytes | None:
+    def decrypt(self, ciphertext: bytes, max_age: timedelta | None = None) -> bytes | None:
         """Return what was sealed; None where it was changed, is too old, or its secret is no longer set."""
         try:
-            return self._keys.decrypt(sealed, int(lifetime.total_seconds()) if lifetime else None)
-        except self._refused:
+            return self._fernet.decrypt(ciphertext, int(max_age.total_seconds()) if max_age else None)
+        except self._invalid_token_error:
             return None
 
-    def spelt(self, sealed_id: UUID) -> str:
+    def to_link(self, record_id: UUID) -> str:
         """Return the id sealed, as the last part of a link."""
         # Without its padding: what makes links of text leaves a last = out.
-        return self.close(sealed_id.bytes).decode().rstrip("=")
+        return self.encrypt(record_id.bytes).decode().rstrip("=")
 
-    def id_in(self, spelt: str, lifetime: timedelta | None = None) -> UUID | None:
+    def id_from_link(self, link_part: str, max_age: timedelta | None = None) -> UUID | None:
         """Return the id that the last part of a link has, with its padding or without; None as `open`."""
-        opened = self.open((spelt + "=" * (-len(spelt) % 4)).encode(), lifetime)
+        opened = self.decrypt((link_part + "=" * (-len(link_part) % 4)).encode(), max_age)
         return UUID(bytes=opened) if opened else None
 
 
-def derived(purpose: str, secret: str) -> bytes:
+def derive_key(purpose: str, secret: str) -> bytes:
     """Return the 32 bytes that the secret gives for this purpose and no other."""
     from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
@@ -60,34 +60,34 @@ def derived(purpose: str, secret: str) -> bytes:
 def init_app(app: Flask, settings: Settings) -> None:
     """Make each seal once, when it is first used: deriving a key costs more than using it."""
     secrets = (settings.secret_key, *settings.secret_key_fallbacks)
-    app.extensions["seals"] = cache(lambda purpose: Seal(purpose, secrets))
+    app.extensions["ciphers"] = cache(lambda purpose: Cipher(purpose, secrets))
 
 
-def parked_tokens() -> Seal:
+def pending_token_cipher() -> Cipher:
     """Return the seal for registration tokens that wait for AWS."""
-    return _seal("parked token")
+    return _cipher("parked token")
 
 
-def drafts() -> Seal:
+def draft_cipher() -> Cipher:
     """Return the seal for what a buyer typed and could not be kept yet."""
-    return _seal("draft")
+    return _cipher("draft")
 
 
-def resume_links() -> Seal:
+def resume_link_cipher() -> Cipher:
     """Return the seal for the links with which buyers come back to a registration of theirs."""
-    return _seal("resume link")
+    return _cipher("resume link")
 
 
-def progress_links() -> Seal:
+def progress_link_cipher() -> Cipher:
     """Return the seal for the links that show how far the product is with a registration's account."""
-    return _seal("progress link")
+    return _cipher("progress link")
 
 
-def invitations() -> Seal:
+def invitation_cipher() -> Cipher:
     """Return the seal for the links with which colleagues of purchasers set up an account."""
-    return _seal("invitation")
+    return _cipher("invitation")
 
 
-def _seal(purpose: str) -> Seal:
-    seal: Seal = current_app.extensions["seals"](purpose)
+def _cipher(purpose: str) -> Cipher:
+    seal: Cipher = current_app.extensions["ciphers"](purpose)
     return seal

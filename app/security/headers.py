@@ -12,10 +12,10 @@ from app.config.settings import Settings
 
 SESSION_HOURS = 24
 MAX_BODY_BYTES = 64 * 1024
-MAX_FIELDS = 100
-ALWAYS_ANSWERED = {"health.healthz", "health.readyz", "health.metrics"}
+MAX_FORM_PARTS = 100
+HOST_CHECK_EXEMPT_ENDPOINTS = {"health.healthz", "health.readyz", "health.metrics"}
 
-HEADERS = {
+SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
     "Cross-Origin-Embedder-Policy": "require-corp",
@@ -48,7 +48,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         WTF_CSRF_SECRET_KEY=[*settings.secret_key_fallbacks, settings.secret_key],
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
-        MAX_FORM_PARTS=MAX_FIELDS,
+        MAX_FORM_PARTS=MAX_FORM_PARTS,
     )
     app.session_interface = SecureCookieSessionInterface()
     if settings.trusted_proxies:
@@ -57,9 +57,9 @@ def init_app(app: Flask, settings: Settings) -> None:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     # Names of hosts have no upper and lower case, in a setting either.
     trusted = [host.lower() for host in settings.trusted_hosts]
-    app.before_request(lambda: _refuse_strange_hosts(trusted))
-    app.before_request(_refuse_endless_bodies)
-    app.after_request(lambda response: _protect(response, secure))
+    app.before_request(lambda: _reject_untrusted_hosts(trusted))
+    app.before_request(_reject_oversized_bodies)
+    app.after_request(lambda response: _add_security_headers(response, secure))
 
 
 def cookie_name(name: str, *, secure: bool) -> str:
@@ -68,20 +68,24 @@ def cookie_name(name: str, *, secure: bool) -> str:
     return f"__Host-{name}" if secure else name
 
 
-def _refuse_strange_hosts(trusted: list[str]) -> None:
+def _reject_untrusted_hosts(trusted: list[str]) -> None:
     # A load balancer asks after health by address, not by name.
-    if trusted and request.endpoint not in ALWAYS_ANSWERED and not host_is_trusted(request.host.lower(), trusted):
+    if (
+        trusted
+        and request.endpoint not in HOST_CHECK_EXEMPT_ENDPOINTS
+        and not host_is_trusted(request.host.lower(), trusted)
+    ):
         raise SecurityError
 
 
-def _refuse_endless_bodies() -> None:
+def _reject_oversized_bodies() -> None:
     # A body in chunks has no length: Werkzeug cuts it at the limit and takes what is left for the whole.
     if "Transfer-Encoding" in request.headers and len(request.get_data()) >= MAX_BODY_BYTES:
         raise RequestEntityTooLarge
 
 
-def _protect(response: Response, secure: bool) -> Response:
-    response.headers.update(HEADERS)
+def _add_security_headers(response: Response, secure: bool) -> Response:
+    response.headers.update(SECURITY_HEADERS)
     if secure:
         response.headers["Strict-Transport-Security"] = HSTS
     # Only static files say themselves for how long they may be kept.

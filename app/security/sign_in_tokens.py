@@ -17,18 +17,18 @@ from app.security import encryption
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-LIFETIME = timedelta(minutes=5)
+TOKEN_LIFETIME = timedelta(minutes=5)
 ALGORITHM = "EdDSA"
 
 
-class Signer:
+class TokenSigner:
     """Signs with the key of the secret key, and publishes that and those of the earlier secrets."""
 
     def __init__(self, issuer: str | None, secrets: Iterable[str]) -> None:
-        keys = [_key(secret) for secret in secrets]
-        self.public = [_public(key) for key in keys]
+        keys = [_private_key(secret) for secret in secrets]
+        self.public_jwks = [_public_jwk(key) for key in keys]
         self._issuer = issuer
-        self._key = keys[0]
+        self._signing_key = keys[0]
 
     def sign(self, claims: dict[str, str]) -> str:
         """Return the claims as a JWT of this moment."""
@@ -36,14 +36,16 @@ class Signer:
         import jwt  # noqa: PLC0415
 
         now = datetime.now(UTC)
-        moment = {"iss": self._issuer, "jti": uuid4().hex, "iat": now, "exp": now + LIFETIME}
-        return jwt.encode({**claims, **moment}, self._key, ALGORITHM, headers={"kid": self.public[0]["kid"]})
+        moment = {"iss": self._issuer, "jti": uuid4().hex, "iat": now, "exp": now + TOKEN_LIFETIME}
+        return jwt.encode(
+            {**claims, **moment}, self._signing_key, ALGORITHM, headers={"kid": self.public_jwks[0]["kid"]}
+        )
 
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Make the keys once, when they are first used: deriving them costs more than using them."""
     secrets = (settings.secret_key, *settings.secret_key_fallbacks)
-    app.extensions["assertions"] = cache(lambda: Signer(settings.site_url, secrets))
+    app.extensions["sign_in_tokens"] = cache(lambda: TokenSigner(settings.site_url, secrets))
 
 
 def issue(product_code: str, subscription_id: UUID, registration_id: UUID, reference: str | None) -> str:
@@ -55,29 +57,29 @@ def issue(product_code: str, subscription_id: UUID, registration_id: UUID, refer
     return _signer().sign(claims if reference is None else {**claims, "reference": reference})
 
 
-def public_keys() -> dict[str, object]:
+def jwk_set() -> dict[str, object]:
     """Return the JSON Web Key Set with which products verify assertions, the key in use first."""
-    return {"keys": _signer().public}
+    return {"keys": _signer().public_jwks}
 
 
-def _signer() -> Signer:
-    signer: Signer = current_app.extensions["assertions"]()
+def _signer() -> TokenSigner:
+    signer: TokenSigner = current_app.extensions["sign_in_tokens"]()
     return signer
 
 
-def _key(secret: str) -> "Ed25519PrivateKey":
+def _private_key(secret: str) -> "Ed25519PrivateKey":
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
 
-    return Ed25519PrivateKey.from_private_bytes(encryption.derived("assertion", secret))
+    return Ed25519PrivateKey.from_private_bytes(encryption.derive_key("assertion", secret))
 
 
-def _public(key: "Ed25519PrivateKey") -> dict[str, str]:
-    x = _base64url(key.public_key().public_bytes_raw())
+def _public_jwk(private_key: "Ed25519PrivateKey") -> dict[str, str]:
+    x = _encode_base64url(private_key.public_key().public_bytes_raw())
     members = {"crv": "Ed25519", "kty": "OKP", "x": x}
     # RFC 7638's thumbprint, over the members in this order and without blanks.
-    kid = _base64url(sha256(json.dumps(members, separators=(",", ":")).encode()).digest())
+    kid = _encode_base64url(sha256(json.dumps(members, separators=(",", ":")).encode()).digest())
     return {**members, "kid": kid, "use": "sig", "alg": ALGORITHM}
 
 
-def _base64url(plain: bytes) -> str:
-    return urlsafe_b64encode(plain).rstrip(b"=").decode()
+def _encode_base64url(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()

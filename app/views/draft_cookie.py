@@ -21,13 +21,13 @@ from app.services.signup import resume_links
 from app.services.signup.registrations import Answers
 
 # What was typed for as long as a session; the ids until their buyer may have come back.
-TYPED_FOR = timedelta(hours=headers.SESSION_HOURS)
-UNLINKED_FOR = resume_links.GOOD_FOR
+ANSWERS_TTL = timedelta(hours=headers.SESSION_HOURS)
+IDS_WITHOUT_PURCHASE_TTL = resume_links.TTL
 # Browsers drop a cookie of more than 4096 bytes, its name and attributes included.
-LONGEST_COOKIE = 3800
-MOST_IDS = 5
-OUR_OWN_PAGE = {"same-origin", None}
-ASKED: tuple[str, ...] = tuple(answer.name for answer in fields(Answers))
+MAX_COOKIE_LENGTH = 3800
+MAX_IDS = 5
+SAME_ORIGIN_FETCH_SITES = {"same-origin", None}
+ANSWER_FIELDS: tuple[str, ...] = tuple(answer.name for answer in fields(Answers))
 
 
 @dataclass(frozen=True)
@@ -39,42 +39,42 @@ class Draft:
     unlinked_ids: tuple[UUID, ...] = ()
 
 
-DRAFT = TypeAdapter(Draft)
-NOTHING = Draft()
+DRAFT_ADAPTER = TypeAdapter(Draft)
+EMPTY_DRAFT = Draft()
 
 
 def init_blueprint(blueprint: Blueprint) -> None:
     """Keep what is sent to the blueprint's form, until it is said that it has been kept elsewhere."""
-    blueprint.before_request(_keep_typed)
-    blueprint.after_request(_write)
+    blueprint.before_request(_save_submitted_answers)
+    blueprint.after_request(_set_cookie)
 
 
 def current() -> Draft:
     """Return this browser's draft; an empty one where it has none that we sealed."""
     if "draft_brought" not in g:
-        g.draft_brought = _opened(request.cookies.get(_name(), "").encode())
+        g.draft_brought = _decrypt(request.cookies.get(_cookie_name(), "").encode())
     brought: Draft = g.draft_brought
     return brought
 
 
-def keep(draft: Draft) -> None:
+def save(draft: Draft) -> None:
     """Let this browser hold this draft from now on, or as much of it as fits a cookie."""
-    g.draft = changed(draft, unlinked_ids=tuple(dict.fromkeys(draft.unlinked_ids))[:MOST_IDS])
+    g.draft = changed(draft, unlinked_ids=tuple(dict.fromkeys(draft.unlinked_ids))[:MAX_IDS])
 
 
-def kept() -> tuple[str, ...]:
+def saved_fields() -> tuple[str, ...]:
     """Return which of the answers sent with this request stay with this browser."""
-    return tuple(_fitting(g.draft)[0].typed) if "draft" in g else ()
+    return tuple(_fit_to_cookie(g.draft)[0].typed) if "draft" in g else ()
 
 
-def _keep_typed() -> None:
-    secret = _signed_secret() if request.method == "POST" else None
-    if secret and request.headers.get("Sec-Fetch-Site") in OUR_OWN_PAGE:
-        typed = {name: request.form[name] for name in ASKED if request.form.get(name)}
-        keep(Draft(secret, typed, current().unlinked_ids))
+def _save_submitted_answers() -> None:
+    secret = _submitted_form_secret() if request.method == "POST" else None
+    if secret and request.headers.get("Sec-Fetch-Site") in SAME_ORIGIN_FETCH_SITES:
+        typed = {name: request.form[name] for name in ANSWER_FIELDS if request.form.get(name)}
+        save(Draft(secret, typed, current().unlinked_ids))
 
 
-def _signed_secret() -> str | None:
+def _submitted_form_secret() -> str | None:
     """Return whose form it is that was sent, even where the session is gone; None if it is none of ours."""
     keys = current_app.config["WTF_CSRF_SECRET_KEY"]
     try:
@@ -84,46 +84,46 @@ def _signed_secret() -> str | None:
     return str(secret)
 
 
-def _write(response: Response) -> Response:
+def _set_cookie(response: Response) -> Response:
     if "draft" not in g:
         return response
-    if g.draft == NOTHING:
-        if _name() in request.cookies:
-            response.delete_cookie(_name(), **_attributes())
+    if g.draft == EMPTY_DRAFT:
+        if _cookie_name() in request.cookies:
+            response.delete_cookie(_cookie_name(), **_cookie_attributes())
         return response
-    lifetime = UNLINKED_FOR if g.draft.unlinked_ids else TYPED_FOR
-    response.set_cookie(_name(), _fitting(g.draft)[1], max_age=lifetime, **_attributes())
+    lifetime = IDS_WITHOUT_PURCHASE_TTL if g.draft.unlinked_ids else ANSWERS_TTL
+    response.set_cookie(_cookie_name(), _fit_to_cookie(g.draft)[1], max_age=lifetime, **_cookie_attributes())
     return response
 
 
-def _opened(sealed: bytes) -> Draft:
-    if fresh := encryption.drafts().open(sealed, TYPED_FOR) if sealed else None:
-        return _read(fresh)
-    old = encryption.drafts().open(sealed) if sealed else None
-    return Draft(unlinked_ids=_read(old).unlinked_ids) if old else NOTHING
+def _decrypt(ciphertext: bytes) -> Draft:
+    if fresh := encryption.draft_cipher().decrypt(ciphertext, ANSWERS_TTL) if ciphertext else None:
+        return _deserialize(fresh)
+    old = encryption.draft_cipher().decrypt(ciphertext) if ciphertext else None
+    return Draft(unlinked_ids=_deserialize(old).unlinked_ids) if old else EMPTY_DRAFT
 
 
-def _read(opened: bytes) -> Draft:
+def _deserialize(plaintext: bytes) -> Draft:
     try:
-        return DRAFT.validate_json(zlib.decompress(opened))
+        return DRAFT_ADAPTER.validate_json(zlib.decompress(plaintext))
     except ValidationError:
-        return NOTHING
+        return EMPTY_DRAFT
 
 
-def _fitting(draft: Draft) -> tuple[Draft, str]:
+def _fit_to_cookie(draft: Draft) -> tuple[Draft, str]:
     """Return as much of the draft as fits a cookie, and that sealed."""
-    sealed = encryption.drafts().close(zlib.compress(DRAFT.dump_json(draft))).decode()
-    if len(sealed) <= LONGEST_COOKIE:
+    sealed = encryption.draft_cipher().encrypt(zlib.compress(DRAFT_ADAPTER.dump_json(draft))).decode()
+    if len(sealed) <= MAX_COOKIE_LENGTH:
         return draft, sealed
     # Long notes in a script that does not compress: the rest of the form is worth more than nothing.
     without_notes = {name: value for name, value in draft.typed.items() if name != "notes"}
-    return _fitting(changed(draft, typed=without_notes if "notes" in draft.typed else {}))
+    return _fit_to_cookie(changed(draft, typed=without_notes if "notes" in draft.typed else {}))
 
 
-def _name() -> str:
+def _cookie_name() -> str:
     return headers.cookie_name("draft", secure=current_app.config["SESSION_COOKIE_SECURE"])
 
 
-def _attributes() -> dict[str, Any]:
+def _cookie_attributes() -> dict[str, Any]:
     # Lax, as the session's: it has to come along on the redirect out of AWS's cross-site POST.
     return {"secure": current_app.config["SESSION_COOKIE_SECURE"], "httponly": True, "samesite": "Lax"}

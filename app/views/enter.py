@@ -8,8 +8,8 @@ from app.config import products
 from app.models import Registration
 from app.observability import logs
 from app.services.purchases import subscriptions
-from app.services.purchases.purchase import Arrived, Purchase
-from app.services.purchases.status import FINAL
+from app.services.purchases.purchase import Purchase, Resolved
+from app.services.purchases.status import FINAL_STATUSES
 from app.services.signup import product_url, progress, resolve
 from app.views import browser_session, welcome
 from app.views.browser_session import Visit
@@ -20,38 +20,38 @@ blueprint = Blueprint("entry", __name__)
 @blueprint.get("/enter")
 def enter() -> Response:
     """Send the buyer who registered into the product; anybody else learns on the welcome page how to get in."""
-    here, registration = welcome.registered()
-    if registration is None or here.product is None or not browser_session.has_sent(registration):
+    here, registration = welcome.visit_and_registration()
+    if registration is None or here.product is None or not browser_session.submitted_here(registration):
         return redirect(url_for("welcome.welcome"), 303)
-    stage = progress.of(registration, here.product.code)
-    if stage.state != "ready" or is_over(here.purchase):
+    stage = progress.account_progress(registration, here.product.code)
+    if stage.state != "ready" or has_no_access(here.purchase):
         return redirect(url_for("welcome.welcome"), 303)
-    browser_session.entered()
-    logs.note("entered", registration=str(registration.id))
-    return redirect(product_url.way(here.product, registration, stage.account), 303)
+    browser_session.mark_entered()
+    logs.set_outcome("entered", registration=str(registration.id))
+    return redirect(product_url.url_for_buyer(here.product, registration, stage.account), 303)
 
 
-def is_over(purchase: Purchase) -> bool:
+def has_no_access(purchase: Purchase) -> bool:
     """Return whether the purchase gives no access any more, or is none that AWS has told us about."""
-    subscription_id = purchase.subscription_id if isinstance(purchase, Arrived) else None
+    subscription_id = purchase.subscription_id if isinstance(purchase, Resolved) else None
     subscription = subscriptions.find(subscription_id) if subscription_id else None
-    return subscription is None or subscription.status in FINAL
+    return subscription is None or subscription.status in FINAL_STATUSES
 
 
 @blueprint.get("/progress/<link>")
 def show(link: str) -> Response:
     """Show how far a registration is, to whoever has its link; it lets nobody into the product."""
-    registration = progress.registration_of(link)
+    registration = progress.registration_from_link(link)
     if registration is None or registration.subscription_id is None:
         raise NotFound
-    arrived = purchase_of(registration)
-    product = products.current()[arrived.arrival.customer.product_code]
-    return welcome.linked(Visit(arrived, product), arrived, registration, request.path)
+    arrived = purchase_or_404(registration)
+    product = products.current()[arrived.landing.customer.product_code]
+    return welcome.render_purchase(Visit(arrived, product), arrived, registration, request.path)
 
 
-def purchase_of(registration: Registration) -> Arrived:
+def purchase_or_404(registration: Registration) -> Resolved:
     """Return the purchase that was registered."""
     subscription = subscriptions.find(registration.subscription_id) if registration.subscription_id else None
     if subscription is None:
         raise NotFound
-    return resolve.arrived(subscription)
+    return resolve.from_subscription(subscription)

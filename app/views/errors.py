@@ -13,15 +13,15 @@ from app.views.api import problems
 
 log = structlog.get_logger()
 
-RETRY_SECONDS = "10"
-FORM_FIELDS = {"csrf_token", *draft_cookie.ASKED}
-MOST_FIELDS = 20
+RETRY_AFTER_SECONDS = "10"
+FORM_FIELDS = {"csrf_token", *draft_cookie.ANSWER_FIELDS}
+MAX_RESENT_FIELDS = 20
 # What our links ask of a page.
-ASKED_OF_PAGES = ("change", "still")
+PAGE_QUERY_PARAMETERS = ("change", "still")
 
 
 @dataclass(frozen=True)
-class Fault:
+class ErrorPage:
     """How a fault is answered: to the buyer a page and a status, to the operator a log level.
 
     `again` offers the buyer one press that sends the same request once more.
@@ -30,104 +30,104 @@ class Fault:
     status: int
     page: str
     level: str
-    again: bool = False
+    offers_retry: bool = False
 
 
-FAULTS: dict[type[Exception], Fault] = {
-    errors.MissingToken: Fault(400, "missing_token", "warning"),
-    errors.InvalidToken: Fault(400, "invalid_token", "warning"),
-    errors.ExpiredToken: Fault(400, "expired_token", "info"),
-    errors.UnknownProduct: Fault(404, "unknown_product", "error"),
-    errors.TooManyLandings: Fault(429, "too_many", "warning", again=True),
-    errors.NoPurchase: Fault(403, "no_purchase", "info"),
-    errors.RegisteredMeanwhile: Fault(409, "registered_meanwhile", "info"),
-    errors.Throttled: Fault(503, "throttled", "warning", again=True),
-    errors.MarketplaceUnavailable: Fault(503, "aws_unavailable", "warning", again=True),
-    errors.ApiDisabled: Fault(500, "api_disabled", "error", again=True),
-    errors.CredentialsRefused: Fault(500, "credentials_refused", "error", again=True),
-    errors.PermissionDenied: Fault(500, "permission_denied", "error", again=True),
-    errors.IncompleteAnswer: Fault(502, "incomplete_answer", "error", again=True),
-    errors.DatabaseUnavailable: Fault(503, "not_saved", "error", again=True),
+ERROR_PAGES: dict[type[Exception], ErrorPage] = {
+    errors.MissingToken: ErrorPage(400, "missing_token", "warning"),
+    errors.InvalidToken: ErrorPage(400, "invalid_token", "warning"),
+    errors.ExpiredToken: ErrorPage(400, "expired_token", "info"),
+    errors.UnknownProduct: ErrorPage(404, "unknown_product", "error"),
+    errors.TooManyLandings: ErrorPage(429, "too_many", "warning", offers_retry=True),
+    errors.NoPurchase: ErrorPage(403, "no_purchase", "info"),
+    errors.RegisteredMeanwhile: ErrorPage(409, "registered_meanwhile", "info"),
+    errors.Throttled: ErrorPage(503, "throttled", "warning", offers_retry=True),
+    errors.MarketplaceUnavailable: ErrorPage(503, "aws_unavailable", "warning", offers_retry=True),
+    errors.ApiDisabled: ErrorPage(500, "api_disabled", "error", offers_retry=True),
+    errors.CredentialsRefused: ErrorPage(500, "credentials_refused", "error", offers_retry=True),
+    errors.PermissionDenied: ErrorPage(500, "permission_denied", "error", offers_retry=True),
+    errors.IncompleteAnswer: ErrorPage(502, "incomplete_answer", "error", offers_retry=True),
+    errors.DatabaseUnavailable: ErrorPage(503, "not_saved", "error", offers_retry=True),
 }
-UNEXPECTED = Fault(500, "our_fault", "error", again=True)
-FORESEEN_BY_NOBODY = "Unexpected"
-BAD_REQUEST = Fault(400, "bad_request", "info")
-BY_STATUS = {
-    404: Fault(404, "not_found", "info"),
-    405: Fault(405, "not_found", "info"),
-    413: Fault(413, "too_large", "info"),
-    500: UNEXPECTED,
+UNEXPECTED_ERROR = ErrorPage(500, "our_fault", "error", offers_retry=True)
+UNEXPECTED_OUTCOME = "Unexpected"
+BAD_REQUEST = ErrorPage(400, "bad_request", "info")
+ERROR_PAGE_BY_STATUS = {
+    404: ErrorPage(404, "not_found", "info"),
+    405: ErrorPage(405, "not_found", "info"),
+    413: ErrorPage(413, "too_large", "info"),
+    500: UNEXPECTED_ERROR,
 }
 
 
 def init_app(app: Flask) -> None:
     """Answer every fault of the table, and every one that is not in it, with a page that helps."""
-    for kind in FAULTS:
-        app.register_error_handler(kind, answer)
-    metrics.foresee([*(kind.__name__ for kind in FAULTS), FORESEEN_BY_NOBODY])
-    app.register_error_handler(HTTPException, answer_http)
-    app.register_error_handler(Exception, answer)
+    for kind in ERROR_PAGES:
+        app.register_error_handler(kind, handle_error)
+    metrics.initialise([*(kind.__name__ for kind in ERROR_PAGES), UNEXPECTED_OUTCOME])
+    app.register_error_handler(HTTPException, handle_http_error)
+    app.register_error_handler(Exception, handle_error)
 
 
-def answer(error: Exception) -> Response:
+def handle_error(error: Exception) -> Response:
     """Answer one of our exceptions, or one that nobody foresaw."""
-    fault = FAULTS.get(type(error), UNEXPECTED)
+    fault = ERROR_PAGES.get(type(error), UNEXPECTED_ERROR)
     name = type(error).__name__
-    logs.note(name if type(error) in FAULTS else FORESEEN_BY_NOBODY)
+    logs.set_outcome(name if type(error) in ERROR_PAGES else UNEXPECTED_OUTCOME)
     write = getattr(log, fault.level)
-    write("request.failed", fault=name, code=getattr(error, "code", None), **_trace(error, fault))
-    if problems.concerns():
-        return problems.of_status(fault.status)
-    response = _page(fault)
+    write("request.failed", fault=name, code=getattr(error, "code", None), **_exc_info(error, fault))
+    if problems.is_api_request():
+        return problems.response_for_status(fault.status)
+    response = _render(fault)
     if isinstance(error, errors.TooManyLandings):
-        response.headers["Retry-After"] = str(error.seconds)
+        response.headers["Retry-After"] = str(error.retry_after_seconds)
     return response
 
 
-def answer_http(error: HTTPException) -> Response:
+def handle_http_error(error: HTTPException) -> Response:
     """Answer what Flask itself refuses: no such page, wrong method, too much sent, a strange host."""
-    logs.note(type(error).__name__)
-    if problems.concerns():
-        return problems.of(error)
-    response = _page(BY_STATUS.get(error.code or 500, replace(BAD_REQUEST, status=error.code or 500)))
+    logs.set_outcome(type(error).__name__)
+    if problems.is_api_request():
+        return problems.response_for(error)
+    response = _render(ERROR_PAGE_BY_STATUS.get(error.code or 500, replace(BAD_REQUEST, status=error.code or 500)))
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return response
 
 
-def _trace(error: Exception, fault: Fault) -> dict[str, Exception]:
-    return {"exc_info": error} if fault is UNEXPECTED else {}
+def _exc_info(error: Exception, error_page: ErrorPage) -> dict[str, Exception]:
+    return {"exc_info": error} if error_page is UNEXPECTED_ERROR else {}
 
 
-def _page(fault: Fault) -> Response:
+def _render(error_page: ErrorPage) -> Response:
     page = render_template(
-        f"errors/{fault.page}.html",
+        f"errors/{error_page.page}.html",
         reference=g.get("reference"),
-        again=_again() if fault.again else None,
-        kept=draft_cookie.kept(),
+        again=_retry_form() if error_page.offers_retry else None,
+        kept=draft_cookie.saved_fields(),
     )
-    headers = {"Retry-After": RETRY_SECONDS} if fault.status == 503 else {}
-    if fault.status == 503 and request.method == "GET" and not template_helpers.is_still():
-        headers["Refresh"] = template_helpers.refresh(RETRY_SECONDS)
-    return Response(page, fault.status, headers)
+    headers = {"Retry-After": RETRY_AFTER_SECONDS} if error_page.status == 503 else {}
+    if error_page.status == 503 and request.method == "GET" and not template_helpers.is_refresh_paused():
+        headers["Refresh"] = template_helpers.refresh_header(RETRY_AFTER_SECONDS)
+    return Response(page, error_page.status, headers)
 
 
-def _again() -> dict[str, object]:
+def _retry_form() -> dict[str, object]:
     """Return what one press on the page sends: the buyer's own request, once more."""
-    asked = [(name, "") for name in ASKED_OF_PAGES if name in request.args]
+    asked = [(name, "") for name in PAGE_QUERY_PARAMETERS if name in request.args]
     return {
         "method": request.method,
         "action": request.path,
-        "fields": _fields() if request.method == "POST" else asked,
+        "fields": _resent_fields() if request.method == "POST" else asked,
     }
 
 
-def _fields() -> list[tuple[str, str]]:
+def _resent_fields() -> list[tuple[str, str]]:
     """Return the fields that our pages read, and no more of whatever was sent."""
-    names = [*(name for name in request.form if name in FORM_FIELDS), *landing.marketplace_fields()]
-    return [(name, _shown(request.form[name])) for name in names[:MOST_FIELDS]]
+    names = [*(name for name in request.form if name in FORM_FIELDS), *landing.marketplace_field_names()]
+    return [(name, _strip_unprintable(request.form[name])) for name in names[:MAX_RESENT_FIELDS]]
 
 
-def _shown(value: str) -> str:
+def _strip_unprintable(value: str) -> str:
     # No HTML can hold the others.
     return "".join(character for character in value if character.isprintable() or character in "\r\n\t")

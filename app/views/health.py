@@ -19,11 +19,11 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 def readyz() -> Response:
     """Say whether the database can be reached and is migrated: 200, or 503 with what to do."""
-    obstacle = readiness.obstacle()
+    obstacle = readiness.find_problem()
     return Response(f"{obstacle or 'ready'}\n", status=503 if obstacle else 200, mimetype="text/plain")
 
 
 @blueprint.get("/metrics", endpoint="metrics")
 def exposition() -> Response:
     """Show the metrics to Prometheus."""
-    return Response(metrics.exposition(gauges.current()), content_type=CONTENT_TYPE_LATEST)
+    return Response(metrics.render(gauges.current()), content_type=CONTENT_TYPE_LATEST)

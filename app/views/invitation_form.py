@@ -3,7 +3,7 @@
 from flask_wtf import FlaskForm
 from wtforms import EmailField
 
-from app.views.forms import an_address, one_line
+from app.views.forms import clean_single_line, required_email
 
 
 class InvitationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
@@ -11,16 +11,16 @@ class InvitationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
     email = EmailField(
         "Your colleague’s email",
-        an_address("Enter your colleague’s email address."),
-        filters=[one_line],
+        required_email("Enter your colleague’s email address."),
+        filters=[clean_single_line],
         # A browser would fill in the purchaser's own.
         render_kw={"autocomplete": "off"},
     )
 
-    def address(self) -> str:
+    def invitee_email(self) -> str:
         """Return whom to invite, once it is valid."""
         return self.email.data or ""
 
 
-class PressForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+class ButtonForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """A form of one button and nothing to fill in: what it proves is that a page of ours has sent it."""

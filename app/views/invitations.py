@@ -11,19 +11,19 @@ from app.errors import DatabaseUnavailable
 from app.mail import mailer
 from app.models import Invitation
 from app.observability import logs
-from app.services.purchases.purchase import Parked
+from app.services.purchases.purchase import Pending
 from app.services.signup import invitations, pending_tokens, registrations, resolve
-from app.services.signup.invitations import Refused
+from app.services.signup.invitations import Refusal
 from app.views import browser_session
 from app.views.browser_session import Visit
-from app.views.invitation_form import InvitationForm, PressForm
+from app.views.invitation_form import ButtonForm, InvitationForm
 
 blueprint = Blueprint("invite", __name__)
 
-REFUSALS = {
-    Refused.TOO_MANY_OPEN: f"{invitations.MOST_OPEN} invitations are open already. Revoke one of them, then invite "
+REFUSAL_MESSAGES = {
+    Refusal.TOO_MANY_OPEN: f"{invitations.MAX_OPEN} invitations are open already. Revoke one of them, then invite "
     "again.",
-    Refused.TOO_MANY_TODAY: f"{invitations.MOST_A_DAY} invitations were sent within a day. Wait until tomorrow, or "
+    Refusal.TOO_MANY_TODAY: f"{invitations.MAX_PER_DAY} invitations were sent within a day. Wait until tomorrow, or "
     "write to us.",
 }
 
@@ -31,47 +31,47 @@ REFUSALS = {
 @blueprint.get("/invite")
 def show() -> Response | str:
     """Ask for a colleague's address, and show who is invited already; once somebody has registered, nobody need be."""
-    here, subscription_id = inviting()
-    if registrations.known_of(here.purchase):
+    here, subscription_id = visit_and_subscription()
+    if registrations.try_find_by_purchase(here.purchase):
         return redirect(url_for("welcome.welcome"), 303)
-    logs.note("shown" if subscription_id else "waiting")
-    return page(here, subscription_id, InvitationForm())
+    logs.set_outcome("shown" if subscription_id else "waiting")
+    return render_page(here, subscription_id, InvitationForm())
 
 
 @blueprint.post("/invite")
 def send() -> Response | tuple[str, int]:
     """Invite the colleague, or say why not."""
-    here, subscription_id = inviting()
+    here, subscription_id = visit_and_subscription()
     # Somebody may have registered while the page was open.
-    if subscription_id is None or registrations.known_of(here.purchase):
+    if subscription_id is None or registrations.try_find_by_purchase(here.purchase):
         return redirect(url_for("invite.show"), 303)
     form = InvitationForm()
     if not form.validate_on_submit():
-        logs.note("invalid")
-        return page(here, subscription_id, form), 422
-    outcome = invitations.invite(subscription_id, form.address(), browser_session.actor())
-    if isinstance(outcome, Refused):
-        logs.note(outcome.value)
-        form.email.errors = [REFUSALS[outcome]]
-        return page(here, subscription_id, form), 429
-    return told("sent", outcome.id)
+        logs.set_outcome("invalid")
+        return render_page(here, subscription_id, form), 422
+    outcome = invitations.invite(subscription_id, form.invitee_email(), browser_session.actor())
+    if isinstance(outcome, Refusal):
+        logs.set_outcome(outcome.value)
+        form.email.errors = [REFUSAL_MESSAGES[outcome]]
+        return render_page(here, subscription_id, form), 429
+    return redirect_with_outcome("sent", outcome.id)
 
 
 @blueprint.post("/invite/<uuid:invitation_id>/revoke")
 def revoke(invitation_id: UUID) -> Response:
     """Take an invitation of this purchase back."""
-    _, subscription_id = inviting()
-    if not PressForm().validate_on_submit():
-        return told("stale", invitation_id)
+    _, subscription_id = visit_and_subscription()
+    if not ButtonForm().validate_on_submit():
+        return redirect_with_outcome("stale", invitation_id)
     revoked = (
         subscription_id
         and not browser_session.is_invited()
         and invitations.revoke(invitation_id, browser_session.actor(), subscription_id)
     )
-    return told("revoked" if revoked else "over", invitation_id)
+    return redirect_with_outcome("revoked" if revoked else "over", invitation_id)
 
 
-def inviting() -> tuple[Visit, UUID | None]:
+def visit_and_subscription() -> tuple[Visit, UUID | None]:
     """Return this browser's purchase and the subscription to invite for; None while AWS has not told which it is.
 
     Raises:
@@ -80,54 +80,54 @@ def inviting() -> tuple[Visit, UUID | None]:
         DatabaseUnavailable: nobody can be invited just now.
     """
     here = browser_session.current()
-    if isinstance(here.purchase, Parked):
-        pending_tokens.refuse_dead(here.purchase.id)
+    if isinstance(here.purchase, Pending):
+        pending_tokens.raise_if_dead(here.purchase.id)
         return here, None
-    found = resolve.found_again(here.purchase)
-    if isinstance(found, Parked) or found.subscription_id is None:
+    found = resolve.follow_merge(here.purchase)
+    if isinstance(found, Pending) or found.subscription_id is None:
         raise DatabaseUnavailable("SubscriptionOwed")
     if found != here.purchase:
-        browser_session.begin(found)
+        browser_session.start(found)
     return replace(here, purchase=found), found.subscription_id
 
 
-def told(outcome: str, invitation_id: UUID) -> Response:
+def redirect_with_outcome(outcome: str, invitation_id: UUID) -> Response:
     """Return the way back to the page, which says once what was done."""
-    logs.note(outcome, invitation=str(invitation_id))
+    logs.set_outcome(outcome, invitation=str(invitation_id))
     flash(str(invitation_id), outcome)
     return redirect(url_for("invite.show"), 303)
 
 
-def page(here: Visit, subscription_id: UUID | None, form: InvitationForm) -> str:
+def render_page(visit: Visit, subscription_id: UUID | None, form: InvitationForm) -> str:
     """Return the page, with the links themselves where nobody mails them."""
     [outcome, invitation_id] = next(iter(get_flashed_messages(with_categories=True)), ("", ""))
     told_id = UUID(invitation_id) if invitation_id else None
     return render_template(
         "invite.html",
         form=form,
-        visit=here,
-        product=here.product,
+        visit=visit,
+        product=visit.product,
         waits=subscription_id is None,
-        open=listed(subscription_id, told_id if outcome == "sent" else None) if subscription_id else [],
+        open=visible_invitations(subscription_id, told_id if outcome == "sent" else None) if subscription_id else [],
         may_revoke=not browser_session.is_invited(),
         outcome=outcome,
         told_id=told_id,
-        good_for_days=invitations.GOOD_FOR.days,
-        is_mailed=mailer.is_on(),
-        address=address,
+        good_for_days=invitations.TTL.days,
+        is_mailed=mailer.is_enabled(),
+        address=invitation_url,
     )
 
 
-def listed(subscription_id: UUID, sent_id: UUID | None) -> Sequence[Invitation]:
+def visible_invitations(subscription_id: UUID, sent_id: UUID | None) -> Sequence[Invitation]:
     """Return the open invitations to show: all to the purchaser, to a colleague the one that they have just sent."""
     if not browser_session.is_invited():
-        return invitations.open_of(subscription_id)
+        return invitations.list_open(subscription_id)
     # Whom the purchaser asked is not for those to see whom they asked.
     sent = invitations.find_open(sent_id) if sent_id else None
     return [sent] if sent else []
 
 
-def address(invitation_id: UUID) -> str:
+def invitation_url(invitation_id: UUID) -> str:
     """Return the whole URL of the invitation's link."""
     site = current_app.config["SITE_URL"] or request.url_root
-    return f"{site.rstrip('/')}{invitations.link(invitation_id)}"
+    return f"{site.rstrip('/')}{invitations.path_for(invitation_id)}"

@@ -5,15 +5,15 @@ from werkzeug import Response
 
 from app.errors import MissingToken
 from app.observability import logs
-from app.services.purchases.purchase import Arrived, Parked, Purchase, Said
+from app.services.purchases.purchase import Pending, Purchase, Resolved, UnverifiedFields
 from app.services.signup import resolve
 from app.views import browser_session, rate_limits
 
 blueprint = Blueprint("landing", __name__)
 
-PREFIX = "x-amzn-marketplace-"
-TOKEN = f"{PREFIX}token"
-OFFER_TYPE = f"{PREFIX}offer-type"
+FIELD_PREFIX = "x-amzn-marketplace-"
+TOKEN_FIELD = f"{FIELD_PREFIX}token"
+OFFER_TYPE_FIELD = f"{FIELD_PREFIX}offer-type"
 MAX_HINTS = 10
 MAX_HINT_LENGTH = 64
 
@@ -27,59 +27,61 @@ def show() -> str:
 @blueprint.post("/")
 def arrive() -> Response:
     """Resolve the buyer's registration token and send them on to the form."""
-    browser_session.end()
-    token = registration_token()
-    with rate_limits.guarding(token):
-        purchase = resolve.land(token, Said(hint(OFFER_TYPE), hints()), rate_limits.may_park)
-    browser_session.begin(purchase)
-    count(purchase)
+    browser_session.clear()
+    token = read_registration_token()
+    with rate_limits.check_and_record(token):
+        purchase = resolve.resolve_token(
+            token, UnverifiedFields(read_hint(OFFER_TYPE_FIELD), read_hints()), rate_limits.may_store_pending
+        )
+    browser_session.start(purchase)
+    record_outcome(purchase)
     return redirect(url_for("signup.show"), 303)
 
 
-def count(purchase: Purchase) -> None:
+def record_outcome(purchase: Purchase) -> None:
     """Say how the landing came out."""
     match purchase:
-        case Parked():
+        case Pending():
             if purchase.is_new:
-                rate_limits.count_parked()
-            logs.note("parked", parked=str(purchase.id))
-        case Arrived(subscription_id=None):
-            logs.note("owed")
-        case Arrived():
-            logs.note("resolved", subscription=str(purchase.subscription_id))
+                rate_limits.record_pending()
+            logs.set_outcome("parked", parked=str(purchase.id))
+        case Resolved(subscription_id=None):
+            logs.set_outcome("owed")
+        case Resolved():
+            logs.set_outcome("resolved", subscription=str(purchase.subscription_id))
 
 
-def registration_token() -> str:
+def read_registration_token() -> str:
     """Return the registration token as AWS made it.
 
     Raises:
         MissingToken: the form has none.
     """
-    token = request.form.get(TOKEN, "")
+    token = request.form.get(TOKEN_FIELD, "")
     if not token.strip():
         raise MissingToken
     # A `+` that was not percent-encoded on its way arrives as a space; base64 has no spaces of its own.
     return token.replace(" ", "+").strip()
 
 
-def marketplace_fields() -> list[str]:
+def marketplace_field_names() -> list[str]:
     """Return the names of the form's fields that AWS Marketplace may have sent."""
     # A part of a multipart body can come without a name.
-    return [name for name in request.form if name and name.startswith(PREFIX) and name.isprintable()]
+    return [name for name in request.form if name and name.startswith(FIELD_PREFIX) and name.isprintable()]
 
 
-def hint(name: str) -> str | None:
+def read_hint(name: str) -> str | None:
     """Return one of the form's unsigned fields, shortened to what a hint needs, if it says anything."""
-    return printable(request.form.get(name, "")) or None
+    return clean_hint(request.form.get(name, "")) or None
 
 
-def hints() -> dict[str, str]:
+def read_hints() -> dict[str, str]:
     """Return the fields AWS Marketplace may send beside the token and the offer type."""
-    names = [name for name in marketplace_fields() if name not in {TOKEN, OFFER_TYPE}]
-    said = {printable(name.removeprefix(PREFIX)): hint(name) for name in names[:MAX_HINTS]}
+    names = [name for name in marketplace_field_names() if name not in {TOKEN_FIELD, OFFER_TYPE_FIELD}]
+    said = {clean_hint(name.removeprefix(FIELD_PREFIX)): read_hint(name) for name in names[:MAX_HINTS]}
     return {name: value for name, value in said.items() if name and value}
 
 
-def printable(text: str) -> str:
+def clean_hint(text: str) -> str:
     """Return the text's printable characters, as many as a hint needs."""
     return "".join(filter(str.isprintable, text[:MAX_HINT_LENGTH]))

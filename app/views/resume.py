@@ -15,9 +15,9 @@ draft_cookie.init_blueprint(blueprint)
 @blueprint.get("/resume/<link>")
 def resume(link: str) -> str:
     """Say how to go on, and remember which registration it is about."""
-    registration_id = resume_links.registration_of(link)
+    registration_id = resume_links.registration_id_from(link)
     if registration_id:
         kept = draft_cookie.current()
-        draft_cookie.keep(replace(kept, unlinked_ids=(registration_id, *kept.unlinked_ids)))
-        logs.note("resumed", registration=str(registration_id))
+        draft_cookie.save(replace(kept, unlinked_ids=(registration_id, *kept.unlinked_ids)))
+        logs.set_outcome("resumed", registration=str(registration_id))
     return render_template("resume.html", found=registration_id is not None)

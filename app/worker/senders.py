@@ -15,12 +15,12 @@ from app.mail import mailer
 from app.observability import logs
 from app.services.delivery import send_handoff, send_mail
 from app.services.outbox import queue
-from app.services.outbox.queue import Claimed
+from app.services.outbox.queue import ClaimedMessage
 
-IDLE_SECONDS = 0.5
-AFTER_FAILURE_SECONDS = 5
+IDLE_POLL_SECONDS = 0.5
+FAILURE_BACKOFF_SECONDS = 5
 # One account that is slow to make does not keep the product's next buyer waiting.
-AT_ONCE = 8
+MAX_CONCURRENT_SENDS = 8
 
 
 @dataclass(frozen=True)
@@ -28,69 +28,75 @@ class Lane:
     """What goes one way: its name in the outbox, what sends one message of it, and what counts a try that failed."""
 
     name: str
-    send: Callable[[Claimed], object]
-    fail: Callable[[Claimed, str], object]
+    send: Callable[[ClaimedMessage], object]
+    record_failure: Callable[[ClaimedMessage, str], object]
 
 
-def lanes() -> list[Lane]:
+def configured_lanes() -> list[Lane]:
     """Return the lanes that the settings ask for."""
     private = bool(current_app.config["HANDOFF_ALLOW_PRIVATE"])
     found = [
-        Lane(queue.lane(code), partial(send_handoff.send, receiver, allow_private=private), send_handoff.not_taken)
-        for code, receiver in handoff_endpoints.every().items()
+        Lane(
+            queue.handoff_lane(code),
+            partial(send_handoff.send, receiver, allow_private=private),
+            send_handoff.reschedule_or_fail,
+        )
+        for code, receiver in handoff_endpoints.by_product_code().items()
     ]
-    if mailer.is_on():
+    if mailer.is_enabled():
         send = partial(send_mail.send, site_url=current_app.config["SITE_URL"])
-        found.append(Lane(queue.MAIL, send, send_mail.not_sent))
+        found.append(Lane(queue.MAIL_LANE, send, send_mail.reschedule_or_fail))
     return found
 
 
 def start(app: Flask, stop: threading.Event) -> list[threading.Thread]:
     """Start a thread for each lane, which ends once it is told to stop and what is under way is done."""
-    threads = [threading.Thread(target=_run, args=(app, lane, stop), name=lane.name) for lane in lanes()]
+    threads = [
+        threading.Thread(target=_run_lane, args=(app, lane, stop), name=lane.name) for lane in configured_lanes()
+    ]
     for thread in threads:
         thread.start()
     return threads
 
 
-def _run(app: Flask, lane: Lane, stop: threading.Event) -> None:
-    free = threading.Semaphore(AT_ONCE)
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix=lane.name) as pool, app.app_context():
+def _run_lane(app: Flask, lane: Lane, stop: threading.Event) -> None:
+    free = threading.Semaphore(MAX_CONCURRENT_SENDS)
+    with ThreadPoolExecutor(MAX_CONCURRENT_SENDS, thread_name_prefix=lane.name) as pool, app.app_context():
         while not stop.is_set():
             # Claimed only once somebody can send it: its lease would end while it waits.
             free.acquire()
             # All may have been busy for as long as it took to be told to stop.
-            claimed = None if stop.is_set() else _claimed(lane, stop)
+            claimed = None if stop.is_set() else _claim_next(lane, stop)
             if claimed is None:
                 free.release()
                 continue
-            pool.submit(_send, app, lane, claimed).add_done_callback(lambda _: free.release())
+            pool.submit(_send_claimed, app, lane, claimed).add_done_callback(lambda _: free.release())
 
 
-def _claimed(lane: Lane, stop: threading.Event) -> Claimed | None:
+def _claim_next(lane: Lane, stop: threading.Event) -> ClaimedMessage | None:
     try:
         claimed = queue.claim(lane.name, datetime.now(UTC))
     except Exception as error:  # noqa: BLE001  # one lane's fault must not end it
-        logs.failed(lane.name, error)
-        stop.wait(AFTER_FAILURE_SECONDS)
+        logs.chore_failed(lane.name, error)
+        stop.wait(FAILURE_BACKOFF_SECONDS)
         return None
     if claimed is None:
-        stop.wait(IDLE_SECONDS)
+        stop.wait(IDLE_POLL_SECONDS)
     return claimed
 
 
-def _send(app: Flask, lane: Lane, claimed: Claimed) -> None:
+def _send_claimed(app: Flask, lane: Lane, claimed: ClaimedMessage) -> None:
     with app.app_context():
-        error = _fault(lane, lambda: lane.send(claimed))
+        error = _run_and_log_error(lane, lambda: lane.send(claimed))
         # What the database did not take is not settled: it comes up again once its lease is over.
         if error is not None and not isinstance(error, DatabaseUnavailable):
-            _fault(lane, lambda: lane.fail(claimed, type(error).__name__))
+            _run_and_log_error(lane, lambda: lane.record_failure(claimed, type(error).__name__))
 
 
-def _fault(lane: Lane, work: Callable[[], object]) -> Exception | None:
+def _run_and_log_error(lane: Lane, work: Callable[[], object]) -> Exception | None:
     try:
         work()
-    except Exception as error:  # noqa: BLE001  # one message's fault must not end its lane
-        logs.failed(lane.name, error)
+    except Exception as error:  # noqa: BLE001  # one lane's fault must not end it
+        logs.chore_failed(lane.name, error)
         return error
     return None

@@ -8,7 +8,7 @@ import click
 from app.config import products, settings
 from sandbox.example.server import SITE_URL, ExampleProduct
 
-STOPS = {signal.SIGINT, signal.SIGTERM}
+STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
 @click.command()
@@ -21,12 +21,12 @@ def command(port: int, state: Path | None) -> None:
     if not secrets:
         raise click.ClickException("HANDOFF_SECRET: it is not set. Set it to the secret that Foyer signs with.")
     # Blocked before any thread starts: each inherits this, and the wait below is the only one that sees them.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     sold, site_url = products.load(values).values(), values.site_url or SITE_URL
     try:
-        with ExampleProduct(sold, secrets=secrets, site_url=site_url, state=state, port=port) as example:
+        with ExampleProduct(sold, secrets=secrets, site_url=site_url, state_path=state, port=port) as example:
             click.echo(f"Example product {example.url}")
-            signal.sigwait(STOPS)
+            signal.sigwait(STOP_SIGNALS)
     except OSError as error:
         raise click.ClickException(f"{error.strerror}. Choose another port: --port.") from None
 

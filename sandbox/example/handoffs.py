@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel
 
-Wish = Literal["new", "existing", "add"]
-Status = Literal["pending", "active", "ending", "ended", "failed"]
-Refusal = Literal["not_found", "not_allowed", "already_linked", "confirmation_needed", "not_supported"]
+AccountWish = Literal["new", "existing", "add"]
+SubscriptionStatus = Literal["pending", "active", "ending", "ended", "failed"]
+RefusalReason = Literal["not_found", "not_allowed", "already_linked", "confirmation_needed", "not_supported"]
 
 # Members that a model does not name are ignored: later versions may add some.
 
@@ -25,7 +25,7 @@ class Subscription(BaseModel):
     id: str
     former_ids: list[str]
     product_code: str
-    status: Status
+    status: SubscriptionStatus
     customer_aws_account_id: str | None
     customer_identifier: str | None
     free_trial: bool | None
@@ -47,26 +47,26 @@ class Registration(BaseModel):
     email: str
 
 
-class Account(BaseModel):
+class AccountRequest(BaseModel):
     """Which of our accounts the buyer wants the subscription to be in."""
 
-    wish: Wish
+    wish: AccountWish
     existing_account: str | None
     subscription_id: str | None
 
 
-class Facts(BaseModel):
+class Payload(BaseModel):
     """All there is to know by the time of the event."""
 
     sequence: int
     subscription: Subscription
     registration: Registration | None
-    account: Account
+    account: AccountRequest
 
 
-class Event(BaseModel):
+class Handoff(BaseModel):
     """One hand-off: what happened, and everything that is so since."""
 
     type: str
     timestamp: AwareDatetime
-    data: Facts
+    data: Payload

@@ -10,12 +10,12 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from app.config.products import Product
-from sandbox.example import entry, receiver, wording
+from sandbox.example import buyer_sign_in, labels, receiver
 from sandbox.example.tenants import Tenants
-from sandbox.example.troubles import Trouble, Troubles
+from sandbox.example.troubles import CurrentTroubles, Troubles
 
 MAX_BODY_BYTES = 1024 * 1024
-HEADERS = {
+SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
     # The way in carries an assertion: no other site is to read it in a Referer.
@@ -25,73 +25,80 @@ HEADERS = {
 }
 
 
-def create(products: Iterable[Product], secrets: Iterable[str], site_url: str, state: Path | None = None) -> Flask:
+def create_app(
+    products: Iterable[Product], secrets: Iterable[str], site_url: str, state_path: Path | None = None
+) -> Flask:
     """Return the product that is sold under those listings; Foyer is at the site's URL and signs with the secrets.
 
     `config["URL"]` has to be set to where the product itself answers.
     """
     app = Flask(__name__)
     app.extensions["products"] = {product.code: product for product in products}
-    app.extensions["tenants"] = tenants = Tenants(state)
-    app.extensions["trouble"] = Trouble()
-    app.extensions["received"] = deque(maxlen=receiver.SHOWN)
+    app.extensions["tenants"] = tenants = Tenants(state_path)
+    app.extensions["trouble"] = CurrentTroubles()
+    app.extensions["received"] = deque(maxlen=receiver.MAX_RECEIVED)
     app.extensions["keys"] = {}
     app.config.update(HANDOFF_SECRETS=tuple(secrets), SITE_URL=site_url, MAX_CONTENT_LENGTH=MAX_BODY_BYTES)
     # Cookies know no ports: the storefront on 127.0.0.1 would be sent one called "session", and could replace it.
     app.config.update(
         SECRET_KEY=tenants.state.session_key, SESSION_COOKIE_NAME="example-session", SESSION_COOKIE_SAMESITE="Lax"
     )
-    app.register_blueprint(receiver.receiver)
-    app.register_blueprint(entry.entry)
-    app.add_url_rule("/", "front", front)
-    app.add_url_rule("/troubles", "pretend", pretend, methods=["POST"])
-    app.register_error_handler(HTTPException, _fault)
-    app.after_request(_guard)
-    app.context_processor(_known)
+    app.register_blueprint(receiver.blueprint)
+    app.register_blueprint(buyer_sign_in.blueprint)
+    app.add_url_rule("/", "front", front_page)
+    app.add_url_rule("/troubles", "pretend", set_troubles, methods=["POST"])
+    app.register_error_handler(HTTPException, _render_error)
+    app.after_request(_add_security_headers)
+    app.context_processor(_template_context)
     return app
 
 
-def front() -> str:
+def front_page() -> str:
     """Show the product's front page: who its customers are, and the panel of troubles."""
     return render_template(
-        "front.html", troubles=_trouble().present, switches=Troubles.model_fields, received=receiver.received()
+        "front.html",
+        troubles=_current_troubles().settings,
+        switches=Troubles.model_fields,
+        received=receiver.received_handoffs(),
     )
 
 
-def pretend() -> ResponseReturnValue:
+def set_troubles() -> ResponseReturnValue:
     """Pretend the troubles that the panel names, and no others."""
     try:
-        _trouble().present = Troubles.model_validate({name: value for name, value in request.form.items() if value})
+        _current_troubles().settings = Troubles.model_validate(
+            {name: value for name, value in request.form.items() if value}
+        )
     except ValidationError as error:
         faults = "; ".join(f"{fault['loc'][0]}: {fault['msg']}" for fault in error.errors())
         return render_template("fault.html", message=f"{faults}. Go back and choose another value."), 400
     return redirect(url_for("front", _anchor="troubles"), 303)
 
 
-def _trouble() -> Trouble:
-    trouble: Trouble = current_app.extensions["trouble"]
+def _current_troubles() -> CurrentTroubles:
+    trouble: CurrentTroubles = current_app.extensions["trouble"]
     return trouble
 
 
-def _known() -> dict[str, object]:
+def _template_context() -> dict[str, object]:
     products: dict[str, Product] = current_app.extensions["products"]
-    signed_in, member = entry.signed_in()
+    signed_in, member = buyer_sign_in.current_session()
     return {
         "products": products,
-        "tenants": entry.tenants(),
+        "tenants": buyer_sign_in.current_tenants(),
         "here": signed_in,
         "me": member,
         "site_url": current_app.config["SITE_URL"],
-        "wording": wording,
+        "wording": labels,
     }
 
 
-def _fault(error: HTTPException) -> ResponseReturnValue:
+def _render_error(error: HTTPException) -> ResponseReturnValue:
     return render_template("fault.html", message=error.description or error.name), error.code or 500
 
 
-def _guard(response: Response) -> Response:
-    response.headers.update(HEADERS)
+def _add_security_headers(response: Response) -> Response:
+    response.headers.update(SECURITY_HEADERS)
     if request.endpoint != "static":
         response.cache_control.no_store = True
     return response

@@ -10,52 +10,54 @@ from flask import Blueprint, Response, current_app, jsonify, make_response, requ
 from pydantic import ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from sandbox.example.handoffs import Event
-from sandbox.example.tenants import Refused, Tenants
-from sandbox.example.troubles import Trouble
+from sandbox.example.handoffs import Handoff
+from sandbox.example.tenants import LinkRefused, Tenants
+from sandbox.example.troubles import CurrentTroubles
 
-receiver = Blueprint("receiver", __name__)
+blueprint = Blueprint("receiver", __name__)
 
-UNSIGNED = (
+INVALID_SIGNATURE_MESSAGE = (
     "This is not signed with a secret that is known here, or it was signed more than five minutes ago. Compare "
     "HANDOFF_SECRET in Foyer's settings with the product's, and the clocks of both machines.\n"
 )
-ODD = "This is signed, but it is not a hand-off of version 1. Compare the product's models with Foyer's version.\n"
-SHOWN = 12
+INVALID_HANDOFF_MESSAGE = (
+    "This is signed, but it is not a hand-off of version 1. Compare the product's models with Foyer's version.\n"
+)
+MAX_RECEIVED = 12
 
 
-class Unsigned(Exception):
+class InvalidSignature(Exception):
     """No secret that is known fits the signature, or it is too old."""
 
 
 @dataclass(frozen=True)
-class Received:
+class ReceivedHandoff:
     """A hand-off as the front page lists it; nothing personal."""
 
     event: str
     sequence: int
     subscription: str
-    answer: str
+    reply: str
 
 
-@receiver.post("/foyer")
+@blueprint.post("/foyer")
 def receive() -> Response:
     """Verify a hand-off, act on it, and answer with the account that its subscription is in."""
-    if trouble := _trouble():
+    if trouble := _simulate_troubles():
         return trouble
     try:
-        hand_off = verified(current_app.config["HANDOFF_SECRETS"], request.get_data(), dict(request.headers))
-        event = Event.model_validate(hand_off)
-    except Unsigned:
-        return _plain(UNSIGNED, 401)
+        hand_off = verify_signature(current_app.config["HANDOFF_SECRETS"], request.get_data(), dict(request.headers))
+        event = Handoff.model_validate(hand_off)
+    except InvalidSignature:
+        return _text_response(INVALID_SIGNATURE_MESSAGE, 401)
     except ValidationError:
-        return _plain(ODD, 400)
-    answer = _answer(event)
-    received().appendleft(_noted(event, answer))
+        return _text_response(INVALID_HANDOFF_MESSAGE, 400)
+    answer = _reply_to(event)
+    received_handoffs().appendleft(_summarize(event, answer))
     return jsonify(answer)
 
 
-def verified(secrets: Iterable[str], body: bytes, headers: dict[str, str]) -> Any:
+def verify_signature(secrets: Iterable[str], body: bytes, headers: dict[str, str]) -> Any:
     """Return the hand-off that a body holds. While secrets rotate there are several, each of which will do.
 
     Raises:
@@ -65,21 +67,21 @@ def verified(secrets: Iterable[str], body: bytes, headers: dict[str, str]) -> An
         # Headers or bodies that cannot even be decoded are ValueErrors of the library.
         with suppress(WebhookVerificationError, ValueError):
             return Webhook(secret).verify(body, headers)
-    raise Unsigned
+    raise InvalidSignature
 
 
-def received() -> deque[Received]:
+def received_handoffs() -> deque[ReceivedHandoff]:
     """Return the hand-offs received of late, the latest first."""
-    kept: deque[Received] = current_app.extensions["received"]
+    kept: deque[ReceivedHandoff] = current_app.extensions["received"]
     return kept
 
 
-def _answer(event: Event) -> dict[str, str]:
+def _reply_to(handoff: Handoff) -> dict[str, str]:
     tenants: Tenants = current_app.extensions["tenants"]
-    trouble: Trouble = current_app.extensions["trouble"]
+    trouble: CurrentTroubles = current_app.extensions["trouble"]
     try:
-        tenant = tenants.take(request.headers["webhook-id"], event, trouble.present.refuses)
-    except Refused as refused:
+        tenant = tenants.apply_handoff(request.headers["webhook-id"], handoff, trouble.settings.refuses)
+    except LinkRefused as refused:
         return {"refused": refused.reason}
     if tenant is None:
         return {}
@@ -88,24 +90,24 @@ def _answer(event: Event) -> dict[str, str]:
     return {"url": f"{current_app.config['URL']}{way_in}", "reference": tenant.reference}
 
 
-def _noted(event: Event, answer: dict[str, str]) -> Received:
-    told = answer.get("reference") or answer.get("refused") or "without an account"
-    return Received(event.type, event.data.sequence, event.data.subscription.id, told)
+def _summarize(handoff: Handoff, reply: dict[str, str]) -> ReceivedHandoff:
+    told = reply.get("reference") or reply.get("refused") or "without an account"
+    return ReceivedHandoff(handoff.type, handoff.data.sequence, handoff.data.subscription.id, told)
 
 
-def _trouble() -> Response | None:
-    trouble: Trouble = current_app.extensions["trouble"]
-    trouble.linger()
-    if trouble.present.down:
-        return _plain("The example product pretends to be down.\n", 503)
-    if trouble.present.busy:
-        response = _plain("The example product pretends to be busy.\n", 503)
+def _simulate_troubles() -> Response | None:
+    trouble: CurrentTroubles = current_app.extensions["trouble"]
+    trouble.wait_if_slow()
+    if trouble.settings.down:
+        return _text_response("The example product pretends to be down.\n", 503)
+    if trouble.settings.busy:
+        response = _text_response("The example product pretends to be busy.\n", 503)
         response.headers["Retry-After"] = "2"
         return response
-    return _plain("The example product pretends to be gone.\n", 410) if trouble.present.gone else None
+    return _text_response("The example product pretends to be gone.\n", 410) if trouble.settings.gone else None
 
 
-def _plain(text: str, status: int) -> Response:
+def _text_response(text: str, status: int) -> Response:
     response = make_response(text, status)
     response.mimetype = "text/plain"
     return response

@@ -11,8 +11,8 @@ from sandbox import catalogue
 from sandbox.example import product
 from sandbox.example.state import Tenant
 from sandbox.example.tenants import Tenants
-from sandbox.example.troubles import Trouble, Troubles
-from sandbox.server import Door
+from sandbox.example.troubles import CurrentTroubles, Troubles
+from sandbox.server import ThreadedServer
 
 SITE_URL = "http://localhost:8000"
 
@@ -32,12 +32,14 @@ class ExampleProduct:
         *,
         secrets: Iterable[str],
         site_url: str = SITE_URL,
-        state: Path | None = None,
+        state_path: Path | None = None,
         port: int = 0,
     ) -> None:
-        self._app = product.create(catalogue.load() if products is None else products, secrets, site_url, state)
+        self._app = product.create_app(
+            catalogue.load_products() if products is None else products, secrets, site_url, state_path
+        )
         self._port = port
-        self._door: Door | None = None
+        self._server: ThreadedServer | None = None
 
     @property
     def url(self) -> str:
@@ -66,11 +68,11 @@ class ExampleProduct:
     @property
     def troubles(self) -> Troubles:
         """What the product pretends to have trouble with. Setting it ends the waits of a slow one."""
-        return self._trouble.present
+        return self._current_troubles.settings
 
     @troubles.setter
     def troubles(self, troubles: Troubles) -> None:
-        self._trouble.present = troubles
+        self._current_troubles.settings = troubles
 
     @property
     def tenants(self) -> list[Tenant]:
@@ -83,16 +85,16 @@ class ExampleProduct:
         self.troubles = Troubles()
 
     @contextmanager
-    def closed(self) -> Iterator[None]:
+    def offline(self) -> Iterator[None]:
         """Refuse every connection until the end of `with`, then answer on the same port again."""
-        self._close()
+        self._stop()
         try:
             yield
         finally:
-            self._open()
+            self._start()
 
     def __enter__(self) -> Self:
-        self._open()
+        self._start()
         return self
 
     def __exit__(
@@ -101,7 +103,7 @@ class ExampleProduct:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._close()
+        self._stop()
 
     @property
     def _tenants(self) -> Tenants:
@@ -109,18 +111,18 @@ class ExampleProduct:
         return tenants
 
     @property
-    def _trouble(self) -> Trouble:
-        trouble: Trouble = self._app.extensions["trouble"]
+    def _current_troubles(self) -> CurrentTroubles:
+        trouble: CurrentTroubles = self._app.extensions["trouble"]
         return trouble
 
-    def _open(self) -> None:
-        self._door = Door(self._app, self._port)
-        self._port = int(self._door.url.rpartition(":")[2])
-        self._app.config["URL"] = self._door.url
+    def _start(self) -> None:
+        self._server = ThreadedServer(self._app, self._port)
+        self._port = int(self._server.url.rpartition(":")[2])
+        self._app.config["URL"] = self._server.url
 
-    def _close(self) -> None:
+    def _stop(self) -> None:
         # No hand-off is left waiting for a slow product.
         self.troubles = Troubles()
-        if self._door:
-            self._door.close()
-        self._door = None
+        if self._server:
+            self._server.close()
+        self._server = None

@@ -7,11 +7,11 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from sandbox import kept
-from sandbox.example.handoffs import Entitlement, Status
+from sandbox import state_file
+from sandbox.example.handoffs import Entitlement, SubscriptionStatus
 
 # How a subscription came into its tenant: it made it, the buyer typed which one it is, or Foyer named it.
-Joined = Literal["made", "typed", "added"]
+JoinMethod = Literal["made", "typed", "added"]
 
 
 class Member(BaseModel):
@@ -35,7 +35,7 @@ class Tenant(BaseModel):
         return next((member for member in self.members if member.id == member_id), None)
 
 
-class Held(BaseModel):
+class StoredSubscription(BaseModel):
     """A subscription as the latest hand-off told of it."""
 
     id: str
@@ -43,12 +43,12 @@ class Held(BaseModel):
     sequence: int
     product_code: str
     customer: str | None
-    status: Status
+    status: SubscriptionStatus
     free_trial: bool | None
     ends_at: datetime | None
     entitlements: list[Entitlement] | None
     tenant: str | None = None
-    joined: Joined | None = None
+    joined: JoinMethod | None = None
 
 
 # Some customers were there before there was a listing: accounts to link a purchase to.
@@ -76,7 +76,7 @@ class State(BaseModel):
 
     session_key: str = Field(default_factory=secrets.token_hex)
     tenants: list[Tenant] = list(FIRST_TENANTS)
-    subscriptions: list[Held] = []
+    subscriptions: list[StoredSubscription] = []
     # When each hand-off was taken, by its webhook-id; and when each assertion that was used ends, by its jti.
     taken: dict[str, float] = {}
     used: dict[str, float] = {}
@@ -85,15 +85,15 @@ class State(BaseModel):
         """Return the tenant with that reference, if there is one."""
         return next((tenant for tenant in self.tenants if tenant.reference == reference), None)
 
-    def subscription(self, subscription_id: object) -> Held | None:
+    def subscription(self, subscription_id: object) -> StoredSubscription | None:
         """Return the subscription that has that id, or had it before two were found to be one."""
         return next((held for held in self.subscriptions if subscription_id in (held.id, *held.former_ids)), None)
 
 
-def read(path: Path | None) -> State:
+def load(path: Path | None) -> State:
     """Return the state in a file, or that of a product that has just opened.
 
     Raises:
         SystemExit: the file is there but is not one that the product wrote.
     """
-    return kept.read(State, path, "is not the example product's state. Delete it to start with no tenants.")
+    return state_file.load(State, path, "is not the example product's state. Delete it to start with no tenants.")

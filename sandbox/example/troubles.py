@@ -4,7 +4,7 @@ import threading
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sandbox.example.handoffs import Refusal
+from sandbox.example.handoffs import RefusalReason
 
 
 class Troubles(BaseModel):
@@ -27,18 +27,18 @@ class Troubles(BaseModel):
         title="Slow",
         description="Every hand-off is answered after this many seconds, up to 30. Foyer waits for 10.",
     )
-    refuses: Refusal | None = Field(
+    refuses: RefusalReason | None = Field(
         default=None,
         title="Refuses links",
         description="A buyer who wants to use an account that is there already is refused for this reason.",
     )
 
-    def there(self) -> list[str]:
+    def switched_on(self) -> list[str]:
         """Return the titles of the troubles that there are."""
         return [str(field.title) for name, field in type(self).model_fields.items() if getattr(self, name)]
 
 
-class Trouble:
+class CurrentTroubles:
     """The troubles at present; a change of them ends the waits that are under way."""
 
     def __init__(self) -> None:
@@ -47,18 +47,18 @@ class Trouble:
         self._changed = threading.Event()
 
     @property
-    def present(self) -> Troubles:
+    def settings(self) -> Troubles:
         """The troubles that there are now."""
         return self._troubles
 
-    @present.setter
-    def present(self, troubles: Troubles) -> None:
+    @settings.setter
+    def settings(self, troubles: Troubles) -> None:
         with self._lock:
             self._troubles = troubles
             self._changed.set()
             self._changed = threading.Event()
 
-    def linger(self) -> None:
+    def wait_if_slow(self) -> None:
         """Wait as long as a slow product would."""
         with self._lock:
             slow, changed = self._troubles.slow, self._changed

@@ -15,8 +15,8 @@ from app import create_app
 from app.aws import resolve_customer
 from app.errors import CredentialsRefused, FoyerError
 from sandbox.server import Sandbox
-from tests import factories
-from tests.databases import on_sqlite
+from tests.support import factories
+from tests.support.databases import on_sqlite
 
 pytestmark = on_sqlite
 
@@ -65,7 +65,7 @@ def container(environment: pytest.MonkeyPatch) -> Iterator[Container]:
 def test_credentials_that_were_missing_are_found_once_they_are_there(container: Container, sandbox: Sandbox) -> None:
     token = factories.token(sandbox)
 
-    with factories.running(create_app()) as app, app.app_context():
+    with factories.open_app(create_app()) as app, app.app_context():
         with pytest.raises(CredentialsRefused):
             resolve_customer.resolve(token)
         container.works = True
@@ -73,7 +73,7 @@ def test_credentials_that_were_missing_are_found_once_they_are_there(container: 
         found = False
         while not found and time.monotonic() < deadline:
             with suppress(CredentialsRefused):
-                found = resolve_customer.resolve(token).product_code == factories.CODE
+                found = resolve_customer.resolve(token).product_code == factories.PRODUCT_CODE
 
     assert found
 
@@ -91,8 +91,8 @@ def test_a_search_for_credentials_that_hangs_does_not_hold_the_buyers(environmen
 
     silent = socket.create_server(("127.0.0.1", 0), backlog=64)
     environment.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"http://127.0.0.1:{silent.getsockname()[1]}/")
-    with factories.running(create_app()) as app, ThreadPoolExecutor(4) as buyers:
+    with factories.open_app(create_app()) as app, ThreadPoolExecutor(4) as buyers:
         waits = list(buyers.map(wait, range(4)))
         silent.close()
 
-    assert max(waits) < resolve_customer.BUDGET_SECONDS + 1
+    assert max(waits) < resolve_customer.TIME_BUDGET_SECONDS + 1

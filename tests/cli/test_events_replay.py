@@ -9,11 +9,11 @@ from flask.testing import FlaskCliRunner
 
 from app import create_app
 from app.services.purchases import subscriptions
-from tests import factories
-from tests.cli.conftest import Land
-from tests.cli.told import NOBODY, OLD, buy_twice, shown, tell
-from tests.events import LICENSE, at, eventbridge, sns
-from tests.factories import OTHER_CODE
+from tests.cli.command_output import OLD_LISTING_CUSTOMER, UNKNOWN_ID, apply_events, create_two_purchases, show_event
+from tests.cli.conftest import CreateSubscription
+from tests.support import factories
+from tests.support.aws_events import LICENSE_ID, eventbridge_event, minutes_after_noon, sns_notification
+from tests.support.factories import OTHER_PRODUCT_CODE
 
 CREATED = "Purchase Agreement Created - Manufacturer"
 UPDATED = "License Updated - Manufacturer"
@@ -28,29 +28,33 @@ def status(app: Flask, subscription_id: UUID) -> str:
 
 def add_other_product(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Sell the other product too, from the next start on."""
-    fields = "\n".join(f'{name} = "{value}"' for name, value in factories.PRODUCT.items())
-    (tmp_path / "products.toml").write_text("".join(f"[products.{code}]\n{fields}\n" for code in factories.CODES))
+    fields = "\n".join(f'{name} = "{value}"' for name, value in factories.PRODUCT_FIELDS.items())
+    (tmp_path / "products.toml").write_text(
+        "".join(f"[products.{code}]\n{fields}\n" for code in factories.PRODUCT_CODES)
+    )
     for name in ("CODE", "NAME", "SIGN_IN_URL"):
         monkeypatch.delenv(f"PRODUCT_{name}")
     monkeypatch.delenv("SUPPORT_EMAIL")
     monkeypatch.setenv("PRODUCTS_FILE", str(tmp_path / "products.toml"))
 
 
-def test_a_person_decides_which_subscription_an_event_is_about(app: Flask, runner: FlaskCliRunner, land: Land) -> None:
-    first, second = buy_twice(land)
-    [event_id] = tell(app, sns("subscribe-success"))
+def test_a_person_decides_which_subscription_an_event_is_about(
+    app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription
+) -> None:
+    first, second = create_two_purchases(create_subscription)
+    [event_id] = apply_events(app, sns_notification("subscribe-success"))
 
     result = runner.invoke(args=["events", "replay", str(event_id), "--subscription", str(second)])
 
     assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "applied: active")
     assert (status(app, first), status(app, second)) == ("pending", "active")
-    assert shown(runner, event_id)["subscription_id"] == str(second)
+    assert show_event(runner, event_id)["subscription_id"] == str(second)
 
 
 def test_an_event_is_replayed_by_aws_id_and_a_second_time_is_success(app: Flask, runner: FlaskCliRunner) -> None:
-    body = eventbridge(UPDATED)
-    [event_id] = tell(app, body)
-    subscription_id = UUID(shown(runner, event_id)["subscription_id"])
+    body = eventbridge_event(UPDATED)
+    [event_id] = apply_events(app, body)
+    subscription_id = UUID(show_event(runner, event_id)["subscription_id"])
 
     results = [runner.invoke(args=["events", "replay", body["id"]]) for _ in range(2)]
 
@@ -62,12 +66,14 @@ def test_an_event_is_replayed_by_aws_id_and_a_second_time_is_success(app: Flask,
 def test_what_was_not_ours_is_applied_once_its_product_is_added(
     app: Flask, environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    [first] = tell(app, sns("subscribe-success", at(0), code=OTHER_CODE))
-    [second] = tell(app, sns("unsubscribe-pending", at(5), code=OTHER_CODE))
-    [still_unknown] = tell(app, sns("subscribe-success", code="unknowncode"))
+    [first] = apply_events(app, sns_notification("subscribe-success", minutes_after_noon(0), code=OTHER_PRODUCT_CODE))
+    [second] = apply_events(
+        app, sns_notification("unsubscribe-pending", minutes_after_noon(5), code=OTHER_PRODUCT_CODE)
+    )
+    [still_unknown] = apply_events(app, sns_notification("subscribe-success", code="unknowncode"))
     add_other_product(environment, tmp_path)
 
-    with factories.running(create_app()) as restarted:
+    with factories.open_app(create_app()) as restarted:
         runner = restarted.test_cli_runner()
         meaning = runner.invoke(args=["events", "show", str(first)]).stdout
         result = runner.invoke(args=["events", "replay", "--outcome", "not_ours"])
@@ -90,13 +96,13 @@ def test_no_event_to_replay_is_success(runner: FlaskCliRunner) -> None:
 
 
 def test_a_subscription_that_there_is_not_is_an_error_and_changes_nothing(app: Flask, runner: FlaskCliRunner) -> None:
-    [event_id] = tell(app, eventbridge(CREATED, agreement="agmt-nobody"))
+    [event_id] = apply_events(app, eventbridge_event(CREATED, agreement="agmt-nobody"))
 
-    result = runner.invoke(args=["events", "replay", str(event_id), "--subscription", NOBODY])
+    result = runner.invoke(args=["events", "replay", str(event_id), "--subscription", UNKNOWN_ID])
 
     assert (result.exit_code, result.stdout) == (1, "")
-    assert f"No subscription has the id {NOBODY}" in result.stderr
-    assert shown(runner, event_id)["outcome"] == "waiting"
+    assert f"No subscription has the id {UNKNOWN_ID}" in result.stderr
+    assert show_event(runner, event_id)["outcome"] == "waiting"
 
 
 @pytest.mark.parametrize(
@@ -104,10 +110,10 @@ def test_a_subscription_that_there_is_not_is_an_error_and_changes_nothing(app: F
     [
         [],
         ["an-id", "--outcome", "waiting"],
-        ["--outcome", "waiting", "--subscription", NOBODY],
+        ["--outcome", "waiting", "--subscription", UNKNOWN_ID],
         ["--outcome", "applied"],
-        ["an-id", "--subscription", LICENSE],
-        ["--subscription", NOBODY],
+        ["an-id", "--subscription", LICENSE_ID],
+        ["--subscription", UNKNOWN_ID],
     ],
     ids=str,
 )
@@ -121,21 +127,34 @@ def test_to_replay_takes_either_an_id_or_an_outcome(runner: FlaskCliRunner, argu
 @pytest.mark.parametrize(
     ("customer", "event", "reason"),
     [
-        ({"account_id": "999999999999"}, eventbridge(CREATED, agreement="agmt-b"), "of another AWS account"),
-        ({"product_code": OTHER_CODE}, eventbridge(UPDATED, license="l-b"), "of another product"),
-        (OLD | {"customer_identifier": "another"}, sns("unsubscribe-success"), "of another customer"),
+        (
+            {"customer_aws_account_id": "999999999999"},
+            eventbridge_event(CREATED, agreement="agmt-b"),
+            "of another AWS account",
+        ),
+        ({"product_code": OTHER_PRODUCT_CODE}, eventbridge_event(UPDATED, license="l-b"), "of another product"),
+        (
+            OLD_LISTING_CUSTOMER | {"customer_identifier": "another"},
+            sns_notification("unsubscribe-success"),
+            "of another customer",
+        ),
     ],
 )
 def test_an_event_of_another_customer_or_product_is_not_applied(
-    app: Flask, runner: FlaskCliRunner, land: Land, customer: dict[str, str], event: dict[str, str], reason: str
+    app: Flask,
+    runner: FlaskCliRunner,
+    create_subscription: CreateSubscription,
+    customer: dict[str, str],
+    event: dict[str, str],
+    reason: str,
 ) -> None:
-    others = land(**customer)
-    [event_id] = tell(app, event)
-    before = shown(runner, event_id)
+    others = create_subscription(**customer)
+    [event_id] = apply_events(app, event)
+    before = show_event(runner, event_id)
 
     result = runner.invoke(args=["events", "replay", str(event_id), "--subscription", str(others)])
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert reason in result.stderr
     assert status(app, others) == "pending"
-    assert shown(runner, event_id) == before
+    assert show_event(runner, event_id) == before

@@ -11,21 +11,21 @@ from flask.testing import FlaskCliRunner
 from app import create_app
 from app.services.outbox import queue
 from app.services.signup import erasure
-from tests import factories
-from tests.cli.told import NOBODY
-from tests.databases import on_sqlite
-from tests.events import at
-from tests.factories import CODE, OTHER_CODE
-from tests.promised import (
-    DEPROVISIONED,
-    UPDATED,
-    claim,
-    claimed,
-    handed_off,
-    is_told,
-    register,
-    registration_of,
-    settle,
+from tests.cli.command_output import UNKNOWN_ID
+from tests.support import factories
+from tests.support.aws_events import minutes_after_noon
+from tests.support.databases import on_sqlite
+from tests.support.factories import OTHER_PRODUCT_CODE, PRODUCT_CODE
+from tests.support.outbox_messages import (
+    LICENSE_DEPROVISIONED,
+    LICENSE_UPDATED,
+    claim_due,
+    claim_next,
+    handoff_messages,
+    receive_license_event,
+    register_customer,
+    registration_id_of,
+    settle_message,
 )
 
 PERSONAL = [value.partition("\n")[0] for value in factories.ANSWERS.values()]
@@ -33,16 +33,16 @@ PERSONAL = [value.partition("\n")[0] for value in factories.ANSWERS.values()]
 
 @pytest.fixture
 def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    return factories.promise(environment)
+    return factories.enable_handoffs_and_mail(environment)
 
 
 @pytest.fixture
 def subscription_id(app: Flask) -> UUID:
     """A subscription with a hand-off that failed and one that waits, and a mail that failed."""
-    its_id = register(app)
-    settle(app, claimed(app, queue.MAIL), "failed", fault="SMTP 550")
-    settle(app, claimed(app), "failed", fault="503")
-    is_told(app, UPDATED, at(1))
+    its_id = register_customer(app)
+    settle_message(app, claim_due(app, queue.MAIL_LANE), "failed", fault="SMTP 550")
+    settle_message(app, claim_due(app), "failed", fault="503")
+    receive_license_event(app, LICENSE_UPDATED, minutes_after_noon(1))
     return its_id
 
 
@@ -79,9 +79,9 @@ def test_hand_offs_are_listed_newest_first_and_say_nothing_of_a_person(
         (["--outcome", "failed"], ["registration.completed"]),
         (["--outcome", "waiting"], ["subscription.activated"]),
         (["--outcome", "cancelled"], []),
-        (["--product", CODE], ["subscription.activated", "registration.completed"]),
-        (["--product", OTHER_CODE], []),
-        (["--subscription", NOBODY], []),
+        (["--product", PRODUCT_CODE], ["subscription.activated", "registration.completed"]),
+        (["--product", OTHER_PRODUCT_CODE], []),
+        (["--subscription", UNKNOWN_ID], []),
         (["--limit", "1"], ["subscription.activated"]),
     ],
 )
@@ -102,7 +102,7 @@ def test_those_of_one_subscription_are_found_by_its_id(runner: FlaskCliRunner, s
 def test_one_is_shown_with_all_that_it_tells_by_its_id_or_what_the_product_calls_it(
     app: Flask, runner: FlaskCliRunner, subscription_id: UUID
 ) -> None:
-    handoff_id = handed_off(app)[0].id
+    handoff_id = handoff_messages(app)[0].id
 
     sheets = {
         runner.invoke(args=["handoffs", "show", name]).stdout for name in (str(handoff_id), f"msg_{handoff_id.hex}")
@@ -116,7 +116,7 @@ def test_one_is_shown_with_all_that_it_tells_by_its_id_or_what_the_product_calls
 
 
 @on_sqlite
-@pytest.mark.parametrize("name", [NOBODY, "msg_none", "7"])
+@pytest.mark.parametrize("name", [UNKNOWN_ID, "msg_none", "7"])
 @pytest.mark.parametrize("command", ["show", "retry"])
 def test_one_that_is_not_there_is_named_and_where_to_look(runner: FlaskCliRunner, command: str, name: str) -> None:
     assert f"There is no '{name}' here. Look for it with: flask --app wsgi handoffs list" in refused(
@@ -134,22 +134,22 @@ def test_a_subscription_that_is_none_is_looked_for_among_subscriptions(runner: F
 def test_one_that_failed_is_sent_again_before_those_that_wait(
     app: Flask, runner: FlaskCliRunner, subscription_id: UUID
 ) -> None:
-    first = handed_off(app)[0]
+    first = handoff_messages(app)[0]
 
     result = runner.invoke(args=["handoffs", "retry", f"msg_{first.id.hex}"])
 
     assert result.output == "Hand-offs that go out again: 1. A worker has to run: flask --app wsgi worker\n"
-    assert claimed(app).id == first.id
-    assert claim(app) is None
-    assert handed_off(app)[1].next_try_at is None
+    assert claim_due(app).id == first.id
+    assert claim_next(app) is None
+    assert handoff_messages(app)[1].next_try_at is None
 
 
 @on_sqlite
 def test_one_that_waits_behind_another_is_not_sent_before_it(
     app: Flask, runner: FlaskCliRunner, subscription_id: UUID
 ) -> None:
-    is_told(app, DEPROVISIONED, at(2))
-    behind = handed_off(app)[2].id
+    receive_license_event(app, LICENSE_DEPROVISIONED, minutes_after_noon(2))
+    behind = handoff_messages(app)[2].id
 
     assert f"{behind} waits behind an earlier one" in refused(runner, "retry", str(behind))
 
@@ -157,48 +157,53 @@ def test_one_that_waits_behind_another_is_not_sent_before_it(
 def test_one_that_told_of_an_erased_person_is_not_sent_again(
     app: Flask, runner: FlaskCliRunner, subscription_id: UUID
 ) -> None:
-    failed, activated = handed_off(app)
+    failed, activated = handoff_messages(app)
     with app.app_context():
-        erasure.erase(registration_of(app, subscription_id), "operator:alice")
+        erasure.erase(registration_id_of(app, subscription_id), "operator:alice")
 
     said = refused(runner, "retry", str(failed.id))
 
     assert "what it told of was erased" in said
-    assert [message.outcome for message in handed_off(app)] == ["failed", "waiting"]
-    assert claimed(app).id == activated.id
+    assert [message.outcome for message in handoff_messages(app)] == ["failed", "waiting"]
+    assert claim_due(app).id == activated.id
 
 
-@pytest.mark.parametrize("filters", [[], ["--product", CODE]])
+@pytest.mark.parametrize("filters", [[], ["--product", PRODUCT_CODE]])
 def test_all_that_failed_are_sent_again(
     app: Flask, runner: FlaskCliRunner, subscription_id: UUID, filters: list[str]
 ) -> None:
-    settle(app, claimed(app), "failed", fault="410")
+    settle_message(app, claim_due(app), "failed", fault="410")
 
     result = runner.invoke(args=["handoffs", "retry", "--failed", *filters])
 
     assert result.output.startswith("Hand-offs that go out again: 2.")
-    assert [message.outcome for message in handed_off(app)] == ["waiting"] * 2
-    assert [bool(message.next_try_at) for message in handed_off(app)] == [True, False]
+    assert [message.outcome for message in handoff_messages(app)] == ["waiting"] * 2
+    assert [bool(message.next_try_at) for message in handoff_messages(app)] == [True, False]
 
 
 @on_sqlite
 def test_what_no_product_takes_any_more_is_not_said_to_go_out(
     app: Flask, environment: pytest.MonkeyPatch, subscription_id: UUID
 ) -> None:
-    failed = str(handed_off(app)[0].id)
+    failed = str(handoff_messages(app)[0].id)
     environment.delenv("PRODUCT_HANDOFF_URL")
 
-    with factories.running(create_app()) as later:
+    with factories.open_app(create_app()) as later:
         runner = later.test_cli_runner()
-        said = [refused(runner, "retry", failed), refused(runner, "retry", "--failed", "--product", CODE)]
+        said = [refused(runner, "retry", failed), refused(runner, "retry", "--failed", "--product", PRODUCT_CODE)]
         of_all = runner.invoke(args=["handoffs", "retry", "--failed"]).output
 
-    assert [f"{CODE} takes no hand-offs. Those that do: none. Correct the" in each for each in said] == [True, True]
+    assert [f"{PRODUCT_CODE} takes no hand-offs. Those that do: none. Correct the" in each for each in said] == [
+        True,
+        True,
+    ]
     assert of_all.startswith("Hand-offs that go out again: 0.")
-    assert handed_off(app)[0].outcome == "failed"
+    assert handoff_messages(app)[0].outcome == "failed"
 
 
 @on_sqlite
-@pytest.mark.parametrize("args", [[], [NOBODY, "--failed"], ["--product", CODE], [NOBODY, "--product", CODE]])
+@pytest.mark.parametrize(
+    "args", [[], [UNKNOWN_ID, "--failed"], ["--product", PRODUCT_CODE], [UNKNOWN_ID, "--product", PRODUCT_CODE]]
+)
 def test_either_one_or_all_that_failed_are_sent_again(runner: FlaskCliRunner, args: list[str]) -> None:
     assert "Give one ID, or --failed and maybe --product CODE." in refused(runner, "retry", *args)

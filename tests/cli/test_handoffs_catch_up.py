@@ -8,10 +8,18 @@ import pytest
 from flask import Flask
 
 from app import create_app
-from tests import factories
-from tests.events import at
-from tests.factories import CODE, OTHER_CODE
-from tests.promised import DEPROVISIONED, UPDATED, claim, handed_off, is_told, mails, register
+from tests.support import factories
+from tests.support.aws_events import minutes_after_noon
+from tests.support.factories import OTHER_PRODUCT_CODE, PRODUCT_CODE
+from tests.support.outbox_messages import (
+    LICENSE_DEPROVISIONED,
+    LICENSE_UPDATED,
+    claim_next,
+    handoff_messages,
+    mail_messages,
+    receive_license_event,
+    register_customer,
+)
 
 CATCH_UP = ("handoffs", "catch-up")
 Later = Callable[[], Flask]
@@ -26,13 +34,13 @@ def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 @pytest.fixture
-def later(app: Flask, environment: pytest.MonkeyPatch) -> Iterator[Later]:
+def app_with_handoffs(app: Flask, environment: pytest.MonkeyPatch) -> Iterator[Later]:
     """Give what starts Foyer again on the same database, with a product that takes hand-offs."""
     with ExitStack() as running:
 
         def restarted() -> Flask:
-            factories.hand_off(environment)
-            return running.enter_context(factories.running(create_app()))
+            factories.enable_handoffs(environment)
+            return running.enter_context(factories.open_app(create_app()))
 
         yield restarted
 
@@ -50,50 +58,50 @@ def customer(number: int) -> dict[str, str]:
     }
 
 
-def test_who_was_never_told_of_is_handed_off_once_and_nobody_is_mailed(app: Flask, later: Later) -> None:
-    earlier = [register(app, customer(number)) for number in (1, 2)]
-    again = later()
-    told = register(again, customer(3))
-    mailed = len(mails(again))
+def test_who_was_never_told_of_is_handed_off_once_and_nobody_is_mailed(app: Flask, app_with_handoffs: Later) -> None:
+    earlier = [register_customer(app, customer(number)) for number in (1, 2)]
+    again = app_with_handoffs()
+    told = register_customer(again, customer(3))
+    mailed = len(mail_messages(again))
 
     first, second = printed(again), printed(again)
 
     assert first.startswith("Registrations handed off: 2. A worker has to run: ")
     assert second.startswith("Registrations handed off: 0. ")
-    assert [(each.subscription_id, each.type) for each in handed_off(again)] == [
+    assert [(each.subscription_id, each.type) for each in handoff_messages(again)] == [
         (one, "registration.completed") for one in (told, *earlier)
     ]
-    assert handed_off(again)[1].payload["data"]["registration"]["full_name"] == "Ada Lovelace"
-    assert len(mails(again)) == mailed
+    assert handoff_messages(again)[1].payload["data"]["registration"]["full_name"] == "Ada Lovelace"
+    assert len(mail_messages(again)) == mailed
 
 
-def test_what_was_handed_off_goes_out_at_once(app: Flask, later: Later) -> None:
-    register(app)
-    again = later()
+def test_what_was_handed_off_goes_out_at_once(app: Flask, app_with_handoffs: Later) -> None:
+    register_customer(app)
+    again = app_with_handoffs()
 
-    printed(again, "--product", CODE)
+    printed(again, "--product", PRODUCT_CODE)
 
-    assert claim(again) is not None
-
-
-def test_a_purchase_that_has_ended_is_left_out(app: Flask, later: Later) -> None:
-    register(app)
-    is_told(app, UPDATED, at(1))
-    is_told(app, DEPROVISIONED, at(2))
-
-    assert printed(later()).startswith("Registrations handed off: 0. ")
+    assert claim_next(again) is not None
 
 
-def test_a_dry_run_names_them_and_hands_nothing_off(app: Flask, later: Later) -> None:
-    subscription_id: UUID = register(app)
-    again = later()
+def test_a_purchase_that_has_ended_is_left_out(app: Flask, app_with_handoffs: Later) -> None:
+    register_customer(app)
+    receive_license_event(app, LICENSE_UPDATED, minutes_after_noon(1))
+    receive_license_event(app, LICENSE_DEPROVISIONED, minutes_after_noon(2))
+
+    assert printed(app_with_handoffs()).startswith("Registrations handed off: 0. ")
+
+
+def test_a_dry_run_names_them_and_hands_nothing_off(app: Flask, app_with_handoffs: Later) -> None:
+    subscription_id: UUID = register_customer(app)
+    again = app_with_handoffs()
 
     assert printed(again, "--dry-run") == f"{subscription_id}\nRegistrations that would be handed off: 1\n"
-    assert handed_off(again) == []
+    assert handoff_messages(again) == []
 
 
-def test_a_product_that_takes_none_is_refused_with_what_to_set(app: Flask, later: Later) -> None:
-    result = later().test_cli_runner().invoke(args=[*CATCH_UP, "--product", OTHER_CODE])
+def test_a_product_that_takes_none_is_refused_with_what_to_set(app: Flask, app_with_handoffs: Later) -> None:
+    result = app_with_handoffs().test_cli_runner().invoke(args=[*CATCH_UP, "--product", OTHER_PRODUCT_CODE])
 
     assert result.exit_code == 1
-    assert f"{OTHER_CODE} takes no hand-offs. Those that do: " in result.stderr
+    assert f"{OTHER_PRODUCT_CODE} takes no hand-offs. Those that do: " in result.stderr

@@ -12,10 +12,10 @@ from flask.testing import FlaskCliRunner
 
 from app.models import AuditEntry, Invitation
 from app.services.signup import invitations
-from app.services.signup.invitations import Refused
-from tests.cli.conftest import Land
-from tests.databases import on_sqlite
-from tests.stored import stored
+from app.services.signup.invitations import Refusal
+from tests.cli.conftest import CreateSubscription
+from tests.support.databases import on_sqlite
+from tests.support.stored_rows import all_rows
 
 pytestmark = on_sqlite
 
@@ -25,7 +25,7 @@ ARN = "arn:aws:license-manager::294406891311:license:l-another"
 def invited(app: Flask, subscription_id: UUID, email: str) -> str:
     with app.app_context():
         made = invitations.invite(subscription_id, email, "buyer")
-        assert not isinstance(made, Refused)
+        assert not isinstance(made, Refusal)
         return str(made.id)
 
 
@@ -36,8 +36,10 @@ def listed(runner: FlaskCliRunner, *options: str) -> list[dict[str, Any]]:
     return rows
 
 
-def test_the_operator_sees_who_is_invited_and_what_became_of_it(app: Flask, runner: FlaskCliRunner, land: Land) -> None:
-    subscription_id = land()
+def test_the_operator_sees_who_is_invited_and_what_became_of_it(
+    app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription
+) -> None:
+    subscription_id = create_subscription()
     names = ("expired", "accepted", "revoked", "open")
     with time_machine.travel(datetime.now(UTC) - timedelta(days=8)):
         ids = [invited(app, subscription_id, "expired@gmail.com")]
@@ -55,8 +57,10 @@ def test_the_operator_sees_who_is_invited_and_what_became_of_it(app: Flask, runn
     assert str(subscription_id) in table
 
 
-def test_only_those_of_one_subscription_are_asked_for(app: Flask, runner: FlaskCliRunner, land: Land) -> None:
-    wanted, other = land(), land(license_arn=ARN, agreement_id="agmt-another")
+def test_only_those_of_one_subscription_are_asked_for(
+    app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription
+) -> None:
+    wanted, other = create_subscription(), create_subscription(license_arn=ARN, agreement_id="agmt-another")
     invitation_id = invited(app, wanted, "grace@gmail.com")
     invited(app, other, "other@gmail.com")
 
@@ -70,33 +74,39 @@ def test_none_is_said_to_be_none(runner: FlaskCliRunner) -> None:
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "Nothing matches.\n")
 
 
-def test_what_an_operator_revokes_is_recorded_with_their_name(app: Flask, runner: FlaskCliRunner, land: Land) -> None:
-    invitation_id = invited(app, land(), "grace@gmail.com")
+def test_what_an_operator_revokes_is_recorded_with_their_name(
+    app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription
+) -> None:
+    invitation_id = invited(app, create_subscription(), "grace@gmail.com")
 
     result = runner.invoke(args=["invitations", "revoke", invitation_id, "--by", "alice"])
 
     assert result.exit_code == 0
     assert f"Invitation {invitation_id} was revoked by operator:alice." in result.stdout
-    [invitation] = stored(app, Invitation)
+    [invitation] = all_rows(app, Invitation)
     assert invitation.revoked_at
-    latest = stored(app, AuditEntry)[-1]
+    latest = all_rows(app, AuditEntry)[-1]
     assert (latest.action, latest.actor) == ("invitation.revoked", "operator:alice")
 
 
-def test_a_second_time_is_no_fault_and_says_when_it_was_done(app: Flask, runner: FlaskCliRunner, land: Land) -> None:
-    invitation_id = invited(app, land(), "grace@gmail.com")
+def test_a_second_time_is_no_fault_and_says_when_it_was_done(
+    app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription
+) -> None:
+    invitation_id = invited(app, create_subscription(), "grace@gmail.com")
     runner.invoke(args=["invitations", "revoke", invitation_id, "--by", "alice"])
 
     again = runner.invoke(args=["invitations", "revoke", invitation_id, "--by", "bob"])
 
     assert again.exit_code == 0
     assert "had been revoked at" in again.stdout
-    assert [entry.actor for entry in stored(app, AuditEntry)] == ["buyer", "operator:alice"]
+    assert [entry.actor for entry in all_rows(app, AuditEntry)] == ["buyer", "operator:alice"]
 
 
-def test_what_has_expired_needs_no_revoking(app: Flask, runner: FlaskCliRunner, land: Land) -> None:
+def test_what_has_expired_needs_no_revoking(
+    app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription
+) -> None:
     with time_machine.travel(datetime.now(UTC) - timedelta(days=8)):
-        invitation_id = invited(app, land(), "grace@gmail.com")
+        invitation_id = invited(app, create_subscription(), "grace@gmail.com")
 
     result = runner.invoke(args=["invitations", "revoke", invitation_id])
 
@@ -105,9 +115,9 @@ def test_what_has_expired_needs_no_revoking(app: Flask, runner: FlaskCliRunner, 
 
 
 def test_what_was_accepted_cannot_be_taken_back_and_the_operator_hears_where_to_look(
-    app: Flask, runner: FlaskCliRunner, land: Land
+    app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription
 ) -> None:
-    subscription_id = land()
+    subscription_id = create_subscription()
     invitation_id = invited(app, subscription_id, "grace@gmail.com")
     with app.app_context():
         invitations.accept(UUID(invitation_id), b"a browser")

@@ -11,11 +11,19 @@ from app import create_app
 from app.services.outbox import bounces, queue
 from app.services.outbox.bounces import Bounce
 from app.services.signup import erasure
-from tests import factories
-from tests.cli.told import NOBODY
-from tests.databases import on_sqlite
-from tests.events import NOON
-from tests.promised import SITE_URL, claimed, handed_off, mails, register, registration_of, settle
+from tests.cli.command_output import UNKNOWN_ID
+from tests.support import factories
+from tests.support.aws_events import NOON
+from tests.support.databases import on_sqlite
+from tests.support.outbox_messages import (
+    SITE_URL,
+    claim_due,
+    handoff_messages,
+    mail_messages,
+    register_customer,
+    registration_id_of,
+    settle_message,
+)
 
 pytestmark = on_sqlite
 PERSONAL = [value.partition("\n")[0] for value in factories.ANSWERS.values()]
@@ -24,14 +32,14 @@ PERSONAL = [value.partition("\n")[0] for value in factories.ANSWERS.values()]
 @pytest.fixture
 def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     environment.setenv("SITE_URL", SITE_URL)
-    return factories.promise(environment)
+    return factories.enable_handoffs_and_mail(environment)
 
 
 @pytest.fixture
 def subscription_id(app: Flask) -> UUID:
     """A subscription with a mail that was refused, and one that waits."""
-    its_id = register(app)
-    settle(app, claimed(app, queue.MAIL), "failed", fault="SMTP 550 5.1.1")
+    its_id = register_customer(app)
+    settle_message(app, claim_due(app, queue.MAIL_LANE), "failed", fault="SMTP 550 5.1.1")
     return its_id
 
 
@@ -67,54 +75,58 @@ def test_a_filter_leaves_only_those_that_match(
 
 
 def test_those_of_one_subscription_are_asked_for(app: Flask, runner: FlaskCliRunner, subscription_id: UUID) -> None:
-    other_id = register(app, {"license_arn": f"{factories.customer().license_arn}2"})
+    other_id = register_customer(app, {"license_arn": f"{factories.customer().license_arn}2"})
 
     listed = {
         of_it: {row["subscription_id"] for row in json.loads(result.stdout)}
-        for of_it in (str(subscription_id), str(other_id), str(NOBODY))
+        for of_it in (str(subscription_id), str(other_id), str(UNKNOWN_ID))
         if (result := runner.invoke(args=["mails", "list", "--json", "--subscription", of_it]))
     }
 
-    assert listed == {str(subscription_id): {str(subscription_id)}, str(other_id): {str(other_id)}, str(NOBODY): set()}
+    assert listed == {
+        str(subscription_id): {str(subscription_id)},
+        str(other_id): {str(other_id)},
+        str(UNKNOWN_ID): set(),
+    }
 
 
 def test_one_is_sent_again_and_what_became_of_it_before_is_forgotten(
     app: Flask, runner: FlaskCliRunner, subscription_id: UUID
 ) -> None:
-    sent = mails(app)[1].id
-    settle(app, claimed(app, queue.MAIL), "delivered", provider_id="of-ses")
+    sent = mail_messages(app)[1].id
+    settle_message(app, claim_due(app, queue.MAIL_LANE), "delivered", provider_id="of-ses")
     with app.app_context():
         bounces.record(Bounce("of-ses", None, "Email Bounced", "Permanent/General", NOON))
 
     result = runner.invoke(args=["mails", "retry", str(sent)])
 
     assert result.output == "The mail goes out again. A worker has to run: flask --app wsgi worker\n"
-    message = mails(app)[1]
+    message = mail_messages(app)[1]
     assert (message.outcome, message.provider_id, message.bounced_at, message.bounce) == ("waiting", None, None, None)
-    assert claimed(app, queue.MAIL).id == sent
+    assert claim_due(app, queue.MAIL_LANE).id == sent
 
 
 def test_one_is_not_said_to_go_out_where_no_mail_does(
     app: Flask, environment: pytest.MonkeyPatch, subscription_id: UUID
 ) -> None:
-    failed = mails(app)[0]
+    failed = mail_messages(app)[0]
     environment.delenv("MAIL_FROM")
 
-    with factories.running(create_app()) as later:
+    with factories.open_app(create_app()) as later:
         result = later.test_cli_runner().invoke(args=["mails", "retry", str(failed.id)])
 
     assert result.exit_code == 1
     assert "No mail goes out: set MAIL_FROM" in result.stderr
-    assert mails(app)[0].outcome == failed.outcome
+    assert mail_messages(app)[0].outcome == failed.outcome
 
 
 def test_one_that_waits_for_its_next_try_has_it_now(app: Flask, runner: FlaskCliRunner, subscription_id: UUID) -> None:
-    waiting = mails(app)[1]
+    waiting = mail_messages(app)[1]
 
     result = runner.invoke(args=["mails", "retry", str(waiting.id)])
 
     assert result.exit_code == 0
-    tried = mails(app)[1].next_try_at
+    tried = mail_messages(app)[1].next_try_at
     assert tried
     assert waiting.next_try_at
     assert tried > waiting.next_try_at
@@ -123,21 +135,21 @@ def test_one_that_waits_for_its_next_try_has_it_now(app: Flask, runner: FlaskCli
 def test_one_about_an_erased_person_is_not_sent_again(
     app: Flask, runner: FlaskCliRunner, subscription_id: UUID
 ) -> None:
-    settle(app, claimed(app, queue.MAIL))
+    settle_message(app, claim_due(app, queue.MAIL_LANE))
     with app.app_context():
-        erasure.erase(registration_of(app, subscription_id), "operator:alice")
+        erasure.erase(registration_id_of(app, subscription_id), "operator:alice")
 
-    said = [runner.invoke(args=["mails", "retry", str(mail.id)]).stderr for mail in mails(app)]
+    said = [runner.invoke(args=["mails", "retry", str(mail.id)]).stderr for mail in mail_messages(app)]
 
     assert ["nobody needs it any more" in each for each in said] == [True, True]
-    assert [mail.outcome for mail in mails(app)] == ["failed", "delivered"]
+    assert [mail.outcome for mail in mail_messages(app)] == ["failed", "delivered"]
 
 
-@pytest.mark.parametrize("name", [NOBODY, "7", "a hand-off's"])
+@pytest.mark.parametrize("name", [UNKNOWN_ID, "7", "a hand-off's"])
 def test_one_that_is_no_mail_is_named_and_where_to_look(
     app: Flask, runner: FlaskCliRunner, subscription_id: UUID, name: str
 ) -> None:
-    name = str(handed_off(app)[0].id) if name == "a hand-off's" else name
+    name = str(handoff_messages(app)[0].id) if name == "a hand-off's" else name
 
     result = runner.invoke(args=["mails", "retry", name])
 

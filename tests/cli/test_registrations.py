@@ -6,22 +6,22 @@ from datetime import UTC, datetime
 import pytest
 from flask.testing import FlaskCliRunner
 
-from tests.cli.conftest import SignUp
-from tests.factories import ANSWERS, CODE, OTHER_CODE
+from tests.cli.conftest import CreateRegistration
+from tests.support.factories import ANSWERS, OTHER_PRODUCT_CODE, PRODUCT_CODE
 
-FIRST = {"account_id": "012345678901", "license_arn": "arn:aws:license-manager::294406891311:license:l-1"}
+FIRST = {"customer_aws_account_id": "012345678901", "license_arn": "arn:aws:license-manager::294406891311:license:l-1"}
 SECOND = {
-    "account_id": "998877665544",
+    "customer_aws_account_id": "998877665544",
     "license_arn": "arn:aws:license-manager::294406891311:license:l-2",
-    "product_code": OTHER_CODE,
+    "product_code": OTHER_PRODUCT_CODE,
 }
 
 
 def test_registrations_are_listed_newest_first_under_their_columns_names(
-    runner: FlaskCliRunner, sign_up: SignUp
+    runner: FlaskCliRunner, create_registration: CreateRegistration
 ) -> None:
-    first = sign_up(FIRST, company="Juniper & Lark")
-    second = sign_up(SECOND, company="Quillfeather")
+    first = create_registration(FIRST, company="Juniper & Lark")
+    second = create_registration(SECOND, company="Quillfeather")
 
     result = runner.invoke(args=["registrations", "list"])
 
@@ -43,17 +43,17 @@ def test_registrations_are_listed_newest_first_under_their_columns_names(
 
 
 def test_as_json_a_registration_has_its_answers_its_purchase_and_times_in_utc(
-    runner: FlaskCliRunner, sign_up: SignUp
+    runner: FlaskCliRunner, create_registration: CreateRegistration
 ) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
-    registration_id = sign_up()
+    registration_id = create_registration()
 
     result = runner.invoke(args=["registrations", "list", "--json"])
 
     (row,) = json.loads(result.stdout)
     assert row["id"] == str(registration_id)
     assert {name: row[name] for name in ANSWERS} == ANSWERS
-    assert (row["product_code"], row["status"], row["hints"]) == (CODE, "pending", {})
+    assert (row["product_code"], row["status"], row["hints"]) == (PRODUCT_CODE, "pending", {})
     assert row["customer_aws_account_id"] == "012345678901"
     assert row["created_at"].endswith("Z")
     assert before <= datetime.fromisoformat(row["created_at"]) <= datetime.now(UTC)
@@ -62,25 +62,29 @@ def test_as_json_a_registration_has_its_answers_its_purchase_and_times_in_utc(
 @pytest.mark.parametrize(
     "filters",
     [
-        ["--product", OTHER_CODE],
+        ["--product", OTHER_PRODUCT_CODE],
         ["--account", "998877665544"],
         ["--account", "9988-7766-5544"],
         ["--email", "MARIE@example.com"],
-        ["--product", OTHER_CODE, "--email", "marie@example.com"],
+        ["--product", OTHER_PRODUCT_CODE, "--email", "marie@example.com"],
     ],
 )
-def test_a_filter_leaves_only_those_that_match(runner: FlaskCliRunner, sign_up: SignUp, filters: list[str]) -> None:
-    sign_up(FIRST, email="ada@example.com")
-    wanted = sign_up(SECOND, email="Marie@Example.com")
+def test_a_filter_leaves_only_those_that_match(
+    runner: FlaskCliRunner, create_registration: CreateRegistration, filters: list[str]
+) -> None:
+    create_registration(FIRST, email="ada@example.com")
+    wanted = create_registration(SECOND, email="Marie@Example.com")
 
     result = runner.invoke(args=["registrations", "list", "--json", *filters])
 
     assert [row["id"] for row in json.loads(result.stdout)] == [str(wanted)]
 
 
-def test_a_limit_keeps_the_newest_and_says_that_there_are_more(runner: FlaskCliRunner, sign_up: SignUp) -> None:
-    sign_up(FIRST)
-    newest = sign_up(SECOND)
+def test_a_limit_keeps_the_newest_and_says_that_there_are_more(
+    runner: FlaskCliRunner, create_registration: CreateRegistration
+) -> None:
+    create_registration(FIRST)
+    newest = create_registration(SECOND)
 
     result = runner.invoke(args=["registrations", "list", "--json", "--limit", "1"])
 
@@ -88,8 +92,10 @@ def test_a_limit_keeps_the_newest_and_says_that_there_are_more(runner: FlaskCliR
     assert "more than these 1" in result.stderr
 
 
-def test_a_limit_that_leaves_nothing_out_says_nothing(runner: FlaskCliRunner, sign_up: SignUp) -> None:
-    sign_up()
+def test_a_limit_that_leaves_nothing_out_says_nothing(
+    runner: FlaskCliRunner, create_registration: CreateRegistration
+) -> None:
+    create_registration()
 
     result = runner.invoke(args=["registrations", "list", "--limit", "1"])
 
@@ -108,8 +114,10 @@ def test_where_nothing_matches_json_is_an_empty_array(runner: FlaskCliRunner) ->
     assert json.loads(result.stdout) == []
 
 
-def test_a_registration_is_shown_with_its_purchase(runner: FlaskCliRunner, sign_up: SignUp) -> None:
-    registration_id = sign_up({**FIRST, "agreement_id": "agmt-first"}, company="Juniper & Lark")
+def test_a_registration_is_shown_with_its_purchase(
+    runner: FlaskCliRunner, create_registration: CreateRegistration
+) -> None:
+    registration_id = create_registration({**FIRST, "agreement_id": "agmt-first"}, company="Juniper & Lark")
 
     result = runner.invoke(args=["registrations", "show", str(registration_id)])
 
@@ -119,11 +127,13 @@ def test_a_registration_is_shown_with_its_purchase(runner: FlaskCliRunner, sign_
     assert shown["customer_aws_account_id"] == "012345678901"
     assert shown["license_arn"] == FIRST["license_arn"]
     assert shown["agreement_id"] == "agmt-first"
-    assert (shown["product_code"], shown["status"]) == (CODE, "pending")
+    assert (shown["product_code"], shown["status"]) == (PRODUCT_CODE, "pending")
 
 
-def test_a_registration_is_shown_as_a_json_object(runner: FlaskCliRunner, sign_up: SignUp) -> None:
-    registration_id = sign_up()
+def test_a_registration_is_shown_as_a_json_object(
+    runner: FlaskCliRunner, create_registration: CreateRegistration
+) -> None:
+    registration_id = create_registration()
 
     result = runner.invoke(args=["registrations", "show", str(registration_id), "--json"])
 
@@ -132,8 +142,10 @@ def test_a_registration_is_shown_as_a_json_object(runner: FlaskCliRunner, sign_u
 
 
 @pytest.mark.parametrize("unknown", ["01a2066f-e5cd-710c-9525-16e12fa5c8ec", "012345678901", "\a"])
-def test_an_unknown_id_fails_and_says_what_to_try(runner: FlaskCliRunner, sign_up: SignUp, unknown: str) -> None:
-    sign_up()
+def test_an_unknown_id_fails_and_says_what_to_try(
+    runner: FlaskCliRunner, create_registration: CreateRegistration, unknown: str
+) -> None:
+    create_registration()
 
     result = runner.invoke(args=["registrations", "show", unknown])
 

@@ -9,24 +9,29 @@ from flask.testing import FlaskCliRunner
 
 from app.models import Registration
 from app.services.events import merge
-from tests.promised import register, registration_of
-from tests.services.people import write
-from tests.stored import stored
+from tests.support.outbox_messages import register_customer, registration_id_of
+from tests.support.personal_data import run_transaction
+from tests.support.stored_rows import all_rows
 
 ARN = "arn:aws:license-manager::294406891311:license:l-"
 
 
 @pytest.fixture
-def merged(app: Flask) -> tuple[UUID, UUID]:
+def merged_registrations(app: Flask) -> tuple[UUID, UUID]:
     """The registration that stayed, and the one that went into it, by their ids."""
-    kept, gone = register(app, {"license_arn": f"{ARN}kept"}), register(app, {"license_arn": f"{ARN}gone"})
-    ids = registration_of(app, kept), registration_of(app, gone)
-    write(app, lambda connection: merge.merge(connection, kept, gone))
+    kept, gone = (
+        register_customer(app, {"license_arn": f"{ARN}kept"}),
+        register_customer(app, {"license_arn": f"{ARN}gone"}),
+    )
+    ids = registration_id_of(app, kept), registration_id_of(app, gone)
+    run_transaction(app, lambda connection: merge.merge(connection, kept, gone))
     return ids
 
 
-def test_it_is_shown_as_the_one_that_it_has_become(runner: FlaskCliRunner, merged: tuple[UUID, UUID]) -> None:
-    kept, gone = map(str, merged)
+def test_it_is_shown_as_the_one_that_it_has_become(
+    runner: FlaskCliRunner, merged_registrations: tuple[UUID, UUID]
+) -> None:
+    kept, gone = map(str, merged_registrations)
 
     result = runner.invoke(args=["registrations", "show", gone, "--json"])
 
@@ -36,22 +41,22 @@ def test_it_is_shown_as_the_one_that_it_has_become(runner: FlaskCliRunner, merge
 
 
 def test_to_erase_it_erases_the_one_that_it_has_become(
-    app: Flask, runner: FlaskCliRunner, merged: tuple[UUID, UUID]
+    app: Flask, runner: FlaskCliRunner, merged_registrations: tuple[UUID, UUID]
 ) -> None:
-    kept, gone = map(str, merged)
+    kept, gone = map(str, merged_registrations)
 
     result = runner.invoke(args=["registrations", "erase", gone, "--yes"])
 
     assert result.exit_code == 0
     assert f"Registration {kept} was erased" in result.stdout
-    assert stored(app, Registration) == []
+    assert all_rows(app, Registration) == []
 
 
 def test_one_that_was_erased_has_become_nobody_elses(app: Flask, runner: FlaskCliRunner) -> None:
-    subscription_id = register(app)
-    erased = str(registration_of(app, subscription_id))
+    subscription_id = register_customer(app)
+    erased = str(registration_id_of(app, subscription_id))
     runner.invoke(args=["registrations", "erase", erased, "--yes"])
-    register(app, company="Next")
+    register_customer(app, company="Next")
 
     result = runner.invoke(args=["registrations", "show", erased])
 

@@ -9,23 +9,23 @@ from sqlalchemy import update
 
 from app.database import transactions
 from app.models import Subscription
-from tests.cli.conftest import Land, SignUp
-from tests.factories import CODE, OTHER_CODE
+from tests.cli.conftest import CreateRegistration, CreateSubscription
+from tests.support.factories import OTHER_PRODUCT_CODE, PRODUCT_CODE
 
 ARN = "arn:aws:license-manager::294406891311:license:l-0123456789abcdef"
 OTHER_ARN = "arn:aws:license-manager::294406891311:license:l-other"
 
 
 def activate(app: Flask, license_arn: str) -> None:
-    with app.app_context(), transactions.current().writing.begin() as connection:
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
         connection.execute(update(Subscription).where(Subscription.license_arn == license_arn).values(status="active"))
 
 
 def test_subscriptions_are_listed_newest_first_signed_up_or_not(
-    runner: FlaskCliRunner, land: Land, sign_up: SignUp
+    runner: FlaskCliRunner, create_subscription: CreateSubscription, create_registration: CreateRegistration
 ) -> None:
-    sign_up({"license_arn": ARN}, email="ada@example.com")
-    waiting = land(license_arn=OTHER_ARN)
+    create_registration({"license_arn": ARN}, email="ada@example.com")
+    waiting = create_subscription(license_arn=OTHER_ARN)
 
     result = runner.invoke(args=["subscriptions", "list"])
 
@@ -37,13 +37,16 @@ def test_subscriptions_are_listed_newest_first_signed_up_or_not(
 
 
 @pytest.mark.parametrize(
-    "filters", [["--status", "active"], ["--product", OTHER_CODE], ["--account", "098765432109"], ["--limit", "1"]]
+    "filters",
+    [["--status", "active"], ["--product", OTHER_PRODUCT_CODE], ["--account", "098765432109"], ["--limit", "1"]],
 )
 def test_a_filter_leaves_only_those_that_match(
-    app: Flask, runner: FlaskCliRunner, land: Land, filters: list[str]
+    app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription, filters: list[str]
 ) -> None:
-    land(license_arn=ARN, product_code=CODE, account_id="012345678901")
-    wanted = land(license_arn=OTHER_ARN, product_code=OTHER_CODE, account_id="098765432109")
+    create_subscription(license_arn=ARN, product_code=PRODUCT_CODE, customer_aws_account_id="012345678901")
+    wanted = create_subscription(
+        license_arn=OTHER_ARN, product_code=OTHER_PRODUCT_CODE, customer_aws_account_id="098765432109"
+    )
     activate(app, OTHER_ARN)
 
     result = runner.invoke(args=["subscriptions", "list", "--json", *filters])
@@ -73,11 +76,11 @@ def test_a_status_that_does_not_exist_is_refused_with_those_that_do(runner: Flas
     ],
 )
 def test_a_subscription_is_found_by_each_of_its_names(
-    runner: FlaskCliRunner, land: Land, sign_up: SignUp, name: str
+    runner: FlaskCliRunner, create_subscription: CreateSubscription, create_registration: CreateRegistration, name: str
 ) -> None:
-    wanted = land(license_arn=ARN)
-    registration_id = sign_up({"license_arn": ARN}, company="Juniper & Lark")
-    land(license_arn=OTHER_ARN, agreement_id="agmt-other", account_id="998877665544")
+    wanted = create_subscription(license_arn=ARN)
+    registration_id = create_registration({"license_arn": ARN}, company="Juniper & Lark")
+    create_subscription(license_arn=OTHER_ARN, agreement_id="agmt-other", customer_aws_account_id="998877665544")
 
     result = runner.invoke(args=["subscriptions", "show", str(wanted) if name == "its id" else name])
 
@@ -88,8 +91,12 @@ def test_a_subscription_is_found_by_each_of_its_names(
     assert shown["offer_type"] == "free-trial"
 
 
-def test_an_old_listings_subscription_is_found_by_its_customer_identifier(runner: FlaskCliRunner, land: Land) -> None:
-    wanted = land(license_arn=None, account_id=None, customer_identifier="ifAMPLE1234", agreement_id=None)
+def test_an_old_listings_subscription_is_found_by_its_customer_identifier(
+    runner: FlaskCliRunner, create_subscription: CreateSubscription
+) -> None:
+    wanted = create_subscription(
+        license_arn=None, customer_aws_account_id=None, customer_identifier="ifAMPLE1234", agreement_id=None
+    )
 
     result = runner.invoke(args=["subscriptions", "show", "ifAMPLE1234", "--json"])
 
@@ -97,8 +104,10 @@ def test_an_old_listings_subscription_is_found_by_its_customer_identifier(runner
     assert (shown["id"], shown["customer_aws_account_id"]) == (str(wanted), None)
 
 
-def test_a_subscription_without_a_registration_says_so(runner: FlaskCliRunner, land: Land) -> None:
-    land(license_arn=ARN)
+def test_a_subscription_without_a_registration_says_so(
+    runner: FlaskCliRunner, create_subscription: CreateSubscription
+) -> None:
+    create_subscription(license_arn=ARN)
 
     result = runner.invoke(args=["subscriptions", "show", ARN])
 
@@ -106,8 +115,10 @@ def test_a_subscription_without_a_registration_says_so(runner: FlaskCliRunner, l
     assert "company" not in result.stdout
 
 
-def test_a_registered_subscription_does_not_say_that_it_is_not(runner: FlaskCliRunner, sign_up: SignUp) -> None:
-    sign_up({"license_arn": ARN})
+def test_a_registered_subscription_does_not_say_that_it_is_not(
+    runner: FlaskCliRunner, create_registration: CreateRegistration
+) -> None:
+    create_registration({"license_arn": ARN})
 
     result = runner.invoke(args=["subscriptions", "show", ARN])
 
@@ -115,9 +126,11 @@ def test_a_registered_subscription_does_not_say_that_it_is_not(runner: FlaskCliR
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_an_account_with_two_subscriptions_has_them_listed(runner: FlaskCliRunner, land: Land, as_json: bool) -> None:
-    first = land(license_arn=ARN, account_id="012345678901")
-    second = land(license_arn=OTHER_ARN, account_id="012345678901")
+def test_an_account_with_two_subscriptions_has_them_listed(
+    runner: FlaskCliRunner, create_subscription: CreateSubscription, as_json: bool
+) -> None:
+    first = create_subscription(license_arn=ARN, customer_aws_account_id="012345678901")
+    second = create_subscription(license_arn=OTHER_ARN, customer_aws_account_id="012345678901")
 
     result = runner.invoke(args=["subscriptions", "show", "012345678901", *(["--json"] if as_json else [])])
 
@@ -128,8 +141,10 @@ def test_an_account_with_two_subscriptions_has_them_listed(runner: FlaskCliRunne
     assert found == [str(second), str(first)]
 
 
-def test_a_name_nobody_has_fails_and_says_what_the_buyer_can_do(runner: FlaskCliRunner, land: Land) -> None:
-    land(license_arn=ARN)
+def test_a_name_nobody_has_fails_and_says_what_the_buyer_can_do(
+    runner: FlaskCliRunner, create_subscription: CreateSubscription
+) -> None:
+    create_subscription(license_arn=ARN)
 
     result = runner.invoke(args=["subscriptions", "show", "999999999999"])
 

@@ -10,10 +10,10 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from app.services.signup import erasure
-from tests.cli.conftest import Land, SignUp
-from tests.cli.told import cells, tell
-from tests.events import eventbridge
-from tests.factories import OTHER_CODE
+from tests.cli.command_output import apply_events, table_cells
+from tests.cli.conftest import CreateRegistration, CreateSubscription
+from tests.support.aws_events import eventbridge_event
+from tests.support.factories import OTHER_PRODUCT_CODE
 
 ARN = "arn:aws:license-manager::294406891311:license:l-0123456789abcdef"
 OTHER_ARN = "arn:aws:license-manager::294406891311:license:l-other"
@@ -27,17 +27,24 @@ def ids(runner: FlaskCliRunner, *arguments: str) -> list[str]:
 
 
 @pytest.fixture
-def unregistered(app: Flask, land: Land, sign_up: SignUp) -> list[UUID]:
+def unregistered(
+    app: Flask, create_subscription: CreateSubscription, create_registration: CreateRegistration
+) -> list[UUID]:
     """Purchases that nobody signed up for, the one to ask about first coming first, among others."""
-    sign_up({"license_arn": f"{OTHER_ARN}-registered"})
+    create_registration({"license_arn": f"{OTHER_ARN}-registered"})
     with app.app_context():
-        erasure.erase(sign_up({"license_arn": f"{OTHER_ARN}-erased"}), "operator:ada")
-    pending = land(license_arn=f"{OTHER_ARN}-pending", agreement_id="agmt-1")
-    older = land(license_arn=f"{OTHER_ARN}-older", agreement_id="agmt-2")
-    newer = land(license_arn=f"{OTHER_ARN}-newer", agreement_id="agmt-3", account_id="098765432109")
-    land(license_arn=f"{OTHER_ARN}-ended", agreement_id="agmt-4")
+        erasure.erase(create_registration({"license_arn": f"{OTHER_ARN}-erased"}), "operator:ada")
+    pending = create_subscription(license_arn=f"{OTHER_ARN}-pending", agreement_id="agmt-1")
+    older = create_subscription(license_arn=f"{OTHER_ARN}-older", agreement_id="agmt-2")
+    newer = create_subscription(
+        license_arn=f"{OTHER_ARN}-newer", agreement_id="agmt-3", customer_aws_account_id="098765432109"
+    )
+    create_subscription(license_arn=f"{OTHER_ARN}-ended", agreement_id="agmt-4")
     told = [("newer", "agmt-3", UPDATED), ("older", "agmt-2", UPDATED), ("ended", "agmt-4", DEPROVISIONED)]
-    tell(app, *(eventbridge(kind, license=f"l-other-{name}", agreement=agreement) for name, agreement, kind in told))
+    apply_events(
+        app,
+        *(eventbridge_event(kind, license=f"l-other-{name}", agreement=agreement) for name, agreement, kind in told),
+    )
     return [older, newer, pending]
 
 
@@ -50,7 +57,7 @@ def test_those_who_pay_and_never_signed_up_come_first_the_longest_waiting_ahead(
     assert ids(runner, "--unregistered", "--limit", "1") == [older]
     assert ids(runner, "--unregistered", "--status", "pending") == [pending]
     assert ids(runner, "--unregistered", "--account", "0987-6543-2109") == [newer]
-    assert ids(runner, "--unregistered", "--product", OTHER_CODE) == []
+    assert ids(runner, "--unregistered", "--product", OTHER_PRODUCT_CODE) == []
     assert ids(runner, "--unregistered", "--status", "ended") == []
 
 
@@ -63,20 +70,22 @@ def test_an_unregistered_purchase_says_how_long_it_has_been_known(
 ) -> None:
     bought_at = datetime(2026, 11, 2, 12, tzinfo=UTC)
     with time_machine.travel(bought_at, tick=False):
-        tell(app, eventbridge(UPDATED))
+        apply_events(app, eventbridge_event(UPDATED))
 
     with time_machine.travel(bought_at + timedelta(seconds=seconds), tick=False):
         listed = runner.invoke(args=["subscriptions", "list", "--unregistered"]).stdout
         (row,) = json.loads(runner.invoke(args=["subscriptions", "list", "--unregistered", "--json"]).stdout)
 
-    header, line = map(cells, listed.splitlines())
+    header, line = map(table_cells, listed.splitlines())
     assert header[:3] == ["id", "age", "last_seen_at"]
     assert line[1:4] == [age, "never", "active"]
     assert (row["age"], row["last_seen_at"]) == (seconds, None)
 
 
-def test_a_buyer_who_came_and_went_is_listed_with_when_they_came(runner: FlaskCliRunner, land: Land) -> None:
-    land(license_arn=ARN)
+def test_a_buyer_who_came_and_went_is_listed_with_when_they_came(
+    runner: FlaskCliRunner, create_subscription: CreateSubscription
+) -> None:
+    create_subscription(license_arn=ARN)
 
     listed = runner.invoke(args=["subscriptions", "list", "--unregistered"]).stdout
     (row,) = json.loads(runner.invoke(args=["subscriptions", "list", "--json"]).stdout)

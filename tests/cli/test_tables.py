@@ -6,14 +6,16 @@ import pytest
 from flask.testing import FlaskCliRunner
 
 from app.cli import tables
-from tests.cli.conftest import SignUp
+from tests.cli.conftest import CreateRegistration
 
 HOSTILE = "\x1b[2J\x9b31m\u202eevil\a"
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["show"], ["show", "--json"]])
-def test_stored_text_cannot_steer_the_terminal(runner: FlaskCliRunner, sign_up: SignUp, arguments: list[str]) -> None:
-    registration_id = sign_up(company=HOSTILE)
+def test_stored_text_cannot_steer_the_terminal(
+    runner: FlaskCliRunner, create_registration: CreateRegistration, arguments: list[str]
+) -> None:
+    registration_id = create_registration(company=HOSTILE)
     named = [str(registration_id)] if "show" in arguments else []
 
     result = runner.invoke(args=["registrations", *arguments, *named])
@@ -22,8 +24,8 @@ def test_stored_text_cannot_steer_the_terminal(runner: FlaskCliRunner, sign_up: 
     assert all(line.isprintable() for line in result.stdout.splitlines())
 
 
-def test_json_gives_back_what_it_escaped(runner: FlaskCliRunner, sign_up: SignUp) -> None:
-    registration_id = sign_up(company=f"{HOSTILE}Zoë")
+def test_json_gives_back_what_it_escaped(runner: FlaskCliRunner, create_registration: CreateRegistration) -> None:
+    registration_id = create_registration(company=f"{HOSTILE}Zoë")
 
     result = runner.invoke(args=["registrations", "show", str(registration_id), "--json"])
 
@@ -31,8 +33,8 @@ def test_json_gives_back_what_it_escaped(runner: FlaskCliRunner, sign_up: SignUp
     assert "Zoë" in result.stdout
 
 
-def test_a_line_break_stays_within_its_line(runner: FlaskCliRunner, sign_up: SignUp) -> None:
-    registration_id = sign_up(notes="first\nsecond")
+def test_a_line_break_stays_within_its_line(runner: FlaskCliRunner, create_registration: CreateRegistration) -> None:
+    registration_id = create_registration(notes="first\nsecond")
 
     result = runner.invoke(args=["registrations", "show", str(registration_id)])
 
@@ -42,7 +44,7 @@ def test_a_line_break_stays_within_its_line(runner: FlaskCliRunner, sign_up: Sig
 def test_wide_letters_and_accents_keep_the_columns_aligned() -> None:
     rows = [{"company": name, "city": "X"} for name in ("山田", "Zoe\u0301", None)]
 
-    lines = tables.table(rows, ("company", "city")).splitlines()
+    lines = tables.format_table(rows, ("company", "city")).splitlines()
 
     assert lines == ["company  city", "山田     X", "Zoe\u0301      X", "-        X"]
 
@@ -50,5 +52,5 @@ def test_wide_letters_and_accents_keep_the_columns_aligned() -> None:
 def test_a_long_cell_is_cut_in_a_table_and_whole_on_its_own() -> None:
     row = {"company": "x" * 200}
 
-    assert len(tables.table([row], ("company",)).splitlines()[1]) == 40
-    assert "x" * 200 in tables.sheet(row)
+    assert len(tables.format_table([row], ("company",)).splitlines()[1]) == 40
+    assert "x" * 200 in tables.format_record(row)

@@ -6,43 +6,43 @@ from contextlib import contextmanager
 import pytest
 
 from sandbox.server import Sandbox
-from tests import factories
-from tests.deploy.stack import Aws, Stack, deployed
+from tests.support import factories
+from tests.support.cloudformation_stack import AwsClients, Stack, deploy
 
-OLD_LISTING = ("aws-mp-subscription-notification-oldcode123", "aws-mp-entitlement-notification-oldcode123")
+OLD_LISTING_TOPICS = ("aws-mp-subscription-notification-oldcode123", "aws-mp-entitlement-notification-oldcode123")
 
 
 @pytest.fixture(autouse=True)
-def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def cleared_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs the tests may have a proxy, which knows nothing of this machine's ports."""
     factories.clear_environment(monkeypatch)
 
 
 @pytest.fixture
-def topics(sandbox: Sandbox) -> Iterator[list[str]]:
+def listing_topics(sandbox: Sandbox) -> Iterator[list[str]]:
     """The ARNs of an old listing's topics."""
-    with _topics(sandbox, *OLD_LISTING) as arns:
+    with _create_topics(sandbox, *OLD_LISTING_TOPICS) as arns:
         yield arns
 
 
 @pytest.fixture
-def more(sandbox: Sandbox) -> Iterator[list[str]]:
+def other_topics(sandbox: Sandbox) -> Iterator[list[str]]:
     """The ARNs of another old listing's topics."""
-    with _topics(sandbox, *(f"{name}4" for name in OLD_LISTING)) as arns:
+    with _create_topics(sandbox, *(f"{name}4" for name in OLD_LISTING_TOPICS)) as arns:
         yield arns
 
 
 @pytest.fixture
-def stack(sandbox: Sandbox, topics: list[str]) -> Iterator[Stack]:
+def stack(sandbox: Sandbox, listing_topics: list[str]) -> Iterator[Stack]:
     """The stack of a seller who has a new listing and an old one."""
-    subscription, entitlement = topics
-    with deployed(sandbox.aws_url, TopicArn1=subscription, TopicArn2=entitlement) as stack:
+    subscription, entitlement = listing_topics
+    with deploy(sandbox.aws_url, TopicArn1=subscription, TopicArn2=entitlement) as stack:
         yield stack
 
 
 @contextmanager
-def _topics(sandbox: Sandbox, *names: str) -> Iterator[list[str]]:
-    aws = Aws(sandbox.aws_url)
+def _create_topics(sandbox: Sandbox, *names: str) -> Iterator[list[str]]:
+    aws = AwsClients(sandbox.aws_url)
     arns = [aws.sns.create_topic(Name=name)["TopicArn"] for name in names]
     yield arns
     for arn in arns:

@@ -8,12 +8,12 @@ from typing import Any, get_args
 import pytest
 
 from app.services.outbox import bounces
-from sandbox.inbox import Inbox, bounced
+from sandbox.inbox import Inbox, bounce_event
 from sandbox.server import Sandbox
-from tests.deploy.stack import ACCOUNT, QUEUE, Aws, Stack, deployed
-from tests.deploy.test_template import IDENTITY, QUEUES, RULE, senders, statements
+from tests.deploy.test_template import QUEUE_URLS, RULE_ARN, SES_IDENTITY_ARN, policy_statements, sender_conditions
+from tests.support.cloudformation_stack import ACCOUNT_ID, QUEUE_NAME, AwsClients, Stack, deploy
 
-SET, MAIL_RULE = "acme-mail", f"{RULE}-ses"
+SET, MAIL_RULE = "acme-mail", f"{RULE_ARN}-ses"
 ASKED = {
     "FromEmailAddress": "start@acme.example",
     "Destination": {"ToAddresses": ["ada@example.com"]},
@@ -23,11 +23,11 @@ ASKED = {
 
 
 @pytest.fixture
-def mailing(sandbox: Sandbox) -> Iterator[Stack]:
+def mail_stack(sandbox: Sandbox) -> Iterator[Stack]:
     """The stack of a seller who sends mail from an identity, by a configuration set."""
-    aws = Aws(sandbox.aws_url)
+    aws = AwsClients(sandbox.aws_url)
     aws.client("sesv2").create_configuration_set(ConfigurationSetName=SET)
-    with deployed(sandbox.aws_url, MailIdentityArn=IDENTITY, SesConfigurationSet=SET) as stack:
+    with deploy(sandbox.aws_url, MailIdentityArn=SES_IDENTITY_ARN, SesConfigurationSet=SET) as stack:
         yield stack
     aws.client("sesv2").delete_configuration_set(ConfigurationSetName=SET)
     aws.close()
@@ -35,7 +35,7 @@ def mailing(sandbox: Sandbox) -> Iterator[Stack]:
 
 def told(kind: str, configuration_set: str = SET) -> dict[str, Any]:
     """Return an event of SES's about a mail that went by that configuration set."""
-    event = bounced(Inbox().take({**ASKED, "ConfigurationSetName": configuration_set}), datetime.now(UTC))
+    event = bounce_event(Inbox().store({**ASKED, "ConfigurationSetName": configuration_set}), datetime.now(UTC))
     return {**event, "detail-type": kind}
 
 
@@ -46,23 +46,23 @@ def put(stack: Stack, *events: dict[str, Any]) -> None:
         assert stack.aws.events.put_events(Entries=[entry])["FailedEntryCount"] == 0
 
 
-def test_every_kind_of_bounce_that_foyer_knows_arrives_and_is_understood(mailing: Stack) -> None:
-    put(mailing, *map(told, get_args(bounces.Kind)))
+def test_every_kind_of_bounce_that_foyer_knows_arrives_and_is_understood(mail_stack: Stack) -> None:
+    put(mail_stack, *map(told, get_args(bounces.SesEventKind)))
 
-    arrived = [bounces.parse(json.dumps(event)) for event in mailing.arrived()]
+    arrived = [bounces.parse(json.dumps(event)) for event in mail_stack.receive_all()]
 
-    assert sorted(bounce.kind for bounce in arrived if bounce) == sorted(get_args(bounces.Kind))
+    assert sorted(bounce.kind for bounce in arrived if bounce) == sorted(get_args(bounces.SesEventKind))
 
 
 @pytest.mark.parametrize("event", [told("Email Delivered"), told("Email Bounced", "another-set")])
-def test_what_became_of_other_mails_does_not_arrive(mailing: Stack, event: dict[str, Any]) -> None:
-    put(mailing, event)
+def test_what_became_of_other_mails_does_not_arrive(mail_stack: Stack, event: dict[str, Any]) -> None:
+    put(mail_stack, event)
 
-    assert mailing.arrived() == []
+    assert mail_stack.receive_all() == []
 
 
-def test_ses_is_asked_to_tell_eventbridge_what_the_rule_waits_for(mailing: Stack) -> None:
-    answer = mailing.aws.client("ses").describe_configuration_set(
+def test_ses_is_asked_to_tell_eventbridge_what_the_rule_waits_for(mail_stack: Stack) -> None:
+    answer = mail_stack.aws.client("ses").describe_configuration_set(
         ConfigurationSetName=SET, ConfigurationSetAttributeNames=["eventDestinations"]
     )
 
@@ -71,28 +71,30 @@ def test_ses_is_asked_to_tell_eventbridge_what_the_rule_waits_for(mailing: Stack
     assert sorted(destination["MatchingEventTypes"]) == ["bounce", "complaint", "reject", "renderingFailure"]
 
 
-@pytest.mark.parametrize("queue", QUEUES)
-def test_both_rules_may_send_to_the_queue(mailing: Stack, queue: str) -> None:
-    assert senders(mailing, queue) == {"events.amazonaws.com": {"ArnEquals": {"aws:SourceArn": [RULE, MAIL_RULE]}}}
+@pytest.mark.parametrize("queue", QUEUE_URLS)
+def test_both_rules_may_send_to_the_queue(mail_stack: Stack, queue: str) -> None:
+    assert sender_conditions(mail_stack, queue) == {
+        "events.amazonaws.com": {"ArnEquals": {"aws:SourceArn": [RULE_ARN, MAIL_RULE]}}
+    }
 
 
-def test_what_cannot_be_delivered_is_set_aside(mailing: Stack) -> None:
-    [target] = mailing.aws.events.list_targets_by_rule(Rule=f"{QUEUE}-ses")["Targets"]
+def test_what_cannot_be_delivered_is_set_aside(mail_stack: Stack) -> None:
+    [target] = mail_stack.aws.events.list_targets_by_rule(Rule=f"{QUEUE_NAME}-ses")["Targets"]
 
-    assert target["Arn"] == mailing.queue_arn
-    assert target["DeadLetterConfig"] == {"Arn": f"{mailing.queue_arn}-dead-letters"}
+    assert target["Arn"] == mail_stack.queue_arn
+    assert target["DeadLetterConfig"] == {"Arn": f"{mail_stack.queue_arn}-dead-letters"}
 
 
-def test_foyer_may_send_from_that_identity_by_that_set_and_look_at_both_rules(mailing: Stack) -> None:
-    reach = {statement["Sid"]: statement["Resource"] for statement in statements(mailing)}
+def test_foyer_may_send_from_that_identity_by_that_set_and_look_at_both_rules(mail_stack: Stack) -> None:
+    reach = {statement["Sid"]: statement["Resource"] for statement in policy_statements(mail_stack)}
 
-    assert reach["SendMail"] == [IDENTITY, f"arn:aws:ses:us-east-1:{ACCOUNT}:configuration-set/{SET}"]
-    assert reach["LetTheDoctorReadTheRule"] == [RULE, MAIL_RULE]
+    assert reach["SendMail"] == [SES_IDENTITY_ARN, f"arn:aws:ses:us-east-1:{ACCOUNT_ID}:configuration-set/{SET}"]
+    assert reach["LetTheDoctorReadTheRule"] == [RULE_ARN, MAIL_RULE]
 
 
 def test_an_identity_alone_is_enough_to_send(sandbox: Sandbox) -> None:
-    with deployed(sandbox.aws_url, MailIdentityArn=IDENTITY) as stack:
-        reach = {statement["Sid"]: statement["Resource"] for statement in statements(stack)}
+    with deploy(sandbox.aws_url, MailIdentityArn=SES_IDENTITY_ARN) as stack:
+        reach = {statement["Sid"]: statement["Resource"] for statement in policy_statements(stack)}
 
-        assert reach["SendMail"] == IDENTITY
-        assert stack.aws.events.list_rules(NamePrefix=QUEUE)["Rules"][1:] == []
+        assert reach["SendMail"] == SES_IDENTITY_ARN
+        assert stack.aws.events.list_rules(NamePrefix=QUEUE_NAME)["Rules"][1:] == []

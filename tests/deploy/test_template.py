@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from app.services.purchases.aws_event import KINDS, SOURCE
+from app.services.purchases.aws_event import DETAIL_TYPES, EVENTBRIDGE_SOURCE
 from sandbox.server import Sandbox
-from tests.deploy.stack import ACCOUNT, QUEUE, TEMPLATE, Aws, Stack, deployed
+from tests.support.cloudformation_stack import ACCOUNT_ID, QUEUE_NAME, TEMPLATE, AwsClients, Stack, deploy
 
-RULE = f"arn:aws:events:us-east-1:{ACCOUNT}:rule/{QUEUE}"
-DEAD_LETTERS = f"arn:aws:sqs:us-east-1:{ACCOUNT}:{QUEUE}-dead-letters"
-QUEUES = ["queue_url", "dead_letter_queue_url"]
-APP_AWS = Path(__file__).parents[2] / "app" / "aws"
+RULE_ARN = f"arn:aws:events:us-east-1:{ACCOUNT_ID}:rule/{QUEUE_NAME}"
+DEAD_LETTERS = f"arn:aws:sqs:us-east-1:{ACCOUNT_ID}:{QUEUE_NAME}-dead-letters"
+QUEUE_URLS = ["queue_url", "dead_letter_queue_url"]
+APP = Path(__file__).parents[2] / "app"
 SERVICES = {
     "sqs": "sqs",
     "events": "events",
@@ -23,20 +23,20 @@ SERVICES = {
     "marketplace-entitlement": "aws-marketplace",
     "sesv2": "ses",
 }
-IDENTITY = f"arn:aws:ses:us-east-1:{ACCOUNT}:identity/acme.example"
+SES_IDENTITY_ARN = f"arn:aws:ses:us-east-1:{ACCOUNT_ID}:identity/acme.example"
 
 
 @pytest.fixture
-def bare(sandbox: Sandbox) -> Iterator[Stack]:
+def minimal_stack(sandbox: Sandbox) -> Iterator[Stack]:
     """The stack of a seller who gives no parameter."""
-    with deployed(sandbox.aws_url) as stack:
+    with deploy(sandbox.aws_url) as stack:
         yield stack
 
 
 @pytest.fixture
 def roles(sandbox: Sandbox) -> Iterator[list[str]]:
     """The names of the roles that the pages and the worker run with."""
-    aws, names = Aws(sandbox.aws_url), ["foyer-pages", "foyer-worker"]
+    aws, names = AwsClients(sandbox.aws_url), ["foyer-pages", "foyer-worker"]
     iam = aws.client("iam")
     for name in names:
         iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")
@@ -48,7 +48,7 @@ def roles(sandbox: Sandbox) -> Iterator[list[str]]:
     aws.close()
 
 
-def statements(stack: Stack) -> list[Any]:
+def policy_statements(stack: Stack) -> list[Any]:
     """Return what the policy for Foyer's role says."""
     iam, arn = stack.aws.client("iam"), stack.outputs["PolicyArn"]
     version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
@@ -62,9 +62,9 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def senders(stack: Stack, queue: str) -> dict[str, Any]:
+def sender_conditions(stack: Stack, queue: str) -> dict[str, Any]:
     """Return the condition under which each service may send to the queue."""
-    policy = stack.attributes(getattr(stack, queue))["Policy"]
+    policy = stack.queue_attributes(getattr(stack, queue))["Policy"]
     allowing = [statement for statement in policy["Statement"] if statement["Effect"] == "Allow"]
     assert all(statement["Action"] == "sqs:SendMessage" for statement in allowing)
     assert all(list(statement["Principal"]) == ["Service"] for statement in allowing)
@@ -73,7 +73,7 @@ def senders(stack: Stack, queue: str) -> dict[str, Any]:
 
 def called_by_foyer(stack: Stack) -> set[str]:
     """Return the IAM action of every operation that app/aws names, in a call or to a paginator."""
-    text = "".join(path.read_text(encoding="utf-8") for path in APP_AWS.glob("*.py"))
+    text = "".join(path.read_text(encoding="utf-8") for path in (*APP.glob("aws/*.py"), APP / "mail" / "ses.py"))
     actions = set()
     for service, prefix in SERVICES.items():
         for method, operation in stack.aws.client(service).meta.method_to_api_mapping.items():
@@ -82,26 +82,31 @@ def called_by_foyer(stack: Stack) -> set[str]:
     return actions
 
 
-def test_the_rule_matches_exactly_the_kinds_that_foyer_applies(bare: Stack) -> None:
-    rule = bare.aws.events.describe_rule(Name=QUEUE)
+def test_the_rule_matches_exactly_the_kinds_that_foyer_applies(minimal_stack: Stack) -> None:
+    rule = minimal_stack.aws.events.describe_rule(Name=QUEUE_NAME)
 
     pattern = json.loads(rule["EventPattern"])
     assert pattern.keys() == {"source", "detail-type"}
-    assert pattern["source"] == [SOURCE]
-    assert sorted(pattern["detail-type"]) == sorted(KINDS)
+    assert pattern["source"] == [EVENTBRIDGE_SOURCE]
+    assert sorted(pattern["detail-type"]) == sorted(DETAIL_TYPES)
     assert rule["State"] == "ENABLED"
     assert rule["EventBusName"] == "default"
 
 
-def test_an_event_that_eventbridge_cannot_deliver_is_set_aside_and_not_lost(bare: Stack) -> None:
-    [target] = bare.aws.events.list_targets_by_rule(Rule=QUEUE)["Targets"]
+def test_an_event_that_eventbridge_cannot_deliver_is_set_aside_and_not_lost(minimal_stack: Stack) -> None:
+    [target] = minimal_stack.aws.events.list_targets_by_rule(Rule=QUEUE_NAME)["Targets"]
 
-    assert target["Arn"] == bare.queue_arn
+    assert target["Arn"] == minimal_stack.queue_arn
     assert target["DeadLetterConfig"] == {"Arn": DEAD_LETTERS}
 
 
-def test_the_queue_keeps_events_for_two_weeks_encrypted_and_sets_aside_what_fails_ten_times(bare: Stack) -> None:
-    queue, dead_letters = bare.attributes(bare.queue_url), bare.attributes(bare.dead_letter_queue_url)
+def test_the_queue_keeps_events_for_two_weeks_encrypted_and_sets_aside_what_fails_ten_times(
+    minimal_stack: Stack,
+) -> None:
+    queue, dead_letters = (
+        minimal_stack.queue_attributes(minimal_stack.queue_url),
+        minimal_stack.queue_attributes(minimal_stack.dead_letter_queue_url),
+    )
 
     assert queue["VisibilityTimeout"] == "60"
     assert queue["ReceiveMessageWaitTimeSeconds"] == "20"
@@ -111,22 +116,24 @@ def test_the_queue_keeps_events_for_two_weeks_encrypted_and_sets_aside_what_fail
     assert TEMPLATE.read_text(encoding="utf-8").count("SqsManagedSseEnabled: true") == 2
 
 
-@pytest.mark.parametrize("queue", QUEUES)
-def test_without_old_listings_the_rule_alone_may_send(bare: Stack, queue: str) -> None:
-    assert senders(bare, queue) == {"events.amazonaws.com": {"ArnEquals": {"aws:SourceArn": RULE}}}
-
-
-@pytest.mark.parametrize("queue", QUEUES)
-def test_with_old_listings_their_topics_may_send_as_well(stack: Stack, topics: list[str], queue: str) -> None:
-    assert senders(stack, queue) == {
-        "events.amazonaws.com": {"ArnEquals": {"aws:SourceArn": RULE}},
-        "sns.amazonaws.com": {"ArnEquals": {"aws:SourceArn": topics}},
+@pytest.mark.parametrize("queue", QUEUE_URLS)
+def test_without_old_listings_the_rule_alone_may_send(minimal_stack: Stack, queue: str) -> None:
+    assert sender_conditions(minimal_stack, queue) == {
+        "events.amazonaws.com": {"ArnEquals": {"aws:SourceArn": RULE_ARN}}
     }
 
 
-@pytest.mark.parametrize("queue", QUEUES)
-def test_everybody_is_refused_without_tls(bare: Stack, queue: str) -> None:
-    policy = bare.attributes(getattr(bare, queue))["Policy"]
+@pytest.mark.parametrize("queue", QUEUE_URLS)
+def test_with_old_listings_their_topics_may_send_as_well(stack: Stack, listing_topics: list[str], queue: str) -> None:
+    assert sender_conditions(stack, queue) == {
+        "events.amazonaws.com": {"ArnEquals": {"aws:SourceArn": RULE_ARN}},
+        "sns.amazonaws.com": {"ArnEquals": {"aws:SourceArn": listing_topics}},
+    }
+
+
+@pytest.mark.parametrize("queue", QUEUE_URLS)
+def test_everybody_is_refused_without_tls(minimal_stack: Stack, queue: str) -> None:
+    policy = minimal_stack.queue_attributes(getattr(minimal_stack, queue))["Policy"]
 
     [refusal] = [statement for statement in policy["Statement"] if statement["Effect"] == "Deny"]
     assert refusal["Principal"] == "*"
@@ -134,8 +141,8 @@ def test_everybody_is_refused_without_tls(bare: Stack, queue: str) -> None:
     assert refusal["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_an_old_listings_topics_keep_their_envelope_and_lose_nothing(stack: Stack, topics: list[str]) -> None:
-    for topic in topics:
+def test_an_old_listings_topics_keep_their_envelope_and_lose_nothing(stack: Stack, listing_topics: list[str]) -> None:
+    for topic in listing_topics:
         [made] = stack.aws.sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
         attributes = stack.aws.sns.get_subscription_attributes(SubscriptionArn=made["SubscriptionArn"])["Attributes"]
 
@@ -146,31 +153,37 @@ def test_an_old_listings_topics_keep_their_envelope_and_lose_nothing(stack: Stac
 
 
 def test_foyers_policy_allows_exactly_what_foyer_calls(sandbox: Sandbox) -> None:
-    with deployed(sandbox.aws_url, MailIdentityArn=IDENTITY) as stack:
-        allowed = {action for statement in statements(stack) for action in listed(statement["Action"])}
+    with deploy(sandbox.aws_url, MailIdentityArn=SES_IDENTITY_ARN) as stack:
+        allowed = {action for statement in policy_statements(stack) for action in listed(statement["Action"])}
 
         assert allowed == called_by_foyer(stack)
 
 
-def test_without_an_identity_foyer_may_not_send_mail(bare: Stack) -> None:
-    assert "ses:SendEmail" not in {action for statement in statements(bare) for action in listed(statement["Action"])}
+def test_without_an_identity_foyer_may_not_send_mail(minimal_stack: Stack) -> None:
+    assert "ses:SendEmail" not in {
+        action for statement in policy_statements(minimal_stack) for action in listed(statement["Action"])
+    }
 
 
-def test_foyers_policy_reaches_no_queue_and_no_rule_but_its_own(bare: Stack) -> None:
-    reach = {action: statement["Resource"] for statement in statements(bare) for action in listed(statement["Action"])}
+def test_foyers_policy_reaches_no_queue_and_no_rule_but_its_own(minimal_stack: Stack) -> None:
+    reach = {
+        action: statement["Resource"]
+        for statement in policy_statements(minimal_stack)
+        for action in listed(statement["Action"])
+    }
 
-    assert all(statement["Effect"] == "Allow" for statement in statements(bare))
+    assert all(statement["Effect"] == "Allow" for statement in policy_statements(minimal_stack))
     # AWS knows no resources for these.
     assert {action for action, resource in reach.items() if resource == "*"} == {
         "aws-marketplace:ResolveCustomer",
         "aws-marketplace:GetEntitlements",
         "events:ListRuleNamesByTarget",
     }
-    assert set(reach.values()) == {"*", bare.queue_arn, DEAD_LETTERS, RULE}
+    assert set(reach.values()) == {"*", minimal_stack.queue_arn, DEAD_LETTERS, RULE_ARN}
 
 
 def test_roles_that_are_named_get_the_policy(sandbox: Sandbox, roles: list[str]) -> None:
-    with deployed(sandbox.aws_url, RoleNames=",".join(roles)) as stack:
+    with deploy(sandbox.aws_url, RoleNames=",".join(roles)) as stack:
         iam = stack.aws.client("iam")
         attached = [iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] for role in roles]
 
@@ -178,16 +191,16 @@ def test_roles_that_are_named_get_the_policy(sandbox: Sandbox, roles: list[str])
 
 
 def test_two_alarms_watch_the_queues_and_tell_the_topic_that_is_named(sandbox: Sandbox) -> None:
-    topic = f"arn:aws:sns:us-east-1:{ACCOUNT}:operators"
+    topic = f"arn:aws:sns:us-east-1:{ACCOUNT_ID}:operators"
 
-    with deployed(sandbox.aws_url, AlarmTopicArn=topic) as stack:
+    with deploy(sandbox.aws_url, AlarmTopicArn=topic) as stack:
         names = [stack.outputs["DeadLettersAlarmName"], stack.outputs["WaitingEventsAlarmName"]]
         found = stack.aws.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
 
     watched = {alarm["MetricName"]: (alarm["Dimensions"][0]["Value"], alarm["Threshold"]) for alarm in found}
     assert watched == {
-        "ApproximateNumberOfMessagesVisible": (f"{QUEUE}-dead-letters", 0),
-        "ApproximateAgeOfOldestMessage": (QUEUE, 900),
+        "ApproximateNumberOfMessagesVisible": (f"{QUEUE_NAME}-dead-letters", 0),
+        "ApproximateAgeOfOldestMessage": (QUEUE_NAME, 900),
     }
     assert all(alarm["AlarmActions"] == [topic] for alarm in found)
     assert all(alarm["TreatMissingData"] == "notBreaching" for alarm in found)

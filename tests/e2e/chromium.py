@@ -5,34 +5,37 @@ import shutil
 import subprocess
 
 # The shell is the same browser without the window around the page, for a quarter of the work.
-NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
-MISSING = (
+EXECUTABLE_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+LAUNCH_FLAGS = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+MISSING_MESSAGE = (
     "no Chromium: the browser tests are skipped. "
     "Install it, for example with: sudo apt-get install chromium-headless-shell"
 )
 
 
-def path() -> str | None:
+def executable_path() -> str | None:
     """Return the path of the installed Chromium, if there is one."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
+    return next(filter(None, map(shutil.which, EXECUTABLE_NAMES)), None)
 
 
 def launch_options() -> dict[str, object]:
     """Return how Playwright starts it: quietly, and without a sandbox only where root cannot have one."""
-    return {"executable_path": path(), "args": [*FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]}
+    return {
+        "executable_path": executable_path(),
+        "args": [*LAUNCH_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])],
+    }
 
 
 def install() -> None:
     """Install Chromium with apt, or say what to do."""
-    if path():
+    if executable_path():
         return
     if os.geteuid() == 0 and shutil.which("apt-get"):
         print("Installing Chromium for the browser tests ...", flush=True)
         for step in (["update"], ["install", "-y", "--no-install-recommends", "chromium-headless-shell"]):
             subprocess.run(["apt-get", "-qq", *step], check=False, stdout=subprocess.DEVNULL)
-    if not path():
-        print(MISSING)
+    if not executable_path():
+        print(MISSING_MESSAGE)
 
 
 if __name__ == "__main__":

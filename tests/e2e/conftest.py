@@ -8,16 +8,16 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from sandbox.server import Sandbox
-from tests import factories
 from tests.conftest import migrated_database
-from tests.e2e import chromium, stage
+from tests.e2e import chromium
+from tests.support import app_processes, factories
 
 
 @pytest.fixture(scope="session")
-def chrome() -> Iterator[Browser]:
+def chromium_browser() -> Iterator[Browser]:
     """The installed Chromium; without one these tests are skipped, and in CI they fail."""
-    if chromium.path() is None:
-        (pytest.fail if "CI" in os.environ else pytest.skip)(chromium.MISSING)
+    if chromium.executable_path() is None:
+        (pytest.fail if "CI" in os.environ else pytest.skip)(chromium.MISSING_MESSAGE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**chromium.launch_options())  # type: ignore[arg-type]
         yield browser
@@ -25,8 +25,8 @@ def chrome() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session", params=["sqlite"])
-def served_database(
-    request: pytest.FixtureRequest, worker: str, tmp_path_factory: pytest.TempPathFactory
+def e2e_database_url(
+    request: pytest.FixtureRequest, xdist_worker_id: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """The URL of a database that no other test uses: the background process would work on theirs."""
     if request.param == "sqlite":
@@ -34,40 +34,40 @@ def served_database(
         path.write_bytes(request.getfixturevalue("sqlite_template").read_bytes())
         yield f"sqlite:///{path}"
         return
-    with migrated_database(request.getfixturevalue("postgresql_server"), f"served_{worker}") as url:
+    with migrated_database(request.getfixturevalue("postgresql_server"), f"served_{xdist_worker_id}") as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def front_door(running_sandbox: Sandbox, served_database: str) -> Iterator[str]:
+def app_url(running_sandbox: Sandbox, e2e_database_url: str) -> Iterator[str]:
     """The application's address, under gunicorn with a worker beside it; on PostgreSQL where a test asks for that."""
-    environment = factories.environment(served_database, running_sandbox.aws_url)
-    with stage.serving(environment) as url, stage.working(environment, subprocess.DEVNULL):
+    environment = factories.environment(e2e_database_url, running_sandbox.aws_url)
+    with app_processes.run_gunicorn(environment) as url, app_processes.run_worker(environment, subprocess.DEVNULL):
         yield url
 
 
 @pytest.fixture
-def marketplace(sandbox: Sandbox, front_door: str) -> Sandbox:
+def marketplace(sandbox: Sandbox, app_url: str) -> Sandbox:
     """The pretend AWS Marketplace, with the application behind its products."""
-    sandbox.app_url = front_door
+    sandbox.app_url = app_url
     return sandbox
 
 
 @pytest.fixture
-def storefront(marketplace: Sandbox) -> str:
+def storefront_url(marketplace: Sandbox) -> str:
     """The pretend AWS Marketplace's address."""
     return marketplace.storefront_url
 
 
 @pytest.fixture
-def buyer(chrome: Browser) -> Iterator[Page]:
+def buyer_page(chromium_browser: Browser) -> Iterator[Page]:
     """A buyer's page, in a browser that runs no JavaScript."""
-    with chrome.new_context(java_script_enabled=False) as context:
+    with chromium_browser.new_context(java_script_enabled=False) as context:
         yield context.new_page()
 
 
 @pytest.fixture
-def auditor(chrome: Browser) -> Iterator[Page]:
+def axe_page(chromium_browser: Browser) -> Iterator[Page]:
     """A page on which axe can run."""
-    with chrome.new_context() as context:
+    with chromium_browser.new_context() as context:
         yield context.new_page()

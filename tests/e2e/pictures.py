@@ -10,18 +10,18 @@ from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 from sandbox import catalogue
 from sandbox.example.server import ExampleProduct
 from sandbox.server import Sandbox
-from tests import factories, receiver
 from tests.conftest import migrate
-from tests.e2e import chromium, stage
-from tests.e2e.test_journey import register, set_up
+from tests.e2e import chromium
+from tests.e2e.test_journey import click_set_up_account, register
 from tests.e2e.test_pages import DESK, PHONE, VISITS, Visit, signup, signup_filled_in
-from tests.ports import free_port
+from tests.support import app_processes, factories, handoff_receiver
+from tests.support.ports import free_port
 
-IN_README = ("start", "signup_filled_in", "welcome", "inside", "expired", "product")
-SIZES: dict[str, ViewportSize] = {"desk": DESK, "phone": PHONE}
+README_PAGES = ("start", "signup_filled_in", "welcome", "inside", "expired", "product")
+VIEWPORT_SIZES: dict[str, ViewportSize] = {"desk": DESK, "phone": PHONE}
 
 
-def inside(page: Page, sandbox: Sandbox) -> None:
+def product_page(page: Page, sandbox: Sandbox) -> None:
     """Wait with a buyer until they are inside the product."""
     signup(page, sandbox)
     register(page)
@@ -29,7 +29,7 @@ def inside(page: Page, sandbox: Sandbox) -> None:
 
 
 def welcome_waiting(page: Page, sandbox: Sandbox) -> None:
-    inside(page, sandbox)
+    product_page(page, sandbox)
     page.goto(f"{sandbox.app_url}welcome")
     page.get_by_text("You are registered").wait_for()
 
@@ -39,61 +39,68 @@ def welcome(page: Page, sandbox: Sandbox) -> None:
     page.goto(sandbox.storefront_url)
     page.get_by_role("link", name="Acme Ledger").first.click()
     page.get_by_role("button", name="Subscribe").click()
-    set_up(page)
+    click_set_up_account(page)
     register(page)
     page.get_by_role("heading", name="Ada Lovelace").wait_for()
-    sandbox.world.act(sandbox.world.purchases[0], "confirm")
+    sandbox.marketplace.apply_action(sandbox.marketplace.purchases[0], "confirm")
     page.goto(f"{sandbox.app_url}welcome")
     page.get_by_role("row", name="seats").wait_for()
 
 
-EVERY: list[Visit] = [*VISITS, signup_filled_in, inside, welcome_waiting, welcome]
+ALL_PAGES: list[Visit] = [*VISITS, signup_filled_in, product_page, welcome_waiting, welcome]
 
 
-def take(browser: Browser, sandbox: Sandbox, visit: Visit, size: str, scheme: str, folder: Path) -> None:
+def save_screenshot(browser: Browser, sandbox: Sandbox, open_page: Visit, size: str, scheme: str, folder: Path) -> None:
     """Keep a picture of one page."""
-    context = browser.new_context(viewport=SIZES[size], color_scheme=scheme, device_scale_factor=1)  # type: ignore[arg-type]
+    context = browser.new_context(viewport=VIEWPORT_SIZES[size], color_scheme=scheme, device_scale_factor=1)  # type: ignore[arg-type]
     page = context.new_page()
     sandbox.reset()
-    visit(page, sandbox)
-    page.screenshot(path=folder / f"{visit.__name__}-{size}-{scheme}.png", full_page=True)
+    open_page(page, sandbox)
+    page.screenshot(path=folder / f"{open_page.__name__}-{size}-{scheme}.png", full_page=True)
     context.close()
 
 
-def _environment(place: Path, sandbox: Sandbox, example: ExampleProduct) -> dict[str, str]:
-    database_url = f"sqlite:///{place}/foyer.db"
+def _environment(folder: Path, sandbox: Sandbox, example: ExampleProduct) -> dict[str, str]:
+    database_url = f"sqlite:///{folder}/foyer.db"
     migrate(database_url)
-    catalogue.write(place / "products.toml", example.url)
-    environment = {**factories.environment(database_url, sandbox.aws_url), **factories.handing_off("")}
+    catalogue.write_products_file(folder / "products.toml", example.url)
+    environment = {**factories.environment(database_url, sandbox.aws_url), **factories.handoff_environment("")}
     del environment["PRODUCT_CODE"], environment["PRODUCT_HANDOFF_URL"]
     return environment | {
-        "PRODUCTS_FILE": str(place / "products.toml"),
+        "PRODUCTS_FILE": str(folder / "products.toml"),
         "EVENTS_QUEUE_URL": sandbox.queue_url,
         "SITE_URL": example.site_url,
     }
 
 
-def main(folder: Path, every: bool) -> None:
+def save_screenshots(folder: Path, all_pages: bool) -> None:
     """Take the README's pictures, or every page in both sizes and schemes."""
     folder.mkdir(parents=True, exist_ok=True)
-    sizes = [(size, scheme) for size in SIZES for scheme in ("light", "dark")] if every else [("desk", "light")]
+    sizes = (
+        [(size, scheme) for size in VIEWPORT_SIZES for scheme in ("light", "dark")]
+        if all_pages
+        else [("desk", "light")]
+    )
     port = free_port()
     with (
         tempfile.TemporaryDirectory() as place,
         Sandbox() as sandbox,
-        ExampleProduct(secrets=[receiver.SECRET], site_url=f"http://localhost:{port}") as example,
+        ExampleProduct(secrets=[handoff_receiver.SECRET], site_url=f"http://localhost:{port}") as example,
         sync_playwright() as playwright,
     ):
         environment = _environment(Path(place), sandbox, example)
         browser = playwright.chromium.launch(**chromium.launch_options())  # type: ignore[arg-type]
-        with stage.serving(environment, port=port) as url, stage.working(environment, subprocess.DEVNULL):
+        with (
+            app_processes.run_gunicorn(environment, port=port) as url,
+            app_processes.run_worker(environment, subprocess.DEVNULL),
+        ):
             sandbox.app_url = url
-            for visit in EVERY:
-                if every or visit.__name__ in IN_README:
+            for visit in ALL_PAGES:
+                if all_pages or visit.__name__ in README_PAGES:
                     for size, scheme in sizes:
-                        take(browser, sandbox, visit, size, scheme, folder)
+                        save_screenshot(browser, sandbox, visit, size, scheme, folder)
         browser.close()
 
 
 if __name__ == "__main__":
-    main(Path(*(sys.argv[1:2] or ["docs/pictures"])), sys.argv[2:] == ["all"])
+    save_screenshots(Path(*(sys.argv[1:2] or ["docs/pictures"])), sys.argv[2:] == ["all"])

@@ -11,11 +11,10 @@ from playwright.sync_api import Page, Route, ViewportSize
 
 from sandbox.faults import Faults
 from sandbox.server import Sandbox
-from tests import factories
-from tests.databases import on_sqlite
-from tests.e2e.test_journey import buy, fill_in, lose_the_token, register, set_up
-from tests.views import buyers
-from tests.views.buyers import Buyer
+from tests.e2e.test_journey import buy, click_set_up_account, fill_in, let_token_expire, register
+from tests.support import factories, registered_buyer
+from tests.support.databases import on_sqlite
+from tests.support.registered_buyer import RegisteredBuyer
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -47,7 +46,7 @@ def faults(page: Page, sandbox: Sandbox) -> None:
 
 def signup(page: Page, sandbox: Sandbox) -> None:
     buy(page, sandbox.storefront_url)
-    set_up(page)
+    click_set_up_account(page)
 
 
 def signup_with_errors(page: Page, sandbox: Sandbox) -> None:
@@ -62,27 +61,27 @@ def signup_filled_in(page: Page, sandbox: Sandbox) -> None:
     fill_in(page)
 
 
-def parked(page: Page, sandbox: Sandbox) -> None:
+def pending_token(page: Page, sandbox: Sandbox) -> None:
     buy(page, sandbox.storefront_url)
-    sandbox.world.faults = Faults(aws_down=True)
-    set_up(page)
+    sandbox.marketplace.faults = Faults(aws_down=True)
+    click_set_up_account(page)
     page.get_by_text("AWS Marketplace is slow to answer").wait_for()
 
 
-def unlinked(page: Page, sandbox: Sandbox) -> None:
-    parked(page, sandbox)
+def without_purchase(page: Page, sandbox: Sandbox) -> None:
+    pending_token(page, sandbox)
     register(page)
     page.get_by_text("We have your registration").wait_for()
 
 
-def died(page: Page, sandbox: Sandbox) -> None:
-    lose_the_token(page, sandbox)
+def expired_token(page: Page, sandbox: Sandbox) -> None:
+    let_token_expire(page, sandbox)
 
 
-def told_before(page: Page, sandbox: Sandbox) -> None:
-    lose_the_token(page, sandbox)
+def kept_answers(page: Page, sandbox: Sandbox) -> None:
+    let_token_expire(page, sandbox)
     page.goto(f"{sandbox.storefront_url}/purchases")
-    set_up(page)
+    click_set_up_account(page)
     page.get_by_text("We kept what you told us before").wait_for()
 
 
@@ -94,11 +93,11 @@ def not_found(page: Page, sandbox: Sandbox) -> None:
     page.goto(f"{sandbox.app_url}nowhere")
 
 
-def meeting(fault: str, value: object = True) -> Visit:
+def visit_with_fault(fault: str, value: object = True) -> Visit:
     def visit(page: Page, sandbox: Sandbox) -> None:
         buy(page, sandbox.storefront_url)
-        sandbox.world.faults = sandbox.world.faults.model_copy(update={fault: value})
-        set_up(page)
+        sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={fault: value})
+        click_set_up_account(page)
         page.locator(".reference").wait_for()
 
     visit.__name__ = fault
@@ -109,13 +108,13 @@ VISITS: list[Visit] = [
     start,
     signup,
     signup_with_errors,
-    parked,
-    unlinked,
-    died,
-    told_before,
+    pending_token,
+    without_purchase,
+    expired_token,
+    kept_answers,
     no_purchase,
     not_found,
-    *map(meeting, ("expired", "invalid", "access_denied", "other_product", "no_customer")),
+    *map(visit_with_fault, ("expired", "invalid", "access_denied", "other_product", "no_customer")),
     storefront,
     product,
     purchases,
@@ -124,7 +123,7 @@ VISITS: list[Visit] = [
 
 
 # What is on the subscription's row in each state that its welcome page tells of.
-OVER, HELD = buyers.OVER, {**buyers.SEATS, "expires_at": None}
+OVER, HELD = registered_buyer.EXPIRED_SEATS, {**registered_buyer.VALID_SEATS, "expires_at": None}
 STATES: dict[str, dict[str, Any]] = {
     "You are registered": {"status": "pending"},
     "Your free trial is active": {"status": "active", "free_trial": True, "entitlements": [HELD, OVER]},
@@ -138,52 +137,52 @@ STATES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("visit", VISITS, ids=lambda visit: visit.__name__)
 def test_a_page_is_accessible_and_fits_a_phone_in_light_and_dark(
-    auditor: Page, marketplace: Sandbox, visit: Visit
+    axe_page: Page, marketplace: Sandbox, visit: Visit
 ) -> None:
-    auditor.set_viewport_size(PHONE)
+    axe_page.set_viewport_size(PHONE)
 
-    visit(auditor, marketplace)
+    visit(axe_page, marketplace)
 
-    judge_in_both_schemes(auditor)
+    check_both_color_schemes(axe_page)
 
 
 @on_sqlite
 def test_the_welcome_page_is_accessible_in_every_state(
-    environment: pytest.MonkeyPatch, auditor: Page, request: pytest.FixtureRequest, sandbox: Sandbox
+    environment: pytest.MonkeyPatch, axe_page: Page, request: pytest.FixtureRequest, sandbox: Sandbox
 ) -> None:
     environment.setenv("PRODUCT_PRICING", "contract")
     client: FlaskClient = request.getfixturevalue("client")
-    purchase = sandbox.world.buy(factories.order())
-    buyers.register(client, sandbox.world.mint(purchase))
-    buyer = Buyer(client, purchase)
-    auditor.set_viewport_size(PHONE)
-    auditor.route("**/*", lambda route: answer(route, client))
+    purchase = sandbox.marketplace.buy(factories.order())
+    registered_buyer.land_and_register(client, sandbox.marketplace.mint_token(purchase))
+    buyer = RegisteredBuyer(client, purchase)
+    axe_page.set_viewport_size(PHONE)
+    axe_page.route("**/*", lambda route: fulfill_from_app(route, client))
 
     for words, values in STATES.items():
-        buyer.has(entitlements_read_at=datetime.now(UTC), **values)
-        auditor.goto("http://localhost/welcome")
+        buyer.update_subscription(entitlements_read_at=datetime.now(UTC), **values)
+        axe_page.goto("http://localhost/welcome")
 
-        assert auditor.get_by_text(words).count() > 0, words
-        judge_in_both_schemes(auditor)
+        assert axe_page.get_by_text(words).count() > 0, words
+        check_both_color_schemes(axe_page)
 
 
-def answer(route: Route, client: FlaskClient) -> None:
+def fulfill_from_app(route: Route, client: FlaskClient) -> None:
     """Let the application in this process answer; the page does not look again while it is judged."""
     with client.get(route.request.url) as response:
         response.headers.pop("Refresh", None)
         route.fulfill(status=response.status_code, headers=dict(response.headers), body=response.data)
 
 
-def judge_in_both_schemes(page: Page) -> None:
+def check_both_color_schemes(page: Page) -> None:
     """Judge the page in light and, where nothing but the colours differs, in dark; and its width."""
     page.emulate_media(color_scheme="light")
-    judge(page, {"type": "tag", "values": RULES})
+    check_with_axe(page, {"type": "tag", "values": RULES})
     page.emulate_media(color_scheme="dark")
-    judge(page, {"type": "rule", "values": ["color-contrast"]})
+    check_with_axe(page, {"type": "rule", "values": ["color-contrast"]})
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
-def judge(page: Page, rules: dict[str, object]) -> None:
+def check_with_axe(page: Page, rules: dict[str, object]) -> None:
     """Let axe look for what is against the rules."""
     found = Axe().run(page, options={"runOnly": rules})
     assert found.violations_count == 0, found.generate_report()

@@ -11,11 +11,10 @@ import requests
 
 from sandbox.faults import Faults
 from sandbox.server import Sandbox
-from tests import factories
-from tests.databases import on_sqlite
-from tests.e2e import stage
-from tests.factories import TOKEN
-from tests.pages import csrf_token
+from tests.support import app_processes, factories
+from tests.support.databases import on_sqlite
+from tests.support.factories import TOKEN_FIELD
+from tests.support.page_checks import csrf_token
 
 PERSON = {
     "company": "Zyxcompany Ltd",
@@ -45,8 +44,8 @@ class Buyer(requests.Session):
         """Bring a new purchase's token, with those faults at AWS."""
         token = factories.token(self._sandbox)
         self.tokens.append(token)
-        self._sandbox.world.faults = Faults.model_validate(faults)
-        return self.post(self._url, data={TOKEN: token}, timeout=20)
+        self._sandbox.marketplace.faults = Faults.model_validate(faults)
+        return self.post(self._url, data={TOKEN_FIELD: token}, timeout=20)
 
     def register(self, **changes: str) -> requests.Response:
         """Send the form that is open, or one that nobody opened."""
@@ -67,12 +66,12 @@ def log(tmp_path: Path) -> Path:
 def url(database_url: str, sandbox: Sandbox, log: Path) -> Iterator[str]:
     """The application's address, with all that it and its worker say in the log."""
     environment = {**factories.environment(database_url, sandbox.aws_url), "LOG_LEVEL": "DEBUG"}
-    with log.open("wb") as file, stage.serving(environment, log=file) as url:
+    with log.open("wb") as file, app_processes.run_gunicorn(environment, log=file) as url:
         yield url
 
 
 @pytest.fixture
-def buyer(url: str, sandbox: Sandbox) -> Buyer:
+def http_buyer(url: str, sandbox: Sandbox) -> Buyer:
     return Buyer(url, sandbox)
 
 
@@ -115,7 +114,7 @@ def lose_the_session(buyer: Buyer, _: str) -> None:
 def send_odd_requests(buyer: Buyer, url: str) -> None:
     for method, path in (("GET", "zyxpath"), ("DELETE", "signup"), ("ZYXNAME", "signup")):
         buyer.request(method, f"{url}{path}", timeout=20)
-    buyer.post(url, data={TOKEN: f"{buyer.tokens[-1] if buyer.tokens else ''}zyxnotes" * 5000}, timeout=20)
+    buyer.post(url, data={TOKEN_FIELD: f"{buyer.tokens[-1] if buyer.tokens else ''}zyxnotes" * 5000}, timeout=20)
     buyer.close()  # as the server does, which has not read all of that
     buyer.post(url, data=b"zyxnotes", headers={"Content-Type": "multipart/form-data; boundary=zyx"}, timeout=20)
     buyer.get(
@@ -129,29 +128,29 @@ PATHS: list[Callable[[Buyer, str], None]] = [register, meet_every_fault, lose_th
 
 
 def test_no_token_and_no_person_is_in_logs_metrics_addresses_or_cookies(
-    buyer: Buyer, url: str, sandbox: Sandbox, log: Path
+    http_buyer: Buyer, url: str, sandbox: Sandbox, log: Path
 ) -> None:
     sessions = []
     for path in PATHS:
-        path(buyer, url)
-        sessions.append(opened(buyer.cookies.get("session") or ""))
-        buyer.cookies.clear()
-    sandbox.world.faults = Faults()
+        path(http_buyer, url)
+        sessions.append(opened(http_buyer.cookies.get("session") or ""))
+        http_buyer.cookies.clear()
+    sandbox.marketplace.faults = Faults()
     metrics = requests.get(f"{url}metrics", timeout=20).text
 
     lines = log.read_text(encoding="utf-8")
 
-    asked = [address for address in buyer.seen if "zyxpath" not in address]
+    asked = [address for address in http_buyer.seen if "zyxpath" not in address]
     assert any("draft=" in header for header in asked)
     assert lines.count("request.answered") > 30
     assert "foyer_landings_total" in metrics
     for text in (lines, metrics, *asked, *sessions):
-        assert hidden(text, buyer.tokens), text
+        assert hidden(text, http_buyer.tokens), text
 
 
-def test_each_request_is_one_line_with_id_route_outcome_and_duration(buyer: Buyer, url: str, log: Path) -> None:
-    buyer.land()
-    buyer.register()
+def test_each_request_is_one_line_with_id_route_outcome_and_duration(http_buyer: Buyer, url: str, log: Path) -> None:
+    http_buyer.land()
+    http_buyer.register()
 
     events = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line.startswith("{")]
     answered = [event for event in events if event["event"] == "request.answered" and event["level"] == "info"]

@@ -9,22 +9,22 @@ from tempfile import TemporaryDirectory
 
 from app.config.products import Product
 from sandbox.server import Sandbox
-from tests import factories
 from tests.conftest import migrate
-from tests.endurance import drain, events, handoffs, parked, runs
-from tests.endurance.count import Report
-from tests.endurance.handoffs import HandedOff
-from tests.endurance.postgresql import DEADLOCK, SERIALIZATION_FAILURE, PostgreSQL
-from tests.endurance.runs import Length, Stage
-from tests.endurance.told import Told
+from tests.endurance import events_run, graceful_stop, handoffs_run, kill_runs, pending_tokens_run
+from tests.endurance.events_report import EventsReport
+from tests.endurance.handoffs_run import HandoffReport
+from tests.endurance.kill_runs import RunEnvironment, RunLength
+from tests.endurance.registration_report import RegistrationReport
+from tests.support import factories
+from tests.support.postgresql_server import DEADLOCK, SERIALIZATION_FAILURE, PostgresqlServer
 
 # The shares of the whole time that the runs take.
-KILLS, DRAINS, PROCESSES = 0.22, 0.07, 0.05
-WORKERS_KILLED = 20
+KILL_SHARE, STOP_SHARE, PARALLEL_SHARE = 0.22, 0.07, 0.05
+WORKER_KILLS = 20
 # Each has about six events.
-PURCHASES = 1600
+EVENT_PURCHASES = 1600
 # Each has four hand-offs.
-HANDED_OFF = 250
+HANDOFF_PURCHASES = 250
 
 
 class Endurance:
@@ -33,52 +33,58 @@ class Endurance:
     def __init__(self, stack: ExitStack, minutes: float) -> None:
         self._seconds = minutes * 60
         self._folder = Path(stack.enter_context(TemporaryDirectory(prefix="foyer-endurance-")))
-        products = [Product(code=code, **factories.PRODUCT) for code in factories.CODES]
+        products = [Product(code=code, **factories.PRODUCT_FIELDS) for code in factories.PRODUCT_CODES]
         self._sandbox = stack.enter_context(Sandbox(products))
-        self.server = stack.enter_context(PostgreSQL(self._folder / "postgresql"))
+        self.server = stack.enter_context(PostgresqlServer(self._folder / "postgresql"))
 
-    def reports(self) -> Iterator[Report | Told | HandedOff]:
+    def reports(self) -> Iterator[RegistrationReport | EventsReport | HandoffReport]:
         """Yield the report of each run."""
-        for place in (self._on_sqlite, self._on_postgresql):
-            yield runs.gunicorn_killed(place("killed"), self._length(KILLS))
-            yield drain.under_load(place("stopped"), self._length(DRAINS))
-            yield drain.under_way(place("drained"))
-            yield parked.worker_killed(place("parked"), registered=150, kills=WORKERS_KILLED)
-            yield events.workers_killed(place("told"), PURCHASES, kills=WORKERS_KILLED)
-            yield handoffs.workers_killed(place("handed_off"), HANDED_OFF, kills=WORKERS_KILLED)
-        yield runs.postgresql_killed(self._on_postgresql("server_killed"), self.server, self._length(KILLS))
-        yield events.workers_killed(self._on_postgresql("told_to_four"), PURCHASES, kills=WORKERS_KILLED, workers=4)
+        for place in (self._sqlite_environment, self._postgresql_environment):
+            yield kill_runs.kill_gunicorn_under_load(place("killed"), self._run_length(KILL_SHARE))
+            yield graceful_stop.stop_under_load(place("stopped"), self._run_length(STOP_SHARE))
+            yield graceful_stop.stop_during_requests(place("drained"))
+            yield pending_tokens_run.kill_worker_during_retries(place("parked"), registered=150, kills=WORKER_KILLS)
+            yield events_run.kill_workers_during_events(place("told"), EVENT_PURCHASES, kills=WORKER_KILLS)
+            yield handoffs_run.kill_workers_during_handoffs(place("handed_off"), HANDOFF_PURCHASES, kills=WORKER_KILLS)
+        yield kill_runs.kill_postgresql_under_load(
+            self._postgresql_environment("server_killed"), self.server, self._run_length(KILL_SHARE)
+        )
+        yield events_run.kill_workers_during_events(
+            self._postgresql_environment("told_to_four"), EVENT_PURCHASES, kills=WORKER_KILLS, workers=4
+        )
         for workers in (2, 4, 8):
-            yield runs.side_by_side(self._on_postgresql(f"side_{workers}"), workers, self._length(PROCESSES))
-        strict = self._on_postgresql("strict")
-        self.server.make_strict(strict.database_url)
-        yield runs.side_by_side(strict, 4, self._length(PROCESSES))
+            yield kill_runs.run_parallel_workers(
+                self._postgresql_environment(f"side_{workers}"), workers, self._run_length(PARALLEL_SHARE)
+            )
+        strict = self._postgresql_environment("strict")
+        self.server.set_repeatable_read(strict.database_url)
+        yield kill_runs.run_parallel_workers(strict, 4, self._run_length(PARALLEL_SHARE))
 
-    def _length(self, share: float) -> Length:
-        return Length(rounds=2, seconds=self._seconds * share)
+    def _run_length(self, share: float) -> RunLength:
+        return RunLength(rounds=2, seconds=self._seconds * share)
 
-    def _on_sqlite(self, name: str) -> Stage:
-        return self._migrated(name, f"sqlite:///{self._folder / name}.db")
+    def _sqlite_environment(self, name: str) -> RunEnvironment:
+        return self._migrated_environment(name, f"sqlite:///{self._folder / name}.db")
 
-    def _on_postgresql(self, name: str) -> Stage:
-        return self._migrated(name, self.server.database(name))
+    def _postgresql_environment(self, name: str) -> RunEnvironment:
+        return self._migrated_environment(name, self.server.create_database(name))
 
-    def _migrated(self, name: str, url: str) -> Stage:
+    def _migrated_environment(self, name: str, url: str) -> RunEnvironment:
         folder = self._folder / f"{name}-{url.partition(':')[0]}"
         folder.mkdir()
         migrate(url)
-        return Stage(url, self._sandbox, folder)
+        return RunEnvironment(url, self._sandbox, folder)
 
 
-def run(minutes: float) -> bool:
+def run_all(minutes: float) -> bool:
     """Print each report as it comes, and return whether nothing was lost, doubled or answered wrongly."""
     sound = True
     with ExitStack() as stack:
         endurance = Endurance(stack, minutes)
         for report in endurance.reports():
-            sound &= report.nothing_lost(at_least=1)
+            sound &= report.is_lossless(at_least=1)
             print(report, flush=True)
-        deadlocks, failures = map(endurance.server.logged, (DEADLOCK, SERIALIZATION_FAILURE))
+        deadlocks, failures = map(endurance.server.count_logged_errors, (DEADLOCK, SERIALIZATION_FAILURE))
         print(f"deadlocks {deadlocks}  serialization failures {failures}")
     return sound and deadlocks == 0
 
@@ -86,4 +92,4 @@ def run(minutes: float) -> bool:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.endurance", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10, help="how long it takes at the least")
-    sys.exit(0 if run(parser.parse_args().minutes) else "SOMETHING WAS LOST, DOUBLED OR ANSWERED WRONGLY")
+    sys.exit(0 if run_all(parser.parse_args().minutes) else "SOMETHING WAS LOST, DOUBLED OR ANSWERED WRONGLY")

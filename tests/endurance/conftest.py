@@ -8,27 +8,29 @@ import pytest
 
 from sandbox.server import Sandbox
 from tests.conftest import migrate
-from tests.endurance.postgresql import PostgreSQL
-from tests.endurance.runs import Stage
+from tests.endurance.kill_runs import RunEnvironment
+from tests.support.postgresql_server import PostgresqlServer
 
 
 @pytest.fixture
-def stage(database_url: str, sandbox: Sandbox, tmp_path: Path) -> Stage:
+def run_environment(database_url: str, sandbox: Sandbox, tmp_path: Path) -> RunEnvironment:
     """A stage on an empty database of each kind in turn."""
-    return Stage(database_url, sandbox, tmp_path)
+    return RunEnvironment(database_url, sandbox, tmp_path)
 
 
 @pytest.fixture(scope="package")
-def own_server() -> Iterator[PostgreSQL]:
+def postgresql_test_server() -> Iterator[PostgresqlServer]:
     """A PostgreSQL server that no other test uses."""
     # Not under pytest's own folder: each new pytest closes that to other users, the server's among them.
-    with TemporaryDirectory(prefix="pg") as folder, PostgreSQL(Path(folder)) as server:
+    with TemporaryDirectory(prefix="pg") as folder, PostgresqlServer(Path(folder)) as server:
         yield server
 
 
 @pytest.fixture
-def own_stage(own_server: PostgreSQL, sandbox: Sandbox, tmp_path: Path) -> Stage:
+def postgresql_run_environment(
+    postgresql_test_server: PostgresqlServer, sandbox: Sandbox, tmp_path: Path
+) -> RunEnvironment:
     """A stage on an empty database of that server."""
-    url = own_server.database(f"foyer_{tmp_path.name}")
+    url = postgresql_test_server.create_database(f"foyer_{tmp_path.name}")
     migrate(url)
-    return Stage(url, sandbox, tmp_path)
+    return RunEnvironment(url, sandbox, tmp_path)

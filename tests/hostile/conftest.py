@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 
 from sandbox.server import Sandbox
-from tests import factories
-from tests.e2e import stage
+from tests.support import app_processes, factories
 
-SECONDS_TO_SEND = 1
+REQUEST_TIMEOUT_SECONDS = 1
 
 
 @dataclass(frozen=True)
-class Door:
+class RunningServer:
     """A server: the URL it answers at, and the file it logs to."""
 
     url: str
@@ -22,22 +21,22 @@ class Door:
 
 
 @pytest.fixture(scope="session")
-def impatient(
+def short_timeout_server(
     running_sandbox: Sandbox, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Door]:
+) -> Iterator[RunningServer]:
     """The application under gunicorn as in production, but that a request has to arrive within a second."""
     folder = tmp_path_factory.mktemp("impatient")
     (folder / "foyer.db").write_bytes(sqlite_template.read_bytes())
     environment = factories.environment(f"sqlite:///{folder / 'foyer.db'}", running_sandbox.aws_url)
-    options = f"--graceful-timeout {SECONDS_TO_SEND} --capture-output --log-file {folder / 'log'}"
-    with stage.serving({**environment, "GUNICORN_CMD_ARGS": options, "PYTHONUNBUFFERED": "1"}) as url:
-        yield Door(url, folder / "log")
+    options = f"--graceful-timeout {REQUEST_TIMEOUT_SECONDS} --capture-output --log-file {folder / 'log'}"
+    with app_processes.run_gunicorn({**environment, "GUNICORN_CMD_ARGS": options, "PYTHONUNBUFFERED": "1"}) as url:
+        yield RunningServer(url, folder / "log")
 
 
 @pytest.fixture
-def door(impatient: Door, sandbox: Sandbox) -> Iterator[Door]:
+def checked_server(short_timeout_server: RunningServer, sandbox: Sandbox) -> Iterator[RunningServer]:
     """That server, with no purchase and no fault at AWS and an empty log; it must never be at fault itself."""
-    impatient.log.write_text("")
-    yield impatient
-    assert "Traceback" not in impatient.log.read_text()
-    assert '"status": 500' not in impatient.log.read_text()
+    short_timeout_server.log.write_text("")
+    yield short_timeout_server
+    assert "Traceback" not in short_timeout_server.log.read_text()
+    assert '"status": 500' not in short_timeout_server.log.read_text()

@@ -8,10 +8,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sandbox.server import Sandbox
-from tests import factories
-from tests.databases import on_sqlite
-from tests.factories import TOKEN
-from tests.hostile.wire import FORM
+from tests.hostile.raw_http import FORM_CONTENT_TYPE
+from tests.support import factories
+from tests.support.databases import on_sqlite
+from tests.support.factories import TOKEN_FIELD
 
 PREFIX = "x-amzn-marketplace-"
 REAL = "a real token"
@@ -20,14 +20,19 @@ BOUNDARY = "b0undary"
 OURS_TO_GIVE = {303, 400, 413, 429}
 
 NAMES = st.one_of(
-    st.sampled_from([TOKEN, f"{PREFIX}offer-type", f"{PREFIX}agreement-id", "csrf_token", ""]),
+    st.sampled_from([TOKEN_FIELD, f"{PREFIX}offer-type", f"{PREFIX}agreement-id", "csrf_token", ""]),
     st.text(max_size=80).map(PREFIX.__add__),
     st.text(max_size=20),
 )
 FIELDS = st.lists(st.tuples(NAMES, st.one_of(st.just(REAL), st.text())), max_size=15)
 CONTENT_TYPES = st.one_of(
     st.sampled_from(
-        [FORM, f"{FORM}; charset=utf-7", f"multipart/form-data; boundary={BOUNDARY}", "multipart/form-data"]
+        [
+            FORM_CONTENT_TYPE,
+            f"{FORM_CONTENT_TYPE}; charset=utf-7",
+            f"multipart/form-data; boundary={BOUNDARY}",
+            "multipart/form-data",
+        ]
     ),
     st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=60),
 )
@@ -54,14 +59,16 @@ def multipart(fields: list[tuple[str, str]]) -> bytes:
 
 
 @given(fields=FIELDS)
-@example(fields=[(TOKEN, REAL), (f"{PREFIX}\x00", "null"), (f"{PREFIX}a", "\x00")])
-@example(fields=[(TOKEN, REAL), (f"{PREFIX}\ud800".encode("utf-8", "surrogatepass").decode("latin-1"), "half a pair")])
+@example(fields=[(TOKEN_FIELD, REAL), (f"{PREFIX}\x00", "null"), (f"{PREFIX}a", "\x00")])
+@example(
+    fields=[(TOKEN_FIELD, REAL), (f"{PREFIX}\ud800".encode("utf-8", "surrogatepass").decode("latin-1"), "half a pair")]
+)
 def test_any_fields_with_a_real_token_are_a_purchase(
     client: FlaskClient, token: str, fields: list[tuple[str, str]]
 ) -> None:
-    sent = [(TOKEN, token), *((name, token if value == REAL else value) for name, value in fields)]
+    sent = [(TOKEN_FIELD, token), *((name, token if value == REAL else value) for name, value in fields)]
 
-    response = client.post("/", data=urlencode(sent), content_type=FORM)
+    response = client.post("/", data=urlencode(sent), content_type=FORM_CONTENT_TYPE)
 
     assert response.status_code in {303, 429}
 
@@ -82,7 +89,7 @@ def test_any_body_of_any_type_is_refused_in_words(client: FlaskClient, body: byt
 def test_any_headers_are_borne(client: FlaskClient, token: str, headers: dict[str, str], session: str) -> None:
     headers = {"Cookie": f"session={session}", **headers}
 
-    landed = client.post("/", data={TOKEN: token}, headers=headers)
+    landed = client.post("/", data={TOKEN_FIELD: token}, headers=headers)
     form = client.application.test_client().get("/signup", headers=headers)
 
     assert landed.status_code in OURS_TO_GIVE

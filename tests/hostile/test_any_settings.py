@@ -15,9 +15,9 @@ from app.config import products, settings
 from app.config.products import Product
 from app.config.settings import Settings, SettingsError
 from app.security import headers
-from tests import factories
-from tests.databases import on_sqlite
-from tests.factories import CODE
+from tests.support import factories
+from tests.support.databases import on_sqlite
+from tests.support.factories import PRODUCT_CODE
 
 NAMES = [name.upper() for name in Settings.model_fields]
 # An environment holds any bytes but null; those of no encoding arrive as lone surrogates.
@@ -33,7 +33,7 @@ LIKELY = st.sampled_from(
 ENVIRONMENTS = st.dictionaries(st.sampled_from(NAMES), st.one_of(LIKELY, ANY), max_size=5)
 SCALARS = st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.just([]), st.just([1]))
 FIELDS = st.one_of(st.sampled_from([*Product.model_fields, ""]), st.text())
-TABLES = st.dictionaries(st.one_of(st.just(CODE), st.text()), st.dictionaries(FIELDS, SCALARS), max_size=3)
+TABLES = st.dictionaries(st.one_of(st.just(PRODUCT_CODE), st.text()), st.dictionaries(FIELDS, SCALARS), max_size=3)
 
 
 def toml(tables: dict[str, dict[str, object]]) -> str:

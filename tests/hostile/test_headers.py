@@ -7,12 +7,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.security.headers import HEADERS, HSTS
+from app.security.headers import HSTS, SECURITY_HEADERS
 from sandbox.server import Sandbox
-from tests import factories
-from tests.databases import on_sqlite
-from tests.factories import ANSWERS, TOKEN
-from tests.pages import csrf_token
+from tests.support import factories
+from tests.support.databases import on_sqlite
+from tests.support.factories import ANSWERS, TOKEN_FIELD
+from tests.support.page_checks import csrf_token
 
 pytestmark = on_sqlite
 
@@ -25,12 +25,12 @@ def behind_tls(environment: pytest.MonkeyPatch) -> Iterator[Flask]:
     """The application as it is behind TLS."""
     environment.delenv("SESSION_COOKIE_SECURE")
     environment.setenv("TRUSTED_HOSTS", "localhost")
-    with factories.running(create_app()) as app:
+    with factories.open_app(create_app()) as app:
         yield app
 
 
 def unguarded(headers: dict[str, str]) -> list[str]:
-    guards = {**HEADERS, "Strict-Transport-Security": HSTS}
+    guards = {**SECURITY_HEADERS, "Strict-Transport-Security": HSTS}
     return [name for name, value in guards.items() if headers.get(name) != value]
 
 
@@ -56,15 +56,15 @@ def test_redirects_personal_pages_and_refusals_are_guarded_too(behind_tls: Flask
     browser = behind_tls.test_client()
     base = "https://localhost"
 
-    landed = browser.post("/", data={TOKEN: factories.token(sandbox)}, base_url=base)
+    landed = browser.post("/", data={TOKEN_FIELD: factories.token(sandbox)}, base_url=base)
     form = browser.get("/signup", base_url=base)
     wrong = browser.post("/signup", data=ANSWERS, base_url=base)
     right = browser.post("/signup", data={**ANSWERS, "csrf_token": csrf_token(form.text)}, base_url=base)
     welcome = browser.get("/welcome", base_url=base)
-    too_large = browser.post("/", data={TOKEN: "x" * 100_000}, base_url=base)
+    too_large = browser.post("/", data={TOKEN_FIELD: "x" * 100_000}, base_url=base)
     stranger = browser.get("/", base_url="https://evil.example")
-    sandbox.world.faults = sandbox.world.faults.model_copy(update={"access_denied": True})
-    refused = browser.post("/", data={TOKEN: factories.token(sandbox)}, base_url=base)
+    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"access_denied": True})
+    refused = browser.post("/", data={TOKEN_FIELD: factories.token(sandbox)}, base_url=base)
 
     answers = [landed, form, wrong, right, welcome, too_large, stranger, refused]
     assert [answer.status_code for answer in answers[:7]] == [303, 200, 422, 303, 200, 413, 400]

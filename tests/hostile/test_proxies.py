@@ -8,8 +8,8 @@ from flask import request
 from flask.testing import FlaskClient
 
 from app import create_app
-from tests import factories
-from tests.databases import on_sqlite
+from tests.support import factories
+from tests.support.databases import on_sqlite
 
 pytestmark = on_sqlite
 
@@ -21,7 +21,7 @@ BUYER, SPOOFED, BALANCER = "203.0.113.9", "192.0.2.66", "10.0.0.7"
 def behind(environment: pytest.MonkeyPatch, hops: int) -> Iterator[FlaskClient]:
     """A client of the application behind so many proxies, with a page that tells who is thought to ask, and how."""
     environment.setenv("TRUSTED_PROXIES", str(hops))
-    with factories.running(create_app()) as app:
+    with factories.open_app(create_app()) as app:
         app.add_url_rule("/who", view_func=lambda: f"{request.remote_addr} {request.scheme} {request.host}")
         yield app.test_client()
 

@@ -12,10 +12,10 @@ from app import create_app
 from app.security.headers import SESSION_HOURS
 from sandbox.purchases import Order
 from sandbox.server import Sandbox
-from tests import factories
-from tests.databases import on_sqlite
-from tests.factories import ANSWERS, CODE, TOKEN
-from tests.pages import csrf_token
+from tests.support import factories
+from tests.support.databases import on_sqlite
+from tests.support.factories import ANSWERS, PRODUCT_CODE, TOKEN_FIELD
+from tests.support.page_checks import csrf_token
 
 pytestmark = on_sqlite
 
@@ -28,7 +28,7 @@ SECURE = "https://buy.example"
 def behind_tls(environment: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
     """A browser that keeps no cookies by itself, at the application behind TLS."""
     environment.delenv("SESSION_COOKIE_SECURE")
-    with factories.running(create_app()) as app:
+    with factories.open_app(create_app()) as app:
         yield app.test_client(use_cookies=False)
 
 
@@ -59,11 +59,11 @@ def altered(cookie: str, place: int) -> str:
 
 def test_a_session_planted_before_the_landing_does_not_survive_it(client: FlaskClient, sandbox: Sandbox) -> None:
     attacker = client.application.test_client()
-    attacker.post("/", data={TOKEN: factories.token(sandbox, account_id="666666666666")})
+    attacker.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="666666666666")})
     planted = session_of(attacker)
     victim = holding(client.application, planted)
 
-    victim.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
+    victim.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="012345678901")})
 
     assert session_of(victim) != planted
     assert "•••• •••• 8901" in victim.get("/signup").text
@@ -72,10 +72,10 @@ def test_a_session_planted_before_the_landing_does_not_survive_it(client: FlaskC
 
 def test_a_planted_session_does_not_survive_a_landing_that_fails(client: FlaskClient, sandbox: Sandbox) -> None:
     attacker = client.application.test_client()
-    attacker.post("/", data={TOKEN: factories.token(sandbox)})
+    attacker.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
     victim = holding(client.application, session_of(attacker))
 
-    victim.post("/", data={TOKEN: "made up"})
+    victim.post("/", data={TOKEN_FIELD: "made up"})
 
     assert victim.get("/signup").status_code == 403
 
@@ -84,7 +84,7 @@ def test_what_the_victim_answers_is_not_shown_to_whoever_planted_the_session(
     client: FlaskClient, sandbox: Sandbox
 ) -> None:
     attacker = client.application.test_client()
-    attacker.post("/", data={TOKEN: factories.token(sandbox)})
+    attacker.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
     planted = session_of(attacker)
     victim = holding(client.application, planted)
 
@@ -96,7 +96,7 @@ def test_what_the_victim_answers_is_not_shown_to_whoever_planted_the_session(
 
 
 def test_a_session_with_any_character_changed_is_no_purchase(client: FlaskClient, sandbox: Sandbox) -> None:
-    client.post("/", data={TOKEN: factories.token(sandbox)})
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
     cookie = session_of(client)
     client.application.test_client_class = None  # one that looks at no page is quicker
 
@@ -115,7 +115,7 @@ def test_a_session_that_is_none_is_no_purchase(client: FlaskClient, cookie: str)
 
 
 def test_a_session_of_a_day_ago_is_over(client: FlaskClient, sandbox: Sandbox) -> None:
-    client.post("/", data={TOKEN: factories.token(sandbox)})
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
     cookie = session_of(client)
 
     with time_machine.travel(datetime.now(UTC) + timedelta(hours=SESSION_HOURS, seconds=2)):
@@ -125,7 +125,7 @@ def test_a_session_of_a_day_ago_is_over(client: FlaskClient, sandbox: Sandbox) -
 
 
 def test_a_session_posted_again_after_the_submit_makes_nothing_new(client: FlaskClient, sandbox: Sandbox) -> None:
-    client.post("/", data={TOKEN: factories.token(sandbox)})
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
     before, form = session_of(client), filled_in(client)
     client.post("/signup", data=form)
 
@@ -138,9 +138,9 @@ def test_a_session_posted_again_after_the_submit_makes_nothing_new(client: Flask
 
 
 def test_a_session_posted_after_another_purchase_is_still_its_own(client: FlaskClient, sandbox: Sandbox) -> None:
-    client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="012345678901")})
     first, form = session_of(client), filled_in(client)
-    client.post("/", data={TOKEN: factories.token(sandbox, account_id="999988887777")})
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="999988887777")})
 
     holding(client.application, first).post("/signup", data=form)
 
@@ -149,7 +149,7 @@ def test_a_session_posted_after_another_purchase_is_still_its_own(client: FlaskC
 
 
 def test_behind_tls_a_cookie_that_a_sibling_could_set_is_not_read(behind_tls: FlaskClient, sandbox: Sandbox) -> None:
-    landed = behind_tls.post("/", data={TOKEN: factories.token(sandbox)}, base_url=SECURE)
+    landed = behind_tls.post("/", data={TOKEN_FIELD: factories.token(sandbox)}, base_url=SECURE)
     value = landed.headers["Set-Cookie"].partition("=")[2].partition(";")[0]
 
     def status(cookies: str) -> int:
@@ -164,7 +164,7 @@ def test_behind_tls_a_cookie_that_a_sibling_could_set_is_not_read(behind_tls: Fl
 def test_of_two_cookies_of_one_name_no_mixture_is_made(client: FlaskClient, sandbox: Sandbox) -> None:
     cookies = []
     for account_id in ("012345678901", "999988887777"):
-        client.post("/", data={TOKEN: factories.token(sandbox, account_id=account_id)})
+        client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id=account_id)})
         cookies.append(session_of(client))
     form = filled_in(client)
 
@@ -179,12 +179,12 @@ def test_of_two_cookies_of_one_name_no_mixture_is_made(client: FlaskClient, sand
 def test_session_and_open_form_survive_a_new_key(
     environment: pytest.MonkeyPatch, client: FlaskClient, sandbox: Sandbox
 ) -> None:
-    client.post("/", data={TOKEN: factories.token(sandbox)})
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
     cookie, form = session_of(client), filled_in(client)
-    environment.setenv("SECRET_KEY_FALLBACKS", f"an-even-earlier-secret-key,{factories.SECRET}")
+    environment.setenv("SECRET_KEY_FALLBACKS", f"an-even-earlier-secret-key,{factories.SECRET_KEY}")
     environment.setenv("SECRET_KEY", NEXT_KEY)
 
-    with factories.running(create_app()) as rotated:
+    with factories.open_app(create_app()) as rotated:
         browser = holding(rotated, cookie)
         shown = browser.get("/signup")
         sent = browser.post("/signup", data=form)
@@ -192,7 +192,7 @@ def test_session_and_open_form_survive_a_new_key(
 
     assert (shown.status_code, sent.location) == (200, "/welcome")
     environment.delenv("SECRET_KEY_FALLBACKS")
-    with factories.running(create_app()) as without_the_old_key:
+    with factories.open_app(create_app()) as without_the_old_key:
         assert holding(without_the_old_key, cookie).get("/signup").status_code == 403
         assert holding(without_the_old_key, renewed).get("/welcome").status_code == 200
 
@@ -200,14 +200,14 @@ def test_session_and_open_form_survive_a_new_key(
 def test_a_form_signed_by_a_key_that_is_gone_is_not_taken(
     environment: pytest.MonkeyPatch, client: FlaskClient, sandbox: Sandbox
 ) -> None:
-    purchase = sandbox.world.buy(Order(product_code=CODE))
-    client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
+    purchase = sandbox.marketplace.buy(Order(product_code=PRODUCT_CODE))
+    client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
     form = filled_in(client)
     environment.setenv("SECRET_KEY", NEXT_KEY)
 
-    with factories.running(create_app()) as rotated:
+    with factories.open_app(create_app()) as rotated:
         browser = rotated.test_client()
-        browser.post("/", data={TOKEN: sandbox.world.mint(purchase)})
+        browser.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
         sent = browser.post("/signup", data=form)
 
     assert sent.status_code == 422

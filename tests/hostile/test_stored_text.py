@@ -8,10 +8,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from sandbox.server import Sandbox
-from tests import factories
-from tests.databases import on_sqlite
-from tests.factories import ANSWERS, TOKEN
-from tests.pages import csrf_token
+from tests.support import factories
+from tests.support.databases import on_sqlite
+from tests.support.factories import ANSWERS, TOKEN_FIELD
+from tests.support.page_checks import csrf_token
 
 pytestmark = on_sqlite
 
@@ -28,10 +28,10 @@ AS_MARKUP = ("<script", "<img src=x", "229629", "javascript:alert(1)&#34;)'>")
 
 
 @pytest.fixture
-def registered(client: FlaskClient, sandbox: Sandbox) -> FlaskClient:
+def registered_client(client: FlaskClient, sandbox: Sandbox) -> FlaskClient:
     """A browser whose buyer has put the hostile text wherever it fits."""
     offer = {"x-amzn-marketplace-offer-type": HOSTILE, "x-amzn-marketplace-agreement-id": HOSTILE}
-    client.post("/", data={TOKEN: factories.token(sandbox), **offer})
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox), **offer})
     answers = {**ANSWERS, "company": HOSTILE, "full_name": HOSTILE, "notes": HOSTILE}
     form = {"csrf_token": csrf_token(client.get("/signup").text)}
     assert client.post("/signup", data={**form, **answers}).location == "/welcome"
@@ -42,10 +42,10 @@ def command(client: FlaskClient, *arguments: str) -> str:
     return client.application.test_cli_runner().invoke(args=list(arguments)).stdout_bytes.decode()
 
 
-def test_every_page_shows_it_as_text(registered: FlaskClient) -> None:
+def test_every_page_shows_it_as_text(registered_client: FlaskClient) -> None:
     form = {**ANSWERS, "company": HOSTILE, "full_name": HOSTILE, "email": HOSTILE, "phone": HOSTILE, "notes": HOSTILE}
 
-    pages = [registered.get("/welcome").text, registered.post("/signup", data=form).text]
+    pages = [registered_client.get("/welcome").text, registered_client.post("/signup", data=form).text]
 
     for page in pages:
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
@@ -53,43 +53,45 @@ def test_every_page_shows_it_as_text(registered: FlaskClient) -> None:
 
 
 def test_a_page_that_offers_to_send_it_again_shows_it_as_text(client: FlaskClient, sandbox: Sandbox) -> None:
-    sandbox.world.faults = sandbox.world.faults.model_copy(update={"access_denied": True})
+    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"access_denied": True})
 
-    page = client.post("/", data={TOKEN: KEPT, f"x-amzn-marketplace-{KEPT}": KEPT}).text
+    page = client.post("/", data={TOKEN_FIELD: KEPT, f"x-amzn-marketplace-{KEPT}": KEPT}).text
 
     assert [markup for markup in AS_MARKUP if markup in page] == []
 
 
 @pytest.mark.parametrize("what", ["registrations", "subscriptions"])
 @pytest.mark.parametrize("form", [[], ["--json"]], ids=str)
-def test_no_command_prints_what_a_terminal_obeys(registered: FlaskClient, what: str, form: list[str]) -> None:
-    [row] = json.loads(command(registered, what, "list", "--json"))
+def test_no_command_prints_what_a_terminal_obeys(registered_client: FlaskClient, what: str, form: list[str]) -> None:
+    [row] = json.loads(command(registered_client, what, "list", "--json"))
 
-    printed = command(registered, what, "list", *form) + command(registered, what, "show", row["id"], *form)
+    printed = command(registered_client, what, "list", *form) + command(
+        registered_client, what, "show", row["id"], *form
+    )
 
     assert "HYPERLINK" in printed
     assert all(line.isprintable() for line in printed.splitlines())
     assert "\x1b" not in printed
 
 
-def test_a_spreadsheet_gets_it_as_text_in_one_cell(registered: FlaskClient) -> None:
-    [row] = csv.DictReader(io.StringIO(command(registered, "registrations", "export"), newline=""), strict=True)
+def test_a_spreadsheet_gets_it_as_text_in_one_cell(registered_client: FlaskClient) -> None:
+    [row] = csv.DictReader(io.StringIO(command(registered_client, "registrations", "export"), newline=""), strict=True)
 
     assert row["company"] == row["full_name"] == f"'{KEPT}"
     assert not [name for name, value in row.items() if value.startswith(("=", "+", "-", "@"))]
 
 
-def test_a_program_gets_it_as_it_was_kept(registered: FlaskClient) -> None:
-    [line] = command(registered, "registrations", "export", "--format", "jsonl").splitlines()
+def test_a_program_gets_it_as_it_was_kept(registered_client: FlaskClient) -> None:
+    [line] = command(registered_client, "registrations", "export", "--format", "jsonl").splitlines()
 
     assert json.loads(line)["company"] == KEPT
 
 
-def test_no_log_has_any_of_it(registered: FlaskClient, capfd: pytest.CaptureFixture[str]) -> None:
-    registered.get(
+def test_no_log_has_any_of_it(registered_client: FlaskClient, capfd: pytest.CaptureFixture[str]) -> None:
+    registered_client.get(
         "/welcome", query_string={"q": HOSTILE}, headers={"User-Agent": "HYPERLINK(", "Referer": "HYPERLINK("}
     )
-    registered.get(f"/{HOSTILE}".replace("\x00", ""))
+    registered_client.get(f"/{HOSTILE}".replace("\x00", ""))
 
     lines = capfd.readouterr().err.splitlines()
     assert {json.loads(line)["event"] for line in lines} <= {"request.answered", "request.failed"}

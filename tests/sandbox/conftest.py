@@ -12,21 +12,20 @@ from justhtml import JustHTML
 
 from sandbox.example.server import ExampleProduct
 from sandbox.server import Sandbox
-from tests import factories
-from tests.ports import free_port
-from tests.sandbox import foyer
+from tests.support import factories, fake_foyer
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from mypy_boto3_marketplace_entitlement import MarketplaceEntitlementServiceClient
     from mypy_boto3_meteringmarketplace import MarketplaceMeteringClient
     from mypy_boto3_sqs import SQSClient
 
-Connect = Callable[..., Any]
-Visit = Callable[[str], JustHTML]
+CreateClient = Callable[..., Any]
+OpenPage = Callable[[str], JustHTML]
 
 
 @pytest.fixture(autouse=True)
-def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def cleared_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs the tests may have a proxy, which knows nothing of this machine's ports."""
     factories.clear_environment(monkeypatch)
 
@@ -40,7 +39,7 @@ def running_sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="session")
 def running_example() -> Iterator[ExampleProduct]:
-    with ExampleProduct(secrets=[foyer.NEWER_SECRET, foyer.SECRET], port=free_port()) as example:
+    with ExampleProduct(secrets=[fake_foyer.NEWER_SECRET, fake_foyer.SECRET], port=free_port()) as example:
         yield example
 
 
@@ -52,7 +51,7 @@ def example(running_example: ExampleProduct) -> ExampleProduct:
 
 
 @pytest.fixture
-def connect(sandbox: Sandbox) -> Iterator[Connect]:
+def create_client(sandbox: Sandbox) -> Iterator[CreateClient]:
     """Makes boto3 clients of the sandbox: the service's name, and what differs from a seller who never retries."""
     clients = []
 
@@ -77,55 +76,55 @@ def connect(sandbox: Sandbox) -> Iterator[Connect]:
 
 
 @pytest.fixture
-def metering(connect: Connect) -> "MarketplaceMeteringClient":
+def metering_client(create_client: CreateClient) -> "MarketplaceMeteringClient":
     """The seller's client that calls ResolveCustomer."""
-    client: MarketplaceMeteringClient = connect("meteringmarketplace")
+    client: MarketplaceMeteringClient = create_client("meteringmarketplace")
     return client
 
 
 @pytest.fixture
-def entitlements(connect: Connect) -> "MarketplaceEntitlementServiceClient":
+def entitlement_client(create_client: CreateClient) -> "MarketplaceEntitlementServiceClient":
     """The seller's client that calls GetEntitlements."""
-    client: MarketplaceEntitlementServiceClient = connect("marketplace-entitlement")
+    client: MarketplaceEntitlementServiceClient = create_client("marketplace-entitlement")
     return client
 
 
-class Queue:
+class QueueReader:
     """The events' queue as the seller's worker reads it."""
 
     def __init__(self, sqs: "SQSClient", url: str) -> None:
         self.sqs, self.url = sqs, url
         self.receipts: list[str] = []
 
-    def receive(self, **differing: Any) -> list[Any]:
+    def receive(self, **overrides: Any) -> list[Any]:
         """Return what one call receives, as JSON, and leave it in flight."""
-        asked = {"QueueUrl": self.url, "MaxNumberOfMessages": 10, **differing}
+        asked = {"QueueUrl": self.url, "MaxNumberOfMessages": 10, **overrides}
         messages = self.sqs.receive_message(**asked).get("Messages", [])
         self.receipts += [message["ReceiptHandle"] for message in messages]
         return [json.loads(message["Body"]) for message in messages]
 
-    def take(self) -> list[Any]:
+    def receive_and_delete_all(self) -> list[Any]:
         """Return everything that is in the queue, and delete it."""
         taken: list[Any] = []
         while received := self.receive():
             taken += received
-            self.delete()
+            self.delete_received()
         return taken
 
-    def delete(self) -> None:
+    def delete_received(self) -> None:
         """Delete what was received."""
         while self.receipts:
             self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=self.receipts.pop())
 
 
 @pytest.fixture
-def queue(sandbox: Sandbox, connect: Connect) -> Queue:
+def queue(sandbox: Sandbox, create_client: CreateClient) -> QueueReader:
     """The worker's end of the events' queue."""
-    return Queue(connect("sqs"), sandbox.queue_url)
+    return QueueReader(create_client("sqs"), sandbox.queue_url)
 
 
 @pytest.fixture
-def visit(sandbox: Sandbox) -> Visit:
+def open_page(sandbox: Sandbox) -> OpenPage:
     """Opens a page of the storefront, which has to be strict HTML."""
 
     def get(path: str) -> JustHTML:
@@ -136,6 +135,6 @@ def visit(sandbox: Sandbox) -> Visit:
     return get
 
 
-def attributes(page: JustHTML, selector: str) -> list[dict[str, str]]:
+def element_attributes(page: JustHTML, selector: str) -> list[dict[str, str]]:
     """Return the attributes of each element that the selector finds."""
     return [{name: value or "" for name, value in (found.attrs or {}).items()} for found in page.query(selector)]

@@ -5,21 +5,21 @@ from typing import Any
 import pytest
 import requests
 
+from sandbox.aws_errors import ExpiredToken
 from sandbox.faults import Faults
 from sandbox.purchases import Order
-from sandbox.refusals import ExpiredToken
 from sandbox.server import Sandbox
 
 ORDER = Order(product_code="insights1example", account_id="111122223333", free_trial=True)
-NO_PURCHASE = "/purchases/00000000-0000-0000-0000-000000000000"
+UNKNOWN_PURCHASE_PATH = "/purchases/00000000-0000-0000-0000-000000000000"
 
 
-def call(sandbox: Sandbox, method: str, path: str, body: object = None) -> requests.Response:
+def call_api(sandbox: Sandbox, method: str, path: str, body: object = None) -> requests.Response:
     return requests.request(method, f"{sandbox.storefront_url}/api{path}", json=body, timeout=5)
 
 
 def test_it_lists_the_products(sandbox: Sandbox) -> None:
-    products = call(sandbox, "GET", "/products").json()
+    products = call_api(sandbox, "GET", "/products").json()
 
     assert [(product["code"], product["pricing"]) for product in products] == [
         ("insights1example", "subscription"),
@@ -31,45 +31,45 @@ def test_it_lists_the_products(sandbox: Sandbox) -> None:
 def test_it_takes_an_order(sandbox: Sandbox) -> None:
     order = {"product_code": "relay3example", "account_id": "000011112222", "style": "old", "free_trial": True}
 
-    response = call(sandbox, "POST", "/purchases", order)
+    response = call_api(sandbox, "POST", "/purchases", order)
 
     assert response.status_code == 201
-    assert response.json() == sandbox.world.purchases[0].model_dump(mode="json")
+    assert response.json() == sandbox.marketplace.purchases[0].model_dump(mode="json")
     assert order.items() <= response.json().items()
 
 
 def test_an_order_without_an_account_is_a_new_account_each_time(sandbox: Sandbox) -> None:
     order = {"product_code": "relay3example"}
 
-    accounts = {call(sandbox, "POST", "/purchases", order).json()["account_id"] for _ in range(2)}
+    accounts = {call_api(sandbox, "POST", "/purchases", order).json()["account_id"] for _ in range(2)}
 
     assert len(accounts) == 2
 
 
 def test_it_lists_the_purchases_the_latest_first(sandbox: Sandbox) -> None:
-    first, second = sandbox.world.buy(ORDER), sandbox.world.buy(ORDER)
+    first, second = sandbox.marketplace.buy(ORDER), sandbox.marketplace.buy(ORDER)
 
-    listed = call(sandbox, "GET", "/purchases").json()
+    listed = call_api(sandbox, "GET", "/purchases").json()
 
     assert [purchase["id"] for purchase in listed] == [str(second.id), str(first.id)]
 
 
 def test_it_shows_one_purchase(sandbox: Sandbox) -> None:
-    purchase = sandbox.world.buy(ORDER)
+    purchase = sandbox.marketplace.buy(ORDER)
 
-    shown = call(sandbox, "GET", f"/purchases/{purchase.id}").json()
+    shown = call_api(sandbox, "GET", f"/purchases/{purchase.id}").json()
 
     assert shown == purchase.model_dump(mode="json")
 
 
 def test_it_mints_a_token_and_says_what_the_browser_would_post(sandbox: Sandbox) -> None:
-    purchase = sandbox.world.buy(ORDER)
+    purchase = sandbox.marketplace.buy(ORDER)
 
-    response = call(sandbox, "POST", f"/purchases/{purchase.id}/tokens")
+    response = call_api(sandbox, "POST", f"/purchases/{purchase.id}/tokens")
 
     minted = response.json()
     assert response.status_code == 201
-    assert sandbox.world.redeem(minted["token"]) == purchase
+    assert sandbox.marketplace.resolve_token(minted["token"]) == purchase
     assert minted["action"] == "http://localhost:8000/"
     assert minted["fields"] == {
         "x-amzn-marketplace-token": minted["token"],
@@ -78,49 +78,49 @@ def test_it_mints_a_token_and_says_what_the_browser_would_post(sandbox: Sandbox)
 
 
 def test_it_mints_a_token_that_has_expired_already(sandbox: Sandbox) -> None:
-    purchase = sandbox.world.buy(ORDER)
+    purchase = sandbox.marketplace.buy(ORDER)
 
-    minted = call(sandbox, "POST", f"/purchases/{purchase.id}/tokens", {"ttl_seconds": 0}).json()
+    minted = call_api(sandbox, "POST", f"/purchases/{purchase.id}/tokens", {"ttl_seconds": 0}).json()
 
     with pytest.raises(ExpiredToken):
-        sandbox.world.redeem(minted["token"])
+        sandbox.marketplace.resolve_token(minted["token"])
 
 
 def test_it_switches_faults_on_and_the_others_off(sandbox: Sandbox) -> None:
-    sandbox.world.faults = Faults(expired=True)
+    sandbox.marketplace.faults = Faults(expired=True)
 
-    faults = call(sandbox, "PUT", "/faults", {"throttled": 2}).json()
+    faults = call_api(sandbox, "PUT", "/faults", {"throttled": 2}).json()
 
-    assert sandbox.world.faults == Faults(throttled=2)
+    assert sandbox.marketplace.faults == Faults(throttled=2)
     assert faults == Faults(throttled=2).model_dump()
 
 
 def test_it_shows_the_faults(sandbox: Sandbox) -> None:
-    sandbox.world.faults = Faults(slow=1.5)
+    sandbox.marketplace.faults = Faults(slow=1.5)
 
-    faults = call(sandbox, "GET", "/faults").json()
+    faults = call_api(sandbox, "GET", "/faults").json()
 
     assert faults == Faults(slow=1.5).model_dump()
 
 
 def test_it_switches_every_fault_off(sandbox: Sandbox) -> None:
-    sandbox.world.faults = Faults(expired=True)
+    sandbox.marketplace.faults = Faults(expired=True)
 
-    faults = call(sandbox, "DELETE", "/faults").json()
+    faults = call_api(sandbox, "DELETE", "/faults").json()
 
-    assert sandbox.world.faults == Faults()
+    assert sandbox.marketplace.faults == Faults()
     assert not any(faults.values())
 
 
 def test_it_forgets_everything(sandbox: Sandbox) -> None:
-    sandbox.world.buy(ORDER)
-    sandbox.world.faults = Faults(expired=True)
+    sandbox.marketplace.buy(ORDER)
+    sandbox.marketplace.faults = Faults(expired=True)
 
-    response = call(sandbox, "POST", "/reset")
+    response = call_api(sandbox, "POST", "/reset")
 
     assert response.status_code == 204
-    assert sandbox.world.purchases == []
-    assert sandbox.world.faults == Faults()
+    assert sandbox.marketplace.purchases == []
+    assert sandbox.marketplace.faults == Faults()
 
 
 @pytest.mark.parametrize(
@@ -145,9 +145,15 @@ def test_it_forgets_everything(sandbox: Sandbox) -> None:
         ),
         ("POST", "/purchases", {"product_code": "x", "account_id": "12"}, 400, "account_id: String should match"),
         ("POST", "/purchases", {"product_code": "x", "trial": True}, 400, "trial: Extra inputs are not permitted"),
-        ("GET", NO_PURCHASE, None, 404, "There is no purchase 00000000-"),
-        ("POST", f"{NO_PURCHASE}/tokens", None, 404, "GET /api/purchases lists them"),
-        ("POST", f"{NO_PURCHASE}/tokens", {"ttl_seconds": -1}, 400, "ttl_seconds: Input should be greater than"),
+        ("GET", UNKNOWN_PURCHASE_PATH, None, 404, "There is no purchase 00000000-"),
+        ("POST", f"{UNKNOWN_PURCHASE_PATH}/tokens", None, 404, "GET /api/purchases lists them"),
+        (
+            "POST",
+            f"{UNKNOWN_PURCHASE_PATH}/tokens",
+            {"ttl_seconds": -1},
+            400,
+            "ttl_seconds: Input should be greater than",
+        ),
         ("PUT", "/faults", {"slow": 61}, 400, "slow: Input should be less than or equal to 60"),
         ("PUT", "/faults", {"tired": True}, 400, "tired: Extra inputs are not permitted"),
         ("GET", "/nowhere", None, 404, "not found"),
@@ -157,11 +163,11 @@ def test_it_forgets_everything(sandbox: Sandbox) -> None:
 def test_a_bad_call_is_told_what_is_wrong(
     sandbox: Sandbox, method: str, path: str, body: Any, status: int, message: str
 ) -> None:
-    response = call(sandbox, method, path, body)
+    response = call_api(sandbox, method, path, body)
 
     assert response.status_code == status
     assert message in response.json()["error"]
-    assert sandbox.world.purchases == []
+    assert sandbox.marketplace.purchases == []
 
 
 @pytest.mark.parametrize(("kind", "status"), [("application/json", 400), ("text/plain", 415)])

@@ -16,10 +16,10 @@ from typing import IO
 import pytest
 import requests
 
-from sandbox import catalogue, environment, everything
+from sandbox import catalogue, environment, run_all
 from sandbox.server import Sandbox
-from tests.ports import free_port
-from tests.sandbox.conftest import Connect, Queue
+from tests.sandbox.conftest import CreateClient, QueueReader
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 FLASK = (sys.executable, "-m", "flask", "--app", "wsgi")
@@ -30,9 +30,9 @@ SHOWS_TWO_LINES = """
 import sys
 from datetime import datetime
 from honcho.printer import Message
-from sandbox.everything import Terminal
+from sandbox.run_all import TerminalPrinter
 for line in ("one", "two"):
-    Terminal(sys.stdout).write(Message("line", line, datetime.now(), "app", None))
+    TerminalPrinter(sys.stdout).write(Message("line", line, datetime.now(), "app", None))
 """
 
 
@@ -86,13 +86,13 @@ def wait_for(capsys: pytest.CaptureFixture[str], text: str) -> str:
     return shown
 
 
-def test_flask_sandbox_runs_until_it_is_stopped(tmp_path: Path, connect: Connect) -> None:
+def test_flask_sandbox_runs_until_it_is_stopped(tmp_path: Path, create_client: CreateClient) -> None:
     command = [*FLASK, "sandbox", "--aws-port=0", "--storefront-port=0", f"--state={tmp_path / 'state.json'}"]
 
     with running(command, settings(tmp_path)) as process:
         storefront, aws = read_until(process, r"Storefront (\S+), AWS endpoint (\S+)").groups()
         bought = requests.post(f"{storefront}/api/purchases", json={"product_code": "insights1example"}, timeout=5)
-        queue = Queue(connect("sqs", endpoint_url=aws), f"{aws}{environment.QUEUE_PATH}")
+        queue = QueueReader(create_client("sqs", endpoint_url=aws), f"{aws}{environment.QUEUE_PATH}")
         told = queue.receive()
         process.terminate()
         status = process.wait(5)
@@ -142,8 +142,8 @@ def test_the_example_product_says_what_to_set(tmp_path: Path, chosen: dict[str, 
 
 
 def test_everything_starts_says_where_to_click_and_stops_without_an_orphan(tmp_path: Path) -> None:
-    ports = {name: str(free_port()) for name in environment.PORTS}
-    command = [sys.executable, "-m", "sandbox.everything"]
+    ports = {name: str(free_port()) for name in environment.DEFAULT_PORTS}
+    command = [sys.executable, "-m", "sandbox.run_all"]
 
     with running(command, settings(tmp_path, **ports)) as process:
         read_until(process, rf"http://127\.0\.0\.1:{ports['STOREFRONT_PORT']} .*pretend AWS Marketplace")
@@ -172,12 +172,12 @@ def test_what_nobody_reads_any_more_stops_nothing(tmp_path: Path) -> None:
 
 
 def test_the_database_in_the_sellers_file_is_left_alone(tmp_path: Path) -> None:
-    ports = {name: str(free_port()) for name in environment.PORTS}
+    ports = {name: str(free_port()) for name in environment.DEFAULT_PORTS}
     chosen = settings(tmp_path, PYTHONPATH=str(ROOT), **ports)
     del chosen["DATABASE_URL"], chosen["SECRET_KEY"]
     # The key stops the start before a database is opened: this checkout's own stays as it is, too.
     (tmp_path / ".env").write_text("DATABASE_URL=production://\nSECRET_KEY=short\n")
-    command = [sys.executable, "-m", "sandbox.everything"]
+    command = [sys.executable, "-m", "sandbox.run_all"]
 
     ended = subprocess.run(command, cwd=tmp_path, env=chosen, capture_output=True, text=True, check=False)
 
@@ -192,7 +192,7 @@ def test_a_door_that_stays_shut_is_named_and_the_others_are_not(
     open_port = sandbox.storefront_url.rpartition(":")[2]
     shut = {"APP_PORT": str(free_port()), "STOREFRONT_PORT": open_port, "EXAMPLE_PORT": open_port}
     over = threading.Event()
-    announcement = threading.Thread(target=everything.announce, args=(shut, over, 2))
+    announcement = threading.Thread(target=run_all.announce_when_ready, args=(shut, over, 2))
 
     announcement.start()
     shown = wait_for(capsys, "not answering")

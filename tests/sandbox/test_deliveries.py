@@ -11,20 +11,20 @@ import time_machine
 
 from sandbox.purchases import Order
 from sandbox.server import Sandbox
-from tests.sandbox.conftest import Connect, Queue
-from tests.sandbox.test_lives import CONTRACT, bought
+from tests.sandbox.conftest import CreateClient, QueueReader
+from tests.sandbox.test_lives import CONTRACT, create_purchase
 
 ORDER = Order(product_code="insights1example", account_id="111122223333")
 
 
 def states(sandbox: Sandbox) -> list[str]:
-    return [event.state for event in sandbox.world.events()]
+    return [event.state for event in sandbox.marketplace.events()]
 
 
 def test_the_worker_reaches_the_queue_with_a_url_and_the_endpoint_alone(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sandbox.world.buy(ORDER)
+    sandbox.marketplace.buy(ORDER)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "sandbox")
     monkeypatch.setenv("AWS_ENDPOINT_URL", sandbox.aws_url)
@@ -39,9 +39,9 @@ def test_the_worker_reaches_the_queue_with_a_url_and_the_endpoint_alone(
     assert entitled["Entitlements"] == []
 
 
-def test_the_queue_is_as_a_seller_has_it(connect: Connect) -> None:
+def test_the_queue_is_as_a_seller_has_it(create_client: CreateClient) -> None:
     with Sandbox() as another:
-        attributes = connect("sqs", endpoint_url=another.aws_url).get_queue_attributes(
+        attributes = create_client("sqs", endpoint_url=another.aws_url).get_queue_attributes(
             QueueUrl=another.queue_url, AttributeNames=["All"]
         )["Attributes"]
 
@@ -50,151 +50,155 @@ def test_the_queue_is_as_a_seller_has_it(connect: Connect) -> None:
     assert f'{attributes["QueueArn"]}-dead-letters"' in attributes["RedrivePolicy"]
 
 
-def test_an_event_is_queued_then_read_then_done(sandbox: Sandbox, queue: Queue) -> None:
-    sandbox.world.buy(ORDER)
+def test_an_event_is_queued_then_read_then_done(sandbox: Sandbox, queue: QueueReader) -> None:
+    sandbox.marketplace.buy(ORDER)
 
     queued = states(sandbox)
     queue.receive()
     read = states(sandbox)
-    queue.delete()
+    queue.delete_received()
 
     assert (queued, read, states(sandbox)) == (["queued"], ["in_flight"], ["done"])
 
 
-def test_an_event_that_was_not_deleted_in_time_is_in_the_queue_again(sandbox: Sandbox, queue: Queue) -> None:
-    sandbox.world.buy(ORDER)
+def test_an_event_that_was_not_deleted_in_time_is_in_the_queue_again(sandbox: Sandbox, queue: QueueReader) -> None:
+    sandbox.marketplace.buy(ORDER)
     queue.receive()
 
     with time_machine.travel(datetime.now(UTC) + timedelta(seconds=61)):
-        (event,) = sandbox.world.events()
+        (event,) = sandbox.marketplace.events()
 
     assert (event.state, event.copies[0].reads) == ("queued", 1)
 
 
-def test_an_event_that_is_read_again_and_again_becomes_a_dead_letter(sandbox: Sandbox, queue: Queue) -> None:
-    sandbox.world.buy(ORDER)
+def test_an_event_that_is_read_again_and_again_becomes_a_dead_letter(sandbox: Sandbox, queue: QueueReader) -> None:
+    sandbox.marketplace.buy(ORDER)
 
     for _ in range(11):
         queue.receive(VisibilityTimeout=0)
 
-    (event,) = sandbox.world.events()
+    (event,) = sandbox.marketplace.events()
     assert (event.state, event.copies[0].reads) == ("dead_letter", 10)
 
 
-def test_late_events_are_held_back_until_they_are_released_one_by_one(sandbox: Sandbox, queue: Queue) -> None:
-    purchase = bought(sandbox, CONTRACT)
-    queue.take()
-    sandbox.world.act(purchase, "confirm", delivery="late")
-    held = sandbox.world.act(purchase, "expire", delivery="late")
+def test_late_events_are_held_back_until_they_are_released_one_by_one(sandbox: Sandbox, queue: QueueReader) -> None:
+    purchase = create_purchase(sandbox, CONTRACT)
+    queue.receive_and_delete_all()
+    sandbox.marketplace.apply_action(purchase, "confirm", delivery="late")
+    held = sandbox.marketplace.apply_action(purchase, "expire", delivery="late")
     nothing = queue.receive()
 
-    delivered = sandbox.world.deliver(held[1].id)
+    delivered = sandbox.marketplace.deliver(held[1].id)
 
     assert (nothing, delivered.state) == ([], "queued")
     assert states(sandbox) == ["done", "held", "held", "queued"]
-    assert [event["id"] for event in queue.take()] == [held[1].id]
+    assert [event["id"] for event in queue.receive_and_delete_all()] == [held[1].id]
 
 
 @pytest.mark.parametrize(("sequence", "step"), [("as_happened", 1), ("reversed", -1)])
 def test_what_is_held_back_is_released_in_either_order(
-    sandbox: Sandbox, queue: Queue, sequence: str, step: int
+    sandbox: Sandbox, queue: QueueReader, sequence: str, step: int
 ) -> None:
-    purchase = bought(sandbox)
-    queue.take()
-    first = sandbox.world.act(purchase, "confirm", delivery="late")
-    then = sandbox.world.act(purchase, "expire", delivery="late")
+    purchase = create_purchase(sandbox)
+    queue.receive_and_delete_all()
+    first = sandbox.marketplace.apply_action(purchase, "confirm", delivery="late")
+    then = sandbox.marketplace.apply_action(purchase, "expire", delivery="late")
 
-    sandbox.world.release(sequence=sequence)  # type: ignore[arg-type]  # one of the two
+    sandbox.marketplace.release(order=sequence)  # type: ignore[arg-type]  # one of the two
 
-    assert [event["id"] for event in queue.take()] == [event.id for event in (first + then)][::step]
+    assert [event["id"] for event in queue.receive_and_delete_all()] == [event.id for event in (first + then)][::step]
 
 
 def test_a_release_for_one_purchase_leaves_the_others_held(sandbox: Sandbox) -> None:
-    one, _ = (sandbox.world.buy(ORDER.model_copy(update={"delivery": "late"})) for _ in range(2))
+    one, _ = (sandbox.marketplace.buy(ORDER.model_copy(update={"delivery": "late"})) for _ in range(2))
 
-    sandbox.world.release(one)
+    sandbox.marketplace.release(one)
 
     assert states(sandbox) == ["queued", "held"]
 
 
-def test_twice_is_two_messages_with_the_same_event(sandbox: Sandbox, queue: Queue) -> None:
-    purchase = bought(sandbox, CONTRACT, "old")
+def test_twice_is_two_messages_with_the_same_event(sandbox: Sandbox, queue: QueueReader) -> None:
+    purchase = create_purchase(sandbox, CONTRACT, "old")
 
-    (event,) = sandbox.world.act(purchase, "confirm", delivery="twice")
+    (event,) = sandbox.marketplace.apply_action(purchase, "confirm", delivery="twice")
 
     assert len(event.copies) == 2
-    assert [envelope["MessageId"] for envelope in queue.take()] == [event.id, event.id]
+    assert [envelope["MessageId"] for envelope in queue.receive_and_delete_all()] == [event.id, event.id]
 
 
-def test_an_event_is_done_when_each_of_its_messages_is(sandbox: Sandbox, queue: Queue) -> None:
-    sandbox.world.buy(ORDER.model_copy(update={"delivery": "twice"}))
+def test_an_event_is_done_when_each_of_its_messages_is(sandbox: Sandbox, queue: QueueReader) -> None:
+    sandbox.marketplace.buy(ORDER.model_copy(update={"delivery": "twice"}))
 
     queue.receive(MaxNumberOfMessages=1)
-    queue.delete()
+    queue.delete_received()
     half = states(sandbox)
-    queue.take()
+    queue.receive_and_delete_all()
 
     assert (half, states(sandbox)) == (["queued"], ["done"])
 
 
-def test_several_events_come_in_reverse_order(sandbox: Sandbox, queue: Queue) -> None:
-    purchase = bought(sandbox, after="confirm")
-    queue.take()
+def test_several_events_come_in_reverse_order(sandbox: Sandbox, queue: QueueReader) -> None:
+    purchase = create_purchase(sandbox, actions="confirm")
+    queue.receive_and_delete_all()
 
-    told = sandbox.world.act(purchase, "renew", delivery="reversed")
+    told = sandbox.marketplace.apply_action(purchase, "renew", delivery="reversed")
 
-    assert [event["id"] for event in queue.take()] == [event.id for event in told[::-1]]
+    assert [event["id"] for event in queue.receive_and_delete_all()] == [event.id for event in told[::-1]]
 
 
 def test_one_event_in_reverse_order_comes_before_what_was_held_back_of_the_purchase(
-    sandbox: Sandbox, queue: Queue
+    sandbox: Sandbox, queue: QueueReader
 ) -> None:
-    other = sandbox.world.buy(ORDER.model_copy(update={"delivery": "late"}))
-    purchase = sandbox.world.buy(ORDER.model_copy(update={"delivery": "late"}))
+    other = sandbox.marketplace.buy(ORDER.model_copy(update={"delivery": "late"}))
+    purchase = sandbox.marketplace.buy(ORDER.model_copy(update={"delivery": "late"}))
 
-    sandbox.world.act(purchase, "confirm", delivery="reversed")
+    sandbox.marketplace.apply_action(purchase, "confirm", delivery="reversed")
 
-    kinds = [event["detail-type"].partition(" -")[0] for event in queue.take()]
+    kinds = [event["detail-type"].partition(" -")[0] for event in queue.receive_and_delete_all()]
     assert kinds == ["License Updated", "Purchase Agreement Created"]
-    assert [event.state for event in sandbox.world.events(other)] == ["held"]
+    assert [event.state for event in sandbox.marketplace.events(other)] == ["held"]
 
 
-def test_an_event_is_delivered_again_with_the_same_id(sandbox: Sandbox, queue: Queue) -> None:
-    sandbox.world.buy(ORDER)
-    (event,) = queue.take()
+def test_an_event_is_delivered_again_with_the_same_id(sandbox: Sandbox, queue: QueueReader) -> None:
+    sandbox.marketplace.buy(ORDER)
+    (event,) = queue.receive_and_delete_all()
 
-    again = sandbox.world.deliver(event["id"])
+    again = sandbox.marketplace.deliver(event["id"])
 
     assert (again.state, len(again.copies)) == ("queued", 2)
-    assert queue.take() == [event]
+    assert queue.receive_and_delete_all() == [event]
 
 
-def test_a_long_poll_is_answered_when_an_event_comes_and_keeps_nobody_waiting(sandbox: Sandbox, queue: Queue) -> None:
+def test_a_long_poll_is_answered_when_an_event_comes_and_keeps_nobody_waiting(
+    sandbox: Sandbox, queue: QueueReader
+) -> None:
     with ThreadPoolExecutor() as pool:
         poll = pool.submit(queue.receive, WaitTimeSeconds=20)
         with pytest.raises(TimeoutError):
             poll.result(0.2)
         requests.get(f"{sandbox.aws_url}/moto-api/data.json", timeout=5).raise_for_status()
         sandbox.reset()
-        sandbox.world.buy(ORDER)
+        sandbox.marketplace.buy(ORDER)
         received = poll.result(5)
 
     assert len(received) == 1
 
 
-def test_a_reset_empties_the_queue(sandbox: Sandbox, queue: Queue) -> None:
-    sandbox.world.buy(ORDER)
+def test_a_reset_empties_the_queue(sandbox: Sandbox, queue: QueueReader) -> None:
+    sandbox.marketplace.buy(ORDER)
 
     sandbox.reset()
 
     assert queue.receive() == []
-    assert sandbox.world.events() == []
+    assert sandbox.marketplace.events() == []
 
 
-def test_two_sandboxes_side_by_side_have_a_queue_each(sandbox: Sandbox, queue: Queue, connect: Connect) -> None:
+def test_two_sandboxes_side_by_side_have_a_queue_each(
+    sandbox: Sandbox, queue: QueueReader, create_client: CreateClient
+) -> None:
     with Sandbox() as other:
-        other.world.buy(ORDER)
+        other.marketplace.buy(ORDER)
         here = queue.receive()
-        there = Queue(connect("sqs", endpoint_url=other.aws_url), other.queue_url).receive()
+        there = QueueReader(create_client("sqs", endpoint_url=other.aws_url), other.queue_url).receive()
 
     assert (len(here), len(there)) == (0, 1)

@@ -7,10 +7,10 @@ from botocore.exceptions import ClientError
 
 from sandbox.faults import Faults
 from sandbox.server import Sandbox
-from tests.sandbox.conftest import Connect
-from tests.sandbox.test_get_entitlements import with_dimensions
+from tests.sandbox.conftest import CreateClient
+from tests.sandbox.test_get_entitlements import create_contract
 from tests.sandbox.test_lives import CONTRACT
-from tests.sandbox.test_resolve_customer import keys
+from tests.sandbox.test_resolve_customer import session_credentials
 
 if TYPE_CHECKING:
     from mypy_boto3_marketplace_entitlement import MarketplaceEntitlementServiceClient as Client
@@ -35,19 +35,19 @@ def refused(entitlements: "Client", product: str = CONTRACT, **asked: Any) -> tu
     ],
 )
 def test_an_odd_question_is_an_invalid_parameter(
-    entitlements: "Client", product: str, asked: dict[str, Any], message: str
+    entitlement_client: "Client", product: str, asked: dict[str, Any], message: str
 ) -> None:
-    code, status, said = refused(entitlements, product, **asked)
+    code, status, said = refused(entitlement_client, product, **asked)
 
     assert (code, status) == ("InvalidParameterException", 400)
     assert message in said
 
 
-def test_a_token_is_of_no_use_for_another_question(sandbox: Sandbox, entitlements: "Client") -> None:
-    with_dimensions(sandbox, 26)
-    token = entitlements.get_entitlements(ProductCode=CONTRACT)["NextToken"]
+def test_a_token_is_of_no_use_for_another_question(sandbox: Sandbox, entitlement_client: "Client") -> None:
+    create_contract(sandbox, 26)
+    token = entitlement_client.get_entitlements(ProductCode=CONTRACT)["NextToken"]
 
-    code, _, message = refused(entitlements, NextToken=token, Filter={"DIMENSION": ["dimension 1"]})
+    code, _, message = refused(entitlement_client, NextToken=token, Filter={"DIMENSION": ["dimension 1"]})
 
     assert (code, message) == ("InvalidParameterException", "The NextToken is invalid")
 
@@ -63,19 +63,19 @@ def test_a_token_is_of_no_use_for_another_question(sandbox: Sandbox, entitlement
     ids=lambda value: "-".join(value.switched_on()) if isinstance(value, Faults) else "",
 )
 def test_faults_are_answered_here_too(
-    sandbox: Sandbox, entitlements: "Client", faults: Faults, code: str, status: int
+    sandbox: Sandbox, entitlement_client: "Client", faults: Faults, code: str, status: int
 ) -> None:
-    sandbox.world.faults = faults
+    sandbox.marketplace.faults = faults
 
-    answered = refused(entitlements)
+    answered = refused(entitlement_client)
 
     assert answered[:2] == (code, status)
     assert "ResolveCustomer" not in answered[2]
 
 
-def test_only_the_account_that_published_the_product_is_told(connect: Connect) -> None:
-    assumed = connect("sts").assume_role(RoleArn="arn:aws:iam::999988887777:role/x", RoleSessionName="foyer")
+def test_only_the_account_that_published_the_product_is_told(create_client: CreateClient) -> None:
+    assumed = create_client("sts").assume_role(RoleArn="arn:aws:iam::999988887777:role/x", RoleSessionName="foyer")
 
-    code, _, _ = refused(connect("marketplace-entitlement", **keys(assumed)))
+    code, _, _ = refused(create_client("marketplace-entitlement", **session_credentials(assumed)))
 
     assert code == "InvalidParameterException"

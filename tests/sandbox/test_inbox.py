@@ -10,9 +10,9 @@ from justhtml import JustHTML
 
 from app.services.outbox import bounces
 from sandbox.server import Sandbox
-from tests.sandbox.conftest import Connect, Queue, Visit, attributes
-from tests.sandbox.test_api import call
-from tests.sandbox.test_storefront import submit
+from tests.sandbox.conftest import CreateClient, OpenPage, QueueReader, element_attributes
+from tests.sandbox.test_api import call_api
+from tests.sandbox.test_storefront import submit_form
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
@@ -24,9 +24,9 @@ Send = Callable[..., str]
 
 
 @pytest.fixture
-def send(connect: Connect) -> Send:
+def send(create_client: CreateClient) -> Send:
     """Sends a mail as the app does, and returns SES's id of it."""
-    ses: SESV2Client = connect("sesv2")
+    ses: SESV2Client = create_client("sesv2")
 
     def send_email(subject: str = "Hello", text: str = "Look at http://localhost:8000/a", **differing: Any) -> str:
         body: Any = {"Text": {"Data": text}, "Html": {"Data": HTML}}
@@ -45,82 +45,84 @@ def send(connect: Connect) -> Send:
 def test_a_mail_from_an_address_that_nobody_has_verified_is_kept(sandbox: Sandbox, send: Send) -> None:
     message_id = send()
 
-    [letter] = call(sandbox, "GET", "/inbox").json()
-    assert letter == call(sandbox, "GET", "/inbox/1").json()
+    [letter] = call_api(sandbox, "GET", "/inbox").json()
+    assert letter == call_api(sandbox, "GET", "/inbox/1").json()
     assert letter["id"] == message_id
     assert (letter["to"], letter["reply_to"], letter["subject"]) == (["ada@gmail.com"], ["help@acme.example"], "Hello")
     assert (letter["text"], letter["html"]) == ("Look at http://localhost:8000/a", HTML)
     assert letter["tags"] == {"foyer-outbox": "01930000-0000-7000-8000-000000000001"}
 
 
-def test_the_inbox_lists_the_latest_first(visit: Visit, send: Send) -> None:
+def test_the_inbox_lists_the_latest_first(open_page: OpenPage, send: Send) -> None:
     send("First")
     send("Second")
 
-    page = visit("/inbox")
+    page = open_page("/inbox")
 
     assert [found.to_text() for found in page.query(".card h2")] == ["Second", "First"]
-    assert [link["href"] for link in attributes(page, ".card a")] == ["/inbox/2", "/inbox/1"]
+    assert [link["href"] for link in element_attributes(page, ".card a")] == ["/inbox/2", "/inbox/1"]
     assert "To ada@gmail.com" in page.query(".card")[0].to_text()
 
 
-def test_an_empty_inbox_says_how_to_fill_it(visit: Visit) -> None:
-    page = visit("/inbox")
+def test_an_empty_inbox_says_how_to_fill_it(open_page: OpenPage) -> None:
+    page = open_page("/inbox")
 
     assert page.query(".card") == []
     assert "The app has mailed nothing yet." in page.query("main")[0].to_text()
 
 
-def test_a_letter_is_shown_as_text_with_links_and_as_html_that_runs_no_script(visit: Visit, send: Send) -> None:
+def test_a_letter_is_shown_as_text_with_links_and_as_html_that_runs_no_script(open_page: OpenPage, send: Send) -> None:
     send(text=f"Look at http://localhost:8000/a {HOSTILE}")
 
-    page = visit("/inbox/1")
+    page = open_page("/inbox/1")
 
-    assert [link["href"] for link in attributes(page, "pre a")] == ["http://localhost:8000/a"]
+    assert [link["href"] for link in element_attributes(page, "pre a")] == ["http://localhost:8000/a"]
     assert HOSTILE in page.query("pre")[0].to_text()
     assert page.query("script") == []
-    [frame] = attributes(page, "iframe")
+    [frame] = element_attributes(page, "iframe")
     assert frame["sandbox"] == "allow-popups allow-popups-to-escape-sandbox"
     assert frame["srcdoc"] == HTML.replace("<head>", '<head><base target="_blank">')
     assert "Acme Ä <start@acme.example>" in page.query(".facts")[0].to_text()
 
 
-def test_a_letter_can_bounce_and_the_seller_is_told(sandbox: Sandbox, visit: Visit, send: Send, queue: Queue) -> None:
+def test_a_letter_can_bounce_and_the_seller_is_told(
+    sandbox: Sandbox, open_page: OpenPage, send: Send, queue: QueueReader
+) -> None:
     message_id = send()
-    [form] = attributes(visit("/inbox/1"), "form")
+    [form] = element_attributes(open_page("/inbox/1"), "form")
 
-    response = submit(sandbox, form["action"])
+    response = submit_form(sandbox, form["action"])
 
-    [event] = queue.take()
+    [event] = queue.receive_and_delete_all()
     bounce = bounces.parse(json.dumps(event))
     assert (response.status_code, response.headers["Location"]) == (303, "/inbox/1")
     assert bounce
     assert (bounce.provider_id, bounce.reason) == (message_id, "Permanent/General")
     assert str(bounce.outbox_id) == "01930000-0000-7000-8000-000000000001"
-    assert [badge.to_text() for badge in visit("/inbox").query(".card .badge")] == ["bounced"]
+    assert [badge.to_text() for badge in open_page("/inbox").query(".card .badge")] == ["bounced"]
 
 
-def test_a_script_can_let_a_letter_bounce(sandbox: Sandbox, send: Send, queue: Queue) -> None:
+def test_a_script_can_let_a_letter_bounce(sandbox: Sandbox, send: Send, queue: QueueReader) -> None:
     send()
 
-    response = call(sandbox, "POST", "/inbox/1/bounce")
+    response = call_api(sandbox, "POST", "/inbox/1/bounce")
 
     assert response.status_code == 201
-    assert queue.take() == [response.json()]
-    assert call(sandbox, "GET", "/inbox/1").json()["bounced"]
+    assert queue.receive_and_delete_all() == [response.json()]
+    assert call_api(sandbox, "GET", "/inbox/1").json()["bounced"]
 
 
 def test_starting_over_empties_the_inbox(sandbox: Sandbox, send: Send) -> None:
     send()
 
-    call(sandbox, "POST", "/reset")
+    call_api(sandbox, "POST", "/reset")
 
-    assert call(sandbox, "GET", "/inbox").json() == []
+    assert call_api(sandbox, "GET", "/inbox").json() == []
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/inbox/7"), ("POST", "/inbox/7/bounce")])
 def test_a_letter_that_is_not_there_is_said_to_be_missing(sandbox: Sandbox, method: str, path: str) -> None:
-    response = call(sandbox, method, path)
+    response = call_api(sandbox, method, path)
     page = requests.request(method, f"{sandbox.storefront_url}{path}", timeout=5)
 
     assert (response.status_code, page.status_code) == (404, 404)

@@ -6,36 +6,38 @@ import pytest
 
 from sandbox.purchases import Order
 from sandbox.server import Sandbox
-from tests.sandbox.conftest import Queue
-from tests.sandbox.test_api import NO_PURCHASE, call
-from tests.sandbox.test_lives import CONTRACT, bought
+from tests.sandbox.conftest import QueueReader
+from tests.sandbox.test_api import UNKNOWN_PURCHASE_PATH, call_api
+from tests.sandbox.test_lives import CONTRACT, create_purchase
 
 
-def test_an_action_answers_with_the_events_that_it_causes(sandbox: Sandbox, queue: Queue) -> None:
-    purchase = bought(sandbox, CONTRACT, "old")
+def test_an_action_answers_with_the_events_that_it_causes(sandbox: Sandbox, queue: QueueReader) -> None:
+    purchase = create_purchase(sandbox, CONTRACT, "old")
 
-    response = call(sandbox, "POST", f"/purchases/{purchase.id}/actions", {"action": "confirm", "delivery": "twice"})
+    response = call_api(
+        sandbox, "POST", f"/purchases/{purchase.id}/actions", {"action": "confirm", "delivery": "twice"}
+    )
 
     (event,) = response.json()
     assert response.status_code == 201
     assert event["purchase_id"] == str(purchase.id)
     assert (event["state"], event["action"], event["channel"]) == ("queued", "confirm", "sns")
-    assert queue.take() == [event["body"], event["body"]]
+    assert queue.receive_and_delete_all() == [event["body"], event["body"]]
 
 
 def test_an_action_takes_its_options(sandbox: Sandbox) -> None:
-    purchase = bought(sandbox, CONTRACT, after="confirm")
+    purchase = create_purchase(sandbox, CONTRACT, actions="confirm")
     quantities = [{"dimension": f"dimension {n}", "value": n} for n in range(30)]
 
-    call(sandbox, "POST", f"/purchases/{purchase.id}/actions", {"action": "renew", "new_license": True})
-    call(
+    call_api(sandbox, "POST", f"/purchases/{purchase.id}/actions", {"action": "renew", "new_license": True})
+    call_api(
         sandbox,
         "POST",
         f"/purchases/{purchase.id}/actions",
         {"action": "change_entitlements", "entitlements": quantities},
     )
 
-    changed = call(sandbox, "GET", f"/purchases/{purchase.id}").json()
+    changed = call_api(sandbox, "GET", f"/purchases/{purchase.id}").json()
     assert changed["license_arn"] != purchase.license_arn
     assert changed["earlier_agreement_ids"] == [purchase.agreement_id]
     assert [(each["dimension"], each["value"]) for each in changed["entitlements"]] == [
@@ -46,52 +48,52 @@ def test_an_action_takes_its_options(sandbox: Sandbox) -> None:
 def test_an_order_can_be_told_of_late(sandbox: Sandbox) -> None:
     order = {"product_code": CONTRACT, "delivery": "late"}
 
-    bought_id = call(sandbox, "POST", "/purchases", order).json()["id"]
+    bought_id = call_api(sandbox, "POST", "/purchases", order).json()["id"]
 
-    (event,) = call(sandbox, "GET", f"/purchases/{bought_id}/events").json()
+    (event,) = call_api(sandbox, "GET", f"/purchases/{bought_id}/events").json()
     assert (event["state"], event["action"], event["copies"]) == ("held", "subscribe", [])
 
 
 def test_events_are_listed_of_one_purchase_and_of_all(sandbox: Sandbox) -> None:
-    one, other = bought(sandbox), bought(sandbox)
+    one, other = create_purchase(sandbox), create_purchase(sandbox)
 
-    of_one = call(sandbox, "GET", f"/purchases/{one.id}/events").json()
-    of_all = call(sandbox, "GET", "/events").json()
+    of_one = call_api(sandbox, "GET", f"/purchases/{one.id}/events").json()
+    of_all = call_api(sandbox, "GET", "/events").json()
 
     assert [event["purchase_id"] for event in of_one] == [str(one.id)]
     assert [event["purchase_id"] for event in of_all] == [str(one.id), str(other.id)]
 
 
 def test_an_event_is_shown_with_its_members_in_the_order_it_travels_with(sandbox: Sandbox) -> None:
-    bought(sandbox)
+    create_purchase(sandbox)
 
-    (event,) = call(sandbox, "GET", "/events").json()
+    (event,) = call_api(sandbox, "GET", "/events").json()
 
     assert list(event["body"])[:4] == ["version", "id", "detail-type", "source"]
 
 
-def test_an_event_is_delivered(sandbox: Sandbox, queue: Queue) -> None:
-    sandbox.world.buy(Order(product_code=CONTRACT, delivery="late"))
-    (held,) = sandbox.world.events()
+def test_an_event_is_delivered(sandbox: Sandbox, queue: QueueReader) -> None:
+    sandbox.marketplace.buy(Order(product_code=CONTRACT, delivery="late"))
+    (held,) = sandbox.marketplace.events()
 
-    released = call(sandbox, "POST", f"/events/{held.id}/deliver")
-    again = call(sandbox, "POST", f"/events/{held.id}/deliver")
+    released = call_api(sandbox, "POST", f"/events/{held.id}/deliver")
+    again = call_api(sandbox, "POST", f"/events/{held.id}/deliver")
 
     assert released.status_code == again.status_code == 201
     assert len(again.json()["copies"]) == 2
-    assert queue.take() == [held.body, held.body]
+    assert queue.receive_and_delete_all() == [held.body, held.body]
 
 
 @pytest.mark.parametrize(("body", "step"), [(None, 1), ({"order": "reversed"}, -1)])
-def test_everything_that_is_held_back_is_delivered(sandbox: Sandbox, queue: Queue, body: Any, step: int) -> None:
-    purchases = [sandbox.world.buy(Order(product_code=CONTRACT, delivery="late")) for _ in range(2)]
+def test_everything_that_is_held_back_is_delivered(sandbox: Sandbox, queue: QueueReader, body: Any, step: int) -> None:
+    purchases = [sandbox.marketplace.buy(Order(product_code=CONTRACT, delivery="late")) for _ in range(2)]
 
-    response = call(sandbox, "POST", "/events/deliver", body)
+    response = call_api(sandbox, "POST", "/events/deliver", body)
 
     expected = [str(purchase.id) for purchase in purchases][::step]
     assert response.status_code == 201
     assert [event["purchase_id"] for event in response.json()] == expected
-    assert [event["id"] for event in queue.take()] == [event["id"] for event in response.json()]
+    assert [event["id"] for event in queue.receive_and_delete_all()] == [event["id"] for event in response.json()]
 
 
 @pytest.mark.parametrize(
@@ -112,17 +114,17 @@ def test_everything_that_is_held_back_is_delivered(sandbox: Sandbox, queue: Queu
             400,
             "entitlements.0.value: Field required",
         ),
-        (f"{NO_PURCHASE}/actions", {"action": "confirm"}, 404, "There is no purchase 00000000-"),
+        (f"{UNKNOWN_PURCHASE_PATH}/actions", {"action": "confirm"}, 404, "There is no purchase 00000000-"),
         ("/events/nope/deliver", None, 404, "There is no event nope. GET /api/events lists them."),
         ("/events/deliver", {"order": "odd"}, 400, "order: Input should be 'as_happened' or 'reversed'"),
     ],
 )
 def test_a_bad_call_is_told_what_is_wrong_and_nothing_is_sent(
-    sandbox: Sandbox, queue: Queue, *, path: str, body: Any, status: int, message: str
+    sandbox: Sandbox, queue: QueueReader, *, path: str, body: Any, status: int, message: str
 ) -> None:
-    purchase = bought(sandbox, style="old")
+    purchase = create_purchase(sandbox, style="old")
 
-    response = call(sandbox, "POST", path.format(id=purchase.id), body)
+    response = call_api(sandbox, "POST", path.format(id=purchase.id), body)
 
     assert response.status_code == status
     assert message in response.json()["error"]

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import ValidationError
 
-from sandbox.lives import NoEntitlements, NotPossible
+from sandbox.actions import ActionNotAllowed, NoEntitlements
 from sandbox.purchases import Order, Purchase
 from sandbox.server import Sandbox
-from tests.sandbox.conftest import Queue
-from tests.sandbox.test_resolve_customer import answer
+from tests.sandbox.conftest import QueueReader
+from tests.sandbox.test_resolve_customer import resolved_fields
 
 if TYPE_CHECKING:
     from mypy_boto3_meteringmarketplace import MarketplaceMeteringClient
@@ -21,11 +21,11 @@ UPDATED, DEPROVISIONED = "License Updated - Manufacturer", "License Deprovisione
 SEATS = {"entitlements": [{"dimension": "seats", "value": 40}]}
 
 
-def bought(sandbox: Sandbox, product: str = USAGE, style: str = "new", after: str = "") -> Purchase:
+def create_purchase(sandbox: Sandbox, product: str = USAGE, style: str = "new", actions: str = "") -> Purchase:
     order = Order.model_validate({"product_code": product, "account_id": "044455556666", "style": style})
-    purchase = sandbox.world.buy(order)
-    for action in after.split():
-        sandbox.world.act(purchase, action)
+    purchase = sandbox.marketplace.buy(order)
+    for action in actions.split():
+        sandbox.marketplace.apply_action(purchase, action)
     return purchase
 
 
@@ -50,14 +50,24 @@ def bought(sandbox: Sandbox, product: str = USAGE, style: str = "new", after: st
     ],
 )
 def test_eventbridge_tells_of_a_new_style_purchase(
-    sandbox: Sandbox, queue: Queue, *, product: str, after: str, action: str, options: dict[str, Any], told: list[str]
+    sandbox: Sandbox,
+    queue: QueueReader,
+    *,
+    product: str,
+    after: str,
+    action: str,
+    options: dict[str, Any],
+    told: list[str],
 ) -> None:
-    purchase = bought(sandbox, product, "new", after)
-    queue.take()
+    purchase = create_purchase(sandbox, product, "new", after)
+    queue.receive_and_delete_all()
 
-    sandbox.world.act(purchase, action, **options)
+    sandbox.marketplace.apply_action(purchase, action, **options)
 
-    agreements = [(event["detail-type"], event["detail"]["agreement"].get("status", "")) for event in queue.take()]
+    agreements = [
+        (event["detail-type"], event["detail"]["agreement"].get("status", ""))
+        for event in queue.receive_and_delete_all()
+    ]
     assert [" ".join(filter(None, pair)) for pair in agreements] == told
 
 
@@ -81,20 +91,27 @@ def test_eventbridge_tells_of_a_new_style_purchase(
     ],
 )
 def test_sns_tells_of_an_old_style_purchase(
-    sandbox: Sandbox, queue: Queue, *, product: str, after: str, action: str, options: dict[str, Any], told: list[str]
+    sandbox: Sandbox,
+    queue: QueueReader,
+    *,
+    product: str,
+    after: str,
+    action: str,
+    options: dict[str, Any],
+    told: list[str],
 ) -> None:
-    purchase = bought(sandbox, product, "old", after)
-    queue.take()
+    purchase = create_purchase(sandbox, product, "old", after)
+    queue.receive_and_delete_all()
 
-    sandbox.world.act(purchase, action, **options)
+    sandbox.marketplace.apply_action(purchase, action, **options)
 
-    assert [json.loads(event["Message"])["action"] for event in queue.take()] == told
+    assert [json.loads(event["Message"])["action"] for event in queue.receive_and_delete_all()] == told
 
 
-def test_buying_is_told_of_at_once_in_the_new_style_alone(sandbox: Sandbox, queue: Queue) -> None:
-    new, _ = bought(sandbox, style="new"), bought(sandbox, style="old")
+def test_buying_is_told_of_at_once_in_the_new_style_alone(sandbox: Sandbox, queue: QueueReader) -> None:
+    new, _ = create_purchase(sandbox, style="new"), create_purchase(sandbox, style="old")
 
-    told = queue.take()
+    told = queue.receive_and_delete_all()
 
     assert [(event["detail-type"], event["detail"]["agreement"]["id"]) for event in told] == [
         (CREATED, new.agreement_id)
@@ -114,32 +131,32 @@ def test_buying_is_told_of_at_once_in_the_new_style_alone(sandbox: Sandbox, queu
     ],
 )
 def test_a_purchase_has_a_state_of_its_own_on_awss_side(sandbox: Sandbox, after: str, status: str) -> None:
-    purchase = bought(sandbox, style="old", after=after)
+    purchase = create_purchase(sandbox, style="old", actions=after)
 
-    assert sandbox.world.purchase(purchase.id).status == status
+    assert sandbox.marketplace.get_purchase(purchase.id).status == status
 
 
 @pytest.mark.parametrize("new_license", [False, True])
 def test_after_a_renewal_a_token_stands_for_the_new_agreement(
-    sandbox: Sandbox, metering: "MarketplaceMeteringClient", new_license: bool
+    sandbox: Sandbox, metering_client: "MarketplaceMeteringClient", new_license: bool
 ) -> None:
-    purchase = bought(sandbox, after="confirm")
-    token = sandbox.world.mint(purchase)
+    purchase = create_purchase(sandbox, actions="confirm")
+    token = sandbox.marketplace.mint_token(purchase)
 
-    sandbox.world.act(purchase, "renew", new_license=new_license)
+    sandbox.marketplace.apply_action(purchase, "renew", new_license=new_license)
 
-    customer = answer(metering, token)
+    customer = resolved_fields(metering_client, token)
     assert customer["Metadata"]["AgreementId"] != purchase.agreement_id
     assert (customer["LicenseArn"] == purchase.license_arn) is not new_license
 
 
-def test_who_comes_back_keeps_the_customer_identifier(sandbox: Sandbox, queue: Queue) -> None:
-    purchase = bought(sandbox, style="old", after="confirm expire")
-    queue.take()
+def test_who_comes_back_keeps_the_customer_identifier(sandbox: Sandbox, queue: QueueReader) -> None:
+    purchase = create_purchase(sandbox, style="old", actions="confirm expire")
+    queue.receive_and_delete_all()
 
-    sandbox.world.act(purchase, "resubscribe")
+    sandbox.marketplace.apply_action(purchase, "resubscribe")
 
-    (notification,) = queue.take()
+    (notification,) = queue.receive_and_delete_all()
     message = json.loads(notification["Message"])
     assert message["customer-identifier"] == purchase.customer_identifier
     assert message["offer-identifier"] != purchase.offer_id
@@ -164,21 +181,21 @@ def test_who_comes_back_keeps_the_customer_identifier(sandbox: Sandbox, queue: Q
 def test_what_makes_no_sense_is_refused_and_nothing_happens(
     sandbox: Sandbox, style: str, after: str, action: str, options: dict[str, Any], sentence: str
 ) -> None:
-    purchase = bought(sandbox, style=style, after=after)
-    before, events = sandbox.world.purchase(purchase.id), sandbox.world.events()
+    purchase = create_purchase(sandbox, style=style, actions=after)
+    before, events = sandbox.marketplace.get_purchase(purchase.id), sandbox.marketplace.events()
 
-    with pytest.raises(NotPossible, match=sentence):
-        sandbox.world.act(purchase, action, **options)
+    with pytest.raises(ActionNotAllowed, match=sentence):
+        sandbox.marketplace.apply_action(purchase, action, **options)
 
-    assert sandbox.world.purchase(purchase.id) == before
-    assert sandbox.world.events() == events
+    assert sandbox.marketplace.get_purchase(purchase.id) == before
+    assert sandbox.marketplace.events() == events
 
 
 def test_who_pays_for_usage_alone_has_no_entitlements_to_change(sandbox: Sandbox) -> None:
-    purchase = bought(sandbox, after="confirm")
+    purchase = create_purchase(sandbox, actions="confirm")
 
     with pytest.raises(NoEntitlements, match=r"Acme Insights is paid by usage"):
-        sandbox.world.act(purchase, "change_entitlements", **SEATS)
+        sandbox.marketplace.apply_action(purchase, "change_entitlements", **SEATS)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +203,7 @@ def test_who_pays_for_usage_alone_has_no_entitlements_to_change(sandbox: Sandbox
     [("explode", {}), ("change_entitlements", {}), ("cancel", SEATS), ("cancel", {"new_license": True})],
 )
 def test_an_option_belongs_to_its_action(sandbox: Sandbox, action: str, options: dict[str, Any]) -> None:
-    purchase = bought(sandbox, CONTRACT, after="confirm")
+    purchase = create_purchase(sandbox, CONTRACT, actions="confirm")
 
     with pytest.raises(ValidationError):
-        sandbox.world.act(purchase, action, **options)
+        sandbox.marketplace.apply_action(purchase, action, **options)

@@ -11,8 +11,8 @@ import time_machine
 
 from sandbox.purchases import Order, Purchase
 from sandbox.server import Sandbox
-from tests.sandbox.conftest import Queue
-from tests.sandbox.test_lives import BOTH, CONTRACT, USAGE, bought
+from tests.sandbox.conftest import QueueReader
+from tests.sandbox.test_lives import BOTH, CONTRACT, USAGE, create_purchase
 
 NOW = datetime(2026, 11, 23, 9, 30, 15, 123456, UTC)
 LATER = datetime(2026, 11, 23, 10, 30, 15, 987654, UTC)
@@ -23,9 +23,9 @@ def license_number(purchase: Purchase) -> str:
     return str(purchase.license_arn).rpartition(":")[2]
 
 
-def test_a_new_agreement_is_told_as_eventbridge_tells_it(sandbox: Sandbox, queue: Queue) -> None:
+def test_a_new_agreement_is_told_as_eventbridge_tells_it(sandbox: Sandbox, queue: QueueReader) -> None:
     with time_machine.travel(NOW, tick=False):
-        purchase = bought(sandbox, CONTRACT)
+        purchase = create_purchase(sandbox, CONTRACT)
         (event,) = queue.receive()
 
     request_id = event["detail"].pop("requestId")
@@ -56,14 +56,14 @@ def test_a_new_agreement_is_told_as_eventbridge_tells_it(sandbox: Sandbox, queue
 
 
 def test_a_license_event_joins_the_agreement_with_the_license_in_a_spelling_of_its_own(
-    sandbox: Sandbox, queue: Queue
+    sandbox: Sandbox, queue: QueueReader
 ) -> None:
-    purchase = bought(sandbox)
-    queue.take()
+    purchase = create_purchase(sandbox)
+    queue.receive_and_delete_all()
 
-    sandbox.world.act(purchase, "confirm")
+    sandbox.marketplace.apply_action(purchase, "confirm")
 
-    (event,) = queue.take()
+    (event,) = queue.receive_and_delete_all()
     assert event["detail"]["agreement"] == {"id": purchase.agreement_id}
     assert event["detail"]["product"]["code"] == "insights1example"
     assert event["detail"]["license"] == {
@@ -72,35 +72,35 @@ def test_a_license_event_joins_the_agreement_with_the_license_in_a_spelling_of_i
     assert purchase.license_arn == f"arn:aws:license-manager::123456789012:license:{license_number(purchase)}"
 
 
-def test_an_agreement_to_pay_for_usage_has_no_end(sandbox: Sandbox, queue: Queue) -> None:
-    bought(sandbox, USAGE)
+def test_an_agreement_to_pay_for_usage_has_no_end(sandbox: Sandbox, queue: QueueReader) -> None:
+    create_purchase(sandbox, USAGE)
 
-    (event,) = queue.take()
+    (event,) = queue.receive_and_delete_all()
 
     assert "endTime" not in event["detail"]["agreement"]
 
 
-def test_a_cancelled_agreement_has_ended_when_its_event_happened(sandbox: Sandbox, queue: Queue) -> None:
+def test_a_cancelled_agreement_has_ended_when_its_event_happened(sandbox: Sandbox, queue: QueueReader) -> None:
     with time_machine.travel(NOW, tick=False):
-        purchase = bought(sandbox, CONTRACT, after="confirm")
-        queue.take()
+        purchase = create_purchase(sandbox, CONTRACT, actions="confirm")
+        queue.receive_and_delete_all()
 
     with time_machine.travel(LATER, tick=False):
-        sandbox.world.act(purchase, "cancel")
-        (event,) = queue.take()
+        sandbox.marketplace.apply_action(purchase, "cancel")
+        (event,) = queue.receive_and_delete_all()
 
     assert event["time"] == event["detail"]["agreement"]["endTime"] == "2026-11-23T10:30:15Z"
     assert event["detail"]["agreement"]["startTime"] == "2026-11-23T09:30:15Z"
 
 
-def test_a_renewal_names_the_agreement_before_it_and_ends_that(sandbox: Sandbox, queue: Queue) -> None:
-    purchase = bought(sandbox, CONTRACT, after="confirm")
-    queue.take()
+def test_a_renewal_names_the_agreement_before_it_and_ends_that(sandbox: Sandbox, queue: QueueReader) -> None:
+    purchase = create_purchase(sandbox, CONTRACT, actions="confirm")
+    queue.receive_and_delete_all()
 
-    sandbox.world.act(purchase, "renew", new_license=True)
+    sandbox.marketplace.apply_action(purchase, "renew", new_license=True)
 
-    renewed = sandbox.world.purchase(purchase.id)
-    created, updated, ended, deprovisioned = queue.take()
+    renewed = sandbox.marketplace.get_purchase(purchase.id)
+    created, updated, ended, deprovisioned = queue.receive_and_delete_all()
     assert created["detail"]["agreement"].items() >= {
         ("id", renewed.agreement_id),
         ("intent", "RENEW"),
@@ -114,10 +114,10 @@ def test_a_renewal_names_the_agreement_before_it_and_ends_that(sandbox: Sandbox,
     assert deprovisioned["detail"]["agreement"]["id"] == purchase.agreement_id
 
 
-def test_a_notification_is_json_within_the_envelope_of_sns(sandbox: Sandbox, queue: Queue) -> None:
+def test_a_notification_is_json_within_the_envelope_of_sns(sandbox: Sandbox, queue: QueueReader) -> None:
     with time_machine.travel(NOW, tick=False):
-        purchase = sandbox.world.buy(Order(product_code=USAGE, style="old", free_trial=True))
-        sandbox.world.act(purchase, "confirm")
+        purchase = sandbox.marketplace.buy(Order(product_code=USAGE, style="old", free_trial=True))
+        sandbox.marketplace.apply_action(purchase, "confirm")
         (envelope,) = queue.receive()
 
     assert UUID(envelope["MessageId"])
@@ -136,10 +136,10 @@ def test_a_notification_is_json_within_the_envelope_of_sns(sandbox: Sandbox, que
     }
 
 
-def test_entitlements_have_a_topic_of_their_own_and_no_offer(sandbox: Sandbox, queue: Queue) -> None:
-    purchase = bought(sandbox, CONTRACT, "old", "confirm")
+def test_entitlements_have_a_topic_of_their_own_and_no_offer(sandbox: Sandbox, queue: QueueReader) -> None:
+    purchase = create_purchase(sandbox, CONTRACT, "old", "confirm")
 
-    (envelope,) = queue.take()
+    (envelope,) = queue.receive_and_delete_all()
 
     assert envelope["TopicArn"].endswith(":aws-mp-entitlement-notification-ledger2example")
     assert json.loads(envelope["Message"]) == {
@@ -149,19 +149,19 @@ def test_entitlements_have_a_topic_of_their_own_and_no_offer(sandbox: Sandbox, q
     }
 
 
-def test_only_who_subscribes_has_an_offer(sandbox: Sandbox, queue: Queue) -> None:
-    bought(sandbox, USAGE, "old", "confirm cancel expire")
+def test_only_who_subscribes_has_an_offer(sandbox: Sandbox, queue: QueueReader) -> None:
+    create_purchase(sandbox, USAGE, "old", "confirm cancel expire")
 
-    told = [json.loads(envelope["Message"]) for envelope in queue.take()]
+    told = [json.loads(envelope["Message"]) for envelope in queue.receive_and_delete_all()]
 
     assert ["offer-identifier" in message for message in told] == [True, False, False]
     assert ["isFreeTrialTermPresent" in message for message in told] == [True, False, False]
 
 
-def test_a_renewal_by_usage_brings_a_new_offer(sandbox: Sandbox, queue: Queue) -> None:
-    purchase = bought(sandbox, USAGE, "old", "confirm renew")
+def test_a_renewal_by_usage_brings_a_new_offer(sandbox: Sandbox, queue: QueueReader) -> None:
+    purchase = create_purchase(sandbox, USAGE, "old", "confirm renew")
 
-    offers = [json.loads(envelope["Message"])["offer-identifier"] for envelope in queue.take()]
+    offers = [json.loads(envelope["Message"])["offer-identifier"] for envelope in queue.receive_and_delete_all()]
 
     assert offers[0] == purchase.offer_id
     assert offers[1] != purchase.offer_id
@@ -176,23 +176,23 @@ def test_a_renewal_by_usage_brings_a_new_offer(sandbox: Sandbox, queue: Queue) -
     ],
 )
 def test_the_events_of_one_action_come_one_after_the_other_and_none_is_in_the_future(
-    sandbox: Sandbox, queue: Queue, style: str, product: str, action: str, times: list[str]
+    sandbox: Sandbox, queue: QueueReader, style: str, product: str, action: str, times: list[str]
 ) -> None:
     with time_machine.travel(NOW, tick=False):
-        purchase = bought(sandbox, product, style, "confirm")
-        queue.take()
+        purchase = create_purchase(sandbox, product, style, "confirm")
+        queue.receive_and_delete_all()
 
     with time_machine.travel(LATER, tick=False):
-        sandbox.world.act(purchase, action, **({"new_license": True} if times[3:] else {}))
+        sandbox.marketplace.apply_action(purchase, action, **({"new_license": True} if times[3:] else {}))
         told = queue.receive()
 
     assert [happened_at(event).partition("T")[2] for event in told] == times
 
 
-def test_no_event_is_older_than_the_one_before_it(sandbox: Sandbox, queue: Queue) -> None:
-    bought(sandbox, after="confirm renew renew cancel expire")
+def test_no_event_is_older_than_the_one_before_it(sandbox: Sandbox, queue: QueueReader) -> None:
+    create_purchase(sandbox, actions="confirm renew renew cancel expire")
 
-    times = [happened_at(event) for event in queue.take()]
+    times = [happened_at(event) for event in queue.receive_and_delete_all()]
 
     assert times == sorted(times)
     assert all(STAMP.fullmatch(time) for time in times)

@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from sandbox.faults import Faults
 from sandbox.purchases import Order
 from sandbox.server import Sandbox
-from tests.sandbox.conftest import Connect
-from tests.sandbox.test_resolve_customer import keys
+from tests.sandbox.conftest import CreateClient
+from tests.sandbox.test_resolve_customer import session_credentials
 
 if TYPE_CHECKING:
     from mypy_boto3_meteringmarketplace import MarketplaceMeteringClient
@@ -35,7 +35,7 @@ def refusal(metering: Any, token: str) -> Refusal:
 @pytest.fixture
 def token(sandbox: Sandbox) -> str:
     """A registration token that is good."""
-    return sandbox.world.mint(sandbox.world.buy(ORDER))
+    return sandbox.marketplace.mint_token(sandbox.marketplace.buy(ORDER))
 
 
 @pytest.mark.parametrize(
@@ -61,107 +61,109 @@ def token(sandbox: Sandbox) -> str:
     ids=lambda value: "" if isinstance(value, tuple) else "-".join(value.switched_on()),
 )
 def test_a_fault_is_answered_as_aws_answers_it(
-    sandbox: Sandbox, metering: "MarketplaceMeteringClient", token: str, faults: Faults, expected: Refusal
+    sandbox: Sandbox, metering_client: "MarketplaceMeteringClient", token: str, faults: Faults, expected: Refusal
 ) -> None:
-    sandbox.world.faults = faults
+    sandbox.marketplace.faults = faults
 
-    refused = refusal(metering, token)
+    refused = refusal(metering_client, token)
 
     assert refused == expected
 
 
 def test_access_denied_names_the_action_that_the_policy_lacks(
-    sandbox: Sandbox, metering: "MarketplaceMeteringClient", token: str
+    sandbox: Sandbox, metering_client: "MarketplaceMeteringClient", token: str
 ) -> None:
-    sandbox.world.faults = Faults(access_denied=True)
+    sandbox.marketplace.faults = Faults(access_denied=True)
 
-    code, status, message = refusal(metering, token)
+    code, status, message = refusal(metering_client, token)
 
     assert (code, status) == ("AccessDeniedException", 403)
     assert "is not authorized to perform: aws-marketplace:ResolveCustomer" in message
 
 
 def test_the_errors_that_aws_models_are_exceptions_of_the_client(
-    sandbox: Sandbox, metering: "MarketplaceMeteringClient", token: str
+    sandbox: Sandbox, metering_client: "MarketplaceMeteringClient", token: str
 ) -> None:
-    sandbox.world.faults = Faults(api_disabled=True)
+    sandbox.marketplace.faults = Faults(api_disabled=True)
 
-    with pytest.raises(metering.exceptions.DisabledApiException) as caught:
-        metering.resolve_customer(RegistrationToken=token)
+    with pytest.raises(metering_client.exceptions.DisabledApiException) as caught:
+        metering_client.resolve_customer(RegistrationToken=token)
 
     assert "The API is disabled in the Region." in str(caught.value)
 
 
 @pytest.mark.parametrize("unknown", ["", "garbage", "AAAA" * 46])
-def test_a_token_that_was_never_minted_is_invalid(metering: "MarketplaceMeteringClient", unknown: str) -> None:
-    refused = refusal(metering, unknown)
+def test_a_token_that_was_never_minted_is_invalid(metering_client: "MarketplaceMeteringClient", unknown: str) -> None:
+    refused = refusal(metering_client, unknown)
 
     assert refused == INVALID
 
 
 @pytest.mark.parametrize(("character", "became"), [("+", " "), ("/", "_"), ("=", ""), ("==", "==\n")])
 def test_a_token_that_was_spoilt_on_the_way_is_invalid(
-    metering: "MarketplaceMeteringClient", token: str, character: str, became: str
+    metering_client: "MarketplaceMeteringClient", token: str, character: str, became: str
 ) -> None:
     spoilt = token.replace(character, became)
 
-    refused = refusal(metering, spoilt)
+    refused = refusal(metering_client, spoilt)
 
     assert refused == INVALID
 
 
 def test_a_token_of_a_forgotten_purchase_is_invalid(
-    sandbox: Sandbox, metering: "MarketplaceMeteringClient", token: str
+    sandbox: Sandbox, metering_client: "MarketplaceMeteringClient", token: str
 ) -> None:
     sandbox.reset()
 
-    refused = refusal(metering, token)
+    refused = refusal(metering_client, token)
 
     assert refused == INVALID
 
 
-def test_a_token_expires_after_four_hours(metering: "MarketplaceMeteringClient", token: str) -> None:
+def test_a_token_expires_after_four_hours(metering_client: "MarketplaceMeteringClient", token: str) -> None:
     later = datetime.now(UTC) + timedelta(hours=4, seconds=1)
 
     with time_machine.travel(later):
-        refused = refusal(metering, token)
+        refused = refusal(metering_client, token)
 
     assert refused == EXPIRED
 
 
-def test_a_token_can_have_expired_when_it_is_minted(sandbox: Sandbox, metering: "MarketplaceMeteringClient") -> None:
-    token = sandbox.world.mint(sandbox.world.buy(ORDER), timedelta(0))
+def test_a_token_can_have_expired_when_it_is_minted(
+    sandbox: Sandbox, metering_client: "MarketplaceMeteringClient"
+) -> None:
+    token = sandbox.marketplace.mint_token(sandbox.marketplace.buy(ORDER), timedelta(0))
 
-    refused = refusal(metering, token)
+    refused = refusal(metering_client, token)
 
     assert refused == EXPIRED
 
 
-def test_only_the_account_that_published_the_product_can_resolve(connect: Connect, token: str) -> None:
+def test_only_the_account_that_published_the_product_can_resolve(create_client: CreateClient, token: str) -> None:
     role = "arn:aws:iam::999988887777:role/somebody"
-    assumed = connect("sts").assume_role(RoleArn=role, RoleSessionName="foyer")
+    assumed = create_client("sts").assume_role(RoleArn=role, RoleSessionName="foyer")
 
-    refused = refusal(connect("meteringmarketplace", **keys(assumed)), token)
+    refused = refusal(create_client("meteringmarketplace", **session_credentials(assumed)), token)
 
     assert refused == INVALID
 
 
 def test_throttling_stops_after_as_many_calls_as_were_asked_for(
-    sandbox: Sandbox, metering: "MarketplaceMeteringClient", token: str
+    sandbox: Sandbox, metering_client: "MarketplaceMeteringClient", token: str
 ) -> None:
-    sandbox.world.faults = Faults(throttled=2)
+    sandbox.marketplace.faults = Faults(throttled=2)
 
-    refused = [refusal(metering, token), refusal(metering, token)]
-    customer = metering.resolve_customer(RegistrationToken=token)
+    refused = [refusal(metering_client, token), refusal(metering_client, token)]
+    customer = metering_client.resolve_customer(RegistrationToken=token)
 
     assert refused == [THROTTLED, THROTTLED]
     assert customer["CustomerAWSAccountId"] == "111122223333"
 
 
-def test_the_standard_retries_get_through_throttling(sandbox: Sandbox, connect: Connect, token: str) -> None:
-    sandbox.world.faults = Faults(throttled=1)
+def test_the_standard_retries_get_through_throttling(sandbox: Sandbox, create_client: CreateClient, token: str) -> None:
+    sandbox.marketplace.faults = Faults(throttled=1)
 
-    customer = connect("meteringmarketplace", attempts=3).resolve_customer(RegistrationToken=token)
+    customer = create_client("meteringmarketplace", attempts=3).resolve_customer(RegistrationToken=token)
 
     assert customer["ResponseMetadata"]["RetryAttempts"] == 1
 
@@ -175,12 +177,16 @@ def test_the_standard_retries_get_through_throttling(sandbox: Sandbox, connect: 
     ],
 )
 def test_an_answer_can_be_spoilt(
-    sandbox: Sandbox, metering: "MarketplaceMeteringClient", token: str, faults: Faults, spoilt: dict[str, str | None]
+    sandbox: Sandbox,
+    metering_client: "MarketplaceMeteringClient",
+    token: str,
+    faults: Faults,
+    spoilt: dict[str, str | None],
 ) -> None:
-    whole = metering.resolve_customer(RegistrationToken=token)
-    sandbox.world.faults = faults
+    whole = metering_client.resolve_customer(RegistrationToken=token)
+    sandbox.marketplace.faults = faults
 
-    answer = metering.resolve_customer(RegistrationToken=token)
+    answer = metering_client.resolve_customer(RegistrationToken=token)
 
     assert {name: answer.get(name) for name in spoilt} == spoilt
     assert answer.keys() - {"ResponseMetadata"} == {
@@ -189,15 +195,15 @@ def test_an_answer_can_be_spoilt(
 
 
 def test_a_slow_aws_answers_at_once_when_the_fault_is_switched_off(
-    sandbox: Sandbox, metering: "MarketplaceMeteringClient", token: str
+    sandbox: Sandbox, metering_client: "MarketplaceMeteringClient", token: str
 ) -> None:
-    sandbox.world.faults = Faults(slow=60)
+    sandbox.marketplace.faults = Faults(slow=60)
 
     with ThreadPoolExecutor() as pool:
-        call = pool.submit(metering.resolve_customer, RegistrationToken=token)
+        call = pool.submit(metering_client.resolve_customer, RegistrationToken=token)
         with pytest.raises(TimeoutError):
             call.result(0.2)
-        sandbox.world.faults = Faults()
+        sandbox.marketplace.faults = Faults()
         customer = call.result(5)
 
     assert customer["CustomerAWSAccountId"] == "111122223333"

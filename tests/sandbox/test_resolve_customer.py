@@ -8,7 +8,7 @@ import time_machine
 from sandbox.faults import Faults
 from sandbox.purchases import Order
 from sandbox.server import Sandbox
-from tests.sandbox.conftest import Connect
+from tests.sandbox.conftest import CreateClient
 
 if TYPE_CHECKING:
     from mypy_boto3_meteringmarketplace import MarketplaceMeteringClient
@@ -17,16 +17,16 @@ NEW = Order(product_code="insights1example", account_id="044455556666")
 OLD = Order(product_code="insights1example", account_id="044455556666", style="old")
 
 
-def answer(metering: "MarketplaceMeteringClient", token: str) -> dict[str, Any]:
+def resolved_fields(metering: "MarketplaceMeteringClient", token: str) -> dict[str, Any]:
     return {name: value for name, value in metering.resolve_customer(RegistrationToken=token).items() if name[0] != "R"}
 
 
 def test_a_new_style_purchase_has_a_license_and_an_agreement_and_an_empty_identifier(
-    sandbox: Sandbox, metering: "MarketplaceMeteringClient"
+    sandbox: Sandbox, metering_client: "MarketplaceMeteringClient"
 ) -> None:
-    purchase = sandbox.world.buy(NEW)
+    purchase = sandbox.marketplace.buy(NEW)
 
-    customer = answer(metering, sandbox.world.mint(purchase))
+    customer = resolved_fields(metering_client, sandbox.marketplace.mint_token(purchase))
 
     assert customer == {
         "CustomerIdentifier": "",
@@ -38,23 +38,23 @@ def test_a_new_style_purchase_has_a_license_and_an_agreement_and_an_empty_identi
 
 
 def test_a_new_style_answer_can_leave_the_identifier_out(
-    sandbox: Sandbox, metering: "MarketplaceMeteringClient"
+    sandbox: Sandbox, metering_client: "MarketplaceMeteringClient"
 ) -> None:
-    sandbox.world.faults = Faults(no_customer_identifier=True)
+    sandbox.marketplace.faults = Faults(no_customer_identifier=True)
 
-    new = answer(metering, sandbox.world.mint(sandbox.world.buy(NEW)))
-    old = answer(metering, sandbox.world.mint(sandbox.world.buy(OLD)))
+    new = resolved_fields(metering_client, sandbox.marketplace.mint_token(sandbox.marketplace.buy(NEW)))
+    old = resolved_fields(metering_client, sandbox.marketplace.mint_token(sandbox.marketplace.buy(OLD)))
 
     assert "CustomerIdentifier" not in new
     assert old["CustomerIdentifier"]
 
 
 def test_an_old_style_purchase_has_an_identifier_and_no_license(
-    sandbox: Sandbox, metering: "MarketplaceMeteringClient"
+    sandbox: Sandbox, metering_client: "MarketplaceMeteringClient"
 ) -> None:
-    purchase = sandbox.world.buy(OLD)
+    purchase = sandbox.marketplace.buy(OLD)
 
-    customer = answer(metering, sandbox.world.mint(purchase))
+    customer = resolved_fields(metering_client, sandbox.marketplace.mint_token(purchase))
 
     assert customer == {
         "CustomerIdentifier": purchase.customer_identifier,
@@ -64,11 +64,13 @@ def test_an_old_style_purchase_has_an_identifier_and_no_license(
 
 
 def test_buying_again_makes_a_second_license_and_agreement_for_the_same_account(
-    sandbox: Sandbox, metering: "MarketplaceMeteringClient"
+    sandbox: Sandbox, metering_client: "MarketplaceMeteringClient"
 ) -> None:
-    first, second = sandbox.world.buy(NEW), sandbox.world.buy(NEW)
+    first, second = sandbox.marketplace.buy(NEW), sandbox.marketplace.buy(NEW)
 
-    one, other = (answer(metering, sandbox.world.mint(purchase)) for purchase in (first, second))
+    one, other = (
+        resolved_fields(metering_client, sandbox.marketplace.mint_token(purchase)) for purchase in (first, second)
+    )
 
     assert one["CustomerAWSAccountId"] == other["CustomerAWSAccountId"]
     assert one["LicenseArn"] != other["LicenseArn"]
@@ -76,45 +78,47 @@ def test_buying_again_makes_a_second_license_and_agreement_for_the_same_account(
 
 
 def test_buying_again_in_the_old_style_keeps_the_identifier(
-    sandbox: Sandbox, metering: "MarketplaceMeteringClient"
+    sandbox: Sandbox, metering_client: "MarketplaceMeteringClient"
 ) -> None:
-    first, second = sandbox.world.buy(OLD), sandbox.world.buy(OLD)
+    first, second = sandbox.marketplace.buy(OLD), sandbox.marketplace.buy(OLD)
 
-    one, other = (answer(metering, sandbox.world.mint(purchase)) for purchase in (first, second))
+    one, other = (
+        resolved_fields(metering_client, sandbox.marketplace.mint_token(purchase)) for purchase in (first, second)
+    )
 
     assert one == other
 
 
 def test_a_token_is_good_again_and_again_until_four_hours_are_over(
-    sandbox: Sandbox, metering: "MarketplaceMeteringClient"
+    sandbox: Sandbox, metering_client: "MarketplaceMeteringClient"
 ) -> None:
-    purchase = sandbox.world.buy(NEW)
-    token = sandbox.world.mint(purchase)
+    purchase = sandbox.marketplace.buy(NEW)
+    token = sandbox.marketplace.mint_token(purchase)
     now = datetime.now(UTC)
 
-    at_once = answer(metering, token)
+    at_once = resolved_fields(metering_client, token)
     with time_machine.travel(now + timedelta(hours=3, minutes=59)):
-        later = answer(metering, token)
+        later = resolved_fields(metering_client, token)
 
     assert at_once == later
 
 
-def test_a_role_in_the_seller_account_resolves(sandbox: Sandbox, connect: Connect) -> None:
-    token = sandbox.world.mint(sandbox.world.buy(NEW))
-    assumed = connect("sts").assume_role(RoleArn="arn:aws:iam::123456789012:role/foyer", RoleSessionName="foyer")
+def test_a_role_in_the_seller_account_resolves(sandbox: Sandbox, create_client: CreateClient) -> None:
+    token = sandbox.marketplace.mint_token(sandbox.marketplace.buy(NEW))
+    assumed = create_client("sts").assume_role(RoleArn="arn:aws:iam::123456789012:role/foyer", RoleSessionName="foyer")
 
-    customer = answer(connect("meteringmarketplace", **keys(assumed)), token)
+    customer = resolved_fields(create_client("meteringmarketplace", **session_credentials(assumed)), token)
 
     assert customer["CustomerAWSAccountId"] == "044455556666"
 
 
-def test_the_same_endpoint_says_whose_credentials_these_are(connect: Connect) -> None:
-    account = connect("sts").get_caller_identity()["Account"]
+def test_the_same_endpoint_says_whose_credentials_these_are(create_client: CreateClient) -> None:
+    account = create_client("sts").get_caller_identity()["Account"]
 
     assert account == "123456789012"
 
 
-def keys(assumed: Any) -> dict[str, str]:
+def session_credentials(assumed: Any) -> dict[str, str]:
     return {
         "aws_access_key_id": assumed["Credentials"]["AccessKeyId"],
         "aws_secret_access_key": assumed["Credentials"]["SecretAccessKey"],

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from sandbox.marketplace import Marketplace
 from sandbox.purchases import Order
 from sandbox.server import Sandbox
-from sandbox.world import World
-from tests.sandbox.conftest import Connect, Queue
+from tests.sandbox.conftest import CreateClient, QueueReader
 
 ORDER = Order(product_code="insights1example", account_id="111122223333")
 KEPT_BEFORE_EVENTS = """{
@@ -30,42 +30,42 @@ KEPT_BEFORE_EVENTS = """{
 
 
 def test_what_was_in_the_queue_is_sent_again_after_a_restart_and_what_was_done_is_not(
-    tmp_path: Path, connect: Connect
+    tmp_path: Path, create_client: CreateClient
 ) -> None:
-    with Sandbox(state=tmp_path / "state.json") as before:
-        worker = Queue(connect("sqs", endpoint_url=before.aws_url), before.queue_url)
+    with Sandbox(state_path=tmp_path / "state.json") as before:
+        worker = QueueReader(create_client("sqs", endpoint_url=before.aws_url), before.queue_url)
         done, read, queued, held = (
-            before.world.buy(ORDER.model_copy(update={"delivery": delivery}))
+            before.marketplace.buy(ORDER.model_copy(update={"delivery": delivery}))
             for delivery in ("now", "now", "now", "late")
         )
         worker.receive(MaxNumberOfMessages=1)
-        worker.delete()
+        worker.delete_received()
         worker.receive(MaxNumberOfMessages=1)
 
-    with Sandbox(state=tmp_path / "state.json") as after:
-        worker = Queue(connect("sqs", endpoint_url=after.aws_url), after.queue_url)
+    with Sandbox(state_path=tmp_path / "state.json") as after:
+        worker = QueueReader(create_client("sqs", endpoint_url=after.aws_url), after.queue_url)
         told = [event["detail"]["agreement"]["id"] for event in worker.receive()]
 
         assert told == [read.agreement_id, queued.agreement_id]
-        assert [event.state for event in after.world.events(done)] == ["done"]
-        assert [event.state for event in after.world.events(held)] == ["held"]
+        assert [event.state for event in after.marketplace.events(done)] == ["done"]
+        assert [event.state for event in after.marketplace.events(held)] == ["held"]
 
 
-def test_a_dead_letter_stays_one_after_a_restart(tmp_path: Path, connect: Connect) -> None:
-    with Sandbox(state=tmp_path / "state.json") as before:
-        worker = Queue(connect("sqs", endpoint_url=before.aws_url), before.queue_url)
-        before.world.buy(ORDER)
+def test_a_dead_letter_stays_one_after_a_restart(tmp_path: Path, create_client: CreateClient) -> None:
+    with Sandbox(state_path=tmp_path / "state.json") as before:
+        worker = QueueReader(create_client("sqs", endpoint_url=before.aws_url), before.queue_url)
+        before.marketplace.buy(ORDER)
         for _ in range(11):
             worker.receive(VisibilityTimeout=0)
 
-    assert [event.state for event in World([], tmp_path / "state.json").events()] == ["dead_letter"]
+    assert [event.state for event in Marketplace([], tmp_path / "state.json").events()] == ["dead_letter"]
 
 
 def test_a_file_that_was_kept_before_there_were_events_is_read(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     path.write_text(KEPT_BEFORE_EVENTS)
-    world = World([], path)
+    world = Marketplace([], path)
 
-    (event,) = world.act(world.purchases[0], "confirm")
+    (event,) = world.apply_action(world.purchases[0], "confirm")
 
     assert event.body["detail"]["agreement"]["id"] == "agmt-4mwg1nevbokzw95eca5797ixs"

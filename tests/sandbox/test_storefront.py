@@ -9,23 +9,23 @@ from justhtml import JustHTML
 from sandbox.faults import Faults
 from sandbox.purchases import Order
 from sandbox.server import Sandbox
-from tests.sandbox.conftest import Visit, attributes
+from tests.sandbox.conftest import OpenPage, element_attributes
 
 ORDER = Order(product_code="insights1example", account_id="111122223333")
 TRIAL = Order(product_code="insights1example", account_id="111122223333", free_trial=True)
 
 
 def sent_by(page: JustHTML) -> dict[str, str]:
-    return {field["name"]: field["value"] for field in attributes(page, ".set-up input")}
+    return {field["name"]: field["value"] for field in element_attributes(page, ".set-up input")}
 
 
-def submit(sandbox: Sandbox, path: str, **fields: str) -> requests.Response:
+def submit_form(sandbox: Sandbox, path: str, **fields: str) -> requests.Response:
     return requests.post(urljoin(sandbox.storefront_url, path), fields, timeout=5, allow_redirects=False)
 
 
 @pytest.mark.parametrize("path", ["/", "/products/ledger2example", "/purchases", "/faults"])
-def test_every_page_says_that_nothing_is_bought(visit: Visit, path: str) -> None:
-    page = visit(path)
+def test_every_page_says_that_nothing_is_bought(open_page: OpenPage, path: str) -> None:
+    page = open_page(path)
 
     assert "pretend AWS Marketplace" in page.query(".pretend")[0].to_text()
     assert "Nothing is bought" in page.query(".pretend")[0].to_text()
@@ -33,29 +33,29 @@ def test_every_page_says_that_nothing_is_bought(visit: Visit, path: str) -> None
 
 
 @pytest.mark.parametrize("path", ["/products/insights1example", "/faults"])
-def test_every_field_has_a_label_and_its_hint(visit: Visit, path: str) -> None:
-    page = visit(path)
+def test_every_field_has_a_label_and_its_hint(open_page: OpenPage, path: str) -> None:
+    page = open_page(path)
 
-    shown = [field for field in attributes(page, "input, select") if field.get("type") != "hidden"]
+    shown = [field for field in element_attributes(page, "input, select") if field.get("type") != "hidden"]
     assert shown
-    assert {field["id"] for field in shown} == {label["for"] for label in attributes(page, "label")}
+    assert {field["id"] for field in shown} == {label["for"] for label in element_attributes(page, "label")}
     hints = {field["aria-describedby"] for field in shown if "aria-describedby" in field}
-    assert hints == {hint["id"] for hint in attributes(page, ".hint")}
+    assert hints == {hint["id"] for hint in element_attributes(page, ".hint")}
 
 
-def test_every_product_is_for_sale(visit: Visit) -> None:
-    page = visit("/")
+def test_every_product_is_for_sale(open_page: OpenPage) -> None:
+    page = open_page("/")
 
-    links = [link["href"] for link in attributes(page, ".shelf a")]
+    links = [link["href"] for link in element_attributes(page, ".shelf a")]
     assert links == ["/products/insights1example", "/products/ledger2example", "/products/relay3example"]
 
 
-def test_subscribing_leads_to_the_purchase(sandbox: Sandbox, visit: Visit) -> None:
+def test_subscribing_leads_to_the_purchase(sandbox: Sandbox, open_page: OpenPage) -> None:
     fields = {"product_code": "ledger2example", "account_id": "044455556666", "style": "old", "free_trial": "true"}
 
-    response = submit(sandbox, "/purchases", **fields)
+    response = submit_form(sandbox, "/purchases", **fields)
 
-    (purchase,) = sandbox.world.purchases
+    (purchase,) = sandbox.marketplace.purchases
     assert response.status_code == 303
     assert response.headers["Location"] == f"/purchases/{purchase.id}"
     assert (purchase.product_code, purchase.account_id, purchase.style, purchase.free_trial) == (
@@ -64,126 +64,126 @@ def test_subscribing_leads_to_the_purchase(sandbox: Sandbox, visit: Visit) -> No
         "old",
         True,
     )
-    assert str(purchase.customer_identifier) in visit(response.headers["Location"]).to_text()
+    assert str(purchase.customer_identifier) in open_page(response.headers["Location"]).to_text()
 
 
 def test_a_new_account_gets_twelve_digits_and_its_name(sandbox: Sandbox) -> None:
     fields = {"product_code": "ledger2example", "account_id": "", "account_name": "Brook"}
 
-    submit(sandbox, "/purchases", **fields)
+    submit_form(sandbox, "/purchases", **fields)
 
-    (purchase,) = sandbox.world.purchases
+    (purchase,) = sandbox.marketplace.purchases
     assert len(purchase.account_id) == 12
     assert purchase.account_name == "Brook"
 
 
 @pytest.mark.parametrize("path", ["/purchases", "/purchases/{id}"])
 def test_set_up_your_account_posts_a_token_to_the_app(
-    sandbox: Sandbox, visit: Visit, path: str, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, open_page: OpenPage, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sandbox, "app_url", "http://localhost:4321/")
-    purchase = sandbox.world.buy(ORDER)
+    purchase = sandbox.marketplace.buy(ORDER)
 
-    page = visit(path.format(id=purchase.id))
+    page = open_page(path.format(id=purchase.id))
 
-    (form,) = attributes(page, ".set-up")
+    (form,) = element_attributes(page, ".set-up")
     assert (form["method"], form["action"]) == ("post", "http://localhost:4321/")
     assert sent_by(page).keys() == {"x-amzn-marketplace-token"}
-    assert sandbox.world.redeem(sent_by(page)["x-amzn-marketplace-token"]) == purchase
+    assert sandbox.marketplace.resolve_token(sent_by(page)["x-amzn-marketplace-token"]) == purchase
 
 
-def test_each_view_of_a_page_carries_a_fresh_token(sandbox: Sandbox, visit: Visit) -> None:
-    path = f"/purchases/{sandbox.world.buy(ORDER).id}"
+def test_each_view_of_a_page_carries_a_fresh_token(sandbox: Sandbox, open_page: OpenPage) -> None:
+    path = f"/purchases/{sandbox.marketplace.buy(ORDER).id}"
 
-    tokens = {sent_by(visit(path))["x-amzn-marketplace-token"] for _ in range(3)}
+    tokens = {sent_by(open_page(path))["x-amzn-marketplace-token"] for _ in range(3)}
 
     assert len(tokens) == 3
 
 
 def test_no_page_is_kept_by_the_browser(sandbox: Sandbox) -> None:
-    purchase = sandbox.world.buy(ORDER)
+    purchase = sandbox.marketplace.buy(ORDER)
 
     response = requests.get(f"{sandbox.storefront_url}/purchases/{purchase.id}", timeout=5)
 
     assert response.headers["Cache-Control"] == "no-store"
 
 
-def test_a_free_trial_is_sent_along(sandbox: Sandbox, visit: Visit) -> None:
-    purchase = sandbox.world.buy(TRIAL)
+def test_a_free_trial_is_sent_along(sandbox: Sandbox, open_page: OpenPage) -> None:
+    purchase = sandbox.marketplace.buy(TRIAL)
 
-    sent = sent_by(visit(f"/purchases/{purchase.id}"))
+    sent = sent_by(open_page(f"/purchases/{purchase.id}"))
 
     assert sent.keys() == {"x-amzn-marketplace-token", "x-amzn-marketplace-offer-type"}
     assert sent["x-amzn-marketplace-offer-type"] == "free-trial"
 
 
-def test_the_extra_fields_are_sent_when_they_are_switched_on(sandbox: Sandbox, visit: Visit) -> None:
-    purchase = sandbox.world.buy(ORDER)
-    sandbox.world.faults = Faults(extra_fields=True)
+def test_the_extra_fields_are_sent_when_they_are_switched_on(sandbox: Sandbox, open_page: OpenPage) -> None:
+    purchase = sandbox.marketplace.buy(ORDER)
+    sandbox.marketplace.faults = Faults(extra_fields=True)
 
-    sent = sent_by(visit(f"/purchases/{purchase.id}"))
+    sent = sent_by(open_page(f"/purchases/{purchase.id}"))
 
     assert sent["x-amzn-marketplace-agreement-id"] == purchase.agreement_id
     assert sent["x-amzn-marketplace-product-id"].startswith("prod-")
 
 
-def test_buying_again_starts_from_the_same_account_and_style(sandbox: Sandbox, visit: Visit) -> None:
+def test_buying_again_starts_from_the_same_account_and_style(sandbox: Sandbox, open_page: OpenPage) -> None:
     order = Order(product_code="relay3example", account_id="777788889999", style="old")
-    purchase = sandbox.world.buy(order)
-    (link,) = attributes(visit(f"/purchases/{purchase.id}"), ".again a")
+    purchase = sandbox.marketplace.buy(order)
+    (link,) = element_attributes(open_page(f"/purchases/{purchase.id}"), ".again a")
 
-    page = visit(link["href"])
+    page = open_page(link["href"])
 
-    assert [option["value"] for option in attributes(page, "option[selected]")] == ["777788889999"]
-    assert [choice["value"] for choice in attributes(page, "input[checked]")] == ["old"]
+    assert [option["value"] for option in element_attributes(page, "option[selected]")] == ["777788889999"]
+    assert [choice["value"] for choice in element_attributes(page, "input[checked]")] == ["old"]
 
 
 @pytest.mark.parametrize("path", ["/purchases", "/purchases/{id}", "/products/insights1example"])
-def test_a_hostile_account_name_stays_text(sandbox: Sandbox, visit: Visit, path: str) -> None:
+def test_a_hostile_account_name_stays_text(sandbox: Sandbox, open_page: OpenPage, path: str) -> None:
     hostile = '"><script>alert(1)</script>'
-    purchase = sandbox.world.buy(Order(product_code="insights1example", account_name=hostile))
+    purchase = sandbox.marketplace.buy(Order(product_code="insights1example", account_name=hostile))
 
-    page = visit(path.format(id=purchase.id))
+    page = open_page(path.format(id=purchase.id))
 
     assert page.query("script") == []
     assert hostile in page.query("main")[0].to_text()
 
 
 def test_the_panel_switches_faults_on_and_the_others_off(sandbox: Sandbox) -> None:
-    sandbox.world.faults = Faults(expired=True)
+    sandbox.marketplace.faults = Faults(expired=True)
 
-    response = submit(sandbox, "/faults", throttled="3", slow="0.5", aws_down="true")
+    response = submit_form(sandbox, "/faults", throttled="3", slow="0.5", aws_down="true")
 
     assert response.status_code == 303
-    assert sandbox.world.faults == Faults(throttled=3, slow=0.5, aws_down=True)
+    assert sandbox.marketplace.faults == Faults(throttled=3, slow=0.5, aws_down=True)
 
 
-def test_the_panel_shows_what_is_on(sandbox: Sandbox, visit: Visit) -> None:
-    sandbox.world.faults = Faults(throttled=3, no_customer=True)
+def test_the_panel_shows_what_is_on(sandbox: Sandbox, open_page: OpenPage) -> None:
+    sandbox.marketplace.faults = Faults(throttled=3, no_customer=True)
 
-    page = visit("/faults")
+    page = open_page("/faults")
 
-    assert [switch["name"] for switch in attributes(page, "input[checked]")] == ["no_customer"]
-    assert attributes(page, "#throttled")[0]["value"] == "3"
+    assert [switch["name"] for switch in element_attributes(page, "input[checked]")] == ["no_customer"]
+    assert element_attributes(page, "#throttled")[0]["value"] == "3"
     assert page.query(".count")[0].to_text() == "2 on"
 
 
-def test_the_purchase_warns_of_faults_that_are_on(sandbox: Sandbox, visit: Visit) -> None:
-    purchase = sandbox.world.buy(ORDER)
-    sandbox.world.faults = Faults(aws_down=True)
+def test_the_purchase_warns_of_faults_that_are_on(sandbox: Sandbox, open_page: OpenPage) -> None:
+    purchase = sandbox.marketplace.buy(ORDER)
+    sandbox.marketplace.faults = Faults(aws_down=True)
 
-    page = visit(f"/purchases/{purchase.id}")
+    page = open_page(f"/purchases/{purchase.id}")
 
     assert "AWS is down" in page.query(".notice")[0].to_text()
 
 
 def test_starting_over_forgets_everything(sandbox: Sandbox) -> None:
-    sandbox.world.buy(ORDER)
+    sandbox.marketplace.buy(ORDER)
 
-    response = submit(sandbox, "/reset")
+    response = submit_form(sandbox, "/reset")
 
     assert response.status_code == 303
-    assert sandbox.world.purchases == []
+    assert sandbox.marketplace.purchases == []
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_starting_over_forgets_everything(sandbox: Sandbox) -> None:
     ],
 )
 def test_an_odd_value_is_named(sandbox: Sandbox, path: str, fields: dict[str, str], message: str) -> None:
-    response = submit(sandbox, path, **fields)
+    response = submit_form(sandbox, path, **fields)
 
     assert response.status_code == 400
     assert message in JustHTML(response.text, strict=True, sanitize=False).to_text()

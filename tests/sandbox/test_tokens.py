@@ -6,14 +6,14 @@ from uuid import uuid4
 
 import pytest
 
-from sandbox import tokens
-from sandbox.refusals import InvalidToken
+from sandbox import registration_tokens
+from sandbox.aws_errors import InvalidToken
 
 KEY = b"a key"
 
 
 def test_a_token_is_base64_with_all_the_characters_that_get_spoilt_on_the_way() -> None:
-    minted = [tokens.mint(KEY, uuid4()) for _ in range(200)]
+    minted = [registration_tokens.mint(KEY, uuid4()) for _ in range(200)]
 
     assert all(re.fullmatch(r"[A-Za-z0-9+/]{182}==", token) for token in minted)
     assert all("+" in token and "/" in token for token in minted)
@@ -22,7 +22,7 @@ def test_a_token_is_base64_with_all_the_characters_that_get_spoilt_on_the_way() 
 def test_a_token_names_its_purchase() -> None:
     purchase_id = uuid4()
 
-    found = tokens.read(KEY, tokens.mint(KEY, purchase_id))
+    found = registration_tokens.verify(KEY, registration_tokens.mint(KEY, purchase_id))
 
     assert found == purchase_id
 
@@ -30,13 +30,13 @@ def test_a_token_names_its_purchase() -> None:
 def test_no_two_tokens_of_a_purchase_are_the_same() -> None:
     purchase_id = uuid4()
 
-    minted = {tokens.mint(KEY, purchase_id) for _ in range(10)}
+    minted = {registration_tokens.mint(KEY, purchase_id) for _ in range(10)}
 
     assert len(minted) == 10
 
 
 def test_a_token_of_another_sandbox_is_invalid() -> None:
-    token = tokens.mint(b"another key", uuid4(), timedelta(hours=1))
+    token = registration_tokens.mint(b"another key", uuid4(), timedelta(hours=1))
 
     with pytest.raises(InvalidToken):
-        tokens.read(KEY, token)
+        registration_tokens.verify(KEY, token)

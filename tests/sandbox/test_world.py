@@ -9,48 +9,48 @@ from botocore.exceptions import ClientError
 
 from sandbox import catalogue
 from sandbox.faults import Faults
+from sandbox.marketplace import Marketplace, UnknownPurchase
 from sandbox.purchases import Order, new_buyer
 from sandbox.server import Sandbox
-from sandbox.world import UnknownPurchase, World
-from tests.sandbox.conftest import Connect
+from tests.sandbox.conftest import CreateClient
 
 ORDER = Order(product_code="ledger2example", account_name="Brook & Daughters", free_trial=True)
 
 
 def test_purchases_and_their_tokens_outlive_a_restart(tmp_path: Path) -> None:
-    before = World(catalogue.load(), tmp_path / "new" / "state.json")
+    before = Marketplace(catalogue.load_products(), tmp_path / "new" / "state.json")
     purchase = before.buy(ORDER)
-    token = before.mint(purchase)
+    token = before.mint_token(purchase)
 
-    after = World(catalogue.load(), tmp_path / "new" / "state.json")
+    after = Marketplace(catalogue.load_products(), tmp_path / "new" / "state.json")
 
     assert after.purchases == [purchase]
-    assert after.redeem(token) == purchase
+    assert after.resolve_token(token) == purchase
     assert "Brook & Daughters" in {buyer.name for buyer in after.buyers}
 
 
 def test_faults_do_not_outlive_a_restart(tmp_path: Path) -> None:
-    before = World(catalogue.load(), tmp_path / "state.json")
+    before = Marketplace(catalogue.load_products(), tmp_path / "state.json")
     before.buy(ORDER)
     before.faults = Faults(expired=True)
 
-    after = World(catalogue.load(), tmp_path / "state.json")
+    after = Marketplace(catalogue.load_products(), tmp_path / "state.json")
 
     assert after.faults == Faults()
 
 
 def test_a_reset_is_kept(tmp_path: Path) -> None:
-    before = World(catalogue.load(), tmp_path / "state.json")
+    before = Marketplace(catalogue.load_products(), tmp_path / "state.json")
     before.buy(ORDER)
     before.reset()
 
-    after = World(catalogue.load(), tmp_path / "state.json")
+    after = Marketplace(catalogue.load_products(), tmp_path / "state.json")
 
     assert after.purchases == []
 
 
 def test_no_half_written_file_is_left_beside_the_state(tmp_path: Path) -> None:
-    world = World(catalogue.load(), tmp_path / "state.json")
+    world = Marketplace(catalogue.load_products(), tmp_path / "state.json")
 
     world.buy(ORDER)
 
@@ -62,13 +62,13 @@ def test_a_file_that_is_not_a_state_is_left_alone_and_named(tmp_path: Path) -> N
     path.write_text("{]")
 
     with pytest.raises(SystemExit, match=r"state\.json is not the sandbox's state\. Delete it"):
-        World(catalogue.load(), path)
+        Marketplace(catalogue.load_products(), path)
 
     assert path.read_text() == "{]"
 
 
 def test_an_account_that_bought_before_keeps_its_name() -> None:
-    world = World(catalogue.load())
+    world = Marketplace(catalogue.load_products())
     first = world.buy(ORDER)
 
     again = world.buy(Order(product_code="relay3example", account_id=first.account_id, account_name="Another"))
@@ -83,22 +83,24 @@ def test_a_new_account_has_twelve_digits_with_the_leading_zeros() -> None:
 
 
 def test_a_purchase_that_was_never_made_is_not_found() -> None:
-    purchase = World(catalogue.load()).buy(ORDER)
+    purchase = Marketplace(catalogue.load_products()).buy(ORDER)
 
     with pytest.raises(UnknownPurchase):
-        World(catalogue.load()).purchase(purchase.id)
+        Marketplace(catalogue.load_products()).get_purchase(purchase.id)
 
 
-def test_two_sandboxes_side_by_side_know_nothing_of_each_other(sandbox: Sandbox, connect: Connect) -> None:
+def test_two_sandboxes_side_by_side_know_nothing_of_each_other(sandbox: Sandbox, create_client: CreateClient) -> None:
     with Sandbox() as other:
-        token = other.world.mint(other.world.buy(ORDER))
+        token = other.marketplace.mint_token(other.marketplace.buy(ORDER))
 
-        there = connect("meteringmarketplace", endpoint_url=other.aws_url).resolve_customer(RegistrationToken=token)
+        there = create_client("meteringmarketplace", endpoint_url=other.aws_url).resolve_customer(
+            RegistrationToken=token
+        )
         with pytest.raises(ClientError, match="InvalidTokenException"):
-            connect("meteringmarketplace").resolve_customer(RegistrationToken=token)
+            create_client("meteringmarketplace").resolve_customer(RegistrationToken=token)
 
     assert there["ProductCode"] == "ledger2example"
-    assert sandbox.world.purchases == []
+    assert sandbox.marketplace.purchases == []
 
 
 def test_a_port_in_use_is_an_error_and_leaves_no_door_open(sandbox: Sandbox) -> None:

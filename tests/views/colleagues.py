@@ -8,34 +8,34 @@ from werkzeug.test import TestResponse
 
 from app.models import AuditEntry, Subscription
 from app.services.signup import invitations
-from app.services.signup.invitations import Refused
-from tests.factories import ANSWERS
-from tests.pages import csrf_token
-from tests.stored import stored
+from app.services.signup.invitations import Refusal
+from tests.support.factories import ANSWERS
+from tests.support.page_checks import csrf_token
+from tests.support.stored_rows import all_rows
 
-EMAIL = "grace.hopper@gmail.com"
-GRACE = {**ANSWERS, "full_name": "Grace Hopper", "email": EMAIL}
+COLLEAGUE_EMAIL = "grace.hopper@gmail.com"
+COLLEAGUE_ANSWERS = {**ANSWERS, "full_name": "Grace Hopper", "email": COLLEAGUE_EMAIL}
 
 
-def invite(client: FlaskClient, email: str = EMAIL) -> TestResponse:
+def submit_invitation(client: FlaskClient, email: str = COLLEAGUE_EMAIL) -> TestResponse:
     """Send the purchaser's form, and return the page that comes of it."""
     form = {"email": email, "csrf_token": csrf_token(client.get("/invite").text)}
     return client.post("/invite", data=form, follow_redirects=True)
 
 
-def invited(app: Flask, subscription_id: UUID | None = None) -> tuple[UUID, str]:
+def create_invitation(app: Flask, subscription_id: UUID | None = None) -> tuple[UUID, str]:
     """Invite a colleague to the subscription, the only one where none is given; return the invitation's id and link."""
     with app.app_context():
-        made = invitations.invite(subscription_id or stored(app, Subscription)[0].id, EMAIL, "buyer")
-        assert not isinstance(made, Refused)
-        return made.id, invitations.link(made.id)
+        made = invitations.invite(subscription_id or all_rows(app, Subscription)[0].id, COLLEAGUE_EMAIL, "buyer")
+        assert not isinstance(made, Refusal)
+        return made.id, invitations.path_for(made.id)
 
 
-def press(browser: FlaskClient, link: str) -> TestResponse:
+def accept_invitation(client: FlaskClient, link: str) -> TestResponse:
     """Press the button on the page behind the link."""
-    return browser.post(link, data={"csrf_token": csrf_token(browser.get(link).text)})
+    return client.post(link, data={"csrf_token": csrf_token(client.get(link).text)})
 
 
-def deeds(app: Flask) -> list[tuple[str, str]]:
+def audit_actions(app: Flask) -> list[tuple[str, str]]:
     """Return what the audit has: what was done, and by whom."""
-    return [(entry.action, entry.actor) for entry in stored(app, AuditEntry)]
+    return [(entry.action, entry.actor) for entry in all_rows(app, AuditEntry)]

@@ -8,10 +8,10 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from sandbox.server import Sandbox
-from tests import factories
-from tests.factories import TOKEN
-from tests.pages import CheckedClient
-from tests.views.buyers import NOW, Buyer, register
+from tests.support import factories
+from tests.support.factories import TOKEN_FIELD
+from tests.support.page_checks import CheckedClient
+from tests.support.registered_buyer import NOW, RegisteredBuyer, land_and_register
 
 
 @pytest.fixture
@@ -22,26 +22,28 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
-def buyer(clock: time_machine.Traveller, client: FlaskClient, sandbox: Sandbox) -> Buyer:
-    purchase = sandbox.world.buy(factories.order())
-    register(client, sandbox.world.mint(purchase))
-    return Buyer(client, purchase)
+def registered_buyer(clock: time_machine.Traveller, client: FlaskClient, sandbox: Sandbox) -> RegisteredBuyer:
+    purchase = sandbox.marketplace.buy(factories.order())
+    land_and_register(client, sandbox.marketplace.mint_token(purchase))
+    return RegisteredBuyer(client, purchase)
 
 
 @pytest.fixture
-def purchaser(clock: time_machine.Traveller, client: FlaskClient, sandbox: Sandbox) -> FlaskClient:
+def purchaser_client(clock: time_machine.Traveller, client: FlaskClient, sandbox: Sandbox) -> FlaskClient:
     """A browser that has just come with a purchase."""
-    client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="012345678901")})
     return client
 
 
 @pytest.fixture
-def mailing(clock: time_machine.Traveller, environment: pytest.MonkeyPatch, sandbox: Sandbox) -> Iterator[FlaskClient]:
+def mail_client(
+    clock: time_machine.Traveller, environment: pytest.MonkeyPatch, sandbox: Sandbox
+) -> Iterator[FlaskClient]:
     """A purchaser's browser where mail is on."""
     environment.setenv("MAIL_FROM", "start@acme.example")
     environment.setenv("SITE_URL", "https://start.acme.example")
-    with factories.running(create_app()) as app:
+    with factories.open_app(create_app()) as app:
         app.test_client_class = CheckedClient
         client = app.test_client()
-        client.post("/", data={TOKEN: factories.token(sandbox)})
+        client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
         yield client

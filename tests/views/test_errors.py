@@ -11,13 +11,13 @@ from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
 from app import errors
-from app.views.errors import FAULTS
+from app.views.errors import ERROR_PAGES
 from sandbox.faults import Faults
 from sandbox.server import Sandbox
-from tests import factories
-from tests.databases import on_sqlite
-from tests.factories import TOKEN
-from tests.pages import check_page
+from tests.support import factories
+from tests.support.databases import on_sqlite
+from tests.support.factories import TOKEN_FIELD
+from tests.support.page_checks import check_page
 
 # The fault at AWS -> status, words of its page alone, what the buyer can do, whether one press tries again.
 ROWS = {
@@ -43,7 +43,7 @@ NAMES = {
 
 
 @pytest.fixture
-def door(app: Flask) -> Iterator[str]:
+def app_url(app: Flask) -> Iterator[str]:
     """The application behind a real HTTP server."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = make_server("127.0.0.1", 0, app, threaded=True)
@@ -57,20 +57,20 @@ def door(app: Flask) -> Iterator[str]:
 
 @pytest.mark.parametrize("fault", ROWS)
 def test_every_fault_of_aws_has_its_page(
-    door: str, sandbox: Sandbox, capsys: pytest.CaptureFixture[str], fault: str
+    app_url: str, sandbox: Sandbox, capsys: pytest.CaptureFixture[str], fault: str
 ) -> None:
     status, words, way_on, again = ROWS[fault]
     token = factories.token(sandbox)
-    sandbox.world.faults = sandbox.world.faults.model_copy(update={fault: True})
+    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={fault: True})
 
-    response = requests.post(door, data={TOKEN: token}, timeout=10)
+    response = requests.post(app_url, data={TOKEN_FIELD: token}, timeout=10)
 
     assert response.status_code == status
     check_page(response.text)
     assert words in response.text
     assert way_on.lower() in response.text.lower()
     assert ("Try again</button>" in response.text) is again
-    assert (TOKEN in response.text) is again
+    assert (TOKEN_FIELD in response.text) is again
     assert "Exception" not in response.text
     assert not response.cookies
     log = capsys.readouterr().err
@@ -79,19 +79,19 @@ def test_every_fault_of_aws_has_its_page(
 
 
 @on_sqlite
-def test_aws_too_slow_lets_the_buyer_on_in_time(door: str, sandbox: Sandbox) -> None:
+def test_aws_too_slow_lets_the_buyer_on_in_time(app_url: str, sandbox: Sandbox) -> None:
     token = factories.token(sandbox)
-    sandbox.world.faults = sandbox.world.faults.model_copy(update={"slow": 60})
+    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"slow": 60})
 
-    response = requests.post(door, data={TOKEN: token}, timeout=8, allow_redirects=False)
+    response = requests.post(app_url, data={TOKEN_FIELD: token}, timeout=8, allow_redirects=False)
 
-    sandbox.world.faults = sandbox.world.faults.model_copy(update={"slow": 0})
+    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"slow": 0})
     assert (response.status_code, response.headers["Location"]) == (303, "/signup")
 
 
-@pytest.mark.parametrize("fields", [{}, {TOKEN: ""}, {TOKEN: "  "}, {"token": "elsewhere"}])
-def test_a_post_without_a_token_is_told_where_to_start(door: str, fields: dict[str, str]) -> None:
-    response = requests.post(door, data=fields, timeout=10)
+@pytest.mark.parametrize("fields", [{}, {TOKEN_FIELD: ""}, {TOKEN_FIELD: "  "}, {"token": "elsewhere"}])
+def test_a_post_without_a_token_is_told_where_to_start(app_url: str, fields: dict[str, str]) -> None:
+    response = requests.post(app_url, data=fields, timeout=10)
 
     assert response.status_code == 400
     check_page(response.text)
@@ -100,13 +100,13 @@ def test_a_post_without_a_token_is_told_where_to_start(door: str, fields: dict[s
 
 def test_one_press_tries_the_same_token_again(client: FlaskClient, sandbox: Sandbox) -> None:
     token = factories.token(sandbox)
-    sandbox.world.faults = sandbox.world.faults.model_copy(update={"access_denied": True})
-    page = client.post("/", data={TOKEN: token, "x-amzn-marketplace-offer-type": "free-trial"})
+    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"access_denied": True})
+    page = client.post("/", data={TOKEN_FIELD: token, "x-amzn-marketplace-offer-type": "free-trial"})
     assert f'value="{token}"' in page.text
     assert 'value="free-trial"' in page.text
-    sandbox.world.faults = Faults()
+    sandbox.marketplace.faults = Faults()
 
-    again = client.post("/", data={TOKEN: token, "x-amzn-marketplace-offer-type": "free-trial"})
+    again = client.post("/", data={TOKEN_FIELD: token, "x-amzn-marketplace-offer-type": "free-trial"})
 
     assert again.location == "/signup"
 
@@ -114,11 +114,11 @@ def test_one_press_tries_the_same_token_again(client: FlaskClient, sandbox: Sand
 def test_the_table_names_every_exception_of_the_domain() -> None:
     kinds = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.FoyerError)}
 
-    assert set(FAULTS) == kinds - {errors.FoyerError, errors.MarketplaceError}
+    assert set(ERROR_PAGES) == kinds - {errors.FoyerError, errors.MarketplaceError}
 
 
 def test_every_exception_has_a_page_of_its_own() -> None:
-    pages = [fault.page for fault in FAULTS.values()]
+    pages = [fault.page for fault in ERROR_PAGES.values()]
 
     assert len(pages) == len(set(pages))
 
@@ -156,17 +156,17 @@ def test_a_page_that_is_not_there_and_a_wrong_method_are_plain_pages(client: Fla
 
 
 def test_a_body_that_is_too_large_is_refused(client: FlaskClient) -> None:
-    response = client.post("/", data={TOKEN: "x" * 100_000})
+    response = client.post("/", data={TOKEN_FIELD: "x" * 100_000})
 
     assert response.status_code == 413
     assert "too much" in response.text
 
 
 def test_the_press_that_tries_again_repeats_only_what_our_pages_read(client: FlaskClient, sandbox: Sandbox) -> None:
-    sandbox.world.faults = Faults(access_denied=True)
+    sandbox.marketplace.faults = Faults(access_denied=True)
     fields = {f"{name}{number}": "x" for name in ("field", "x-amzn-marketplace-") for number in range(500)}
 
-    page = client.post("/", data={TOKEN: "made\x00up", "x-amzn-marketplace-product-id": "prod-1", **fields})
+    page = client.post("/", data={TOKEN_FIELD: "made\x00up", "x-amzn-marketplace-product-id": "prod-1", **fields})
 
     assert 'value="madeup"' in page.text
     assert 'value="prod-1"' in page.text
@@ -186,7 +186,7 @@ def test_a_session_that_another_version_signed_in_its_own_way_is_no_purchase(cli
 
 def test_a_browser_that_keeps_no_cookies_is_not_sent_round_for_ever(app: Flask, sandbox: Sandbox) -> None:
     client = app.test_client(use_cookies=False)
-    landed = client.post("/", data={TOKEN: factories.token(sandbox)})
+    landed = client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
 
     page = client.get(landed.location)
 

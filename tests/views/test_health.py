@@ -13,17 +13,17 @@ from app import create_app
 from app.database import transactions
 from app.observability import metrics
 from app.services.operations import readiness
-from app.services.purchases.purchase import Said
+from app.services.purchases.purchase import UnverifiedFields
 from app.services.signup import pending_tokens, registrations
 from sandbox.server import Sandbox
-from tests import factories
-from tests.factories import TOKEN
+from tests.support import factories
+from tests.support.factories import TOKEN_FIELD
 
 
 def test_a_process_is_alive_whatever_the_database_does(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
 
-    with factories.running(create_app()) as app:
+    with factories.open_app(create_app()) as app:
         assert app.test_client().get("/healthz").text == "ok\n"
 
 
@@ -36,7 +36,7 @@ def test_a_migrated_database_is_ready(client: FlaskClient) -> None:
 def test_a_database_that_is_away_is_not_ready_and_says_what_to_check(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
 
-    with factories.running(create_app()) as app:
+    with factories.open_app(create_app()) as app:
         response = app.test_client().get("/readyz")
 
     assert response.status_code == 503
@@ -44,12 +44,12 @@ def test_a_database_that_is_away_is_not_ready_and_says_what_to_check(environment
 
 
 def test_a_database_without_tables_is_not_ready_and_says_what_to_run(app: Flask, client: FlaskClient) -> None:
-    with app.app_context(), transactions.current().writing.begin() as connection:
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE alembic_version RENAME TO elsewhere")
 
     response = client.get("/readyz")
 
-    with app.app_context(), transactions.current().writing.begin() as connection:
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO alembic_version")
     assert response.status_code == 503
     assert "flask --app wsgi db upgrade" in response.text
@@ -60,12 +60,12 @@ def test_older_tables_are_not_ready_and_newer_ones_are(
     app: Flask, client: FlaskClient, revision: str, status: int
 ) -> None:
     move_to = text("UPDATE alembic_version SET version_num = :revision")
-    with app.app_context(), transactions.current().writing.begin() as connection:
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
         connection.execute(move_to, {"revision": revision})
 
     response = client.get("/readyz")
 
-    with app.app_context(), transactions.current().writing.begin() as connection:
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
         connection.execute(move_to, {"revision": readiness.newest_revision()})
     assert response.status_code == status
     assert (revision in response.text) is (status == 503)
@@ -79,8 +79,8 @@ def test_landings_are_counted_by_outcome(client: FlaskClient, sandbox: Sandbox) 
 
     resolved, invalid = counted("resolved"), counted("InvalidToken")
 
-    client.post("/", data={TOKEN: factories.token(sandbox)})
-    client.post("/", data={TOKEN: "made up"})
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
+    client.post("/", data={TOKEN_FIELD: "made up"})
 
     assert counted("resolved") == resolved + 1
     assert counted("InvalidToken") == invalid + 1
@@ -88,19 +88,19 @@ def test_landings_are_counted_by_outcome(client: FlaskClient, sandbox: Sandbox) 
 
 def measured(client: FlaskClient) -> dict[str, float]:
     lines = [line.rpartition(" ") for line in client.get("/metrics").text.splitlines() if not line.startswith("#")]
-    return {name: float(value) for name, _, value in lines if name in metrics.GAUGES}
+    return {name: float(value) for name, _, value in lines if name in metrics.GAUGE_DESCRIPTIONS}
 
 
 def test_what_waits_is_measured(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
     before = measured(client)
     with app.app_context():
-        parked = pending_tokens.park(factories.token(sandbox), Said())
+        parked = pending_tokens.store(factories.token(sandbox), UnverifiedFields())
         registrations.complete(parked, factories.answers())
 
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=10), tick=False):
         waiting = measured(client)
 
-    nothing = {name for name in metrics.GAUGES if "heartbeat" not in name}
+    nothing = {name for name in metrics.GAUGE_DESCRIPTIONS if "heartbeat" not in name}
     assert before == dict.fromkeys(nothing, 0) | {
         "foyer_database_up": 1,
         "foyer_worker_heartbeat_age_seconds": math.inf,
@@ -110,12 +110,12 @@ def test_what_waits_is_measured(app: Flask, client: FlaskClient, sandbox: Sandbo
 
 
 def test_metrics_are_shown_before_the_database_is_migrated(app: Flask, client: FlaskClient) -> None:
-    with app.app_context(), transactions.current().writing.begin() as connection:
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE parked_tokens RENAME TO elsewhere")
 
     found = measured(client)
 
-    with app.app_context(), transactions.current().writing.begin() as connection:
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO parked_tokens")
     assert found == {"foyer_database_up": 0}
 
@@ -123,7 +123,7 @@ def test_metrics_are_shown_before_the_database_is_migrated(app: Flask, client: F
 def test_metrics_are_shown_while_the_database_is_away(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
 
-    with factories.running(create_app()) as app:
+    with factories.open_app(create_app()) as app:
         client = app.test_client()
 
         assert measured(client) == {"foyer_database_up": 0}

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from app.database import transactions
 from app.models import Registration, Subscription
 from sandbox.server import Sandbox
-from tests import factories
-from tests.factories import CODE, TOKEN
-from tests.stored import stored
+from tests.support import factories
+from tests.support.factories import PRODUCT_CODE, TOKEN_FIELD
+from tests.support.stored_rows import all_rows
 
 
 def test_a_visitor_without_a_purchase_is_told_where_to_start(client: FlaskClient) -> None:
@@ -34,12 +34,12 @@ def test_a_new_purchase_is_recorded_and_sent_on_to_the_form(
 ) -> None:
     token = factories.token(sandbox, account_id="012345678901")
 
-    response = client.post("/", data={TOKEN: token}, headers={"Origin": origin} if origin else {})
+    response = client.post("/", data={TOKEN_FIELD: token}, headers={"Origin": origin} if origin else {})
 
     assert response.status_code == 303
     assert response.location == "/signup"
-    [subscription] = stored(app, Subscription)
-    assert subscription.product_code == CODE
+    [subscription] = all_rows(app, Subscription)
+    assert subscription.product_code == PRODUCT_CODE
     assert subscription.customer_aws_account_id == "012345678901"
     assert str(subscription.license_arn).endswith(f":{subscription.purchase_key}")
     assert subscription.agreement_id
@@ -51,13 +51,13 @@ def test_the_session_holds_what_resolve_customer_returned_and_never_the_token(
 ) -> None:
     token = factories.token(sandbox, account_id="012345678901", free_trial=True)
 
-    response = client.post("/", data={TOKEN: token, "x-amzn-marketplace-offer-type": "free-trial"})
+    response = client.post("/", data={TOKEN_FIELD: token, "x-amzn-marketplace-offer-type": "free-trial"})
 
-    [subscription] = stored(app, Subscription)
+    [subscription] = all_rows(app, Subscription)
     with client.session_transaction() as session:
         assert {name: session[name] for name in session if name[0].isupper()} == {
             "CustomerIdentifier": None,
-            "ProductCode": CODE,
+            "ProductCode": PRODUCT_CODE,
             "CustomerAWSAccountId": "012345678901",
             "LicenseArn": subscription.license_arn,
             "AgreementId": subscription.agreement_id,
@@ -71,7 +71,7 @@ def test_the_session_holds_what_resolve_customer_returned_and_never_the_token(
 def test_the_session_cookie_survives_the_cross_site_post_and_no_script_reads_it(
     client: FlaskClient, sandbox: Sandbox
 ) -> None:
-    response = client.post("/", data={TOKEN: factories.token(sandbox)})
+    response = client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
 
     cookie = response.headers["Set-Cookie"]
     assert "HttpOnly" in cookie
@@ -82,7 +82,7 @@ def test_the_session_cookie_survives_the_cross_site_post_and_no_script_reads_it(
 def test_a_token_posted_as_multipart_is_taken(client: FlaskClient, sandbox: Sandbox) -> None:
     token = factories.token(sandbox)
 
-    response = client.post("/", data={TOKEN: token}, content_type="multipart/form-data")
+    response = client.post("/", data={TOKEN_FIELD: token}, content_type="multipart/form-data")
 
     assert response.location == "/signup"
 
@@ -91,7 +91,7 @@ def test_plus_signs_that_became_spaces_on_the_way_are_put_back(client: FlaskClie
     token = factories.token(sandbox)
     assert "+" in token
 
-    raw = f"{TOKEN}={quote(token, safe='+/=')}"
+    raw = f"{TOKEN_FIELD}={quote(token, safe='+/=')}"
     response = client.post("/", data=raw, content_type="application/x-www-form-urlencoded")
 
     assert response.location == "/signup"
@@ -101,7 +101,7 @@ def test_other_marketplace_fields_are_kept_as_hints_and_decide_nothing(
     app: Flask, client: FlaskClient, sandbox: Sandbox
 ) -> None:
     fields = {
-        TOKEN: factories.token(sandbox),
+        TOKEN_FIELD: factories.token(sandbox),
         "x-amzn-marketplace-agreement-id": "agmt-forged",
         "x-amzn-marketplace-product-id": "prod-forged\x00" + "x" * 1000,
         "unrelated": "ignored",
@@ -109,14 +109,14 @@ def test_other_marketplace_fields_are_kept_as_hints_and_decide_nothing(
 
     client.post("/", data=fields)
 
-    [subscription] = stored(app, Subscription)
+    [subscription] = all_rows(app, Subscription)
     assert subscription.hints == {"agreement-id": "agmt-forged", "product-id": "prod-forged" + "x" * 52}
     assert subscription.agreement_id != "agmt-forged"
-    assert subscription.product_code == CODE
+    assert subscription.product_code == PRODUCT_CODE
 
 
 def test_a_part_without_a_name_is_borne(client: FlaskClient, sandbox: Sandbox) -> None:
-    parts = [f'Content-Disposition: form-data; name="{TOKEN}"\r\n\r\n{factories.token(sandbox)}']
+    parts = [f'Content-Disposition: form-data; name="{TOKEN_FIELD}"\r\n\r\n{factories.token(sandbox)}']
     parts.append("Content-Disposition: form-data\r\n\r\nnobody's")
     body = "".join(f"--edge\r\n{part}\r\n" for part in parts) + "--edge--\r\n"
 
@@ -126,11 +126,11 @@ def test_a_part_without_a_name_is_borne(client: FlaskClient, sandbox: Sandbox) -
 
 
 def test_a_free_trial_is_recorded_and_shown(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
-    fields = {TOKEN: factories.token(sandbox, free_trial=True), "x-amzn-marketplace-offer-type": "free-trial"}
+    fields = {TOKEN_FIELD: factories.token(sandbox, free_trial=True), "x-amzn-marketplace-offer-type": "free-trial"}
 
     client.post("/", data=fields)
 
-    [subscription] = stored(app, Subscription)
+    [subscription] = all_rows(app, Subscription)
     assert subscription.offer_type == "free-trial"
     assert "Free trial" in client.get("/signup").text
 
@@ -140,42 +140,42 @@ def test_a_purchase_of_the_old_kind_is_known_by_its_customer_identifier(
 ) -> None:
     token = factories.token(sandbox, style="old")
 
-    response = client.post("/", data={TOKEN: token})
+    response = client.post("/", data={TOKEN_FIELD: token})
 
     assert response.location == "/signup"
-    [subscription] = stored(app, Subscription)
+    [subscription] = all_rows(app, Subscription)
     assert subscription.license_arn is None
     assert subscription.customer_identifier
-    assert subscription.purchase_key == f"{CODE}/{subscription.customer_identifier}"
+    assert subscription.purchase_key == f"{PRODUCT_CODE}/{subscription.customer_identifier}"
 
 
 def test_an_answer_without_a_license_is_still_a_purchase(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
-    sandbox.world.faults = sandbox.world.faults.model_copy(update={"no_license_arn": True})
+    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"no_license_arn": True})
 
-    response = client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
+    response = client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="012345678901")})
 
     assert response.location == "/signup"
-    [subscription] = stored(app, Subscription)
-    assert subscription.purchase_key == f"{CODE}/012345678901/{subscription.agreement_id}"
+    [subscription] = all_rows(app, Subscription)
+    assert subscription.purchase_key == f"{PRODUCT_CODE}/012345678901/{subscription.agreement_id}"
 
 
 def test_two_purchases_without_licenses_are_told_apart_by_their_agreements(
     app: Flask, client: FlaskClient, sandbox: Sandbox
 ) -> None:
-    sandbox.world.faults = sandbox.world.faults.model_copy(update={"no_license_arn": True})
+    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"no_license_arn": True})
 
     for _ in range(2):
-        client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
+        client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="012345678901")})
 
-    assert len({subscription.agreement_id for subscription in stored(app, Subscription)}) == 2
+    assert len({subscription.agreement_id for subscription in all_rows(app, Subscription)}) == 2
 
 
 def test_an_unknown_product_stores_nothing(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
-    token = factories.token(sandbox, product_code=factories.OTHER_CODE)
+    token = factories.token(sandbox, product_code=factories.OTHER_PRODUCT_CODE)
 
-    response = client.post("/", data={TOKEN: token})
+    response = client.post("/", data={TOKEN_FIELD: token})
 
     assert response.status_code == 404
-    assert stored(app, Subscription) == []
-    with app.app_context(), Session(transactions.current().reading) as session:
+    assert all_rows(app, Subscription) == []
+    with app.app_context(), Session(transactions.current_database().read_engine) as session:
         assert session.scalars(select(Registration)).all() == []

@@ -10,13 +10,13 @@ from sqlalchemy import insert
 from app.models import Account, Registration, Subscription
 from app.services.events import merge
 from app.services.signup import erasure, retry_pending
-from tests import factories
-from tests.databases import on_sqlite
-from tests.factories import ANSWERS, TOKEN
-from tests.pages import csrf_token
-from tests.services.people import write
-from tests.stored import stored
-from tests.views.way import Newcomer, later
+from tests.support import factories
+from tests.support.databases import on_sqlite
+from tests.support.factories import ANSWERS, TOKEN_FIELD
+from tests.support.new_buyer import NewBuyer, time_passes
+from tests.support.page_checks import csrf_token
+from tests.support.personal_data import run_transaction
+from tests.support.stored_rows import all_rows
 
 pytestmark = on_sqlite
 URL = "https://app.acme.example/t/"
@@ -33,13 +33,13 @@ def way_in(client: FlaskClient) -> str:
     return str(client.get("/enter").headers["Location"].partition("?")[0])
 
 
-def comes(newcomer: Newcomer, client: FlaskClient, name: str, account: str) -> None:
+def comes(newcomer: NewBuyer, client: FlaskClient, name: str, account: str) -> None:
     """Let somebody buy and register, and the product make that account, or answer what names none."""
-    purchase = newcomer.sandbox.world.buy(factories.order())
-    client.post("/", data={TOKEN: newcomer.sandbox.world.mint(purchase)})
+    purchase = newcomer.sandbox.marketplace.buy(factories.order())
+    client.post("/", data={TOKEN_FIELD: newcomer.sandbox.marketplace.mint_token(purchase)})
     form = csrf_token(client.get("/signup").text)
     client.post("/signup", data={**ANSWERS, "email": f"{name}@gmail.com", "csrf_token": form})
-    newcomer.is_handed_off(**NAMELESS.get(account, {"url": URL + account, "reference": account}))
+    newcomer.deliver_handoffs(**NAMELESS.get(account, {"url": URL + account, "reference": account}))
 
 
 def sends_again(client: FlaskClient, name: str) -> None:
@@ -57,18 +57,18 @@ def sends_again(client: FlaskClient, name: str) -> None:
 )
 @pytest.mark.parametrize("last", ["ada", "bob"])
 def test_the_account_stays_with_whom_it_was_made_for(
-    newcomer: Newcomer, accounts: tuple[str, str], ways: tuple[str, str], last: str
+    new_buyer: NewBuyer, accounts: tuple[str, str], ways: tuple[str, str], last: str
 ) -> None:
-    browsers = {"ada": newcomer.client, "bob": newcomer.client.application.test_client()}
+    browsers = {"ada": new_buyer.client, "bob": new_buyer.client.application.test_client()}
     for (name, client), account in zip(browsers.items(), accounts, strict=True):
-        comes(newcomer, client, name, account)
+        comes(new_buyer, client, name, account)
     sends_again(browsers[last], last)
-    kept, gone = (subscription.id for subscription in stored(newcomer.client.application, Subscription))
+    kept, gone = (subscription.id for subscription in all_rows(new_buyer.client.application, Subscription))
 
-    write(newcomer.client.application, lambda connection: merge.merge(connection, kept, gone))
+    run_transaction(new_buyer.client.application, lambda connection: merge.merge(connection, kept, gone))
     for client in browsers.values():
         client.get("/welcome")
-    newcomer.is_handed_off()
+    new_buyer.deliver_handoffs()
 
     assert (way_in(browsers["ada"]), way_in(browsers["bob"])) == ways
 
@@ -76,81 +76,83 @@ def test_the_account_stays_with_whom_it_was_made_for(
 @pytest.mark.parametrize("other", ["refused", "not made"])
 @pytest.mark.parametrize("owner", ["ada", "bob"])
 def test_an_account_that_was_made_without_a_word_stays_with_its_owner_too(
-    newcomer: Newcomer, owner: str, other: str
+    new_buyer: NewBuyer, owner: str, other: str
 ) -> None:
-    app = newcomer.client.application
-    browsers = {"ada": newcomer.client, "bob": app.test_client()}
+    app = new_buyer.client.application
+    browsers = {"ada": new_buyer.client, "bob": app.test_client()}
     for name, client in browsers.items():
-        comes(newcomer, client, name, "made" if name == owner else other)
+        comes(new_buyer, client, name, "made" if name == owner else other)
     last = next(name for name in browsers if name != owner)
     sends_again(browsers[last], last)
-    kept, gone = (subscription.id for subscription in stored(app, Subscription))
+    kept, gone = (subscription.id for subscription in all_rows(app, Subscription))
 
-    write(app, lambda connection: merge.merge(connection, kept, gone))
-    newcomer.is_handed_off()
+    run_transaction(app, lambda connection: merge.merge(connection, kept, gone))
+    new_buyer.deliver_handoffs()
 
-    assert [registration.email for registration in stored(app, Registration)] == [f"{owner}@gmail.com"]
+    assert [registration.email for registration in all_rows(app, Registration)] == [f"{owner}@gmail.com"]
     for client in browsers.values():
         client.get("/welcome")
     assert way_in(browsers[last]) == "/welcome"
 
 
 @pytest.mark.parametrize("erased", ["ada", "bob"])
-def test_the_account_of_somebody_who_was_erased_is_not_the_others(newcomer: Newcomer, erased: str) -> None:
-    app = newcomer.client.application
-    browsers = {"ada": newcomer.client, "bob": app.test_client()}
+def test_the_account_of_somebody_who_was_erased_is_not_the_others(new_buyer: NewBuyer, erased: str) -> None:
+    app = new_buyer.client.application
+    browsers = {"ada": new_buyer.client, "bob": app.test_client()}
     for name, client in browsers.items():
-        comes(newcomer, client, name, name if name == erased else "made")
+        comes(new_buyer, client, name, name if name == erased else "made")
     with app.app_context():
-        erasure.erase(next(each.id for each in stored(app, Registration) if erased in each.email), "operator:alice")
-    kept, gone = (subscription.id for subscription in stored(app, Subscription))
+        erasure.erase(next(each.id for each in all_rows(app, Registration) if erased in each.email), "operator:alice")
+    kept, gone = (subscription.id for subscription in all_rows(app, Subscription))
 
-    write(app, lambda connection: merge.merge(connection, kept, gone))
+    run_transaction(app, lambda connection: merge.merge(connection, kept, gone))
     for client in browsers.values():
         client.get("/welcome")
 
     assert [way_in(client) for client in browsers.values()] == ["/welcome", "/welcome"]
-    newcomer.is_handed_off(url=f"{URL}other", reference="other")
+    new_buyer.deliver_handoffs(url=f"{URL}other", reference="other")
     assert [way_in(client) for name, client in browsers.items() if name != erased] == [f"{URL}other"]
 
 
 def test_the_account_of_a_purchase_that_nobody_had_registered_for_is_whose_it_turns_out_to_be(
-    newcomer: Newcomer,
+    new_buyer: NewBuyer,
 ) -> None:
-    app = newcomer.client.application
-    comes(newcomer, newcomer.client, "ada", "not made")
-    purchase = newcomer.sandbox.world.buy(factories.order())
-    newcomer.client.application.test_client().post("/", data={TOKEN: newcomer.sandbox.world.mint(purchase)})
-    kept, gone = (subscription.id for subscription in stored(app, Subscription))
+    app = new_buyer.client.application
+    comes(new_buyer, new_buyer.client, "ada", "not made")
+    purchase = new_buyer.sandbox.marketplace.buy(factories.order())
+    new_buyer.client.application.test_client().post(
+        "/", data={TOKEN_FIELD: new_buyer.sandbox.marketplace.mint_token(purchase)}
+    )
+    kept, gone = (subscription.id for subscription in all_rows(app, Subscription))
     made = {"subscription_id": gone, "url": f"{URL}made", "answered_at": datetime.now(UTC)}
-    write(app, lambda connection: connection.execute(insert(Account).values(**made)))
+    run_transaction(app, lambda connection: connection.execute(insert(Account).values(**made)))
 
-    write(app, lambda connection: merge.merge(connection, kept, gone))
+    run_transaction(app, lambda connection: merge.merge(connection, kept, gone))
 
-    assert [account.url for account in stored(app, Account)] == [f"{URL}made"]
+    assert [account.url for account in all_rows(app, Account)] == [f"{URL}made"]
 
 
 @pytest.mark.parametrize("is_refused_another", [False, True])
 def test_who_registers_while_aws_is_down_takes_over_no_account_that_the_product_did_not_name(
-    newcomer: Newcomer, is_refused_another: bool
+    new_buyer: NewBuyer, is_refused_another: bool
 ) -> None:
-    app, world = newcomer.client.application, newcomer.sandbox.world
-    purchase = newcomer.registers()
-    newcomer.is_handed_off()
+    app, world = new_buyer.client.application, new_buyer.sandbox.marketplace
+    purchase = new_buyer.register()
+    new_buyer.deliver_handoffs()
     if is_refused_another:
-        newcomer.sends(account="existing", existing_account="acme-7")
-        newcomer.is_handed_off(refused="not_found")
+        new_buyer.submit_form(account="existing", existing_account="acme-7")
+        new_buyer.deliver_handoffs(refused="not_found")
     bob = app.test_client()
     world.faults = world.faults.model_copy(update={"aws_down": True})
-    bob.post("/", data={TOKEN: world.mint(purchase)})
+    bob.post("/", data={TOKEN_FIELD: world.mint_token(purchase)})
     form = csrf_token(bob.get("/signup").text)
     bob.post("/signup", data={**ANSWERS, "email": "bob@gmail.com", "csrf_token": form})
     world.faults = world.faults.model_copy(update={"aws_down": False})
 
-    with app.app_context(), later(seconds=5):
-        assert retry_pending.link_next()
-        newcomer.is_handed_off()
+    with app.app_context(), time_passes(seconds=5):
+        assert retry_pending.resolve_next()
+        new_buyer.deliver_handoffs()
 
-    assert [registration.email for registration in stored(app, Registration)] == [ANSWERS["email"]]
+    assert [registration.email for registration in all_rows(app, Registration)] == [ANSWERS["email"]]
     assert way_in(bob) == "/welcome"
-    assert way_in(newcomer.client) == "https://app.acme.example/login"
+    assert way_in(new_buyer.client) == "https://app.acme.example/login"

@@ -12,18 +12,18 @@ from flask.testing import FlaskClient, FlaskCliRunner
 
 from app import create_app
 from app.security import encryption
-from app.services.purchases.purchase import Said
+from app.services.purchases.purchase import UnverifiedFields
 from app.services.signup import pending_tokens, registrations, retry_pending
 from sandbox.server import Sandbox
-from tests import factories
-from tests.factories import ANSWERS, TOKEN
-from tests.pages import csrf_token
+from tests.support import factories
+from tests.support.factories import ANSWERS, TOKEN_FIELD
+from tests.support.page_checks import csrf_token
 
 SITE = "https://register.acme.example"
 
 
 @pytest.fixture
-def unlinked(app: Flask, sandbox: Sandbox) -> str:
+def registration_link(app: Flask, sandbox: Sandbox) -> str:
     """The id of a registration whose token has died."""
     return died(app, sandbox)
 
@@ -31,12 +31,12 @@ def unlinked(app: Flask, sandbox: Sandbox) -> str:
 def died(app: Flask, sandbox: Sandbox, **answers: str) -> str:
     """Let somebody register with a token that dies before AWS resolves it; return the registration's id."""
     with app.app_context():
-        parked = pending_tokens.park(factories.token(sandbox), Said())
+        parked = pending_tokens.store(factories.token(sandbox), UnverifiedFields())
         completed = registrations.complete(parked, factories.answers(**answers))
-        sandbox.world.faults = sandbox.world.faults.model_copy(update={"expired": True})
+        sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"expired": True})
         with time_machine.travel(datetime.now(UTC) + timedelta(seconds=5)):
-            assert retry_pending.link_next() is True
-    sandbox.world.faults = sandbox.world.faults.model_copy(update={"expired": False})
+            assert retry_pending.resolve_next() is True
+    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"expired": False})
     return str(completed.registration_id)
 
 
@@ -47,13 +47,13 @@ def resume_link(runner: FlaskCliRunner, registration: str) -> str:
 
 
 def test_the_link_begins_with_the_sites_address_which_the_settings_or_the_operator_say(
-    environment: pytest.MonkeyPatch, unlinked: str
+    environment: pytest.MonkeyPatch, registration_link: str
 ) -> None:
-    command = ["registrations", "resume-link", unlinked]
-    with factories.running(create_app()) as app:
+    command = ["registrations", "resume-link", registration_link]
+    with factories.open_app(create_app()) as app:
         nowhere = app.test_cli_runner().invoke(args=command)
     environment.setenv("SITE_URL", SITE)
-    with factories.running(create_app()) as app:
+    with factories.open_app(create_app()) as app:
         known = app.test_cli_runner().invoke(args=command)
 
     assert nowhere.exit_code == 2
@@ -68,15 +68,15 @@ def listed(runner: FlaskCliRunner) -> list[dict[str, str]]:
 
 
 def test_the_operator_sees_who_is_unlinked_and_why(
-    app: Flask, client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, unlinked: str
+    app: Flask, client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, registration_link: str
 ) -> None:
-    client.post("/", data={TOKEN: factories.token(sandbox)})
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
     client.post("/signup", data={"csrf_token": csrf_token(client.get("/signup").text), **ANSWERS})
 
     [row] = listed(runner)
     table = runner.invoke(args=["registrations", "list", "--unlinked"]).stdout
 
-    assert row["id"] == unlinked
+    assert row["id"] == registration_link
     assert row["token_fault"] == "ExpiredToken"
     assert row["token_died_at"]
     assert row["subscription_id"] is None
@@ -85,27 +85,27 @@ def test_the_operator_sees_who_is_unlinked_and_why(
 
 
 def test_a_buyer_with_a_link_types_nothing_again_in_another_browser(
-    client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, unlinked: str
+    client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, registration_link: str
 ) -> None:
-    link = resume_link(runner, unlinked)
+    link = resume_link(runner, registration_link)
     page = client.get(link)
     assert "Your answers are kept" in page.text
     assert "Set up your account" in page.text
     assert "Ada Lovelace" not in page.text
 
-    client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="012345678901")})
     form = client.get("/signup").text
     assert 'value="Ada Lovelace"' in form
     client.post("/signup", data={"csrf_token": csrf_token(form), **ANSWERS})
 
     assert listed(runner) == []
-    shown = json.loads(runner.invoke(args=["registrations", "show", unlinked, "--json"]).stdout)
+    shown = json.loads(runner.invoke(args=["registrations", "show", registration_link, "--json"]).stdout)
     assert shown["customer_aws_account_id"] == "012345678901"
     assert "This link is of no use any more" in client.get(link).text
 
 
-def test_a_link_is_good_for_thirty_days(client: FlaskClient, runner: FlaskCliRunner, unlinked: str) -> None:
-    link = resume_link(runner, unlinked)
+def test_a_link_is_good_for_thirty_days(client: FlaskClient, runner: FlaskCliRunner, registration_link: str) -> None:
+    link = resume_link(runner, registration_link)
 
     with time_machine.travel(datetime.now(UTC) + timedelta(days=29, hours=23)):
         in_time = client.get(link).text
@@ -117,26 +117,26 @@ def test_a_link_is_good_for_thirty_days(client: FlaskClient, runner: FlaskCliRun
 
 
 def test_a_link_that_was_changed_leads_to_nobodys_answers(
-    client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, unlinked: str
+    client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, registration_link: str
 ) -> None:
-    link = resume_link(runner, unlinked)
+    link = resume_link(runner, registration_link)
 
-    for wrong in (link[:-4] + "AAAA", "/resume/made-up", "/resume/%00", f"/resume/{unlinked}"):
+    for wrong in (link[:-4] + "AAAA", "/resume/made-up", "/resume/%00", f"/resume/{registration_link}"):
         assert "This link is of no use any more" in client.get(wrong).text
 
-    client.post("/", data={TOKEN: factories.token(sandbox)})
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
     assert "Ada Lovelace" not in client.get("/signup").text
 
 
-def test_a_link_says_nothing_of_the_person(runner: FlaskCliRunner, unlinked: str) -> None:
-    assert re.fullmatch(r"/resume/[A-Za-z0-9_-]+", resume_link(runner, unlinked))
+def test_a_link_says_nothing_of_the_person(runner: FlaskCliRunner, registration_link: str) -> None:
+    assert re.fullmatch(r"/resume/[A-Za-z0-9_-]+", resume_link(runner, registration_link))
 
 
 def test_a_link_that_ends_in_an_equals_sign_as_they_did_once_works_with_it_and_without(
-    app: Flask, client: FlaskClient, unlinked: str
+    app: Flask, client: FlaskClient, registration_link: str
 ) -> None:
     with app.app_context():
-        sealed = encryption.resume_links().close(UUID(unlinked).bytes).decode()
+        sealed = encryption.resume_link_cipher().encrypt(UUID(registration_link).bytes).decode()
 
     assert sealed.endswith("=")
     for spelt in (sealed, sealed.rstrip("=")):
@@ -152,12 +152,12 @@ def test_only_an_unlinked_registration_has_a_link(runner: FlaskCliRunner, regist
 
 
 def test_a_link_while_the_database_is_away_says_to_try_again(
-    environment: pytest.MonkeyPatch, runner: FlaskCliRunner, unlinked: str
+    environment: pytest.MonkeyPatch, runner: FlaskCliRunner, registration_link: str
 ) -> None:
-    link = resume_link(runner, unlinked)
+    link = resume_link(runner, registration_link)
     environment.setenv("DATABASE_URL", "sqlite:////nowhere/foyer.db")
 
-    with factories.running(create_app()) as app:
+    with factories.open_app(create_app()) as app:
         page = app.test_client().get(link)
 
     assert page.status_code == 503
@@ -166,26 +166,26 @@ def test_a_link_while_the_database_is_away_says_to_try_again(
 
 
 def test_a_link_takes_nothing_from_what_was_typed(
-    client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, unlinked: str
+    client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, registration_link: str
 ) -> None:
-    purchase = sandbox.world.buy(factories.order())
-    client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
+    purchase = sandbox.marketplace.buy(factories.order())
+    client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
     wrong = {**ANSWERS, "company": "Typed", "email": "not-an-email"}
     client.post("/signup", data={"csrf_token": csrf_token(client.get("/signup").text), **wrong})
 
-    client.get(resume_link(runner, unlinked))
+    client.get(resume_link(runner, registration_link))
 
     assert 'value="Typed"' in client.get("/signup").text
 
 
 def test_a_link_that_is_opened_again_and_again_takes_nothing_from_the_others(
-    app: Flask, client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, unlinked: str
+    app: Flask, client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, registration_link: str
 ) -> None:
     later = died(app, sandbox, full_name="Grace Hopper")
     client.get(resume_link(runner, later))
 
     for _ in range(6):
-        client.get(resume_link(runner, unlinked))
-    client.post("/", data={TOKEN: factories.token(sandbox)})
+        client.get(resume_link(runner, registration_link))
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
 
     assert 'value="Grace Hopper"' in client.get("/signup").text

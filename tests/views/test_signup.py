@@ -11,16 +11,16 @@ from app.database import transactions
 from app.models import Registration
 from sandbox.purchases import Order
 from sandbox.server import Sandbox
-from tests import factories
-from tests.factories import ANSWERS, CODE, TOKEN
-from tests.pages import CheckedClient, csrf_token
-from tests.stored import stored
+from tests.support import factories
+from tests.support.factories import ANSWERS, PRODUCT_CODE, TOKEN_FIELD
+from tests.support.page_checks import CheckedClient, csrf_token
+from tests.support.stored_rows import all_rows
 
 
 @pytest.fixture
-def buyer(client: FlaskClient, sandbox: Sandbox) -> FlaskClient:
+def buyer_client(client: FlaskClient, sandbox: Sandbox) -> FlaskClient:
     """A browser that has just come with a purchase."""
-    client.post("/", data={TOKEN: factories.token(sandbox, account_id="012345678901")})
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="012345678901")})
     return client
 
 
@@ -42,8 +42,8 @@ def without_database(environment: pytest.MonkeyPatch, buyer: FlaskClient) -> Fla
     return browser
 
 
-def test_the_form_shows_whose_purchase_it_is_and_hides_most_of_the_account(buyer: FlaskClient) -> None:
-    page = buyer.get("/signup").text
+def test_the_form_shows_whose_purchase_it_is_and_hides_most_of_the_account(buyer_client: FlaskClient) -> None:
+    page = buyer_client.get("/signup").text
 
     assert "Register for Acme Insights" in page
     assert "•••• •••• 8901" in page
@@ -51,11 +51,11 @@ def test_the_form_shows_whose_purchase_it_is_and_hides_most_of_the_account(buyer
     assert "https://app.acme.example/login" in page
 
 
-def test_what_the_buyer_typed_is_kept(app: Flask, buyer: FlaskClient) -> None:
-    status, _ = send(buyer)
+def test_what_the_buyer_typed_is_kept(app: Flask, buyer_client: FlaskClient) -> None:
+    status, _ = send(buyer_client)
 
     assert status == 303
-    [registration] = stored(app, Registration)
+    [registration] = all_rows(app, Registration)
     assert registration.company == "Juniper & Lark"
     assert registration.full_name == "Ada Lovelace"
     assert registration.email == "ada@gmail.com"
@@ -63,11 +63,11 @@ def test_what_the_buyer_typed_is_kept(app: Flask, buyer: FlaskClient) -> None:
     assert registration.notes == "Please call\nafter ten."
 
 
-def test_phone_and_notes_may_be_left_empty(app: Flask, buyer: FlaskClient) -> None:
-    status, _ = send(buyer, phone=" ", notes="")
+def test_phone_and_notes_may_be_left_empty(app: Flask, buyer_client: FlaskClient) -> None:
+    status, _ = send(buyer_client, phone=" ", notes="")
 
     assert status == 303
-    assert [(registration.phone, registration.notes) for registration in stored(app, Registration)] == [(None, None)]
+    assert [(registration.phone, registration.notes) for registration in all_rows(app, Registration)] == [(None, None)]
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,9 @@ def test_phone_and_notes_may_be_left_empty(app: Flask, buyer: FlaskClient) -> No
     ],
 )
 def test_a_wrong_answer_comes_back_with_its_reason_and_all_answers_kept(
-    app: Flask, buyer: FlaskClient, field: str, value: str, message: str
+    app: Flask, buyer_client: FlaskClient, field: str, value: str, message: str
 ) -> None:
-    status, page = send(buyer, **{field: value})
+    status, page = send(buyer_client, **{field: value})
 
     assert status == 422
     assert page.count(message) == 2
@@ -97,31 +97,33 @@ def test_a_wrong_answer_comes_back_with_its_reason_and_all_answers_kept(
     assert f'aria-describedby="{field}-' in page
     kept = {"company": "Juniper &amp; Lark", "full_name": "Ada Lovelace", "email": "ada@gmail.com"}
     assert all(f'value="{answer}"' in page for name, answer in kept.items() if name != field)
-    assert stored(app, Registration) == []
+    assert all_rows(app, Registration) == []
 
 
-def test_control_characters_never_reach_the_database(app: Flask, buyer: FlaskClient) -> None:
-    status, _ = send(buyer, company="Juniper\x00 &\r\nLark\x1b[2J", full_name="Zoë\u00a0O’Brien", notes="a\x07\nb")
+def test_control_characters_never_reach_the_database(app: Flask, buyer_client: FlaskClient) -> None:
+    status, _ = send(
+        buyer_client, company="Juniper\x00 &\r\nLark\x1b[2J", full_name="Zoë\u00a0O’Brien", notes="a\x07\nb"
+    )
 
     assert status == 303
-    [registration] = stored(app, Registration)
+    [registration] = all_rows(app, Registration)
     assert registration.company == "Juniper & Lark[2J"
     assert registration.full_name == "Zoë O’Brien"
     assert registration.notes == "a\nb"
 
 
-def test_a_form_without_its_csrf_token_is_not_taken_but_loses_nothing(app: Flask, buyer: FlaskClient) -> None:
-    response = buyer.post("/signup", data=ANSWERS)
+def test_a_form_without_its_csrf_token_is_not_taken_but_loses_nothing(app: Flask, buyer_client: FlaskClient) -> None:
+    response = buyer_client.post("/signup", data=ANSWERS)
 
     assert response.status_code == 422
     assert "send them again" in response.text
     assert 'value="Ada Lovelace"' in response.text
-    assert stored(app, Registration) == []
+    assert all_rows(app, Registration) == []
 
 
-def test_a_double_submit_makes_one_registration(app: Flask, buyer: FlaskClient) -> None:
-    form = {**ANSWERS, "csrf_token": csrf_token(buyer.get("/signup").text)}
-    cookie = buyer.get_cookie("session", domain="localhost")
+def test_a_double_submit_makes_one_registration(app: Flask, buyer_client: FlaskClient) -> None:
+    form = {**ANSWERS, "csrf_token": csrf_token(buyer_client.get("/signup").text)}
+    cookie = buyer_client.get_cookie("session", domain="localhost")
     assert cookie
 
     def submit(_: int) -> str | None:
@@ -133,45 +135,47 @@ def test_a_double_submit_makes_one_registration(app: Flask, buyer: FlaskClient) 
         locations = set(tabs.map(submit, range(8)))
 
     assert locations == {"/welcome"}
-    assert len(stored(app, Registration)) == 1
+    assert len(all_rows(app, Registration)) == 1
 
 
-def test_a_corrected_answer_replaces_the_first_one_and_nothing_else(app: Flask, buyer: FlaskClient) -> None:
-    form = {**ANSWERS, "csrf_token": csrf_token(buyer.get("/signup").text)}
-    buyer.post("/signup", data=form)
-    [before] = stored(app, Registration)
+def test_a_corrected_answer_replaces_the_first_one_and_nothing_else(app: Flask, buyer_client: FlaskClient) -> None:
+    form = {**ANSWERS, "csrf_token": csrf_token(buyer_client.get("/signup").text)}
+    buyer_client.post("/signup", data=form)
+    [before] = all_rows(app, Registration)
 
-    buyer.post("/signup", data={**form, "email": "ada@example.com"})
+    buyer_client.post("/signup", data={**form, "email": "ada@example.com"})
 
-    [after] = stored(app, Registration)
+    [after] = all_rows(app, Registration)
     assert (after.id, after.created_at, after.email) == (before.id, before.created_at, "ada@example.com")
     assert after.updated_at > before.updated_at
 
 
-def test_the_form_of_one_purchase_is_not_taken_for_another(app: Flask, buyer: FlaskClient, sandbox: Sandbox) -> None:
-    form = {**ANSWERS, "csrf_token": csrf_token(buyer.get("/signup").text)}
-    buyer.post("/", data={TOKEN: factories.token(sandbox, account_id="999988887777")})
+def test_the_form_of_one_purchase_is_not_taken_for_another(
+    app: Flask, buyer_client: FlaskClient, sandbox: Sandbox
+) -> None:
+    form = {**ANSWERS, "csrf_token": csrf_token(buyer_client.get("/signup").text)}
+    buyer_client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="999988887777")})
 
-    response = buyer.post("/signup", data=form)
+    response = buyer_client.post("/signup", data=form)
 
     assert response.status_code == 422
     assert "another purchase" in response.text
     assert "•••• •••• 7777" in response.text
-    assert stored(app, Registration) == []
+    assert all_rows(app, Registration) == []
 
 
 def test_the_form_of_one_purchase_is_taken_after_a_second_click(
     app: Flask, client: FlaskClient, sandbox: Sandbox
 ) -> None:
-    purchase = sandbox.world.buy(Order(product_code=CODE))
-    client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
+    purchase = sandbox.marketplace.buy(Order(product_code=PRODUCT_CODE))
+    client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
     form = {**ANSWERS, "csrf_token": csrf_token(client.get("/signup").text)}
-    client.post("/", data={TOKEN: sandbox.world.mint(purchase)})
+    client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
 
     response = client.post("/signup", data=form)
 
     assert response.location == "/welcome"
-    assert len(stored(app, Registration)) == 1
+    assert len(all_rows(app, Registration)) == 1
 
 
 def test_a_browser_without_a_purchase_is_told_what_to_do(client: FlaskClient) -> None:
@@ -189,39 +193,41 @@ def test_a_cookie_of_another_key_is_no_purchase(client: FlaskClient) -> None:
     assert client.get("/signup").status_code == 403
 
 
-def test_a_registered_customer_has_no_second_form(buyer: FlaskClient) -> None:
-    send(buyer)
+def test_a_registered_customer_has_no_second_form(buyer_client: FlaskClient) -> None:
+    send(buyer_client)
 
-    assert buyer.get("/signup").location == "/welcome"
+    assert buyer_client.get("/signup").location == "/welcome"
 
 
-def test_markup_in_an_answer_is_shown_as_text(buyer: FlaskClient) -> None:
+def test_markup_in_an_answer_is_shown_as_text(buyer_client: FlaskClient) -> None:
     hostile = '"><script>alert(1)</script>'
 
-    _, page = send(buyer, company=hostile, email="wrong")
-    send(buyer, company=hostile)
-    welcome = buyer.get("/welcome").text
+    _, page = send(buyer_client, company=hostile, email="wrong")
+    send(buyer_client, company=hostile)
+    welcome = buyer_client.get("/welcome").text
 
     assert "<script" not in page + welcome
     assert "&lt;script&gt;" in page
     assert "&lt;script&gt;" in welcome
 
 
-def test_a_subscription_that_the_database_forgot_is_recorded_with_the_answers(app: Flask, buyer: FlaskClient) -> None:
-    form = {**ANSWERS, "csrf_token": csrf_token(buyer.get("/signup").text)}
-    with app.app_context(), transactions.current().writing.begin() as connection:
+def test_a_subscription_that_the_database_forgot_is_recorded_with_the_answers(
+    app: Flask, buyer_client: FlaskClient
+) -> None:
+    form = {**ANSWERS, "csrf_token": csrf_token(buyer_client.get("/signup").text)}
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM subscriptions")
 
-    response = buyer.post("/signup", data=form, follow_redirects=True)
+    response = buyer_client.post("/signup", data=form, follow_redirects=True)
 
     assert response.request.path == "/welcome"
-    assert len(stored(app, Registration)) == 1
+    assert len(all_rows(app, Registration)) == 1
 
 
 def test_a_page_that_cannot_be_read_does_not_speak_of_answers(
-    environment: pytest.MonkeyPatch, buyer: FlaskClient
+    environment: pytest.MonkeyPatch, buyer_client: FlaskClient
 ) -> None:
-    shut_out = without_database(environment, buyer)
+    shut_out = without_database(environment, buyer_client)
 
     page = shut_out.get("/welcome")
 
@@ -232,10 +238,10 @@ def test_a_page_that_cannot_be_read_does_not_speak_of_answers(
 
 
 def test_answers_that_cannot_be_saved_are_still_on_the_page(
-    environment: pytest.MonkeyPatch, buyer: FlaskClient
+    environment: pytest.MonkeyPatch, buyer_client: FlaskClient
 ) -> None:
-    form = {**ANSWERS, "csrf_token": csrf_token(buyer.get("/signup").text)}
-    shut_out = without_database(environment, buyer)
+    form = {**ANSWERS, "csrf_token": csrf_token(buyer_client.get("/signup").text)}
+    shut_out = without_database(environment, buyer_client)
 
     page = shut_out.post("/signup", data=form)
 

@@ -16,20 +16,27 @@ from app.views.browser_session import Visit
 from sandbox.faults import Faults
 from sandbox.purchases import Order
 from sandbox.server import Sandbox
-from tests import factories
-from tests.databases import on_sqlite
-from tests.events import notice, sns
-from tests.factories import CODE, TOKEN
-from tests.pages import check_page
-from tests.views.buyers import DEPROVISIONED, ENDED, NOW, UPDATED, Buyer, register
+from tests.support import factories
+from tests.support.aws_events import parse_event, sns_notification
+from tests.support.databases import on_sqlite
+from tests.support.factories import PRODUCT_CODE, TOKEN_FIELD
+from tests.support.page_checks import check_page
+from tests.support.registered_buyer import (
+    AGREEMENT_ENDED,
+    LICENSE_DEPROVISIONED,
+    LICENSE_UPDATED,
+    NOW,
+    RegisteredBuyer,
+    land_and_register,
+)
 
 WAITING = "We are waiting for AWS Marketplace to confirm your subscription."
 
 
 def test_the_buyer_sees_what_was_registered_and_what_happens_next(client: FlaskClient, sandbox: Sandbox) -> None:
-    purchase = sandbox.world.buy(Order(product_code=CODE, account_id="012345678901"))
+    purchase = sandbox.marketplace.buy(Order(product_code=PRODUCT_CODE, account_id="012345678901"))
 
-    register(client, sandbox.world.mint(purchase))
+    land_and_register(client, sandbox.marketplace.mint_token(purchase))
     page = client.get("/welcome").text
 
     assert "Juniper &amp; Lark" in page
@@ -45,11 +52,11 @@ def test_the_buyer_sees_what_was_registered_and_what_happens_next(client: FlaskC
 def test_another_browser_with_the_same_purchase_does_not_see_the_persons_details(
     client: FlaskClient, sandbox: Sandbox
 ) -> None:
-    purchase = sandbox.world.buy(factories.order())
-    register(client, sandbox.world.mint(purchase))
+    purchase = sandbox.marketplace.buy(factories.order())
+    land_and_register(client, sandbox.marketplace.mint_token(purchase))
 
     colleague = client.application.test_client()
-    page = colleague.post("/", data={TOKEN: sandbox.world.mint(purchase)}, follow_redirects=True).text
+    page = colleague.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)}, follow_redirects=True).text
 
     assert "Juniper &amp; Lark" in page
     assert "a•••@gmail.com" in page
@@ -59,7 +66,7 @@ def test_another_browser_with_the_same_purchase_does_not_see_the_persons_details
 
 
 def test_a_buyer_who_has_not_registered_is_sent_to_the_form(client: FlaskClient, sandbox: Sandbox) -> None:
-    client.post("/", data={TOKEN: factories.token(sandbox)})
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
 
     assert client.get("/welcome").location == "/signup"
 
@@ -74,16 +81,16 @@ def test_a_browser_without_a_purchase_is_told_what_to_do(client: FlaskClient) ->
 @on_sqlite
 @pytest.mark.parametrize(("hours", "pause"), [(0, "5"), (0.16, "5"), (0.17, "60"), (22.9, "60"), (23, None)])
 def test_who_waits_for_aws_is_told_so_and_the_page_looks_again_ever_more_rarely(
-    clock: time_machine.Traveller, buyer: Buyer, hours: float, pause: str | None
+    clock: time_machine.Traveller, registered_buyer: RegisteredBuyer, hours: float, pause: str | None
 ) -> None:
     clock.shift(timedelta(hours=hours))
 
-    page = buyer.sees()
+    page = registered_buyer.welcome_text()
 
     assert WAITING in page
     assert "There is nothing more for you to do." in page
     assert "If it takes longer than an hour, write to help@acme.example" in page
-    assert buyer.refresh == pause
+    assert registered_buyer.refresh_seconds == pause
     assert ("it looks again by itself" in page) is bool(pause)
     assert ("looks by itself: look again." in page) is (pause is None)
 
@@ -92,8 +99,8 @@ def test_who_waits_for_aws_is_told_so_and_the_page_looks_again_ever_more_rarely(
 def test_who_waits_for_a_slow_aws_has_a_page_that_looks_again_more_rarely(
     clock: time_machine.Traveller, client: FlaskClient, sandbox: Sandbox
 ) -> None:
-    sandbox.world.faults = Faults(aws_down=True)
-    register(client, factories.token(sandbox))
+    sandbox.marketplace.faults = Faults(aws_down=True)
+    land_and_register(client, factories.token(sandbox))
 
     young = client.get("/welcome")
     clock.shift(timedelta(minutes=10))
@@ -103,16 +110,16 @@ def test_who_waits_for_a_slow_aws_has_a_page_that_looks_again_more_rarely(
     assert [young.headers["Refresh"], older.headers["Refresh"]] == ["5; url=/welcome", "60; url=/welcome"]
 
 
-def test_an_active_subscription_is_told_with_its_first_day(buyer: Buyer) -> None:
-    buyer.is_told(UPDATED)
+def test_an_active_subscription_is_told_with_its_first_day(registered_buyer: RegisteredBuyer) -> None:
+    registered_buyer.receive_event(LICENSE_UPDATED)
 
-    page = buyer.sees()
+    page = registered_buyer.welcome_text()
 
     assert "Your subscription is active" in page
     assert "Active since 3 November 2026." in page
     assert "free trial" not in page.lower()
     assert "covers" not in page
-    assert buyer.refresh is None
+    assert registered_buyer.refresh_seconds is None
 
 
 @on_sqlite
@@ -121,13 +128,13 @@ def test_an_active_subscription_is_told_with_its_first_day(buyer: Buyer) -> None
 def test_a_free_trial_is_told_as_aws_says_it_and_else_as_the_browser_did(
     client: FlaskClient, sandbox: Sandbox, free_trial: bool | None, said: dict[str, str]
 ) -> None:
-    purchase = sandbox.world.buy(factories.order())
-    register(client, sandbox.world.mint(purchase), **said)
-    buyer = Buyer(client, purchase)
-    buyer.is_told(UPDATED)
-    buyer.has(free_trial=free_trial)
+    purchase = sandbox.marketplace.buy(factories.order())
+    land_and_register(client, sandbox.marketplace.mint_token(purchase), **said)
+    buyer = RegisteredBuyer(client, purchase)
+    buyer.receive_event(LICENSE_UPDATED)
+    buyer.update_subscription(free_trial=free_trial)
 
-    page = buyer.sees()
+    page = buyer.welcome_text()
 
     is_trial = bool(said) if free_trial is None else free_trial
     assert ("Your free trial is active" in page) is is_trial
@@ -136,16 +143,16 @@ def test_a_free_trial_is_told_as_aws_says_it_and_else_as_the_browser_did(
 
 
 @on_sqlite
-def test_an_ending_subscription_is_told_with_its_last_day_and_how_to_stay(buyer: Buyer) -> None:
-    buyer.is_told(UPDATED)
-    buyer.is_told(ENDED, status="CANCELLED", ends="2027-11-03T00:00:00Z")
+def test_an_ending_subscription_is_told_with_its_last_day_and_how_to_stay(registered_buyer: RegisteredBuyer) -> None:
+    registered_buyer.receive_event(LICENSE_UPDATED)
+    registered_buyer.receive_event(AGREEMENT_ENDED, status="CANCELLED", ends="2027-11-03T00:00:00Z")
 
-    page = buyer.sees()
+    page = registered_buyer.welcome_text()
 
     assert "Your subscription is ending" in page
     assert "Its last day was 3 November 2026. Your access goes on for a short while" in page
     assert "To stay, subscribe again" in page
-    assert buyer.refresh is None
+    assert registered_buyer.refresh_seconds is None
 
 
 @on_sqlite
@@ -156,33 +163,37 @@ def test_an_ending_subscription_is_told_with_its_last_day_and_how_to_stay(buyer:
         (None, "Your access goes on until the subscription ends"),
     ],
 )
-def test_an_end_that_lies_ahead_is_told_with_its_hour(buyer: Buyer, ends_at: datetime | None, sentence: str) -> None:
-    buyer.has(status="ending", ends_at=ends_at)
+def test_an_end_that_lies_ahead_is_told_with_its_hour(
+    registered_buyer: RegisteredBuyer, ends_at: datetime | None, sentence: str
+) -> None:
+    registered_buyer.update_subscription(status="ending", ends_at=ends_at)
 
-    assert sentence in buyer.sees()
+    assert sentence in registered_buyer.welcome_text()
 
 
 @on_sqlite
-def test_an_ended_subscription_is_told_with_its_last_day_and_how_to_come_back(buyer: Buyer) -> None:
-    buyer.is_told(UPDATED, NOW - timedelta(days=30))
-    buyer.is_told(DEPROVISIONED)
+def test_an_ended_subscription_is_told_with_its_last_day_and_how_to_come_back(
+    registered_buyer: RegisteredBuyer,
+) -> None:
+    registered_buyer.receive_event(LICENSE_UPDATED, NOW - timedelta(days=30))
+    registered_buyer.receive_event(LICENSE_DEPROVISIONED)
 
-    page = buyer.sees()
+    page = registered_buyer.welcome_text()
 
     assert "Your subscription has ended" in page
     assert "It ended on 3 November 2026." in page
     assert "Find Acme Insights and subscribe again." in page
-    assert buyer.refresh is None
+    assert registered_buyer.refresh_seconds is None
 
 
 @on_sqlite
 def test_a_failed_purchase_is_told_what_to_do(
     clock: time_machine.Traveller, client: FlaskClient, sandbox: Sandbox
 ) -> None:
-    purchase = sandbox.world.buy(Order(product_code=CODE, style="old"))
-    register(client, sandbox.world.mint(purchase))
+    purchase = sandbox.marketplace.buy(Order(product_code=PRODUCT_CODE, style="old"))
+    land_and_register(client, sandbox.marketplace.mint_token(purchase))
     with client.application.app_context():
-        apply.receive(notice(sns("subscribe-fail", NOW, customer=purchase.customer_identifier)))
+        apply.ingest(parse_event(sns_notification("subscribe-fail", NOW, customer=purchase.customer_identifier)))
 
     response = client.get("/welcome")
 
@@ -196,10 +207,12 @@ def test_a_failed_purchase_is_told_what_to_do(
 
 @on_sqlite
 @pytest.mark.parametrize("status", ["pending", "active", "ending", "ended", "failed"])
-def test_no_access_is_promised_where_none_begins_and_the_way_in_stays(buyer: Buyer, status: str) -> None:
-    buyer.has(status=status)
+def test_no_access_is_promised_where_none_begins_and_the_way_in_stays(
+    registered_buyer: RegisteredBuyer, status: str
+) -> None:
+    registered_buyer.update_subscription(status=status)
 
-    page = buyer.client.get("/welcome").text
+    page = registered_buyer.client.get("/welcome").text
 
     goes_on = status in {"pending", "active"}
     assert ('aria-label="Progress"' in page) is goes_on
@@ -210,11 +223,11 @@ def test_no_access_is_promised_where_none_begins_and_the_way_in_stays(buyer: Buy
 
 
 @on_sqlite
-def test_a_product_paid_by_use_has_no_entitlements_and_says_nothing_of_them(buyer: Buyer) -> None:
-    buyer.is_told(UPDATED)
-    buyer.holds()
+def test_a_product_paid_by_use_has_no_entitlements_and_says_nothing_of_them(registered_buyer: RegisteredBuyer) -> None:
+    registered_buyer.receive_event(LICENSE_UPDATED)
+    registered_buyer.set_entitlements()
 
-    page = buyer.sees()
+    page = registered_buyer.welcome_text()
 
     assert "Your subscription is active" in page
     assert "entitlement" not in page.lower()
@@ -225,8 +238,8 @@ def test_a_registration_whose_subscription_was_not_found_reads_as_pending(app: F
     now = datetime.now(UTC)
     registration = Registration(company="Juniper", full_name="Ada", email="ada@gmail.com", created_at=now)
     with app.test_request_context():
-        product = products.current()[CODE]
-        visit = Visit(factories.arrived(), product)
+        product = products.current()[PRODUCT_CODE]
+        visit = Visit(factories.resolved(), product)
 
         page = render_template(
             "welcome.html",
@@ -234,11 +247,11 @@ def test_a_registration_whose_subscription_was_not_found_reads_as_pending(app: F
             product=product,
             registration=registration,
             subscription=None,
-            stage=progress.UNASKED,
+            stage=progress.NOT_REQUESTED,
             in_full=True,
         )
 
     check_page(page)
     assert "<h1>You are registered</h1>" in page
     assert WAITING in page
-    assert welcome.waits_since(registration, None, None, progress.UNASKED) == now
+    assert welcome.waiting_since(registration, None, None, progress.NOT_REQUESTED) == now

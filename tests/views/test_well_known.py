@@ -7,8 +7,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.config.products import Product, Products
-from tests.databases import on_sqlite
-from tests.factories import PRODUCT
+from tests.support.databases import on_sqlite
+from tests.support.factories import PRODUCT_FIELDS
 
 pytestmark = on_sqlite
 
@@ -31,7 +31,7 @@ def test_whoever_finds_a_weakness_is_told_whom_to_write_to(client: FlaskClient) 
 
 def test_every_support_address_is_named_once_and_is_an_address(app: Flask, client: FlaskClient) -> None:
     emails = ["help@acme.example", "first+%?last@acme.example", "help@acme.example"]
-    sold = [Product(code=str(n), **{**PRODUCT, "support_email": email}) for n, email in enumerate(emails)]
+    sold = [Product(code=str(n), **{**PRODUCT_FIELDS, "support_email": email}) for n, email in enumerate(emails)]
     app.extensions["products"] = Products({product.code: product for product in sold})
 
     response = client.get("/.well-known/security.txt")

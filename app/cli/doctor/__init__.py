@@ -6,14 +6,14 @@ import click
 from flask.cli import with_appcontext
 
 from app.cli.doctor import aws, local
-from app.cli.doctor.finding import Wanting
+from app.cli.doctor.finding import Warn
 from app.errors import MarketplaceError
 
 CHECKS = {
     "settings": local.check_settings,
     "products": local.check_products,
     "database": local.check_database,
-    "counts": local.check_counts,
+    "counts": local.check_rate_counters,
     "credentials": aws.check_credentials,
     "ResolveCustomer": aws.check_resolve_customer,
     "GetEntitlements": aws.check_get_entitlements,
@@ -30,21 +30,21 @@ CHECKS = {
 @with_appcontext
 def command(ctx: click.Context) -> None:
     """Check settings, database, AWS credentials and permissions, and the ways of events, hand-offs and mail."""
-    passed = [_check(subject, check) for subject, check in CHECKS.items()]
+    passed = [_print_check(subject, check) for subject, check in CHECKS.items()]
     if not all(passed):
         ctx.exit(1)
 
 
-def _check(subject: str, check: Callable[[], str]) -> bool:
-    word, finding = _found(check)
+def _print_check(subject: str, check: Callable[[], str]) -> bool:
+    word, finding = _run_check(check)
     click.echo(f"{word:<5} {subject:<15}  {finding}")
     return word != "FAIL"
 
 
-def _found(check: Callable[[], str]) -> tuple[str, str]:
+def _run_check(check: Callable[[], str]) -> tuple[str, str]:
     try:
         return "ok", check()
-    except Wanting as error:
+    except Warn as error:
         return "warn", error.message
     except click.ClickException as error:
         return "FAIL", error.message

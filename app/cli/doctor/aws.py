@@ -3,8 +3,8 @@
 import click
 
 from app.aws import get_entitlements, setup_checks
-from app.aws.setup_checks import EventsQueue, Rule
-from app.cli.doctor.finding import Wanting
+from app.aws.setup_checks import EventRule, EventsQueue
+from app.cli.doctor.finding import Warn
 from app.config import products
 from app.errors import (
     ApiDisabled,
@@ -17,13 +17,13 @@ from app.errors import (
 )
 from app.services.purchases import aws_event
 
-WITHOUT_EVENTS = (
+NO_EVENTS_QUEUE = (
     "EVENTS_QUEUE_URL is not set: no subscription becomes active by itself. Deploy deploy/template.yaml and set it to "
     "the stack's QueueUrl."
 )
-ATTACH = "Attach the policy of deploy/template.yaml, the stack's PolicyArn, to their role: it allows"
+ATTACH_POLICY = "Attach the policy of deploy/template.yaml, the stack's PolicyArn, to their role: it allows"
 ADVICE: dict[type[MarketplaceError], str] = {
-    setup_checks.RoleRefused: "These credentials may not assume the role. Allow them sts:AssumeRole on "
+    setup_checks.AssumeRoleDenied: "These credentials may not assume the role. Allow them sts:AssumeRole on "
     "MARKETPLACE_ROLE_ARN and name them in its trust policy, with MARKETPLACE_ROLE_EXTERNAL_ID if that asks for one.",
     CredentialsRefused: "The AWS credentials are missing, wrong or expired. Give this machine an IAM role, or renew "
     "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; check its clock. Where AWS_PROFILE or "
@@ -33,14 +33,14 @@ ADVICE: dict[type[MarketplaceError], str] = {
     ApiDisabled: "ResolveCustomer is disabled in this Region. Set AWS_REGION to another one, such as us-east-1.",
     setup_checks.QueueMissing: "There is no queue at EVENTS_QUEUE_URL. Set it to the QueueUrl of the stack of "
     "deploy/template.yaml, and compare the Region and the account in it.",
-    setup_checks.QueueDenied: f"These credentials may not read the queue at EVENTS_QUEUE_URL. {ATTACH} "
+    setup_checks.QueueAccessDenied: f"These credentials may not read the queue at EVENTS_QUEUE_URL. {ATTACH_POLICY} "
     "sqs:GetQueueAttributes and what the worker needs. If it is attached, compare the account in the URL with theirs.",
-    setup_checks.DeadLettersMissing: "The queue's dead-letter queue does not exist, so a message that cannot be applied "
-    "comes back for two weeks and is lost then. Deploy deploy/template.yaml, which makes both.",
-    setup_checks.DeadLettersDenied: f"These credentials may not find the queue's dead-letter queue. {ATTACH} "
-    "sqs:GetQueueUrl and sqs:SendMessage on it.",
-    setup_checks.RulesDenied: f"These credentials may not look at the rules, which may be right all the same. {ATTACH} "
-    "events:ListRuleNamesByTarget, and events:DescribeRule on its own rule.",
+    setup_checks.DeadLetterQueueMissing: "The queue's dead-letter queue does not exist, so a message that cannot "
+    "be applied comes back for two weeks and is lost then. Deploy deploy/template.yaml, which makes both.",
+    setup_checks.DeadLetterQueueAccessDenied: f"These credentials may not find the queue's dead-letter queue. "
+    f"{ATTACH_POLICY} sqs:GetQueueUrl and sqs:SendMessage on it.",
+    setup_checks.RulesAccessDenied: f"These credentials may not look at the rules, which may be right all the same. "
+    f"{ATTACH_POLICY} events:ListRuleNamesByTarget, and events:DescribeRule on its own rule.",
     Throttled: "AWS asks for fewer calls. Run the doctor again in a minute.",
     MarketplaceUnavailable: "AWS failed or could not be reached. Check AWS_REGION and EVENTS_QUEUE_URL, every "
     "AWS_ENDPOINT_URL that is set, and this machine's way to the internet.",
@@ -51,13 +51,13 @@ ADVICE: dict[type[MarketplaceError], str] = {
 
 def check_credentials() -> str:
     """Return whose credentials these are."""
-    caller = setup_checks.caller()
+    caller = setup_checks.get_caller_identity()
     return f"Account {caller.account_id}, {caller.arn}"
 
 
 def check_resolve_customer() -> str:
     """Return where tokens are resolved."""
-    url = setup_checks.try_resolving()
+    url = setup_checks.check_resolve_customer()
     return f"Permitted at {url}. Whether this account published the product, only a real token shows."
 
 
@@ -67,7 +67,7 @@ def check_get_entitlements() -> str:
     if not contracts:
         return "Not needed: no product here is a contract."
     try:
-        return f"Permitted at {get_entitlements.try_reading(contracts[0])}."
+        return f"Permitted at {get_entitlements.check_access(contracts[0])}."
     except PermissionDenied as error:
         raise click.ClickException(
             "These credentials may not read entitlements. Allow the IAM action aws-marketplace:GetEntitlements on "
@@ -75,28 +75,29 @@ def check_get_entitlements() -> str:
         ) from None
 
 
-def _queue(otherwise: str) -> EventsQueue:
-    if not (url := setup_checks.queue_url()):
-        raise Wanting(otherwise)
-    return setup_checks.events_queue(url)
+def _load_queue(if_unset: str) -> EventsQueue:
+    if not (url := setup_checks.events_queue_url()):
+        raise Warn(if_unset)
+    return setup_checks.get_events_queue(url)
 
 
 def check_events_queue() -> str:
     """Return which queue events come by."""
-    queue = _queue(WITHOUT_EVENTS)
-    if queue.dead_letters is None:
+    queue = _load_queue(NO_EVENTS_QUEUE)
+    if queue.dead_letter_queue_arn is None:
         raise click.ClickException(
             f"{queue.arn} has no dead-letter queue, so a message that cannot be applied comes back until it is too old "
             "and is lost then. Deploy deploy/template.yaml, or give the queue one."
         )
-    return f"{queue.arn}; what cannot be applied goes to {setup_checks.find_dead_letters(queue.dead_letters)}"
+    dead_letter_queue = setup_checks.find_dead_letter_queue(queue.dead_letter_queue_arn)
+    return f"{queue.arn}; what cannot be applied goes to {dead_letter_queue}"
 
 
 def check_event_rules() -> str:
     """Return what sends the events."""
-    queue = _queue("They are looked at once EVENTS_QUEUE_URL is set.")
-    found = setup_checks.rules(queue)
-    topics = f"SNS topics of old listings: {', '.join(queue.topics)}." if queue.topics else ""
+    queue = _load_queue("They are looked at once EVENTS_QUEUE_URL is set.")
+    found = setup_checks.list_event_rules(queue)
+    topics = f"SNS topics of old listings: {', '.join(queue.topic_names)}." if queue.topic_names else ""
     if not found and not topics:
         raise click.ClickException(
             f"No EventBridge rule in {queue.region} sends to the queue, and no SNS topic may. AWS Marketplace's events "
@@ -104,28 +105,32 @@ def check_event_rules() -> str:
         )
     if not found:
         return f"{topics} There is no rule: a listing since June 2026 needs the one of deploy/template.yaml."
-    missing = _missing(queue, found)
+    missing = _missing_events(queue, found)
     if missing:
-        raise click.ClickException(f"These events do not come: {', '.join(missing)}. {_remedy(queue, found)}")
+        raise click.ClickException(f"These events do not come: {', '.join(missing)}. {_suggest_remedy(queue, found)}")
     names = ", ".join(rule.name for rule in found)
-    return f"{names}: all {len(aws_event.KINDS)} kinds of events. {topics}".rstrip()
+    return f"{names}: all {len(aws_event.DETAIL_TYPES)} kinds of events. {topics}".rstrip()
 
 
-def _missing(queue: EventsQueue, found: list[Rule]) -> list[str]:
-    working = [rule for rule in found if rule.enabled and queue.lets_in(rule)]
-    return sorted(kind for kind in aws_event.KINDS if not any(rule.matches(aws_event.SOURCE, kind) for rule in working))
+def _missing_events(queue: EventsQueue, rules: list[EventRule]) -> list[str]:
+    working = [rule for rule in rules if rule.is_enabled and queue.allows_rule(rule)]
+    return sorted(
+        kind
+        for kind in aws_event.DETAIL_TYPES
+        if not any(rule.matches(aws_event.EVENTBRIDGE_SOURCE, kind) for rule in working)
+    )
 
 
-def _remedy(queue: EventsQueue, found: list[Rule]) -> str:
+def _suggest_remedy(queue: EventsQueue, rules: list[EventRule]) -> str:
     disabled = [
         f"The rule {rule.name} is disabled: `aws events enable-rule --region {queue.region} --name {rule.name}`."
-        for rule in found
-        if not rule.enabled
+        for rule in rules
+        if not rule.is_enabled
     ]
     shut_out = [
         f"The queue's policy does not let events.amazonaws.com send for {rule.arn}."
-        for rule in found
-        if not queue.lets_in(rule)
+        for rule in rules
+        if not queue.allows_rule(rule)
     ]
     otherwise = "Otherwise deploy" if disabled or shut_out else "Deploy"
     return " ".join([*disabled, *shut_out, f"{otherwise} deploy/template.yaml, which has them all."])

@@ -3,5 +3,5 @@
 import click
 
 
-class Wanting(click.ClickException):
+class Warn(click.ClickException):
     """Nothing is broken, but something is not set up that the seller will want."""

@@ -1,1 +1,4 @@
-"""TODO."""
+"""What the read API answers: a feed of subscriptions with cursors, and the tokens that open it.
+
+The API's views and the commands import it.
+"""

@@ -10,10 +10,10 @@ from uuid import UUID
 VERSION = 1
 # A position is microseconds and an id: nothing is lost to rounding.
 LAYOUT = struct.Struct(">BQ16sQ16s")
-LENGTH = -(-LAYOUT.size * 4 // 3)
+ENCODED_LENGTH = -(-LAYOUT.size * 4 // 3)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-FIRST_ID = UUID(int=0)
+MIN_ID = UUID(int=0)
 
 
 class Position(NamedTuple):
@@ -23,27 +23,27 @@ class Position(NamedTuple):
     id: UUID
 
 
-START = Position(EPOCH, FIRST_ID)
+START_POSITION = Position(EPOCH, MIN_ID)
 
 
 @dataclass(frozen=True)
 class Cursor:
     """How far was read, and up to where nothing can appear any more that was not there when it was read."""
 
-    read: Position = START
-    settled: Position = START
+    position: Position = START_POSITION
+    watermark: Position = START_POSITION
 
 
-BEGINNING = Cursor()
+INITIAL = Cursor()
 
 
-def spelt(cursor: Cursor) -> str:
+def encode(cursor: Cursor) -> str:
     """Return the cursor as clients get it."""
-    packed = LAYOUT.pack(VERSION, *_packed(cursor.read), *_packed(cursor.settled))
+    packed = LAYOUT.pack(VERSION, *_pack(cursor.position), *_pack(cursor.watermark))
     return urlsafe_b64encode(packed).decode().rstrip("=")
 
 
-def parse(text: str) -> Cursor:
+def decode(text: str) -> Cursor:
     """Return the cursor that the text spells.
 
     Raises:
@@ -52,18 +52,18 @@ def parse(text: str) -> Cursor:
     try:
         packed = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
         version, *positions = LAYOUT.unpack(packed)
-        cursor = Cursor(_position(*positions[:2]), _position(*positions[2:]))
+        cursor = Cursor(_unpack(*positions[:2]), _unpack(*positions[2:]))
     except (ValueError, OverflowError, struct.error):
         raise ValueError("It is no cursor.") from None
     # base64 has several spellings of the same, and Python overlooks what does not belong there.
-    if version != VERSION or spelt(cursor) != text:
+    if version != VERSION or encode(cursor) != text:
         raise ValueError("It is no cursor.")
     return cursor
 
 
-def _packed(position: Position) -> tuple[int, bytes]:
+def _pack(position: Position) -> tuple[int, bytes]:
     return (position.changed_at - EPOCH) // MICROSECOND, position.id.bytes
 
 
-def _position(microseconds: int, subscription_id: bytes) -> Position:
+def _unpack(microseconds: int, subscription_id: bytes) -> Position:
     return Position(EPOCH + timedelta(microseconds=microseconds), UUID(bytes=subscription_id))

@@ -17,26 +17,26 @@ from sqlalchemy.orm import Session
 from app import models
 from app.database import rows as database_rows
 from app.database.transactions import query
-from app.models import Instant
+from app.models import UtcDateTime
 from app.services.api import cursors
 from app.services.api.cursors import Cursor, Position
 from app.services.outbox import payload
-from app.services.outbox.payload import Document, Moment
+from app.services.outbox.payload import PayloadModel, Timestamp
 
-SETTLES_WITHIN = timedelta(seconds=60)
-TABLE = models.Subscription.__table__
+WATERMARK_LAG = timedelta(seconds=60)
+SUBSCRIPTIONS = models.Subscription.__table__
 
 
-class Item(Document):
+class Item(PayloadModel):
     """All that is told of one subscription, and when it last changed."""
 
-    subscription: payload.Subscription
-    registration: payload.Registration | None
-    account: payload.Account
-    changed_at: Moment
+    subscription: payload.SubscriptionOut
+    registration: payload.RegistrationOut | None
+    account: payload.AccountOut
+    changed_at: Timestamp
 
 
-class Page(Document):
+class Page(PayloadModel):
     """Some of the subscriptions. `more`: there are more at once; else the cursor is good for what changes later."""
 
     items: list[Item]
@@ -45,7 +45,7 @@ class Page(Document):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Filters:
     """Which subscriptions somebody asks for. `product_codes` are all they may see; None: every product."""
 
     product_codes: frozenset[str] | None = None
@@ -56,78 +56,80 @@ class Wanted:
 
 
 @query
-def page(session: Session, wanted: Wanted, after: Cursor, limit: int, now: datetime) -> Page:
+def page(session: Session, filters: Filters, after: Cursor, limit: int, now: datetime) -> Page:
     """Return the next subscriptions after the cursor, at most so many, in the order in which they last changed."""
-    rows = session.execute(walk(wanted, after.read).limit(limit + 1)).all()
+    rows = session.execute(select_after(filters, after.position).limit(limit + 1)).all()
     more = len(rows) > limit
     rows = rows[:limit]
-    last = Position(rows[-1].changed_at, rows[-1].id) if rows else after.read
-    cursor = _following(after, last, now, more=more)
-    return Page(items=_items(session, rows), cursor=cursors.spelt(cursor), more=more)
+    last = Position(rows[-1].changed_at, rows[-1].id) if rows else after.position
+    cursor = _next_cursor(after, last, now, more=more)
+    return Page(items=_load_items(session, rows), cursor=cursors.encode(cursor), more=more)
 
 
-def walk(wanted: Wanted, after: Position) -> Select[Any]:
+def select_after(filters: Filters, after: Position) -> Select[Any]:
     """Return the statement that finds what is wanted after that place."""
-    place = tuple_(TABLE.c.changed_at, TABLE.c.id) > tuple_(literal(after.changed_at, Instant), literal(after.id, Uuid))
-    return _subscriptions(wanted).where(place).order_by(TABLE.c.changed_at, TABLE.c.id)
+    place = tuple_(SUBSCRIPTIONS.c.changed_at, SUBSCRIPTIONS.c.id) > tuple_(
+        literal(after.changed_at, UtcDateTime), literal(after.id, Uuid)
+    )
+    return _select_subscriptions(filters).where(place).order_by(SUBSCRIPTIONS.c.changed_at, SUBSCRIPTIONS.c.id)
 
 
 @query
-def subscription(session: Session, wanted: Wanted, subscription_id: UUID) -> Item | None:
+def find_subscription(session: Session, filters: Filters, subscription_id: UUID) -> Item | None:
     """Return the subscription that has the id, or had it before it turned out to be the same as another."""
-    of_that_id = _subscriptions(wanted).where(TABLE.c.id == subscription_id)
+    of_that_id = _select_subscriptions(filters).where(SUBSCRIPTIONS.c.id == subscription_id)
     # An id is the same text in every JSON, and holds nothing that LIKE takes for more.
-    merged = cast(TABLE.c.former_ids, String).like(f'%"{subscription_id}"%')
-    is_merged = _subscriptions(wanted).where(text(models.MERGED), merged)
+    merged = cast(SUBSCRIPTIONS.c.former_ids, String).like(f'%"{subscription_id}"%')
+    is_merged = _select_subscriptions(filters).where(text(models.IS_MERGED_SQL), merged)
     rows = session.execute(of_that_id).all() or session.execute(is_merged).all()
-    return next(iter(_items(session, rows)), None)
+    return next(iter(_load_items(session, rows)), None)
 
 
 @query
-def registration(session: Session, wanted: Wanted, registration_id: UUID) -> Item | None:
+def find_by_registration(session: Session, filters: Filters, registration_id: UUID) -> Item | None:
     """Return the subscription whose registration has the id; None where that still waits for its purchase."""
-    registered = _subscriptions(replace(wanted, registered=True))
+    registered = _select_subscriptions(replace(filters, registered=True))
     rows = session.execute(registered.where(models.Registration.id == registration_id)).all()
-    return next(iter(_items(session, rows)), None)
+    return next(iter(_load_items(session, rows)), None)
 
 
-def _following(after: Cursor, last: Position, now: datetime, *, more: bool) -> Cursor:
+def _next_cursor(after: Cursor, last: Position, now: datetime, *, more: bool) -> Cursor:
     # Once something young was read, nothing settles before the walk has come to its end.
-    settled = after.settled
-    if settled == after.read:
-        settled = max(settled, min(last, Position(now - SETTLES_WITHIN, cursors.FIRST_ID)))
+    settled = after.watermark
+    if settled == after.position:
+        settled = max(settled, min(last, Position(now - WATERMARK_LAG, cursors.MIN_ID)))
     return Cursor(last if more else settled, settled)
 
 
-def _subscriptions(wanted: Wanted) -> Select[Any]:
-    statement = select(TABLE).where(*_conditions(wanted))
-    if not wanted.registered:
+def _select_subscriptions(filters: Filters) -> Select[Any]:
+    statement = select(SUBSCRIPTIONS).where(*_conditions(filters))
+    if not filters.registered:
         return statement
-    return statement.join(models.Registration, models.Registration.subscription_id == TABLE.c.id)
+    return statement.join(models.Registration, models.Registration.subscription_id == SUBSCRIPTIONS.c.id)
 
 
-def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
-    conditions = database_rows.equal(
+def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    conditions = database_rows.filter_conditions(
         {
-            models.Subscription.product_code: wanted.product_code,
-            models.Subscription.status: wanted.status,
-            models.Subscription.customer_aws_account_id: wanted.customer_aws_account_id,
+            models.Subscription.product_code: filters.product_code,
+            models.Subscription.status: filters.status,
+            models.Subscription.customer_aws_account_id: filters.customer_aws_account_id,
         }
     )
-    if wanted.product_codes is not None:
-        conditions.append(models.Subscription.product_code.in_(wanted.product_codes))
+    if filters.product_codes is not None:
+        conditions.append(models.Subscription.product_code.in_(filters.product_codes))
     return conditions
 
 
-def _items(session: Session, rows: Sequence[Row[Any]]) -> list[Item]:
+def _load_items(session: Session, rows: Sequence[Row[Any]]) -> list[Item]:
     ids = [row.id for row in rows]
-    registrations = _by_subscription(session, models.Registration, ids)
-    accounts = _by_subscription(session, models.Account, ids)
-    return [_item(row, registrations.get(row.id), accounts.get(row.id)) for row in rows]
+    registrations = _rows_by_subscription(session, models.Registration, ids)
+    accounts = _rows_by_subscription(session, models.Account, ids)
+    return [_build_item(row, registrations.get(row.id), accounts.get(row.id)) for row in rows]
 
 
-def _item(row: Row[Any], registration: Row[Any] | None, account: Row[Any] | None) -> Item:
-    told = payload.told(row, registration, account)
+def _build_item(row: Row[Any], registration: Row[Any] | None, account: Row[Any] | None) -> Item:
+    told = payload.build(row, registration, account)
     return Item(
         subscription=told.subscription,
         registration=told.registration,
@@ -136,7 +138,7 @@ def _item(row: Row[Any], registration: Row[Any] | None, account: Row[Any] | None
     )
 
 
-def _by_subscription(
+def _rows_by_subscription(
     session: Session, model: type[models.Registration | models.Account], ids: Sequence[UUID]
 ) -> dict[UUID, Row[Any]]:
     found = session.execute(select(model.__table__).where(model.subscription_id.in_(ids)))

@@ -13,18 +13,18 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from app.database import rows
-from app.database.rows import Row
+from app.database.rows import RowDict
 from app.database.transactions import query, transaction
 from app.models import ApiToken
 from app.services.operations import audit
-from app.services.operations.audit import Deed
+from app.services.operations.audit import AuditRecord
 
 log = structlog.get_logger()
 
 # Whoever finds one, as scanners of source code do, knows what it is.
 PREFIX = "foyer_"
-BYTES = 32
-LENGTH = len(PREFIX) + -(-BYTES * 4 // 3)
+RANDOM_BYTES = 32
+LENGTH = len(PREFIX) + -(-RANDOM_BYTES * 4 // 3)
 CREATED, REVOKED = "api_token.created", "api_token.revoked"
 COLUMNS = (ApiToken.id, ApiToken.name, ApiToken.product_codes, ApiToken.created_at, ApiToken.revoked_at)
 
@@ -38,20 +38,20 @@ class Reader:
 
 
 @dataclass(frozen=True)
-class Made:
+class CreatedToken:
     """A new token; there is no other way to learn it again."""
 
     id: UUID
     token: str
 
 
-def create(name: str, product_codes: Sequence[str] | None, actor: str) -> Made:
+def create(name: str, product_codes: Sequence[str] | None, actor: str) -> CreatedToken:
     """Make a token for these products, None being every product, and record by whom.
 
     Raises:
         DatabaseUnavailable: there may be one that nobody knows; revoke it.
     """
-    made = Made(uuid7(), PREFIX + secrets.token_urlsafe(BYTES))
+    made = CreatedToken(uuid7(), PREFIX + secrets.token_urlsafe(RANDOM_BYTES))
     row = {
         "id": made.id,
         "name": name,
@@ -59,12 +59,12 @@ def create(name: str, product_codes: Sequence[str] | None, actor: str) -> Made:
         "product_codes": None if product_codes is None else sorted(set(product_codes)),
         "created_at": datetime.now(UTC),
     }
-    _create(row, actor)
+    _insert(row, actor)
     log.info(CREATED, api_token=str(made.id))
     return made
 
 
-def revoke(token_id: UUID, actor: str) -> Row | None:
+def revoke(token_id: UUID, actor: str) -> RowDict | None:
     """Let the token in no longer, and record by whom; return it, or None where there is none with that id.
 
     A second time is success, and changes nothing.
@@ -72,19 +72,19 @@ def revoke(token_id: UUID, actor: str) -> Row | None:
     is_new = _revoke(token_id, actor, datetime.now(UTC))
     if is_new:
         log.info(REVOKED, api_token=str(token_id))
-    return next((row for row in every() if row["id"] == token_id), None)
+    return next((row for row in list_all() if row["id"] == token_id), None)
 
 
 @query
-def every(session: Session) -> list[Row]:
+def list_all(session: Session) -> list[RowDict]:
     """Return all tokens, the newest first."""
-    return rows.rows(session, select(*COLUMNS).order_by(ApiToken.id.desc()))
+    return rows.fetch_all(session, select(*COLUMNS).order_by(ApiToken.id.desc()))
 
 
-def reader(token: str) -> Reader | None:
+def authenticate(token: str) -> Reader | None:
     """Return whose token it is; None where it is no token, or has been revoked."""
     # What cannot be one is not asked of the database.
-    return _reader(digest(token)) if token.startswith(PREFIX) and len(token) == LENGTH else None
+    return _find_by_digest(digest(token)) if token.startswith(PREFIX) and len(token) == LENGTH else None
 
 
 def digest(token: str) -> bytes:
@@ -93,9 +93,9 @@ def digest(token: str) -> bytes:
 
 
 @transaction
-def _create(connection: Connection, row: Row, actor: str) -> None:
+def _insert(connection: Connection, row: RowDict, actor: str) -> None:
     connection.execute(insert(ApiToken), row)
-    audit.record(connection, [Deed(row["created_at"], CREATED, actor)])
+    audit.record(connection, [AuditRecord(row["created_at"], CREATED, actor)])
 
 
 @transaction
@@ -103,14 +103,14 @@ def _revoke(connection: Connection, token_id: UUID, actor: str, now: datetime) -
     revoked = update(ApiToken).where(ApiToken.id == token_id, ApiToken.revoked_at.is_(None))
     is_new = bool(connection.execute(revoked.values(revoked_at=now)).rowcount)
     if is_new:
-        audit.record(connection, [Deed(now, REVOKED, actor)])
+        audit.record(connection, [AuditRecord(now, REVOKED, actor)])
     return is_new
 
 
 @query
-def _reader(session: Session, sha256_of_it: bytes) -> Reader | None:
+def _find_by_digest(session: Session, token_digest: bytes) -> Reader | None:
     known = select(ApiToken.id, ApiToken.product_codes).where(
-        ApiToken.digest == sha256_of_it, ApiToken.revoked_at.is_(None)
+        ApiToken.digest == token_digest, ApiToken.revoked_at.is_(None)
     )
     found = session.execute(known).one_or_none()
     if found is None:

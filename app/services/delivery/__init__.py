@@ -1,1 +1,4 @@
-"""TODO."""
+"""Sends what is in the outbox: one hand-off or one mail at a time.
+
+The worker imports it.
+"""

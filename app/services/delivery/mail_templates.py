@@ -14,17 +14,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from app.config.products import Product
 from app.mail import message
 from app.mail.message import Mail, MailRefused
-from app.services.outbox.payload import Account, Registration, Subscription
-from app.services.purchases.text import JOINERS, clock, day, lines, one_line
+from app.services.outbox.payload import AccountOut, RegistrationOut, SubscriptionOut
+from app.services.purchases.text import ZERO_WIDTH_JOINERS, clean_lines, clean_single_line, format_date, format_time
 
-TEMPLATES = Path(__file__).parents[3] / "templates" / "mail"
-NAMES = tuple(sorted(folder.name for folder in TEMPLATES.iterdir() if folder.is_dir()))
+TEMPLATES_DIRECTORY = Path(__file__).parents[3] / "templates" / "mail"
+TEMPLATE_NAMES = tuple(sorted(folder.name for folder in TEMPLATES_DIRECTORY.iterdir() if folder.is_dir()))
 # Written while AWS may not have told yet which product it is.
-WITHOUT_PRODUCT = {"buyer_resume", "colleague_invited"}
-LONGEST_SUBJECT = 150
-BLANKS = re.compile(r"\n{3,}")
+PRODUCT_OPTIONAL = {"buyer_resume", "colleague_invited"}
+MAX_SUBJECT_LENGTH = 150
+EXTRA_BLANK_LINES = re.compile(r"\n{3,}")
 # What a mail program makes a link of.
-LINK_LIKE = re.compile(r"://|@|\w[.\u3002\uff0e\uff61]\w")
+LINK_PATTERN = re.compile(r"://|@|\w[.\u3002\uff0e\uff61]\w")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class FailedHandoff:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class MailContext:
     """What letters can tell of; each takes what it needs, and leaves out what is None.
 
     `product` is None where AWS has not told yet which it is. `link` is a whole URL: of the page that shows how far a
@@ -50,83 +50,85 @@ class Facts:
     product: Product | None
     site_url: str
     happened_at: datetime
-    registration: Registration | None = None
-    subscription: Subscription | None = None
-    account: Account | None = None
+    registration: RegistrationOut | None = None
+    subscription: SubscriptionOut | None = None
+    account: AccountOut | None = None
     to: str | None = None
     link: str | None = None
     expires_at: datetime | None = None
     handoff: FailedHandoff | None = None
 
 
-def compose(name: str, facts: Facts) -> Mail:
+def compose(template: str, context: MailContext) -> Mail:
     """Return the letter of that name about the facts.
 
     Raises:
         MailRefused: there is nobody to send it to, as after an erasure, or the product is not configured any more.
     """
-    if facts.product is None and name not in WITHOUT_PRODUCT:
+    if context.product is None and template not in PRODUCT_OPTIONAL:
         raise MailRefused("UnknownProduct")
-    to, reply_to = _addressees(name, facts)
+    to, reply_to = _recipient_and_reply_to(template, context)
     if to is None:
         raise MailRefused("NobodyToSendTo")
-    about = _words(facts) | {"reply_to": reply_to}
-    subject = one_line(_rendered(f"{name}/subject.txt", about))
-    if len(subject) > LONGEST_SUBJECT:
-        subject = f"{subject[: LONGEST_SUBJECT - 1]}…"
+    about = _template_variables(context) | {"reply_to": reply_to}
+    subject = clean_single_line(_render(f"{template}/subject.txt", about))
+    if len(subject) > MAX_SUBJECT_LENGTH:
+        subject = f"{subject[: MAX_SUBJECT_LENGTH - 1]}…"
     # What is left out leaves its empty lines.
-    text = BLANKS.sub("\n\n", _rendered(f"{name}/body.txt", about)).strip() + "\n"
-    return Mail(to, subject, text, _rendered(f"{name}/body.html", about), reply_to)
+    text = EXTRA_BLANK_LINES.sub("\n\n", _render(f"{template}/body.txt", about)).strip() + "\n"
+    return Mail(to, subject, text, _render(f"{template}/body.html", about), reply_to)
 
 
-def _addressees(name: str, facts: Facts) -> tuple[str | None, str | None]:
+def _recipient_and_reply_to(template: str, context: MailContext) -> tuple[str | None, str | None]:
     """Return to whom the letter goes and to whom an answer goes, if it can be led there: else to whom it comes from."""
-    buyer = facts.registration.email if facts.registration else None
-    support = facts.product.support_email if facts.product else None
-    if name.startswith("seller_"):
-        to = facts.product.notify_email or support if facts.product else None
-        reply_to = buyer if name == "seller_registered" else None
+    buyer = context.registration.email if context.registration else None
+    support = context.product.support_email if context.product else None
+    if template.startswith("seller_"):
+        to = context.product.notify_email or support if context.product else None
+        reply_to = buyer if template == "seller_registered" else None
     else:
-        to, reply_to = (facts.to if name.startswith("colleague_") else buyer), support
-    return to, reply_to if reply_to and message.takes_answers(reply_to) else None
+        to, reply_to = (context.to if template.startswith("colleague_") else buyer), support
+    return to, reply_to if reply_to and message.is_valid_reply_to(reply_to) else None
 
 
-def _words(facts: Facts) -> dict[str, object]:
+def _template_variables(context: MailContext) -> dict[str, object]:
     """Return the facts for the templates, with nothing in anybody's words that breaks a line or cannot be seen."""
-    registration = _registration(facts.registration)
-    known = {name: getattr(facts, name) for name in Facts.__dataclass_fields__}
+    registration = _clean_registration(context.registration)
+    known = {name: getattr(context, name) for name in MailContext.__dataclass_fields__}
     return known | {
         "registration": registration,
-        "account": _account(facts.account),
-        "product_name": one_line(facts.product.name) if facts.product else "your product",
-        "greeting": f"Hello {registration.full_name}" if registration and is_plain(registration.full_name) else "Hello",
-        "company": registration.company if registration and is_plain(registration.company) else None,
-        "who": registration.company if registration else _customer(facts.subscription),
+        "account": _clean_account(context.account),
+        "product_name": clean_single_line(context.product.name) if context.product else "your product",
+        "greeting": f"Hello {registration.full_name}"
+        if registration and is_link_free(registration.full_name)
+        else "Hello",
+        "company": registration.company if registration and is_link_free(registration.company) else None,
+        "who": registration.company if registration else _customer_name(context.subscription),
     }
 
 
-def is_plain(text: str) -> bool:
+def is_link_free(text: str) -> bool:
     """Return whether no mail program makes a link of the text: who types another's address shall not send them one."""
     # Addresses are read without joiners, which cannot be seen.
-    return LINK_LIKE.search(text.translate(dict.fromkeys(map(ord, JOINERS)))) is None
+    return LINK_PATTERN.search(text.translate(dict.fromkeys(map(ord, ZERO_WIDTH_JOINERS)))) is None
 
 
-def _registration(registration: Registration | None) -> Registration | None:
+def _clean_registration(registration: RegistrationOut | None) -> RegistrationOut | None:
     if registration is None:
         return None
     on_one_line = ("company", "full_name", "email", "phone")
-    cleaned = {name: one_line(getattr(registration, name) or "") or None for name in on_one_line}
-    return registration.model_copy(update=cleaned | {"notes": lines(registration.notes or "").strip() or None})
+    cleaned = {name: clean_single_line(getattr(registration, name) or "") or None for name in on_one_line}
+    return registration.model_copy(update=cleaned | {"notes": clean_lines(registration.notes or "").strip() or None})
 
 
-def _account(account: Account | None) -> Account | None:
+def _clean_account(account: AccountOut | None) -> AccountOut | None:
     if account is None:
         return None
     words = ("existing_account", "url", "reference")
-    return account.model_copy(update={name: one_line(getattr(account, name) or "") or None for name in words})
+    return account.model_copy(update={name: clean_single_line(getattr(account, name) or "") or None for name in words})
 
 
-def _customer(subscription: Subscription | None) -> str:
+def _customer_name(subscription: SubscriptionOut | None) -> str:
     if subscription is None:
         return "A customer"
     if subscription.customer_aws_account_id:
@@ -134,21 +136,21 @@ def _customer(subscription: Subscription | None) -> str:
     return f"Customer {subscription.customer_identifier}"
 
 
-def _rendered(template: str, about: dict[str, object]) -> str:
-    return ENVIRONMENT.get_template(template).render(about)
+def _render(template: str, variables: dict[str, object]) -> str:
+    return ENVIRONMENT.get_template(template).render(variables)
 
 
-def _environment() -> Environment:
+def _build_environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(TEMPLATES_DIRECTORY),
         autoescape=select_autoescape(["html"], default=False),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(day=day, clock=clock)
+    environment.filters.update(day=format_date, clock=format_time)
     return environment
 
 
-ENVIRONMENT = _environment()
+ENVIRONMENT = _build_environment()

@@ -15,20 +15,20 @@ from app.mail import mailer
 from app.mail.mailer import MailRefused, MailUnavailable
 from app.models import OutboxMessage, Registration
 from app.services.delivery import mail_templates
-from app.services.delivery.mail_templates import Facts, FailedHandoff
+from app.services.delivery.mail_templates import FailedHandoff, MailContext
 from app.services.outbox import payload, queue
-from app.services.outbox.queue import Claimed
+from app.services.outbox.queue import ClaimedMessage
 from app.services.signup import invitations, progress, resume_links
 
 log = structlog.get_logger()
 
-FIRST_PAUSE_SECONDS = 5
-LONGEST_PAUSE_SECONDS = 3600
+FIRST_BACKOFF_SECONDS = 5
+MAX_BACKOFF_SECONDS = 3600
 # Without their link these say nothing.
-WITH_A_WAY = {"buyer_resume", "colleague_invited"}
+LINK_REQUIRED = {"buyer_resume", "colleague_invited"}
 
 
-def send(claimed: Claimed, *, site_url: str) -> bool:
+def send(claimed: ClaimedMessage, *, site_url: str) -> bool:
     """Send the mail, settle or postpone it, and return whether it was settled.
 
     One that is about something that is over, as after an erasure, is cancelled.
@@ -36,114 +36,116 @@ def send(claimed: Claimed, *, site_url: str) -> bool:
     Raises:
         DatabaseUnavailable: it is not settled and comes up again, so that it may be sent twice.
     """
-    facts = _facts(claimed, site_url)
+    facts = _load_context(claimed, site_url)
     if facts is None:
         _settle(claimed, "cancelled")
         return True
     try:
         provider_id = mailer.send(mail_templates.compose(claimed.type, facts), str(claimed.id))
     except MailRefused as error:
-        return _given_up(claimed, error.code)
+        return _give_up(claimed, error.code)
     except MailUnavailable as error:
-        return not_sent(claimed, error.code)
+        return reschedule_or_fail(claimed, error.code)
     _settle(claimed, "delivered", provider_id=provider_id, fault=None)
     log.info("mail.sent", mail=str(claimed.id), letter=claimed.type, tries=claimed.tries)
     return True
 
 
-def not_sent(claimed: Claimed, fault: str) -> bool:
+def reschedule_or_fail(claimed: ClaimedMessage, fault: str) -> bool:
     """Count a try that failed: postpone the mail or, after three days, give it up; return whether it was given up.
 
     Raises:
         DatabaseUnavailable: it comes up again once its lease is over.
     """
-    pause = queue.growing_pause(claimed.tries, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
-    if not queue.put_off(claimed, pause, fault):
-        return _given_up(claimed, fault)
-    log.warning("mail.postponed", mail=str(claimed.id), letter=claimed.type, fault=fault, tries=claimed.tries)
+    pause = queue.backoff_seconds(claimed.tries, FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
+    if not queue.reschedule(claimed, pause, fault):
+        return _give_up(claimed, fault)
+    log.warning("mail.rescheduled", mail=str(claimed.id), letter=claimed.type, fault=fault, tries=claimed.tries)
     return False
 
 
-def _given_up(claimed: Claimed, fault: str) -> bool:
+def _give_up(claimed: ClaimedMessage, fault: str) -> bool:
     _settle(claimed, "failed", fault=fault)
     log.error("mail.failed", mail=str(claimed.id), letter=claimed.type, fault=fault, tries=claimed.tries)
     return True
 
 
 @transaction
-def _settle(connection: Connection, /, claimed: Claimed, outcome: str, **values: object) -> None:
+def _settle(connection: Connection, /, claimed: ClaimedMessage, outcome: str, **values: object) -> None:
     queue.settle(connection, claimed, outcome, **values)
 
 
 @dataclass(frozen=True)
-class Way:
+class MailLink:
     """A link in a letter, until when it is good, and to whom it goes where that is not the buyer."""
 
-    link: str
+    path: str
     expires_at: datetime | None = None
-    to: str | None = None
+    recipient: str | None = None
 
 
 @query
-def _facts(session: Session, claimed: Claimed, site_url: str) -> Facts | None:
+def _load_context(session: Session, claimed: ClaimedMessage, site_url: str) -> MailContext | None:
     """Return what the letter tells of; None where it need not be sent any more."""
-    told = payload.read(session, claimed.subscription_id) if claimed.subscription_id else None
-    registration = _registration(session, claimed)
-    way = _way(claimed)
+    told = payload.load(session, claimed.subscription_id) if claimed.subscription_id else None
+    registration = _load_registration(session, claimed)
+    way = _link_of(claimed)
     is_to_buyer = claimed.type.startswith("buyer_")
-    if (is_to_buyer and registration is None) or (claimed.type in WITH_A_WAY and way is None):
+    if (is_to_buyer and registration is None) or (claimed.type in LINK_REQUIRED and way is None):
         return None
     sold = products.current()
     code = told.subscription.product_code if told else next(iter(sold)) if len(sold) == 1 else None
-    return Facts(
+    return MailContext(
         product=sold.get(code) if code else None,
         site_url=site_url,
         happened_at=_happened_at(claimed),
         registration=registration,
         subscription=told.subscription if told else None,
         account=told.account if told else None,
-        link=f"{site_url}{way.link}" if way else None,
+        link=f"{site_url}{way.path}" if way else None,
         expires_at=way.expires_at if way else None,
-        to=way.to if way else None,
-        handoff=_handoff(session, claimed.payload),
+        to=way.recipient if way else None,
+        handoff=_load_failed_handoff(session, claimed.payload),
     )
 
 
-def _happened_at(claimed: Claimed) -> datetime:
+def _happened_at(claimed: ClaimedMessage) -> datetime:
     told = claimed.payload.get("happened_at")
     return datetime.fromisoformat(told) if told else claimed.created_at
 
 
-def _registration(session: Session, claimed: Claimed) -> payload.Registration | None:
+def _load_registration(session: Session, claimed: ClaimedMessage) -> payload.RegistrationOut | None:
     found = session.get(Registration, claimed.registration_id) if claimed.registration_id else None
-    return payload.Registration.model_validate(found) if found else None
+    return payload.RegistrationOut.model_validate(found) if found else None
 
 
-def _way(claimed: Claimed) -> Way | None:
+def _link_of(claimed: ClaimedMessage) -> MailLink | None:
     match claimed.type:
         case "buyer_registered" | "buyer_access_began" if claimed.registration_id:
-            return Way(progress.link(claimed.registration_id))
+            return MailLink(progress.path_for(claimed.registration_id))
         case "buyer_resume" if claimed.registration_id:
-            link = resume_links.link(claimed.registration_id)
-            return Way(link, claimed.created_at + resume_links.GOOD_FOR) if link else None
+            link = resume_links.path_for(claimed.registration_id)
+            return MailLink(link, claimed.created_at + resume_links.TTL) if link else None
         case "colleague_invited":
-            return _invitation(UUID(claimed.payload["invitation"]))
+            return _invitation_link(UUID(claimed.payload["invitation"]))
     return None
 
 
-def _invitation(invitation_id: UUID) -> Way | None:
+def _invitation_link(invitation_id: UUID) -> MailLink | None:
     found = invitations.find_open(invitation_id)
     if found is None or found.email is None:
         return None
-    return Way(invitations.link(found.id), found.expires_at, found.email)
+    return MailLink(invitations.path_for(found.id), found.expires_at, found.email)
 
 
-def _handoff(session: Session, about: dict[str, Any]) -> FailedHandoff | None:
-    if "handoff" not in about:
+def _load_failed_handoff(session: Session, mail_payload: dict[str, Any]) -> FailedHandoff | None:
+    if "handoff" not in mail_payload:
         return None
     failed = session.execute(
-        select(OutboxMessage.__table__).where(OutboxMessage.id == UUID(about["handoff"]))
+        select(OutboxMessage.__table__).where(OutboxMessage.id == UUID(mail_payload["handoff"]))
     ).one_or_none()
     if failed is None:
         return None
-    return FailedHandoff(failed.id, failed.type, failed.due_since or failed.created_at, failed.tries, about["fault"])
+    return FailedHandoff(
+        failed.id, failed.type, failed.due_since or failed.created_at, failed.tries, mail_payload["fault"]
+    )

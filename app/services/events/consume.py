@@ -12,12 +12,12 @@ from app.services.events import apply
 from app.services.operations import heartbeats
 from app.services.outbox import bounces
 from app.services.purchases import aws_event
-from app.services.purchases.aws_event import NotUnderstood
+from app.services.purchases.aws_event import InvalidEvent
 
 log = structlog.get_logger()
 
 
-def take_in(stop: threading.Event) -> bool:
+def poll(stop: threading.Event) -> bool:
     """Receive some messages, apply them, and delete those that are on disk; return whether a queue is set.
 
     Waits up to 20 seconds for the first. A message that is no event goes to the dead-letter queue with the reason; one
@@ -30,47 +30,47 @@ def take_in(stop: threading.Event) -> bool:
     inbox = queue.current()
     if inbox is None:
         return False
-    heartbeats.beat("events")
+    heartbeats.record("events")
     messages = inbox.receive()
     if stop.is_set():
-        inbox.give_back(messages)
+        inbox.release(messages)
     else:
-        _apply(inbox, messages)
+        _process(inbox, messages)
     return True
 
 
-def is_listening() -> bool:
+def is_idle() -> bool:
     """Return whether nothing is under way but the waiting for messages."""
     inbox = queue.current()
-    return inbox is not None and inbox.listening.is_set()
+    return inbox is not None and inbox.is_polling.is_set()
 
 
-def _apply(inbox: Queue, messages: list[Message]) -> None:
+def _process(events_queue: Queue, messages: list[Message]) -> None:
     kept_at, done, place = time.monotonic(), list[Message](), 0
     try:
         for place, message in enumerate(messages):
-            if time.monotonic() - kept_at > inbox.visibility_seconds / 2:
-                inbox.delete(done)
+            if time.monotonic() - kept_at > events_queue.visibility_seconds / 2:
+                events_queue.delete(done)
                 done.clear()
-                inbox.keep(messages[place:])
+                events_queue.extend(messages[place:])
                 kept_at = time.monotonic()
-            if _is_applied(inbox, message):
+            if _try_apply(events_queue, message):
                 done.append(message)
     except DatabaseUnavailable:
-        inbox.give_back(messages[place:])
+        events_queue.release(messages[place:])
         raise
     finally:
-        inbox.delete(done)
+        events_queue.delete(done)
 
 
-def _is_applied(inbox: Queue, message: Message) -> bool:
+def _try_apply(events_queue: Queue, message: Message) -> bool:
     try:
         if bounce := bounces.parse(message.body):
             bounces.record(bounce)
         else:
-            apply.receive(aws_event.parse(message.body, message.id, message.sent_at))
-    except NotUnderstood as error:
-        _bury(inbox, message, error.code)
+            apply.ingest(aws_event.parse(message.body, message.id, message.sent_at))
+    except InvalidEvent as error:
+        _dead_letter(events_queue, message, error.code)
         return False
     except DatabaseUnavailable:
         raise
@@ -80,10 +80,12 @@ def _is_applied(inbox: Queue, message: Message) -> bool:
     return True
 
 
-def _bury(inbox: Queue, message: Message, reason: str) -> None:
+def _dead_letter(events_queue: Queue, message: Message, reason: str) -> None:
     try:
-        buried = inbox.bury(message, reason)
+        buried = events_queue.dead_letter(message, reason)
     except MarketplaceError as error:
-        log.error("message.not_buried", message=message.id, reason=reason, fault=type(error).__name__, code=error.code)
+        log.error(
+            "message.dead_letter_failed", message=message.id, reason=reason, fault=type(error).__name__, code=error.code
+        )
         return
-    log.error("message.buried" if buried else "message.without_grave", message=message.id, reason=reason)
+    log.error("message.dead_lettered" if buried else "message.no_dead_letter_queue", message=message.id, reason=reason)

@@ -9,41 +9,41 @@ from app.aws.customer import Customer
 from app.models import Subscription
 from app.services.events import agreements as events_agreements
 from app.services.events import merge
-from app.services.events.agreements import Chain
-from app.services.events.merge import License
+from app.services.events.agreements import AgreementChain
+from app.services.events.merge import LicenseChange
 from app.services.purchases import keys as purchases_keys
 from app.services.purchases import status, subscriptions
-from app.services.purchases.aws_event import Notice
+from app.services.purchases.aws_event import AwsEvent
 
 
 @dataclass(frozen=True)
-class Found:
+class Match:
     """The subscriptions that something may be about, none that is known yet, one, or several; and its agreements."""
 
-    subscriptions: list[UUID]
-    agreements: tuple[str, ...] = ()
-    is_clear: bool = True
+    subscription_ids: list[UUID]
+    agreement_ids: tuple[str, ...] = ()
+    is_unambiguous: bool = True
 
 
-def of_notice(connection: Connection, notice: Notice) -> Found:
+def find_for_event(connection: Connection, event: AwsEvent) -> Match:
     """Return the subscriptions that a notification may be about.
 
     A license, and a customer of an old listing, that nobody has heard of yet is recorded.
     """
-    if notice.customer_identifier:
-        return Found(_of_customer(connection, notice))
-    key = purchases_keys.license_id(notice.license_arn) if notice.license_arn else None
-    chain = events_agreements.hold(
-        connection, (notice.agreement_id, notice.previous_agreement_id), key, notice.account_id
+    if event.customer_identifier:
+        return Match(_ensure_of_customer(connection, event))
+    key = purchases_keys.license_id(event.license_arn) if event.license_arn else None
+    chain = events_agreements.lock_chain(
+        connection, (event.agreement_id, event.previous_agreement_id), key, event.customer_aws_account_id
     )
-    if notice.license_arn and notice.product_code:
-        found = [_of_license(connection, chain, customer_of(notice))]
+    if event.license_arn and event.product_code:
+        found = [_subscription_of_license(connection, chain, customer_of(event))]
     else:
-        found = _of_chain(connection, chain)
-    return Found(found, chain.agreements, chain.is_clear)
+        found = _subscription_of_chain(connection, chain)
+    return Match(found, chain.agreement_ids, chain.is_unambiguous)
 
 
-def of_landing(connection: Connection, subscription_id: UUID) -> Found:
+def find_for_landing(connection: Connection, subscription_id: UUID) -> Match:
     """Return the subscription that a purchase which has landed is, as far as events told of it by other names.
 
     A landing knows nothing of renewals, and AWS may leave out its license. None where it is part of another by now.
@@ -51,66 +51,70 @@ def of_landing(connection: Connection, subscription_id: UUID) -> Found:
     of_it = select(Subscription.__table__).where(Subscription.id == subscription_id)
     landed = connection.execute(of_it).one_or_none()
     if landed is None:
-        return Found([])
+        return Match([])
     customer = subscriptions.customer_of(landed)
-    chain = events_agreements.hold(connection, (landed.agreement_id,), landed.purchase_key, customer.account_id)
+    chain = events_agreements.lock_chain(
+        connection, (landed.agreement_id,), landed.purchase_key, customer.customer_aws_account_id
+    )
     # Who held its account before may have merged it.
     if connection.execute(of_it).first() is None:
-        return Found([])
+        return Match([])
     if customer.license_arn:
-        found = _of_chain(connection, chain, _before_licenses(connection, customer))
+        found = _subscription_of_chain(connection, chain, _find_from_old_listing(connection, customer))
     elif customer.customer_identifier:
         found = [subscription_id]
     else:
-        found = _one(connection, {subscription_id, *_licensed(connection, customer)})
-    return Found(found if len(found) == 1 else [subscription_id], chain.agreements, chain.is_clear)
+        found = _merge_into_oldest(connection, {subscription_id, *_find_with_license(connection, customer)})
+    return Match(found if len(found) == 1 else [subscription_id], chain.agreement_ids, chain.is_unambiguous)
 
 
-def _of_license(connection: Connection, chain: Chain, customer: Customer) -> UUID:
-    landed = _landed_without_license(connection, customer)
+def _subscription_of_license(connection: Connection, chain: AgreementChain, customer: Customer) -> UUID:
+    landed = _find_landed_without_license(connection, customer)
     key = purchases_keys.purchase_key(customer)
-    if chain.is_clear:
-        _of_chain(connection, chain, landed)
-    elif landed and not connection.execute(events_agreements.known_as({key})).first():
-        _give(connection, landed, License(key, customer.license_arn, customer.agreement_id))
-    return subscriptions.know(connection, customer)
+    if chain.is_unambiguous:
+        _subscription_of_chain(connection, chain, landed)
+    elif landed and not connection.execute(events_agreements.select_ids_by_key({key})).first():
+        _set_license(connection, landed, LicenseChange(key, customer.license_arn, customer.agreement_id))
+    return subscriptions.ensure_from_event(connection, customer)
 
 
-def _of_chain(connection: Connection, chain: Chain, landed: UUID | None = None) -> list[UUID]:
+def _subscription_of_chain(connection: Connection, chain: AgreementChain, landed_id: UUID | None = None) -> list[UUID]:
     """Return the subscriptions of a chain of agreements: one, where it is clear that all of it is one purchase."""
-    known = set(chain.subscriptions)
-    if not chain.is_clear:
+    known = set(chain.subscription_ids)
+    if not chain.is_unambiguous:
         return sorted(known)
-    found = _one(connection, known | {landed} if landed else known)
-    if len(found) == 1 and chain.present:
-        agreement_id, key, arn = chain.present
-        _give(connection, found[0], License(key, arn, agreement_id))
+    found = _merge_into_oldest(connection, known | {landed_id} if landed_id else known)
+    if len(found) == 1 and chain.current_license:
+        agreement_id, key, arn = chain.current_license
+        _set_license(connection, found[0], LicenseChange(key, arn, agreement_id))
         for earlier in chain.license_ids - {key}:
-            subscriptions.remember_key(connection, earlier, key)
+            subscriptions.store_earlier_key(connection, earlier, key)
     return found
 
 
-def _one(connection: Connection, known: set[UUID]) -> list[UUID]:
+def _merge_into_oldest(connection: Connection, subscription_ids: set[UUID]) -> list[UUID]:
     """Merge subscriptions that are one purchase; those of different products or accounts are not."""
     product, account = Subscription.product_code, Subscription.customer_aws_account_id
-    parties = select(func.count(product.distinct()), func.count(account.distinct())).where(Subscription.id.in_(known))
-    if len(known) < 2 or max(connection.execute(parties).one()) > 1:
-        return sorted(known)
-    kept, *others = sorted(known)
+    parties = select(func.count(product.distinct()), func.count(account.distinct())).where(
+        Subscription.id.in_(subscription_ids)
+    )
+    if len(subscription_ids) < 2 or max(connection.execute(parties).one()) > 1:
+        return sorted(subscription_ids)
+    kept, *others = sorted(subscription_ids)
     for other in others:
         merge.merge(connection, kept, other)
     return [kept]
 
 
-def _give(connection: Connection, subscription_id: UUID, license_: License) -> None:
+def _set_license(connection: Connection, subscription_id: UUID, license_change: LicenseChange) -> None:
     """Give the subscription its present license, if that is another than it has."""
     key = select(Subscription.purchase_key).where(Subscription.id == subscription_id)
-    if connection.execute(key).scalar_one() != license_.purchase_key:
-        merge.renew(connection, subscription_id, license_)
+    if connection.execute(key).scalar_one() != license_change.purchase_key:
+        merge.replace_license(connection, subscription_id, license_change)
 
 
-def _landed_without_license(connection: Connection, customer: Customer) -> UUID | None:
-    keys = {f"{customer.product_code}/{customer.account_id}", purchases_keys.key_without_license(customer)}
+def _find_landed_without_license(connection: Connection, customer: Customer) -> UUID | None:
+    keys = {f"{customer.product_code}/{customer.customer_aws_account_id}", purchases_keys.key_without_license(customer)}
     landed = select(Subscription.id, Subscription.purchase_key).where(
         Subscription.purchase_key.in_(keys), Subscription.license_arn.is_(None)
     )
@@ -119,24 +123,26 @@ def _landed_without_license(connection: Connection, customer: Customer) -> UUID 
     return max(found, key=lambda row: len(row.purchase_key)).id if found else None
 
 
-def _licensed(connection: Connection, landed: Customer) -> list[UUID]:
+def _find_with_license(connection: Connection, customer: Customer) -> list[UUID]:
     """Return the subscription with a license that a purchase without one must be, if that is clear."""
     same = (
-        Subscription.agreement_id == landed.agreement_id
-        if landed.agreement_id
-        else Subscription.customer_aws_account_id == landed.account_id
+        Subscription.agreement_id == customer.agreement_id
+        if customer.agreement_id
+        else Subscription.customer_aws_account_id == customer.customer_aws_account_id
     )
     licensed = select(Subscription.id).where(
-        same, Subscription.product_code == landed.product_code, Subscription.license_arn.is_not(None)
+        same, Subscription.product_code == customer.product_code, Subscription.license_arn.is_not(None)
     )
-    if not landed.agreement_id:
+    if not customer.agreement_id:
         # Who has come with that license before, or whose purchase is over, has bought again.
-        licensed = licensed.where(Subscription.last_seen_at.is_(None), Subscription.status.not_in(status.FINAL))
+        licensed = licensed.where(
+            Subscription.last_seen_at.is_(None), Subscription.status.not_in(status.FINAL_STATUSES)
+        )
     found = list(connection.execute(licensed).scalars())
     return found if len(found) == 1 else []
 
 
-def _before_licenses(connection: Connection, customer: Customer) -> UUID | None:
+def _find_from_old_listing(connection: Connection, customer: Customer) -> UUID | None:
     """Return what SNS made of a customer of an old listing that has licenses since."""
     if not customer.customer_identifier:
         return None
@@ -149,24 +155,24 @@ def _before_licenses(connection: Connection, customer: Customer) -> UUID | None:
     return connection.execute(before).scalar_one_or_none()
 
 
-def _of_customer(connection: Connection, notice: Notice) -> list[UUID]:
-    return _customers(connection, notice) or [subscriptions.know(connection, customer_of(notice))]
+def _ensure_of_customer(connection: Connection, event: AwsEvent) -> list[UUID]:
+    return _find_of_customer(connection, event) or [subscriptions.ensure_from_event(connection, customer_of(event))]
 
 
-def _customers(connection: Connection, notice: Notice) -> list[UUID]:
+def _find_of_customer(connection: Connection, event: AwsEvent) -> list[UUID]:
     theirs = select(Subscription.id).where(
-        Subscription.customer_identifier == notice.customer_identifier,
-        Subscription.product_code == notice.product_code,
+        Subscription.customer_identifier == event.customer_identifier,
+        Subscription.product_code == event.product_code,
     )
     return sorted(connection.execute(theirs).scalars())
 
 
-def customer_of(notice: Notice) -> Customer:
+def customer_of(event: AwsEvent) -> Customer:
     """Return the customer whom a notification names."""
     return Customer(
-        product_code=notice.product_code or "",
-        account_id=notice.account_id,
-        customer_identifier=notice.customer_identifier,
-        license_arn=notice.license_arn,
-        agreement_id=notice.agreement_id,
+        product_code=event.product_code or "",
+        customer_aws_account_id=event.customer_aws_account_id,
+        customer_identifier=event.customer_identifier,
+        license_arn=event.license_arn,
+        agreement_id=event.agreement_id,
     )

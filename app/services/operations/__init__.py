@@ -1,1 +1,4 @@
-"""TODO."""
+"""What an operator relies on: the audit log, the workers' heartbeats, and whether the database is ready.
+
+Every other service may import it; it imports no other service.
+"""

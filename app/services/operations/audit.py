@@ -10,12 +10,12 @@ from uuid_utils.compat import uuid7
 
 from app.models import AuditEntry
 
-BUYER = "buyer"
-ERASED = "registration.erased"
+BUYER_ACTOR = "buyer"
+REGISTRATION_ERASED = "registration.erased"
 
 
 @dataclass(frozen=True)
-class Deed:
+class AuditRecord:
     """One thing done: noun.verb as in the logs, by whom, and what it was about."""
 
     at: datetime
@@ -25,7 +25,7 @@ class Deed:
     subscription_id: UUID | None = None
 
 
-def record(connection: Connection, deeds: Iterable[Deed]) -> None:
+def record(connection: Connection, records: Iterable[AuditRecord]) -> None:
     """Record what was done, within the transaction that does it."""
-    if entries := [{"id": uuid7(), **asdict(deed)} for deed in deeds]:
+    if entries := [{"id": uuid7(), **asdict(deed)} for deed in records]:
         connection.execute(insert(AuditEntry), entries)

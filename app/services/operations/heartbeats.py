@@ -9,26 +9,26 @@ from sqlalchemy import Connection, bindparam, select, text
 from sqlalchemy.orm import Session
 
 from app.database.transactions import query, transaction
-from app.models import Heartbeat, Instant
+from app.models import Heartbeat, UtcDateTime
 
-BEAT = text(
+UPSERT_HEARTBEAT = text(
     "INSERT INTO heartbeats (chore, at) VALUES (:chore, :at) ON CONFLICT (chore) DO UPDATE SET at = excluded.at"
-).bindparams(bindparam("at", type_=Instant))
+).bindparams(bindparam("at", type_=UtcDateTime))
 
 
 @transaction
-def beat(connection: Connection, chore: str) -> None:
+def record(connection: Connection, chore: str) -> None:
     """Record that a worker is at this chore now."""
-    connection.execute(BEAT, {"chore": chore, "at": datetime.now(UTC)})
+    connection.execute(UPSERT_HEARTBEAT, {"chore": chore, "at": datetime.now(UTC)})
 
 
 @query
-def silence_seconds(session: Session, chore: str) -> float:
+def age_seconds(session: Session, chore: str) -> float:
     """Return for how long no worker has been at this chore; infinite where none ever was."""
-    return silences(session, datetime.now(UTC))[chore]
+    return ages_by_chore(session, datetime.now(UTC))[chore]
 
 
-def silences(session: Session, now: datetime) -> Mapping[str, float]:
+def ages_by_chore(session: Session, now: datetime) -> Mapping[str, float]:
     """Return for each chore for how many seconds no worker has been at it; infinite where none ever was."""
     ages = {beat.chore: max((now - beat.at).total_seconds(), 0) for beat in session.scalars(select(Heartbeat))}
     return defaultdict(lambda: math.inf, ages)

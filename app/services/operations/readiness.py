@@ -9,21 +9,21 @@ from app.database.transactions import query
 from app.errors import DatabaseUnavailable
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
-UPGRADE = "Run: flask --app wsgi db upgrade"
-UNREACHABLE = "The database cannot be reached. Check DATABASE_URL and that the database is running."
+UPGRADE_HINT = "Run: flask --app wsgi db upgrade"
+DATABASE_UNREACHABLE = "The database cannot be reached. Check DATABASE_URL and that the database is running."
 
 
-def obstacle() -> str | None:
+def find_problem() -> str | None:
     """Return what keeps this process from serving and how to clear it; None where nothing does."""
     try:
-        found = _revision()
+        found = _stored_revision()
     except DatabaseUnavailable:
-        return UNREACHABLE
+        return DATABASE_UNREACHABLE
     if found is None:
-        return f"The database has no tables yet. {UPGRADE}"
+        return f"The database has no tables yet. {UPGRADE_HINT}"
     # Newer tables are no obstacle: while an update rolls out, the processes before it go on serving.
     if found < newest_revision():
-        return f"The database is at revision {found}, this version needs {newest_revision()}. {UPGRADE}"
+        return f"The database is at revision {found}, this version needs {newest_revision()}. {UPGRADE_HINT}"
     return None
 
 
@@ -33,7 +33,7 @@ def newest_revision() -> str:
 
 
 @query
-def _revision(session: Session) -> str | None:
+def _stored_revision(session: Session) -> str | None:
     if not inspect(session.connection()).has_table("alembic_version"):
         return None
     revision: str | None = session.scalar(text("SELECT version_num FROM alembic_version"))

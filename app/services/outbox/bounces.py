@@ -19,57 +19,57 @@ from app.models import OutboxMessage
 
 log = structlog.get_logger()
 
-Kind = Literal["Email Bounced", "Email Complaint Received", "Email Rejected", "Email Rendering Failed"]
-WORD = re.compile(r"[A-Za-z-]{1,30}")
-LONGEST_REASON = 64
+SesEventKind = Literal["Email Bounced", "Email Complaint Received", "Email Rejected", "Email Rendering Failed"]
+REASON_PATTERN = re.compile(r"[A-Za-z-]{1,30}")
+MAX_REASON_LENGTH = 64
 # As app/aws/ses.py sends it along.
-TAG = "foyer-outbox"
+OUTBOX_ID_TAG = "foyer-outbox"
 
 # One of AWS's own words, not what a mail server said: that may repeat the address.
-Word = Annotated[str | None, BeforeValidator(lambda word: word if WORD.fullmatch(str(word)) else None)]
+ReasonCode = Annotated[str | None, BeforeValidator(lambda word: word if REASON_PATTERN.fullmatch(str(word)) else None)]
 
 
-class Part(BaseModel):
+class SesModel(BaseModel):
     """A part of an event: what we read of it. Whom the mail was for is in it as well, and is not kept."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Sent(Part):
+class SesMail(SesModel):
     """`detail.mail`; its tags are there where the mail went by a configuration set."""
 
     id: str = Field(alias="messageId", pattern=r"^[!-~]+$", max_length=255)
     tags: dict[str, list[str]] = {}
 
 
-class Bounced(Part):
+class SesBounce(SesModel):
     """`detail.bounce`."""
 
-    type: Word = Field(default=None, alias="bounceType")
-    sub_type: Word = Field(default=None, alias="bounceSubType")
+    type: ReasonCode = Field(default=None, alias="bounceType")
+    sub_type: ReasonCode = Field(default=None, alias="bounceSubType")
 
 
-class Complained(Part):
+class SesComplaint(SesModel):
     """`detail.complaint`."""
 
-    type: Word = Field(default=None, alias="complaintFeedbackType")
+    type: ReasonCode = Field(default=None, alias="complaintFeedbackType")
 
 
-class Detail(Part):
+class SesDetail(SesModel):
     """`detail`."""
 
-    mail: Sent
-    bounce: Bounced = Bounced()
-    complaint: Complained = Complained()
+    mail: SesMail
+    bounce: SesBounce = SesBounce()
+    complaint: SesComplaint = SesComplaint()
 
 
-class SesEvent(Part):
+class SesEvent(SesModel):
     """An event of SES's as EventBridge delivers it."""
 
     source: Literal["aws.ses"]
-    kind: Kind = Field(alias="detail-type")
+    kind: SesEventKind = Field(alias="detail-type")
     time: AwareDatetime
-    detail: Detail
+    detail: SesDetail
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Bounce:
     outbox_id: UUID | None
     kind: str
     reason: str
-    at: datetime
+    bounced_at: datetime
 
 
 def parse(body: str) -> Bounce | None:
@@ -92,8 +92,8 @@ def parse(body: str) -> Bounce | None:
         event = SesEvent.model_validate_json(body)
     except ValidationError:
         return None
-    sent, words = event.detail.mail, _words(event)
-    reason = "/".join(word for word in words if word)[:LONGEST_REASON]
+    sent, words = event.detail.mail, _reason_parts(event)
+    reason = "/".join(word for word in words if word)[:MAX_REASON_LENGTH]
     return Bounce(sent.id, _outbox_id(sent), event.kind, reason, event.time)
 
 
@@ -114,11 +114,11 @@ def _record(connection: Connection, bounce: Bounce) -> list[UUID]:
     # SES may be quicker to tell of the mail than the worker is to note the id that SES gave it.
     ours = or_(OutboxMessage.provider_id == bounce.provider_id, OutboxMessage.id == bounce.outbox_id)
     unheard = update(OutboxMessage).where(ours, OutboxMessage.bounced_at.is_(None))
-    told = unheard.values(bounced_at=bounce.at, bounce=bounce.reason)
+    told = unheard.values(bounced_at=bounce.bounced_at, bounce=bounce.reason)
     return list(connection.scalars(told.returning(OutboxMessage.id)))
 
 
-def _words(event: SesEvent) -> tuple[str | None, ...]:
+def _reason_parts(event: SesEvent) -> tuple[str | None, ...]:
     match event.kind:
         case "Email Bounced":
             return event.detail.bounce.type or "Bounced", event.detail.bounce.sub_type
@@ -129,8 +129,8 @@ def _words(event: SesEvent) -> tuple[str | None, ...]:
     return ("RenderingFailed",)
 
 
-def _outbox_id(sent: Sent) -> UUID | None:
+def _outbox_id(ses_mail: SesMail) -> UUID | None:
     try:
-        return UUID(sent.tags.get(TAG, [""])[0])
+        return UUID(ses_mail.tags.get(OUTBOX_ID_TAG, [""])[0])
     except (ValueError, IndexError):
         return None

@@ -29,14 +29,14 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from uuid_utils.compat import uuid7
 
 from app.database.transactions import transaction
-from app.models import Instant, OutboxMessage
+from app.models import OutboxMessage, UtcDateTime
 from app.services.purchases import subscriptions
 
-MAIL = "mail"
-HANDOFF = "handoff/"
+MAIL_LANE = "mail"
+HANDOFF_LANE_PREFIX = "handoff/"
 # Longer than any delivery takes: nobody else sends the same one meanwhile, and after a kill somebody does.
 LEASE = timedelta(seconds=30)
-TRIED_FOR = timedelta(days=3)
+RETRY_WINDOW = timedelta(days=3)
 CLAIM = (
     text(
         # It is tried for so long from the first try on, also where no worker ran before, or its product had no address.
@@ -44,25 +44,25 @@ CLAIM = (
         " due_since = CASE tries WHEN 0 THEN :now ELSE due_since END WHERE next_try_at <= :now AND id ="
         " (SELECT id FROM outbox WHERE lane = :lane AND next_try_at <= :now ORDER BY next_try_at LIMIT 1) RETURNING id"
     )
-    .bindparams(bindparam("now", type_=Instant), bindparam("lease", type_=Instant))
+    .bindparams(bindparam("now", type_=UtcDateTime), bindparam("lease", type_=UtcDateTime))
     .columns(OutboxMessage.__table__.c.id)
 )
-FIRST = (
+FIRST_WAITING = (
     "SELECT id FROM outbox WHERE subscription_id = :subscription AND sequence IS NOT NULL AND outcome = 'waiting'"
     " ORDER BY sequence LIMIT 1"
 )
 # Whoever writes these holds the subscription, so that its hand-offs are one line.
-GIVE_TURN = text(
-    f"UPDATE outbox SET next_try_at = :now, due_since = :now WHERE id = ({FIRST}) AND next_try_at IS NULL"  # noqa: S608
-).bindparams(bindparam("now", type_=Instant), bindparam("subscription", type_=Uuid))
-TAKE_TURNS = text(
+RELEASE_NEXT = text(
+    f"UPDATE outbox SET next_try_at = :now, due_since = :now WHERE id = ({FIRST_WAITING}) AND next_try_at IS NULL"  # noqa: S608
+).bindparams(bindparam("now", type_=UtcDateTime), bindparam("subscription", type_=Uuid))
+UNSCHEDULE_REST = text(
     "UPDATE outbox SET next_try_at = NULL WHERE subscription_id = :subscription AND sequence IS NOT NULL"  # noqa: S608
-    f" AND outcome = 'waiting' AND next_try_at IS NOT NULL AND id <> ({FIRST})"
+    f" AND outcome = 'waiting' AND next_try_at IS NOT NULL AND id <> ({FIRST_WAITING})"
 ).bindparams(bindparam("subscription", type_=Uuid))
 
 
 @dataclass(frozen=True)
-class Claimed:
+class ClaimedMessage:
     """A message that is this worker's to send until its lease ends."""
 
     id: UUID
@@ -76,18 +76,18 @@ class Claimed:
     lease: datetime
 
 
-def lane(product_code: str) -> str:
+def handoff_lane(product_code: str) -> str:
     """Return the lane of a product's hand-offs."""
-    return f"{HANDOFF}{product_code}"
+    return f"{HANDOFF_LANE_PREFIX}{product_code}"
 
 
-def product_of(lane_: str) -> str:
+def product_code_of(lane: str) -> str:
     """Return the product code of a lane of hand-offs."""
-    return lane_.removeprefix(HANDOFF)
+    return lane.removeprefix(HANDOFF_LANE_PREFIX)
 
 
-def put_handoff(
-    connection: Connection, lane_: str, subscription_id: UUID, registration_id: UUID | None, payload: dict[str, Any]
+def enqueue_handoff(
+    connection: Connection, lane: str, subscription_id: UUID, registration_id: UUID | None, payload: dict[str, Any]
 ) -> UUID:
     """Promise a hand-off, within the transaction of a caller who holds the subscription, and return its id.
 
@@ -96,71 +96,73 @@ def put_handoff(
     of_it = select(func.max(OutboxMessage.sequence)).where(OutboxMessage.subscription_id == subscription_id)
     sequence = (connection.execute(of_it).scalar() or 0) + 1
     row = {
-        **_row(lane_, payload["type"], subscription_id, registration_id),
+        **_message_row(lane, payload["type"], subscription_id, registration_id),
         "sequence": sequence,
         "payload": {**payload, "data": {"sequence": sequence, **payload["data"]}},
     }
     connection.execute(insert(OutboxMessage).values(**row))
-    give_turn(connection, subscription_id)
+    release_next(connection, subscription_id)
     return UUID(str(row["id"]))
 
 
-def put_mail(
+def enqueue_mail(
     connection: Connection,
-    name: str,
+    template: str,
     *,
     subscription_id: UUID | None = None,
     registration_id: UUID | None = None,
-    about: Mapping[str, Any] | None = None,
+    payload: Mapping[str, Any] | None = None,
 ) -> None:
     """Promise a mail, within the caller's transaction; what is in it is looked up when it goes out."""
-    row = _row(MAIL, name, subscription_id, registration_id)
+    row = _message_row(MAIL_LANE, template, subscription_id, registration_id)
     now = row["created_at"]
-    connection.execute(insert(OutboxMessage).values(**row, payload=dict(about or {}), next_try_at=now, due_since=now))
+    connection.execute(insert(OutboxMessage).values(**row, payload=dict(payload or {}), next_try_at=now, due_since=now))
 
 
-def is_told_of(subscription_id: InstrumentedAttribute[UUID]) -> Exists:
+def has_handoff(subscription_id: InstrumentedAttribute[UUID]) -> Exists:
     """Return the condition that something of the subscription was ever handed off, or is to be."""
     return exists().where(OutboxMessage.subscription_id == subscription_id, OutboxMessage.sequence.is_not(None))
 
 
-def latest_of(database: Connection | Session, registration_id: UUID, *which: ColumnElement[bool]) -> Row[Any] | None:
+def latest_handoff(
+    database: Connection | Session, registration_id: UUID, *conditions: ColumnElement[bool]
+) -> Row[Any] | None:
     """Return the last in line of the hand-offs that tell of the registration and are such."""
-    return _latest(database, OutboxMessage.registration_id == registration_id, *which)
+    return _latest_handoff(database, OutboxMessage.registration_id == registration_id, *conditions)
 
 
-def last_told(connection: Connection, subscription_id: UUID) -> Row[Any] | None:
+def latest_uncancelled_handoff(connection: Connection, subscription_id: UUID) -> Row[Any] | None:
     """Return the last in line of the subscription's hand-offs that was not taken back."""
     of_it = OutboxMessage.subscription_id == subscription_id
-    return _latest(connection, of_it, OutboxMessage.outcome != "cancelled")
+    return _latest_handoff(connection, of_it, OutboxMessage.outcome != "cancelled")
 
 
-def _latest(database: Connection | Session, *which: ColumnElement[bool]) -> Row[Any] | None:
+def _latest_handoff(database: Connection | Session, *conditions: ColumnElement[bool]) -> Row[Any] | None:
     columns = (OutboxMessage.outcome, OutboxMessage.sequence, OutboxMessage.created_at, OutboxMessage.payload)
-    found = select(*columns).where(OutboxMessage.sequence.is_not(None), *which)
+    found = select(*columns).where(OutboxMessage.sequence.is_not(None), *conditions)
     return database.execute(found.order_by(OutboxMessage.sequence.desc()).limit(1)).one_or_none()
 
 
-def give_turn(connection: Connection, subscription_id: UUID) -> None:
+def release_next(connection: Connection, subscription_id: UUID) -> None:
     """Let the first of the subscription's hand-offs that is not settled go out, if it waited its turn."""
-    connection.execute(GIVE_TURN, {"subscription": subscription_id, "now": datetime.now(UTC)})
+    connection.execute(RELEASE_NEXT, {"subscription": subscription_id, "now": datetime.now(UTC)})
 
 
-def line_up(connection: Connection, subscription_id: UUID) -> None:
+def reorder(connection: Connection, subscription_id: UUID) -> None:
     """Let none of the subscription's hand-offs go out but the first, after one came back or others joined it."""
-    connection.execute(TAKE_TURNS, {"subscription": subscription_id})
-    give_turn(connection, subscription_id)
+    connection.execute(UNSCHEDULE_REST, {"subscription": subscription_id})
+    release_next(connection, subscription_id)
 
 
 @transaction
-def claim(connection: Connection, lane_: str, now: datetime) -> Claimed | None:
+def claim(connection: Connection, lane: str, now: datetime) -> ClaimedMessage | None:
     """Return the message of the lane that has been due for longest, this worker's alone until its lease ends."""
     lease = now + LEASE
-    message_id = connection.execute(CLAIM, {"lane": lane_, "now": now, "lease": lease}).scalar_one_or_none()
+    message_id = connection.execute(CLAIM, {"lane": lane, "now": now, "lease": lease}).scalar_one_or_none()
     if message_id is None:
         return None
     row = connection.execute(select(OutboxMessage.__table__).where(OutboxMessage.id == message_id)).one()
-    return Claimed(
+    return ClaimedMessage(
         row.id,
         row.type,
         row.subscription_id,
@@ -173,13 +175,13 @@ def claim(connection: Connection, lane_: str, now: datetime) -> Claimed | None:
     )
 
 
-def settle(connection: Connection, claimed: Claimed, outcome: str, **values: object) -> UUID | None:
+def settle(connection: Connection, claimed: ClaimedMessage, outcome: str, **values: object) -> UUID | None:
     """Settle the message and give the next one its turn, within the caller's transaction.
 
     Returns its subscription's id as it is now; None where it has none, or where somebody else settled it since.
     """
     if claimed.subscription_id:
-        subscriptions.hold(connection, claimed.subscription_id)
+        subscriptions.lock(connection, claimed.subscription_id)
     mine = (OutboxMessage.id == claimed.id, OutboxMessage.outcome == "waiting")
     settled = {"outcome": outcome, "settled_at": datetime.now(UTC), "next_try_at": None, **values}
     done = update(OutboxMessage).where(*mine).values(**settled).returning(OutboxMessage.subscription_id)
@@ -188,42 +190,42 @@ def settle(connection: Connection, claimed: Claimed, outcome: str, **values: obj
         return None
     if row.subscription_id != claimed.subscription_id:
         # It was merged into another meanwhile.
-        subscriptions.hold(connection, row.subscription_id)
-    give_turn(connection, row.subscription_id)
+        subscriptions.lock(connection, row.subscription_id)
+    release_next(connection, row.subscription_id)
     subscription_id: UUID = row.subscription_id
     return subscription_id
 
 
-def put_off(claimed: Claimed, pause_seconds: float, fault: str) -> bool:
+def reschedule(claimed: ClaimedMessage, delay_seconds: float, fault: str) -> bool:
     """Let the message come up again after the pause; return False where it has been tried for three days by now.
 
     Raises:
         DatabaseUnavailable: it comes up again once its lease is over.
     """
     now = datetime.now(UTC)
-    if now - claimed.due_since >= TRIED_FOR:
+    if now - claimed.due_since >= RETRY_WINDOW:
         return False
-    postpone(claimed, now + timedelta(seconds=pause_seconds), fault)
+    set_next_try(claimed, now + timedelta(seconds=delay_seconds), fault)
     return True
 
 
-def growing_pause(tries: int, first_seconds: float, longest_seconds: float) -> float:
+def backoff_seconds(tries: int, first_seconds: float, max_seconds: float) -> float:
     """Return after how many seconds the next try comes: longer from try to try, and never all of them together."""
-    longest = min(first_seconds * 2 ** min(tries, 20), longest_seconds)
+    longest = min(first_seconds * 2 ** min(tries, 20), max_seconds)
     return random.uniform(longest / 2, longest)  # noqa: S311
 
 
 @transaction
-def postpone(connection: Connection, claimed: Claimed, until: datetime, fault: str) -> None:
+def set_next_try(connection: Connection, claimed: ClaimedMessage, next_try_at: datetime, fault: str) -> None:
     """Let the message come up again then, unless its lease ended or it lost its turn meanwhile."""
     mine = (OutboxMessage.id == claimed.id, OutboxMessage.next_try_at == claimed.lease)
-    connection.execute(update(OutboxMessage).where(*mine).values(next_try_at=until, fault=fault))
+    connection.execute(update(OutboxMessage).where(*mine).values(next_try_at=next_try_at, fault=fault))
 
 
-def _row(lane_: str, type_: str, subscription_id: UUID | None, registration_id: UUID | None) -> dict[str, Any]:
+def _message_row(lane: str, type_: str, subscription_id: UUID | None, registration_id: UUID | None) -> dict[str, Any]:
     return {
         "id": uuid7(),
-        "lane": lane_,
+        "lane": lane,
         "type": type_,
         "subscription_id": subscription_id,
         "registration_id": registration_id,

@@ -1,1 +1,4 @@
-"""TODO."""
+"""What was bought: a sign-up's purchase, the stored subscription, and the status that AWS's events give it.
+
+Every other service may import it; it imports no other service.
+"""

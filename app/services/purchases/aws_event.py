@@ -13,8 +13,8 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from app.errors import FoyerError
 
-SOURCE = "aws.agreement-marketplace"
-KINDS = frozenset(
+EVENTBRIDGE_SOURCE = "aws.agreement-marketplace"
+DETAIL_TYPES = frozenset(
     [
         *(
             f"Purchase Agreement {verb} - {party}"
@@ -25,103 +25,103 @@ KINDS = frozenset(
         "License Deprovisioned - Manufacturer",
     ]
 )
-PARTIES = (" - Proposer", " - Manufacturer", " - Acceptor")
-EARLIEST, LATEST = datetime(2012, 4, 19, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+PARTY_SUFFIXES = (" - Proposer", " - Manufacturer", " - Acceptor")
+EARLIEST_TIME, LATEST_TIME = datetime(2012, 4, 19, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 
-class NotUnderstood(FoyerError):
+class InvalidEvent(FoyerError):
     """A message is no notification from AWS Marketplace; `code` says what is wrong with it."""
 
 
-def _storable(moment: datetime) -> datetime:
-    if not EARLIEST <= moment <= LATEST:
+def _validate_time(moment: datetime) -> datetime:
+    if not EARLIEST_TIME <= moment <= LATEST_TIME:
         raise ValueError("the time is not one of AWS Marketplace's")
     return moment
 
 
 # PostgreSQL stores neither NUL nor half a surrogate pair, and no id of AWS's has a control character.
-Text = Annotated[str, Field(pattern=r"^\P{Cc}+$", max_length=255)]
+AwsText = Annotated[str, Field(pattern=r"^\P{Cc}+$", max_length=255)]
 AgreementId = Annotated[str, Field(pattern=r"^\P{Cc}+$", max_length=64)]
 Arn = Annotated[str, Field(pattern=r"^\P{Cc}+$", max_length=600)]
-Moment = Annotated[AwareDatetime, AfterValidator(_storable)]
+AwsTime = Annotated[AwareDatetime, AfterValidator(_validate_time)]
 # What AWS does not populate may be left out, null or empty.
-Maybe = BeforeValidator(lambda value: value or None)
+EmptyAsNone = BeforeValidator(lambda value: value or None)
 
 
-class Told(BaseModel):
+class AwsModel(BaseModel):
     """A part of a notification: what we read of it; whatever else AWS adds is kept with the whole."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
 
-class Agreement(Told):
+class AwsAgreement(AwsModel):
     """`detail.agreement`."""
 
-    id: Annotated[AgreementId | None, Maybe] = None
+    id: Annotated[AgreementId | None, EmptyAsNone] = None
     status: str | None = None
-    start_time: Annotated[Moment | None, Maybe] = Field(default=None, alias="startTime")
-    end_time: Annotated[Moment | None, Maybe] = Field(default=None, alias="endTime")
-    previous_id: Annotated[AgreementId | None, Maybe] = Field(default=None, alias="previousAgreementId")
+    start_time: Annotated[AwsTime | None, EmptyAsNone] = Field(default=None, alias="startTime")
+    end_time: Annotated[AwsTime | None, EmptyAsNone] = Field(default=None, alias="endTime")
+    previous_id: Annotated[AgreementId | None, EmptyAsNone] = Field(default=None, alias="previousAgreementId")
 
 
-class Product(Told):
+class AwsProduct(AwsModel):
     """`detail.product`; agreements' events have the product's id at the most, not its code."""
 
-    code: Annotated[Text | None, Maybe] = None
+    code: Annotated[AwsText | None, EmptyAsNone] = None
 
 
-class License(Told):
+class AwsLicense(AwsModel):
     """`detail.license`; AWS's samples read `id`, its documentation shows `arn`."""
 
-    arn: Annotated[Arn | None, Maybe] = None
-    id: Annotated[Arn | None, Maybe] = None
+    arn: Annotated[Arn | None, EmptyAsNone] = None
+    id: Annotated[Arn | None, EmptyAsNone] = None
 
 
-class Acceptor(Told):
+class AwsAcceptor(AwsModel):
     """`detail.acceptor`: the AWS account that bought."""
 
-    account_id: Annotated[Text | None, Maybe] = Field(default=None, alias="accountId")
+    account_id: Annotated[AwsText | None, EmptyAsNone] = Field(default=None, alias="accountId")
 
 
-class Detail(Told):
+class AwsDetail(AwsModel):
     """`detail` of an event on EventBridge."""
 
-    agreement: Annotated[Agreement | None, Maybe] = None
-    product: Annotated[Product | None, Maybe] = None
-    license: Annotated[License | None, Maybe] = None
-    acceptor: Annotated[Acceptor | None, Maybe] = None
+    agreement: Annotated[AwsAgreement | None, EmptyAsNone] = None
+    product: Annotated[AwsProduct | None, EmptyAsNone] = None
+    license: Annotated[AwsLicense | None, EmptyAsNone] = None
+    acceptor: Annotated[AwsAcceptor | None, EmptyAsNone] = None
 
 
-class EventBridgeEvent(Told):
+class EventBridgeEvent(AwsModel):
     """An event as EventBridge delivers it."""
 
-    id: Text
-    kind: Annotated[Text, Field(alias="detail-type", max_length=128)]
+    id: AwsText
+    kind: Annotated[AwsText, Field(alias="detail-type", max_length=128)]
     source: Literal["aws.agreement-marketplace"]
-    time: Moment
-    detail: Detail
+    time: AwsTime
+    detail: AwsDetail
 
 
-class SnsMessage(Told):
+class SnsMessage(AwsModel):
     """What AWS Marketplace publishes on a listing's topics."""
 
-    action: Annotated[Text, Field(max_length=128)]
-    product_code: Text = Field(alias="product-code")
-    customer_identifier: Annotated[Text | None, Maybe] = Field(default=None, alias="customer-identifier")
+    action: Annotated[AwsText, Field(max_length=128)]
+    product_code: AwsText = Field(alias="product-code")
+    customer_identifier: Annotated[AwsText | None, EmptyAsNone] = Field(default=None, alias="customer-identifier")
     free_trial: str | bool | None = Field(default=None, alias="isFreeTrialTermPresent")
 
 
-class SnsEnvelope(Told):
+class SnsEnvelope(AwsModel):
     """An SNS message as a queue gets it, unless raw delivery is on."""
 
     type: Literal["Notification"] = Field(alias="Type")
-    id: Text = Field(alias="MessageId")
-    time: Moment = Field(alias="Timestamp")
+    id: AwsText = Field(alias="MessageId")
+    time: AwsTime = Field(alias="Timestamp")
     message: str = Field(alias="Message")
 
 
 @dataclass(frozen=True)
-class Notice:
+class AwsEvent:
     """One notification: AWS's id of it, what it is, when that happened by AWS's clock, and what it is about."""
 
     aws_id: str
@@ -130,7 +130,7 @@ class Notice:
     happened_at: datetime
     body: dict[str, Any]
     product_code: str | None = None
-    account_id: str | None = None
+    customer_aws_account_id: str | None = None
     customer_identifier: str | None = None
     license_arn: str | None = None
     agreement_id: str | None = None
@@ -141,12 +141,12 @@ class Notice:
     free_trial: bool | None = None
 
     @property
-    def name(self) -> str:
+    def kind_without_party(self) -> str:
         """The kind, whichever party of the agreement it was sent to."""
-        return self.kind.removesuffix(next(filter(self.kind.endswith, PARTIES), ""))
+        return self.kind.removesuffix(next(filter(self.kind.endswith, PARTY_SUFFIXES), ""))
 
 
-def parse(text: str, message_id: str, sent_at: datetime) -> Notice:
+def parse(text: str, message_id: str, sent_at: datetime) -> AwsEvent:
     """Return the notification in a message: from EventBridge, or from SNS with its envelope or without (raw delivery).
 
     A message without SNS's envelope has neither id nor time of its own: it goes by the queue's.
@@ -154,47 +154,47 @@ def parse(text: str, message_id: str, sent_at: datetime) -> Notice:
     Raises:
         NotUnderstood: it is none of them.
     """
-    return read(_object(text), message_id, sent_at)
+    return parse_body(_parse_json_object(text), message_id, sent_at)
 
 
-def read(body: dict[str, Any], message_id: str, sent_at: datetime) -> Notice:
+def parse_body(body: dict[str, Any], message_id: str, sent_at: datetime) -> AwsEvent:
     """Do what `parse` does, with a message that has been read as JSON."""
     try:
         if "detail-type" in body:
-            return _on_eventbridge(EventBridgeEvent.model_validate(body), body)
+            return _from_eventbridge(EventBridgeEvent.model_validate(body), body)
         if "Message" not in body:
-            return _on_sns(SnsMessage.model_validate(body), message_id, sent_at, body)
+            return _from_sns(SnsMessage.model_validate(body), message_id, sent_at, body)
         envelope = SnsEnvelope.model_validate(body)
-        inner = _object(envelope.message)
+        inner = _parse_json_object(envelope.message)
         if "detail-type" in inner:
-            return _on_eventbridge(EventBridgeEvent.model_validate(inner), body)
-        return _on_sns(SnsMessage.model_validate(inner), envelope.id, envelope.time, body)
+            return _from_eventbridge(EventBridgeEvent.model_validate(inner), body)
+        return _from_sns(SnsMessage.model_validate(inner), envelope.id, envelope.time, body)
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_input=False))
-        raise NotUnderstood("; ".join(faults)) from None
+        raise InvalidEvent("; ".join(faults)) from None
 
 
-def _object(text: str) -> dict[str, Any]:
+def _parse_json_object(text: str) -> dict[str, Any]:
     try:
         body = json.loads(text)
     except (ValueError, RecursionError):
-        raise NotUnderstood("It is not JSON.") from None
+        raise InvalidEvent("It is not JSON.") from None
     if not isinstance(body, dict):
-        raise NotUnderstood("It is not a JSON object.")
+        raise InvalidEvent("It is not a JSON object.")
     return body
 
 
-def _on_eventbridge(event: EventBridgeEvent, body: dict[str, Any]) -> Notice:
-    agreement = event.detail.agreement or Agreement()
-    license_ = event.detail.license or License()
-    return Notice(
+def _from_eventbridge(event: EventBridgeEvent, body: dict[str, Any]) -> AwsEvent:
+    agreement = event.detail.agreement or AwsAgreement()
+    license_ = event.detail.license or AwsLicense()
+    return AwsEvent(
         aws_id=event.id,
         channel="eventbridge",
         kind=event.kind,
         happened_at=event.time,
         body=body,
         product_code=event.detail.product.code if event.detail.product else None,
-        account_id=event.detail.acceptor.account_id if event.detail.acceptor else None,
+        customer_aws_account_id=event.detail.acceptor.account_id if event.detail.acceptor else None,
         license_arn=license_.arn or license_.id,
         agreement_id=agreement.id,
         # An agreement that is said to follow itself would never end.
@@ -205,12 +205,12 @@ def _on_eventbridge(event: EventBridgeEvent, body: dict[str, Any]) -> Notice:
     )
 
 
-def _on_sns(message: SnsMessage, aws_id: str, time: datetime, body: dict[str, Any]) -> Notice:
-    return Notice(
+def _from_sns(message: SnsMessage, aws_id: str, happened_at: datetime, body: dict[str, Any]) -> AwsEvent:
+    return AwsEvent(
         aws_id=aws_id,
         channel="sns",
         kind=message.action,
-        happened_at=time,
+        happened_at=happened_at,
         body=body,
         product_code=message.product_code,
         customer_identifier=message.customer_identifier,

@@ -22,4 +22,4 @@ def key_without_license(customer: Customer) -> str:
     if customer.customer_identifier:
         return f"{customer.product_code}/{customer.customer_identifier}"
     # One account may buy twice; its agreement tells the purchases apart.
-    return "/".join(filter(None, (customer.product_code, customer.account_id, customer.agreement_id)))
+    return "/".join(filter(None, (customer.product_code, customer.customer_aws_account_id, customer.agreement_id)))

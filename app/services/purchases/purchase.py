@@ -7,7 +7,7 @@ from app.aws.customer import Customer
 
 
 @dataclass(frozen=True)
-class Said:
+class UnverifiedFields:
     """What a browser said beside the token: unsigned, kept, never trusted."""
 
     offer_type: str | None = None
@@ -15,23 +15,23 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Arrival:
+class Landing:
     """A customer at the door, and what their browser said."""
 
     customer: Customer
-    said: Said = Said()
+    unverified: UnverifiedFields = UnverifiedFields()
 
 
 @dataclass(frozen=True)
-class Arrived:
+class Resolved:
     """A purchase that AWS has told us about. Without a subscription's id it is not on disk yet: it is owed."""
 
-    arrival: Arrival
+    landing: Landing
     subscription_id: UUID | None = None
 
 
 @dataclass(frozen=True)
-class Parked:
+class Pending:
     """A purchase that AWS has not told us about yet, by its parked token's id."""
 
     id: UUID
@@ -39,4 +39,4 @@ class Parked:
     is_new: bool = field(default=False, compare=False)
 
 
-Purchase = Arrived | Parked
+Purchase = Resolved | Pending

@@ -10,44 +10,47 @@ from app.config import handoff_endpoints
 from app.database.transactions import query
 from app.errors import DatabaseUnavailable
 from app.mail import mailer
-from app.models import Event, OutboxMessage, ParkedToken, Registration, Subscription
+from app.models import Event, OutboxMessage, PendingToken, Registration, Subscription
 from app.services.operations import heartbeats
 from app.services.outbox import queue as outbox_queue
 
-HEARTBEATS = {"worker": "foyer_worker_heartbeat_age_seconds", "events": "foyer_events_heartbeat_age_seconds"}
+HEARTBEAT_GAUGES = {"worker": "foyer_worker_heartbeat_age_seconds", "events": "foyer_events_heartbeat_age_seconds"}
 
 
 def current() -> dict[str, float]:
     """Return each gauge's value; while the database is away, no more than that it is."""
     try:
-        return {"foyer_database_up": 1, **_measured()}
+        return {"foyer_database_up": 1, **_measure()}
     except DatabaseUnavailable:
         return {"foyer_database_up": 0}
 
 
 @query
-def _measured(session: Session) -> dict[str, float]:
+def _measure(session: Session) -> dict[str, float]:
     now = datetime.now(UTC)
     parked, oldest = session.execute(
-        select(func.count(), func.min(ParkedToken.parked_at)).where(ParkedToken.next_try_at.is_not(None))
+        select(func.count(), func.min(PendingToken.parked_at)).where(PendingToken.next_try_at.is_not(None))
     ).one()
-    silences = heartbeats.silences(session, now)
+    silences = heartbeats.ages_by_chore(session, now)
     return {
         "foyer_parked_tokens": parked,
         "foyer_parked_tokens_oldest_seconds": (now - oldest).total_seconds() if oldest else 0,
         "foyer_unlinked_registrations": _count(session, Registration, Registration.parked_token_id.is_not(None)),
         "foyer_events_ambiguous": _count(session, Event, Event.outcome == "ambiguous"),
         "foyer_reviews_due": _count(session, Subscription, Subscription.review_at <= now),
-        **_outbox(session, now),
-        **{name: silences[chore] for chore, name in HEARTBEATS.items() if chore != "events" or queue.current()},
+        **_outbox_gauges(session, now),
+        **{name: silences[chore] for chore, name in HEARTBEAT_GAUGES.items() if chore != "events" or queue.current()},
     }
 
 
-def _outbox(session: Session, now: datetime) -> dict[str, float]:
-    is_mail = OutboxMessage.lane == outbox_queue.MAIL
+def _outbox_gauges(session: Session, now: datetime) -> dict[str, float]:
+    is_mail = OutboxMessage.lane == outbox_queue.MAIL_LANE
     # To a product that takes no hand-offs any more, and while no mail is sent, nothing goes: no alarm could be ended.
     sent = OutboxMessage.lane.in_(
-        [*map(outbox_queue.lane, handoff_endpoints.every()), *([outbox_queue.MAIL] if mailer.is_on() else [])]
+        [
+            *map(outbox_queue.handoff_lane, handoff_endpoints.by_product_code()),
+            *([outbox_queue.MAIL_LANE] if mailer.is_enabled() else []),
+        ]
     )
     unsent = (OutboxMessage.outcome.in_(["waiting", "failed"]), sent)
     counted = select(is_mail, OutboxMessage.outcome, func.count(), func.min(OutboxMessage.created_at)).where(*unsent)

@@ -9,13 +9,13 @@ from sqlalchemy import ColumnElement, Connection, Select, exists, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.database import rows
-from app.database.rows import Row
+from app.database.rows import RowDict
 from app.database.transactions import query, transaction
 from app.models import OutboxMessage, Registration
 from app.services.outbox import announce, queue
 from app.services.purchases import subscriptions
 
-SHOWN = (
+SELECTED_COLUMNS = (
     OutboxMessage.id,
     OutboxMessage.created_at,
     OutboxMessage.type,
@@ -29,9 +29,9 @@ SHOWN = (
     OutboxMessage.subscription_id,
     OutboxMessage.registration_id,
 )
-OF_MAIL = (OutboxMessage.provider_id, OutboxMessage.bounced_at, OutboxMessage.bounce)
+MAIL_COLUMNS = (OutboxMessage.provider_id, OutboxMessage.bounced_at, OutboxMessage.bounce)
 # What became of it the last time is not what becomes of it this time.
-ANEW: dict[str, Any] = {
+RESET_VALUES: dict[str, Any] = {
     "outcome": "waiting",
     "settled_at": None,
     "tries": 0,
@@ -49,39 +49,41 @@ def handoffs(
     outcome: str | None = None,
     product_code: str | None = None,
     subscription_id: UUID | None = None,
-) -> list[Row]:
+) -> list[RowDict]:
     """Return the hand-offs that match every filter given, newest first."""
-    lane = queue.lane(product_code) if product_code else None
-    wanted = _equal(outcome, subscription_id, {OutboxMessage.lane: lane})
-    return rows.rows(session, _newest(*SHOWN).where(OutboxMessage.lane != queue.MAIL, *wanted).limit(limit))
+    lane = queue.handoff_lane(product_code) if product_code else None
+    wanted = _conditions(outcome, subscription_id, {OutboxMessage.lane: lane})
+    return rows.fetch_all(
+        session, _select_newest(*SELECTED_COLUMNS).where(OutboxMessage.lane != queue.MAIL_LANE, *wanted).limit(limit)
+    )
 
 
 @query
 def mails(
     session: Session, *, limit: int, outcome: str | None = None, subscription_id: UUID | None = None
-) -> list[Row]:
+) -> list[RowDict]:
     """Return the mails that match every filter given, newest first."""
-    wanted = _equal(outcome, subscription_id, {OutboxMessage.lane: queue.MAIL})
-    return rows.rows(session, _newest(*SHOWN, *OF_MAIL).where(*wanted).limit(limit))
+    wanted = _conditions(outcome, subscription_id, {OutboxMessage.lane: queue.MAIL_LANE})
+    return rows.fetch_all(session, _select_newest(*SELECTED_COLUMNS, *MAIL_COLUMNS).where(*wanted).limit(limit))
 
 
 @query
-def of_id(session: Session, message_id: UUID) -> Row | None:
+def find(session: Session, message_id: UUID) -> RowDict | None:
     """Return one hand-off or mail with all that is kept of it."""
-    found = select(*SHOWN, OutboxMessage.due_since, *OF_MAIL, OutboxMessage.payload)
-    return next(iter(rows.rows(session, found.where(OutboxMessage.id == message_id))), None)
+    found = select(*SELECTED_COLUMNS, OutboxMessage.due_since, *MAIL_COLUMNS, OutboxMessage.payload)
+    return next(iter(rows.fetch_all(session, found.where(OutboxMessage.id == message_id))), None)
 
 
 @query
-def failed(session: Session, product_codes: Iterable[str]) -> Sequence[UUID]:
+def failed_handoff_ids(session: Session, product_codes: Iterable[str]) -> Sequence[UUID]:
     """Return the ids of these products' hand-offs that failed, oldest first."""
-    lanes = [queue.lane(code) for code in product_codes]
+    lanes = [queue.handoff_lane(code) for code in product_codes]
     found = select(OutboxMessage.id).where(OutboxMessage.outcome == "failed", OutboxMessage.lane.in_(lanes))
     return session.scalars(found.order_by(OutboxMessage.id)).all()
 
 
 @transaction
-def send_again(connection: Connection, message_id: UUID) -> bool:
+def resend(connection: Connection, message_id: UUID) -> bool:
     """Let a settled hand-off or mail go out once more, in its place among those of its subscription.
 
     One that waits for its next try has it now. Returns False where there is none, where it waits behind another, or
@@ -89,32 +91,36 @@ def send_again(connection: Connection, message_id: UUID) -> bool:
     """
     known = select(OutboxMessage.subscription_id).where(OutboxMessage.id == message_id)
     if subscription_id := connection.execute(known).scalar_one_or_none():
-        subscriptions.hold(connection, subscription_id)
+        subscriptions.lock(connection, subscription_id)
     now = datetime.now(UTC)
     may_go = OutboxMessage.outcome.in_(["failed", "delivered"]) | OutboxMessage.next_try_at.is_not(None)
     wanted = (OutboxMessage.id == message_id, may_go)
-    again = update(OutboxMessage).where(*wanted, ~_is_about_erased()).values(**ANEW, due_since=now, next_try_at=now)
+    again = (
+        update(OutboxMessage)
+        .where(*wanted, ~_is_person_erased())
+        .values(**RESET_VALUES, due_since=now, next_try_at=now)
+    )
     row = connection.execute(again.returning(OutboxMessage.subscription_id)).one_or_none()
     if row and row.subscription_id:
         # It may have been merged into another meanwhile.
-        subscriptions.hold(connection, row.subscription_id)
-        queue.line_up(connection, row.subscription_id)
+        subscriptions.lock(connection, row.subscription_id)
+        queue.reorder(connection, row.subscription_id)
     return row is not None
 
 
-def _is_about_erased() -> ColumnElement[bool]:
+def _is_person_erased() -> ColumnElement[bool]:
     # As when an erasure cancels what waits: without the person there is nothing to say.
-    is_about_person = (OutboxMessage.lane == queue.MAIL) | OutboxMessage.type.in_(announce.OF_REGISTRATION)
+    is_about_person = (OutboxMessage.lane == queue.MAIL_LANE) | OutboxMessage.type.in_(announce.REGISTRATION_TYPES)
     is_there = exists().where(Registration.id == OutboxMessage.registration_id)
     return is_about_person & OutboxMessage.registration_id.is_not(None) & ~is_there
 
 
-def _newest(*columns: InstrumentedAttribute[Any]) -> Select[Any]:
+def _select_newest(*columns: InstrumentedAttribute[Any]) -> Select[Any]:
     return select(*columns).order_by(OutboxMessage.id.desc())
 
 
-def _equal(
-    outcome: str | None, subscription_id: UUID | None, others: dict[InstrumentedAttribute[Any], object]
+def _conditions(
+    outcome: str | None, subscription_id: UUID | None, other_filters: dict[InstrumentedAttribute[Any], object]
 ) -> list[ColumnElement[bool]]:
     named = {OutboxMessage.outcome: outcome, OutboxMessage.subscription_id: subscription_id}
-    return rows.equal({**named, **others})
+    return rows.filter_conditions({**named, **other_filters})

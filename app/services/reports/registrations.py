@@ -11,13 +11,13 @@ from uuid import UUID
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from app.database.rows import Row, digits, equal, rows
+from app.database.rows import RowDict, fetch_all, filter_conditions, strip_hyphens
 from app.database.transactions import query
-from app.models import Account, ParkedToken, Registration, Subscription
+from app.models import Account, PendingToken, Registration, Subscription
 
 BATCH_ROWS = 1000
 
-PURCHASE = (
+PURCHASE_COLUMNS = (
     Subscription.status,
     Subscription.status_since,
     Subscription.product_code,
@@ -37,7 +37,7 @@ PURCHASE = (
     Subscription.changed_at,
 )
 # What the buyer asked for, and what the product answered.
-ACCOUNT = (
+ACCOUNT_COLUMNS = (
     Registration.account.label("account"),
     Registration.existing_account,
     Account.url.label("account_url"),
@@ -45,60 +45,62 @@ ACCOUNT = (
     Account.refused.label("account_refused"),
     Account.answered_at.label("account_answered_at"),
 )
-ANSWERS = (
+ANSWER_COLUMNS = (
     Registration.company,
     Registration.full_name,
     Registration.email,
     Registration.phone,
     Registration.notes,
 )
-REGISTRATION = (
+SELECTED_COLUMNS = (
     Registration.id,
     Registration.created_at,
     Registration.updated_at,
-    *ANSWERS,
+    *ANSWER_COLUMNS,
     Registration.subscription_id,
     Registration.parked_token_id,
-    ParkedToken.parked_at.label("token_parked_at"),
-    ParkedToken.tries.label("token_tries"),
-    ParkedToken.fault.label("token_fault"),
-    ParkedToken.settled_at.label("token_died_at"),
+    PendingToken.parked_at.label("token_parked_at"),
+    PendingToken.tries.label("token_tries"),
+    PendingToken.fault.label("token_fault"),
+    PendingToken.settled_at.label("token_died_at"),
     Subscription.created_at.label("subscription_created_at"),
-    *PURCHASE,
-    *ACCOUNT,
+    *PURCHASE_COLUMNS,
+    *ACCOUNT_COLUMNS,
 )
-REGISTRATION_COLUMNS = tuple(column.key for column in REGISTRATION)
+COLUMN_NAMES = tuple(column.key for column in SELECTED_COLUMNS)
 
 
 @query
-def registrations(
+def newest(
     session: Session,
     *,
     limit: int,
     product_code: str | None = None,
     account_id: str | None = None,
     email: str | None = None,
-    unlinked: bool = False,
-) -> list[Row]:
+    without_purchase: bool = False,
+) -> list[RowDict]:
     """Return the registrations that match every filter given, newest first, with their purchases.
 
     `unlinked` leaves those that have no purchase, with what is known of the token they wait for.
     """
-    wanted = equal({Subscription.product_code: product_code, Subscription.customer_aws_account_id: digits(account_id)})
+    wanted = filter_conditions(
+        {Subscription.product_code: product_code, Subscription.customer_aws_account_id: strip_hyphens(account_id)}
+    )
     if email is not None:
         wanted.append(func.lower(Registration.email) == email.lower())
-    if unlinked:
+    if without_purchase:
         wanted.append(Registration.parked_token_id.is_not(None))
-    return rows(session, _registrations().where(*wanted).order_by(Registration.id.desc()).limit(limit))
+    return fetch_all(session, _select_registrations().where(*wanted).order_by(Registration.id.desc()).limit(limit))
 
 
 @query
-def registration(session: Session, registration_id: UUID) -> Row | None:
+def find(session: Session, registration_id: UUID) -> RowDict | None:
     """Return one registration with its purchase."""
-    return next(iter(rows(session, _registrations().where(Registration.id == registration_id))), None)
+    return next(iter(fetch_all(session, _select_registrations().where(Registration.id == registration_id))), None)
 
 
-def every_registration() -> Iterator[Row]:
+def iterate_all() -> Iterator[RowDict]:
     """Yield all registrations with their purchases, oldest first.
 
     Each batch is a short transaction of its own, so that a reader who takes hours holds nothing back.
@@ -113,13 +115,13 @@ def every_registration() -> Iterator[Row]:
 
 
 @query
-def _batch_after(session: Session, last_id: UUID | None) -> list[Row]:
+def _batch_after(session: Session, last_id: UUID | None) -> list[RowDict]:
     # Ids are made in order of time: the next batch starts where this one ended, without counting rows again.
-    statement = _registrations().order_by(Registration.id).limit(BATCH_ROWS)
-    return rows(session, statement if last_id is None else statement.where(Registration.id > last_id))
+    statement = _select_registrations().order_by(Registration.id).limit(BATCH_ROWS)
+    return fetch_all(session, statement if last_id is None else statement.where(Registration.id > last_id))
 
 
-def _registrations() -> Select[Any]:
-    with_purchase = select(*REGISTRATION).outerjoin(Subscription, Subscription.id == Registration.subscription_id)
+def _select_registrations() -> Select[Any]:
+    with_purchase = select(*SELECTED_COLUMNS).outerjoin(Subscription, Subscription.id == Registration.subscription_id)
     with_account = with_purchase.outerjoin(Account, Account.subscription_id == Subscription.id)
-    return with_account.outerjoin(ParkedToken, ParkedToken.id == Registration.parked_token_id)
+    return with_account.outerjoin(PendingToken, PendingToken.id == Registration.parked_token_id)

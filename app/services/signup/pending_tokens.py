@@ -10,37 +10,37 @@ from sqlalchemy import Connection, Row, bindparam, func, select, text
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from app.database.transactions import query, transaction, upsert
+from app.database.transactions import query, transaction, upsert_statement
 from app.errors import DatabaseUnavailable, ExpiredToken, FoyerError, InvalidToken, UnknownProduct
-from app.models import Instant, ParkedToken
+from app.models import PendingToken, UtcDateTime
 from app.security import encryption
-from app.services.purchases.purchase import Parked, Said
+from app.services.purchases.purchase import Pending, UnverifiedFields
 
 log = structlog.get_logger()
 
 # AWS's tokens have about 200 characters and no documented limit; so many of these fill 40 MB at the most.
-LONGEST_TOKEN = 4096
-MOST_PARKED = 10_000
+MAX_TOKEN_LENGTH = 4096
+MAX_PENDING = 10_000
 # The ceiling that AWS documents for a token's life:
 # https://docs.aws.amazon.com/marketplace/latest/userguide/saas-product-customer-setup.html
-LIFETIME = timedelta(hours=4)
+TOKEN_LIFETIME = timedelta(hours=4)
 # A browser's session may still ask what became of its token.
-FORGOTTEN_AFTER = timedelta(hours=25)
-FIRST_TRY = timedelta(seconds=2)
+PURGE_AFTER = timedelta(hours=25)
+FIRST_RETRY_DELAY = timedelta(seconds=2)
 
-VERDICTS: dict[str, type[FoyerError]] = {kind.__name__: kind for kind in (InvalidToken, UnknownProduct)}
-PARK = upsert(ParkedToken, natural_key="digest", changes={"digest": "excluded.digest"})
-FORGET = text(
+ERRORS_BY_NAME: dict[str, type[FoyerError]] = {kind.__name__: kind for kind in (InvalidToken, UnknownProduct)}
+UPSERT_TOKEN = upsert_statement(PendingToken, natural_key="digest", updates={"digest": "excluded.digest"})
+PURGE = text(
     "DELETE FROM parked_tokens WHERE settled_at < :before"
     " AND NOT EXISTS (SELECT 1 FROM registrations WHERE parked_token_id = parked_tokens.id)"
-).bindparams(bindparam("before", type_=Instant))
+).bindparams(bindparam("before", type_=UtcDateTime))
 
 
-class ParkingFull(FoyerError):
+class PendingTokensFull(FoyerError):
     """No more tokens can be parked for now: this one is too long, or too many wait."""
 
 
-def park(token: str, said: Said, *, may_park: bool = True) -> Parked:
+def store(token: str, unverified: UnverifiedFields, *, may_store_pending: bool = True) -> Pending:
     """Keep the token, encrypted, for the worker to resolve.
 
     The same token again is the same parked one, whatever has become of it since. Without leave to park one more, only
@@ -51,74 +51,74 @@ def park(token: str, said: Said, *, may_park: bool = True) -> Parked:
         ExpiredToken, InvalidToken, UnknownProduct: it was parked before, and that is how AWS judged it.
         DatabaseUnavailable: nothing was kept.
     """
-    if len(token) > LONGEST_TOKEN:
-        raise ParkingFull("TokenTooLong")
-    parked, known = _park(token.encode(), said, may_park, datetime.now(UTC))
+    if len(token) > MAX_TOKEN_LENGTH:
+        raise PendingTokensFull("TokenTooLong")
+    parked, known = _store(token.encode(), unverified, may_store_pending, datetime.now(UTC))
     if known:
-        _refuse_dead(known)
-    log.info("token.parked", parked=str(parked.id), again=not parked.is_new)
+        _raise_if_dead(known)
+    log.info("token.stored", parked=str(parked.id), again=not parked.is_new)
     return parked
 
 
-def refuse_dead(parked_id: UUID) -> None:
+def raise_if_dead(pending_token_id: UUID) -> None:
     """Tell how AWS judged a token that came to nothing; say nothing while it waits, or while the database is away.
 
     Raises:
         ExpiredToken, InvalidToken, UnknownProduct: the token is dead.
     """
     try:
-        token = find(parked_id)
+        token = find(pending_token_id)
     except DatabaseUnavailable:
         return
     if token:
-        _refuse_dead(token)
+        _raise_if_dead(token)
 
 
-def _refuse_dead(token: ParkedToken | Row[Any]) -> None:
+def _raise_if_dead(token: PendingToken | Row[Any]) -> None:
     if token.settled_at and token.subscription_id is None:
-        raise VERDICTS.get(str(token.fault), ExpiredToken)(str(token.fault))
+        raise ERRORS_BY_NAME.get(str(token.fault), ExpiredToken)(str(token.fault))
 
 
 @transaction
-def _park(
-    connection: Connection, token: bytes, said: Said, may_park: bool, now: datetime
-) -> tuple[Parked, Row[Any] | None]:
+def _store(
+    connection: Connection, token: bytes, unverified: UnverifiedFields, may_store_pending: bool, now: datetime
+) -> tuple[Pending, Row[Any] | None]:
     digest = sha256(token).digest()
-    known = connection.execute(select(ParkedToken.__table__).where(ParkedToken.digest == digest)).one_or_none()
+    known = connection.execute(select(PendingToken.__table__).where(PendingToken.digest == digest)).one_or_none()
     if known:
-        return Parked(known.id, said.offer_type), known
-    if not may_park:
-        raise ParkingFull("TooManyOfOneAddress")
-    _refuse_where_full(connection)
+        return Pending(known.id, unverified.offer_type), known
+    if not may_store_pending:
+        raise PendingTokensFull("TooManyOfOneAddress")
+    _raise_if_full(connection)
     row = {
         "id": uuid7(),
         "digest": digest,
-        "sealed": encryption.parked_tokens().close(token),
-        "offer_type": said.offer_type,
-        "hints": said.hints,
+        "sealed": encryption.pending_token_cipher().encrypt(token),
+        "offer_type": unverified.offer_type,
+        "hints": unverified.hints,
         "parked_at": now,
-        "next_try_at": now + FIRST_TRY,
+        "next_try_at": now + FIRST_RETRY_DELAY,
         "tries": 0,
         "fault": None,
         "settled_at": None,
         "subscription_id": None,
     }
-    return Parked(connection.execute(PARK, row).scalar_one(), said.offer_type, is_new=True), None
+    return Pending(connection.execute(UPSERT_TOKEN, row).scalar_one(), unverified.offer_type, is_new=True), None
 
 
-def _refuse_where_full(connection: Connection) -> None:
-    waiting = select(func.count()).select_from(ParkedToken).where(ParkedToken.next_try_at.is_not(None))
-    if connection.execute(waiting).scalar_one() >= MOST_PARKED:
-        raise ParkingFull("TooManyParked")
+def _raise_if_full(connection: Connection) -> None:
+    waiting = select(func.count()).select_from(PendingToken).where(PendingToken.next_try_at.is_not(None))
+    if connection.execute(waiting).scalar_one() >= MAX_PENDING:
+        raise PendingTokensFull("TooManyParked")
 
 
 @query
-def find(session: Session, parked_id: UUID) -> ParkedToken | None:
+def find(session: Session, pending_token_id: UUID) -> PendingToken | None:
     """Return the parked token with that id and what has become of it, if it is not forgotten yet."""
-    return session.get(ParkedToken, parked_id)
+    return session.get(PendingToken, pending_token_id)
 
 
 @transaction
-def forget(connection: Connection) -> int:
+def purge(connection: Connection) -> int:
     """Delete the settled tokens that no browser and no registration asks for any more; return how many."""
-    return connection.execute(FORGET, {"before": datetime.now(UTC) - FORGOTTEN_AFTER}).rowcount
+    return connection.execute(PURGE, {"before": datetime.now(UTC) - PURGE_AFTER}).rowcount

@@ -15,11 +15,11 @@ from app.security import encryption
 from app.services.operations import audit
 from app.services.outbox import account_reply, announce, queue
 
-GOOD_FOR = timedelta(days=30)
+LINK_TTL = timedelta(days=30)
 
 
 @dataclass(frozen=True)
-class Progress:
+class AccountProgress:
     """Where the account stands, since when the product has been asked for it, and what it answered.
 
     `unasked`: the product takes no hand-offs. `waiting`: it has not answered yet. `ready`: it has. `refused`: not the
@@ -28,78 +28,82 @@ class Progress:
     """
 
     state: Literal["unasked", "waiting", "ready", "refused", "failed"]
-    since: datetime | None = None
+    requested_at: datetime | None = None
     account: Account | None = None
     has_account: bool = False
 
 
-UNASKED = Progress("unasked")
+NOT_REQUESTED = AccountProgress("unasked")
 
 
 @query
-def of(session: Session, registration: Registration, product_code: str) -> Progress:
+def account_progress(session: Session, registration: Registration, product_code: str) -> AccountProgress:
     """Return how far the product is with the registration's account."""
-    if handoff_endpoints.of(product_code) is None or registration.subscription_id is None:
-        return UNASKED
+    if handoff_endpoints.for_product(product_code) is None or registration.subscription_id is None:
+        return NOT_REQUESTED
     account = session.get(Account, registration.subscription_id)
-    taken = queue.latest_of(session, registration.id, OutboxMessage.outcome == "delivered")
+    taken = queue.latest_handoff(session, registration.id, OutboxMessage.outcome == "delivered")
     # Every hand-off carries the whole: one that was taken after it says as much, or without it, if the product took
     # none yet when the form was sent.
-    made = taken if account and account_reply.is_named(account) else None
-    asked = queue.latest_of(session, registration.id, OutboxMessage.type.in_(announce.OF_REGISTRATION)) or made
+    made = taken if account and account_reply.is_identified(account) else None
+    asked = queue.latest_handoff(session, registration.id, OutboxMessage.type.in_(announce.REGISTRATION_TYPES)) or made
     if asked is None:
-        return UNASKED
-    has_account = account is not None and account_reply.is_made(session, account, registration.id)
+        return NOT_REQUESTED
+    has_account = account is not None and account_reply.exists(session, account, registration.id)
     is_taken = taken is not None and taken.sequence >= asked.sequence
-    if is_taken or _has_what_is_asked(taken, asked, account):
-        return Progress("refused" if account and account.refused else "ready", asked.created_at, account, has_account)
-    return Progress("waiting" if asked.outcome == "waiting" else "failed", asked.created_at, account, has_account)
+    if is_taken or _has_requested_account(taken, asked, account):
+        return AccountProgress(
+            "refused" if account and account.refused else "ready", asked.created_at, account, has_account
+        )
+    return AccountProgress(
+        "waiting" if asked.outcome == "waiting" else "failed", asked.created_at, account, has_account
+    )
 
 
-def _has_what_is_asked(taken: Row[Any] | None, asked: Row[Any], account: Account | None) -> bool:
+def _has_requested_account(delivered: Row[Any] | None, requested: Row[Any], account: Account | None) -> bool:
     """Return whether the account is there already, and something else than the account was changed."""
-    if taken is None or account is None or account.refused or not account_reply.is_named(account):
+    if delivered is None or account is None or account.refused or not account_reply.is_identified(account):
         return False
-    return _wish(taken.payload) == _wish(asked.payload)
+    return _account_request(delivered.payload) == _account_request(requested.payload)
 
 
-def _wish(payload: dict[str, Any]) -> list[Any]:
+def _account_request(payload: dict[str, Any]) -> list[Any]:
     account = payload["data"]["account"]
     return [account["wish"], account["existing_account"], account["subscription_id"]]
 
 
-def link(registration_id: UUID) -> str:
+def path_for(registration_id: UUID) -> str:
     """Return the path of the page that shows the registration's progress in any browser, for 30 days."""
-    return f"/progress/{encryption.progress_links().spelt(registration_id)}"
+    return f"/progress/{encryption.progress_link_cipher().to_link(registration_id)}"
 
 
 @query
-def registration_of(session: Session, sealed: str) -> Registration | None:
+def registration_from_link(session: Session, link: str) -> Registration | None:
     """Return the registration that a link leads to, if it is ours, not too old, and the registration is still there.
 
     One that was merged into another, since their purchases turned out to be one, is there as that other.
     """
-    registration_id = encryption.progress_links().id_in(sealed, GOOD_FOR)
+    registration_id = encryption.progress_link_cipher().id_from_link(link, LINK_TTL)
     if registration_id is None:
         return None
-    return session.get(Registration, registration_id) or _merged_into(session, registration_id)
+    return session.get(Registration, registration_id) or _find_merged_into(session, registration_id)
 
 
 @query
 def merged_into(session: Session, registration_id: UUID) -> UUID | None:
     """Return the id of the registration that this one, which is gone, has become part of, if it has."""
-    found = None if session.get(Registration, registration_id) else _merged_into(session, registration_id)
+    found = None if session.get(Registration, registration_id) else _find_merged_into(session, registration_id)
     return found.id if found else None
 
 
-def _merged_into(session: Session, registration_id: UUID) -> Registration | None:
+def _find_merged_into(session: Session, registration_id: UUID) -> Registration | None:
     """Return the registration of the purchase for which the one that is gone was sent."""
     sent = select(AuditEntry.subscription_id, AuditEntry.at).where(AuditEntry.registration_id == registration_id)
     last = sent.order_by(AuditEntry.at.desc()).limit(1).subquery()
     # Who registers for the purchase after an erasure is not shown to whom has the link of before.
     erased_since = exists().where(
         AuditEntry.subscription_id == last.c.subscription_id,
-        AuditEntry.action == audit.ERASED,
+        AuditEntry.action == audit.REGISTRATION_ERASED,
         AuditEntry.at >= last.c.at,
     )
     its_purchase = Registration.subscription_id == last.c.subscription_id

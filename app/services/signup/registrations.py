@@ -11,14 +11,14 @@ from sqlalchemy import ColumnElement, Connection, Row, Uuid, bindparam, delete, 
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from app.database.transactions import query, transaction, upsert
+from app.database.transactions import query, transaction, upsert_statement
 from app.errors import DatabaseUnavailable, NoPurchase, RegisteredMeanwhile
-from app.models import Account, AuditEntry, OutboxMessage, ParkedToken, Registration
+from app.models import Account, AuditEntry, OutboxMessage, PendingToken, Registration
 from app.services.operations import audit
-from app.services.operations.audit import Deed
+from app.services.operations.audit import AuditRecord
 from app.services.outbox import account_reply, announce, queue
 from app.services.purchases import subscriptions
-from app.services.purchases.purchase import Arrival, Arrived, Purchase
+from app.services.purchases.purchase import Landing, Purchase, Resolved
 
 log = structlog.get_logger()
 
@@ -36,51 +36,51 @@ class Answers:
     existing_account: str | None = None
 
 
-ANSWERED = (*(field.name for field in fields(Answers)), "updated_at")
-LATEST = {name: f"excluded.{name}" for name in ANSWERED}
-KEEP = upsert(Registration, natural_key="subscription_id", changes=LATEST)
-KEEP_UNLINKED = upsert(Registration, natural_key="parked_token_id", changes=LATEST)
+ANSWER_COLUMNS = (*(field.name for field in fields(Answers)), "updated_at")
+ANSWER_CHANGES = {name: f"excluded.{name}" for name in ANSWER_COLUMNS}
+UPSERT_REGISTRATION = upsert_statement(Registration, natural_key="subscription_id", updates=ANSWER_CHANGES)
+UPSERT_WITHOUT_PURCHASE = upsert_statement(Registration, natural_key="parked_token_id", updates=ANSWER_CHANGES)
 # The row is written to hold it until the answers are in, so that whoever resolves the token finds them.
-HOLD = (
+LOCK_PENDING_TOKEN = (
     text("UPDATE parked_tokens SET tries = tries WHERE id = :id RETURNING subscription_id")
     .bindparams(bindparam("id", type_=Uuid))
-    .columns(ParkedToken.__table__.c.subscription_id)
+    .columns(PendingToken.__table__.c.subscription_id)
 )
 # Only a token that is dead leaves its registration to be taken over: another may still say which purchase it is for.
 # And only by the same person: a browser can be two people's.
-WITHOUT_HOPE = (
+SAME_BUYER_GIVEN_UP = (
     "id = :unlinked AND lower(email) = lower(:email) AND parked_token_id IN"
     " (SELECT id FROM parked_tokens WHERE settled_at IS NOT NULL AND subscription_id IS NULL)"
 )
-TAKE_OVER = text(
+ATTACH_TO_PURCHASE = text(
     "UPDATE registrations SET subscription_id = :subscription, parked_token_id = :parked"  # noqa: S608
-    f" WHERE {WITHOUT_HOPE} AND NOT EXISTS"
+    f" WHERE {SAME_BUYER_GIVEN_UP} AND NOT EXISTS"
     " (SELECT 1 FROM registrations WHERE subscription_id = :subscription OR parked_token_id = :parked)"
 ).bindparams(*(bindparam(name, type_=Uuid) for name in ("unlinked", "subscription", "parked")))
-SUPERSEDE = text(
-    f"DELETE FROM registrations WHERE {WITHOUT_HOPE} AND (:parked IS NULL OR parked_token_id <> :parked)"  # noqa: S608
+DELETE_SUPERSEDED = text(
+    f"DELETE FROM registrations WHERE {SAME_BUYER_GIVEN_UP} AND (:parked IS NULL OR parked_token_id <> :parked)"  # noqa: S608
 ).bindparams(*(bindparam(name, type_=Uuid) for name in ("unlinked", "parked")))
 
 
 @dataclass(frozen=True)
-class Completed:
+class StoredRegistration:
     """A registration as it now stands on disk: its id, its subscription's if AWS has told, and when it was kept."""
 
     registration_id: UUID
     subscription_id: UUID | None
-    at: datetime
+    updated_at: datetime
 
 
-WHICHEVER = datetime.max.replace(tzinfo=UTC)
+ANY_VERSION = datetime.max.replace(tzinfo=UTC)
 
 
 def complete(
     purchase: Purchase,
     answers: Answers,
-    unlinked_ids: Sequence[UUID] = (),
-    actor: str = audit.BUYER,
-    over: datetime | None = WHICHEVER,
-) -> Completed:
+    ids_without_purchase: Sequence[UUID] = (),
+    actor: str = audit.BUYER_ACTOR,
+    expected_version: datetime | None = ANY_VERSION,
+) -> StoredRegistration:
     """Keep the answers for the purchase, record by whom, and promise the hand-off and the mails.
 
     The same purchase again is the same registration: its latest answers stand, and nothing else of it changes.
@@ -94,108 +94,118 @@ def complete(
         DatabaseUnavailable: nothing was kept; the buyer has to send the answers again.
     """
     now = datetime.now(UTC)
-    if isinstance(purchase, Arrived):
-        completed = _keep(purchase.arrival, Sent(answers, now, unlinked_ids, actor, over))
+    if isinstance(purchase, Resolved):
+        completed = _store(purchase.landing, Submission(answers, now, ids_without_purchase, actor, expected_version))
     else:
-        completed = _keep_unlinked(purchase.id, Sent(answers, now, unlinked_ids, actor, over))
-    event = "registration.completed" if completed.subscription_id else "registration.unlinked"
+        completed = _store_without_purchase(
+            purchase.id, Submission(answers, now, ids_without_purchase, actor, expected_version)
+        )
+    event = "registration.completed" if completed.subscription_id else "registration.stored_without_purchase"
     log.info(event, registration=str(completed.registration_id))
     return completed
 
 
 @dataclass(frozen=True)
-class Sent:
+class Submission:
     """A form that was sent: the answers, when, the buyer's unlinked registrations, who it was, and what it replaces."""
 
     answers: Answers
-    at: datetime
-    unlinked_ids: Sequence[UUID]
+    submitted_at: datetime
+    ids_without_purchase: Sequence[UUID]
     actor: str
-    over: datetime | None
+    expected_version: datetime | None
 
 
 @transaction
-def _keep(connection: Connection, arrival: Arrival, sent: Sent) -> Completed:
-    subscription_id = subscriptions.remember(connection, arrival)
-    return _complete(connection, sent, subscription_id=subscription_id)
+def _store(connection: Connection, landing: Landing, submission: Submission) -> StoredRegistration:
+    subscription_id = subscriptions.ensure_from_form(connection, landing)
+    return _upsert_answers(connection, submission, subscription_id=subscription_id)
 
 
 @transaction
-def _keep_unlinked(connection: Connection, parked_id: UUID, sent: Sent) -> Completed:
-    held = connection.execute(HOLD, {"id": parked_id}).one_or_none()
+def _store_without_purchase(
+    connection: Connection, pending_token_id: UUID, submission: Submission
+) -> StoredRegistration:
+    held = connection.execute(LOCK_PENDING_TOKEN, {"id": pending_token_id}).one_or_none()
     if held is None:
         raise NoPurchase
     if held.subscription_id:
-        subscriptions.hold(connection, held.subscription_id)
-        return _complete(connection, sent, subscription_id=held.subscription_id)
-    return _complete(connection, sent, parked_token_id=parked_id)
+        subscriptions.lock(connection, held.subscription_id)
+        return _upsert_answers(connection, submission, subscription_id=held.subscription_id)
+    return _upsert_answers(connection, submission, parked_token_id=pending_token_id)
 
 
-def _complete(
-    connection: Connection, sent: Sent, *, subscription_id: UUID | None = None, parked_token_id: UUID | None = None
-) -> Completed:
-    known = _known(connection, subscription_id, parked_token_id)
+def _upsert_answers(
+    connection: Connection,
+    submission: Submission,
+    *,
+    subscription_id: UUID | None = None,
+    parked_token_id: UUID | None = None,
+) -> StoredRegistration:
+    known = _find_stored(connection, subscription_id, parked_token_id)
     before = answers_of(known) if known else None
-    if known and before != sent.answers and sent.over not in {WHICHEVER, known.updated_at}:
+    if known and before != submission.answers and submission.expected_version not in {ANY_VERSION, known.updated_at}:
         raise RegisteredMeanwhile
-    for unlinked_id in sent.unlinked_ids:
+    for unlinked_id in submission.ids_without_purchase:
         # It becomes this purchase's; where that has a registration already, no second one is left.
-        theirs = {"unlinked": unlinked_id, "email": sent.answers.email, "parked": parked_token_id}
-        connection.execute(TAKE_OVER, {**theirs, "subscription": subscription_id})
-        connection.execute(SUPERSEDE, theirs)
-    at = _moment(sent, known) if known else sent.at
+        theirs = {"unlinked": unlinked_id, "email": submission.answers.email, "parked": parked_token_id}
+        connection.execute(ATTACH_TO_PURCHASE, {**theirs, "subscription": subscription_id})
+        connection.execute(DELETE_SUPERSEDED, theirs)
+    at = _next_version(submission, known) if known else submission.submitted_at
     row = {
         "id": uuid7(),
         "subscription_id": subscription_id,
         "parked_token_id": parked_token_id,
-        "created_at": sent.at,
+        "created_at": submission.submitted_at,
         "updated_at": at,
-        **asdict(sent.answers),
+        **asdict(submission.answers),
     }
-    kept = connection.execute(KEEP if subscription_id else KEEP_UNLINKED, row).scalar_one()
+    kept = connection.execute(UPSERT_REGISTRATION if subscription_id else UPSERT_WITHOUT_PURCHASE, row).scalar_one()
     # Who sends the same again after a refusal has settled meanwhile with the product what was in the way.
-    if before != sent.answers or (subscription_id and _was_turned_down(connection, subscription_id, kept)):
-        type_ = announce.UPDATED if before else announce.COMPLETED
-        audit.record(connection, [Deed(sent.at, type_, sent.actor, kept, subscription_id)])
+    if before != submission.answers or (subscription_id and _was_refused_or_failed(connection, subscription_id, kept)):
+        type_ = announce.REGISTRATION_UPDATED if before else announce.REGISTRATION_COMPLETED
+        audit.record(connection, [AuditRecord(submission.submitted_at, type_, submission.actor, kept, subscription_id)])
         if subscription_id:
-            announce.tell(connection, subscription_id, type_)
-    return Completed(kept, subscription_id, at)
+            announce.announce(connection, subscription_id, type_)
+    return StoredRegistration(kept, subscription_id, at)
 
 
-def _moment(sent: Sent, known: Row[Any]) -> datetime:
+def _next_version(submission: Submission, stored: Row[Any]) -> datetime:
     # The first press of a double click may be kept last, and whose answers they are is told by when they were sent.
-    last: datetime = known.updated_at
-    return max(sent.at, last if answers_of(known) == sent.answers else last + timedelta.resolution)
+    last: datetime = stored.updated_at
+    return max(
+        submission.submitted_at, last if answers_of(stored) == submission.answers else last + timedelta.resolution
+    )
 
 
-def _known(connection: Connection, subscription_id: UUID | None, parked_token_id: UUID | None) -> Row[Any] | None:
+def _find_stored(connection: Connection, subscription_id: UUID | None, parked_token_id: UUID | None) -> Row[Any] | None:
     linked, waiting = Registration.subscription_id == subscription_id, Registration.parked_token_id == parked_token_id
     known = select(Registration.__table__).where(linked if subscription_id else waiting)
     return connection.execute(known).one_or_none()
 
 
-def _was_turned_down(connection: Connection, subscription_id: UUID, registration_id: UUID) -> bool:
+def _was_refused_or_failed(connection: Connection, subscription_id: UUID, registration_id: UUID) -> bool:
     """Return whether the product refused the account that was asked for, or never took the registration."""
     refused = select(Account.refused).where(Account.subscription_id == subscription_id)
     if connection.execute(refused).scalar_one_or_none():
         return True
-    asked = queue.latest_of(connection, registration_id, OutboxMessage.type.in_(announce.OF_REGISTRATION))
+    asked = queue.latest_handoff(connection, registration_id, OutboxMessage.type.in_(announce.REGISTRATION_TYPES))
     return asked is not None and asked.outcome == "failed"
 
 
 @query
-def of_purchase(session: Session, purchase: Purchase) -> Registration | None:
+def find_by_purchase(session: Session, purchase: Purchase) -> Registration | None:
     """Return the purchase's registration, if the buyer has signed up."""
-    if isinstance(purchase, Arrived):
+    if isinstance(purchase, Resolved):
         of_it = Registration.subscription_id == purchase.subscription_id
         return session.scalar(select(Registration).where(of_it)) if purchase.subscription_id else None
     return session.scalar(select(Registration).where(Registration.parked_token_id == purchase.id))
 
 
-def known_of(purchase: Purchase) -> Registration | None:
+def try_find_by_purchase(purchase: Purchase) -> Registration | None:
     """Return what `of_purchase` does; None where nobody can say, because the database is away."""
     try:
-        return of_purchase(purchase)
+        return find_by_purchase(purchase)
     except DatabaseUnavailable:
         return None
 
@@ -205,8 +215,8 @@ def answers_of(registration: Registration | Row[Any]) -> Answers:
     return Answers(**{answer.name: getattr(registration, answer.name) for answer in fields(Answers)})
 
 
-def join(
-    connection: Connection, waiting_for: ColumnElement[bool], subscription_id: UUID, *, is_owner: bool = False
+def attach_to_subscription(
+    connection: Connection, condition: ColumnElement[bool], subscription_id: UUID, *, owns_account: bool = False
 ) -> str | None:
     """Make the registration that matches the subscription's; where that has one already, the latest answers stand.
 
@@ -214,7 +224,7 @@ def join(
 
     Returns the type of event that this is; None where there is no such registration.
     """
-    waiting = lock(connection, waiting_for)
+    waiting = lock(connection, condition)
     if waiting is None:
         return None
     # What was done before anybody knew its purchase was done about that, too.
@@ -224,18 +234,18 @@ def join(
     if known is None:
         linked = {"subscription_id": subscription_id, "parked_token_id": None}
         connection.execute(update(Registration).where(Registration.id == waiting.id).values(linked))
-        return announce.COMPLETED
+        return announce.REGISTRATION_COMPLETED
     are_two_peoples = waiting.email.lower() != known.email.lower()
-    account, owner = account_reply.of(connection, subscription_id), waiting if is_owner else known
-    is_decided = are_two_peoples and account is not None and account_reply.is_made(connection, account, owner.id)
-    stands = is_owner if is_decided else waiting.updated_at > known.updated_at
+    account, owner = account_reply.account_of(connection, subscription_id), waiting if owns_account else known
+    is_decided = are_two_peoples and account is not None and account_reply.exists(connection, account, owner.id)
+    stands = owns_account if is_decided else waiting.updated_at > known.updated_at
     if stands:
-        latest = {name: getattr(waiting, name) for name in ANSWERED}
+        latest = {name: getattr(waiting, name) for name in ANSWER_COLUMNS}
         connection.execute(update(Registration).where(Registration.id == known.id).values(latest))
     promised = update(OutboxMessage).where(OutboxMessage.registration_id == waiting.id)
     connection.execute(promised.values(registration_id=known.id))
     connection.execute(delete(Registration).where(Registration.id == waiting.id))
-    return announce.UPDATED
+    return announce.REGISTRATION_UPDATED
 
 
 def lock(connection: Connection, condition: ColumnElement[bool]) -> Row[Any] | None:

@@ -11,14 +11,14 @@ from app.config import products
 from app.errors import DatabaseUnavailable, MarketplaceUnavailable, Throttled
 from app.models import Subscription
 from app.services.purchases import subscriptions
-from app.services.purchases.purchase import Arrival, Arrived, Parked, Purchase, Said
+from app.services.purchases.purchase import Landing, Pending, Purchase, Resolved, UnverifiedFields
 from app.services.signup import pending_tokens
-from app.services.signup.pending_tokens import ParkingFull
+from app.services.signup.pending_tokens import PendingTokensFull
 
 log = structlog.get_logger()
 
 
-def land(token: str, said: Said, may_park: Callable[[], bool]) -> Purchase:
+def resolve_token(token: str, unverified: UnverifiedFields, may_store_pending: Callable[[], bool]) -> Purchase:
     """Return the purchase that the token stands for or, where AWS does not answer in time, the token's parking place.
 
     Without leave to park one more, only a token that is parked already has a place; nobody is asked for it before.
@@ -33,58 +33,60 @@ def land(token: str, said: Said, may_park: Callable[[], bool]) -> Purchase:
         customer = resolve_customer.resolve(token)
     except (Throttled, MarketplaceUnavailable) as error:
         log.warning("resolve.failed", fault=type(error).__name__, code=error.code)
-        return _park(token, said, may_park(), error)
+        return _store_pending(token, unverified, may_store_pending(), error)
     products.current()[customer.product_code]
-    return recorded(Arrived(Arrival(customer, said)))
+    return try_store(Resolved(Landing(customer, unverified)))
 
 
-def recorded(arrived: Arrived) -> Arrived:
+def try_store(resolved: Resolved) -> Resolved:
     """Return the purchase with its subscription's id; as it is where the database is away.
 
     What AWS said is in the buyer's signed session: that is enough to go on to the form.
     """
     try:
-        return Arrived(arrived.arrival, subscriptions.arrive(arrived.arrival))
+        return Resolved(resolved.landing, subscriptions.upsert_from_landing(resolved.landing))
     except DatabaseUnavailable as error:
-        log.error("landing.owed", code=error.code)
-        return arrived
+        log.error("landing.not_stored", code=error.code)
+        return resolved
 
 
-def arrived(subscription: Subscription | Row[Any]) -> Arrived:
+def from_subscription(subscription: Subscription | Row[Any]) -> Resolved:
     """Return the purchase of a subscription that is stored."""
-    arrival = Arrival(subscriptions.customer_of(subscription), Said(subscription.offer_type))
-    return Arrived(arrival, subscription.id)
+    arrival = Landing(subscriptions.customer_of(subscription), UnverifiedFields(subscription.offer_type))
+    return Resolved(arrival, subscription.id)
 
 
-def caught_up(purchase: Purchase) -> Purchase:
+def refresh(purchase: Purchase) -> Purchase:
     """Return the purchase as far as it is known by now: recorded if it was owed, resolved if it was parked."""
-    if isinstance(purchase, Arrived):
-        return purchase if purchase.subscription_id else recorded(purchase)
+    if isinstance(purchase, Resolved):
+        return purchase if purchase.subscription_id else try_store(purchase)
     try:
-        subscription = subscriptions.of_parked(purchase.id)
+        subscription = subscriptions.find_by_pending_token(purchase.id)
     except DatabaseUnavailable:
         return purchase
     if subscription is None:
         return purchase
-    said = Said(purchase.offer_type)
-    return Arrived(Arrival(subscriptions.customer_of(subscription), said), subscription.id)
+    said = UnverifiedFields(purchase.offer_type)
+    return Resolved(Landing(subscriptions.customer_of(subscription), said), subscription.id)
 
 
-def found_again(purchase: Purchase) -> Purchase:
+def follow_merge(purchase: Purchase) -> Purchase:
     """Return the purchase with the subscription that it has become part of, where its own is gone.
 
     Raises:
         DatabaseUnavailable: nobody can say whether it is.
     """
-    if isinstance(purchase, Parked) or not purchase.subscription_id or subscriptions.find(purchase.subscription_id):
+    if isinstance(purchase, Pending) or not purchase.subscription_id or subscriptions.find(purchase.subscription_id):
         return purchase
-    log.info("purchase.found_again", subscription=str(purchase.subscription_id))
-    return recorded(purchase)
+    log.info("purchase.merged", subscription=str(purchase.subscription_id))
+    return try_store(purchase)
 
 
-def _park(token: str, said: Said, may_park: bool, error: Throttled | MarketplaceUnavailable) -> Parked:
+def _store_pending(
+    token: str, unverified: UnverifiedFields, may_store_pending: bool, error: Throttled | MarketplaceUnavailable
+) -> Pending:
     try:
-        return pending_tokens.park(token, said, may_park=may_park)
-    except (ParkingFull, DatabaseUnavailable) as obstacle:
-        log.error("token.turned_away", reason=obstacle.code)
+        return pending_tokens.store(token, unverified, may_store_pending=may_store_pending)
+    except (PendingTokensFull, DatabaseUnavailable) as obstacle:
+        log.error("token.not_stored", reason=obstacle.code)
         raise error from obstacle

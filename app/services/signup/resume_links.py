@@ -9,42 +9,44 @@ from sqlalchemy.orm import Session
 
 from app.database.transactions import query
 from app.errors import DatabaseUnavailable
-from app.models import ParkedToken, Registration
+from app.models import PendingToken, Registration
 from app.security import encryption
 from app.services.signup.registrations import Answers, answers_of
 
-GOOD_FOR = timedelta(days=30)
+TTL = timedelta(days=30)
 
 
-def link(registration_id: UUID) -> str | None:
+def path_for(registration_id: UUID) -> str | None:
     """Return the path of the registration's link; None where it does not wait for its purchase.
 
     Raises:
         DatabaseUnavailable: nobody can say whether it does.
     """
-    if not is_unlinked(registration_id):
+    if not is_without_purchase(registration_id):
         return None
-    return f"/resume/{encryption.resume_links().spelt(registration_id)}"
+    return f"/resume/{encryption.resume_link_cipher().to_link(registration_id)}"
 
 
-def registration_of(sealed: str) -> UUID | None:
+def registration_id_from(link: str) -> UUID | None:
     """Return the registration that a link leads to, if it is ours, not too old, and still waits.
 
     Raises:
         DatabaseUnavailable: nobody can say whether it does.
     """
-    registration_id = encryption.resume_links().id_in(sealed, GOOD_FOR)
-    return registration_id if registration_id and is_unlinked(registration_id) else None
+    registration_id = encryption.resume_link_cipher().id_from_link(link, TTL)
+    return registration_id if registration_id and is_without_purchase(registration_id) else None
 
 
-def to_resume(unlinked_ids: Sequence[UUID], sent_after: datetime | None = None) -> Answers | None:
+def answers_to_resume(registration_ids: Sequence[UUID], submitted_after: datetime | None = None) -> Answers | None:
     """Return the latest answers, sent after that moment, of these registrations whose token has died.
 
     None where there are none, or while the database is away.
     """
     try:
         registration = (
-            _to_resume(unlinked_ids, sent_after or datetime.min.replace(tzinfo=UTC)) if unlinked_ids else None
+            _latest_with_dead_token(registration_ids, submitted_after or datetime.min.replace(tzinfo=UTC))
+            if registration_ids
+            else None
         )
     except DatabaseUnavailable:
         return None
@@ -52,31 +54,33 @@ def to_resume(unlinked_ids: Sequence[UUID], sent_after: datetime | None = None) 
 
 
 @query
-def _to_resume(session: Session, unlinked_ids: Sequence[UUID], sent_after: datetime) -> Registration | None:
-    dead = (ParkedToken.settled_at.is_not(None), ParkedToken.subscription_id.is_(None))
-    found = select(Registration).join(ParkedToken, ParkedToken.id == Registration.parked_token_id).where(*dead)
-    wanted = found.where(Registration.id.in_(unlinked_ids), Registration.updated_at > sent_after)
+def _latest_with_dead_token(
+    session: Session, registration_ids: Sequence[UUID], submitted_after: datetime
+) -> Registration | None:
+    dead = (PendingToken.settled_at.is_not(None), PendingToken.subscription_id.is_(None))
+    found = select(Registration).join(PendingToken, PendingToken.id == Registration.parked_token_id).where(*dead)
+    wanted = found.where(Registration.id.in_(registration_ids), Registration.updated_at > submitted_after)
     return session.scalar(wanted.order_by(Registration.updated_at.desc()).limit(1))
 
 
-def still_unlinked(unlinked_ids: Sequence[UUID]) -> list[UUID]:
+def still_without_purchase(registration_ids: Sequence[UUID]) -> list[UUID]:
     """Return those that still wait for their purchase; all of them while the database is away."""
     try:
-        return _unlinked(unlinked_ids) if unlinked_ids else []
+        return _ids_without_purchase(registration_ids) if registration_ids else []
     except DatabaseUnavailable:
-        return list(unlinked_ids)
+        return list(registration_ids)
 
 
-def is_unlinked(registration_id: UUID) -> bool:
+def is_without_purchase(registration_id: UUID) -> bool:
     """Return whether the registration still waits for its purchase.
 
     Raises:
         DatabaseUnavailable: nobody can say.
     """
-    return bool(_unlinked([registration_id]))
+    return bool(_ids_without_purchase([registration_id]))
 
 
 @query
-def _unlinked(session: Session, unlinked_ids: Sequence[UUID]) -> list[UUID]:
-    waiting = (Registration.id.in_(unlinked_ids), Registration.parked_token_id.is_not(None))
+def _ids_without_purchase(session: Session, registration_ids: Sequence[UUID]) -> list[UUID]:
+    waiting = (Registration.id.in_(registration_ids), Registration.parked_token_id.is_not(None))
     return list(session.scalars(select(Registration.id).where(*waiting)))

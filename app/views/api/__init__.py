@@ -8,48 +8,48 @@ from flask import Blueprint, Flask, Response, g
 from werkzeug.exceptions import NotFound
 
 from app.services.api import feed
-from app.services.api.feed import Wanted
-from app.services.outbox.payload import Document
+from app.services.api.feed import Filters
+from app.services.outbox.payload import PayloadModel
 from app.views.api import bearer, problems, queries
 
-blueprint = Blueprint("api", __name__, url_prefix=problems.PREFIX)
-bearer.guard(blueprint, open_endpoints={"api.description", "api.handoff_schema"})
+blueprint = Blueprint("api", __name__, url_prefix=problems.API_PREFIX)
+bearer.require_token(blueprint, public_endpoints={"api.description", "api.handoff_schema"})
 
 
 def init_app(app: Flask) -> None:
     """Put the API on the application."""
     app.register_blueprint(blueprint)
-    app.before_request(problems.refuse_redirects)
+    app.before_request(problems.reject_redirects)
 
 
 @blueprint.get("/subscriptions")
 def subscriptions() -> Response:
     """List subscriptions in the order in which they last changed."""
-    asked = queries.asked(queries.Subscriptions)
+    asked = queries.parse(queries.Subscriptions)
     filters = asked.model_dump(include={"status", "product_code", "customer_aws_account_id"})
-    return _document(feed.page(_wanted(**filters), asked.after, asked.limit, datetime.now(UTC)))
+    return _json_or_404(feed.page(_filters(**filters), asked.after, asked.limit, datetime.now(UTC)))
 
 
 @blueprint.get("/subscriptions/<uuid:subscription_id>")
 def subscription(subscription_id: UUID) -> Response:
     """Answer one subscription, by its id or one that it had before."""
-    queries.asked(queries.Nothing)
-    return _document(feed.subscription(_wanted(), subscription_id))
+    queries.parse(queries.NoParameters)
+    return _json_or_404(feed.find_subscription(_filters(), subscription_id))
 
 
 @blueprint.get("/registrations")
 def registrations() -> Response:
     """List the subscriptions that somebody has signed up for, in the order in which they last changed."""
-    asked = queries.asked(queries.Registrations)
+    asked = queries.parse(queries.Registrations)
     filters = asked.model_dump(include={"product_code", "customer_aws_account_id"})
-    return _document(feed.page(_wanted(registered=True, **filters), asked.after, asked.limit, datetime.now(UTC)))
+    return _json_or_404(feed.page(_filters(registered=True, **filters), asked.after, asked.limit, datetime.now(UTC)))
 
 
 @blueprint.get("/registrations/<uuid:registration_id>")
 def registration(registration_id: UUID) -> Response:
     """Answer the subscription that somebody signed up for with this registration."""
-    queries.asked(queries.Nothing)
-    return _document(feed.registration(_wanted(), registration_id))
+    queries.parse(queries.NoParameters)
+    return _json_or_404(feed.find_by_registration(_filters(), registration_id))
 
 
 @blueprint.get("/openapi.json")
@@ -58,8 +58,8 @@ def description() -> Response:
     # Slow to make, and most processes are never asked.
     from app.views.api import openapi  # noqa: PLC0415
 
-    queries.asked(queries.Nothing)
-    return Response(openapi.description(), mimetype="application/json")
+    queries.parse(queries.NoParameters)
+    return Response(openapi.build_description(), mimetype="application/json")
 
 
 @blueprint.get("/schemas/handoff.json")
@@ -67,15 +67,15 @@ def handoff_schema() -> Response:
     """Describe what hand-offs carry, so that a product can check them or make its own types."""
     from app.views.api import openapi  # noqa: PLC0415
 
-    queries.asked(queries.Nothing)
-    return Response(openapi.handoff_schema(), mimetype="application/schema+json")
+    queries.parse(queries.NoParameters)
+    return Response(openapi.build_handoff_schema(), mimetype="application/schema+json")
 
 
-def _wanted(**filters: Any) -> Wanted:
-    return Wanted(product_codes=g.reader.product_codes, **filters)
+def _filters(**filters: Any) -> Filters:
+    return Filters(product_codes=g.reader.product_codes, **filters)
 
 
-def _document(found: Document | None) -> Response:
-    if found is None:
+def _json_or_404(document: PayloadModel | None) -> Response:
+    if document is None:
         raise NotFound
-    return Response(found.model_dump_json(), mimetype="application/json")
+    return Response(document.model_dump_json(), mimetype="application/json")

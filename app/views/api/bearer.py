@@ -12,28 +12,28 @@ from app.services.api import tokens
 REALM = "Foyer"
 
 
-def guard(blueprint: Blueprint, open_endpoints: Container[str | None]) -> None:
+def require_token(blueprint: Blueprint, public_endpoints: Container[str | None]) -> None:
     """Let only those with a token into the blueprint, but for the endpoints that are open to all."""
 
     def let_in() -> None:
-        if request.endpoint not in open_endpoints:
-            _let_in()
+        if request.endpoint not in public_endpoints:
+            _authenticate()
 
     blueprint.before_request(let_in)
 
 
-def _let_in() -> None:
+def _authenticate() -> None:
     presented = request.headers.get("Authorization")
     if presented is None:
         raise _unauthorized()
     scheme, _, token = presented.partition(" ")
-    reader = tokens.reader(token.strip()) if scheme.lower() == "bearer" else None
+    reader = tokens.authenticate(token.strip()) if scheme.lower() == "bearer" else None
     if reader is None:
         raise _unauthorized(error="invalid_token", error_description="The token is unknown or has been revoked.")
     g.reader = reader
-    logs.note("read", api_token=str(reader.token_id))
+    logs.set_outcome("read", api_token=str(reader.token_id))
 
 
-def _unauthorized(**why: str | None) -> Unauthorized:
+def _unauthorized(**details: str | None) -> Unauthorized:
     # Who sent none is told no error: they may not have known that it takes one.
-    return Unauthorized(www_authenticate=WWWAuthenticate("bearer", {"realm": REALM, **why}))
+    return Unauthorized(www_authenticate=WWWAuthenticate("bearer", {"realm": REALM, **details}))

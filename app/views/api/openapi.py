@@ -8,50 +8,50 @@ from uuid import UUID
 
 from apispec import APISpec
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from app.services.api import cursors
 from app.services.api.feed import Item, Page
 from app.services.outbox import payload
-from app.services.outbox.payload import Account, Handoff, Registration, Subscription
+from app.services.outbox.payload import AccountOut, Handoff, RegistrationOut, SubscriptionOut
 from app.views.api import problems, queries
 from app.views.api.problems import Problem
 from app.views.api.queries import Query
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
-REF = "#/components/schemas/{model}"
-NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-ID = UUID("01a207c8-85e3-70e1-8187-c3ad0186f92b")
-EXAMPLE = Item(
-    subscription=Subscription(
-        id=ID,
+JSON_SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+REF_TEMPLATE = "#/components/schemas/{model}"
+EXAMPLE_TIME = datetime(2026, 11, 23, 12, tzinfo=UTC)
+EXAMPLE_ID = UUID("01a207c8-85e3-70e1-8187-c3ad0186f92b")
+EXAMPLE_ITEM = Item(
+    subscription=SubscriptionOut(
+        id=EXAMPLE_ID,
         former_ids=[],
         product_code="prodcode1234567890",
         status="active",
-        status_since=NOON,
+        status_since=EXAMPLE_TIME,
         customer_aws_account_id="123456789012",
         customer_identifier=None,
         license_arn="arn:aws:license-manager::294406891311:license:l-1a2b1a2b1a2b1a2b1a2b1a2b1a2b1a2b",
         agreement_id="agmt-4mwg1nevbokzw95eca5797ixs",
         offer_type=None,
         free_trial=None,
-        ends_at=NOON + timedelta(days=365),
+        ends_at=EXAMPLE_TIME + timedelta(days=365),
         entitlements=None,
     ),
-    registration=Registration(
+    registration=RegistrationOut(
         id=UUID("01a207c8-85ef-741f-83b7-446f07d5c391"),
         company="Juniper & Lark",
         full_name="Ada Lovelace",
         email="ada@example.com",
         phone=None,
         notes=None,
-        created_at=NOON,
-        updated_at=NOON,
+        created_at=EXAMPLE_TIME,
+        updated_at=EXAMPLE_TIME,
     ),
-    account=Account(wish="new", existing_account=None, subscription_id=None, url=None, reference=None),
-    changed_at=NOON,
+    account=AccountOut(wish="new", existing_account=None, subscription_id=None, url=None, reference=None),
+    changed_at=EXAMPLE_TIME,
 )
-EXAMPLE_PAGE = Page(items=[EXAMPLE], cursor=cursors.spelt(cursors.BEGINNING), more=False)
+EXAMPLE_PAGE = Page(items=[EXAMPLE_ITEM], cursor=cursors.encode(cursors.INITIAL), more=False)
 EXAMPLE_PROBLEM = Problem(
     title="Bad Request",
     status=400,
@@ -67,36 +67,48 @@ INTRODUCTION = (
 
 
 @cache
-def description() -> bytes:
+def build_description() -> bytes:
     """Return the description, made once for each process."""
     spec = APISpec(
         "Foyer",
         str(payload.VERSION),
         "3.1.0",
         info={"description": INTRODUCTION},
-        jsonSchemaDialect=DIALECT,
-        servers=[{"url": problems.PREFIX}],
+        jsonSchemaDialect=JSON_SCHEMA_DIALECT,
+        servers=[{"url": problems.API_PREFIX}],
         security=[{"token": []}],
     )
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
     for name, schema in _schemas().items():
         spec.components.schema(name, schema)
-    spec.components.response("Problem", _answer(Problem, EXAMPLE_PROBLEM, problems.MEDIA_TYPE, "What is wrong"))
+    spec.components.response("Problem", _response(Problem, EXAMPLE_PROBLEM, problems.MEDIA_TYPE, "What is wrong"))
     _add_paths(spec)
     return json.dumps(spec.to_dict()).encode()
 
 
+class PublicNames(GenerateJsonSchema):
+    """Names the payload classes in the schema as other programs know them: `SubscriptionOut` is `Subscription`."""
+
+    def normalize_name(self, name: str) -> str:
+        """Return the class's name without the suffix of payload classes."""
+        return super().normalize_name(name).removesuffix("Out")
+
+
 @cache
-def handoff_schema() -> bytes:
+def build_handoff_schema() -> bytes:
     """Return the JSON Schema of what hand-offs carry."""
-    schema = Handoff.model_json_schema(mode="serialization")
+    schema = Handoff.model_json_schema(mode="serialization", schema_generator=PublicNames)
     name = f"urn:foyer:handoff:{payload.VERSION}"
-    return (json.dumps({"$schema": DIALECT, "$id": name, **schema}, indent=2) + "\n").encode()
+    return (json.dumps({"$schema": JSON_SCHEMA_DIALECT, "$id": name, **schema}, indent=2) + "\n").encode()
 
 
 def _schemas() -> dict[str, Any]:
     # As they are written, not as they could be read: everything that is told is always there.
-    _, schemas = models_json_schema([(model, "serialization") for model in (Page, Item, Problem)], ref_template=REF)
+    _, schemas = models_json_schema(
+        [(model, "serialization") for model in (Page, Item, Problem)],
+        ref_template=REF_TEMPLATE,
+        schema_generator=PublicNames,
+    )
     named: dict[str, Any] = schemas["$defs"]
     return named
 
@@ -104,47 +116,54 @@ def _schemas() -> dict[str, Any]:
 def _add_paths(spec: APISpec) -> None:
     lists: dict[str, type[Query]] = {"subscriptions": queries.Subscriptions, "registrations": queries.Registrations}
     for name, model in lists.items():
-        page = _answer(Page, EXAMPLE_PAGE, "application/json", "The next of them")
-        item = _answer(Item, EXAMPLE, "application/json", "All that is told of it")
-        _add(spec, f"/{name}", f"List {name}", page, _parameters(model), refusals=(400, 401))
+        page = _response(Page, EXAMPLE_PAGE, "application/json", "The next of them")
+        item = _response(Item, EXAMPLE_ITEM, "application/json", "All that is told of it")
+        _add_operation(spec, f"/{name}", f"List {name}", page, _query_parameters(model), error_statuses=(400, 401))
         by_id = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
-        _add(spec, f"/{name}/{{id}}", f"Show one of the {name}", item, [by_id], refusals=(400, 401, 404))
+        _add_operation(
+            spec, f"/{name}/{{id}}", f"Show one of the {name}", item, [by_id], error_statuses=(400, 401, 404)
+        )
     for path, kind in {"/openapi.json": "application/json", "/schemas/handoff.json": "application/schema+json"}.items():
         found = {"description": "The description", "content": {kind: {"schema": {"type": "object"}}}}
-        _add(spec, path, f"Describe {path}", found, [], refusals=(400,), security=[])
+        _add_operation(spec, path, f"Describe {path}", found, [], error_statuses=(400,), security=[])
 
 
-def _add(
+def _add_operation(
     spec: APISpec,
     path: str,
     summary: str,
-    answer: dict[str, Any],
+    success: dict[str, Any],
     parameters: list[dict[str, Any]],
     *,
-    refusals: tuple[int, ...],
+    error_statuses: tuple[int, ...],
     **more: Any,
 ) -> None:
-    responses = {"200": answer, **dict.fromkeys(map(str, refusals), "Problem"), "503": "Problem", "default": "Problem"}
+    responses = {
+        "200": success,
+        **dict.fromkeys(map(str, error_statuses), "Problem"),
+        "503": "Problem",
+        "default": "Problem",
+    }
     operation = {"summary": summary, "parameters": parameters, "responses": responses, **more}
     spec.path(path, operations={"get": operation})
 
 
-def _answer(model: type[BaseModel], example: BaseModel, kind: str, description: str) -> dict[str, Any]:
+def _response(model: type[BaseModel], example: BaseModel, media_type: str, description: str) -> dict[str, Any]:
     shown = example.model_dump(mode="json", exclude_none=model is Problem)
     return {
         "description": description,
-        "content": {kind: {"schema": {"$ref": REF.format(model=model.__name__)}, "example": shown}},
+        "content": {media_type: {"schema": {"$ref": REF_TEMPLATE.format(model=model.__name__)}, "example": shown}},
     }
 
 
-def _parameters(model: type[Query]) -> list[dict[str, Any]]:
+def _query_parameters(model: type[Query]) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "query", "description": schema.pop("description"), "schema": _given(schema)}
+        {"name": name, "in": "query", "description": schema.pop("description"), "schema": _non_null_schema(schema)}
         for name, schema in model.model_json_schema()["properties"].items()
     ]
 
 
-def _given(schema: dict[str, Any]) -> dict[str, Any]:
+def _non_null_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a parameter that is given: one that is left out is null to us, and to nobody else."""
     first = schema.pop("anyOf", [{}])[0]
     return {name: value for name, value in {**schema, **first}.items() if name != "title" and value is not None}

@@ -8,9 +8,9 @@ from pydantic.json_schema import SkipJsonSchema
 from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, NotFound, default_exceptions
 from werkzeug.routing import RequestRedirect
 
-PREFIX = "/api/v1"
+API_PREFIX = "/api/v1"
 MEDIA_TYPE = "application/problem+json"
-RETRY_SECONDS = 10
+RETRY_AFTER_SECONDS = 10
 # What to do next.
 DETAILS = {
     400: "Correct the request. GET /api/v1/openapi.json says what may be asked.",
@@ -24,7 +24,7 @@ DETAILS = {
 }
 
 
-def _without_default(schema: dict[str, Any]) -> None:
+def _drop_default(schema: dict[str, Any]) -> None:
     del schema["default"]
 
 
@@ -44,10 +44,10 @@ class Problem(BaseModel):
     detail: str
     reference: str = Field(description="The request's, as in the header X-Request-Id")
     # There, or not there: never null.
-    errors: list[Fault] | SkipJsonSchema[None] = Field(default=None, json_schema_extra=_without_default)
+    errors: list[Fault] | SkipJsonSchema[None] = Field(default=None, json_schema_extra=_drop_default)
 
 
-class OddQuery(BadRequest):
+class InvalidQuery(BadRequest):
     """Some of the query parameters are wrong."""
 
     def __init__(self, faults: list[Fault]) -> None:
@@ -55,23 +55,23 @@ class OddQuery(BadRequest):
         self.faults = faults
 
 
-def concerns() -> bool:
+def is_api_request() -> bool:
     """Return whether the request is for the API, so that whatever is wrong with it is a problem and no page."""
-    return request.path == PREFIX or request.path.startswith(f"{PREFIX}/")
+    return request.path == API_PREFIX or request.path.startswith(f"{API_PREFIX}/")
 
 
-def refuse_redirects() -> None:
+def reject_redirects() -> None:
     """Answer 404 where Flask would lead from an address with too many slashes to the right one, in HTML."""
-    if concerns() and isinstance(request.routing_exception, RequestRedirect):
+    if is_api_request() and isinstance(request.routing_exception, RequestRedirect):
         raise NotFound
 
 
-def of_status(status: int) -> Response:
+def response_for_status(status: int) -> Response:
     """Return the problem that stands for this status."""
-    return of(default_exceptions[status]())
+    return response_for(default_exceptions[status]())
 
 
-def of(error: HTTPException) -> Response:
+def response_for(error: HTTPException) -> Response:
     """Return the problem that stands for what Flask, or one of our views, refuses."""
     status = error.code or 500
     problem = Problem(
@@ -79,7 +79,7 @@ def of(error: HTTPException) -> Response:
         status=status,
         detail=DETAILS.get(status, DETAILS[400]),
         reference=g.get("reference", ""),
-        errors=error.faults if isinstance(error, OddQuery) else None,
+        errors=error.faults if isinstance(error, InvalidQuery) else None,
     )
     response = Response(problem.model_dump_json(exclude_none=True), status, mimetype=MEDIA_TYPE)
     response.headers.update(_headers(error, status))
@@ -91,4 +91,4 @@ def _headers(error: HTTPException, status: int) -> dict[str, str]:
     del headers["Content-Type"]
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         headers["Allow"] = ", ".join(sorted(error.valid_methods))
-    return headers | ({"Retry-After": str(RETRY_SECONDS)} if status == 503 else {})
+    return headers | ({"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {})

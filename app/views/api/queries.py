@@ -7,22 +7,22 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from app.services.api import cursors
 from app.services.api.cursors import Cursor
-from app.views.api.problems import Fault, OddQuery
+from app.views.api.problems import Fault, InvalidQuery
 
 Q = TypeVar("Q", bound="Query")
 
-MOST, USUAL = 200, 50
+MAX_LIMIT, DEFAULT_LIMIT = 200, 50
 
 
-def _whole(value: Any) -> Any:
+def _check_whole_number(value: Any) -> Any:
     # Pydantic takes more for whole numbers than we say we do, as in 1_0 and 5.0.
     if isinstance(value, str) and not (value.isascii() and value.isdecimal()):
         raise ValueError("it is no whole number")
     return value
 
 
-def _ours(value: str) -> str:
-    cursors.parse(value)
+def _check_cursor(value: str) -> str:
+    cursors.decode(value)
     return value
 
 
@@ -32,7 +32,7 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class Nothing(Query):
+class NoParameters(Query):
     """There are none."""
 
 
@@ -48,21 +48,21 @@ class Registrations(Query):
     customer_aws_account_id: str | None = Field(
         default=None, pattern=r"^[0-9]{12}$", description="an AWS account id of 12 digits", examples=["123456789012"]
     )
-    cursor: Annotated[str | None, AfterValidator(_ours)] = Field(
+    cursor: Annotated[str | None, AfterValidator(_check_cursor)] = Field(
         default=None,
-        pattern=rf"^[A-Za-z0-9_-]{{{cursors.LENGTH}}}$",
+        pattern=rf"^[A-Za-z0-9_-]{{{cursors.ENCODED_LENGTH}}}$",
         description="the cursor of an earlier answer, word for word",
         json_schema_extra={"format": "cursor"},
-        examples=[cursors.spelt(cursors.BEGINNING)],
+        examples=[cursors.encode(cursors.INITIAL)],
     )
-    limit: Annotated[int, BeforeValidator(_whole)] = Field(
-        default=USUAL, ge=1, le=MOST, description=f"a whole number from 1 to {MOST}"
+    limit: Annotated[int, BeforeValidator(_check_whole_number)] = Field(
+        default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description=f"a whole number from 1 to {MAX_LIMIT}"
     )
 
     @property
     def after(self) -> Cursor:
         """Where to go on."""
-        return cursors.parse(self.cursor) if self.cursor else cursors.BEGINNING
+        return cursors.decode(self.cursor) if self.cursor else cursors.INITIAL
 
 
 class Subscriptions(Registrations):
@@ -73,7 +73,7 @@ class Subscriptions(Registrations):
     )
 
 
-def asked(model: type[Q]) -> Q:
+def parse(model: type[Q]) -> Q:
     """Return what the request asks.
 
     Raises:
@@ -84,10 +84,10 @@ def asked(model: type[Q]) -> Q:
         return model.model_validate(given)
     except ValidationError as error:
         names = dict.fromkeys(str(fault["loc"][0]) for fault in error.errors())
-        raise OddQuery([Fault(parameter=name, detail=_detail(model, name)) for name in names]) from None
+        raise InvalidQuery([Fault(parameter=name, detail=_describe_fault(model, name)) for name in names]) from None
 
 
-def _detail(model: type[Query], name: str) -> str:
+def _describe_fault(model: type[Query], name: str) -> str:
     if name in model.model_fields:
         return f"It must be {model.model_fields[name].description}, and given once."
     known = ", ".join(model.model_fields)

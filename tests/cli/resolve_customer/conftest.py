@@ -10,7 +10,7 @@ from click.testing import Result
 from app import create_app
 from sandbox.purchases import Order, Purchase
 from sandbox.server import Sandbox
-from tests import factories
+from tests.support import factories
 
 
 @pytest.fixture
@@ -26,20 +26,20 @@ def environment(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox, tmp_path: Pat
 
 @pytest.fixture
 def purchase(sandbox: Sandbox) -> Purchase:
-    return sandbox.world.buy(Order(product_code=factories.CODE, account_id="044455556666"))
+    return sandbox.marketplace.buy(Order(product_code=factories.PRODUCT_CODE, account_id="044455556666"))
 
 
 @pytest.fixture
 def token(sandbox: Sandbox, purchase: Purchase) -> str:
-    return sandbox.world.mint(purchase)
+    return sandbox.marketplace.mint_token(purchase)
 
 
 @pytest.fixture
-def resolve(environment: pytest.MonkeyPatch) -> Callable[..., Result]:
+def run_resolve_customer(environment: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Runs the command in an application that has just read its environment."""
 
     def run(*args: str) -> Result:
-        with factories.running(create_app()) as app:
+        with factories.open_app(create_app()) as app:
             return app.test_cli_runner().invoke(args=["resolve-customer", *args])
 
     return run

@@ -8,7 +8,7 @@ from click.testing import Result
 
 from sandbox.faults import Faults
 from sandbox.server import Sandbox
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 Resolve = Callable[..., Result]
 
@@ -33,9 +33,9 @@ def misused(text: str) -> tuple[int, str, str]:
     return refused(f"{text}\n\nUsage: app resolve-customer [OPTIONS]")
 
 
-def test_the_output_skeleton_checks_the_input_first(resolve: Resolve) -> None:
-    without = resolve("--generate-cli-skeleton", "output")
-    with_none = resolve("--generate-cli-skeleton", "output", "--cli-input-json", "{}")
+def test_the_output_skeleton_checks_the_input_first(run_resolve_customer: Resolve) -> None:
+    without = run_resolve_customer("--generate-cli-skeleton", "output")
+    with_none = run_resolve_customer("--generate-cli-skeleton", "output", "--cli-input-json", "{}")
 
     assert seen(without) == misused("the following arguments are required: --registration-token")
     assert seen(with_none) == refused(
@@ -65,8 +65,8 @@ def test_the_output_skeleton_checks_the_input_first(resolve: Resolve) -> None:
         ),
     ],
 )
-def test_options_used_wrongly_exit_with_252(resolve: Resolve, args: list[str], text: str) -> None:
-    result = resolve(*args)
+def test_options_used_wrongly_exit_with_252(run_resolve_customer: Resolve, args: list[str], text: str) -> None:
+    result = run_resolve_customer(*args)
 
     assert seen(result) == misused(text)
 
@@ -105,24 +105,24 @@ def test_options_used_wrongly_exit_with_252(resolve: Resolve, args: list[str], t
         ),
     ],
 )
-def test_wrong_input_exits_with_252(resolve: Resolve, cli_input_json: str, text: str) -> None:
-    result = resolve("--cli-input-json", cli_input_json)
+def test_wrong_input_exits_with_252(run_resolve_customer: Resolve, cli_input_json: str, text: str) -> None:
+    result = run_resolve_customer("--cli-input-json", cli_input_json)
 
     assert seen(result) == refused(text)
 
 
-def test_a_file_that_is_not_text_exits_with_252(resolve: Resolve, tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_exits_with_252(run_resolve_customer: Resolve, tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_bytes(b"\xff\xfe")
 
-    result = resolve("--registration-token", f"file://{path}")
+    result = run_resolve_customer("--registration-token", f"file://{path}")
 
     reason = f"Unable to load paramfile file://{path}: text contents could not be decoded"
     assert seen(result) == refused(f"Error parsing parameter '--registration-token': {reason}")
 
 
-def test_an_empty_token_is_sent(resolve: Resolve) -> None:
-    result = resolve("--registration-token", "")
+def test_an_empty_token_is_sent(run_resolve_customer: Resolve) -> None:
+    result = run_resolve_customer("--registration-token", "")
 
     text = "(InvalidTokenException) when calling the ResolveCustomer operation: Registration token is invalid"
     assert seen(result) == told(254, f"An error occurred {text}")
@@ -148,30 +148,30 @@ def test_an_empty_token_is_sent(resolve: Resolve) -> None:
     ids=["expired token", "expired credentials", "throttled"],
 )
 def test_an_error_of_aws_is_told_in_its_words_and_exits_with_254(
-    resolve: Resolve, sandbox: Sandbox, token: str, faults: Faults, text: str
+    run_resolve_customer: Resolve, sandbox: Sandbox, token: str, faults: Faults, text: str
 ) -> None:
-    sandbox.world.faults = faults
+    sandbox.marketplace.faults = faults
 
-    result = resolve("--registration-token", token)
+    result = run_resolve_customer("--registration-token", token)
 
     assert seen(result) == told(254, f"An error occurred {text}")
 
 
-def test_no_credentials_exit_with_253(resolve: Resolve, environment: pytest.MonkeyPatch) -> None:
+def test_no_credentials_exit_with_253(run_resolve_customer: Resolve, environment: pytest.MonkeyPatch) -> None:
     environment.delenv("AWS_ACCESS_KEY_ID")
     environment.delenv("AWS_SECRET_ACCESS_KEY")
 
-    result = resolve("--registration-token", "X")
+    result = run_resolve_customer("--registration-token", "X")
 
     advice = 'Unable to locate credentials. You can configure credentials by running "aws login".'
     assert seen(result) == told(253, f"An error occurred (NoCredentials): {advice}")
 
 
-def test_no_connection_exits_with_255(resolve: Resolve, environment: pytest.MonkeyPatch) -> None:
+def test_no_connection_exits_with_255(run_resolve_customer: Resolve, environment: pytest.MonkeyPatch) -> None:
     nobody = f"http://127.0.0.1:{free_port()}/"
     environment.setenv("AWS_ENDPOINT_URL", nobody)
 
-    result = resolve("--registration-token", "X")
+    result = run_resolve_customer("--registration-token", "X")
 
     assert seen(result) == told(255, f'Could not connect to the endpoint URL: "{nobody}"')
 
@@ -184,24 +184,24 @@ def test_no_connection_exits_with_255(resolve: Resolve, environment: pytest.Monk
     ],
 )
 def test_a_set_up_that_botocore_refuses_exits_with_255(
-    resolve: Resolve, environment: pytest.MonkeyPatch, name: str, value: str, text: str
+    run_resolve_customer: Resolve, environment: pytest.MonkeyPatch, name: str, value: str, text: str
 ) -> None:
     environment.setenv(name, value)
 
-    result = resolve("--registration-token", "X")
+    result = run_resolve_customer("--registration-token", "X")
 
     assert seen(result) == told(255, text)
 
 
 def test_credentials_in_a_file_that_is_not_there_exit_with_255(
-    resolve: Resolve, environment: pytest.MonkeyPatch
+    run_resolve_customer: Resolve, environment: pytest.MonkeyPatch
 ) -> None:
     environment.delenv("AWS_ACCESS_KEY_ID")
     environment.delenv("AWS_SECRET_ACCESS_KEY")
     environment.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/eks")
     environment.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/missing/token")
 
-    result = resolve("--registration-token", "X")
+    result = run_resolve_customer("--registration-token", "X")
 
     # botocore's own warning comes before it.
     status, text, _ = told(255, "[Errno 2] No such file or directory: '/missing/token'")
@@ -210,7 +210,7 @@ def test_credentials_in_a_file_that_is_not_there_exit_with_255(
 
 
 def test_credentials_of_a_program_that_is_not_there_exit_with_255(
-    resolve: Resolve, environment: pytest.MonkeyPatch, tmp_path: Path
+    run_resolve_customer: Resolve, environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "config").write_text("[profile seller]\ncredential_process = /missing/program\n")
     environment.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
@@ -218,6 +218,6 @@ def test_credentials_of_a_program_that_is_not_there_exit_with_255(
     environment.delenv("AWS_ACCESS_KEY_ID")
     environment.delenv("AWS_SECRET_ACCESS_KEY")
 
-    result = resolve("--registration-token", "X")
+    result = run_resolve_customer("--registration-token", "X")
 
     assert seen(result) == told(255, "[Errno 2] No such file or directory: '/missing/program'")

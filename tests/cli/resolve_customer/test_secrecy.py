@@ -11,7 +11,7 @@ from click.testing import Result
 
 from sandbox.faults import Faults
 from sandbox.server import Sandbox
-from tests.cli.resolve_customer.endpoint import answering
+from tests.cli.resolve_customer.fixed_endpoint import serve_fixed_response
 
 ROOT = Path(__file__).parents[3]
 
@@ -19,20 +19,24 @@ Resolve = Callable[..., Result]
 
 
 @pytest.mark.parametrize("wrap", [lambda token: [token], lambda token: {token: token}], ids=["list", "map"])
-def test_a_token_of_the_wrong_type_is_not_shown(resolve: Resolve, token: str, wrap: Callable[[str], object]) -> None:
-    result = resolve("--cli-input-json", json.dumps({"RegistrationToken": wrap(token)}))
+def test_a_token_of_the_wrong_type_is_not_shown(
+    run_resolve_customer: Resolve, token: str, wrap: Callable[[str], object]
+) -> None:
+    result = run_resolve_customer("--cli-input-json", json.dumps({"RegistrationToken": wrap(token)}))
 
     assert result.exit_code == 252
     assert "Invalid type for parameter RegistrationToken, type: <class '" in result.stderr
     assert token not in result.output
 
 
-def test_a_token_that_aws_quotes_is_not_shown(resolve: Resolve, token: str, environment: pytest.MonkeyPatch) -> None:
+def test_a_token_that_aws_quotes_is_not_shown(
+    run_resolve_customer: Resolve, token: str, environment: pytest.MonkeyPatch
+) -> None:
     message = f"Value '{token}' at 'registrationToken' failed to satisfy constraint"
 
-    with answering(400, {"__type": "ValidationException", "message": message}) as url:
+    with serve_fixed_response(400, {"__type": "ValidationException", "message": message}) as url:
         environment.setenv("AWS_ENDPOINT_URL", url)
-        result = resolve("--registration-token", token)
+        result = run_resolve_customer("--registration-token", token)
 
     assert result.exit_code == 254
     assert "Value '***' at 'registrationToken' failed to satisfy constraint" in result.stderr
@@ -43,7 +47,7 @@ def test_a_token_that_aws_quotes_is_not_shown(resolve: Resolve, token: str, envi
 def test_the_token_reaches_no_log_at_any_level(
     environment: pytest.MonkeyPatch, sandbox: Sandbox, token: str, faults: Faults
 ) -> None:
-    sandbox.world.faults = faults
+    sandbox.marketplace.faults = faults
     environment.setenv("LOG_LEVEL", "DEBUG")
 
     flask = [sys.executable, "-m", "flask", "--app", "wsgi", "resolve-customer", "--registration-token", token]

@@ -38,11 +38,11 @@ Resolve = Callable[..., Result]
     ids=" ".join,
 )
 def test_the_input_skeleton_needs_neither_input_nor_credentials(
-    resolve: Resolve, environment: pytest.MonkeyPatch, args: list[str]
+    run_resolve_customer: Resolve, environment: pytest.MonkeyPatch, args: list[str]
 ) -> None:
     environment.setenv("AWS_PROFILE", "missing")
 
-    result = resolve(*args)
+    result = run_resolve_customer(*args)
 
     assert (result.exit_code, result.stdout, result.stderr) == (0, INPUT_SKELETON, "")
 
@@ -57,10 +57,10 @@ def test_the_input_skeleton_needs_neither_input_nor_credentials(
     ids=" ".join,
 )
 def test_the_output_skeleton_names_every_member_and_needs_no_credentials(
-    resolve: Resolve, environment: pytest.MonkeyPatch, args: list[str]
+    run_resolve_customer: Resolve, environment: pytest.MonkeyPatch, args: list[str]
 ) -> None:
     environment.setenv("AWS_PROFILE", "missing")
 
-    result = resolve(*args)
+    result = run_resolve_customer(*args)
 
     assert (result.exit_code, result.stdout, result.stderr) == (0, OUTPUT_SKELETON, "")

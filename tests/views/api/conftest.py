@@ -13,74 +13,76 @@ from werkzeug.test import TestResponse
 from app.services.api import tokens
 from app.services.purchases import subscriptions
 from app.services.signup import registrations
-from tests import factories
+from tests.support import factories
 
-ARN = "arn:aws:license-manager::294406891311:license:l-"
-API = "/api/v1"
+LICENSE_ARN_PREFIX = "arn:aws:license-manager::294406891311:license:l-"
+API_PREFIX = "/api/v1"
 
 
 @dataclass
-class Program:
+class ApiClient:
     """A program that has a token."""
 
     client: FlaskClient
     token_id: UUID
     token: str
 
-    def get(self, path: str, method: str = "GET", **asked: Any) -> TestResponse:
+    def get(self, path: str, method: str = "GET", **query: Any) -> TestResponse:
         """Ask for what is at that path of the API."""
         headers = {"Authorization": f"Bearer {self.token}"}
-        return self.client.open(f"{API}{path}", method=method, query_string=asked, headers=headers)
+        return self.client.open(f"{API_PREFIX}{path}", method=method, query_string=query, headers=headers)
 
-    def items(self, path: str, **asked: Any) -> list[Any]:
+    def list_items(self, path: str, **query: Any) -> list[Any]:
         """Return a list's items."""
-        response = self.get(path, **asked)
+        response = self.get(path, **query)
         assert response.status_code == 200, response.text
         items: list[Any] = response.get_json()["items"]
         return items
 
 
-Land = Callable[..., UUID]
-SignUp = Callable[..., UUID]
-Programs = Callable[..., Program]
+CreateSubscription = Callable[..., UUID]
+CreateRegistration = Callable[..., UUID]
+CreateApiClient = Callable[..., ApiClient]
 
 
 @pytest.fixture
-def programs(app: Flask, client: FlaskClient) -> Programs:
+def create_api_client(app: Flask, client: FlaskClient) -> CreateApiClient:
     """Makes a program that may read these products, or every one."""
 
-    def make(product_codes: Sequence[str] | None = None) -> Program:
+    def make(product_codes: Sequence[str] | None = None) -> ApiClient:
         with app.app_context():
             made = tokens.create("crm", product_codes, "operator:alice")
-        return Program(client, made.id, made.token)
+        return ApiClient(client, made.id, made.token)
 
     return make
 
 
 @pytest.fixture
-def program(programs: Programs) -> Program:
+def api_client(create_api_client: CreateApiClient) -> ApiClient:
     """A program that may read every product."""
-    return programs()
+    return create_api_client()
 
 
 @pytest.fixture
-def land(app: Flask) -> Land:
+def create_subscription(app: Flask) -> CreateSubscription:
     """Lets a customer come to the door; returns the subscription's id."""
 
     def arrive(name: str = "first", **customer: Any) -> UUID:
         with app.app_context():
-            return subscriptions.arrive(factories.arrival(license_arn=ARN + name, **customer))
+            return subscriptions.upsert_from_landing(
+                factories.landing(license_arn=LICENSE_ARN_PREFIX + name, **customer)
+            )
 
     return arrive
 
 
 @pytest.fixture
-def sign_up(app: Flask) -> SignUp:
+def create_registration(app: Flask) -> CreateRegistration:
     """Lets a customer send the sign-up form; returns the registration's id."""
 
     def complete(name: str = "first", **answers: Any) -> UUID:
         with app.app_context():
-            arrived = factories.arrived(license_arn=ARN + name)
+            arrived = factories.resolved(license_arn=LICENSE_ARN_PREFIX + name)
             return registrations.complete(arrived, factories.answers(**answers)).registration_id
 
     return complete

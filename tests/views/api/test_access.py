@@ -9,10 +9,10 @@ from flask.testing import FlaskClient
 from app import create_app
 from app.services.api import tokens
 from sandbox.server import Sandbox
-from tests import factories
-from tests.databases import on_sqlite
-from tests.factories import TOKEN
-from tests.views.api.conftest import API, Land, Program, SignUp
+from tests.support import factories
+from tests.support.databases import on_sqlite
+from tests.support.factories import TOKEN_FIELD
+from tests.views.api.conftest import API_PREFIX, ApiClient, CreateRegistration, CreateSubscription
 
 pytestmark = on_sqlite
 
@@ -36,7 +36,7 @@ OPEN = ["/openapi.json", "/schemas/handoff.json"]
 
 def test_without_a_token_nobody_reads_anything(client: FlaskClient) -> None:
     for path in PROTECTED:
-        response = client.get(f"{API}{path}")
+        response = client.get(f"{API_PREFIX}{path}")
 
         assert response.status_code == 401
         assert response.headers["WWW-Authenticate"] == "Bearer realm=Foyer"
@@ -44,30 +44,30 @@ def test_without_a_token_nobody_reads_anything(client: FlaskClient) -> None:
         assert "api-tokens create" in response.get_json()["detail"]
 
 
-def test_what_is_no_token_of_ours_is_refused(client: FlaskClient, program: Program) -> None:
+def test_what_is_no_token_of_ours_is_refused(client: FlaskClient, api_client: ApiClient) -> None:
     for header in NO_TOKEN:
-        sent = header.replace("TOKEN", program.token).encode().decode("latin-1")
+        sent = header.replace("TOKEN", api_client.token).encode().decode("latin-1")
 
-        response = client.get(f"{API}/subscriptions", headers={"Authorization": sent})
+        response = client.get(f"{API_PREFIX}/subscriptions", headers={"Authorization": sent})
 
         assert response.status_code == 401, header
         assert response.headers["WWW-Authenticate"].startswith("Bearer realm=Foyer, error=invalid_token, ")
-        assert program.token not in response.text
+        assert api_client.token not in response.text
 
 
-def test_the_scheme_is_written_in_capitals_or_not(client: FlaskClient, program: Program) -> None:
+def test_the_scheme_is_written_in_capitals_or_not(client: FlaskClient, api_client: ApiClient) -> None:
     for scheme in ("Bearer", "bearer", "BEARER"):
-        response = client.get(f"{API}/subscriptions", headers={"Authorization": f"{scheme} {program.token}"})
+        response = client.get(f"{API_PREFIX}/subscriptions", headers={"Authorization": f"{scheme} {api_client.token}"})
 
         assert response.status_code == 200
 
 
-def test_a_revoked_token_is_refused_at_once(app: Flask, program: Program) -> None:
-    assert program.get("/subscriptions").status_code == 200
+def test_a_revoked_token_is_refused_at_once(app: Flask, api_client: ApiClient) -> None:
+    assert api_client.get("/subscriptions").status_code == 200
     with app.app_context():
-        tokens.revoke(program.token_id, "operator:alice")
+        tokens.revoke(api_client.token_id, "operator:alice")
 
-    refused = program.get("/subscriptions")
+    refused = api_client.get("/subscriptions")
 
     assert refused.status_code == 401
     assert "invalid_token" in refused.headers["WWW-Authenticate"]
@@ -75,24 +75,24 @@ def test_a_revoked_token_is_refused_at_once(app: Flask, program: Program) -> Non
 
 def test_descriptions_need_no_token(client: FlaskClient) -> None:
     for path in OPEN:
-        response = client.get(f"{API}{path}")
+        response = client.get(f"{API_PREFIX}{path}")
 
         assert response.status_code == 200
         assert response.get_json()
 
 
-def test_a_token_in_the_address_lets_nobody_in(client: FlaskClient, program: Program) -> None:
-    assert client.get(f"{API}/subscriptions", query_string={"access_token": program.token}).status_code == 401
+def test_a_token_in_the_address_lets_nobody_in(client: FlaskClient, api_client: ApiClient) -> None:
+    assert client.get(f"{API_PREFIX}/subscriptions", query_string={"access_token": api_client.token}).status_code == 401
 
 
 def test_no_cookie_is_set_not_even_for_a_browser_that_has_one(
-    client: FlaskClient, program: Program, sandbox: Sandbox
+    client: FlaskClient, api_client: ApiClient, sandbox: Sandbox
 ) -> None:
-    client.post("/", data={TOKEN: factories.token(sandbox)})
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
     assert client.get_cookie("session")
 
     for path in (*PROTECTED, *OPEN, "/nothing"):
-        response = program.get(path)
+        response = api_client.get(path)
 
         assert "Set-Cookie" not in response.headers
         assert "Cookie" not in response.headers.get("Vary", "")
@@ -100,25 +100,29 @@ def test_no_cookie_is_set_not_even_for_a_browser_that_has_one(
 
 
 def test_neither_token_nor_person_is_logged_at_any_level(
-    environment: pytest.MonkeyPatch, land: Land, sign_up: SignUp, program: Program, capfd: pytest.CaptureFixture[str]
+    environment: pytest.MonkeyPatch,
+    create_subscription: CreateSubscription,
+    create_registration: CreateRegistration,
+    api_client: ApiClient,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     environment.setenv("LOG_LEVEL", "DEBUG")
-    land()
-    sign_up()
+    create_subscription()
+    create_registration()
 
-    with factories.running(create_app()) as app:
-        reader = Program(app.test_client(), program.token_id, program.token)
+    with factories.open_app(create_app()) as app:
+        reader = ApiClient(app.test_client(), api_client.token_id, api_client.token)
         reader.get("/subscriptions", customer_aws_account_id="012345678901")
-        reader.get("/subscriptions", access_token=program.token)
+        reader.get("/subscriptions", access_token=api_client.token)
         with app.app_context():
-            tokens.revoke(program.token_id, "operator:alice")
+            tokens.revoke(api_client.token_id, "operator:alice")
         reader.get("/subscriptions")
 
     written = "".join(capfd.readouterr())
-    assert f'"api_token": "{program.token_id}"' in written
+    assert f'"api_token": "{api_client.token_id}"' in written
     assert "/api/v1/subscriptions" in written
     for mark in (
-        program.token.removeprefix(tokens.PREFIX)[:12],
+        api_client.token.removeprefix(tokens.PREFIX)[:12],
         "ada@gmail.com",
         "Lovelace",
         "Juniper",

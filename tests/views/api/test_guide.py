@@ -9,17 +9,17 @@ from typing import Any
 from flask import Flask
 
 from app.views.api import openapi, problems, queries
-from tests.changed import change, changed
-from tests.databases import on_sqlite
-from tests.served import served
-from tests.views.api.conftest import API, Program
+from tests.support.databases import on_sqlite
+from tests.support.local_server import serve_app
+from tests.support.subscription_rows import insert_changed_at, update_subscription
+from tests.views.api.conftest import API_PREFIX, ApiClient
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
 [LOOP] = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
 EXAMPLES = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", GUIDE, re.DOTALL)]
 
 
-def test_the_loop_follows_every_change(app: Flask, program: Program) -> None:
+def test_the_loop_follows_every_change(app: Flask, api_client: ApiClient) -> None:
     guide: dict[str, Any] = {}
     exec(LOOP, guide)  # noqa: S102  # what the guide shows, as it stands
     kept: dict[str, Any] = {}
@@ -30,14 +30,14 @@ def test_the_loop_follows_every_change(app: Flask, program: Program) -> None:
         told.append(item["subscription"]["id"])
 
     now = datetime.now(UTC)
-    known = changed(app, *(now - timedelta(days=1, seconds=number) for number in range(410)))
-    with served(app) as site:
-        cursor = guide["follow"](site, program.token, None, keep)
+    known = insert_changed_at(app, *(now - timedelta(days=1, seconds=number) for number in range(410)))
+    with serve_app(app) as site:
+        cursor = guide["follow"](site, api_client.token, None, keep)
         assert sorted(told) == sorted(map(str, known))
-        change(app, known[7], now, status="ended")
+        update_subscription(app, known[7], now, status="ended")
         told.clear()
         for _ in range(2):
-            cursor = guide["follow"](site, program.token, cursor, keep)
+            cursor = guide["follow"](site, api_client.token, cursor, keep)
 
     assert told == [str(known[7])] * 2
     assert kept[str(known[7])]["subscription"]["status"] == "ended"
@@ -47,7 +47,7 @@ def test_the_examples_have_the_shape_of_the_answers() -> None:
     page, problem = EXAMPLES
 
     assert page.keys() == openapi.EXAMPLE_PAGE.model_dump().keys()
-    assert page["items"][0].keys() == openapi.EXAMPLE.model_dump().keys()
+    assert page["items"][0].keys() == openapi.EXAMPLE_ITEM.model_dump().keys()
     assert problem == openapi.EXAMPLE_PROBLEM.model_dump()
 
 
@@ -60,6 +60,6 @@ def test_every_parameter_and_every_problem_is_in_the_guide() -> None:
 
 @on_sqlite
 def test_every_address_is_in_the_guide(app: Flask) -> None:
-    rules = {rule.rule for rule in app.url_map.iter_rules() if rule.rule.startswith(f"{API}/")}
+    rules = {rule.rule for rule in app.url_map.iter_rules() if rule.rule.startswith(f"{API_PREFIX}/")}
 
     assert {re.sub("<.*>", "ID", rule) for rule in rules} == set(re.findall(r"^\| `(/\S+)` \|", GUIDE, re.MULTILINE))

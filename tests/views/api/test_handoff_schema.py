@@ -10,17 +10,17 @@ from flask.testing import FlaskClient
 from app.services.outbox import payload
 from app.services.outbox.payload import Contents, Handoff
 from app.views.api import openapi
-from tests.databases import on_sqlite
-from tests.views.api.conftest import API
-from tests.views.api.schema_copy import COPY
+from tests.support.databases import on_sqlite
+from tests.views.api.conftest import API_PREFIX
+from tests.views.api.write_handoff_schema import SCHEMA_FILE
 
 
 @on_sqlite
 def test_the_schema_of_handoffs_is_true_of_them_and_refuses_others(client: FlaskClient) -> None:
-    response = client.get(f"{API}/schemas/handoff.json")
+    response = client.get(f"{API_PREFIX}/schemas/handoff.json")
     schema = response.get_json()
-    contents = Contents(sequence=1, **dict(openapi.EXAMPLE))
-    handoff = Handoff(type="registration.completed", timestamp=openapi.NOON, version=1, data=contents)
+    contents = Contents(sequence=1, **dict(openapi.EXAMPLE_ITEM))
+    handoff = Handoff(type="registration.completed", timestamp=openapi.EXAMPLE_TIME, version=1, data=contents)
     sent = handoff.model_dump(mode="json")
 
     assert response.mimetype == "application/schema+json"
@@ -32,7 +32,9 @@ def test_the_schema_of_handoffs_is_true_of_them_and_refuses_others(client: Flask
 
 
 def test_the_copy_in_the_documents_is_the_schema_of_today() -> None:
-    assert COPY.read_bytes() == openapi.handoff_schema(), "Run: .venv/bin/python -m tests.views.api.schema_copy"
+    assert SCHEMA_FILE.read_bytes() == openapi.build_handoff_schema(), (
+        "Run: .venv/bin/python -m tests.views.api.write_handoff_schema"
+    )
 
 
 def test_a_web_process_does_not_load_what_describes_it() -> None:

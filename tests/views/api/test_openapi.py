@@ -8,15 +8,15 @@ from flask import Flask
 from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.databases import on_sqlite
-from tests.views.api.conftest import API, Land, Program, SignUp
+from tests.support.databases import on_sqlite
+from tests.views.api.conftest import API_PREFIX, ApiClient, CreateRegistration, CreateSubscription
 
 pytestmark = on_sqlite
 
 
 @pytest.fixture
 def description(client: FlaskClient) -> dict[str, Any]:
-    described: dict[str, Any] = client.get(f"{API}/openapi.json").get_json()
+    described: dict[str, Any] = client.get(f"{API_PREFIX}/openapi.json").get_json()
     return described
 
 
@@ -27,38 +27,41 @@ def test_the_description_is_sound_openapi(description: dict[str, Any]) -> None:
 
 
 def test_every_address_is_described_and_no_other(app: Flask, description: dict[str, Any]) -> None:
-    rules = {rule.rule for rule in app.url_map.iter_rules() if rule.rule.startswith(f"{API}/")}
+    rules = {rule.rule for rule in app.url_map.iter_rules() if rule.rule.startswith(f"{API_PREFIX}/")}
 
     assert {path.replace("{id}", "") for path in description["paths"]} == {
-        rule.removeprefix(API).partition("<")[0] for rule in rules
+        rule.removeprefix(API_PREFIX).partition("<")[0] for rule in rules
     }
 
 
 def test_what_needs_no_token_says_so(description: dict[str, Any], client: FlaskClient) -> None:
     for path, operations in description["paths"].items():
         is_open = operations["get"].get("security") == []
-        status = client.get(f"{API}{path.replace('{id}', '01a207c8-85e3-70e1-8187-c3ad0186f92b')}").status_code
+        status = client.get(f"{API_PREFIX}{path.replace('{id}', '01a207c8-85e3-70e1-8187-c3ad0186f92b')}").status_code
 
         assert status == (200 if is_open else 401)
 
 
 def test_answers_and_examples_are_as_described(
-    description: dict[str, Any], program: Program, land: Land, sign_up: SignUp
+    description: dict[str, Any],
+    api_client: ApiClient,
+    create_subscription: CreateSubscription,
+    create_registration: CreateRegistration,
 ) -> None:
-    land("second")
-    sign_up()
+    create_subscription("second")
+    create_registration()
 
     examples = [media["example"] for media in _media(description, "Page")]
-    for page in (program.get("/subscriptions").get_json(), *examples):
+    for page in (api_client.get("/subscriptions").get_json(), *examples):
         _check(page, description, "Page")
-    _check(program.get("/subscriptions", limit="many").get_json(), description, "Problem")
+    _check(api_client.get("/subscriptions", limit="many").get_json(), description, "Problem")
 
 
 def test_a_field_that_is_missing_is_not_as_described(
-    description: dict[str, Any], program: Program, sign_up: SignUp
+    description: dict[str, Any], api_client: ApiClient, create_registration: CreateRegistration
 ) -> None:
-    sign_up()
-    page = program.get("/subscriptions").get_json()
+    create_registration()
+    page = api_client.get("/subscriptions").get_json()
     del page["items"][0]["registration"]["email"]
 
     with pytest.raises(jsonschema.ValidationError, match="'email' is a required property"):

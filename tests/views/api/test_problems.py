@@ -9,9 +9,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app import create_app
-from tests import factories
-from tests.databases import on_sqlite
-from tests.views.api.conftest import API, Program
+from tests.support import factories
+from tests.support.databases import on_sqlite
+from tests.views.api.conftest import API_PREFIX, ApiClient
 
 pytestmark = on_sqlite
 
@@ -44,7 +44,7 @@ ODD: list[tuple[dict[str, Any], list[str]]] = [
 NOWHERE = ["", "/", "/nothing", "/subscriptions/", "//subscriptions", "/subscriptions//x", "/x.html"]
 
 
-def check(response: TestResponse, status: int) -> dict[str, object]:
+def check_problem(response: TestResponse, status: int) -> dict[str, object]:
     """Assert that the response is a problem, and return it."""
     assert response.status_code == status
     assert response.mimetype == "application/problem+json"
@@ -58,36 +58,36 @@ def check(response: TestResponse, status: int) -> dict[str, object]:
     return problem
 
 
-def test_each_parameter_that_is_wrong_is_named(program: Program) -> None:
+def test_each_parameter_that_is_wrong_is_named(api_client: ApiClient) -> None:
     for asked, parameters in ODD:
-        errors = check(program.get("/subscriptions", **asked), 400)["errors"]
+        errors = check_problem(api_client.get("/subscriptions", **asked), 400)["errors"]
 
         assert isinstance(errors, list)
         assert [error["parameter"] for error in errors] == parameters
         assert all(error["detail"] for error in errors)
 
 
-def test_a_parameter_that_is_not_known_is_refused_everywhere(program: Program) -> None:
+def test_a_parameter_that_is_not_known_is_refused_everywhere(api_client: ApiClient) -> None:
     for path in ("/openapi.json", "/schemas/handoff.json", "/registrations", f"/subscriptions/{UUID(int=0)}"):
-        assert check(program.get(path, status="active"), 400)["errors"]
+        assert check_problem(api_client.get(path, status="active"), 400)["errors"]
 
 
-def test_an_address_where_nothing_is(program: Program) -> None:
+def test_an_address_where_nothing_is(api_client: ApiClient) -> None:
     for path in NOWHERE:
-        assert "openapi.json" in str(check(program.get(path), 404)["detail"])
+        assert "openapi.json" in str(check_problem(api_client.get(path), 404)["detail"])
 
 
-def test_nothing_can_be_written(program: Program) -> None:
+def test_nothing_can_be_written(api_client: ApiClient) -> None:
     for method in ("POST", "PUT", "PATCH", "DELETE", "TRACE"):
-        response = program.get("/subscriptions", method=method)
+        response = api_client.get("/subscriptions", method=method)
 
-        check(response, 405)
+        check_problem(response, 405)
         assert response.headers["Allow"] == "GET, HEAD, OPTIONS"
 
 
-def test_head_tells_what_get_would(program: Program) -> None:
+def test_head_tells_what_get_would(api_client: ApiClient) -> None:
     for path, status in (("/subscriptions", 200), ("/openapi.json", 200), ("/nothing", 404)):
-        head, get = program.get(path, method="HEAD"), program.get(path)
+        head, get = api_client.get(path, method="HEAD"), api_client.get(path)
 
         assert head.status_code == get.status_code == status
         assert head.data == b""
@@ -97,29 +97,29 @@ def test_head_tells_what_get_would(program: Program) -> None:
 
 def test_a_body_that_is_too_large_is_refused(client: FlaskClient) -> None:
     response = client.get(
-        f"{API}/openapi.json",
+        f"{API_PREFIX}/openapi.json",
         data=b"x" * 100_000,
         headers={"Transfer-Encoding": "chunked"},
         environ_overrides={"wsgi.input_terminated": True},
     )
 
-    check(response, 413)
+    check_problem(response, 413)
 
 
 def test_a_strange_host_is_refused(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TRUSTED_HOSTS", "start.acme.example")
 
-    with factories.running(create_app()) as app:
-        check(app.test_client().get(f"{API}/openapi.json"), 400)
+    with factories.open_app(create_app()) as app:
+        check_problem(app.test_client().get(f"{API_PREFIX}/openapi.json"), 400)
 
 
-def test_a_fault_of_ours_shows_no_trace(app: Flask, program: Program) -> None:
+def test_a_fault_of_ours_shows_no_trace(app: Flask, api_client: ApiClient) -> None:
     app.testing = False
     app.view_functions["api.subscriptions"] = lambda: str(1 / 0)
 
-    response = program.get("/subscriptions")
+    response = api_client.get("/subscriptions")
 
-    check(response, 500)
+    check_problem(response, 500)
     assert "ZeroDivisionError" not in response.text
 
 

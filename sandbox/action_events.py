@@ -1,0 +1,51 @@
+"""The events that an action causes: on the channel of the purchase's style, with AWS's clock and an id each."""
+
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from sandbox import eventbridge, sns
+from sandbox.entitlements import Pricing
+from sandbox.events import Event, EventDraft
+from sandbox.purchases import Purchase, Style
+
+# Several events of one action come one after the other; the last of them no later than now.
+ACTION_DURATIONS = {"renew": timedelta(seconds=3), "expire": timedelta(seconds=1), "fail_payment": timedelta(seconds=1)}
+DEFAULT_DURATION = timedelta(milliseconds=2)
+# EventBridge prints whole seconds, SNS milliseconds.
+EVENT_INTERVAL = {"new": timedelta(seconds=1), "old": timedelta(milliseconds=1)}
+
+
+def start_time(action: str, latest: datetime, now: datetime) -> datetime:
+    """Return when an action that is done by now began: not before the latest thing that happened to the purchase."""
+    return min(max(latest, now - ACTION_DURATIONS.get(action, DEFAULT_DURATION)), now)
+
+
+def build(action: str, before: Purchase, after: Purchase, pricing: Pricing, started_at: datetime) -> list[Event]:
+    """Return the events of an action that began at that time and is done by now, in the order they happened."""
+    if after.style == "old":
+        drafts = sns.build_drafts(action, before, after, pricing)
+    else:
+        drafts = eventbridge.build_drafts(action, before, after)
+    return [
+        _build_event(draft, action, after, _round_time(started_at + number * EVENT_INTERVAL[after.style], after.style))
+        for number, draft in enumerate(drafts)
+    ]
+
+
+def _build_event(draft: EventDraft, action: str, purchase: Purchase, at: datetime) -> Event:
+    event_id = str(uuid4())
+    old = purchase.style == "old"
+    return Event(
+        id=event_id,
+        purchase_id=purchase.id,
+        action=action,
+        channel="sns" if old else "eventbridge",
+        kind=draft.kind,
+        happened_at=at,
+        body=(sns if old else eventbridge).envelope(draft, event_id, at),
+    )
+
+
+def _round_time(at: datetime, style: Style) -> datetime:
+    past = min(at, datetime.now(at.tzinfo))
+    return past.replace(microsecond=0 if style == "new" else past.microsecond // 1000 * 1000)

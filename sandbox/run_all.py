@@ -1,0 +1,147 @@
+"""`make run`: the sandbox, the app, its worker and the example product together on this machine, until Ctrl-C."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import click
+from dotenv import dotenv_values
+from honcho.manager import Manager
+from honcho.printer import Message, Printer
+
+from app.config.settings import INSTANCE_DIR
+from sandbox import environment, ports
+
+READY_MESSAGE = """
+  Foyer is running. Click here:
+
+    {storefront}    the pretend AWS Marketplace: subscribe, set up your account,
+                             then confirm, renew, cancel: the app follows
+    {app}    the app, which you come to from there
+    {example}    the product at the end of the way: it gets the hand-offs, and can fail
+
+  Ctrl-C stops everything. What you register is kept for the next time.
+"""
+
+NOT_ANSWERING_MESSAGE = """
+  After {seconds:g} seconds this is not answering:
+{shut}
+  Look above for the last lines marked {names}. Open the address to see what it says. Ctrl-C stops everything.
+"""
+
+STARTUP_TIMEOUT_SECONDS = 60
+
+FLASK_COMMAND = (sys.executable, "-m", "flask", "--app", "wsgi")
+
+
+class TerminalPrinter(Printer):  # type: ignore[misc]  # honcho has no types
+    """Where the lines of every process are shown, as long as somebody reads them."""
+
+    def write(self, message: Message) -> None:
+        """Show a line."""
+        try:
+            super().write(message)
+        except OSError:
+            # A closed terminal, or a `tee` that the same Ctrl-C ended: the processes have to be stopped all the same.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def run() -> int:
+    """Migrate the database, start every process, say where to click, and return the status to exit with.
+
+    Raises:
+        SystemExit: a port is in use, or the database cannot be migrated.
+    """
+    settings = environment.add_defaults(environment.user_settings(os.environ, dotenv_values(".env")))
+    ports.check_free({name: settings[name] for name in environment.DEFAULT_PORTS})
+    _migrate(settings)
+    click.echo("Starting ...")
+    manager = Manager(TerminalPrinter())
+    for name, command in process_commands(settings).items():
+        # With exec the process stands where the shell was, and hears the signal to stop itself.
+        manager.add_process(name, f"exec {shlex.join(command)}", env=settings)
+    signal.signal(signal.SIGHUP, _terminate_self)
+    _supervise(manager, settings)
+    return 0 if manager.returncode == 128 + signal.SIGINT else int(manager.returncode)
+
+
+def process_commands(settings: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the command line of each process by its name."""
+    binds = [
+        f"--bind={f'[{host}]' if ':' in host else host}:{settings['APP_PORT']}" for host in ports.loopback_addresses()
+    ]
+    return {
+        "sandbox": [
+            *FLASK_COMMAND,
+            "sandbox",
+            f"--app-url={_app_url(settings)}/",
+            f"--state={INSTANCE_DIR / 'sandbox.json'}",
+        ],
+        "app": [sys.executable, "-m", "gunicorn", "--config=gunicorn.conf.py", *binds],
+        "worker": [*FLASK_COMMAND, "worker"],
+        "example": [sys.executable, "-m", "sandbox.example", f"--state={INSTANCE_DIR / 'example.json'}"],
+    }
+
+
+def _migrate(settings: Mapping[str, str]) -> None:
+    click.echo("Preparing the database ...")
+    migration = subprocess.run([*FLASK_COMMAND, "db", "upgrade"], env=settings, check=False)  # noqa: S603  the command is ours
+    if migration.returncode:
+        raise SystemExit("The database could not be migrated: see above. Nothing was started.")
+
+
+def _supervise(manager: Manager, settings: Mapping[str, str]) -> None:
+    over = threading.Event()
+    announcement = threading.Thread(target=announce_when_ready, args=(settings, over, STARTUP_TIMEOUT_SECONDS))
+    announcement.start()
+    try:
+        manager.loop()
+    finally:
+        over.set()
+        announcement.join()
+
+
+def announce_when_ready(settings: Mapping[str, str], stopped: threading.Event, timeout_seconds: float) -> None:
+    """Say where to click once every door is open; say which are not when the patience is at its end."""
+    app = _app_url(settings)
+    storefront, example = (f"http://127.0.0.1:{settings[port]}" for port in ("STOREFRONT_PORT", "EXAMPLE_PORT"))
+    shut = {f"{app}/readyz": "app", storefront: "sandbox", example: "example"}
+    complaint = threading.Timer(timeout_seconds, _report_not_answering, (shut, timeout_seconds))
+    complaint.start()
+    with ThreadPoolExecutor() as waiting:
+        for url in tuple(shut):
+            waiting.submit(_wait_for_url, url, shut, stopped)
+    complaint.cancel()
+    if not shut:
+        click.echo(READY_MESSAGE.format(app=app, storefront=storefront, example=example))
+
+
+def _wait_for_url(url: str, pending: dict[str, str], stopped: threading.Event) -> None:
+    if ports.wait_until_answering([url], stopped):
+        del pending[url]
+
+
+def _report_not_answering(pending: Mapping[str, str], seconds: float) -> None:
+    if late := dict(pending):
+        urls = "\n".join(f"    {url}" for url in late)
+        click.echo(NOT_ANSWERING_MESSAGE.format(seconds=seconds, shut=urls, names=" and ".join(late.values())))
+
+
+def _app_url(settings: Mapping[str, str]) -> str:
+    return f"http://localhost:{settings['APP_PORT']}"
+
+
+def _terminate_self(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(run())
+    except KeyboardInterrupt:
+        sys.exit(0)

@@ -1,0 +1,238 @@
+"""ResolveCustomer over real HTTP: every answer AWS can give, and no answer at all."""
+
+import time
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+
+from app import create_app
+from app.aws import customer as aws_customer
+from app.aws import resolve_customer
+from app.errors import (
+    ApiDisabled,
+    CredentialsRefused,
+    ExpiredToken,
+    IncompleteAnswer,
+    InvalidToken,
+    MarketplaceUnavailable,
+    PermissionDenied,
+    Throttled,
+)
+from sandbox.purchases import Order
+from sandbox.server import Sandbox
+from tests.support import factories
+from tests.support.databases import on_sqlite
+from tests.support.factories import PRODUCT_CODE
+from tests.support.scripted_aws import AwsResponse, ScriptedAws
+
+pytestmark = on_sqlite
+
+
+def switch_on(sandbox: Sandbox, **faults: object) -> None:
+    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update=faults)
+
+
+def test_a_new_style_purchase_has_account_license_and_agreement(app: Flask, sandbox: Sandbox) -> None:
+    purchase = sandbox.marketplace.buy(Order(product_code=PRODUCT_CODE, account_id="012345678901"))
+
+    with app.app_context():
+        customer = resolve_customer.resolve(sandbox.marketplace.mint_token(purchase))
+
+    assert customer.product_code == PRODUCT_CODE
+    assert customer.customer_aws_account_id == "012345678901"
+    assert customer.customer_identifier is None
+    assert customer.license_arn == purchase.license_arn
+    assert customer.agreement_id == purchase.agreement_id
+
+
+def test_an_old_style_purchase_has_a_customer_identifier(app: Flask, sandbox: Sandbox) -> None:
+    purchase = sandbox.marketplace.buy(Order(product_code=PRODUCT_CODE, style="old"))
+
+    with app.app_context():
+        customer = resolve_customer.resolve(sandbox.marketplace.mint_token(purchase))
+
+    assert customer.customer_identifier == purchase.customer_identifier
+    assert customer.license_arn is None
+    assert customer.agreement_id is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("expired", ExpiredToken),
+        ("invalid", InvalidToken),
+        ("aws_down", MarketplaceUnavailable),
+        ("api_disabled", ApiDisabled),
+        ("access_denied", PermissionDenied),
+        ("credentials_expired", CredentialsRefused),
+        ("credentials_unknown", CredentialsRefused),
+        ("no_customer", IncompleteAnswer),
+    ],
+)
+def test_every_fault_of_aws_has_its_own_name(app: Flask, sandbox: Sandbox, fault: str, error: type[Exception]) -> None:
+    switch_on(sandbox, **{fault: True})
+
+    with app.app_context(), pytest.raises(error):
+        resolve_customer.resolve(factories.token(sandbox))
+
+
+def test_a_throttled_call_is_tried_again(app: Flask, sandbox: Sandbox) -> None:
+    switch_on(sandbox, throttled=2)
+
+    with app.app_context():
+        customer = resolve_customer.resolve(factories.token(sandbox))
+
+    assert customer.product_code == PRODUCT_CODE
+
+
+def test_a_call_that_stays_throttled_is_given_up_after_three_tries(app: Flask, sandbox: Sandbox) -> None:
+    switch_on(sandbox, throttled=100)
+
+    with app.app_context(), pytest.raises(Throttled):
+        resolve_customer.resolve(factories.token(sandbox))
+
+    assert sandbox.marketplace.faults.throttled == 97
+
+
+@pytest.mark.parametrize("code", ["InvalidTokenException", "ExpiredTokenException", "AccessDeniedException"])
+def test_what_a_retry_cannot_help_is_asked_once(environment: pytest.MonkeyPatch, code: str) -> None:
+    with ScriptedAws([AwsResponse(400, {"__type": code, "message": "Registration token is bad"})]) as aws:
+        environment.setenv("AWS_ENDPOINT_URL", aws.url)
+        with factories.open_app(create_app()) as app, app.app_context(), pytest.raises(Exception, match=code):
+            resolve_customer.resolve("token")
+
+        assert aws.request_count == 1
+
+
+def test_an_answer_that_never_comes_is_given_up_within_five_seconds(app: Flask, sandbox: Sandbox) -> None:
+    switch_on(sandbox, slow=60)
+    started = time.monotonic()
+
+    with app.app_context(), pytest.raises(MarketplaceUnavailable):
+        resolve_customer.resolve(factories.token(sandbox))
+
+    assert time.monotonic() - started < resolve_customer.TIME_BUDGET_SECONDS + 1
+    switch_on(sandbox, slow=0)
+
+
+def test_an_endpoint_that_refuses_the_connection_is_aws_unavailable(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+
+    with factories.open_app(create_app()) as app, app.app_context(), pytest.raises(MarketplaceUnavailable) as raised:
+        resolve_customer.resolve("token")
+
+    assert raised.value.code == "EndpointConnectionError"
+
+
+def test_an_endpoint_that_is_no_address_is_aws_unavailable(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("AWS_ENDPOINT_URL", "metering")
+
+    with factories.open_app(create_app()) as app, app.app_context(), pytest.raises(MarketplaceUnavailable):
+        resolve_customer.resolve("token")
+
+
+def test_missing_credentials_are_the_sellers_fault(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("AWS_ACCESS_KEY_ID")
+    environment.delenv("AWS_SECRET_ACCESS_KEY")
+    environment.setenv("AWS_SHARED_CREDENTIALS_FILE", "nowhere")
+
+    with factories.open_app(create_app()) as app, app.app_context(), pytest.raises(CredentialsRefused) as raised:
+        resolve_customer.resolve("token")
+
+    assert raised.value.code == "NoCredentialsError"
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "error"),
+    [
+        (400, "Registration token is expired", ExpiredToken),
+        (403, "The security token included in the request is expired", CredentialsRefused),
+        (400, "The security token included in the request is expired", CredentialsRefused),
+        (403, "Registration token is expired", ExpiredToken),
+    ],
+)
+def test_the_buyers_expired_token_and_the_sellers_are_told_apart(
+    environment: pytest.MonkeyPatch, status: int, message: str, error: type[Exception]
+) -> None:
+    with ScriptedAws([AwsResponse(status, {"__type": "ExpiredTokenException", "message": message})]) as aws:
+        environment.setenv("AWS_ENDPOINT_URL", aws.url)
+
+        with factories.open_app(create_app()) as app, app.app_context(), pytest.raises(error):
+            resolve_customer.resolve("token")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error"),
+    [
+        (403, "SomethingNew", PermissionDenied),
+        (400, "SomethingNew", MarketplaceUnavailable),
+        (503, "ServiceUnavailable", MarketplaceUnavailable),
+        (403, "InvalidSignatureException", CredentialsRefused),
+    ],
+)
+def test_a_fault_nobody_has_seen_yet_is_judged_by_its_status(
+    environment: pytest.MonkeyPatch, status: int, code: str, error: type[Exception]
+) -> None:
+    with ScriptedAws([AwsResponse(status, {"__type": code, "message": "?"})]) as aws:
+        environment.setenv("AWS_ENDPOINT_URL", aws.url)
+
+        with factories.open_app(create_app()) as app, app.app_context(), pytest.raises(error):
+            resolve_customer.resolve("token")
+
+
+def test_an_answer_of_something_that_is_not_aws_is_incomplete(environment: pytest.MonkeyPatch) -> None:
+    with ScriptedAws([AwsResponse(200, "<html>proxy log-in</html>")]) as aws:
+        environment.setenv("AWS_ENDPOINT_URL", aws.url)
+
+        with factories.open_app(create_app()) as app, app.app_context(), pytest.raises(IncompleteAnswer):
+            resolve_customer.resolve("token")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"ProductCode": PRODUCT_CODE},
+        {"ProductCode": PRODUCT_CODE, "CustomerAWSAccountId": "", "CustomerIdentifier": None},
+        {"CustomerAWSAccountId": "012345678901"},
+        {"CustomerAWSAccountId": "012345678901", "ProductCode": ""},
+    ],
+)
+def test_an_answer_without_product_or_customer_is_refused(database_url: str, answer: dict[str, object]) -> None:
+    with pytest.raises(IncompleteAnswer):
+        aws_customer.parse_customer(answer)
+
+
+@pytest.mark.parametrize("unpopulated", [{}, {"CustomerIdentifier": ""}, {"CustomerIdentifier": None}])
+def test_an_unpopulated_identifier_is_none_however_aws_sends_it(
+    database_url: str, unpopulated: dict[str, object]
+) -> None:
+    answer = {"ProductCode": PRODUCT_CODE, "CustomerAWSAccountId": "012345678901", **unpopulated}
+
+    customer = aws_customer.parse_customer(answer)
+
+    assert customer == replace(factories.customer(), license_arn=None, agreement_id=None)
+
+
+def test_the_publishers_role_is_assumed_and_only_its_account_resolves(
+    environment: pytest.MonkeyPatch, sandbox: Sandbox
+) -> None:
+    token = factories.token(sandbox)
+    environment.setenv("MARKETPLACE_ROLE_ARN", "arn:aws:iam::123456789012:role/publisher")
+    environment.setenv("MARKETPLACE_ROLE_EXTERNAL_ID", "foyer-1")
+
+    with factories.open_app(create_app()) as app, app.app_context():
+        customer = resolve_customer.resolve(token)
+
+    assert customer.product_code == PRODUCT_CODE
+
+
+def test_a_role_in_another_account_than_the_publishers_resolves_nothing(
+    environment: pytest.MonkeyPatch, sandbox: Sandbox
+) -> None:
+    token = factories.token(sandbox)
+    environment.setenv("MARKETPLACE_ROLE_ARN", "arn:aws:iam::999999999999:role/somebody-else")
+
+    with factories.open_app(create_app()) as app, app.app_context(), pytest.raises(InvalidToken):
+        resolve_customer.resolve(token)

@@ -1,0 +1,29 @@
+"""The yardstick: a Flask view that only calls ResolveCustomer, sets the session and redirects."""
+
+import boto3
+from botocore.config import Config
+from flask import Flask, redirect, request, session
+from werkzeug import Response
+
+app = Flask(__name__)
+app.secret_key = "for-the-bench-only-0123456789abcdef"
+# As many connections as threads: with boto3's ten, most calls would open a new one.
+metering_client = boto3.client("meteringmarketplace", config=Config(max_pool_connections=64))
+
+
+@app.post("/")
+def resolve_token() -> Response:
+    """Resolve the token and send the buyer on."""
+    customer = metering_client.resolve_customer(RegistrationToken=request.form["x-amzn-marketplace-token"])
+    session["CustomerIdentifier"] = customer.get("CustomerIdentifier")
+    session["ProductCode"] = customer["ProductCode"]
+    session["CustomerAWSAccountId"] = customer["CustomerAWSAccountId"]
+    session["LicenseArn"] = customer["LicenseArn"]
+    session["AgreementId"] = customer["Metadata"]["AgreementId"]
+    return redirect("/signup", 303)
+
+
+@app.get("/healthz")
+def healthz() -> str:
+    """Say that the process is alive."""
+    return "ok\n"

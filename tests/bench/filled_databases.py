@@ -1,0 +1,104 @@
+"""Databases with as many subscriptions as a seller has after an hour, or after twenty years."""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+from uuid_utils.compat import uuid7
+
+from tests.bench import fake_sqs
+from tests.bench.fake_aws import PRODUCT_CODE
+from tests.support import processes
+
+# Each subscription has its registration, and the event that made it active.
+TABLE_COLUMNS = {
+    "subscriptions": (
+        *("id", "purchase_key", "product_code", "customer_aws_account_id", "license_arn", "agreement_id"),
+        *("status", "status_since", "hints", "created_at", "last_seen_at"),
+    ),
+    "registrations": ("id", "subscription_id", "company", "full_name", "email", "created_at", "updated_at"),
+    "events": (
+        *("id", "aws_id", "channel", "kind", "happened_at", "received_at", "product_code", "license_arn"),
+        *("agreement_id", "body", "subscription_id", "outcome", "status_after"),
+    ),
+}
+EVENT_BODY = (
+    '{"id": "event-%s", "detail-type": "%s", "source": "aws.agreement-marketplace", "time": "%sZ", "detail": '
+    '{"agreement": {"id": "agmt-%s"}, "product": {"code": "%s"}, "license": {"arn": "%s"}}}'
+)
+BATCH_ROWS = 50_000
+# The fill's own: a database that is thrown away if the machine stops need not wait for the disk.
+FAST_PRAGMAS = ("journal_mode = OFF", "synchronous = OFF", "cache_size = -1000000", "foreign_keys = OFF")
+RowValues = tuple[str, ...]
+
+
+def create_sqlite(path: Path, subscriptions: int, environment: dict[str, str]) -> Path:
+    """Return a migrated SQLite file that holds so many subscriptions, each with its registration and its event."""
+    template = path.parent / "migrated.db"
+    if not template.exists():
+        run_migrations({**environment, "DATABASE_URL": f"sqlite:///{template}"})
+    shutil.copyfile(template, path)
+    with closing(sqlite3.connect(path)) as connection:
+        for pragma in FAST_PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+        for table, rows in _row_batches(subscriptions):
+            columns = TABLE_COLUMNS[table]
+            values = ", ".join("?" * len(columns))
+            connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values})", rows)  # noqa: S608
+        connection.commit()
+    return path
+
+
+def fill_postgresql(url: str, subscriptions: int) -> None:
+    """Fill a migrated PostgreSQL database likewise, and let it know how much it holds."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for table, rows in _row_batches(subscriptions):
+            statement = f"COPY {table} ({', '.join(TABLE_COLUMNS[table])}) FROM STDIN"
+            with connection.cursor().copy(statement) as copy:
+                for row in rows:
+                    copy.write_row(row)
+        connection.execute("VACUUM ANALYZE")
+
+
+def run_migrations(environment: dict[str, str]) -> None:
+    """Bring the environment's database to the newest revision."""
+    upgrade = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
+    subprocess.run(upgrade, cwd=processes.ROOT, env=environment, check=True, capture_output=True)
+
+
+def _row_batches(subscriptions: int) -> Iterator[tuple[str, Iterator[RowValues]]]:
+    for first in range(0, subscriptions, BATCH_ROWS):
+        numbers = range(first, min(first + BATCH_ROWS, subscriptions))
+        ids = [uuid7().hex for _ in numbers]
+        now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
+        yield (
+            "subscriptions",
+            (_subscription_row(number, row_id, now) for number, row_id in zip(numbers, ids, strict=True)),
+        )
+        yield "registrations", (_registration_row(row_id, now) for row_id in ids)
+        yield "events", (_event_row(number, row_id, now) for number, row_id in zip(numbers, ids, strict=True))
+
+
+def _subscription_row(number: int, row_id: str, now: str) -> RowValues:
+    name = fake_sqs.subscription_name(number)
+    license_arn = f"arn:aws:license-manager::294406891311:license:l-{name}"
+    names = (f"l-{name}", PRODUCT_CODE, f"{number:012}", license_arn, f"agmt-{name}")
+    return (row_id, *names, "active", now, "{}", now, now)
+
+
+def _registration_row(row_id: str, now: str) -> RowValues:
+    return uuid7().hex, row_id, "Acme", "Ada Lovelace", "ada@example.com", now, now
+
+
+def _event_row(number: int, row_id: str, now: str) -> RowValues:
+    name = fake_sqs.subscription_name(number)
+    license_arn = f"aws:license-manager:us-east-1:123456789012:l-{name}"
+    body = EVENT_BODY % (name, fake_sqs.LICENSE_UPDATED, now, name, PRODUCT_CODE, license_arn)
+    about = ("eventbridge", fake_sqs.LICENSE_UPDATED, now, now, PRODUCT_CODE, license_arn, f"agmt-{name}")
+    return (uuid7().hex, f"event-{name}", *about, body, row_id, "applied", "active")

@@ -1,0 +1,54 @@
+"""Lets AWS tell of something, and reads what the commands print of it."""
+
+import json
+import re
+from typing import Any
+from uuid import UUID
+
+from flask import Flask
+from flask.testing import FlaskCliRunner
+
+from app.services.events import apply
+from tests.cli.conftest import CreateSubscription
+from tests.support.aws_events import CUSTOMER_IDENTIFIER, parse_event
+
+UNKNOWN_ID = "01a20686-2de5-73fe-a873-6ff2af26fc4a"
+LICENSE_ARN_PREFIX = "arn:aws:license-manager::294406891311:license:"
+OLD_LISTING_CUSTOMER: dict[str, Any] = {
+    "customer_aws_account_id": None,
+    "customer_identifier": CUSTOMER_IDENTIFIER,
+    "license_arn": None,
+}
+
+
+def apply_events(app: Flask, *bodies: dict[str, Any]) -> list[UUID]:
+    """Let AWS tell of these one after another; return the events' ids."""
+    with app.app_context():
+        return [applied.event_id for body in bodies if (applied := apply.ingest(parse_event(body)))]
+
+
+def create_two_purchases(create_subscription: CreateSubscription) -> list[UUID]:
+    """Let a customer of an old listing buy twice; return the subscriptions' ids."""
+    return [
+        create_subscription(
+            **OLD_LISTING_CUSTOMER | {"license_arn": f"{LICENSE_ARN_PREFIX}l-{n}", "agreement_id": f"agmt-{n}"}
+        )
+        for n in ("first", "second")
+    ]
+
+
+def show_event(runner: FlaskCliRunner, event_id: UUID | str) -> dict[str, Any]:
+    """Return what the command shows of an event."""
+    event: dict[str, Any] = json.loads(runner.invoke(args=["events", "show", str(event_id), "--json"]).stdout)
+    return event
+
+
+def field_lines(output: str) -> list[tuple[str, str]]:
+    """Return the names and values of the lines ahead of the first empty one."""
+    lines = output.partition("\n\n")[0].splitlines()
+    return [(name, value) for name, value in (line.split(maxsplit=1) for line in lines)]
+
+
+def table_cells(line: str) -> list[str]:
+    """Return the cells of a table's line."""
+    return re.split(r" {2,}", line)

@@ -1,0 +1,168 @@
+"""flask subscriptions show: what AWS has told of a purchase, its events, its entitlements and its earlier names."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskCliRunner
+from sqlalchemy import update
+
+from app import create_app
+from app.database import transactions
+from app.models import Subscription
+from tests.cli.command_output import apply_events, field_lines, table_cells
+from tests.cli.conftest import CreateRegistration, CreateSubscription
+from tests.support import factories
+from tests.support.aws_events import eventbridge_event, minutes_after_noon
+
+ARN = "arn:aws:license-manager::294406891311:license:l-0123456789abcdef"
+OTHER_ARN = "arn:aws:license-manager::294406891311:license:l-other"
+CREATED = "Purchase Agreement Created - Manufacturer"
+UPDATED = "License Updated - Manufacturer"
+DEPROVISIONED = "License Deprovisioned - Manufacturer"
+
+
+def entitle(app: Flask, **values: Any) -> None:
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
+        connection.execute(
+            update(Subscription).values(entitlements_read_at=datetime(2026, 11, 2, tzinfo=UTC), **values)
+        )
+
+
+def sell_by_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRODUCT_PRICING", "contract")
+
+
+@pytest.mark.parametrize("name", ["l-0123456789abcdef", ARN, "agmt-4mwg1nevbokzw95eca5797ixs", "agmt-new", "l-new"])
+def test_a_subscription_that_was_renewed_is_found_by_what_it_was_called_before(
+    app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription, name: str
+) -> None:
+    wanted = create_subscription(license_arn=ARN)
+    create_subscription(license_arn=OTHER_ARN, agreement_id="agmt-other", customer_aws_account_id="998877665544")
+    renewal = {"agreement": "agmt-new", "previous": "agmt-4mwg1nevbokzw95eca5797ixs"}
+    apply_events(
+        app,
+        eventbridge_event(CREATED, minutes_after_noon(5), **renewal),
+        eventbridge_event(UPDATED, minutes_after_noon(6), agreement="agmt-new", license="l-new"),
+    )
+
+    result = runner.invoke(args=["subscriptions", "show", name, "--json"])
+
+    shown = json.loads(result.stdout)
+    assert (shown["id"], shown["purchase_key"], shown["agreement_id"]) == (str(wanted), "l-new", "agmt-new")
+
+
+def test_a_subscription_is_shown_with_its_events_in_the_order_in_which_they_happened(
+    app: Flask, runner: FlaskCliRunner, create_registration: CreateRegistration
+) -> None:
+    create_registration({"license_arn": ARN})
+    apply_events(
+        app,
+        eventbridge_event(UPDATED, minutes_after_noon(5), ends="2027-11-02T12:00:00Z"),
+        eventbridge_event(CREATED, minutes_after_noon(0)),
+    )
+
+    printed = runner.invoke(args=["subscriptions", "show", ARN]).stdout
+    shown = json.loads(runner.invoke(args=["subscriptions", "show", ARN, "--json"]).stdout)
+
+    assert [(event["kind"], event["outcome"], event["status_after"]) for event in shown["events"]] == [
+        (CREATED, "noted", None),
+        (UPDATED, "applied", "active"),
+    ]
+    assert not any("body" in event for event in shown["events"])
+    first, second = (table_cells(value) for name, value in field_lines(printed) if name == "events")
+    assert first[:3] == ["2026-11-02T12:00:00.000Z", "noted", CREATED]
+    assert second[:3] == ["2026-11-02T12:05:00.000Z", "applied: active", UPDATED]
+    assert second[-1] == shown["events"][1]["id"]
+    assert ("ends_at", "2027-11-02T12:00:00.000Z") in field_lines(printed)
+
+
+def test_entitlements_are_shown_with_their_end_and_those_that_are_over_say_so(
+    app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription
+) -> None:
+    create_subscription(license_arn=ARN)
+    over, lasting, endless = (
+        {"dimension": dimension, "value": value, "expires_at": expires_at}
+        for dimension, value, expires_at in (
+            ("Users", 25, "2026-11-01T00:00:00+00:00"),
+            ("Storage", "large", "2999-01-01T00:00:00+00:00"),
+            ("Support", True, None),
+        )
+    )
+    entitle(app, entitlements=[over, lasting, endless])
+
+    with time_machine.travel(datetime(2026, 11, 1, tzinfo=UTC), tick=False):
+        printed = runner.invoke(args=["subscriptions", "show", ARN]).stdout
+        shown = json.loads(runner.invoke(args=["subscriptions", "show", ARN, "--json"]).stdout)
+
+    assert [value.split() for name, value in field_lines(printed) if name == "entitlements"] == [
+        ["Users", "25", "until", "2026-11-01T00:00:00.000Z", "EXPIRED"],
+        ["Storage", "large", "until", "2999-01-01T00:00:00.000Z"],
+        ["Support", "True", "without", "an", "end"],
+    ]
+    assert ("entitlements_read_at", "2026-11-02T00:00:00.000Z") in field_lines(printed)
+    assert [(held["dimension"], held["value"], held["expired"]) for held in shown["entitlements"]] == [
+        ("Users", 25, True),
+        ("Storage", "large", False),
+        ("Support", True, False),
+    ]
+    assert shown["entitlements"][0]["expires_at"] == "2026-11-01T00:00:00.000Z"
+
+
+def test_a_product_that_is_paid_by_use_has_no_entitlements(
+    runner: FlaskCliRunner, create_subscription: CreateSubscription
+) -> None:
+    create_subscription(license_arn=ARN)
+
+    result = runner.invoke(args=["subscriptions", "show", ARN])
+
+    assert ("entitlements", "none: the product is paid by use") in field_lines(result.stdout)
+
+
+def test_a_contract_whose_entitlements_were_not_read_is_not_said_to_have_none(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    sell_by_contract(environment)
+    with factories.open_app(create_app()) as app:
+        apply_events(app, eventbridge_event(UPDATED))
+        runner = app.test_cli_runner()
+
+        before = runner.invoke(args=["subscriptions", "show", "l-0123456789abcdef"]).stdout
+        entitle(app, entitlements=[])
+        after = runner.invoke(args=["subscriptions", "show", "l-0123456789abcdef"]).stdout
+
+    assert ("entitlements", "not read yet") in field_lines(before)
+    assert ("entitlements", "none") in field_lines(after)
+
+
+def test_a_purchase_known_from_events_says_that_its_buyer_never_came(app: Flask, runner: FlaskCliRunner) -> None:
+    apply_events(app, eventbridge_event(UPDATED))
+
+    result = runner.invoke(args=["subscriptions", "show", "l-0123456789abcdef"])
+
+    assert 'has subscribed but has never pressed "Set up your account"' in result.stdout
+    assert "sign-up form" not in result.stdout
+
+
+def test_a_purchase_that_ended_before_its_buyer_came_asks_for_nothing(app: Flask, runner: FlaskCliRunner) -> None:
+    apply_events(app, eventbridge_event(UPDATED), eventbridge_event(DEPROVISIONED, minutes_after_noon(60)))
+
+    result = runner.invoke(args=["subscriptions", "show", "l-0123456789abcdef"])
+
+    assert "the purchase is over: nothing to do" in result.stdout
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=str)
+def test_an_entitlement_cannot_steer_the_terminal(
+    app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription, form: list[str]
+) -> None:
+    create_subscription(license_arn=ARN)
+    entitle(app, entitlements=[{"dimension": "\x1b[2J\u202eevil", "value": "\x9b31m\n", "expires_at": None}])
+
+    result = runner.invoke(args=["subscriptions", "show", ARN, *form])
+
+    assert "evil" in result.stdout
+    assert all(line.isprintable() for line in result.stdout.splitlines())

@@ -1,0 +1,205 @@
+"""Receivers: where products take hand-offs and what signs them; whatever is missing or odd stops the start."""
+
+import base64
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from app import create_app
+from app.config import handoff_endpoints
+from app.config.settings import SettingsError
+from tests.support import factories, outbox_messages
+from tests.support.databases import on_sqlite
+from tests.support.factories import OTHER_PRODUCT_CODE, PRODUCT_CODE
+from tests.support.handoff_receiver import SECRET
+
+pytestmark = on_sqlite
+OTHER = f"whsec_{base64.b64encode(bytes(range(64))).decode()}"
+SHORTEST = f"whsec_{base64.b64encode(bytes(range(24))).decode()}"
+PRODUCTS = f"""
+[products.{PRODUCT_CODE}]
+name = "Acme Insights"
+pricing = "subscription"
+sign_in_url = "https://app.acme.example/login"
+support_email = "help@acme.example"
+handoff_url = "https://app.acme.example/foyer"
+
+[products.{OTHER_PRODUCT_CODE}]
+name = "Acme Other"
+pricing = "subscription"
+sign_in_url = "https://other.acme.example/login"
+support_email = "help@acme.example"
+handoff_url = "https://other.acme.example/foyer"
+handoff_secret_setting = "OTHER_SECRET"
+"""
+
+
+@pytest.fixture
+def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    factories.enable_handoffs(environment, "https://app.acme.example/foyer")
+    environment.delenv("HANDOFF_ALLOW_PRIVATE")
+    return environment
+
+
+def refused() -> str:
+    with pytest.raises(SettingsError) as stopped:
+        create_app()
+    return str(stopped.value)
+
+
+def secrets_of(app: Flask, product_code: str = PRODUCT_CODE) -> tuple[str, ...]:
+    with app.app_context():
+        receiver = handoff_endpoints.for_product(product_code)
+    assert receiver
+    return receiver.secrets
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (SECRET, (SECRET,)),
+        (SHORTEST, (SHORTEST,)),
+        (f"{OTHER},{SECRET}", (OTHER, SECRET)),
+        (f" {OTHER} ,, {SECRET} ", (OTHER, SECRET)),
+    ],
+)
+def test_one_or_several_secrets_are_read_the_newest_first(
+    environment: pytest.MonkeyPatch, value: str, found: tuple[str, ...]
+) -> None:
+    environment.setenv("HANDOFF_SECRET", value)
+
+    with factories.open_app(create_app()) as app:
+        assert secrets_of(app) == found
+
+
+@pytest.mark.parametrize("value", [None, "", " , "])
+def test_without_a_secret_nothing_starts_and_it_says_how_to_make_one(
+    environment: pytest.MonkeyPatch, value: str | None
+) -> None:
+    environment.delenv("HANDOFF_SECRET")
+    if value is not None:
+        environment.setenv("HANDOFF_SECRET", value)
+
+    said = refused()
+
+    assert "HANDOFF_SECRET: it is not set." in said
+    assert "python -c " in said
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "not-a-secret-at-all",
+        SECRET.removeprefix("whsec_"),
+        SECRET.rstrip("="),
+        f"whsec_{base64.b64encode(b'short').decode()}",
+        f"whsec_{base64.b64encode(bytes(65)).decode()}",
+        SECRET.replace("Z", "€"),
+        SECRET.replace("Z", "-"),
+        f"{OTHER},{SECRET[:-3]}",
+    ],
+)
+def test_an_odd_secret_stops_the_start_and_is_not_repeated(environment: pytest.MonkeyPatch, value: str) -> None:
+    environment.setenv("HANDOFF_SECRET", value)
+
+    said = refused()
+
+    assert "HANDOFF_SECRET: it must be whsec_ and 24 to 64 bytes in base64" in said
+    assert not [part for part in value.split(",") if part in said]
+
+
+def test_the_command_that_a_message_names_makes_a_secret_that_is_taken(environment: pytest.MonkeyPatch) -> None:
+    code = handoff_endpoints.GENERATE_COMMAND.strip('"').replace("print(", "made.append(")
+    made: list[str] = []
+    exec(code, {"made": made})  # noqa: S102  # what the seller is told to run
+    environment.setenv("HANDOFF_SECRET", made[0])
+
+    with factories.open_app(create_app()) as app:
+        assert secrets_of(app) == tuple(made)
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed", "starts"),
+    [
+        ("http://app.acme.example/foyer", False, False),
+        ("http://app.acme.example/foyer", True, True),
+        ("https://app.acme.example/foyer", False, True),
+    ],
+)
+def test_plain_http_is_refused_unless_a_setting_allows_it(
+    environment: pytest.MonkeyPatch, url: str, allowed: bool, starts: bool
+) -> None:
+    environment.setenv("PRODUCT_HANDOFF_URL", url)
+    environment.setenv("HANDOFF_ALLOW_PRIVATE", str(allowed))
+
+    if starts:
+        with factories.open_app(create_app()) as app, app.app_context():
+            assert handoff_endpoints.by_product_code()[PRODUCT_CODE].url == url
+    else:
+        assert (
+            f"handoff_url of {PRODUCT_CODE}: it must start with https://, unless HANDOFF_ALLOW_PRIVATE is true."
+            in refused()
+        )
+
+
+def test_hand_offs_need_this_services_own_address(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("SITE_URL")
+
+    assert "SITE_URL: it is not set. Where buyers find this service" in refused()
+
+
+def test_mails_need_this_services_own_address(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("SITE_URL")
+    environment.delenv("PRODUCT_HANDOFF_URL")
+    environment.setenv("MAIL_FROM", "start@acme.example")
+
+    assert "SITE_URL: it is not set. Where buyers find this service" in refused()
+
+
+def test_without_hand_offs_and_mails_neither_secret_nor_address_is_needed(environment: pytest.MonkeyPatch) -> None:
+    for name in ("SITE_URL", "PRODUCT_HANDOFF_URL", "HANDOFF_SECRET"):
+        environment.delenv(name)
+
+    with factories.open_app(create_app()) as app, app.app_context():
+        assert handoff_endpoints.by_product_code() == {}
+
+
+@pytest.fixture
+def two_products(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Two products, of which one has a secret of its own."""
+    for name in ("CODE", "NAME", "SIGN_IN_URL", "HANDOFF_URL"):
+        environment.delenv(f"PRODUCT_{name}")
+    environment.delenv("SUPPORT_EMAIL")
+    (tmp_path / "products.toml").write_text(PRODUCTS)
+    environment.setenv("PRODUCTS_FILE", str(tmp_path / "products.toml"))
+
+
+def test_a_product_may_have_a_secret_of_its_own(environment: pytest.MonkeyPatch, two_products: None) -> None:
+    environment.setenv("OTHER_SECRET", OTHER)
+
+    with factories.open_app(create_app()) as app:
+        assert (secrets_of(app), secrets_of(app, OTHER_PRODUCT_CODE)) == ((SECRET,), (OTHER,))
+
+
+def test_a_secret_of_its_own_that_is_missing_is_named(environment: pytest.MonkeyPatch, two_products: None) -> None:
+    environment.delenv("OTHER_SECRET", raising=False)
+
+    assert "OTHER_SECRET: it is not set." in refused()
+
+
+def test_a_secret_is_in_no_representation_and_no_log(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.setenv("HANDOFF_SECRET", f"{OTHER},{SECRET}")
+    environment.setenv("PRODUCT_HANDOFF_URL", "https://127.0.0.1:1/foyer")
+
+    with factories.open_app(create_app()) as app:
+        outbox_messages.register_customer(app)
+        outbox_messages.send_due_handoffs(app)
+        with app.app_context():
+            shown = f"{handoff_endpoints.by_product_code()!r} {handoff_endpoints.for_product(PRODUCT_CODE)}"
+    written = capsys.readouterr()
+
+    assert "handoff.rescheduled" in written.err
+    assert not [part for part in (OTHER, SECRET) if part in shown + written.err + written.out]

@@ -1,0 +1,121 @@
+"""Settings: what starts, and what stops the start with the setting's name and what to do."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.config import settings
+from app.config.settings import Settings, SettingsError
+from tests.support import factories
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def seller(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A seller's environment, without a database or AWS behind it."""
+    factories.clear_environment(monkeypatch)
+    for name, value in factories.environment("sqlite:///foyer.db", "http://127.0.0.1:1").items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def test_lists_are_separated_by_commas(seller: pytest.MonkeyPatch) -> None:
+    seller.setenv("TRUSTED_HOSTS", "buy.acme.example, .acme.example,")
+    seller.setenv("SECRET_KEY_FALLBACKS", "an-earlier-secret-key-1,an-earlier-secret-key-2")
+
+    found = settings.load()
+
+    assert found.trusted_hosts == ("buy.acme.example", ".acme.example")
+    assert found.secret_key_fallbacks == ("an-earlier-secret-key-1", "an-earlier-secret-key-2")
+
+
+def test_the_database_is_sqlite_unless_another_is_named(seller: pytest.MonkeyPatch) -> None:
+    seller.delenv("DATABASE_URL")
+
+    url = settings.load().sqlalchemy_url
+
+    assert url.drivername == "sqlite"
+    assert Path(str(url.database)) == ROOT / "instance" / "foyer.db"
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
+def test_every_spelling_of_postgresql_means_the_driver_we_ship(seller: pytest.MonkeyPatch, scheme: str) -> None:
+    seller.setenv("DATABASE_URL", f"{scheme}://me:p%40ss@db.example/foyer")
+
+    url = settings.load().sqlalchemy_url
+
+    assert url.render_as_string(hide_password=False) == "postgresql+psycopg://me:p%40ss@db.example/foyer"
+
+
+def test_cookies_are_secure_unless_told_otherwise(seller: pytest.MonkeyPatch) -> None:
+    seller.delenv("SESSION_COOKIE_SECURE")
+
+    assert settings.load().session_cookie_secure is True
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECRET_KEY", ""),
+        ("SECRET_KEY", "short"),
+        ("SECRET_KEY_FALLBACKS", "short"),
+        ("DATABASE_URL", "mysql://localhost/foyer"),
+        ("DATABASE_URL", "not a url"),
+        ("DATABASE_URL", "sqlite://"),
+        ("DATABASE_URL", "sqlite:///:memory:"),
+        ("AWS_REGION", "Frankfurt"),
+        ("MARKETPLACE_ROLE_ARN", "publisher"),
+        ("SESSION_COOKIE_SECURE", "perhaps"),
+        ("TRUSTED_HOSTS", "https://buy.acme.example"),
+        ("TRUSTED_HOSTS", "buy.acme.example/start"),
+        ("TRUSTED_PROXIES", "-1"),
+        ("TRUSTED_PROXIES", "some"),
+        ("LOG_FORMAT", "xml"),
+        ("LOG_LEVEL", "loud"),
+    ],
+)
+def test_an_odd_value_stops_the_start_with_the_settings_name(seller: pytest.MonkeyPatch, name: str, value: str) -> None:
+    seller.setenv(name, value)
+
+    with pytest.raises(SettingsError) as stopped:
+        settings.load()
+
+    assert f"  {name}: " in str(stopped.value)
+    assert str(Settings.model_fields[name.lower()].description) in str(stopped.value)
+    assert not value or value == "-1" or f"'{value}'" not in str(stopped.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for name, shape in Settings.model_json_schema()["properties"].items() if '"pattern"' in json.dumps(shape)],
+)
+def test_an_odd_value_is_answered_with_an_example_that_would_do(seller: pytest.MonkeyPatch, name: str) -> None:
+    seller.setenv(name.upper(), "what is this?")
+
+    with pytest.raises(SettingsError) as stopped:
+        settings.load()
+
+    [example] = Settings.model_fields[name].examples or []
+    assert f"  {name.upper()}: it must look like {example}. " in str(stopped.value)
+    seller.setenv(name.upper(), str(example))
+    assert settings.load()
+
+
+def test_a_process_that_cannot_start_says_why_and_leaves_no_trace_of_its_code(seller: pytest.MonkeyPatch) -> None:
+    seller.delenv("SECRET_KEY")
+
+    started = subprocess.run(
+        [sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert started.returncode == 1
+    assert "SECRET_KEY: it is not set." in started.stderr
+    assert "Traceback" not in started.stderr

@@ -1,0 +1,139 @@
+"""Processes that are killed: gunicorn, its workers, and both at once; started again where nobody else does it."""
+
+import os
+import random
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.endurance.browser import Browser, ConnectionCut
+from tests.support import app_processes, processes
+
+START_TIMEOUT_SECONDS = 30
+STOP_TIMEOUT_SECONDS = 25
+PROBE_TIMEOUT_SECONDS = 0.3
+
+
+class KillableProcess:
+    """A program of ours between `with` and its end, in a process group of its own."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str], folder: Path) -> None:
+        # What a killed process leaves behind is left in the test's own folder.
+        self._environment = {**app_processes.inherited_environment(), "TMPDIR": str(folder), **environment}
+        self._arguments = arguments
+        self._inherited_fds: tuple[int, ...] = ()
+        self.log = folder / "victim.log"
+
+    def start(self) -> None:
+        """Start the program."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *self._arguments],
+                cwd=processes.ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=self._inherited_fds,
+                start_new_session=True,
+            )
+
+    def kill_all(self) -> None:
+        """Kill the process and all its children in one moment."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(STOP_TIMEOUT_SECONDS)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.kill_all()
+
+
+class Gunicorn(KillableProcess):
+    """Foyer as it is served, on a socket that outlives it: who comes while it is away waits in the queue."""
+
+    def __init__(self, environment: dict[str, str], folder: Path, workers: int | None = None) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.port = int(self._listener.getsockname()[1])
+        command = ["gunicorn", "--config", "gunicorn.conf.py", "--bind", f"fd://{self._listener.fileno()}"]
+        super().__init__([*command, *(["--workers", str(workers)] if workers else [])], environment, folder)
+        self._inherited_fds = (self._listener.fileno(),)
+        self._orphan_pidfds: list[int] = []
+
+    def start(self) -> None:
+        """Start gunicorn, and wait until it answers and the orphans of the one before have gone."""
+        super().start()
+        if not self._is_responding(START_TIMEOUT_SECONDS):
+            raise AssertionError(f"gunicorn does not answer; the last of its log:\n{self.log.read_text()[-3000:]}")
+        while self._orphan_pidfds:
+            orphan = self._orphan_pidfds.pop()
+            gone = select.select([orphan], [], [], STOP_TIMEOUT_SECONDS)[0]
+            os.close(orphan)
+            assert gone, "a worker outlives its gunicorn"
+
+    def worker_pids(self) -> list[int]:
+        """Return the ids of the worker processes."""
+        return child_pids(self.process.pid)
+
+    def kill_worker(self) -> None:
+        """Kill one worker; gunicorn starts another."""
+        with suppress(ProcessLookupError):
+            os.kill(random.choice(self.worker_pids()), signal.SIGKILL)  # noqa: S311
+
+    def kill_master(self) -> None:
+        """Kill gunicorn and leave its workers orphans, who notice within a second and end in order."""
+        for pid in self.worker_pids():
+            with suppress(ProcessLookupError):
+                self._orphan_pidfds.append(os.pidfd_open(pid))
+        self.process.kill()
+        self.process.wait(STOP_TIMEOUT_SECONDS)
+
+    def terminate(self) -> float:
+        """Ask gunicorn to stop, and return the moment of the asking."""
+        moment = time.monotonic()
+        self.process.terminate()
+        return moment
+
+    def wait_until_draining(self) -> None:
+        """Wait until no worker takes new connections any more."""
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while self._is_responding(PROBE_TIMEOUT_SECONDS, "/healthz"):
+            assert time.monotonic() < deadline, "gunicorn goes on as if it had not been asked to stop"
+
+    def wait_for_exit(self) -> int:
+        """Return gunicorn's status at its end."""
+        return self.process.wait(STOP_TIMEOUT_SECONDS)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, traceback)
+        while self._orphan_pidfds:
+            orphan = self._orphan_pidfds.pop()
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(orphan, signal.SIGKILL)
+            os.close(orphan)
+        self._listener.close()
+
+    def _is_responding(self, seconds: float, path: str = "/readyz") -> bool:
+        with closing(Browser(self.port, seconds)) as browser, suppress(ConnectionCut):
+            return browser.get(path).status == 200
+        return False
+
+
+def child_pids(pid: int) -> list[int]:
+    """Return the ids of the children of a process with one thread."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

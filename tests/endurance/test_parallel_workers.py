@@ -1,0 +1,37 @@
+"""Several processes on one PostgreSQL: one subscription for each license, one registration for each subscription."""
+
+import pytest
+
+from tests.endurance import kill_runs
+from tests.endurance.kill_runs import RunEnvironment, RunLength
+from tests.support.postgresql_server import DEADLOCK, SERIALIZATION_FAILURE, PostgresqlServer
+
+
+@pytest.mark.parametrize("processes", [4])
+def test_processes_side_by_side_double_nothing_and_answer_everybody(
+    postgresql_run_environment: RunEnvironment, postgresql_test_server: PostgresqlServer, processes: int
+) -> None:
+    length = RunLength(rounds=12)
+
+    report = kill_runs.run_parallel_workers(postgresql_run_environment, processes, length)
+
+    print(report)
+    assert report.is_lossless(at_least=10)
+    assert postgresql_test_server.count_logged_errors(DEADLOCK) == 0
+    assert report.interrupted == 0
+
+
+def test_what_could_not_be_serialized_is_tried_again(
+    postgresql_run_environment: RunEnvironment, postgresql_test_server: PostgresqlServer
+) -> None:
+    postgresql_test_server.set_repeatable_read(postgresql_run_environment.database_url)
+    before = postgresql_test_server.count_logged_errors(SERIALIZATION_FAILURE)
+
+    report = kill_runs.run_parallel_workers(postgresql_run_environment, 4, RunLength(rounds=12))
+
+    print(report)
+    failures = postgresql_test_server.count_logged_errors(SERIALIZATION_FAILURE) - before
+    assert report.is_lossless(at_least=10)
+    assert failures > 10
+    refused = report.ledger.unavailable
+    assert refused < failures / 5

@@ -1,0 +1,71 @@
+"""Mail: which way it goes, and which settings say so."""
+
+import pytest
+from flask import Flask
+
+from app.config.settings import Settings, SettingsError, load
+from app.mail import mailer, message
+from app.mail.mailer import Mail
+from app.mail.message import Sender
+from tests.support import factories
+from tests.support.smtp_server import FakeSmtpServer, serve_smtp
+
+FROM = {"mail_from": "start@acme.example", "site_url": "https://start.acme.example"}
+TAG = "01930000-0000-7000-8000-000000000001"
+MAIL = Mail("ada@gmail.com", "Hello", "As text", "<p>As HTML</p>", "help@acme.example")
+
+
+def test_smtp_goes_before_ses_where_both_could(monkeypatch: pytest.MonkeyPatch) -> None:
+    factories.clear_environment(monkeypatch)
+    post, app = FakeSmtpServer(), Flask(__name__)
+    with serve_smtp(post) as port, app.app_context():
+        mailer.init_app(app, factories.settings(**FROM, smtp_url=f"smtp://127.0.0.1:{port}"))
+        message_id = mailer.send(MAIL, TAG)
+
+    assert post.only_message()["Message-ID"] == message_id
+    assert post.only_message()["From"] == "start@acme.example"
+
+
+@pytest.mark.parametrize(
+    ("mail_from", "name", "address"),
+    [
+        ("start@acme.example", "", "start@acme.example"),
+        ("Acme <start@acme.example>", "Acme", "start@acme.example"),
+        ('"Acme, Inc." <start@acme.example>', "Acme, Inc.", "start@acme.example"),
+        ("Acme, Inc. <start@acme.example>", "Acme, Inc.", "start@acme.example"),
+        ("<start@acme.example>", "", "start@acme.example"),
+    ],
+)
+def test_a_sender_is_an_address_with_or_without_a_name(mail_from: str, name: str, address: str) -> None:
+    set_to = factories.settings(mail_from=mail_from).mail_from
+
+    assert set_to
+    assert message.parse_sender(set_to) == Sender(name, address)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MAIL_FROM", "Acme"),
+        ("MAIL_FROM", "a@acme.example, b@acme.example"),
+        ("MAIL_FROM", "Acme\n<start@acme.example>"),
+        ("MAIL_FROM", "Acme <start@acme.example"),
+        ("SMTP_URL", "mail.acme.example"),
+        ("SMTP_URL", "http://mail.acme.example"),
+        ("SMTP_URL", "smtp://mail.acme.example:70000"),
+        ("SMTP_URL", "smtp://acme@mail.acme.example"),
+        ("SMTP_URL", "smtp://mail.acme.example/?tls=none"),
+        ("SES_CONFIGURATION_SET", "acme mail"),
+    ],
+)
+def test_an_odd_setting_of_mail_stops_the_start(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    factories.clear_environment(monkeypatch)
+    monkeypatch.setenv("SECRET_KEY", factories.SECRET_KEY)
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError) as stopped:
+        load()
+
+    assert f"  {name}: " in str(stopped.value)
+    assert str(Settings.model_fields[name.lower()].description) in str(stopped.value)
+    assert f"'{value}'" not in str(stopped.value)

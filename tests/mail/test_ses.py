@@ -1,0 +1,185 @@
+"""SES: what is sent, over real HTTP, and what each refusal of AWS's means for the mail."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID, uuid4
+
+import pytest
+from flask import Flask
+
+from app.aws import clients
+from app.errors import FoyerError
+from app.mail import mailer
+from app.mail.mailer import Mail, MailRefused, MailUnavailable
+from sandbox.inbox import InboxMail
+from sandbox.server import Sandbox
+from tests.support import factories
+from tests.support.scripted_aws import AwsResponse, ScriptedAws
+
+TAG = str(UUID("01930000-0000-7000-8000-000000000001"))
+MAIL = Mail("ada@gmail.com", "Hello", "As text", "<p>As HTML</p>", "help@acme.example")
+
+
+@contextmanager
+def mailing(environment: pytest.MonkeyPatch, aws_url: str, **settings: str) -> Iterator[None]:
+    """A process that sends mail through the SES at that URL."""
+    for name, value in factories.environment("", aws_url).items():
+        environment.setenv(name, value)
+    sender = {"mail_from": "Acme <start@acme.example>", "site_url": "https://start.acme.example"}
+    chosen = factories.settings(**{**sender, **settings})
+    app = Flask(__name__)
+    app.config["THREADS"] = 1
+    clients.init_app(app, chosen)
+    mailer.init_app(app, chosen)
+    with app.app_context():
+        yield
+
+
+@pytest.fixture
+def seller(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment with nothing of the machine's in it."""
+    factories.clear_environment(monkeypatch)
+    return monkeypatch
+
+
+def sent(sandbox: Sandbox) -> InboxMail:
+    [letter] = sandbox.marketplace.inbox.mails
+    return letter
+
+
+def refused(seller: pytest.MonkeyPatch, *answers: AwsResponse) -> list[tuple[type[FoyerError], str]]:
+    """Return what is raised, and its code, by one mail after the other for each that SES answers like that."""
+    raised = []
+    with ScriptedAws(list(answers)) as ses, mailing(seller, ses.url):
+        for _ in answers:
+            with pytest.raises(FoyerError) as error:
+                mailer.send(MAIL, TAG)
+            raised.append((error.type, error.value.code))
+        assert ses.request_count == len(answers)
+    return raised
+
+
+def test_a_mail_goes_out_as_text_and_html_with_its_tag_and_is_known_by_sess_id(
+    seller: pytest.MonkeyPatch, sandbox: Sandbox
+) -> None:
+    with mailing(seller, sandbox.aws_url):
+        message_id = mailer.send(MAIL, TAG)
+
+    letter = sent(sandbox)
+    assert letter.id == message_id
+    assert letter.sender == "Acme <start@acme.example>"
+    assert (letter.to, letter.reply_to, letter.subject) == (["ada@gmail.com"], ["help@acme.example"], "Hello")
+    assert (letter.text, letter.html) == ("As text", "<p>As HTML</p>")
+    assert letter.tags == {"foyer-outbox": TAG}
+    assert letter.headers == {"Auto-Submitted": "auto-generated"}
+    assert letter.configuration_set is None
+
+
+def test_a_mail_goes_by_the_configuration_set_where_there_is_one(seller: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
+    with mailing(seller, sandbox.aws_url, ses_configuration_set="acme-mail"):
+        mailer.send(MAIL, TAG)
+
+    assert sent(sandbox).configuration_set == "acme-mail"
+
+
+def test_names_and_domains_of_any_script_arrive_as_mail_servers_spell_them(
+    seller: pytest.MonkeyPatch, sandbox: Sandbox
+) -> None:
+    with mailing(seller, sandbox.aws_url, mail_from="Ärzte, „Köln“ <start@acme.example>"):
+        mailer.send(Mail("ada@straße.example", "Grüße", "ä", "ä"), TAG)
+
+    letter = sent(sandbox)
+    assert letter.to == ["ada@xn--strae-oqa.example"]
+    assert letter.sender.isascii()
+    assert letter.sender_name == "Ärzte, „Köln“ <start@acme.example>"
+    assert letter.reply_to == []
+
+
+@pytest.mark.parametrize(
+    ("to", "code"),
+    [
+        ("ädä@acme.example", "AddressNotAscii"),
+        ("ada@acme.example, eve@evil.example", "AddressMalformed"),
+        ("ada@acme.example\nBcc: eve@evil.example", "AddressMalformed"),
+        ("Ada <ada@acme.example>", "AddressMalformed"),
+        ("ada", "AddressMalformed"),
+        ("ada@\u2488.example", "DomainMalformed"),
+    ],
+)
+def test_an_address_that_ses_cannot_take_is_refused_without_asking(
+    seller: pytest.MonkeyPatch, to: str, code: str
+) -> None:
+    with (
+        ScriptedAws([AwsResponse(200, {"MessageId": "x"})]) as ses,
+        mailing(seller, ses.url),
+        pytest.raises(MailRefused) as raised,
+    ):
+        mailer.send(Mail(to, "Hello", "", ""), TAG)
+
+    assert (raised.value.code, ses.request_count) == (code, 0)
+
+
+def test_a_subject_of_two_lines_is_refused(seller: pytest.MonkeyPatch) -> None:
+    with mailing(seller, "http://127.0.0.1:1"), pytest.raises(MailRefused, match="SubjectMalformed"):
+        mailer.send(Mail("ada@gmail.com", "Hello\r\nBcc: eve@evil.example", "", ""), TAG)
+
+
+def test_what_ses_rejects_is_refused_for_good(seller: pytest.MonkeyPatch) -> None:
+    rejections = ["MessageRejected", "MailFromDomainNotVerifiedException", "BadRequestException"]
+    message = "Email address is not verified: ada@gmail.com"
+
+    raised = refused(seller, *(AwsResponse(400, {"__type": code, "message": message}) for code in rejections))
+
+    assert raised == [(MailRefused, code) for code in rejections]
+
+
+def test_what_somebody_can_mend_or_will_pass_is_tried_later_and_asked_for_once(seller: pytest.MonkeyPatch) -> None:
+    answers = {
+        "TooManyRequestsException": 429,
+        "LimitExceededException": 400,
+        "SendingPausedException": 400,
+        "AccountSuspendedException": 400,
+        "NotFoundException": 404,
+        "AccessDeniedException": 403,
+        "ExpiredTokenException": 403,
+        "UnrecognizedClientException": 403,
+        "InternalFailure": 500,
+    }
+
+    raised = refused(
+        seller, *(AwsResponse(status, {"__type": code, "message": "No."}) for code, status in answers.items())
+    )
+
+    assert raised == [(MailUnavailable, code) for code in answers]
+
+
+def test_where_nobody_answers_it_is_tried_later(seller: pytest.MonkeyPatch) -> None:
+    with mailing(seller, "http://127.0.0.1:1"), pytest.raises(MailUnavailable, match="EndpointConnectionError"):
+        mailer.send(MAIL, TAG)
+
+
+def test_without_credentials_it_is_tried_later(seller: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
+    seller.setenv("AWS_SHARED_CREDENTIALS_FILE", "nowhere")
+    with mailing(seller, sandbox.aws_url):
+        seller.delenv("AWS_ACCESS_KEY_ID")
+        seller.delenv("AWS_SECRET_ACCESS_KEY")
+
+        with pytest.raises(MailUnavailable, match="NoCredentialsError"):
+            mailer.send(MAIL, TAG)
+
+
+def test_without_a_sender_no_mail_is_sent(seller: pytest.MonkeyPatch) -> None:
+    app = Flask(__name__)
+    mailer.init_app(app, factories.settings())
+
+    with app.app_context():
+        is_on = mailer.is_enabled()
+        with pytest.raises(MailUnavailable, match="MailFromNotSet"):
+            mailer.send(MAIL, str(uuid4()))
+
+    assert not is_on
+
+
+def test_with_a_sender_mail_is_on(seller: pytest.MonkeyPatch) -> None:
+    with mailing(seller, ""):
+        assert mailer.is_enabled()

@@ -1,0 +1,176 @@
+"""The inbox: nothing leaves the queue before it is on disk, and nothing that is no event is dropped in silence."""
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from app import create_app
+from app.aws.queue import Queue
+from app.database import transactions
+from app.errors import DatabaseUnavailable, MarketplaceUnavailable
+from app.models import Event, Subscription
+from app.services.events import consume
+from app.services.reports import gauges
+from sandbox.server import Sandbox
+from tests.support import database_proxy, factories
+from tests.support.aws_events import eventbridge_event, minutes_after_noon, sns_notification
+from tests.support.databases import on_postgresql
+from tests.support.events_queue import EventsQueue
+from tests.support.stored_rows import all_rows
+
+UPDATED = "License Updated - Manufacturer"
+
+
+@pytest.fixture
+def events_queue(sandbox: Sandbox, environment: pytest.MonkeyPatch) -> Iterator[EventsQueue]:
+    mailbox = EventsQueue(sandbox)
+    environment.setenv("EVENTS_QUEUE_URL", mailbox.url)
+    yield mailbox
+    mailbox.close()
+
+
+@pytest.fixture
+def queue_app(events_queue: EventsQueue) -> Iterator[Flask]:
+    """An application that has a queue of events."""
+    with factories.open_app(create_app()) as app:
+        yield app
+
+
+@contextmanager
+def slow_events(app: Flask) -> Iterator[None]:
+    """Let PostgreSQL take more than a second to store an event."""
+    execute(
+        app,
+        "CREATE FUNCTION linger() RETURNS trigger AS 'BEGIN PERFORM pg_sleep(1.2); RETURN NEW; END' LANGUAGE plpgsql",
+        "CREATE TRIGGER linger BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION linger()",
+    )
+    yield
+    execute(app, "DROP FUNCTION linger CASCADE")
+
+
+def execute(app: Flask, *statements: str) -> None:
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+def take_in(app: Flask) -> bool:
+    with app.app_context():
+        return consume.poll(threading.Event())
+
+
+def test_events_of_both_channels_are_applied_and_deleted(queue_app: Flask, events_queue: EventsQueue) -> None:
+    events_queue.send(
+        eventbridge_event(UPDATED, minutes_after_noon(0)), sns_notification("subscribe-success", minutes_after_noon(1))
+    )
+
+    assert take_in(queue_app) is True
+
+    assert {row.status for row in all_rows(queue_app, Subscription)} == {"active"}
+    assert {event.channel for event in all_rows(queue_app, Event)} == {"eventbridge", "sns"}
+    assert events_queue.message_counts() == (0, 0)
+    assert events_queue.dead_letters() == []
+
+
+def test_a_message_that_is_no_event_becomes_a_dead_letter_with_the_reason(
+    queue_app: Flask, events_queue: EventsQueue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = json.dumps({**eventbridge_event(UPDATED), "source": "aws.ec2"})
+    events_queue.send("nonsense", other, eventbridge_event(UPDATED))
+
+    take_in(queue_app)
+
+    letters = dict(events_queue.dead_letters())
+    assert letters.keys() == {"nonsense", other}
+    assert letters["nonsense"] == "It is not JSON."
+    assert letters[other].startswith("source: ")
+    assert events_queue.message_counts() == (0, 0)
+    assert len(all_rows(queue_app, Event)) == 1
+    log = capsys.readouterr().err
+    assert '"reason": "It is not JSON.", "event": "message.dead_lettered"' in log
+
+
+def test_without_dead_letters_it_stays_in_the_queue(
+    queue_app: Flask, events_queue: EventsQueue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events_queue.send("nonsense")
+
+    with events_queue.without_dead_letter_queue():
+        take_in(queue_app)
+
+    assert events_queue.message_counts() == (0, 1)
+    assert '"event": "message.no_dead_letter_queue"' in capsys.readouterr().err
+
+
+def test_while_the_database_is_away_nothing_is_received(
+    database_url: str, environment: pytest.MonkeyPatch, events_queue: EventsQueue
+) -> None:
+    events_queue.send(eventbridge_event(UPDATED))
+    with database_proxy.start(database_url) as laid:
+        environment.setenv("DATABASE_URL", laid.url)
+        with factories.open_app(create_app()) as app:
+            laid.disconnect(app)
+            with pytest.raises(DatabaseUnavailable):
+                take_in(app)
+
+            assert events_queue.message_counts() == (1, 0)
+            laid.reconnect()
+            take_in(app)
+            assert len(all_rows(app, Event)) == 1
+
+    assert events_queue.message_counts() == (0, 0)
+
+
+def test_what_comes_after_the_worker_was_told_to_stop_is_given_back(
+    queue_app: Flask, events_queue: EventsQueue
+) -> None:
+    events_queue.send(eventbridge_event(UPDATED))
+    stop = threading.Event()
+    stop.set()
+
+    with queue_app.app_context():
+        consume.poll(stop)
+
+    assert events_queue.message_counts() == (1, 0)
+    assert all_rows(queue_app, Event) == []
+
+
+@on_postgresql
+def test_while_the_work_is_slow_nobody_else_gets_the_messages(queue_app: Flask, events_queue: EventsQueue) -> None:
+    queue_app.extensions["aws.queue"] = Queue(events_queue.url, visibility_seconds=2)
+    events_queue.send(*(eventbridge_event(UPDATED, minutes_after_noon(minute)) for minute in range(3)))
+
+    with slow_events(queue_app), ThreadPoolExecutor() as beside:
+        working = beside.submit(take_in, queue_app)
+        # Each event takes more than half of the time for which messages are kept from others.
+        taken_twice = events_queue.receive_during(working, 3)
+
+    assert taken_twice == 0
+    assert events_queue.message_counts() == (0, 0)
+    assert len(all_rows(queue_app, Event)) == 3
+
+
+def test_an_sqs_that_is_down_is_said_by_name(queue_app: Flask, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:1")
+
+    with pytest.raises(MarketplaceUnavailable):
+        take_in(queue_app)
+
+
+def test_without_a_queue_there_is_nothing_to_take_in(app: Flask) -> None:
+    assert take_in(app) is False
+
+
+def test_whoever_looks_for_events_is_seen_in_the_metrics(queue_app: Flask, events_queue: EventsQueue) -> None:
+    events_queue.send(eventbridge_event(UPDATED))
+
+    take_in(queue_app)
+
+    with queue_app.app_context():
+        assert 0 <= gauges.current()["foyer_events_heartbeat_age_seconds"] < 10

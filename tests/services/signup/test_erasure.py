@@ -1,0 +1,185 @@
+"""Privacy: an erasure leaves nothing of the person, all of the purchase, and a record."""
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import insert, select, text, update
+from uuid_utils.compat import uuid7
+
+from app.database import transactions
+from app.errors import DatabaseUnavailable
+from app.models import Registration, Subscription
+from app.services.signup import erasure
+from tests.support.databases import on_sqlite
+from tests.support.personal_data import (
+    audit_entries,
+    dump_tables,
+    insert_pending_registration,
+    insert_registration,
+    remaining_registration_ids,
+    run_transaction,
+)
+
+
+def test_nothing_of_the_person_is_left_and_all_of_the_purchase(app: Flask) -> None:
+    registration_id = insert_registration(app)
+    before = dump_tables(app)
+
+    with app.app_context():
+        erasure.erase(registration_id, "operator:alice")
+
+    after = dump_tables(app)
+    assert "marked" in str(before).lower()
+    assert "marked" not in str(after).lower()
+    assert after["registrations"] == []
+    assert len(after["subscriptions"]) == len(before["subscriptions"]) == 1
+    assert [row.split(", ")[:18] for row in after["subscriptions"]] == [
+        row.split(", ")[:18] for row in before["subscriptions"]
+    ]
+
+
+def test_an_erasure_is_recorded_with_who_when_and_for_which_purchase(app: Flask) -> None:
+    registration_id = insert_registration(app)
+    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
+        subscription_id = connection.scalar(select(Subscription.id))
+
+    with app.app_context():
+        erased = erasure.erase(registration_id, "operator:alice")
+
+    (entry,) = audit_entries(app)
+    assert (entry.action, entry.actor) == ("registration.erased", "operator:alice")
+    assert (entry.registration_id, entry.subscription_id) == (registration_id, subscription_id)
+    assert timedelta() <= datetime.now(UTC) - entry.at < timedelta(minutes=1)
+    assert erased == erasure.Erasure(registration_id, subscription_id, entry.at, "operator:alice")
+
+
+def test_only_the_registration_asked_for_is_erased(app: Flask) -> None:
+    asked_for, other = insert_registration(app), insert_registration(app)
+
+    with app.app_context():
+        erasure.erase(asked_for, "operator:alice")
+
+    assert remaining_registration_ids(app) == {other}
+
+
+def test_a_second_time_tells_of_the_first_and_is_not_recorded(app: Flask) -> None:
+    registration_id = insert_registration(app)
+
+    with app.app_context():
+        first = erasure.erase(registration_id, "operator:alice")
+        second = erasure.erase(registration_id, "operator:bob")
+
+    assert first
+    assert second
+    assert (second.erased_at, second.actor, second.subscription_id) == (
+        first.erased_at,
+        first.actor,
+        first.subscription_id,
+    )
+    assert (first.already_erased, second.already_erased) == (False, True)
+    assert len(audit_entries(app)) == 1
+
+
+def test_two_at_once_are_one_erasure(app: Flask) -> None:
+    registration_id = insert_registration(app)
+
+    def erase(name: str) -> erasure.Erasure | None:
+        with app.app_context():
+            return erasure.erase(registration_id, name)
+
+    with ThreadPoolExecutor(8) as threads:
+        told = list(threads.map(erase, "abcdefgh"))
+
+    (entry,) = audit_entries(app)
+    assert {erased.actor for erased in told if erased} == {entry.actor}
+    assert [erased.already_erased for erased in told if erased].count(False) == 1
+    assert None not in told
+
+
+def test_an_id_that_never_was_is_neither_erased_nor_recorded(app: Flask) -> None:
+    kept = insert_registration(app)
+
+    with app.app_context():
+        assert erasure.erase(uuid7(), "operator:alice") is None
+        assert erasure.find(kept) is None
+
+    assert remaining_registration_ids(app) == {kept}
+    assert audit_entries(app) == []
+
+
+def test_a_registration_without_a_purchase_is_erased_and_its_token_still_becomes_one(app: Flask) -> None:
+    registration_id = insert_pending_registration(app)
+    tokens = dump_tables(app)["parked_tokens"]
+
+    with app.app_context():
+        erased = erasure.erase(registration_id, "operator:alice")
+
+    assert erased
+    assert erased.subscription_id is None
+    assert "marked" not in str(dump_tables(app)).lower()
+    assert dump_tables(app)["parked_tokens"] == tokens
+
+
+def test_one_that_came_back_with_a_backup_is_erased_again(app: Flask) -> None:
+    registration_id = insert_registration(app)
+    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
+        row = connection.execute(select(Registration.__table__)).mappings().one()
+    with app.app_context():
+        erasure.erase(registration_id, "operator:alice")
+    run_transaction(app, lambda connection: connection.execute(insert(Registration), [dict(row)]))
+
+    with app.app_context():
+        erased = erasure.erase(registration_id, "operator:bob")
+        told = erasure.find(registration_id)
+
+    assert remaining_registration_ids(app) == set()
+    assert erased
+    assert not erased.already_erased
+    assert told
+    assert told.actor == "operator:bob"
+
+
+def test_the_log_has_ids_and_nothing_else(app: Flask, capsys: pytest.CaptureFixture[str]) -> None:
+    registration_id = insert_registration(app)
+
+    with app.app_context():
+        erasure.erase(registration_id, "operator:alice")
+
+    logged = capsys.readouterr().err
+    assert '"event": "registration.erased"' in logged
+    assert str(registration_id) in logged
+    assert "marked" not in logged.lower()
+    assert "alice" not in logged
+
+
+@on_sqlite
+def test_what_cannot_be_recorded_is_not_erased(app: Flask) -> None:
+    registration_id = insert_registration(app)
+    run_transaction(app, lambda connection: connection.execute(text("DROP TABLE audit_entries")))
+
+    with app.app_context(), pytest.raises(DatabaseUnavailable):
+        erasure.erase(registration_id, "operator:alice")
+
+    assert remaining_registration_ids(app) == {registration_id}
+
+
+@on_sqlite
+def test_the_files_of_sqlite_hold_nothing_of_the_person_either(app: Flask, tmp_path: Path) -> None:
+    ids = [insert_registration(app) for _ in range(20)]
+    run_transaction(app, lambda connection: connection.execute(update(Registration).values(notes="Short now")))
+
+    with app.app_context():
+        for registration_id in ids:
+            erasure.erase(registration_id, "operator:alice")
+    with closing(sqlite3.connect(tmp_path / "foyer.db")) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    written = b"".join(path.read_bytes() for path in tmp_path.glob("foyer.db*"))
+    assert b"agmt-kept" in written
+    assert b"marked" not in written.lower()
+    assert b"long enough" not in written

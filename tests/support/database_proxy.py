@@ -1,0 +1,122 @@
+"""The cable between the application and its database: a test can pull it out and put it back."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+from flask import Flask
+from sqlalchemy.engine import make_url
+
+from app.database import transactions
+
+
+class DatabaseProxy(Protocol):
+    """What stands between the application and its database; `url` leads through it."""
+
+    url: str
+
+    def disconnect(self, app: Flask) -> None:  # the file's needs it
+        """Take the database away from the application."""
+
+    def reconnect(self) -> None:
+        """Give it back."""
+
+
+class SqliteProxy:
+    """A SQLite file that can be out of reach."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._path = Path(str(make_url(url).database))
+        self._moved_path = self._path.with_name("elsewhere")
+
+    def disconnect(self, app: Flask) -> None:  # the file's needs it
+        """Move the file away, and put what is no database in its place."""
+        with app.app_context():
+            transactions.current_database().read_engine.dispose()
+        self._path.rename(self._moved_path)
+        self._path.mkdir()
+
+    def reconnect(self) -> None:
+        """Move the file back."""
+        self._path.rmdir()
+        self._moved_path.rename(self._path)
+
+
+class PostgresqlProxy:
+    """A PostgreSQL server behind a line that can be cut."""
+
+    def __init__(self, url: str) -> None:
+        self._server_url = make_url(url)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._is_disconnected = threading.Event()
+        self._sockets: list[socket.socket] = []
+        port = self._listener.getsockname()[1]
+        self.url = self._server_url.set(host="127.0.0.1", port=port, query={}).render_as_string(hide_password=False)
+        threading.Thread(target=self._accept_connections, daemon=True).start()
+
+    def disconnect(self, app: Flask) -> None:  # noqa: ARG002  # the file's needs it
+        """Cut every connection, and refuse new ones."""
+        self._is_disconnected.set()
+        self._close_sockets()
+
+    def reconnect(self) -> None:
+        """Let connections through again."""
+        self._is_disconnected.clear()
+
+    def close(self) -> None:
+        """End for good."""
+        self._is_disconnected.set()
+        self._listener.close()
+        self._close_sockets()
+
+    def _close_sockets(self) -> None:
+        while self._sockets:
+            with suppress(OSError):
+                self._sockets.pop().shutdown(socket.SHUT_RDWR)
+
+    def _accept_connections(self) -> None:
+        with suppress(OSError):
+            while True:
+                caller, _ = self._listener.accept()
+                if self._is_disconnected.is_set():
+                    caller.close()
+                    continue
+                callee = self._connect_to_server()
+                self._sockets += [caller, callee]
+                for pair in ((caller, callee), (callee, caller)):
+                    threading.Thread(target=_forward, args=pair, daemon=True).start()
+
+    def _connect_to_server(self) -> socket.socket:
+        folder = self._server_url.query.get("host")
+        if folder is None:
+            return socket.create_connection((self._server_url.host or "127.0.0.1", self._server_url.port or 5432))
+        callee = socket.socket(socket.AF_UNIX)
+        callee.connect(os.path.join(str(folder), f".s.PGSQL.{self._server_url.port or 5432}"))  # noqa: PTH118
+        return callee
+
+
+def _forward(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while chunk := source.recv(65536):
+            target.sendall(chunk)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_RDWR)
+    source.close()
+
+
+@contextmanager
+def start(url: str) -> Iterator[DatabaseProxy]:
+    """Lay a cable to the database at that URL."""
+    if url.startswith("sqlite"):
+        yield SqliteProxy(url)
+        return
+    line = PostgresqlProxy(url)
+    try:
+        yield line
+    finally:
+        line.close()

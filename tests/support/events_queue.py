@@ -1,0 +1,69 @@
+"""The events' queue as a test sees it: puts messages in, and looks at what is left."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from sandbox.server import Sandbox
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+
+class EventsQueue:
+    """The sandbox's queue and its dead letters, over real HTTP."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.url = sandbox.queue_url
+        self._sqs: SQSClient = boto3.client(
+            "sqs",
+            endpoint_url=sandbox.aws_url,
+            region_name="us-east-1",
+            aws_access_key_id="sandbox",
+            aws_secret_access_key="sandbox",
+        )
+
+    def send(self, *bodies: dict[str, Any] | str) -> None:
+        """Put messages into the queue."""
+        for body in bodies:
+            text = body if isinstance(body, str) else json.dumps(body)
+            self._sqs.send_message(QueueUrl=self.url, MessageBody=text)
+
+    def message_counts(self) -> tuple[int, int]:
+        """Return how many messages are in the queue, and how many have been received and not deleted."""
+        found = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])["Attributes"]
+        return int(found["ApproximateNumberOfMessages"]), int(found["ApproximateNumberOfMessagesNotVisible"])
+
+    def dead_letters(self) -> list[tuple[str, str]]:
+        """Return the dead letters, each with the reason beside it."""
+        answer = self._sqs.receive_message(
+            QueueUrl=f"{self.url}-dead-letters", MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        )
+        return [
+            (found["Body"], found["MessageAttributes"]["Reason"]["StringValue"]) for found in answer.get("Messages", [])
+        ]
+
+    def receive_during(self, work: Future[bool], count: int) -> int:
+        """Return how many messages somebody else gets while the work is under way, once it has so many of them."""
+        while self.message_counts()[1] < count and not work.done():
+            pass
+        received = 0
+        while not work.done():
+            received += len(self._sqs.receive_message(QueueUrl=self.url, VisibilityTimeout=0).get("Messages", []))
+        return received
+
+    @contextmanager
+    def without_dead_letter_queue(self) -> Iterator[None]:
+        """Detach the dead-letter queue for a while: later tests share this queue."""
+        attached = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["RedrivePolicy"])["Attributes"]
+        self._sqs.set_queue_attributes(QueueUrl=self.url, Attributes={"RedrivePolicy": ""})
+        yield
+        self._sqs.set_queue_attributes(QueueUrl=self.url, Attributes=attached)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._sqs.close()

@@ -1,0 +1,75 @@
+"""What letters tell of in tests, and how a reader sees them."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from justhtml import JustHTML
+
+from app.config.products import Product
+from app.services.delivery import mail_templates
+from app.services.delivery.mail_templates import FailedHandoff, MailContext
+from app.services.outbox.payload import AccountOut, RegistrationOut, SubscriptionOut
+from tests.support import factories
+
+NOW = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
+LINK = "https://start.acme.example/progress/sealed"
+PRODUCT = Product(
+    code=factories.PRODUCT_CODE,
+    **factories.PRODUCT_FIELDS,
+    handoff_url="https://app.acme.example/foyer",
+    notify_email="sales@acme.example",
+    ready_within="two hours",
+)
+REGISTRATION = RegistrationOut(
+    id=UUID("01930000-0000-7000-8000-000000000001"), **factories.ANSWERS, created_at=NOW, updated_at=NOW
+)
+SUBSCRIPTION = SubscriptionOut(
+    id=UUID("01930000-0000-7000-8000-000000000002"),
+    former_ids=[],
+    product_code=factories.PRODUCT_CODE,
+    status="active",
+    status_since=NOW,
+    customer_aws_account_id="012345678901",
+    customer_identifier=None,
+    license_arn="arn:aws:license-manager::294406891311:license:l-0123456789abcdef",
+    agreement_id="agmt-4mwg1nevbokzw95eca5797ixs",
+    offer_type=None,
+    free_trial=None,
+    ends_at=NOW + timedelta(days=365),
+    entitlements=None,
+)
+NO_ACCOUNT_REPLY = AccountOut(wish="new", existing_account=None, subscription_id=None, url=None, reference=None)
+ACCOUNT_REPLY = NO_ACCOUNT_REPLY.model_copy(update={"url": "https://app.acme.example/teams/7", "reference": "team-7"})
+FAILED_HANDOFF = FailedHandoff(
+    UUID("01930000-0000-7000-8000-000000000003"), "registration.completed", NOW - timedelta(days=3), 40, "500"
+)
+CONTEXT = MailContext(
+    product=PRODUCT,
+    site_url="https://start.acme.example",
+    happened_at=NOW,
+    registration=REGISTRATION,
+    subscription=SUBSCRIPTION,
+    account=NO_ACCOUNT_REPLY,
+    to="bob@gmail.com",
+    link=LINK,
+    expires_at=NOW + timedelta(days=7),
+    handoff=FAILED_HANDOFF,
+)
+
+
+def rendered_html(template: str, context: MailContext = CONTEXT) -> JustHTML:
+    """Return the letter's HTML, which has to be strict."""
+    return JustHTML(mail_templates.compose(template, context).html, strict=True, sanitize=False)
+
+
+def context_with(registration: dict[str, Any] | None = None, **values: Any) -> MailContext:
+    """Return facts with a registration that differs so."""
+    return replace(CONTEXT, registration=REGISTRATION.model_copy(update=registration or {}), **values)
+
+
+def rendered_texts(template: str, context: MailContext = CONTEXT) -> list[str]:
+    """Return what the letter says as text and as HTML, each on one line."""
+    texts = mail_templates.compose(template, context).text, rendered_html(template, context).to_text()
+    return [" ".join(text.split()) for text in texts]

@@ -1,0 +1,86 @@
+"""People whose registrations lie in the database, whichever way they came there, and what is left of them."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from flask import Flask
+from sqlalchemy import Connection, insert, inspect, select
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from app.database import transactions
+from app.models import AuditEntry, PendingToken, Registration, Subscription
+from tests.support.factories import PRODUCT_CODE
+
+PERSON_FIELDS = {
+    "company": "Marked Company",
+    "full_name": "Marked Person",
+    "email": "marked@example.com",
+    "phone": "+1 555 MARKED",
+    "notes": "Marked: " + "long enough for a page of its own. " * 60,
+}
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+LONG_AGO = NOW - timedelta(days=400)
+
+
+def run_transaction(app: Flask, work: Callable[[Connection], object]) -> None:
+    """Do that to the database."""
+    with app.app_context():
+        transactions.current_database().write(work)
+
+
+def insert_registration(app: Flask, updated_at: datetime = LONG_AGO, **purchase: Any) -> UUID:
+    """Return the id of a registration that was sent then, for a purchase with the values given."""
+    subscription = {
+        "id": uuid7(),
+        "purchase_key": str(uuid7()),
+        "product_code": PRODUCT_CODE,
+        "agreement_id": "agmt-kept",
+    }
+    subscription |= {"status": "active", "hints": {}, "created_at": LONG_AGO, "last_seen_at": LONG_AGO, **purchase}
+    registration_id = uuid7()
+    row = {"id": registration_id, "subscription_id": subscription["id"]}
+    row |= {"created_at": LONG_AGO, "updated_at": updated_at}
+
+    def add(connection: Connection) -> None:
+        connection.execute(insert(Subscription), [subscription])
+        connection.execute(insert(Registration), [row | PERSON_FIELDS])
+
+    run_transaction(app, add)
+    return registration_id
+
+
+def insert_pending_registration(app: Flask, settled_at: datetime | None = None) -> UUID:
+    """Return the id of a registration whose token still waits for AWS, or was given up then."""
+    waits: dict[str, Any] = {"sealed": b"sealed", "next_try_at": NOW} if settled_at is None else {}
+    token = {"id": uuid7(), "digest": uuid7().bytes, "hints": {}, "parked_at": LONG_AGO, "tries": 1}
+    registration_id = uuid7()
+    row = {"id": registration_id, "parked_token_id": token["id"], "created_at": LONG_AGO, "updated_at": LONG_AGO}
+
+    def add(connection: Connection) -> None:
+        connection.execute(insert(PendingToken), [token | {"settled_at": settled_at} | waits])
+        connection.execute(insert(Registration), [row | PERSON_FIELDS])
+
+    run_transaction(app, add)
+    return registration_id
+
+
+def dump_tables(app: Flask) -> dict[str, list[str]]:
+    """Return every row of every table in the database, as text."""
+    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
+        tables = inspect(connection).get_table_names()
+        return {name: [str(row) for row in connection.exec_driver_sql(f"SELECT * FROM {name}")] for name in tables}  # noqa: S608
+
+
+def audit_entries(app: Flask) -> list[AuditEntry]:
+    """Return the record of what was done to personal data, oldest first."""
+    with app.app_context(), Session(transactions.current_database().read_engine) as session:
+        return list(session.scalars(select(AuditEntry).order_by(AuditEntry.id)))
+
+
+def remaining_registration_ids(app: Flask) -> set[UUID]:
+    """Return the ids of the registrations that are still there."""
+    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
+        return set(connection.scalars(select(Registration.id)))

@@ -1,0 +1,69 @@
+"""A buyer who has registered, what AWS says of their purchase, and what the welcome page then says to them."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from flask.testing import FlaskClient
+from sqlalchemy import update
+
+from app.database import transactions
+from app.models import Subscription
+from app.services.events import apply
+from sandbox.purchases import Purchase
+from tests.support.aws_events import eventbridge_event, parse_event
+from tests.support.factories import ANSWERS, TOKEN_FIELD
+from tests.support.page_checks import csrf_token
+
+NOW = datetime(2026, 11, 3, 14, 5, tzinfo=UTC)
+LICENSE_UPDATED, LICENSE_DEPROVISIONED = "License Updated - Manufacturer", "License Deprovisioned - Manufacturer"
+AGREEMENT_CREATED, AGREEMENT_AMENDED = "Purchase Agreement Created - Proposer", "Purchase Agreement Amended - Proposer"
+AGREEMENT_ENDED = "Purchase Agreement Ended - Proposer"
+VALID_SEATS = {"dimension": "seats", "value": 1500, "expires_at": "2027-11-03T00:00:00+00:00"}
+EXPIRED_SEATS = {"dimension": "seats", "value": 25, "expires_at": "2026-11-02T00:00:00+00:00"}
+TAGS = re.compile(r"<[^>]*>")
+
+
+@dataclass
+class RegisteredBuyer:
+    """A buyer who has registered, and what AWS says of their purchase."""
+
+    client: FlaskClient
+    purchase: Purchase
+    refresh_seconds: str | None = None
+
+    def welcome_text(self) -> str:
+        """Return what the welcome page says, and remember after how many seconds it looks again."""
+        response = self.client.get("/welcome")
+        assert response.status_code == 200
+        refresh, _, again = response.headers.get("Refresh", "").partition("; ")
+        assert again == ("url=/welcome" if refresh else "")
+        self.refresh_seconds = refresh or None
+        return visible_text(response.text)
+
+    def receive_event(self, kind: str, happened_at: datetime = NOW, **overrides: Any) -> None:
+        """Let an event about the purchase arrive."""
+        license_id = str(self.purchase.license_arn).rpartition(":")[2]
+        its = {"agreement": self.purchase.agreement_id, "account": self.purchase.account_id, "license": license_id}
+        with self.client.application.app_context():
+            apply.ingest(parse_event(eventbridge_event(kind, happened_at, **its | overrides)))
+
+    def set_entitlements(self, *entitlements: dict[str, Any], read_at: datetime = NOW) -> None:
+        """Let this be what AWS said when it was asked for the entitlements."""
+        self.update_subscription(entitlements=list(entitlements), entitlements_read_at=read_at, review_at=None)
+
+    def update_subscription(self, **values: Any) -> None:
+        """Write these values on the subscription's row."""
+        with self.client.application.app_context(), transactions.current_database().write_engine.begin() as connection:
+            connection.execute(update(Subscription).values(values))
+
+
+def land_and_register(client: FlaskClient, token: str, **landing_fields: str) -> None:
+    client.post("/", data={TOKEN_FIELD: token, **landing_fields})
+    client.post("/signup", data={**ANSWERS, "csrf_token": csrf_token(client.get("/signup").text)})
+
+
+def visible_text(page: str) -> str:
+    """Return what a page says, without its tags."""
+    return " ".join(TAGS.sub(" ", page).replace(" ,", ",").split()).replace(" .", ".")

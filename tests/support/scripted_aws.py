@@ -1,0 +1,59 @@
+"""An HTTP server that gives the answers it was told to, for what AWS does too rarely for the sandbox to offer it."""
+
+import json
+import threading
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+
+
+@dataclass(frozen=True)
+class AwsResponse:
+    """One answer: its status, and its body as JSON or as it stands."""
+
+    status: int
+    body: dict[str, object] | str
+
+
+class ScriptedAws:
+    """Answers each request with the next of the answers, and the last of them for ever."""
+
+    def __init__(self, answers: list[AwsResponse]) -> None:
+        self._responses = answers
+        self.request_count = 0
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler_class())
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def _next_response(self) -> AwsResponse:
+        self.request_count += 1
+        return self._responses[min(self.request_count, len(self._responses)) - 1]
+
+    def _handler_class(fake) -> type[BaseHTTPRequestHandler]:  # noqa: N805  # self is the request's, below
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:  # http.server's name
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                answer = fake._next_response()
+                body = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
+                self.send_response(answer.status)
+                self.send_header("Content-Type", "application/x-amz-json-1.1")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler

@@ -1,0 +1,38 @@
+"""Subscriptions that last changed when a test says so."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from flask import Flask
+from sqlalchemy import Connection, insert, update
+from uuid_utils.compat import uuid7
+
+from app.database import transactions
+from app.models import Subscription
+from tests.support.factories import PRODUCT_CODE
+
+
+def insert_changed_at(app: Flask, *moments: datetime, **values: Any) -> list[UUID]:
+    """Return the ids of new subscriptions that changed at these moments, with the values given."""
+    with app.app_context():
+        return transactions.current_database().write(lambda connection: insert_rows(connection, *moments, **values))
+
+
+def insert_rows(connection: Connection, *moments: datetime, **values: Any) -> list[UUID]:
+    """Do what `changed` does, within the caller's transaction."""
+    rows = [_row(moment, values) for moment in moments]
+    connection.execute(insert(Subscription), rows)
+    return [row["id"] for row in rows]
+
+
+def update_subscription(app: Flask, subscription_id: UUID, moment: datetime, **values: Any) -> None:
+    """Let a subscription change at that moment."""
+    changes = update(Subscription).where(Subscription.id == subscription_id).values(changed_at=moment, **values)
+    with app.app_context():
+        transactions.current_database().write(lambda connection: connection.execute(changes))
+
+
+def _row(moment: datetime, values: dict[str, Any]) -> dict[str, Any]:
+    usual = {"id": uuid7(), "purchase_key": str(uuid7()), "product_code": PRODUCT_CODE, "status": "active", "hints": {}}
+    return {**usual, "created_at": moment, "changed_at": moment, "former_ids": [], "review_failures": 0, **values}

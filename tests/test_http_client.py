@@ -1,0 +1,193 @@
+"""Posts to a product: what is sent, what is an answer, whom nobody speaks to, and what each failure is called."""
+
+import socket
+from contextlib import suppress
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from app import http_client
+from app.http_client import Reply, RequestFailed, RequestLimits
+from tests.support.ports import free_port
+from tests.support.raw_http_server import OK_STATUS_LINE, SHORT_LIMITS, error_code, post_to, serve_raw
+
+INSIDE = [
+    "127.0.0.1",
+    "localhost",
+    "127.1",
+    "2130706433",
+    "0x7f.0.0.1",
+    "0.0.0.0",  # noqa: S104  # nothing listens here
+    "10.0.0.1",
+    "100.64.0.1",
+    "169.254.169.254",
+    "172.16.0.1",
+    "192.168.0.1",
+    "224.0.0.1",
+    "255.255.255.255",
+    "[::]",
+    "[::1]",
+    "[::7f00:1]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:0:7f00:1]",
+    "[64:ff9b::a00:1]",
+    "[2002:7f00:1::]",
+    "[fc00::1]",
+    "[fd00:ec2::254]",
+    "[fe80::1]",
+    "[fec0::1]",
+    "[ff02::1]",
+]
+
+
+def test_a_product_is_sent_the_body_and_its_answer_comes_back() -> None:
+    with serve_raw(OK_STATUS_LINE + b'Content-Length: 9\r\nRetry-After: 5\r\n\r\n{"url":1}') as product:
+        answer = http_client.post(product.url, b'{"a": 1}', {"webhook-id": "msg_1"}, allow_private=True)
+
+    assert answer == Reply(200, b'{"url":1}', 5.0)
+    assert product.requests[0].startswith(b"POST /hand-offs?to=acme HTTP/1.1\r\n")
+    assert product.requests[0].endswith(b'\r\n\r\n{"a": 1}')
+    assert product.request_headers["webhook-id"] == "msg_1"
+    assert product.request_headers["Accept-Encoding"] == "identity"
+
+
+@pytest.mark.parametrize("status", [204, 301, 400, 404, 410, 429, 500, 599])
+def test_any_status_is_an_answer(status: int) -> None:
+    with serve_raw(b"HTTP/1.1 %d Whatever\r\nConnection: close\r\n\r\n" % status) as product:
+        assert post_to(product) == Reply(status, b"", None)
+
+
+@pytest.mark.parametrize("place", ["/elsewhere", "http://[", "//127.0.0.1:1/", "gopher://x"])
+def test_a_redirect_is_an_answer_and_is_not_followed(place: str) -> None:
+    redirect = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n"
+    with serve_raw(redirect.encode()) as product:
+        assert post_to(product).status == 307
+
+    assert product.connections == 1
+
+
+def test_an_answer_in_chunks_is_put_together() -> None:
+    with serve_raw(
+        OK_STATUS_LINE + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3;x=y\r\ncde\r\n0\r\n\r\n"
+    ) as product:
+        assert post_to(product).body == b"abcde"
+
+
+def test_an_answer_that_ends_with_the_connection_is_whole() -> None:
+    with serve_raw(OK_STATUS_LINE + b"\r\nabc") as product:
+        assert post_to(product).body == b"abc"
+
+
+def test_neither_proxies_nor_passwords_come_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login ada password sesame")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+
+    with serve_raw(OK_STATUS_LINE + b"\r\n") as product:
+        assert post_to(product).status == 200
+
+    assert "Authorization" not in product.request_headers
+
+
+def test_no_cookie_is_kept() -> None:
+    with serve_raw(OK_STATUS_LINE + b"Set-Cookie: a=b; Path=/\r\nConnection: close\r\n\r\n") as product:
+        post_to(product)
+        post_to(product)
+
+    assert [b"cookie" in request.lower() for request in product.requests] == [False, False]
+
+
+@pytest.mark.parametrize("host", INSIDE)
+def test_an_address_inside_a_private_network_is_not_spoken_to(host: str) -> None:
+    with serve_raw(OK_STATUS_LINE + b"\r\n") as product, serve_raw(OK_STATUS_LINE + b"\r\n", host="::1") as other:
+        for port in (product.port, other.port):
+            for scheme in ("http", "https", "HTTPS"):
+                url = f"{scheme}://{host}:{port}/"
+                assert error_code(lambda url=url: http_client.post(url, b"", {})) == "private_address"  # type: ignore[misc]
+
+    assert [product.connections, other.connections] == [0, 0]
+
+
+@pytest.mark.parametrize(("listening", "named"), [("127.0.0.1", "localhost"), ("::1", "[::1]")])
+def test_an_address_inside_a_private_network_is_spoken_to_where_the_seller_says_so(listening: str, named: str) -> None:
+    with serve_raw(OK_STATUS_LINE + b"\r\nabc", host=listening) as product:
+        product.host = named
+
+        assert post_to(product).body == b"abc"
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111"])
+def test_an_address_in_the_open_internet_is_connected_to(address: str) -> None:
+    # These tests may not: the attempt itself is what they are stopped at.
+    host = f"[{address}]" if ip_address(address).version == 6 else address
+
+    with pytest.raises(UserWarning, match=address):
+        http_client.post(f"http://{host}/", b"", {}, limits=SHORT_LIMITS)
+
+
+def test_a_product_that_takes_no_call_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        port = full.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            bounds = RequestLimits(connect_seconds=0.1, total_seconds=5)
+
+            assert error_code(lambda: post_to(f"http://127.0.0.1:{port}/", bounds)) == "timeout"
+
+
+def test_a_product_that_is_not_there_is_told_apart() -> None:
+    gone = f"http://127.0.0.1:{free_port()}/"
+
+    assert error_code(lambda: post_to(gone)) == "refused"
+
+
+@pytest.mark.parametrize("allow_private", [False, True])
+def test_a_name_that_does_not_exist_is_told_apart(allow_private: bool) -> None:
+    # Longer than a name may be: no server is asked for it.
+    url = f"https://{'.'.join(['a' * 60] * 5)}/"
+
+    assert error_code(lambda: http_client.post(url, b"", {}, allow_private=allow_private)) == "dns"
+
+
+@pytest.mark.parametrize("allow_private", [False, True])
+@pytest.mark.parametrize(
+    "url",
+    ["https://:443/", "https://[::1", "https://a..b/", f"https://{'a' * 64}/", "http://a:70000/", "/"],
+)
+def test_a_url_that_leads_nowhere_is_told_apart(url: str, allow_private: bool) -> None:
+    assert error_code(lambda: http_client.post(url, b"", {}, allow_private=allow_private)) == "url"
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (b"", "closed"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "unreadable"),
+        (b"\x00\xff" * 1000, "unreadable"),
+        (b"HTTP/1.1 abc OK\r\n\r\n", "unreadable"),
+        (b"HTTP/9.9 200 OK\r\n\r\n", "unreadable"),
+        (OK_STATUS_LINE + b"X-Long: " + b"a" * 70_000 + b"\r\n\r\n", "unreadable"),
+        (OK_STATUS_LINE + b"X: a\r\n" * 200 + b"\r\n", "unreadable"),
+        (OK_STATUS_LINE + b"Content-Length: 10\r\n\r\nabc", "unreadable"),
+        (OK_STATUS_LINE + b"Content-Length: 10, 11\r\n\r\nabc", "unreadable"),
+        (OK_STATUS_LINE + b"Transfer-Encoding: chunked\r\n\r\nno length\r\n", "unreadable"),
+        (OK_STATUS_LINE + b"Transfer-Encoding: chunked\r\n\r\n" + b"1" * 100_000, "unreadable"),
+        (OK_STATUS_LINE + b"Content-Encoding: gzip\r\n\r\nnot gzip", "unreadable"),
+        (OK_STATUS_LINE + b"Content-Encoding: " + b", ".join([b"gzip"] * 9) + b"\r\n\r\nabc", "unreadable"),
+    ],
+)
+def test_an_answer_that_is_none_is_told_apart(said: bytes, code: str) -> None:
+    with serve_raw(said) as product:
+        assert error_code(lambda: post_to(product)) == code
+
+
+@given(said=st.binary(max_size=200).map(lambda rest: OK_STATUS_LINE + rest) | st.binary(max_size=200))
+@example(said=OK_STATUS_LINE + b"Retry-After: \xff\r\n\r\n")
+def test_whatever_a_product_says_is_an_answer_or_has_a_code(said: bytes) -> None:
+    with serve_raw(said) as product, suppress(RequestFailed):
+        assert 100 <= post_to(product).status <= 999

@@ -1,0 +1,74 @@
+"""The API, whatever it is asked: it does what its own description says, and nothing else."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import schemathesis
+from flask import Flask
+from hypothesis import settings
+from hypothesis import strategies as st
+from schemathesis.engine import events, from_schema
+
+from app.services.api import cursors, tokens
+from app.services.api.cursors import Cursor, Position
+from app.services.signup import registrations
+from tests.support import factories
+from tests.support.databases import on_sqlite
+from tests.support.local_server import serve_app
+from tests.support.subscription_rows import insert_changed_at
+
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+MOMENTS = st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # Hypothesis adds it
+POSITIONS = st.builds(Position, MOMENTS, st.uuids())
+# What Hypothesis makes up is no cursor: the description can say what one looks like, and not what we have made.
+schemathesis.openapi.format("cursor", st.builds(Cursor, POSITIONS, POSITIONS).map(cursors.encode))
+LISTED = {"GET /subscriptions", "GET /registrations"}
+SINGLE = {"GET /subscriptions/{id}", "GET /registrations/{id}"}
+# Each example is asked of six addresses, and judged by a dozen checks.
+EXAMPLES = settings().max_examples // 10
+
+
+@pytest.fixture
+def described(app: Flask) -> Iterator[schemathesis.BaseSchema]:
+    """The API as it describes itself, with something to be read in it."""
+    for product_code in factories.PRODUCT_CODES:
+        insert_changed_at(app, *(LONG_AGO + timedelta(hours=number) for number in range(3)), product_code=product_code)
+    with app.app_context():
+        registrations.complete(factories.resolved(), factories.answers())
+        made = tokens.create("fuzz", None, "operator:alice")
+    with serve_app(app) as url:
+        schema = schemathesis.openapi.from_url(f"{url}/api/v1/openapi.json")
+        schema.config.update(headers={"Authorization": f"Bearer {made.token}"})
+        derandomize = settings().derandomize
+        schema.config.generation.update(max_examples=EXAMPLES, deterministic=derandomize, database="none")
+        yield schema
+
+
+@on_sqlite
+def test_whatever_is_asked_is_answered_as_described(described: schemathesis.BaseSchema) -> None:
+    # As `schemathesis run` does it: examples, odd values of each kind, made-up ones, and chains of calls.
+    ran = list(from_schema(described).execute())
+
+    scenarios = [event.recorder for event in ran if isinstance(event, events.ScenarioFinished)]
+    checks = [check for scenario in scenarios for found in scenario.checks.values() for check in found]
+    assert [event for event in ran if isinstance(event, events.NonFatalError | events.FatalError)] == []
+    assert {str(check.failure_info.failure) for check in checks if check.failure_info} == set()
+    answered = _answered(ran)
+    assert {label for label, status in answered if status == 200} >= LISTED | SINGLE
+    assert {label for label, status in answered if status == 400} >= LISTED
+    assert {label for label, status in answered if status == 401} >= LISTED | SINGLE
+    assert {label for label, status in answered if status == 404} >= SINGLE
+    assert sum(answered.values()) > 150
+
+
+def _answered(ran: list[events.EngineEvent]) -> Counter[tuple[str, int]]:
+    """Return how often each address gave each status."""
+    return Counter(
+        (event.recorder.label, interaction.response.status_code)
+        for event in ran
+        if isinstance(event, events.ScenarioFinished)
+        for interaction in event.recorder.interactions.values()
+        if interaction.response
+    )

@@ -1,0 +1,250 @@
+"""A colleague with an invitation: what they see before they press, who gets in, once, and as whom."""
+
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app.models import Invitation, Registration, Subscription
+from app.services.purchases import subscriptions
+from sandbox.server import Sandbox
+from tests.support import factories
+from tests.support.databases import on_sqlite
+from tests.support.factories import ANSWERS, TOKEN_FIELD
+from tests.support.page_checks import csrf_token
+from tests.support.registered_buyer import AGREEMENT_CREATED, LICENSE_UPDATED, RegisteredBuyer, visible_text
+from tests.support.stored_rows import all_rows
+from tests.views.colleagues import COLLEAGUE_ANSWERS, accept_invitation, audit_actions, create_invitation
+
+
+@pytest.fixture
+def purchaser_client(client: FlaskClient, sandbox: Sandbox) -> FlaskClient:
+    """A browser that has just come with a purchase."""
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="012345678901")})
+    return client
+
+
+@pytest.fixture
+def link(app: Flask, purchaser_client: FlaskClient) -> str:
+    """The path of the link that the purchaser's colleague got."""
+    return create_invitation(app)[1]
+
+
+@pytest.fixture
+def colleague_client(app: Flask, purchaser_client: FlaskClient) -> FlaskClient:
+    """Another browser, which has never been here."""
+    return app.test_client()
+
+
+def subscription_of(browser: FlaskClient) -> UUID:
+    with browser.session_transaction() as session:
+        return UUID(session["SubscriptionId"])
+
+
+def register(browser: FlaskClient, **answers: str) -> TestResponse:
+    form = {**answers, "csrf_token": csrf_token(browser.get("/signup").text)}
+    return browser.post("/signup", data=form)
+
+
+def session_of(browser: FlaskClient) -> str:
+    cookie = browser.get_cookie("session", domain="localhost")
+    assert cookie
+    return cookie.value
+
+
+@on_sqlite
+def test_the_page_says_who_asks_for_what_and_little_of_the_purchase(colleague_client: FlaskClient, link: str) -> None:
+    page = visible_text(colleague_client.get(link).text)
+
+    assert "Your colleague who bought Acme Insights on AWS Marketplace asks you to set it up" in page
+    assert "•••• •••• 8901" in page
+    assert "012345678901" not in page
+    assert "agmt-" not in page
+    assert "gmail" not in page
+
+
+@on_sqlite
+def test_a_customer_of_an_old_listing_is_masked_as_well(app: Flask, client: FlaskClient) -> None:
+    old = {
+        "customer_aws_account_id": None,
+        "customer_identifier": "ifAPi5AcF3",
+        "license_arn": None,
+        "agreement_id": None,
+    }
+    with app.app_context():
+        subscription_id = subscriptions.upsert_from_landing(factories.landing(**old))
+    _, link = create_invitation(app, subscription_id)
+
+    page = client.get(link).text
+
+    assert "•• •••• AcF3" in page
+    assert "ifAPi5" not in page
+
+
+@on_sqlite
+def test_to_look_uses_nothing_up(app: Flask, link: str) -> None:
+    for _ in range(3):
+        scanner = app.test_client()
+        assert scanner.get(link).status_code == 200
+        assert scanner.head(link).status_code == 200
+
+    assert [invitation.accepted_at for invitation in all_rows(app, Invitation)] == [None]
+
+
+def test_one_press_leads_to_the_form_of_the_purchase_and_the_audit_knows_who_registered(
+    app: Flask, colleague_client: FlaskClient, link: str
+) -> None:
+    pressed = accept_invitation(colleague_client, link)
+    form = colleague_client.get("/signup").text
+    sent = register(colleague_client, **COLLEAGUE_ANSWERS)
+
+    assert (pressed.status_code, pressed.location) == (303, "/signup")
+    assert "•••• •••• 8901" in form
+    assert (sent.status_code, sent.location) == (303, "/welcome")
+    [registration], [subscription] = all_rows(app, Registration), all_rows(app, Subscription)
+    assert (registration.subscription_id, registration.full_name) == (subscription.id, "Grace Hopper")
+    [invitation] = all_rows(app, Invitation)
+    assert invitation.accepted_at
+    assert audit_actions(app) == [
+        ("invitation.sent", "buyer"),
+        ("invitation.accepted", f"invitation:{invitation.id}"),
+        ("registration.completed", f"invitation:{invitation.id}"),
+    ]
+
+
+@on_sqlite
+def test_the_offer_that_the_purchaser_came_with_is_the_colleagues_as_well(
+    app: Flask, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox), "x-amzn-marketplace-offer-type": "free-trial"})
+    _, link = create_invitation(app)
+    colleague = app.test_client()
+
+    accept_invitation(colleague, link)
+
+    assert "Free trial" in colleague.get("/signup").text
+
+
+def test_of_two_browsers_that_press_at_once_one_gets_in(app: Flask, colleague_client: FlaskClient, link: str) -> None:
+    browsers = [app.test_client() for _ in range(6)]
+    forms = [{"csrf_token": csrf_token(browser.get(link).text)} for browser in browsers]
+
+    with ThreadPoolExecutor(6) as threads:
+        pressed = list(threads.map(lambda browser, form: browser.post(link, data=form), browsers, forms))
+
+    assert sorted(answer.status_code for answer in pressed) == [303, 410, 410, 410, 410, 410]
+    assert [action for action, _ in audit_actions(app)].count("invitation.accepted") == 1
+    inside = [browser.get("/signup").status_code for browser in browsers]
+    assert sorted(inside) == [200, 403, 403, 403, 403, 403]
+
+
+@on_sqlite
+def test_who_is_in_already_comes_back_to_the_form(app: Flask, colleague_client: FlaskClient, link: str) -> None:
+    form = {"csrf_token": csrf_token(colleague_client.get(link).text)}
+    colleague_client.post(link, data=form)
+
+    seen = colleague_client.get(link)
+    again = colleague_client.post(link, data=form)
+
+    assert (seen.status_code, seen.location) == (303, "/signup")
+    assert (again.status_code, again.location) == (303, "/signup")
+    assert [action for action, _ in audit_actions(app)] == ["invitation.sent", "invitation.accepted"]
+
+
+@on_sqlite
+def test_a_page_elsewhere_cannot_put_a_browser_into_a_purchase(
+    app: Flask, colleague_client: FlaskClient, link: str
+) -> None:
+    attacker = app.test_client()
+    made_by_attacker = {"csrf_token": csrf_token(attacker.get(link).text)}
+
+    without, with_theirs = colleague_client.post(link), colleague_client.post(link, data=made_by_attacker)
+
+    assert [without.status_code, with_theirs.status_code] == [422, 422]
+    assert "Please press once more" in without.text
+    assert colleague_client.get("/signup").status_code == 403
+    assert [invitation.accepted_at for invitation in all_rows(app, Invitation)] == [None]
+
+
+@on_sqlite
+def test_nothing_of_the_purchase_that_a_browser_held_before_survives(
+    app: Flask, colleague_client: FlaskClient, link: str, sandbox: Sandbox
+) -> None:
+    colleague_client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="999999999999")})
+    with colleague_client.session_transaction() as session:
+        session["planted"] = "by somebody"
+    before = session_of(colleague_client)
+
+    accept_invitation(colleague_client, link)
+
+    assert "•••• •••• 8901" in colleague_client.get("/signup").text
+    assert session_of(colleague_client) != before
+    with colleague_client.session_transaction() as session:
+        assert "planted" not in session
+
+
+def test_who_comes_after_the_purchaser_has_registered_sees_that_and_changes_nothing(
+    app: Flask, purchaser_client: FlaskClient, colleague_client: FlaskClient, link: str
+) -> None:
+    register(purchaser_client, **ANSWERS)
+
+    accept_invitation(colleague_client, link)
+    form = colleague_client.get("/signup")
+    welcome = visible_text(colleague_client.get("/welcome").text)
+
+    assert form.location == "/welcome"
+    assert "a•••@gmail.com" in welcome
+    assert "Ada" not in welcome
+    assert [registration.full_name for registration in all_rows(app, Registration)] == ["Ada Lovelace"]
+
+
+@on_sqlite
+def test_the_purchaser_then_sees_that_it_is_done_and_not_by_whom(
+    purchaser_client: FlaskClient, colleague_client: FlaskClient, link: str
+) -> None:
+    accept_invitation(colleague_client, link)
+    register(colleague_client, **COLLEAGUE_ANSWERS)
+
+    page = visible_text(purchaser_client.get("/welcome").text)
+
+    assert "g•••@gmail.com" in page
+    assert "Hopper" not in page
+
+
+def test_an_invitation_of_a_subscription_that_became_part_of_another_still_works(
+    client: FlaskClient, sandbox: Sandbox
+) -> None:
+    app = client.application
+    buyer = RegisteredBuyer(client, sandbox.marketplace.buy(factories.order()))
+    buyer.receive_event(LICENSE_UPDATED, agreement="agmt-before", license="l-before")
+    client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(buyer.purchase)})
+    landed = subscription_of(client)
+    _, link = create_invitation(app, landed)
+    buyer.receive_event(AGREEMENT_CREATED, previous="agmt-before")
+    colleague = app.test_client()
+
+    accept_invitation(colleague, link)
+    register(colleague, **COLLEAGUE_ANSWERS)
+
+    [subscription], [registration] = all_rows(app, Subscription), all_rows(app, Registration)
+    assert subscription.id != landed
+    assert registration.subscription_id == subscription.id
+
+
+def test_who_came_with_an_invitation_stays_that_colleague_after_a_merge(client: FlaskClient, sandbox: Sandbox) -> None:
+    app = client.application
+    buyer = RegisteredBuyer(client, sandbox.marketplace.buy(factories.order()))
+    buyer.receive_event(LICENSE_UPDATED, agreement="agmt-before", license="l-before")
+    client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(buyer.purchase)})
+    invitation_id, link = create_invitation(app, subscription_of(client))
+    accept_invitation(client, link)
+    buyer.receive_event(AGREEMENT_CREATED, previous="agmt-before")
+
+    client.get("/invite")
+    client.get("/welcome")
+    register(client, **COLLEAGUE_ANSWERS)
+
+    assert audit_actions(app)[-1] == ("registration.completed", f"invitation:{invitation_id}")

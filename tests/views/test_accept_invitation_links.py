@@ -1,0 +1,139 @@
+"""The links of invitations: until when they are good, which lead nowhere, and what they tell."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app
+from app.models import Invitation
+from app.services.signup import invitations
+from sandbox.server import Sandbox
+from tests.support import factories
+from tests.support.databases import on_sqlite
+from tests.support.factories import TOKEN_FIELD
+from tests.support.page_checks import CheckedClient, csrf_token
+from tests.support.stored_rows import all_rows
+from tests.views.colleagues import accept_invitation, create_invitation
+
+pytestmark = on_sqlite
+
+
+@pytest.fixture
+def purchaser_client(client: FlaskClient, sandbox: Sandbox) -> FlaskClient:
+    """A browser that has just come with a purchase."""
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="012345678901")})
+    return client
+
+
+@pytest.fixture
+def link(app: Flask, purchaser_client: FlaskClient) -> str:
+    """The path of the link that the purchaser's colleague got."""
+    return create_invitation(app)[1]
+
+
+@pytest.fixture
+def colleague_client(app: Flask, purchaser_client: FlaskClient) -> FlaskClient:
+    """Another browser, which has never been here."""
+    return app.test_client()
+
+
+def test_a_link_that_was_used_helps_on(colleague_client: FlaskClient, app: Flask, link: str) -> None:
+    accept_invitation(app.test_client(), link)
+
+    answers = [colleague_client.get(link), colleague_client.post(link)]
+
+    assert [answer.status_code for answer in answers] == [410, 410]
+    for answer in answers:
+        assert "This invitation cannot be used" in answer.text
+        assert "Copy this for them" in answer.text
+        assert "help@acme.example" in answer.text
+
+
+def test_a_link_that_was_revoked_lets_nobody_in(app: Flask, colleague_client: FlaskClient, link: str) -> None:
+    form = {"csrf_token": csrf_token(colleague_client.get(link).text)}
+    with app.app_context():
+        assert invitations.revoke(all_rows(app, Invitation)[0].id, "buyer")
+
+    answers = [colleague_client.post(link, data=form), colleague_client.get(link)]
+
+    assert [answer.status_code for answer in answers] == [410, 410]
+    assert colleague_client.get("/signup").status_code == 403
+
+
+def test_a_link_is_good_for_seven_days(app: Flask, colleague_client: FlaskClient, link: str) -> None:
+    [invitation] = all_rows(app, Invitation)
+
+    with time_machine.travel(invitation.expires_at - timedelta(minutes=1)):
+        in_time = colleague_client.get(link).status_code
+        form = {"csrf_token": csrf_token(colleague_client.get(link).text)}
+    with time_machine.travel(invitation.expires_at + timedelta(seconds=1)):
+        too_late = [colleague_client.get(link).status_code, colleague_client.post(link, data=form).status_code]
+
+    assert invitation.expires_at - datetime.now(UTC) > timedelta(days=6, hours=23)
+    assert (in_time, too_late) == (200, [410, 410])
+
+
+def test_a_link_that_was_changed_or_guessed_is_no_invitation(
+    app: Flask, colleague_client: FlaskClient, link: str
+) -> None:
+    [invitation] = all_rows(app, Invitation)
+    wrong = [link[:-4] + "AAAA", "/invitation/made-up", "/invitation/%00", "/invitation/%ff"]
+    wrong += [f"/invitation/{invitation.id}", f"/invitation/{uuid4()}"]
+
+    for path in wrong:
+        assert colleague_client.get(path).status_code == 404, path
+        assert colleague_client.post(path).status_code == 404, path
+    assert "This invitation cannot be used" in colleague_client.get(wrong[0]).text
+
+
+def test_a_link_tells_nothing_of_anybody(link: str) -> None:
+    assert re.fullmatch(r"/invitation/[A-Za-z0-9_-]+", link)
+
+
+def test_a_link_made_under_the_key_before_still_works(
+    environment: pytest.MonkeyPatch, colleague_client: FlaskClient, link: str
+) -> None:
+    environment.setenv("SECRET_KEY", "the-next-secret-key-of-this-seller")
+    environment.setenv("SECRET_KEY_FALLBACKS", factories.SECRET_KEY)
+
+    with factories.open_app(create_app()) as app:
+        assert accept_invitation(app.test_client(), link).location == "/signup"
+
+
+def test_a_product_that_is_no_longer_sold_here_is_told_as_that(
+    environment: pytest.MonkeyPatch, colleague_client: FlaskClient, link: str
+) -> None:
+    environment.setenv("PRODUCT_CODE", factories.OTHER_PRODUCT_CODE)
+
+    with factories.open_app(create_app()) as app:
+        page = app.test_client().get(link)
+
+    assert page.status_code == 404
+    assert "We do not set up this product here" in page.text
+
+
+def test_a_link_while_the_database_is_away_says_to_try_again(
+    environment: pytest.MonkeyPatch, colleague_client: FlaskClient, link: str
+) -> None:
+    environment.setenv("DATABASE_URL", "sqlite:////nowhere/foyer.db")
+
+    with factories.open_app(create_app()) as app:
+        app.test_client_class = CheckedClient
+        page = app.test_client().get(link)
+
+    assert page.status_code == 503
+    assert page.headers["Refresh"]
+
+
+def test_no_link_is_logged(colleague_client: FlaskClient, link: str, capsys: pytest.CaptureFixture[str]) -> None:
+    accept_invitation(colleague_client, link)
+    colleague_client.get(link[:-4] + "AAAA")
+
+    log = capsys.readouterr().err
+    assert '"event": "invitation.accepted"' in log
+    assert link.rpartition("/")[2][:20] not in log

@@ -1,0 +1,62 @@
+"""A browser whose session holds a subscription that has become part of another since."""
+
+from datetime import datetime
+from uuid import uuid4
+
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from app.database import transactions
+from app.models import Subscription
+from sandbox.server import Sandbox
+from tests.support import factories
+from tests.support.factories import TOKEN_FIELD
+from tests.support.registered_buyer import AGREEMENT_CREATED, LICENSE_UPDATED, RegisteredBuyer, land_and_register
+
+
+def test_a_buyer_whose_purchase_became_part_of_another_subscription_still_finds_the_registration(
+    clock: time_machine.Traveller, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    buyer = RegisteredBuyer(client, sandbox.marketplace.buy(factories.order()))
+    buyer.receive_event(LICENSE_UPDATED, agreement="agmt-before", license="l-before")
+    land_and_register(client, sandbox.marketplace.mint_token(buyer.purchase))
+    known = subscription_ids(client.application)
+    buyer.receive_event(AGREEMENT_CREATED, previous="agmt-before")
+
+    page = buyer.welcome_text()
+
+    assert "Ada Lovelace" in page
+    [kept] = subscription_ids(client.application)
+    assert kept == known[0]
+    with client.session_transaction() as session:
+        assert session["SubscriptionId"] == kept
+    assert buyer.welcome_text() == page
+
+
+def test_a_buyer_whose_purchase_is_known_no_more_is_sent_to_the_form(registered_buyer: RegisteredBuyer) -> None:
+    with registered_buyer.client.session_transaction() as session:
+        session["SubscriptionId"] = str(uuid4())
+        session["LicenseArn"] = "arn:aws:license-manager::123456789012:license:l-another"
+
+    assert registered_buyer.client.get("/welcome").location == "/signup"
+
+
+def test_to_be_sent_to_the_form_is_no_second_landing(client: FlaskClient, sandbox: Sandbox) -> None:
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
+    landed = last_seen(client.application)
+
+    assert client.get("/welcome").location == "/signup"
+
+    assert last_seen(client.application) == landed
+
+
+def last_seen(app: Flask) -> datetime | None:
+    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
+        return connection.execute(select(Subscription.last_seen_at)).scalar_one()
+
+
+def subscription_ids(app: Flask) -> list[str]:
+    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
+        return [str(found) for found in connection.execute(select(Subscription.id).order_by("id")).scalars()]

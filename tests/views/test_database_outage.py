@@ -1,0 +1,138 @@
+"""The database is away: buyers reach the form, nothing is acknowledged that is not kept, and it heals by itself."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app
+from app.models import Registration
+from sandbox.server import Sandbox
+from tests.support import database_proxy, factories
+from tests.support.database_proxy import DatabaseProxy
+from tests.support.factories import ANSWERS, TOKEN_FIELD
+from tests.support.page_checks import CheckedClient, csrf_token
+from tests.support.stored_rows import all_rows
+
+
+@pytest.fixture
+def proxy(database_url: str) -> Iterator[DatabaseProxy]:
+    with database_proxy.start(database_url) as laid:
+        yield laid
+
+
+@pytest.fixture
+def proxied_app(environment: pytest.MonkeyPatch, proxy: DatabaseProxy) -> Iterator[Flask]:
+    """The application, with a cable to its database."""
+    environment.setenv("DATABASE_URL", proxy.url)
+    with factories.open_app(create_app()) as app:
+        app.test_client_class = CheckedClient
+        yield app
+
+
+@pytest.fixture
+def buyer_client(proxied_app: Flask) -> FlaskClient:
+    return proxied_app.test_client()
+
+
+def test_a_landing_reaches_the_form_without_the_database_and_is_kept_once_it_is_back(
+    proxied_app: Flask, buyer_client: FlaskClient, sandbox: Sandbox, proxy: DatabaseProxy
+) -> None:
+    token = factories.token(sandbox, account_id="012345678901")
+    proxy.disconnect(proxied_app)
+
+    landing = buyer_client.post("/", data={TOKEN_FIELD: token})
+    page = buyer_client.get("/signup")
+
+    assert landing.location == "/signup"
+    assert page.status_code == 200
+    assert "•••• •••• 8901" in page.text
+    proxy.reconnect()
+    sent = buyer_client.post("/signup", data={"csrf_token": csrf_token(page.text), **ANSWERS})
+    assert sent.location == "/welcome"
+    assert "You are registered" in buyer_client.get("/welcome").text
+    assert len(all_rows(proxied_app, Registration)) == 1
+
+
+def test_answers_that_cannot_be_kept_come_back_whole_and_can_be_sent_once_more(
+    proxied_app: Flask, buyer_client: FlaskClient, sandbox: Sandbox, proxy: DatabaseProxy
+) -> None:
+    buyer_client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
+    form = {"csrf_token": csrf_token(buyer_client.get("/signup").text), **ANSWERS}
+    proxy.disconnect(proxied_app)
+
+    refused = buyer_client.post("/signup", data=form)
+
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"]
+    assert 'value="Ada Lovelace"' in refused.text
+    assert "Try again</button>" in refused.text
+    proxy.reconnect()
+    assert all_rows(proxied_app, Registration) == []
+    assert buyer_client.post("/signup", data=form).location == "/welcome"
+    assert [row.full_name for row in all_rows(proxied_app, Registration)] == ["Ada Lovelace"]
+
+
+def test_the_form_has_what_was_typed_when_the_buyer_comes_back_after_an_outage(
+    proxied_app: Flask, buyer_client: FlaskClient, sandbox: Sandbox, proxy: DatabaseProxy
+) -> None:
+    purchase = sandbox.marketplace.buy(factories.order())
+    buyer_client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
+    form = {"csrf_token": csrf_token(buyer_client.get("/signup").text), **ANSWERS}
+    proxy.disconnect(proxied_app)
+    buyer_client.post("/signup", data=form)
+    proxy.reconnect()
+
+    buyer_client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
+    page = buyer_client.get("/signup").text
+
+    assert 'value="Ada Lovelace"' in page
+    assert "Please call\nafter ten." in page
+
+
+def test_readiness_follows_the_database_without_a_restart(
+    proxied_app: Flask, buyer_client: FlaskClient, proxy: DatabaseProxy
+) -> None:
+    before = buyer_client.get("/readyz").status_code
+    proxy.disconnect(proxied_app)
+    meanwhile = buyer_client.get("/readyz").status_code
+    proxy.reconnect()
+    after = buyer_client.get("/readyz").status_code
+
+    assert (before, meanwhile, after) == (200, 503, 200)
+
+
+def test_with_aws_and_the_database_away_one_press_tries_again(
+    proxied_app: Flask, buyer_client: FlaskClient, sandbox: Sandbox, proxy: DatabaseProxy
+) -> None:
+    token = factories.token(sandbox)
+    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"aws_down": True})
+    proxy.disconnect(proxied_app)
+
+    page = buyer_client.post("/", data={TOKEN_FIELD: token, "x-amzn-marketplace-offer-type": "free-trial"})
+
+    assert page.status_code == 503
+    assert "AWS Marketplace is slow to answer" in page.text
+    assert "Try again</button>" in page.text
+    assert f'value="{token}"' in page.text
+    assert 'value="free-trial"' in page.text
+    sandbox.reset()
+    proxy.reconnect()
+
+
+def test_the_page_that_was_asked_for_is_the_one_that_is_tried_again(
+    proxied_app: Flask, buyer_client: FlaskClient, sandbox: Sandbox, proxy: DatabaseProxy
+) -> None:
+    buyer_client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
+    buyer_client.post("/signup", data={"csrf_token": csrf_token(buyer_client.get("/signup").text), **ANSWERS})
+    proxy.disconnect(proxied_app)
+
+    changing, still = buyer_client.get("/welcome?change"), buyer_client.get("/welcome?still&other=1")
+
+    assert changing.status_code == 503
+    assert changing.headers["Refresh"] == "10; url=/welcome?change"
+    assert '<input type="hidden" name="change" value="">' in changing.text
+    assert "Refresh" not in still.headers
+    assert '<input type="hidden" name="still" value="">' in still.text
+    assert "other" not in still.text

@@ -1,0 +1,210 @@
+"""What a buyer typed and could not be kept: it is there on return, for the same purchase and in no one else's hands."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app
+from sandbox.purchases import Purchase
+from sandbox.server import Sandbox
+from tests.support import factories
+from tests.support.databases import on_sqlite
+from tests.support.factories import ANSWERS, TOKEN_FIELD
+from tests.support.page_checks import CheckedClient, csrf_token
+
+pytestmark = on_sqlite
+
+WRONG = {**ANSWERS, "email": "not-an-email"}
+
+
+@pytest.fixture
+def purchase(sandbox: Sandbox) -> Purchase:
+    return sandbox.marketplace.buy(factories.order())
+
+
+def land(client: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> str:
+    """Bring the buyer to the form, and return its page."""
+    client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
+    return client.get("/signup").text
+
+
+def lose_session(client: FlaskClient) -> None:
+    client.delete_cookie("session", domain="localhost")
+
+
+def draft(client: FlaskClient) -> str | None:
+    cookie = client.get_cookie("draft", domain="localhost")
+    return cookie.value if cookie else None
+
+
+def test_a_form_with_errors_that_was_left_is_filled_in_on_return(
+    client: FlaskClient, sandbox: Sandbox, purchase: Purchase
+) -> None:
+    page = land(client, sandbox, purchase)
+    client.post("/signup", data={"csrf_token": csrf_token(page), **WRONG})
+
+    again = land(client, sandbox, purchase)
+
+    assert 'value="Ada Lovelace"' in again
+    assert 'value="not-an-email"' in again
+    assert "We kept what you told us before" in again
+
+
+def test_what_was_sent_after_the_session_was_lost_is_there_on_return(
+    client: FlaskClient, sandbox: Sandbox, purchase: Purchase
+) -> None:
+    form = {"csrf_token": csrf_token(land(client, sandbox, purchase)), **ANSWERS}
+    lose_session(client)
+
+    lost = client.post("/signup", data=form)
+
+    assert lost.status_code == 403
+    assert "What you typed is kept in this browser" in lost.text
+    assert 'value="Ada Lovelace"' in land(client, sandbox, purchase)
+
+
+def test_what_was_typed_for_one_purchase_is_not_on_the_form_of_another(
+    client: FlaskClient, sandbox: Sandbox, purchase: Purchase
+) -> None:
+    page = land(client, sandbox, purchase)
+    client.post("/signup", data={"csrf_token": csrf_token(page), **WRONG})
+
+    attackers = land(client, sandbox, sandbox.marketplace.buy(factories.order(account_id="777788889999")))
+
+    assert "Ada Lovelace" not in attackers
+    assert "Juniper" not in attackers
+    assert 'value="Ada Lovelace"' in land(client, sandbox, purchase)
+
+
+def test_a_page_elsewhere_cannot_put_words_into_a_buyers_form(
+    app: Flask, client: FlaskClient, sandbox: Sandbox, purchase: Purchase
+) -> None:
+    planted = {**ANSWERS, "company": "Planted"}
+    signed = csrf_token(land(app.test_client(), sandbox, purchase))
+    own = csrf_token(land(client, sandbox, purchase))
+    client.post("/signup", data={"csrf_token": own, **WRONG})
+
+    client.post("/signup", data=planted)
+    client.post("/signup", data={**planted, "csrf_token": "made-up"})
+    lose_session(client)
+    client.post("/signup", data={**planted, "csrf_token": signed}, headers={"Sec-Fetch-Site": "cross-site"})
+
+    page = land(client, sandbox, purchase)
+    assert "Planted" not in page
+    assert 'value="Ada Lovelace"' in page
+
+
+def test_a_draft_is_sealed_and_kept_from_scripts(client: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> None:
+    page = land(client, sandbox, purchase)
+
+    response = client.post("/signup", data={"csrf_token": csrf_token(page), **WRONG})
+
+    [cookie] = [cookie for cookie in response.headers.getlist("Set-Cookie") if cookie.startswith("draft=")]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert "Max-Age=86400" in cookie
+    assert "Lovelace" not in cookie
+    assert len(cookie) < 4096
+
+
+def test_under_tls_a_sibling_subdomain_cannot_set_a_draft(
+    environment: pytest.MonkeyPatch, sandbox: Sandbox, purchase: Purchase
+) -> None:
+    environment.delenv("SESSION_COOKIE_SECURE")
+    with factories.open_app(create_app()) as app:
+        buyer = app.test_client()
+        secure = {"base_url": "https://localhost"}
+        buyer.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)}, **secure)
+        token = csrf_token(buyer.get("/signup", **secure).text)
+
+        response = buyer.post("/signup", data={"csrf_token": token, **WRONG}, **secure)
+
+    [cookie] = [cookie for cookie in response.headers.getlist("Set-Cookie") if "draft=" in cookie]
+    assert cookie.startswith("__Host-draft=")
+    assert "Secure" in cookie
+    assert "Path=/" in cookie
+    assert "Domain" not in cookie
+
+
+def test_notes_too_long_for_a_cookie_leave_the_other_answers(
+    client: FlaskClient, sandbox: Sandbox, purchase: Purchase
+) -> None:
+    page = land(client, sandbox, purchase)
+    endless = "".join(secrets.choice("漢字仮名交じり文の長い覚え書き例文集成立案") for _ in range(3000))
+    client.post("/signup", data={"csrf_token": csrf_token(page), **ANSWERS, "notes": endless})
+
+    again = land(client, sandbox, purchase)
+
+    assert len(draft(client) or "") <= 3800
+    assert 'value="Ada Lovelace"' in again
+
+
+def test_a_registration_that_is_kept_leaves_no_draft(client: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> None:
+    page = land(client, sandbox, purchase)
+    client.post("/signup", data={"csrf_token": csrf_token(page), **WRONG})
+    assert draft(client)
+
+    client.post("/signup", data={"csrf_token": csrf_token(page), **ANSWERS})
+
+    assert not draft(client)
+
+
+def test_a_draft_that_was_changed_or_that_nobody_sealed_is_left_alone(
+    client: FlaskClient, sandbox: Sandbox, purchase: Purchase
+) -> None:
+    client.set_cookie("draft", "gAAAAA-made-up", domain="localhost")
+
+    page = land(client, sandbox, purchase)
+
+    assert "We kept what you told us before" not in page
+
+
+def test_a_draft_outlives_a_new_secret_key(
+    environment: pytest.MonkeyPatch, client: FlaskClient, sandbox: Sandbox, purchase: Purchase
+) -> None:
+    page = land(client, sandbox, purchase)
+    client.post("/signup", data={"csrf_token": csrf_token(page), **WRONG})
+    kept = {name: client.get_cookie(name, domain="localhost") for name in ("draft", "session")}
+    environment.setenv("SECRET_KEY", "the-next-key-0123456789")
+    environment.setenv("SECRET_KEY_FALLBACKS", factories.SECRET_KEY)
+
+    with factories.open_app(create_app()) as rotated:
+        rotated.test_client_class = CheckedClient
+        browser = rotated.test_client()
+        for name, cookie in kept.items():
+            assert cookie
+            browser.set_cookie(name, cookie.value, domain="localhost")
+        same_session = browser.get("/signup").text
+        next_visit = land(browser, sandbox, purchase)
+
+    assert 'value="Ada Lovelace"' in same_session
+    assert 'value="Ada Lovelace"' in next_visit
+
+
+def test_who_loses_the_session_is_told_that_a_long_note_is_not_kept(
+    client: FlaskClient, sandbox: Sandbox, purchase: Purchase
+) -> None:
+    endless = "".join(chr(0x4E00 + secrets.randbelow(20_000)) for _ in range(2000))
+    form = {"csrf_token": csrf_token(land(client, sandbox, purchase)), **ANSWERS, "notes": endless}
+    lose_session(client)
+
+    page = client.post("/signup", data=form)
+
+    assert "What you typed, all but your note, is kept in this browser" in page.text
+
+
+def test_what_was_typed_is_kept_for_a_day(client: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> None:
+    page = land(client, sandbox, purchase)
+    client.post("/signup", data={"csrf_token": csrf_token(page), **WRONG})
+    cookie = draft(client)
+    assert cookie
+
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=25)):
+        client.set_cookie("draft", cookie, domain="localhost")
+        later = land(client, sandbox, purchase)
+
+    assert "Ada Lovelace" not in later

@@ -1,0 +1,246 @@
+"""The way in: the wait for the account, what is said when it takes long or is refused, and the door itself."""
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import jwt
+import pytest
+
+from app.services.signup import product_url
+from tests.support import registered_buyer
+from tests.support.databases import on_sqlite
+from tests.support.factories import PRODUCT_CODE, TOKEN_FIELD
+from tests.support.new_buyer import NewBuyer, time_passes
+
+URL = "https://app.acme.example/t/juniper?tab=1"
+
+
+def test_who_has_registered_waits_for_the_account_and_then_goes_in_by_themselves(new_buyer: NewBuyer) -> None:
+    new_buyer.register()
+    waiting, looks_again = new_buyer.page_text(), new_buyer.refresh_header()
+
+    new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
+    ready, goes_in = new_buyer.page_text(), new_buyer.refresh_header()
+
+    assert "Setting up your account" in waiting
+    assert looks_again == "2; url=/welcome"
+    assert "Your account is ready" in ready
+    assert goes_in == "1; url=/enter"
+
+
+def test_the_door_leads_to_the_account_with_an_assertion_of_who_comes(new_buyer: NewBuyer) -> None:
+    new_buyer.register()
+    new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
+
+    entered = new_buyer.client.get("/enter")
+
+    way = urlsplit(entered.headers["Location"])
+    assert entered.status_code == 303
+    assert (way.netloc, way.path) == ("app.acme.example", "/t/juniper")
+    asked = parse_qs(way.query)
+    assert asked["tab"] == ["1"]
+    keys = jwt.PyJWKSet.from_json(new_buyer.client.get("/.well-known/jwks.json").text)
+    [assertion] = asked[product_url.QUERY_PARAMETER]
+    claims = jwt.decode(
+        assertion, keys.keys[0].key, algorithms=["EdDSA"], audience=PRODUCT_CODE, issuer="https://start.acme.example"
+    )
+    told = new_buyer.product.deliveries[0]["data"]
+    assert claims["sub"] == told["subscription"]["id"]
+    assert claims["registration_id"] == told["registration"]["id"]
+    assert claims["reference"] == "juniper-1"
+    assert "Lovelace" not in str(claims)
+    assert "ada@" not in str(claims)
+
+
+@on_sqlite
+def test_an_answer_without_an_address_leads_to_the_sign_in_page(new_buyer: NewBuyer) -> None:
+    new_buyer.register()
+    new_buyer.deliver_handoffs()
+
+    location = new_buyer.client.get("/enter").headers["Location"]
+
+    assert location.startswith(f"https://app.acme.example/login?{product_url.QUERY_PARAMETER}=")
+
+
+@on_sqlite
+def test_who_has_been_let_in_is_not_sent_in_again_but_finds_the_door(new_buyer: NewBuyer) -> None:
+    new_buyer.register()
+    new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
+    new_buyer.client.get("/enter")
+
+    page = new_buyer.client.get("/welcome")
+
+    assert page.headers["Refresh"] == "5; url=/welcome"
+    assert '<a class="button plain" href="/enter">Open Acme Insights</a>' in re.sub(r"\s+", " ", page.text)
+    assert "juniper-1" in page.text
+
+
+@on_sqlite
+def test_another_browser_is_shown_the_sign_in_page_without_an_assertion(new_buyer: NewBuyer) -> None:
+    purchase = new_buyer.register()
+    new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
+    colleague = new_buyer.client.application.test_client()
+    colleague.post("/", data={TOKEN_FIELD: new_buyer.sandbox.marketplace.mint_token(purchase)})
+
+    page = colleague.get("/welcome").text
+    door = colleague.get("/enter")
+
+    assert "https://app.acme.example/login" in page
+    assert URL not in page
+    assert product_url.QUERY_PARAMETER not in page
+    assert door.headers["Location"] == "/welcome"
+
+
+@on_sqlite
+def test_nobody_is_let_in_before_the_product_has_answered(new_buyer: NewBuyer) -> None:
+    new_buyer.register()
+
+    assert new_buyer.client.get("/enter").headers["Location"] == "/welcome"
+
+
+@on_sqlite
+def test_who_waits_for_long_is_told_what_happens_by_when_and_gets_a_link_for_any_browser(new_buyer: NewBuyer) -> None:
+    new_buyer.register()
+    new_buyer.deliver_handoffs(503)
+
+    with time_passes(minutes=3):
+        page = new_buyer.client.get("/welcome")
+        [link] = re.findall(r'href="(/progress/[^"]+)"', page.text)
+        elsewhere = new_buyer.client.application.test_client().get(link)
+
+    assert "still making your account" in page.text
+    assert "one working day" in page.text
+    assert "ada@gmail.com" in page.text
+    assert page.headers["Refresh"] == "5; url=/welcome"
+    # Mail programs leave a last = out of what they make a link of.
+    assert re.fullmatch(r"/progress/[A-Za-z0-9_-]+", link)
+    assert "still making your account" in elsewhere.text
+    assert elsewhere.headers["Refresh"] == f"5; url={link}"
+    assert "a•••@gmail.com" in elsewhere.text
+    assert "ada@gmail.com" not in elsewhere.text
+
+
+@on_sqlite
+def test_the_link_shows_the_account_once_it_is_there_and_lets_nobody_in_by_itself(new_buyer: NewBuyer) -> None:
+    new_buyer.register()
+    [link] = re.findall(r'href="(/progress/[^"]+)"', new_buyer.client.get("/welcome").text)
+    new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
+
+    page = new_buyer.client.application.test_client().get(link).text
+
+    assert "juniper-1" in page
+    assert "https://app.acme.example/login" in page
+    assert product_url.QUERY_PARAMETER not in page
+    assert "/enter" not in page
+
+
+@on_sqlite
+@pytest.mark.parametrize("link", ["/progress/nonsense", "/progress/gAAAAAB"])
+def test_a_link_that_is_none_is_not_found(new_buyer: NewBuyer, link: str) -> None:
+    assert new_buyer.client.get(link).status_code == 404
+
+
+@on_sqlite
+def test_a_link_is_good_for_thirty_days(new_buyer: NewBuyer) -> None:
+    new_buyer.register()
+    [link] = re.findall(r'href="(/progress/[^"]+)"', new_buyer.client.get("/welcome").text)
+
+    with time_passes(days=29, hours=23):
+        assert new_buyer.client.get(link).status_code == 200
+    with time_passes(days=30, seconds=2):
+        assert new_buyer.client.get(link).status_code == 404
+
+
+@on_sqlite
+def test_a_product_that_gives_up_is_told_of_and_who_does_it_by_hand(new_buyer: NewBuyer) -> None:
+    new_buyer.register()
+    new_buyer.deliver_handoffs(410)
+
+    page = new_buyer.page_text()
+
+    assert "could not make your account by itself" in page
+    assert "one working day" in page
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        ("not_found", "knows no account by the name of “acme-7”"),
+        ("not_allowed", "does not let you add a purchase to “acme-7”"),
+        ("already_linked", "Another purchase pays for “acme-7” already"),
+        ("confirmation_needed", "asked an administrator of “acme-7” to confirm"),
+        ("not_supported", "cannot add a purchase to an account by itself"),
+    ],
+)
+def test_every_refusal_has_clear_words_and_a_way_on(new_buyer: NewBuyer, reason: str, text: str) -> None:
+    new_buyer.register(account="existing", existing_account="acme-7")
+    new_buyer.deliver_handoffs(refused=reason)
+
+    page = new_buyer.page_text()
+
+    assert text in page
+    assert "Choose another account" in page
+    assert new_buyer.client.get("/enter").headers["Location"] == "/welcome"
+
+
+@on_sqlite
+def test_after_a_refusal_another_choice_leads_in(new_buyer: NewBuyer) -> None:
+    new_buyer.register(account="existing", existing_account="acme-7")
+    new_buyer.deliver_handoffs(refused="not_found")
+
+    new_buyer.submit_form(account="new")
+    new_buyer.deliver_handoffs(url=URL)
+
+    assert new_buyer.refresh_header() == "1; url=/enter"
+
+
+@on_sqlite
+def test_which_account_has_to_be_said(new_buyer: NewBuyer) -> None:
+    new_buyer.buy()
+
+    response = new_buyer.submit_form(account="existing", existing_account=" ")
+
+    assert response.status_code == 422
+    assert "Enter the account" in response.text
+
+
+def test_a_second_license_is_asked_whether_it_joins_the_first_ones_account(new_buyer: NewBuyer) -> None:
+    new_buyer.buy(account_id="012345678901")
+    new_buyer.submit_form()
+    new_buyer.deliver_handoffs(reference="juniper-1")
+    first = new_buyer.product.deliveries[0]["data"]["subscription"]["id"]
+
+    new_buyer.buy(account_id="012345678901")
+    form = new_buyer.client.get("/signup").text
+    new_buyer.submit_form(account=first)
+    new_buyer.deliver_handoffs()
+
+    assert "Add it to the account of Juniper &amp; Lark (juniper-1)" in form
+    account = new_buyer.product.deliveries[-1]["data"]["account"]
+    assert (account["wish"], account["subscription_id"]) == ("add", first)
+
+
+@on_sqlite
+def test_another_customers_account_is_neither_offered_nor_taken(new_buyer: NewBuyer) -> None:
+    new_buyer.register()
+    new_buyer.deliver_handoffs()
+    first = new_buyer.product.deliveries[0]["data"]["subscription"]["id"]
+
+    new_buyer.buy(account_id="999988887777")
+    form = new_buyer.client.get("/signup").text
+    new_buyer.submit_form(account=first)
+    new_buyer.deliver_handoffs()
+
+    assert "Add it to" not in form
+    assert new_buyer.product.deliveries[-1]["data"]["account"]["wish"] == "new"
+
+
+@on_sqlite
+def test_a_purchase_that_has_ended_lets_nobody_wait(new_buyer: NewBuyer) -> None:
+    purchase = new_buyer.register()
+    new_buyer.deliver_handoffs(503)
+
+    registered_buyer.RegisteredBuyer(new_buyer.client, purchase).receive_event(registered_buyer.LICENSE_DEPROVISIONED)
+
+    assert "has ended" in new_buyer.page_text()

@@ -1,0 +1,169 @@
+"""The way into an account that is there already: nothing that comes later takes it away, or gives it to others."""
+
+import pytest
+import time_machine
+from flask.testing import FlaskClient
+
+from sandbox.purchases import Purchase
+from tests.support import factories, registered_buyer
+from tests.support.databases import on_sqlite
+from tests.support.factories import ANSWERS, TOKEN_FIELD
+from tests.support.new_buyer import NewBuyer, time_passes
+from tests.support.page_checks import csrf_token
+
+pytestmark = on_sqlite
+URL = "https://app.acme.example/t/juniper"
+BOB = {**ANSWERS, "full_name": "Bob Babbage", "email": "bob@gmail.com"}
+
+
+def colleague_of(newcomer: NewBuyer, purchase: Purchase) -> FlaskClient:
+    """Return the browser of somebody else who comes with the same purchase."""
+    other = newcomer.client.application.test_client()
+    other.post("/", data={TOKEN_FIELD: newcomer.sandbox.marketplace.mint_token(purchase)})
+    return other
+
+
+@pytest.mark.parametrize("first", [{"url": URL, "reference": "juniper-1"}, {}])
+@pytest.mark.parametrize("answer", [{"refused": "not_found"}, {"status": 410}])
+def test_nobody_else_takes_an_account_over_because_its_owner_was_refused_another(
+    new_buyer: NewBuyer, first: dict[str, str], answer: dict[str, str | int]
+) -> None:
+    purchase = new_buyer.register()
+    new_buyer.deliver_handoffs(**first)  # type: ignore[arg-type]
+    colleague = colleague_of(new_buyer, purchase)
+    form = csrf_token(new_buyer.client.get("/signup?change=").text)
+    new_buyer.submit_form(account="existing", existing_account="acme-7")
+    new_buyer.deliver_handoffs(**answer)  # type: ignore[arg-type]
+
+    shown = colleague.get("/signup?change=")
+    sent = colleague.post("/signup", data={**BOB, "csrf_token": form})
+    new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
+
+    assert shown.headers["Location"] == "/welcome"
+    assert sent.status_code == 409
+    assert colleague.get("/enter").headers["Location"] == "/welcome"
+
+
+def test_nobody_else_takes_a_registration_over_that_its_product_cannot_be_told_of_yet(new_buyer: NewBuyer) -> None:
+    world, other = new_buyer.sandbox.marketplace, new_buyer.client.application.test_client()
+    token = world.mint_token(world.buy(factories.order()))
+    world.faults = world.faults.model_copy(update={"aws_down": True})
+    for browser in (new_buyer.client, other):
+        browser.post("/", data={TOKEN_FIELD: token})
+    form = csrf_token(other.get("/signup").text)
+    new_buyer.submit_form()
+
+    shown = other.get("/signup?change=")
+    sent = other.post("/signup", data={**BOB, "csrf_token": form})
+
+    assert shown.headers["Location"] == "/welcome"
+    assert sent.status_code == 409
+
+
+def test_who_may_not_choose_another_account_finds_the_sign_in_page(new_buyer: NewBuyer) -> None:
+    purchase = new_buyer.register()
+    new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
+    new_buyer.submit_form(account="existing", existing_account="acme-7")
+    new_buyer.deliver_handoffs(refused="not_found")
+
+    page = colleague_of(new_buyer, purchase).get("/welcome").text
+
+    assert "Choose another account" not in page
+    assert 'href="https://app.acme.example/login"' in page
+    assert "Choose another account" in new_buyer.page_text()
+
+
+def test_a_corrected_phone_number_that_the_product_does_not_take_leaves_the_way_in(new_buyer: NewBuyer) -> None:
+    new_buyer.register()
+    new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
+    new_buyer.submit_form(phone="+1 555 010 0000")
+
+    new_buyer.deliver_handoffs(410)
+
+    assert new_buyer.refresh_header() == "1; url=/enter"
+    assert new_buyer.client.get("/enter").headers["Location"].startswith(URL)
+
+
+def test_a_purchase_of_which_much_was_told_still_has_its_way_in(new_buyer: NewBuyer) -> None:
+    purchase = new_buyer.register()
+    new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
+    buyer = registered_buyer.RegisteredBuyer(new_buyer.client, purchase)
+    for month in range(11):
+        for kind, day in ((registered_buyer.LICENSE_DEPROVISIONED, 1), (registered_buyer.LICENSE_UPDATED, 2)):
+            buyer.receive_event(kind, registered_buyer.NOW.replace(year=2027, month=month + 1, day=day))
+    new_buyer.deliver_handoffs()
+
+    location = new_buyer.client.get("/enter").headers["Location"]
+
+    assert location.startswith(URL)
+
+
+def test_a_double_click_whose_first_press_is_kept_last_still_leads_in(new_buyer: NewBuyer) -> None:
+    with time_passes(minutes=-1):
+        new_buyer.buy()
+    form = {**ANSWERS, "csrf_token": csrf_token(new_buyer.client.get("/signup").text)}
+    first_press = new_buyer.client.application.test_client()
+    session = new_buyer.client.get_cookie("session")
+    assert session
+    first_press.set_cookie(session.key, session.value)
+
+    new_buyer.client.post("/signup", data=form)
+    with time_passes(seconds=-1):
+        first_press.post("/signup", data=form)
+    new_buyer.deliver_handoffs(url=URL)
+
+    assert new_buyer.product.event_types == ["registration.completed"]
+    assert new_buyer.client.get("/enter").headers["Location"].startswith(URL)
+
+
+def test_answers_of_another_are_told_apart_whatever_the_clocks_say(new_buyer: NewBuyer) -> None:
+    with time_machine.travel(registered_buyer.NOW, tick=False):
+        purchase = new_buyer.register(account="existing", existing_account="acme-7")
+        new_buyer.deliver_handoffs(refused="not_found")
+        colleague = colleague_of(new_buyer, purchase)
+        form = csrf_token(colleague.get("/signup?change=").text)
+
+        colleague.post("/signup", data={**BOB, "csrf_token": form})
+        new_buyer.deliver_handoffs(url=URL)
+
+        assert new_buyer.client.get("/enter").headers["Location"] == "/welcome"
+        assert colleague.get("/enter").headers["Location"].startswith(URL)
+
+
+def test_who_was_joined_with_another_account_is_not_led_to_the_one_before(new_buyer: NewBuyer) -> None:
+    new_buyer.register()
+    new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
+    new_buyer.submit_form(account="existing", existing_account="acme-7")
+    new_buyer.deliver_handoffs(reference="acme-7")
+
+    location = new_buyer.client.get("/enter").headers["Location"]
+
+    assert location.startswith("https://app.acme.example/login?")
+
+
+def test_who_registered_before_the_product_took_hand_offs_is_let_into_what_it_has_made_since(
+    new_buyer: NewBuyer,
+) -> None:
+    receivers = new_buyer.client.application.extensions["handoff_endpoints"]
+    before = receivers.copy()
+    receivers.clear()
+    purchase = new_buyer.register()
+    receivers.update(before)
+    buyer = registered_buyer.RegisteredBuyer(new_buyer.client, purchase)
+
+    buyer.receive_event(registered_buyer.LICENSE_UPDATED)
+    meanwhile = new_buyer.client.get("/enter").headers["Location"]
+    new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
+
+    assert new_buyer.product.event_types == ["subscription.activated"]
+    assert meanwhile == "/welcome"
+    assert new_buyer.client.get("/enter").headers["Location"].startswith(URL)
+
+
+def test_who_can_go_in_is_told_what_to_open(new_buyer: NewBuyer) -> None:
+    purchase = new_buyer.register()
+    new_buyer.deliver_handoffs(url=URL, reference="juniper-7f3k")
+    new_buyer.client.get("/enter")
+    registered_buyer.RegisteredBuyer(new_buyer.client, purchase).update_subscription(status="active")
+
+    assert "Open Acme Insights and start using it." in new_buyer.page_text()

@@ -1,0 +1,255 @@
+"""The way in where several people, several tries and odd answers meet: nobody is stuck, and nobody is somebody else."""
+
+import re
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+
+from app.models import Registration, Subscription
+from app.services.signup import erasure, product_url
+from tests.support import registered_buyer
+from tests.support.databases import on_sqlite
+from tests.support.factories import ANSWERS, TOKEN_FIELD
+from tests.support.new_buyer import NewBuyer, time_passes
+from tests.support.page_checks import csrf_token
+from tests.support.stored_rows import all_rows
+from tests.views.colleagues import accept_invitation, create_invitation
+
+pytestmark = on_sqlite
+URL = "https://app.acme.example/t/juniper"
+ACCOUNT_ID = "012345678901"
+BOB = {**ANSWERS, "full_name": "Bob Babbage", "email": "bob@gmail.com"}
+
+
+def link_of(newcomer: NewBuyer) -> str:
+    [link] = re.findall(r'href="(/progress/[^"]+)"', newcomer.client.get("/welcome").text)
+    return str(link)
+
+
+def test_a_second_person_with_an_open_form_is_not_let_in_as_the_first(new_buyer: NewBuyer) -> None:
+    purchase = new_buyer.buy()
+    other = new_buyer.client.application.test_client()
+    other.post("/", data={TOKEN_FIELD: new_buyer.sandbox.marketplace.mint_token(purchase)})
+    form = csrf_token(other.get("/signup").text)
+    new_buyer.submit_form()
+    new_buyer.deliver_handoffs(url=URL)
+
+    refused = other.post("/signup", data={**BOB, "csrf_token": form})
+
+    assert refused.status_code == 409
+    assert other.get("/enter").headers["Location"] == "/welcome"
+    assert new_buyer.client.get("/enter").headers["Location"].startswith(URL)
+    assert new_buyer.product.event_types == ["registration.completed"]
+
+
+def test_a_colleague_who_comes_after_the_registration_replaces_nothing(new_buyer: NewBuyer, app: Flask) -> None:
+    new_buyer.buy()
+    _, link = create_invitation(app)
+    new_buyer.submit_form()
+    new_buyer.deliver_handoffs(url=URL)
+    colleague = app.test_client()
+    accept_invitation(colleague, link)
+
+    shown = colleague.get("/signup")
+
+    assert shown.headers["Location"] == "/welcome"
+    assert colleague.get("/enter").headers["Location"] == "/welcome"
+
+
+def test_the_same_answers_once_more_are_their_senders(new_buyer: NewBuyer) -> None:
+    purchase = new_buyer.buy()
+    again = new_buyer.client.application.test_client()
+    again.post("/", data={TOKEN_FIELD: new_buyer.sandbox.marketplace.mint_token(purchase)})
+    form = csrf_token(again.get("/signup").text)
+    new_buyer.submit_form()
+
+    sent = again.post("/signup", data={**ANSWERS, "csrf_token": form})
+
+    assert sent.status_code == 303
+    assert "Ada Lovelace" in again.get("/welcome").text
+
+
+@pytest.mark.parametrize("answer", [{"refused": "not_found"}, {"status": 410}])
+def test_who_comes_from_aws_again_after_a_refusal_gets_an_empty_form(
+    new_buyer: NewBuyer, answer: dict[str, str | int]
+) -> None:
+    purchase = new_buyer.register(account="existing", existing_account="acme-7")
+    new_buyer.deliver_handoffs(**answer)  # type: ignore[arg-type]
+    new_buyer.client.post("/", data={TOKEN_FIELD: new_buyer.sandbox.marketplace.mint_token(purchase)})
+
+    form = new_buyer.client.get("/signup?change=").text
+    sent = new_buyer.client.post("/signup", data={**BOB, "csrf_token": csrf_token(form)})
+    new_buyer.deliver_handoffs(url=URL)
+
+    assert "Ada Lovelace" not in form
+    assert sent.status_code == 303
+    assert new_buyer.client.get("/enter").headers["Location"].startswith(URL)
+
+
+@pytest.mark.parametrize("answer", [{"refused": "confirmation_needed"}, {"status": 410}])
+def test_asking_for_the_same_again_asks_the_product_again(new_buyer: NewBuyer, answer: dict[str, str | int]) -> None:
+    new_buyer.register(account="existing", existing_account="acme-7")
+    new_buyer.deliver_handoffs(**answer)  # type: ignore[arg-type]
+
+    new_buyer.submit_form(account="existing", existing_account="acme-7")
+    new_buyer.deliver_handoffs(url=URL)
+
+    assert new_buyer.product.event_types == ["registration.completed", "registration.updated"]
+    assert new_buyer.refresh_header() == "1; url=/enter"
+
+
+def test_who_asks_for_another_account_is_not_let_into_the_old_one_meanwhile(new_buyer: NewBuyer) -> None:
+    new_buyer.register()
+    new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
+
+    new_buyer.submit_form(account="existing", existing_account="acme-7")
+
+    assert new_buyer.refresh_header() == "2; url=/welcome"
+    assert new_buyer.client.get("/enter").headers["Location"] == "/welcome"
+
+
+def test_who_corrects_a_phone_number_need_not_wait_for_the_product(new_buyer: NewBuyer) -> None:
+    new_buyer.register()
+    new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
+
+    new_buyer.submit_form(phone="+1 555 010 0000")
+
+    assert new_buyer.refresh_header() == "1; url=/enter"
+
+
+def test_who_registers_after_an_erasure_is_not_let_into_the_others_account(new_buyer: NewBuyer, app: Flask) -> None:
+    purchase = new_buyer.register()
+    new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
+    with app.app_context():
+        erasure.erase(all_rows(app, Registration)[0].id, "operator:alice")
+    new_buyer.client.post("/", data={TOKEN_FIELD: new_buyer.sandbox.marketplace.mint_token(purchase)})
+
+    new_buyer.submit_form(**BOB)
+
+    assert new_buyer.client.get("/enter").headers["Location"] == "/welcome"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://[app.acme.example/x",
+        "https://app.acme\u2100.example/x",
+        "https://app..acme.example/x",
+        "https://app.acme.example:99999/x",
+        "https://app.acme.example:abc/x",
+        f"https://{'a' * 64}.example/x",
+        "https://\u202eexample/",
+        "https://ada@app.acme.example/",
+        "javascript:alert(1)",
+        "/t/juniper",
+    ],
+)
+def test_an_address_that_no_browser_opens_is_not_kept(new_buyer: NewBuyer, url: str) -> None:
+    new_buyer.register()
+    new_buyer.deliver_handoffs(url=url, reference="juniper-1")
+
+    location = new_buyer.client.get("/enter").headers["Location"]
+
+    assert location.startswith("https://app.acme.example/login?")
+
+
+@pytest.mark.parametrize("query", ["next=%FF", "flag", "a=b;c=d", "sig=a%2Fb+c"])
+def test_the_products_own_query_stays_as_it_is_spelt(new_buyer: NewBuyer, query: str) -> None:
+    new_buyer.register()
+    new_buyer.deliver_handoffs(url=f"{URL}?{query}#there")
+
+    location = urlsplit(new_buyer.client.get("/enter").headers["Location"])
+
+    assert location.query.startswith(f"{query}&{product_url.QUERY_PARAMETER}=")
+    assert location.fragment == "there"
+
+
+def test_the_choice_of_another_purchases_account_outlives_its_registration(new_buyer: NewBuyer, app: Flask) -> None:
+    new_buyer.buy(account_id=ACCOUNT_ID)
+    new_buyer.submit_form()
+    new_buyer.deliver_handoffs(reference="juniper-1")
+    first = str(all_rows(app, Subscription)[0].id)
+    new_buyer.buy(account_id=ACCOUNT_ID)
+    new_buyer.submit_form(account=first)
+    with app.app_context():
+        erasure.erase(next(r.id for r in all_rows(app, Registration) if r.account == "new"), "operator:alice")
+
+    new_buyer.submit_form(account=first, phone="+1 555 010 0000")
+
+    [registration] = all_rows(app, Registration)
+    assert (registration.account, registration.phone) == (first, "+1 555 010 0000")
+
+
+def test_a_choice_that_is_not_offered_any_more_is_told_and_not_changed(new_buyer: NewBuyer) -> None:
+    new_buyer.buy()
+
+    response = new_buyer.submit_form(account="01a20686-2dc5-74cb-b9e2-45eb30daf053")
+
+    assert response.status_code == 422
+    assert "Choose one of these accounts." in response.text
+    assert 'aria-describedby="account-error"' in response.text
+
+
+def test_a_purchase_without_an_account_is_no_account_to_join(new_buyer: NewBuyer) -> None:
+    new_buyer.buy(account_id=ACCOUNT_ID)
+    new_buyer.submit_form(account="existing", existing_account="acme-7")
+    new_buyer.deliver_handoffs(refused="not_found")
+
+    new_buyer.buy(account_id=ACCOUNT_ID)
+
+    assert "Add it to" not in new_buyer.page_text("/signup")
+
+
+def test_the_link_leads_back_to_itself_and_does_not_renew_itself(new_buyer: NewBuyer) -> None:
+    new_buyer.register()
+    new_buyer.deliver_handoffs(503)
+    link = link_of(new_buyer)
+    elsewhere = new_buyer.client.application.test_client()
+
+    with time_passes(hours=24):
+        page = elsewhere.get(link).text
+
+    assert f'<a href="{link}">look again</a>' in page
+    assert set(re.findall(r'href="(/progress/[^"]+)"', page)) == {link}
+
+
+def test_a_browser_that_is_never_let_in_is_not_told_that_it_is(new_buyer: NewBuyer) -> None:
+    new_buyer.register()
+
+    page = new_buyer.client.application.test_client().get(link_of(new_buyer)).text
+
+    assert "takes you there by itself" not in page
+    assert "this page then says so" in page
+
+
+def test_after_a_while_the_page_looks_less_often(new_buyer: NewBuyer) -> None:
+    new_buyer.register()
+
+    with time_passes(seconds=21):
+        refresh = new_buyer.refresh_header()
+
+    assert refresh == "5; url=/welcome"
+
+
+def test_a_purchase_that_gives_no_access_lets_nobody_in(new_buyer: NewBuyer) -> None:
+    purchase = new_buyer.register()
+    new_buyer.deliver_handoffs(url=URL)
+    registered_buyer.RegisteredBuyer(new_buyer.client, purchase).receive_event(registered_buyer.LICENSE_DEPROVISIONED)
+
+    assert new_buyer.client.get("/enter").headers["Location"] == "/welcome"
+
+
+def test_a_later_hand_off_that_was_taken_says_as_much(new_buyer: NewBuyer) -> None:
+    purchase = new_buyer.register()
+    new_buyer.deliver_handoffs(410)
+    registered_buyer.RegisteredBuyer(new_buyer.client, purchase).receive_event(registered_buyer.LICENSE_UPDATED)
+    new_buyer.deliver_handoffs(url=URL)
+
+    assert new_buyer.refresh_header() == "1; url=/enter"
+
+
+def test_once_somebody_has_registered_nobody_is_invited(new_buyer: NewBuyer) -> None:
+    new_buyer.register()
+
+    assert new_buyer.client.get("/invite").headers["Location"] == "/welcome"

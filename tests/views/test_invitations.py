@@ -1,0 +1,208 @@
+"""A purchaser who asks a colleague to set up the account: who may, how often, and what they see."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app
+from app.models import Invitation, OutboxMessage, Subscription
+from app.services.signup import invitations
+from sandbox.server import Sandbox
+from tests.support import factories
+from tests.support.databases import on_sqlite
+from tests.support.factories import TOKEN_FIELD
+from tests.support.page_checks import CheckedClient, csrf_token
+from tests.support.registered_buyer import AGREEMENT_CREATED, LICENSE_UPDATED, RegisteredBuyer, visible_text
+from tests.support.stored_rows import all_rows
+from tests.views.colleagues import COLLEAGUE_EMAIL, audit_actions, submit_invitation
+
+# tests/services has both databases.
+pytestmark = on_sqlite
+
+
+def test_the_form_has_a_way_for_those_who_do_not_set_it_up_themselves(purchaser_client: FlaskClient) -> None:
+    assert "Somebody else will set this up" in visible_text(purchaser_client.get("/signup").text)
+    assert 'href="/invite"' in purchaser_client.get("/signup").text
+
+
+def test_an_invitation_is_kept_recorded_and_shown_with_its_link_to_pass_on(
+    app: Flask, purchaser_client: FlaskClient
+) -> None:
+    page = submit_invitation(purchaser_client).text
+
+    [invitation] = all_rows(app, Invitation)
+    [subscription] = all_rows(app, Subscription)
+    assert (invitation.email, invitation.subscription_id) == (COLLEAGUE_EMAIL, subscription.id)
+    assert timedelta(days=6, hours=23) < invitation.expires_at - datetime.now(UTC) <= timedelta(days=7)
+    assert audit_actions(app) == [("invitation.sent", "buyer")]
+    assert "g•••@gmail.com" in page
+    assert COLLEAGUE_EMAIL not in page
+    [link] = re.findall(r"http://localhost(/invitation/\S+)", page)
+    with app.app_context():
+        assert invitations.id_from_link(link.rpartition("/")[2]) == invitation.id
+    assert all_rows(app, OutboxMessage) == []
+
+
+def test_where_mail_is_on_the_link_is_mailed_and_not_shown(mail_client: FlaskClient) -> None:
+    page = submit_invitation(mail_client).text
+
+    [message] = all_rows(mail_client.application, OutboxMessage)
+    [invitation] = all_rows(mail_client.application, Invitation)
+    assert (message.lane, message.type) == ("mail", "colleague_invited")
+    assert message.payload == {"invitation": str(invitation.id)}
+    assert message.subscription_id == invitation.subscription_id
+    assert "We are mailing the link to g•••@gmail.com" in page
+    assert "/invitation/" not in page
+
+
+def test_the_link_to_pass_on_begins_with_the_site_that_is_set(
+    environment: pytest.MonkeyPatch, sandbox: Sandbox
+) -> None:
+    environment.setenv("SITE_URL", "https://start.acme.example")
+    with factories.open_app(create_app()) as app:
+        client = app.test_client()
+        client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
+
+        assert "https://start.acme.example/invitation/" in submit_invitation(client).text
+
+
+def test_the_notice_is_gone_when_the_page_is_loaded_again(purchaser_client: FlaskClient) -> None:
+    assert "The link is made" in submit_invitation(purchaser_client).text
+
+    page = purchaser_client.get("/invite").text
+
+    assert "The link is made" not in page
+    assert "g•••@gmail.com" in page
+
+
+@pytest.mark.parametrize(
+    ("email", "message"),
+    [
+        ("", "Enter your colleague’s email address."),
+        ("grace", "Enter an email address like name@example.com."),
+        ("x" * 250 + "@example.com", "Shorten this to 254 characters or fewer."),
+    ],
+)
+def test_an_address_that_is_none_comes_back_with_its_reason(
+    app: Flask, purchaser_client: FlaskClient, email: str, message: str
+) -> None:
+    response = submit_invitation(purchaser_client, email)
+
+    assert response.status_code == 422
+    assert response.text.count(message) == 2
+    assert all_rows(app, Invitation) == []
+
+
+def test_a_form_that_is_not_ours_invites_nobody(app: Flask, purchaser_client: FlaskClient) -> None:
+    response = purchaser_client.post("/invite", data={"email": COLLEAGUE_EMAIL})
+
+    assert response.status_code == 422
+    assert f'value="{COLLEAGUE_EMAIL}"' in response.text
+    assert all_rows(app, Invitation) == []
+
+
+def test_twenty_within_a_day_are_enough(purchaser_client: FlaskClient, clock: time_machine.Traveller) -> None:
+    for _ in range(20):
+        assert submit_invitation(purchaser_client).status_code == 200
+        clock.shift(timedelta(minutes=2))
+
+    refused = submit_invitation(purchaser_client)
+
+    assert refused.status_code == 429
+    assert "20 invitations were sent within a day" in refused.text
+
+
+def test_the_same_address_again_is_the_same_invitation_mailed_again(
+    mail_client: FlaskClient, clock: time_machine.Traveller
+) -> None:
+    submit_invitation(mail_client)
+    clock.shift(timedelta(days=1))
+
+    submit_invitation(mail_client, COLLEAGUE_EMAIL.upper())
+
+    [invitation] = all_rows(mail_client.application, Invitation)
+    mails = all_rows(mail_client.application, OutboxMessage)
+    assert [mail.payload["invitation"] for mail in mails] == [str(invitation.id)] * 2
+    assert invitation.expires_at - datetime.now(UTC) > timedelta(days=6, hours=23)
+
+
+def test_two_presses_are_one_mail(mail_client: FlaskClient, clock: time_machine.Traveller) -> None:
+    submit_invitation(mail_client)
+    submit_invitation(mail_client)
+
+    assert len(all_rows(mail_client.application, Invitation)) == 1
+    assert len(all_rows(mail_client.application, OutboxMessage)) == 1
+    assert audit_actions(mail_client.application) == [("invitation.sent", "buyer")]
+
+
+def test_a_browser_without_a_purchase_invites_nobody(app: Flask, client: FlaskClient) -> None:
+    answers = [client.get("/invite"), client.post("/invite"), client.post(f"/invite/{uuid4()}/revoke")]
+
+    assert [answer.status_code for answer in answers] == [403] * 3
+    assert all_rows(app, Invitation) == []
+
+
+def test_while_aws_has_not_told_the_purchase_the_page_says_when_and_what_else_to_do(
+    app: Flask, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"aws_down": True})
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
+
+    page = client.get("/invite")
+    sent = client.post("/invite", data={"email": COLLEAGUE_EMAIL})
+    taken_back = client.post(f"/invite/{uuid4()}/revoke")
+
+    assert page.status_code == 200
+    assert "once AWS Marketplace has told us" in page.text
+    assert "Copy this for them" in page.text
+    assert "<input" not in page.text
+    assert {sent.location, taken_back.location} == {"/invite"}
+    assert all_rows(app, Invitation) == []
+
+
+def test_a_purchase_that_became_part_of_another_invites_for_that_one(client: FlaskClient, sandbox: Sandbox) -> None:
+    buyer = RegisteredBuyer(client, sandbox.marketplace.buy(factories.order()))
+    buyer.receive_event(LICENSE_UPDATED, agreement="agmt-before", license="l-before")
+    client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(buyer.purchase)})
+    buyer.receive_event(AGREEMENT_CREATED, previous="agmt-before")
+
+    assert submit_invitation(client).status_code == 200
+
+    [subscription] = all_rows(client.application, Subscription)
+    [invitation] = all_rows(client.application, Invitation)
+    assert invitation.subscription_id == subscription.id
+    with client.session_transaction() as session:
+        assert session["SubscriptionId"] == str(subscription.id)
+
+
+def test_a_database_that_is_away_offers_to_send_the_same_once_more(
+    environment: pytest.MonkeyPatch, purchaser_client: FlaskClient
+) -> None:
+    form = {"email": COLLEAGUE_EMAIL, "csrf_token": csrf_token(purchaser_client.get("/invite").text)}
+    cookie = purchaser_client.get_cookie("session", domain="localhost")
+    assert cookie
+    environment.setenv("DATABASE_URL", "sqlite:////nowhere/foyer.db")
+    with factories.open_app(create_app()) as app:
+        app.test_client_class = CheckedClient
+        browser = app.test_client()
+        browser.set_cookie("session", cookie.value, domain="localhost")
+
+        sent, seen = browser.post("/invite", data=form), browser.get("/invite")
+
+    assert (sent.status_code, seen.status_code) == (503, 503)
+    assert f'name="email" value="{COLLEAGUE_EMAIL}"' in sent.text
+
+
+def test_no_address_is_logged(purchaser_client: FlaskClient, capsys: pytest.CaptureFixture[str]) -> None:
+    submit_invitation(purchaser_client)
+    submit_invitation(purchaser_client, "grace hopper")
+
+    log = capsys.readouterr().err
+    assert '"event": "invitation.sent"' in log
+    assert "hopper" not in log
+    assert "/invitation/" not in log

@@ -1,0 +1,89 @@
+"""A purchaser who takes an invitation back."""
+
+from uuid import UUID
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app.models import Invitation
+from app.services.signup import invitations
+from sandbox.server import Sandbox
+from tests.support import factories
+from tests.support.databases import on_sqlite
+from tests.support.factories import TOKEN_FIELD
+from tests.support.page_checks import csrf_token
+from tests.support.stored_rows import all_rows
+from tests.views.colleagues import audit_actions, submit_invitation
+
+pytestmark = on_sqlite
+
+
+def revoke(client: FlaskClient, invitation_id: UUID) -> TestResponse:
+    form = {"csrf_token": csrf_token(client.get("/invite").text)}
+    return client.post(f"/invite/{invitation_id}/revoke", data=form, follow_redirects=True)
+
+
+def test_the_sixth_open_invitation_is_refused_until_one_is_revoked(app: Flask, purchaser_client: FlaskClient) -> None:
+    for number in range(5):
+        assert submit_invitation(purchaser_client, f"colleague{number}@gmail.com").status_code == 200
+
+    refused = submit_invitation(purchaser_client, "sixth@gmail.com")
+    revoke(purchaser_client, all_rows(app, Invitation)[0].id)
+    allowed = submit_invitation(purchaser_client, "sixth@gmail.com")
+
+    assert refused.status_code == 429
+    assert "5 invitations are open already" in refused.text
+    assert 'value="sixth@gmail.com"' in refused.text
+    assert allowed.status_code == 200
+    assert len(all_rows(app, Invitation)) == 6
+
+
+def test_a_revoked_invitation_is_recorded_and_not_listed(app: Flask, purchaser_client: FlaskClient) -> None:
+    submit_invitation(purchaser_client)
+    [invitation] = all_rows(app, Invitation)
+
+    page = revoke(purchaser_client, invitation.id).text
+
+    [revoked] = all_rows(app, Invitation)
+    assert revoked.revoked_at
+    assert "The invitation is taken back" in page
+    assert "Open invitations" not in page
+    assert audit_actions(app) == [("invitation.sent", "buyer"), ("invitation.revoked", "buyer")]
+
+
+def test_what_was_used_meanwhile_cannot_be_taken_back(app: Flask, purchaser_client: FlaskClient) -> None:
+    submit_invitation(purchaser_client)
+    [invitation] = all_rows(app, Invitation)
+    with app.app_context():
+        invitations.accept(invitation.id, b"a browser")
+
+    page = revoke(purchaser_client, invitation.id).text
+
+    assert "There was nothing to take back" in page
+    assert [invitation.revoked_at for invitation in all_rows(app, Invitation)] == [None]
+
+
+def test_another_purchases_invitation_is_not_revoked(
+    app: Flask, purchaser_client: FlaskClient, sandbox: Sandbox
+) -> None:
+    submit_invitation(purchaser_client)
+    [invitation] = all_rows(app, Invitation)
+    other = app.test_client()
+    other.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
+
+    page = revoke(other, invitation.id).text
+
+    assert "There was nothing to take back" in page
+    assert "g•••@gmail.com" not in page
+    assert [invitation.revoked_at for invitation in all_rows(app, Invitation)] == [None]
+
+
+def test_a_press_that_is_not_from_our_page_revokes_nothing(app: Flask, purchaser_client: FlaskClient) -> None:
+    submit_invitation(purchaser_client)
+    [invitation] = all_rows(app, Invitation)
+
+    page = purchaser_client.post(f"/invite/{invitation.id}/revoke", follow_redirects=True).text
+
+    assert "Nothing was taken back" in page
+    assert [invitation.revoked_at for invitation in all_rows(app, Invitation)] == [None]

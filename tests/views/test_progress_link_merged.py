@@ -1,0 +1,87 @@
+"""The link of a registration that has become part of another, since their purchases turned out to be one."""
+
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.models import Registration
+from app.services.events import merge
+from app.services.purchases.purchase import UnverifiedFields
+from app.services.signup import erasure, pending_tokens, progress, registrations, retry_pending
+from sandbox.server import Sandbox
+from tests.support import factories
+from tests.support.outbox_messages import register_customer, registration_id_of, time_passes
+from tests.support.personal_data import run_transaction
+from tests.support.stored_rows import all_rows
+
+ARN = "arn:aws:license-manager::294406891311:license:l-"
+KEPT, GONE = {"license_arn": f"{ARN}kept"}, {"license_arn": f"{ARN}gone"}
+
+
+@pytest.fixture
+def merged_registrations(app: Flask) -> tuple[UUID, UUID]:
+    """Two purchases, registered for by two people, that turned out to be one; their registrations' ids."""
+    kept, gone = register_customer(app, KEPT, company="Kept"), register_customer(app, GONE, company="Latest")
+    ids = registration_id_of(app, kept), registration_id_of(app, gone)
+    run_transaction(app, lambda connection: merge.merge(connection, kept, gone))
+    return ids
+
+
+def page(client: FlaskClient, registration_id: UUID) -> str | None:
+    """Return the page that the registration's link leads to; None where it leads to none."""
+    with client.application.app_context():
+        link = progress.path_for(registration_id)
+    response = client.get(link)
+    assert response.status_code in {200, 404}
+    return response.text if response.status_code == 200 else None
+
+
+def test_both_links_lead_to_the_one_registration(client: FlaskClient, merged_registrations: tuple[UUID, UUID]) -> None:
+    kept, gone = (page(client, registration_id) for registration_id in merged_registrations)
+
+    assert [registration.id for registration in all_rows(client.application, Registration)] == [merged_registrations[0]]
+    assert kept
+    assert gone
+    assert "Latest" in kept
+    assert "Latest" in gone
+
+
+def test_the_link_of_one_whose_purchase_was_told_late_leads_there_as_well(
+    client: FlaskClient, sandbox: Sandbox
+) -> None:
+    app = client.application
+    kept = register_customer(app, KEPT)
+    with app.app_context():
+        parked = pending_tokens.store(factories.token(sandbox), UnverifiedFields())
+        parked_id = registrations.complete(parked, factories.answers(company="Latest")).registration_id
+        with time_passes(minutes=1):
+            assert retry_pending.resolve_next()
+    [gone] = [found.subscription_id for found in all_rows(app, Registration) if found.id == parked_id]
+    assert gone
+    run_transaction(app, lambda connection: merge.merge(connection, kept, gone))
+
+    assert "Latest" in (page(client, parked_id) or "")
+
+
+def test_what_was_erased_leads_to_nobody_who_registered_after_it(
+    client: FlaskClient, merged_registrations: tuple[UUID, UUID]
+) -> None:
+    app = client.application
+    with app.app_context():
+        erasure.erase(merged_registrations[0], "operator:alice")
+    register_customer(app, KEPT, company="Next")
+
+    assert [page(client, registration_id) for registration_id in merged_registrations] == [None, None]
+
+
+def test_what_was_erased_before_leads_nowhere_either(client: FlaskClient) -> None:
+    app = client.application
+    kept, gone = register_customer(app, KEPT), register_customer(app, GONE)
+    erased_id = registration_id_of(app, gone)
+    with app.app_context():
+        erasure.erase(erased_id, "operator:alice")
+    run_transaction(app, lambda connection: merge.merge(connection, kept, gone))
+
+    assert page(client, erased_id) is None

@@ -1,0 +1,127 @@
+"""Whose landings count together: one address, one IPv6 network, behind proxies, and on several machines."""
+
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+
+from app import create_app
+from app.security import rate_counters
+from app.views.rate_limits import PENDING_TOKENS_WIDE, REFUSALS_WIDE, client_networks
+from sandbox.server import Sandbox
+from tests.security.test_rate_counters import redis_url
+from tests.support import factories
+from tests.support.databases import on_sqlite
+from tests.support.redis_server import RedisServer
+from tests.support.scripted_aws import ScriptedAws
+from tests.support.token_floods import OFFICE_ADDRESS, OTHER_ADDRESS, post_invalid_tokens, post_token, refusing_aws
+
+__all__ = ["redis_url", "refusing_aws"]
+
+pytestmark = on_sqlite
+
+
+def test_behind_a_load_balancer_each_client_counts_alone(
+    environment: pytest.MonkeyPatch, refusing_aws: tuple[Flask, ScriptedAws]
+) -> None:
+    environment.setenv("TRUSTED_PROXIES", "1")
+    with factories.open_app(create_app()) as app:
+        forged = [
+            post_token(app, f"made up {i}", "10.0.0.1", f"192.0.2.{i}, {OFFICE_ADDRESS}").status_code for i in range(31)
+        ]
+        other = post_token(app, "made up", "10.0.0.1", OTHER_ADDRESS)
+
+    assert forged == [400] * 30 + [429]
+    assert other.status_code == 400
+
+
+def test_without_a_load_balancer_a_forged_header_changes_nothing(refusing_aws: tuple[Flask, ScriptedAws]) -> None:
+    app, _ = refusing_aws
+
+    statuses = [
+        post_token(app, f"made up {number}", OFFICE_ADDRESS, f"192.0.2.{number}").status_code for number in range(31)
+    ]
+
+    assert statuses == [400] * 30 + [429]
+
+
+@pytest.mark.parametrize(
+    ("address", "counted_as"),
+    [
+        ("203.0.113.9", ("203.0.113.9", None)),
+        ("203.0.113.9:50123", ("203.0.113.9", None)),
+        ("::ffff:203.0.113.9", ("203.0.113.9", None)),
+        ("[::ffff:203.0.113.9]:50123", ("203.0.113.9", None)),
+        ("2001:db8:1:2:3:4:5:6", ("20010db800010002/64", "20010db80001/48")),
+        ("2001:DB8:1:2::1", ("20010db800010002/64", "20010db80001/48")),
+        ("[2001:db8:1:2::1]:50123", ("20010db800010002/64", "20010db80001/48")),
+        ("2001:db8:1:2::1%eth0", ("20010db800010002/64", "20010db80001/48")),
+        ("not:an:address", ("not:an:address", None)),
+        ("", ("", None)),
+    ],
+)
+def test_an_address_is_known_however_it_is_written(
+    database_url: str, address: str, counted_as: tuple[str, str | None]
+) -> None:
+    assert client_networks(address) == counted_as
+
+
+def test_the_addresses_of_one_ipv6_network_count_as_one(refusing_aws: tuple[Flask, ScriptedAws]) -> None:
+    app, _ = refusing_aws
+
+    statuses = [post_token(app, f"made up {number}", f"2001:db8:1:2::{number:x}").status_code for number in range(31)]
+
+    assert statuses == [400] * 30 + [429]
+
+
+def test_many_ipv6_networks_of_one_owner_end_at_a_limit_too(refusing_aws: tuple[Flask, ScriptedAws]) -> None:
+    app, aws = refusing_aws
+
+    for number in range(150):
+        post_token(app, f"made up {number}", f"2001:db8:1:{number:x}::1")
+
+    assert aws.request_count == REFUSALS_WIDE.max_count
+    assert post_token(app, "made up", "2001:db8:2::1").status_code == 400
+
+
+def test_many_ipv6_networks_of_one_owner_cannot_fill_the_parking_places_of_all(app: Flask, sandbox: Sandbox) -> None:
+    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"aws_down": True})
+    with app.app_context():
+        rate_counters.current().increment("parked-nearby/20010db80001/48", 3600, PENDING_TOKENS_WIDE.max_count - 1)
+
+    last = post_token(app, factories.token(sandbox), "2001:db8:1:1::1")
+    one_more = post_token(app, factories.token(sandbox), "2001:db8:1:2::1")
+    elsewhere = post_token(app, factories.token(sandbox), "2001:db8:2::1")
+
+    assert last.location == elsewhere.location == "/signup"
+    assert one_more.status_code == 503
+
+
+def test_with_redis_machines_count_and_remember_together(
+    environment: pytest.MonkeyPatch, refusing_aws: tuple[Flask, ScriptedAws], redis_url: str
+) -> None:
+    _, aws = refusing_aws
+    environment.setenv("RATELIMIT_STORAGE_URI", redis_url)
+    with factories.open_app(create_app()) as one, factories.open_app(create_app()) as other:
+        assert [post_token(machine, "made up").status_code for machine in (one, other)] == [400] * 2
+        assert aws.request_count == 1
+
+        post_invalid_tokens(one, 29)
+        assert post_token(other, "another").status_code == 429
+        assert post_token(other, "made up").status_code == 400
+        assert post_token(other, "another", OTHER_ADDRESS).status_code == 400
+    assert aws.request_count == 31
+
+
+def test_a_redis_that_goes_away_costs_no_buyer(
+    environment: pytest.MonkeyPatch, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with RedisServer() as url:
+        environment.setenv("RATELIMIT_STORAGE_URI", url)
+    with factories.open_app(create_app()) as app:
+        with RedisServer(urlsplit(url).port or 0):
+            assert post_token(app, factories.token(sandbox)).location == "/signup"
+
+        assert [post_token(app, factories.token(sandbox)).location for _ in range(5)] == ["/signup"] * 5
+        assert post_invalid_tokens(app, 31) == [400] * 30 + [429]
+    assert capsys.readouterr().err.count('"event": "redis.unavailable"') == 1

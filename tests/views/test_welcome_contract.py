@@ -1,0 +1,139 @@
+"""The welcome page of a contract: what it covers, until when, and when AWS said so."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+
+from tests.support.databases import on_sqlite
+from tests.support.registered_buyer import (
+    AGREEMENT_AMENDED,
+    EXPIRED_SEATS,
+    LICENSE_UPDATED,
+    NOW,
+    VALID_SEATS,
+    RegisteredBuyer,
+)
+
+READING = "We are reading what your contract covers."
+
+
+@pytest.fixture(autouse=True, params=["contract", "contract-with-consumption"])
+def contract(environment: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """The product is sold by contract, of either kind."""
+    environment.setenv("PRODUCT_PRICING", request.param)
+
+
+def test_a_contract_is_told_with_what_it_covers_until_when_and_when_aws_said_so(
+    registered_buyer: RegisteredBuyer,
+) -> None:
+    registered_buyer.receive_event(LICENSE_UPDATED)
+    registered_buyer.receive_event(AGREEMENT_AMENDED, ends="2027-11-03T00:00:00Z")
+    registered_buyer.set_entitlements(
+        VALID_SEATS,
+        {"dimension": "support", "value": True, "expires_at": None},
+        {"dimension": "gold", "value": False, "expires_at": "2026-11-03T14:05:00+00:00"},
+        {"dimension": "tier", "value": None, "expires_at": "2027-11-03T00:00:00+00:00"},
+    )
+
+    page = registered_buyer.welcome_text()
+
+    assert "Active since 3 November 2026. Sign in and start using Acme Insights." in page
+    assert "Your contract runs until 3 November 2027." in page
+    assert "Entitlement Value Until seats 1,500 3 November 2027 support Yes No end date" in page
+    assert "gold No Expired 3 November 2026 tier Not stated 3 November 2027" in page
+    assert "As AWS Marketplace told us at 14:05 UTC on 3 November 2026." in page
+    assert registered_buyer.refresh_seconds is None
+
+
+@on_sqlite
+def test_a_contract_that_was_not_read_yet_is_awaited_while_it_is_young(
+    clock: time_machine.Traveller, registered_buyer: RegisteredBuyer
+) -> None:
+    registered_buyer.receive_event(LICENSE_UPDATED)
+
+    young, pause = registered_buyer.welcome_text(), registered_buyer.refresh_seconds
+    clock.shift(timedelta(hours=23))
+    old = registered_buyer.welcome_text()
+
+    assert READING in young
+    assert pause == "5"
+    assert READING in old
+    assert "look again" in old
+    assert registered_buyer.refresh_seconds is None
+
+
+@on_sqlite
+@pytest.mark.parametrize("held", [[], [EXPIRED_SEATS]])
+def test_what_aws_said_before_it_granted_a_contract_is_not_the_last_word(
+    registered_buyer: RegisteredBuyer, held: list[dict[str, Any]]
+) -> None:
+    registered_buyer.set_entitlements(*held, read_at=NOW - timedelta(seconds=3))
+    registered_buyer.receive_event(LICENSE_UPDATED)
+
+    page = registered_buyer.welcome_text()
+
+    assert READING in page
+    assert "Your subscription is active" in page
+    assert "lists no entitlements" not in page
+    assert registered_buyer.refresh_seconds == "5"
+
+
+@on_sqlite
+def test_what_a_contract_covers_is_told_while_a_change_of_it_is_read(registered_buyer: RegisteredBuyer) -> None:
+    registered_buyer.set_entitlements(VALID_SEATS)
+    registered_buyer.receive_event(AGREEMENT_AMENDED, ends="2026-11-03T14:05:00Z")
+    registered_buyer.receive_event(LICENSE_UPDATED)
+
+    page = registered_buyer.welcome_text()
+
+    assert "seats 1,500" in page
+    assert "runs until" not in page
+    assert READING not in page
+    assert registered_buyer.refresh_seconds is None
+
+
+@on_sqlite
+def test_a_contract_without_entitlements_is_told_plainly_and_whom_to_ask(registered_buyer: RegisteredBuyer) -> None:
+    registered_buyer.receive_event(LICENSE_UPDATED)
+    registered_buyer.set_entitlements()
+
+    page = registered_buyer.welcome_text()
+
+    assert "AWS Marketplace lists no entitlements for your contract. Please write to help@acme.example" in page
+    assert "As AWS Marketplace told us at 14:05 UTC" in page
+    assert READING not in page
+    assert registered_buyer.refresh_seconds is None
+
+
+@on_sqlite
+def test_a_contract_of_which_everything_has_expired_is_over_and_can_be_renewed(
+    registered_buyer: RegisteredBuyer,
+) -> None:
+    registered_buyer.receive_event(LICENSE_UPDATED)
+    registered_buyer.receive_event(AGREEMENT_AMENDED, ends="2026-11-02T00:00:00Z")
+    registered_buyer.set_entitlements(EXPIRED_SEATS)
+
+    page = registered_buyer.welcome_text()
+
+    assert "Your contract has expired" in page
+    assert "The time that your contract covers is over." in page
+    assert "renew the contract" in page
+    assert "seats 25 Expired 2 November 2026" in page
+    assert "Your subscription is active" not in page
+    assert "runs until" not in page
+    assert registered_buyer.refresh_seconds is None
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("status", "shown"), [("pending", True), ("ending", True), ("ended", False), ("failed", False)]
+)
+def test_what_a_contract_covers_is_told_while_it_is_worth_something(
+    registered_buyer: RegisteredBuyer, status: str, shown: bool
+) -> None:
+    registered_buyer.set_entitlements(VALID_SEATS)
+    registered_buyer.update_subscription(status=status)
+
+    assert ("seats 1,500" in registered_buyer.welcome_text()) is shown

@@ -1,0 +1,145 @@
+"""Sending in tests: products and mail servers that take what the outbox promised, each at its own pace."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from sqlalchemy import ColumnElement, select, update
+
+from app import create_app
+from app.database import transactions
+from app.models import OutboxMessage
+from app.worker import senders
+from tests.support import factories
+from tests.support.handoff_receiver import OK_REPLY, HandoffReceiver, Reply
+from tests.support.outbox_messages import register_customer
+
+LICENSE_ARN_PREFIX = "arn:aws:license-manager::294406891311:license:l-"
+PRODUCT_TOML = """
+[products.{code}]
+name = "Acme Insights"
+pricing = "subscription"
+sign_in_url = "https://app.acme.example/login"
+support_email = "help@acme.example"
+handoff_url = "{url}"
+"""
+WAIT_SECONDS = 10
+
+
+class BlockingProduct(HandoffReceiver):
+    """A product that answers nothing before it is let, and knows how many wait for it."""
+
+    def __init__(self, expected: int = 1) -> None:
+        super().__init__(reply=self.reply_when_released)
+        self.waiting_requests, self.released = threading.Semaphore(0), threading.Event()
+        self.expected_requests = expected
+
+    def reply_when_released(self, _: object) -> Reply:
+        self.waiting_requests.release()
+        assert self.released.wait(WAIT_SECONDS)
+        return OK_REPLY
+
+    def wait_for_requests(self) -> None:
+        """Wait until as many as were expected are waiting for an answer."""
+        for _ in range(self.expected_requests):
+            assert self.waiting_requests.acquire(timeout=WAIT_SECONDS)
+
+
+class ShortStopEvent(threading.Event):
+    """A stop that lets nobody pause for long, and knows which lane has paused."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._paused_lanes = defaultdict[str, threading.Event](threading.Event)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait, much less than is wanted after a failure."""
+        if timeout == senders.FAILURE_BACKOFF_SECONDS:
+            self._paused_lanes[threading.current_thread().name].set()
+        return super().wait(min(timeout or 0, 0.05))
+
+    def has_paused(self, lane: str) -> bool:
+        """Return whether the lane pauses, in time, after a failure."""
+        return self._paused_lanes[lane].wait(WAIT_SECONDS)
+
+
+class FastProduct(HandoffReceiver):
+    """A product that answers at once, and can be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__(reply=self.reply_ok)
+        self.received_requests = threading.Semaphore(0)
+
+    def reply_ok(self, _: object) -> Reply:
+        self.received_requests.release()
+        return OK_REPLY
+
+
+@contextmanager
+def app_with_products(
+    environment: pytest.MonkeyPatch, folder: Path, products: dict[str, str], port: int
+) -> Iterator[Flask]:
+    """The application of a seller whose products take hand-offs at those URLs, with a mail server on that port."""
+    for name in ("CODE", "NAME", "SIGN_IN_URL"):
+        environment.delenv(f"PRODUCT_{name}")
+    environment.delenv("SUPPORT_EMAIL")
+    (folder / "products.toml").write_text(
+        "".join(PRODUCT_TOML.format(code=code, url=url) for code, url in products.items())
+    )
+    for name, value in {**factories.handoff_environment(""), "PRODUCTS_FILE": str(folder / "products.toml")}.items():
+        environment.setenv(name, value)
+    environment.delenv("PRODUCT_HANDOFF_URL")
+    environment.setenv("MAIL_FROM", "start@acme.example")
+    environment.setenv("SMTP_URL", f"smtp://127.0.0.1:{port}")
+    with factories.open_app(create_app()) as app:
+        yield app
+
+
+@contextmanager
+def run_senders(app: Flask, stop: threading.Event | None = None) -> Iterator[threading.Event]:
+    """Send as a worker does, until the event; at the end every lane has to have ended."""
+    stop = stop or threading.Event()
+    with app.app_context():
+        threads = senders.start(app, stop)
+    try:
+        yield stop
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(WAIT_SECONDS)
+    assert not [thread.name for thread in threads if thread.is_alive()]
+
+
+def is_true_in_time(condition: Callable[[], bool]) -> bool:
+    """Return whether it does in time."""
+    waiting = threading.Event()
+    return any(condition() or waiting.wait(0.02) for _ in range(int(WAIT_SECONDS / 0.02)))
+
+
+def handoff_outcomes(app: Flask, product_code: str) -> list[str]:
+    """Return what became of the product's hand-offs, the oldest first."""
+    found = select(OutboxMessage.outcome).where(OutboxMessage.lane == f"handoff/{product_code}")
+    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
+        return list(connection.scalars(found.order_by(OutboxMessage.id)))
+
+
+def corrupt_messages(app: Flask, condition: ColumnElement[bool], payload: dict[str, str], **values: object) -> None:
+    """Let those messages hold what nobody foresaw."""
+    spoilt = update(OutboxMessage).where(condition).values(payload=payload, **values)
+    with app.app_context():
+        transactions.current_database().write(lambda connection: connection.execute(spoilt))
+
+
+def register_purchase(app: Flask, product_code: str, license_name: str = "one", **answers: Any) -> UUID:
+    """Let a purchase of the product, by that name, be registered; return the subscription's id."""
+    return register_customer(
+        app,
+        {"product_code": product_code, "license_arn": f"{LICENSE_ARN_PREFIX}{product_code}-{license_name}"},
+        **answers,
+    )
