@@ -8,7 +8,7 @@ from app import cli, views
 from app.aws import clients, queue, resolve_customer
 from app.config import handoff_endpoints, products, settings
 from app.config.settings import THREADS, Settings
-from app.database import transactions
+from app.database import engine
 from app.mail import mailer
 from app.observability import logs
 from app.security import encryption, headers, rate_counters, sign_in_tokens
@@ -34,7 +34,7 @@ def create_app(app_settings: Settings | None = None) -> Flask:
     sign_in_tokens.init_app(app, values)
     products.init_app(app, values)
     handoff_endpoints.init_app(app, values)
-    transactions.init_app(app, values)
+    engine.init_app(app, values)
     rate_counters.init_app(app, values)
     clients.init_app(app, values)
     resolve_customer.init_app(app)

@@ -4,7 +4,6 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import cache
-from uuid import UUID
 
 from flask import Flask, current_app
 
@@ -37,16 +36,6 @@ class Cipher:
         except self._invalid_token_error:
             return None
 
-    def to_link(self, record_id: UUID) -> str:
-        """Return the id sealed, as the last part of a link."""
-        # Without its padding: what makes links of text leaves a last = out.
-        return self.encrypt(record_id.bytes).decode().rstrip("=")
-
-    def id_from_link(self, link_part: str, max_age: timedelta | None = None) -> UUID | None:
-        """Return the id that the last part of a link has, with its padding or without; None as `open`."""
-        opened = self.decrypt((link_part + "=" * (-len(link_part) % 4)).encode(), max_age)
-        return UUID(bytes=opened) if opened else None
-
 
 def derive_key(purpose: str, secret: str) -> bytes:
     """Return the 32 bytes that the secret gives for this purpose and no other."""
@@ -63,31 +52,17 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.extensions["ciphers"] = cache(lambda purpose: Cipher(purpose, secrets))
 
 
+def cipher(purpose: str) -> Cipher:
+    """Return the running application's cipher for that purpose."""
+    found: Cipher = current_app.extensions["ciphers"](purpose)
+    return found
+
+
 def pending_token_cipher() -> Cipher:
-    """Return the seal for registration tokens that wait for AWS."""
-    return _cipher("parked token")
+    """Return the cipher for registration tokens that AWS has not resolved yet."""
+    return cipher("parked token")
 
 
 def draft_cipher() -> Cipher:
-    """Return the seal for what a buyer typed and could not be kept yet."""
-    return _cipher("draft")
-
-
-def resume_link_cipher() -> Cipher:
-    """Return the seal for the links with which buyers come back to a registration of theirs."""
-    return _cipher("resume link")
-
-
-def progress_link_cipher() -> Cipher:
-    """Return the seal for the links that show how far the product is with a registration's account."""
-    return _cipher("progress link")
-
-
-def invitation_cipher() -> Cipher:
-    """Return the seal for the links with which colleagues of purchasers set up an account."""
-    return _cipher("invitation")
-
-
-def _cipher(purpose: str) -> Cipher:
-    seal: Cipher = current_app.extensions["ciphers"](purpose)
-    return seal
+    """Return the cipher for the draft cookie: answers that could not be stored yet."""
+    return cipher("draft")

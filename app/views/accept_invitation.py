@@ -18,7 +18,7 @@ blueprint = Blueprint("invitation", __name__)
 @blueprint.get("/invitation/<link>")
 def show(link: str) -> Response | str | tuple[str, int]:
     """Say who asks for what. Nothing is used up: mail scanners open links before people do."""
-    invitation_id = invitations.id_from_link(link)
+    invitation_id = invitations.LINK.id_from(link)
     if invitation_id and browser_session.has_accepted(invitation_id):
         return redirect(url_for("signup.show"), 303)
     purchase = invitations.find_offered_purchase(invitation_id) if invitation_id else None
@@ -31,7 +31,7 @@ def show(link: str) -> Response | str | tuple[str, int]:
 @blueprint.post("/invitation/<link>")
 def accept(link: str) -> Response | tuple[str, int]:
     """Use the invitation up, and let this browser register for the purchase."""
-    invitation_id = invitations.id_from_link(link)
+    invitation_id = invitations.LINK.id_from(link)
     if invitation_id is None:
         return render_unusable_link(None)
     if browser_session.has_accepted(invitation_id):

@@ -130,4 +130,4 @@ def visible_invitations(subscription_id: UUID, sent_id: UUID | None) -> Sequence
 def invitation_url(invitation_id: UUID) -> str:
     """Return the whole URL of the invitation's link."""
     site = current_app.config["SITE_URL"] or request.url_root
-    return f"{site.rstrip('/')}{invitations.path_for(invitation_id)}"
+    return f"{site.rstrip('/')}{invitations.LINK.path_for(invitation_id)}"

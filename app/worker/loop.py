@@ -1,6 +1,5 @@
 """The background process: follows AWS's events, links what waits, sends what is promised, erases what is too old."""
 
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ import structlog
 from flask import Flask, current_app
 
 from app.aws import queue
+from app.backoff import backoff_seconds
 from app.observability import logs
 from app.services.events import consume
 from app.services.events import review as events_review
@@ -39,8 +39,7 @@ class Chore:
     def run(self) -> None:
         """Do the work, and settle when it is due next: so long after its end, on the monotonic clock."""
         self.failures = 0 if self._try_work() else self.failures + 1
-        # Workers that failed together do not all come again together.
-        pause = min(2**self.failures, MAX_BACKOFF_SECONDS) * random.uniform(0.5, 1)  # noqa: S311
+        pause = backoff_seconds(self.failures, 1, MAX_BACKOFF_SECONDS)
         self.next_run_at = time.monotonic() + (
             self.interval_seconds if not self.failures else max(pause, IDLE_POLL_SECONDS)
         )

@@ -11,7 +11,7 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import select, update
 
 from app import create_app
-from app.database import transactions
+from app.database import engine
 from app.models import AuditEntry, Registration, Subscription
 from app.services.operations import audit
 from tests.cli.conftest import CreateRegistration, CreateSubscription
@@ -32,13 +32,13 @@ def retention_app(environment: pytest.MonkeyPatch) -> Iterator[Flask]:
 def end_long_ago(app: Flask) -> None:
     """Have every purchase ended for 31 days, and every form sent before."""
     then = datetime.now(UTC) - timedelta(days=31)
-    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
+    with app.app_context(), engine.current_database().write_engine.begin() as connection:
         connection.execute(update(Subscription).values(status="ended", status_since=then))
         connection.execute(update(Registration).values(updated_at=then))
 
 
 def actors(app: Flask) -> list[str]:
-    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
+    with app.app_context(), engine.current_database().read_engine.connect() as connection:
         return list(connection.scalars(select(AuditEntry.actor).where(AuditEntry.action == audit.REGISTRATION_ERASED)))
 
 

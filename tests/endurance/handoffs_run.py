@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from app import create_app
 from app.config import handoff_endpoints
-from app.database import transactions
+from app.database import engine
 from app.models import OutboxMessage
 from app.services.delivery import send_handoff as sending
 from app.services.events import apply
@@ -166,7 +166,7 @@ def _waiting_count() -> int:
 
 
 def _stored_outcomes() -> dict[str, str]:
-    with transactions.current_database().read_engine.connect() as connection:
+    with engine.current_database().read_engine.connect() as connection:
         rows = connection.execute(select(OutboxMessage.id, OutboxMessage.outcome)).all()
     return {sending.webhook_id(row.id): row.outcome for row in rows}
 

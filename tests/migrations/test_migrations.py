@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from app import create_app
 from app.cli.migrations import migrations
-from app.database import transactions
+from app.database import engine
 from app.models import AuditEntry, Base, Registration, Subscription, UtcDateTime
 from tests.conftest import migrated_database
 from tests.support import factories
@@ -64,7 +64,7 @@ def shape(app: Flask) -> dict[str, list[str]]:
     def names(described: list[Any]) -> list[str]:
         return sorted(str(each["name"]) for each in described)
 
-    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
+    with app.app_context(), engine.current_database().read_engine.connect() as connection:
         found = inspect(connection)
         return {name: names(found.get_columns(name)) + names(found.get_indexes(name)) for name in Base.metadata.tables}
 
@@ -84,7 +84,7 @@ def test_0004_keeps_what_was_stored_and_dates_its_changes_from_its_creation(app:
         add(connection, "audit_entries", id=uuid7(), at=SEEN, action="registration.erased", actor="retention", **erased)
 
     with app.app_context():
-        transactions.current_database().write(work)
+        engine.current_database().write(work)
     upgrade(app)
 
     (subscription,), (registration,), (entry,) = (

@@ -11,7 +11,7 @@ from typing import Protocol
 from flask import Flask
 from sqlalchemy.engine import make_url
 
-from app.database import transactions
+from app.database import engine
 
 
 class DatabaseProxy(Protocol):
@@ -37,7 +37,7 @@ class SqliteProxy:
     def disconnect(self, app: Flask) -> None:  # the file's needs it
         """Move the file away, and put what is no database in its place."""
         with app.app_context():
-            transactions.current_database().read_engine.dispose()
+            engine.current_database().read_engine.dispose()
         self._path.rename(self._moved_path)
         self._path.mkdir()
 

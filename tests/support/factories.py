@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL, make_url
 
 from app.aws.customer import Customer
 from app.config.settings import Settings
-from app.database import transactions
+from app.database import engine
 from app.services.purchases.purchase import Landing, Resolved
 from app.services.signup.registrations import Answers
 from sandbox.purchases import Order
@@ -121,7 +121,7 @@ def open_app(app: Flask) -> Iterator[Flask]:
     yield app
     app.extensions["aws.resolve_client"].close()
     with app.app_context():
-        transactions.current_database().read_engine.dispose()
+        engine.current_database().read_engine.dispose()
 
 
 def order(**values: Any) -> Order:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, inspect, select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from app.database import transactions
+from app.database import engine
 from app.models import AuditEntry, PendingToken, Registration, Subscription
 from tests.support.factories import PRODUCT_CODE
 
@@ -28,7 +28,7 @@ LONG_AGO = NOW - timedelta(days=400)
 def run_transaction(app: Flask, work: Callable[[Connection], object]) -> None:
     """Do that to the database."""
     with app.app_context():
-        transactions.current_database().write(work)
+        engine.current_database().write(work)
 
 
 def insert_registration(app: Flask, updated_at: datetime = LONG_AGO, **purchase: Any) -> UUID:
@@ -69,18 +69,18 @@ def insert_pending_registration(app: Flask, settled_at: datetime | None = None) 
 
 def dump_tables(app: Flask) -> dict[str, list[str]]:
     """Return every row of every table in the database, as text."""
-    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
+    with app.app_context(), engine.current_database().read_engine.connect() as connection:
         tables = inspect(connection).get_table_names()
         return {name: [str(row) for row in connection.exec_driver_sql(f"SELECT * FROM {name}")] for name in tables}  # noqa: S608
 
 
 def audit_entries(app: Flask) -> list[AuditEntry]:
     """Return the record of what was done to personal data, oldest first."""
-    with app.app_context(), Session(transactions.current_database().read_engine) as session:
+    with app.app_context(), Session(engine.current_database().read_engine) as session:
         return list(session.scalars(select(AuditEntry).order_by(AuditEntry.id)))
 
 
 def remaining_registration_ids(app: Flask) -> set[UUID]:
     """Return the ids of the registrations that are still there."""
-    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
+    with app.app_context(), engine.current_database().read_engine.connect() as connection:
         return set(connection.scalars(select(Registration.id)))

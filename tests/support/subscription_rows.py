@@ -8,7 +8,7 @@ from flask import Flask
 from sqlalchemy import Connection, insert, update
 from uuid_utils.compat import uuid7
 
-from app.database import transactions
+from app.database import engine
 from app.models import Subscription
 from tests.support.factories import PRODUCT_CODE
 
@@ -16,7 +16,7 @@ from tests.support.factories import PRODUCT_CODE
 def insert_changed_at(app: Flask, *moments: datetime, **values: Any) -> list[UUID]:
     """Return the ids of new subscriptions that changed at these moments, with the values given."""
     with app.app_context():
-        return transactions.current_database().write(lambda connection: insert_rows(connection, *moments, **values))
+        return engine.current_database().write(lambda connection: insert_rows(connection, *moments, **values))
 
 
 def insert_rows(connection: Connection, *moments: datetime, **values: Any) -> list[UUID]:
@@ -30,7 +30,7 @@ def update_subscription(app: Flask, subscription_id: UUID, moment: datetime, **v
     """Let a subscription change at that moment."""
     changes = update(Subscription).where(Subscription.id == subscription_id).values(changed_at=moment, **values)
     with app.app_context():
-        transactions.current_database().write(lambda connection: connection.execute(changes))
+        engine.current_database().write(lambda connection: connection.execute(changes))
 
 
 def _row(moment: datetime, values: dict[str, Any]) -> dict[str, Any]:

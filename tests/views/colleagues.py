@@ -28,7 +28,7 @@ def create_invitation(app: Flask, subscription_id: UUID | None = None) -> tuple[
     with app.app_context():
         made = invitations.invite(subscription_id or all_rows(app, Subscription)[0].id, COLLEAGUE_EMAIL, "buyer")
         assert not isinstance(made, Refusal)
-        return made.id, invitations.path_for(made.id)
+        return made.id, invitations.LINK.path_for(made.id)
 
 
 def accept_invitation(client: FlaskClient, link: str) -> TestResponse:

@@ -8,7 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from app.database import transactions
+from app.database import engine
 from app.models import Subscription
 from sandbox.server import Sandbox
 from tests.support import factories
@@ -53,10 +53,10 @@ def test_to_be_sent_to_the_form_is_no_second_landing(client: FlaskClient, sandbo
 
 
 def last_seen(app: Flask) -> datetime | None:
-    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
+    with app.app_context(), engine.current_database().read_engine.connect() as connection:
         return connection.execute(select(Subscription.last_seen_at)).scalar_one()
 
 
 def subscription_ids(app: Flask) -> list[str]:
-    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
+    with app.app_context(), engine.current_database().read_engine.connect() as connection:
         return [str(found) for found in connection.execute(select(Subscription.id).order_by("id")).scalars()]

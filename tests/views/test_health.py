@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from app import create_app
-from app.database import transactions
+from app.database import engine
 from app.observability import metrics
 from app.services.operations import readiness
 from app.services.purchases.purchase import UnverifiedFields
@@ -44,12 +44,12 @@ def test_a_database_that_is_away_is_not_ready_and_says_what_to_check(environment
 
 
 def test_a_database_without_tables_is_not_ready_and_says_what_to_run(app: Flask, client: FlaskClient) -> None:
-    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
+    with app.app_context(), engine.current_database().write_engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE alembic_version RENAME TO elsewhere")
 
     response = client.get("/readyz")
 
-    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
+    with app.app_context(), engine.current_database().write_engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO alembic_version")
     assert response.status_code == 503
     assert "flask --app wsgi db upgrade" in response.text
@@ -60,12 +60,12 @@ def test_older_tables_are_not_ready_and_newer_ones_are(
     app: Flask, client: FlaskClient, revision: str, status: int
 ) -> None:
     move_to = text("UPDATE alembic_version SET version_num = :revision")
-    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
+    with app.app_context(), engine.current_database().write_engine.begin() as connection:
         connection.execute(move_to, {"revision": revision})
 
     response = client.get("/readyz")
 
-    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
+    with app.app_context(), engine.current_database().write_engine.begin() as connection:
         connection.execute(move_to, {"revision": readiness.newest_revision()})
     assert response.status_code == status
     assert (revision in response.text) is (status == 503)
@@ -110,12 +110,12 @@ def test_what_waits_is_measured(app: Flask, client: FlaskClient, sandbox: Sandbo
 
 
 def test_metrics_are_shown_before_the_database_is_migrated(app: Flask, client: FlaskClient) -> None:
-    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
+    with app.app_context(), engine.current_database().write_engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE parked_tokens RENAME TO elsewhere")
 
     found = measured(client)
 
-    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
+    with app.app_context(), engine.current_database().write_engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO parked_tokens")
     assert found == {"foyer_database_up": 0}
 

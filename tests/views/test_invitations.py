@@ -44,7 +44,7 @@ def test_an_invitation_is_kept_recorded_and_shown_with_its_link_to_pass_on(
     assert COLLEAGUE_EMAIL not in page
     [link] = re.findall(r"http://localhost(/invitation/\S+)", page)
     with app.app_context():
-        assert invitations.id_from_link(link.rpartition("/")[2]) == invitation.id
+        assert invitations.LINK.id_from(link.rpartition("/")[2]) == invitation.id
     assert all_rows(app, OutboxMessage) == []
 
 

@@ -28,7 +28,7 @@ def colleague_of(app: Flask, purchaser: FlaskClient) -> FlaskClient:
 
 def link_of(app: Flask, invitation_id: UUID) -> str:
     with app.app_context():
-        return invitations.path_for(invitation_id)
+        return invitations.LINK.path_for(invitation_id)
 
 
 def test_a_colleague_who_invites_another_is_named_as_one(app: Flask, purchaser_client: FlaskClient) -> None:

@@ -8,7 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import delete
 
-from app.database import transactions
+from app.database import engine
 from app.models import PendingToken, Registration, Subscription
 from app.services.signup import retry_pending
 from sandbox.server import Sandbox
@@ -240,7 +240,7 @@ def test_a_buyer_whose_parked_token_was_forgotten_is_told_where_to_start_and_kee
 ) -> None:
     client.post("/", data={TOKEN_FIELD: token})
     form = {"csrf_token": csrf_token(client.get("/signup").text), **ANSWERS}
-    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
+    with app.app_context(), engine.current_database().write_engine.begin() as connection:
         connection.execute(delete(PendingToken))
 
     page = client.post("/signup", data=form)

@@ -7,7 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.database import transactions
+from app.database import engine
 from app.models import Registration
 from sandbox.purchases import Order
 from sandbox.server import Sandbox
@@ -215,7 +215,7 @@ def test_a_subscription_that_the_database_forgot_is_recorded_with_the_answers(
     app: Flask, buyer_client: FlaskClient
 ) -> None:
     form = {**ANSWERS, "csrf_token": csrf_token(buyer_client.get("/signup").text)}
-    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
+    with app.app_context(), engine.current_database().write_engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM subscriptions")
 
     response = buyer_client.post("/signup", data=form, follow_redirects=True)

@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import ColumnElement, select, update
 
 from app import create_app
-from app.database import transactions
+from app.database import engine
 from app.models import OutboxMessage
 from app.worker import senders
 from tests.support import factories
@@ -125,7 +125,7 @@ def is_true_in_time(condition: Callable[[], bool]) -> bool:
 def handoff_outcomes(app: Flask, product_code: str) -> list[str]:
     """Return what became of the product's hand-offs, the oldest first."""
     found = select(OutboxMessage.outcome).where(OutboxMessage.lane == f"handoff/{product_code}")
-    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
+    with app.app_context(), engine.current_database().read_engine.connect() as connection:
         return list(connection.scalars(found.order_by(OutboxMessage.id)))
 
 
@@ -133,7 +133,7 @@ def corrupt_messages(app: Flask, condition: ColumnElement[bool], payload: dict[s
     """Let those messages hold what nobody foresaw."""
     spoilt = update(OutboxMessage).where(condition).values(payload=payload, **values)
     with app.app_context():
-        transactions.current_database().write(lambda connection: connection.execute(spoilt))
+        engine.current_database().write(lambda connection: connection.execute(spoilt))
 
 
 def register_purchase(app: Flask, product_code: str, license_name: str = "one", **answers: Any) -> UUID:

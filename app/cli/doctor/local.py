@@ -5,7 +5,7 @@ from flask import current_app
 
 from app.cli.doctor.finding import Warn
 from app.config import handoff_endpoints, products
-from app.database import transactions
+from app.database import engine
 from app.mail import mailer
 from app.mail.mailer import MailUnavailable
 from app.security import rate_counters
@@ -36,7 +36,7 @@ def check_database() -> str:
     """Return which database is used, and that its tables are as they should be."""
     if obstacle := readiness.find_problem():
         raise click.ClickException(obstacle)
-    url = transactions.current_database().read_engine.url
+    url = engine.current_database().read_engine.url
     reach = "; SQLite serves one machine" if url.get_backend_name() == "sqlite" else ""
     return f"{url.render_as_string()} is at revision {readiness.newest_revision()}{reach}"
 

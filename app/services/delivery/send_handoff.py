@@ -14,6 +14,7 @@ from sqlalchemy import Connection, exists, select
 from standardwebhooks import Webhook
 
 from app import http_client
+from app.backoff import backoff_seconds
 from app.config.handoff_endpoints import HandoffEndpoint
 from app.database.transactions import transaction
 from app.http_client import Reply, RequestFailed
@@ -108,18 +109,18 @@ def reschedule_or_fail(claimed: ClaimedMessage, fault: str, retry_after: float |
     Raises:
         DatabaseUnavailable: it comes up again once its lease is over.
     """
-    if not queue.reschedule(claimed, backoff_seconds(claimed.tries, retry_after), fault):
+    if not queue.reschedule(claimed, _retry_delay_seconds(claimed.tries, retry_after), fault):
         return _give_up(claimed, fault)
     log.warning("handoff.rescheduled", handoff=str(claimed.id), type=claimed.type, fault=fault, tries=claimed.tries)
     return False
 
 
-def backoff_seconds(tries: int, retry_after: float | None) -> float:
+def _retry_delay_seconds(tries: int, retry_after: float | None) -> float:
     """Return after how many seconds the next try comes: as the product asked, or longer from try to try."""
     if retry_after is not None:
         # Those that were told the same do not all come at the same moment.
         return max(retry_after, FIRST_BACKOFF_SECONDS) * random.uniform(1, 1.1)  # noqa: S311
-    return queue.backoff_seconds(tries, FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
+    return backoff_seconds(tries, FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
 
 
 def _give_up(claimed: ClaimedMessage, fault: str) -> bool:

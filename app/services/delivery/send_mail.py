@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
+from app.backoff import backoff_seconds
 from app.config import products
 from app.database.transactions import query, transaction
 from app.mail import mailer
@@ -57,7 +58,7 @@ def reschedule_or_fail(claimed: ClaimedMessage, fault: str) -> bool:
     Raises:
         DatabaseUnavailable: it comes up again once its lease is over.
     """
-    pause = queue.backoff_seconds(claimed.tries, FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
+    pause = backoff_seconds(claimed.tries, FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
     if not queue.reschedule(claimed, pause, fault):
         return _give_up(claimed, fault)
     log.warning("mail.rescheduled", mail=str(claimed.id), letter=claimed.type, fault=fault, tries=claimed.tries)
@@ -135,7 +136,7 @@ def _invitation_link(invitation_id: UUID) -> MailLink | None:
     found = invitations.find_open(invitation_id)
     if found is None or found.email is None:
         return None
-    return MailLink(invitations.path_for(found.id), found.expires_at, found.email)
+    return MailLink(invitations.LINK.path_for(found.id), found.expires_at, found.email)
 
 
 def _load_failed_handoff(session: Session, mail_payload: dict[str, Any]) -> FailedHandoff | None:

@@ -3,17 +3,19 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, select, update
 
 from app.aws import get_entitlements as aws_entitlements
 from app.aws.get_entitlements import AwsEntitlement
+from app.backoff import backoff_seconds
 from app.config import handoff_endpoints
+from app.database import leases
+from app.database.leases import Lease, claim_statement, is_leased
 from app.database.transactions import transaction
 from app.errors import DatabaseUnavailable, MarketplaceError
-from app.models import Subscription, UtcDateTime
+from app.models import Subscription
 from app.services.events import apply, recompute
 from app.services.events.apply import StatusChange
 from app.services.outbox import announce, queue
@@ -27,31 +29,20 @@ FIRST_BACKOFF_SECONDS = 5
 MAX_BACKOFF_SECONDS = 600
 # What nobody foresaw takes a person to mend.
 MAX_ERROR_BACKOFF_SECONDS = 86400
-CLAIM = (
-    text(
-        "UPDATE subscriptions SET review_at = :lease WHERE review_at <= :now AND id ="
-        " (SELECT id FROM subscriptions WHERE review_at <= :now ORDER BY review_at LIMIT 1) RETURNING id"
-    )
-    .bindparams(bindparam("now", type_=UtcDateTime), bindparam("lease", type_=UtcDateTime))
-    .columns(Subscription.__table__.c.id)
-)
-
-
-@dataclass(frozen=True)
-class ClaimedReview:
-    """A subscription that is due, and this worker's to review until its lease ends."""
-
-    id: UUID
-    lease: datetime
+CLAIM = claim_statement(Subscription, "review_at")
+IS_LEASED = is_leased(Subscription.id, Subscription.review_at)
+NEXT_FAILURE = select(Subscription.review_failures + 1).where(IS_LEASED)
 
 
 @dataclass(frozen=True)
 class MatchedSubscription:
-    """What was claimed, by the id that it has once it was joined with what is known of it, and what that changed."""
+    """A claimed subscription after it was matched with its events, and the changes of status that came of it.
 
-    id: UUID
-    lease: datetime
-    subscription: Any
+    The lease names the subscription that it is by now: matching may have merged it into an older one.
+    """
+
+    lease: Lease
+    subscription: Row[Any]
     changes: list[StatusChange]
 
 
@@ -65,56 +56,57 @@ def process_next() -> bool | None:
         DatabaseUnavailable: whatever was not reviewed comes up again.
     """
     now = datetime.now(UTC)
-    claimed = claim(now)
-    if claimed is None:
+    lease = claim(now)
+    if lease is None:
         return None
     try:
-        return _review(claimed, now)
+        return _review(lease, now)
     except DatabaseUnavailable:
         raise
     except Exception as error:  # one subscription's fault must not hold up the others
-        log.error("review.failed", subscription=str(claimed.id), fault=type(error).__name__, exc_info=error)
-        _reschedule(claimed, LEASE.total_seconds(), MAX_ERROR_BACKOFF_SECONDS)
+        log.error("review.failed", subscription=str(lease.id), fault=type(error).__name__, exc_info=error)
+        _reschedule(lease, LEASE.total_seconds(), MAX_ERROR_BACKOFF_SECONDS)
     return True
 
 
 @transaction
-def claim(connection: Connection, now: datetime) -> ClaimedReview | None:
-    """Return the subscription that has been due for longest, this worker's alone until its lease ends."""
-    lease = now + LEASE
-    due = connection.execute(CLAIM, {"now": now, "lease": lease}).scalar_one_or_none()
-    return ClaimedReview(due, lease) if due else None
+def claim(connection: Connection, now: datetime) -> Lease | None:
+    """Return the lease of the subscription that has been due for longest; None where none is due."""
+    claimed = leases.claim(connection, CLAIM, now, LEASE)
+    return claimed[0] if claimed else None
 
 
-def _review(claimed: ClaimedReview, now: datetime) -> bool:
-    joined = _match_events(claimed)
-    if joined is None:
+def _review(lease: Lease, now: datetime) -> bool:
+    matched = _match_events(lease)
+    if matched is None:
         return True
-    apply.log_changes(joined.changes)
-    if not entitlements.exist_for(joined.subscription.product_code):
-        _finish(joined, None, now)
+    apply.log_changes(matched.changes)
+    if not entitlements.exist_for(matched.subscription.product_code):
+        _finish(matched, None, now)
         return True
     try:
-        found = aws_entitlements.fetch_all(subscriptions.customer_of(joined.subscription))
+        found = aws_entitlements.fetch_all(subscriptions.customer_of(matched.subscription))
     except MarketplaceError as error:
-        _reschedule(joined, FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
-        log.error("entitlements.read_failed", subscription=str(joined.id), fault=type(error).__name__, code=error.code)
+        _reschedule(matched.lease, FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
+        log.error(
+            "entitlements.read_failed", subscription=str(matched.lease.id), fault=type(error).__name__, code=error.code
+        )
         return False
-    status = _finish(joined, found, now)
-    log.info("entitlements.read", subscription=str(joined.id), count=len(found), status=status)
+    status = _finish(matched, found, now)
+    log.info("entitlements.read", subscription=str(matched.lease.id), count=len(found), status=status)
     return True
 
 
 @transaction
-def _match_events(connection: Connection, claimed: ClaimedReview) -> MatchedSubscription | None:
-    caught_up = apply.attach_waiting_events(connection, claimed.id)
+def _match_events(connection: Connection, lease: Lease) -> MatchedSubscription | None:
+    caught_up = apply.attach_waiting_events(connection, lease.id)
     if caught_up is None:
         return None
     subscription_id, applied = caught_up
-    leased = update(Subscription).where(Subscription.id == subscription_id).values(review_at=claimed.lease)
+    leased = update(Subscription).where(Subscription.id == subscription_id).values(review_at=lease.until)
     found = connection.execute(leased.returning(Subscription.__table__)).one()
     _announce_license_change(connection, found)
-    return MatchedSubscription(subscription_id, claimed.lease, found, applied)
+    return MatchedSubscription(Lease(subscription_id, lease.until), found, applied)
 
 
 def _announce_license_change(connection: Connection, subscription: Row[Any]) -> None:
@@ -133,16 +125,17 @@ def _announce_license_change(connection: Connection, subscription: Row[Any]) -> 
 def _finish(
     connection: Connection, matched: MatchedSubscription, fetched: list[AwsEntitlement] | None, fetched_at: datetime
 ) -> str | None:
-    subscriptions.lock(connection, matched.id)
+    subscription_id = matched.lease.id
+    subscriptions.lock(connection, subscription_id)
     # A renewal may have come since, with another license.
-    same = (Subscription.id == matched.id, Subscription.purchase_key == matched.subscription.purchase_key)
+    same = (Subscription.id == subscription_id, Subscription.purchase_key == matched.subscription.purchase_key)
     is_new = fetched is not None and _store_entitlements(connection, matched, same, fetched, fetched_at)
     # Whoever has come since, or whatever has changed, has set another time: that review is still to be done.
-    done = update(Subscription).where(*same, Subscription.review_at == matched.lease)
+    done = update(Subscription).where(*same, Subscription.review_at == matched.lease.until)
     connection.execute(done.values(review_at=None, review_failures=0))
-    status = recompute.update_subscription(connection, matched.id)
+    status = recompute.update_subscription(connection, subscription_id)
     if is_new:
-        announce.announce(connection, matched.id, announce.ENTITLEMENTS_CHANGED)
+        announce.announce(connection, subscription_id, announce.ENTITLEMENTS_CHANGED)
     return status
 
 
@@ -166,12 +159,10 @@ def _store_entitlements(
 
 
 @transaction
-def _reschedule(
-    connection: Connection, claimed: ClaimedReview | MatchedSubscription, first_seconds: float, max_seconds: float
-) -> None:
-    mine = (Subscription.id == claimed.id, Subscription.review_at == claimed.lease)
-    failures = connection.execute(select(Subscription.review_failures + 1).where(*mine)).scalar_one_or_none()
+def _reschedule(connection: Connection, lease: Lease, first_seconds: float, max_seconds: float) -> None:
+    failures = connection.execute(NEXT_FAILURE, lease.parameters).scalar_one_or_none()
     if failures:
-        pause = timedelta(seconds=queue.backoff_seconds(failures, first_seconds, max_seconds))
-        later = {"review_at": datetime.now(UTC) + pause, "review_failures": failures}
-        connection.execute(update(Subscription).where(*mine).values(later))
+        pause = timedelta(seconds=backoff_seconds(failures, first_seconds, max_seconds))
+        later = update(Subscription).where(IS_LEASED)
+        values = {"review_at": datetime.now(UTC) + pause, "review_failures": failures}
+        connection.execute(later.values(values), lease.parameters)

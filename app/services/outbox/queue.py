@@ -4,7 +4,6 @@ The hand-offs of one subscription go out in their order: only the first that is 
 and whoever settles it gives the next one its turn. Mails wait for nobody.
 """
 
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,6 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from uuid_utils.compat import uuid7
 
+from app.database import leases
+from app.database.leases import Lease, claim_statement, is_leased
 from app.database.transactions import transaction
 from app.models import OutboxMessage, UtcDateTime
 from app.services.purchases import subscriptions
@@ -37,16 +38,14 @@ HANDOFF_LANE_PREFIX = "handoff/"
 # Longer than any delivery takes: nobody else sends the same one meanwhile, and after a kill somebody does.
 LEASE = timedelta(seconds=30)
 RETRY_WINDOW = timedelta(days=3)
-CLAIM = (
-    text(
-        # It is tried for so long from the first try on, also where no worker ran before, or its product had no address.
-        "UPDATE outbox SET next_try_at = :lease, tries = tries + 1,"
-        " due_since = CASE tries WHEN 0 THEN :now ELSE due_since END WHERE next_try_at <= :now AND id ="
-        " (SELECT id FROM outbox WHERE lane = :lane AND next_try_at <= :now ORDER BY next_try_at LIMIT 1) RETURNING id"
-    )
-    .bindparams(bindparam("now", type_=UtcDateTime), bindparam("lease", type_=UtcDateTime))
-    .columns(OutboxMessage.__table__.c.id)
+CLAIM = claim_statement(
+    OutboxMessage,
+    "next_try_at",
+    # The retry window begins with the first try, also where no worker ran before or the product had no endpoint.
+    updates={"tries": "tries + 1", "due_since": "CASE tries WHEN 0 THEN :now ELSE due_since END"},
+    condition="lane = :lane",
 )
+IS_LEASED = is_leased(OutboxMessage.id, OutboxMessage.next_try_at)
 FIRST_WAITING = (
     "SELECT id FROM outbox WHERE subscription_id = :subscription AND sequence IS NOT NULL AND outcome = 'waiting'"
     " ORDER BY sequence LIMIT 1"
@@ -73,7 +72,7 @@ class ClaimedMessage:
     created_at: datetime
     due_since: datetime
     tries: int
-    lease: datetime
+    lease: Lease
 
 
 def handoff_lane(product_code: str) -> str:
@@ -157,11 +156,10 @@ def reorder(connection: Connection, subscription_id: UUID) -> None:
 @transaction
 def claim(connection: Connection, lane: str, now: datetime) -> ClaimedMessage | None:
     """Return the message of the lane that has been due for longest, this worker's alone until its lease ends."""
-    lease = now + LEASE
-    message_id = connection.execute(CLAIM, {"lane": lane, "now": now, "lease": lease}).scalar_one_or_none()
-    if message_id is None:
+    claimed = leases.claim(connection, CLAIM, now, LEASE, lane=lane)
+    if claimed is None:
         return None
-    row = connection.execute(select(OutboxMessage.__table__).where(OutboxMessage.id == message_id)).one()
+    lease, row = claimed
     return ClaimedMessage(
         row.id,
         row.type,
@@ -209,17 +207,11 @@ def reschedule(claimed: ClaimedMessage, delay_seconds: float, fault: str) -> boo
     return True
 
 
-def backoff_seconds(tries: int, first_seconds: float, max_seconds: float) -> float:
-    """Return after how many seconds the next try comes: longer from try to try, and never all of them together."""
-    longest = min(first_seconds * 2 ** min(tries, 20), max_seconds)
-    return random.uniform(longest / 2, longest)  # noqa: S311
-
-
 @transaction
 def set_next_try(connection: Connection, claimed: ClaimedMessage, next_try_at: datetime, fault: str) -> None:
     """Let the message come up again then, unless its lease ended or it lost its turn meanwhile."""
-    mine = (OutboxMessage.id == claimed.id, OutboxMessage.next_try_at == claimed.lease)
-    connection.execute(update(OutboxMessage).where(*mine).values(next_try_at=next_try_at, fault=fault))
+    later = update(OutboxMessage).where(IS_LEASED).values(next_try_at=next_try_at, fault=fault)
+    connection.execute(later, claimed.lease.parameters)
 
 
 def _message_row(lane: str, type_: str, subscription_id: UUID | None, registration_id: UUID | None) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from app.aws.customer import Customer
-from app.database.transactions import query, transaction, upsert_statement
+from app.database.statements import upsert_statement
+from app.database.transactions import query, transaction
 from app.models import PendingToken, Subscription
 from app.services.purchases.keys import key_without_license, purchase_key
 from app.services.purchases.purchase import Landing

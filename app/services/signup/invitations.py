@@ -16,7 +16,7 @@ from app.database import rows
 from app.database.transactions import query, transaction
 from app.mail import mailer
 from app.models import AuditEntry, Invitation, Subscription
-from app.security import encryption
+from app.security.links import SignedLink
 from app.services.operations import audit
 from app.services.operations.audit import AuditRecord
 from app.services.outbox import queue
@@ -29,6 +29,7 @@ log = structlog.get_logger()
 SENT, ACCEPTED, REVOKED = "invitation.sent", "invitation.accepted", "invitation.revoked"
 MAIL_TYPE = "colleague_invited"
 TTL = timedelta(days=7)
+LINK = SignedLink("/invitation/", "invitation")
 MAX_OPEN = 5
 MAX_PER_DAY = 20
 DAY = timedelta(days=1)
@@ -47,16 +48,6 @@ class Refusal(Enum):
 def actor(invitation_id: UUID) -> str:
     """Return what the audit calls whoever came with that invitation."""
     return f"invitation:{invitation_id}"
-
-
-def path_for(invitation_id: UUID) -> str:
-    """Return the path of the invitation's link."""
-    return f"/invitation/{encryption.invitation_cipher().to_link(invitation_id)}"
-
-
-def id_from_link(link: str) -> UUID | None:
-    """Return the id of the invitation that a link was made for; None where the link is none of ours."""
-    return encryption.invitation_cipher().id_from_link(link)
 
 
 def invite(subscription_id: UUID, email: str, inviter: str) -> Row[Any] | Refusal:

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Row, bindparam, func, select, text
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from app.database.transactions import query, transaction, upsert_statement
+from app.database.statements import upsert_statement
+from app.database.transactions import query, transaction
 from app.errors import DatabaseUnavailable, ExpiredToken, FoyerError, InvalidToken, UnknownProduct
 from app.models import PendingToken, UtcDateTime
 from app.security import encryption

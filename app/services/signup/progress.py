@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 from app.config import handoff_endpoints
 from app.database.transactions import query
 from app.models import Account, AuditEntry, OutboxMessage, Registration
-from app.security import encryption
+from app.security.links import SignedLink
 from app.services.operations import audit
 from app.services.outbox import account_reply, announce, queue
 
-LINK_TTL = timedelta(days=30)
+LINK = SignedLink("/progress/", "progress link", max_age=timedelta(days=30))
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _account_request(payload: dict[str, Any]) -> list[Any]:
 
 def path_for(registration_id: UUID) -> str:
     """Return the path of the page that shows the registration's progress in any browser, for 30 days."""
-    return f"/progress/{encryption.progress_link_cipher().to_link(registration_id)}"
+    return LINK.path_for(registration_id)
 
 
 @query
@@ -83,7 +83,7 @@ def registration_from_link(session: Session, link: str) -> Registration | None:
 
     One that was merged into another, since their purchases turned out to be one, is there as that other.
     """
-    registration_id = encryption.progress_link_cipher().id_from_link(link, LINK_TTL)
+    registration_id = LINK.id_from(link)
     if registration_id is None:
         return None
     return session.get(Registration, registration_id) or _find_merged_into(session, registration_id)

@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Uuid, bindparam, delete, 
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from app.database.transactions import query, transaction, upsert_statement
+from app.database.statements import upsert_statement
+from app.database.transactions import query, transaction
 from app.errors import DatabaseUnavailable, NoPurchase, RegisteredMeanwhile
 from app.models import Account, AuditEntry, OutboxMessage, PendingToken, Registration
 from app.services.operations import audit

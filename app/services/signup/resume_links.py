@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 from app.database.transactions import query
 from app.errors import DatabaseUnavailable
 from app.models import PendingToken, Registration
-from app.security import encryption
+from app.security.links import SignedLink
 from app.services.signup.registrations import Answers, answers_of
 
 TTL = timedelta(days=30)
+LINK = SignedLink("/resume/", "resume link", max_age=TTL)
 
 
 def path_for(registration_id: UUID) -> str | None:
@@ -24,7 +25,7 @@ def path_for(registration_id: UUID) -> str | None:
     """
     if not is_without_purchase(registration_id):
         return None
-    return f"/resume/{encryption.resume_link_cipher().to_link(registration_id)}"
+    return LINK.path_for(registration_id)
 
 
 def registration_id_from(link: str) -> UUID | None:
@@ -33,7 +34,7 @@ def registration_id_from(link: str) -> UUID | None:
     Raises:
         DatabaseUnavailable: nobody can say whether it does.
     """
-    registration_id = encryption.resume_link_cipher().id_from_link(link, TTL)
+    registration_id = LINK.id_from(link)
     return registration_id if registration_id and is_without_purchase(registration_id) else None
 
 

@@ -1,19 +1,21 @@
 """Linking: resolves parked tokens in the background, and joins each purchase with its registration."""
 
-import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy import Connection, select, update
 
 from app.aws import resolve_customer
+from app.backoff import backoff_seconds
 from app.config import products
+from app.database import leases
+from app.database.leases import Lease, claim_statement, is_leased
 from app.database.transactions import transaction
 from app.errors import ExpiredToken, InvalidToken, MarketplaceError, UnknownProduct
 from app.mail import mailer
-from app.models import PendingToken, Registration, UtcDateTime
+from app.models import PendingToken, Registration
 from app.security import encryption
 from app.services.outbox import announce, queue
 from app.services.purchases import subscriptions
@@ -32,22 +34,15 @@ PERMANENT_ERRORS = (InvalidToken, ExpiredToken)
 # What nobody foresaw is not tried for ever either.
 MAX_PENDING_AGE = TOKEN_LIFETIME + timedelta(hours=1)
 
-# Two workers may see the same token due: the second finds it claimed when its turn comes.
-CLAIM = (
-    text(
-        "UPDATE parked_tokens SET next_try_at = :lease, tries = tries + 1 WHERE next_try_at <= :now AND id ="
-        " (SELECT id FROM parked_tokens WHERE next_try_at <= :now ORDER BY next_try_at LIMIT 1) RETURNING id"
-    )
-    .bindparams(bindparam("now", type_=UtcDateTime), bindparam("lease", type_=UtcDateTime))
-    .columns(PendingToken.__table__.c.id)
-)
+CLAIM = claim_statement(PendingToken, "next_try_at", updates={"tries": "tries + 1"})
+IS_LEASED = is_leased(PendingToken.id, PendingToken.next_try_at)
 
 
 @dataclass(frozen=True)
 class ClaimedToken:
-    """A parked token that is this worker's to resolve until its lease ends."""
+    """A pending token that the worker has claimed, decrypted; None where its secret key is no longer set."""
 
-    id: UUID
+    lease: Lease
     token: str | None
     unverified: UnverifiedFields
     parked_at: datetime
@@ -83,7 +78,7 @@ def resolve_next() -> bool | None:
 
 def _resolve(claimed: ClaimedToken) -> Landing:
     if claimed.token is None:
-        log.error("token.unreadable", parked=str(claimed.id))
+        log.error("token.unreadable", parked=str(claimed.lease.id))
         raise ExpiredToken("SecretKeyChanged")
     customer = resolve_customer.resolve_in_background(claimed.token)
     products.current()[customer.product_code]
@@ -95,42 +90,40 @@ def _reschedule_or_give_up(claimed: ClaimedToken, error: MarketplaceError | Unkn
         give_up(claimed, type(error).__name__)
         return True
     reschedule(claimed, type(error).__name__)
-    log.warning("token.rescheduled", parked=str(claimed.id), fault=type(error).__name__, code=error.code)
+    log.warning("token.rescheduled", parked=str(claimed.lease.id), fault=type(error).__name__, code=error.code)
     return False
 
 
 @transaction
 def claim(connection: Connection, now: datetime) -> ClaimedToken | None:
     """Return the token that is due first, this worker's alone until its lease ends."""
-    parked_id = connection.execute(CLAIM, {"now": now, "lease": now + LEASE}).scalar_one_or_none()
-    if parked_id is None:
+    claimed = leases.claim(connection, CLAIM, now, LEASE)
+    if claimed is None:
         return None
-    row = connection.execute(select(PendingToken.__table__).where(PendingToken.id == parked_id)).one()
+    lease, row = claimed
     token = encryption.pending_token_cipher().decrypt(row.sealed)
     said = UnverifiedFields(row.offer_type, row.hints)
-    return ClaimedToken(row.id, token.decode() if token else None, said, row.parked_at, row.tries, row.fault)
+    return ClaimedToken(lease, token.decode() if token else None, said, row.parked_at, row.tries, row.fault)
 
 
 @transaction
 def reschedule(connection: Connection, claimed: ClaimedToken, fault: str) -> None:
     """Let the token come up again later: ever later, the more often it was tried."""
-    # Full jitter: tokens that were parked together do not all come again together.
-    longest = min(FIRST_BACKOFF_SECONDS * 2**claimed.tries, MAX_BACKOFF_SECONDS)
-    pause = timedelta(seconds=random.uniform(FIRST_BACKOFF_SECONDS, longest))  # noqa: S311
+    pause = timedelta(seconds=backoff_seconds(claimed.tries, FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS))
     _update_if_claimed(connection, claimed, next_try_at=datetime.now(UTC) + pause, fault=fault)
 
 
 def give_up(claimed: ClaimedToken, fault: str) -> None:
     """Erase the token, and keep why it came to nothing."""
     _give_up(claimed, fault)
-    log.warning("token.given_up", parked=str(claimed.id), fault=fault)
+    log.warning("token.given_up", parked=str(claimed.lease.id), fault=fault)
 
 
 @transaction
 def _give_up(connection: Connection, claimed: ClaimedToken, fault: str) -> None:
     if not _settle(connection, claimed, fault=fault):
         return
-    waiting = select(Registration.id).where(Registration.parked_token_id == claimed.id)
+    waiting = select(Registration.id).where(Registration.parked_token_id == claimed.lease.id)
     registration_id = connection.execute(waiting).scalar_one_or_none()
     # Of a product that is not ours we have nothing to say but what the page says.
     # AWS itself says so for four hours, and after that no more than that the token has expired.
@@ -141,7 +134,7 @@ def _give_up(connection: Connection, claimed: ClaimedToken, fault: str) -> None:
 
 def _settle_resolved(claimed: ClaimedToken, landing: Landing) -> None:
     if subscription_id := _attach_subscription(claimed, landing):
-        log.info("token.resolved", parked=str(claimed.id), subscription=str(subscription_id))
+        log.info("token.resolved", parked=str(claimed.lease.id), subscription=str(subscription_id))
 
 
 @transaction
@@ -152,10 +145,10 @@ def _attach_subscription(connection: Connection, claimed: ClaimedToken, landing:
         return None
     subscription_id = subscriptions.upsert_in_transaction(connection, landing)
     connection.execute(
-        update(PendingToken).where(PendingToken.id == claimed.id).values(subscription_id=subscription_id)
+        update(PendingToken).where(PendingToken.id == claimed.lease.id).values(subscription_id=subscription_id)
     )
     if type_ := registrations.attach_to_subscription(
-        connection, Registration.parked_token_id == claimed.id, subscription_id
+        connection, Registration.parked_token_id == claimed.lease.id, subscription_id
     ):
         announce.announce(connection, subscription_id, type_)
     return subscription_id
@@ -170,5 +163,5 @@ def _settle(connection: Connection, claimed: ClaimedToken, fault: str | None) ->
 
 def _update_if_claimed(connection: Connection, claimed: ClaimedToken, **values: object) -> bool:
     """Change the token, unless the lease ended and somebody else has taken it since; return whether it was changed."""
-    mine = (PendingToken.id == claimed.id, PendingToken.tries == claimed.tries, PendingToken.settled_at.is_(None))
-    return connection.execute(update(PendingToken).where(*mine).values(**values)).rowcount > 0
+    change = update(PendingToken).where(IS_LEASED).values(**values)
+    return connection.execute(change, claimed.lease.parameters).rowcount > 0

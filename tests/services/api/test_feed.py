@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
-from app.database import transactions
+from app.database import engine as database_engine
 from app.models import Subscription
 from app.services.api import cursors, feed
 from app.services.api.cursors import INITIAL, Cursor
@@ -107,7 +107,7 @@ def test_changes_during_a_walk_are_told_by_it_or_by_the_next(app: Flask) -> None
 @pytest.mark.parametrize("limit", [1, 2, 200])
 def test_a_transaction_that_began_earlier_and_ended_later_is_found_by_the_next_walk(app: Flask, limit: int) -> None:
     insert_changed_at(app, LONG_AGO, *(NOW - seconds(number) for number in range(5)))
-    with transactions.current_database().write_engine.connect() as late, late.begin():
+    with database_engine.current_database().write_engine.connect() as late, late.begin():
         [missed] = insert_rows(late, NOW - seconds(20))
         walked = list(pages(limit=limit))
     assert missed not in ids(*walked)
@@ -119,7 +119,7 @@ def test_a_transaction_that_began_earlier_and_ended_later_is_found_by_the_next_w
 
 def test_a_walk_that_takes_long_misses_no_late_transaction_either(app: Flask) -> None:
     insert_changed_at(app, LONG_AGO, *(NOW - seconds(number) for number in range(5)))
-    with transactions.current_database().write_engine.connect() as late, late.begin():
+    with database_engine.current_database().write_engine.connect() as late, late.begin():
         [missed] = insert_rows(late, NOW - seconds(4.5))
         first = feed.page(EVERYTHING, INITIAL, 3, NOW)
     assert first.more
@@ -210,7 +210,7 @@ def test_the_walk_reads_the_index_and_sorts_nothing(app: Flask) -> None:
 
 def explained(statement: Any) -> str:
     """Return how the database means to answer the statement."""
-    engine = transactions.current_database().write_engine
+    engine = database_engine.current_database().write_engine
     spelt = statement.compile(engine, compile_kwargs={"literal_binds": True})
     word = "EXPLAIN QUERY PLAN" if engine.dialect.name == "sqlite" else "EXPLAIN"
     with engine.begin() as connection:

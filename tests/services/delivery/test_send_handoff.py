@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app import create_app
 from app.config import handoff_endpoints
-from app.database import transactions
+from app.database import engine
 from app.models import Account, Subscription
 from app.services.delivery import send_handoff
 from app.services.outbox import payload, queue
@@ -38,7 +38,7 @@ def environment(environment: pytest.MonkeyPatch, product: HandoffReceiver) -> py
 
 
 def account(app: Flask) -> Account | None:
-    with app.app_context(), Session(transactions.current_database().read_engine) as session:
+    with app.app_context(), Session(engine.current_database().read_engine) as session:
         return session.scalar(select(Account))
 
 
@@ -133,7 +133,7 @@ def test_retry_after_is_honoured(app: Flask, product: HandoffReceiver) -> None:
 
 
 def test_pauses_grow_and_end_at_a_quarter_of_an_hour() -> None:
-    pauses = [send_handoff.backoff_seconds(tries, None) for tries in range(1, 40)]
+    pauses = [send_handoff._retry_delay_seconds(tries, None) for tries in range(1, 40)]
 
     assert 1 <= pauses[0] <= 2
     assert max(pauses[12:]) <= 900
@@ -295,7 +295,7 @@ def test_a_subscription_without_a_registration_is_told_too(app: Flask, product: 
 
 def test_changed_at_moves_with_every_change(app: Flask, product: HandoffReceiver) -> None:
     def changed_at() -> datetime:
-        with app.app_context(), transactions.current_database().read_engine.connect() as connection:
+        with app.app_context(), engine.current_database().read_engine.connect() as connection:
             return connection.execute(select(Subscription.changed_at)).scalar_one()
 
     register_customer(app)

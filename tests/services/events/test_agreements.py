@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from app.database import transactions
+from app.database import engine
 from app.models import Subscription
 from app.services.events import agreements, apply, merge
 from app.services.events import review as events_review
@@ -35,7 +35,7 @@ def test_who_joins_another_agreement_of_the_account_waits_and_holds_none_meanwhi
             )
 
     with app.app_context(), ThreadPoolExecutor(1) as threads:
-        with transactions.current_database().write_engine.begin() as connection:
+        with engine.current_database().write_engine.begin() as connection:
             agreements.lock_chain(connection, ("agmt-a",), account_id=ACCOUNT_ID)
             joining = threads.submit(join)
             while not has_waiting_transaction():
@@ -64,7 +64,7 @@ def test_a_purchase_that_becomes_part_of_another_while_it_waits_to_be_reviewed_i
             return events_review.process_next()
 
     with app.app_context(), ThreadPoolExecutor(1) as threads:
-        with transactions.current_database().write_engine.begin() as connection:
+        with engine.current_database().write_engine.begin() as connection:
             agreements.lock_chain(connection, (), account_id=ACCOUNT_ID)
             reviewing = threads.submit(review)
             while not has_waiting_transaction():

@@ -238,7 +238,7 @@ def test_entitlements_of_the_license_before_a_renewal_are_not_kept_for_the_prese
     assert claimed
     assert renewed.purchase_key != before.purchase_key
     assert renewed.review_at
-    assert renewed.review_at < claimed.lease
+    assert renewed.review_at < claimed.until
     assert review_one(app)[0] is True
     assert held(app) == {"seats": 25, "tier": "standard"}
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.database import transactions
+from app.database import engine
 from app.models import Account
 from app.services.outbox import account_reply
 from app.services.outbox.account_reply import AccountReply
@@ -30,7 +30,7 @@ def kept(app: Flask, *said: tuple[AccountReply, bool]) -> tuple[list[bool], Acco
             "account_requested": is_about_account,
         }
         with app.app_context():
-            news.append(transactions.current_database().write(partial(account_reply.store, **values)))
+            news.append(engine.current_database().write(partial(account_reply.store, **values)))
     (account,) = all_rows(app, Account)
     return news, account
 

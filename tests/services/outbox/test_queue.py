@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flask import Flask
 
-from app.database import transactions
+from app.database import engine
 from app.services.outbox import queue
 from app.services.outbox.queue import ClaimedMessage
 from app.services.reports import outbox
@@ -175,7 +175,7 @@ def test_a_sender_that_was_slow_postpones_nothing_of_the_next_ones(app: Flask) -
     postpone(app, slow, days=1)
 
     (message,) = handoff_messages(app)
-    assert (message.next_try_at, message.fault, message.tries) == (quick.lease, None, 2)
+    assert (message.next_try_at, message.fault, message.tries) == (quick.lease.until, None, 2)
     until = postpone(app, quick, minutes=1)
     assert [message.next_try_at for message in handoff_messages(app)] == [until]
 
@@ -199,7 +199,7 @@ def test_what_waited_for_a_worker_for_days_is_tried_for_three_days_all_the_same(
     second = claim_due(app, days=5)
     last = claim_due(app, days=8)
 
-    waited = [message.lease - message.due_since - queue.LEASE for message in (first, second, last)]
+    waited = [message.lease.until - message.due_since - queue.LEASE for message in (first, second, last)]
     assert waited[0] == timedelta()
     assert waited[1] < queue.RETRY_WINDOW < waited[2]
 
@@ -208,7 +208,7 @@ def test_what_could_not_be_committed_was_not_promised(app: Flask) -> None:
     subscription_id = register_customer(app)
 
     def half_done() -> None:
-        with transactions.current_database().write_engine.begin() as connection:
+        with engine.current_database().write_engine.begin() as connection:
             queue.enqueue_handoff(
                 connection, HANDOFF_LANE, subscription_id, None, {"type": "subscription.ended", "data": {}}
             )

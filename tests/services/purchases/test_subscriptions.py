@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.database import transactions
+from app.database import engine
 from app.services.purchases import purchase, subscriptions
 from app.services.purchases.purchase import Resolved
 from app.services.signup import registrations
@@ -66,7 +66,7 @@ def test_a_listing_that_gains_licenses_keeps_its_old_purchases(app: Flask) -> No
 def test_a_purchase_that_has_ended_is_not_taken_for_a_new_license(app: Flask) -> None:
     with app.app_context():
         ended = subscriptions.upsert_from_landing(factories.landing(**OLD))
-        with transactions.current_database().write_engine.begin() as connection:
+        with engine.current_database().write_engine.begin() as connection:
             connection.exec_driver_sql("UPDATE subscriptions SET status = 'ended'")
 
         new = subscriptions.upsert_from_landing(factories.landing(customer_identifier="X01EXAMPLEX"))

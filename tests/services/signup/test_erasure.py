@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import insert, select, text, update
 from uuid_utils.compat import uuid7
 
-from app.database import transactions
+from app.database import engine
 from app.errors import DatabaseUnavailable
 from app.models import Registration, Subscription
 from app.services.signup import erasure
@@ -45,7 +45,7 @@ def test_nothing_of_the_person_is_left_and_all_of_the_purchase(app: Flask) -> No
 
 def test_an_erasure_is_recorded_with_who_when_and_for_which_purchase(app: Flask) -> None:
     registration_id = insert_registration(app)
-    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
+    with app.app_context(), engine.current_database().read_engine.connect() as connection:
         subscription_id = connection.scalar(select(Subscription.id))
 
     with app.app_context():
@@ -127,7 +127,7 @@ def test_a_registration_without_a_purchase_is_erased_and_its_token_still_becomes
 
 def test_one_that_came_back_with_a_backup_is_erased_again(app: Flask) -> None:
     registration_id = insert_registration(app)
-    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
+    with app.app_context(), engine.current_database().read_engine.connect() as connection:
         row = connection.execute(select(Registration.__table__)).mappings().one()
     with app.app_context():
         erasure.erase(registration_id, "operator:alice")

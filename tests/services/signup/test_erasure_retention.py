@@ -8,7 +8,7 @@ from flask import Flask
 from sqlalchemy import Connection, insert, select, update
 from uuid_utils.compat import uuid7
 
-from app.database import transactions
+from app.database import engine
 from app.models import Registration, Subscription
 from app.services.api import cursors, feed
 from app.services.api.feed import Filters
@@ -140,7 +140,7 @@ def test_an_erasure_waits_for_who_sends_the_form_and_holds_nothing_that_they_nee
             )
 
     with app.app_context(), ThreadPoolExecutor(1) as threads:
-        with transactions.current_database().write_engine.begin() as sending:
+        with engine.current_database().write_engine.begin() as sending:
             subscriptions.lock(sending, sending.execute(select(Subscription.id)).scalar_one())
             erasure = threads.submit(erase)
             while not has_waiting_transaction():

@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import insert, update
 
 from app import create_app
-from app.database import transactions
+from app.database import engine
 from app.models import PendingToken
 from app.services.purchases import subscriptions
 from app.services.purchases.purchase import Pending, UnverifiedFields
@@ -148,10 +148,10 @@ def test_a_worker_that_was_killed_half_way_leaves_its_token_to_another(
         later = retry_pending.claim(now + retry_pending.LEASE)
 
     assert claimed
-    assert claimed.id == parked.id
+    assert claimed.lease.id == parked.id
     assert meanwhile is None
     assert later
-    assert later.id == parked.id
+    assert later.lease.id == parked.id
 
 
 def test_two_workers_never_try_the_same_token_at_once(app: Flask, store_pending_token: StorePendingToken) -> None:
@@ -161,7 +161,7 @@ def test_two_workers_never_try_the_same_token_at_once(app: Flask, store_pending_
     def claim(_: int) -> UUID | None:
         with app.app_context():
             claimed = retry_pending.claim(now)
-        return claimed.id if claimed else None
+        return claimed.lease.id if claimed else None
 
     claims: list[UUID] = []
     with ThreadPoolExecutor(6) as workers:
@@ -201,7 +201,7 @@ def test_parking_has_a_ceiling(app: Flask, sandbox: Sandbox, store_pending_token
     known = factories.token(sandbox)
     with app.app_context():
         pending_tokens.store(known, UnverifiedFields())
-        with transactions.current_database().write_engine.begin() as connection:
+        with engine.current_database().write_engine.begin() as connection:
             rows = [
                 {
                     "digest": number.to_bytes(32, "big"),
@@ -281,7 +281,7 @@ def test_a_form_sent_while_its_purchase_is_being_joined_waits_and_is_the_purchas
             sent.append(registrations.complete(parked, factories.answers()))
 
     buyer = threading.Thread(target=send)
-    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
+    with app.app_context(), engine.current_database().write_engine.begin() as connection:
         subscription_id = subscriptions.upsert_in_transaction(connection, factories.landing())
         settled = {"sealed": None, "next_try_at": None, "settled_at": datetime.now(UTC)}
         resolved = update(PendingToken).values(**settled, subscription_id=subscription_id)
