@@ -10,7 +10,7 @@ from app.observability import logs
 from app.services.purchases import subscriptions
 from app.services.purchases.purchase import Purchase, Resolved
 from app.services.purchases.status import FINAL_STATUSES
-from app.services.signup import product_url, progress, resolve
+from app.services.signup import progress, resolve
 from app.views import browser_session, welcome
 from app.views.browser_session import Visit
 
@@ -28,7 +28,7 @@ def enter() -> Response:
         return redirect(url_for("welcome.welcome"), 303)
     browser_session.mark_entered()
     logs.set_outcome("entered", registration=str(registration.id))
-    return redirect(product_url.url_for_buyer(here.product, registration, stage.account), 303)
+    return redirect(progress.url_for_buyer(here.product, registration, stage.account), 303)
 
 
 def has_no_access(purchase: Purchase) -> bool:

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, current_app, flash, get_flashed_messages, redirect, render_template, request, url_for
+from sqlalchemy import Row
 from werkzeug import Response
 
 from app.errors import DatabaseUnavailable
 from app.mail import mailer
-from app.models import Invitation
 from app.observability import logs
 from app.services.purchases.purchase import Pending
 from app.services.signup import invitations, pending_tokens, registrations, resolve
@@ -118,7 +119,7 @@ def render_page(visit: Visit, subscription_id: UUID | None, form: InvitationForm
     )
 
 
-def visible_invitations(subscription_id: UUID, sent_id: UUID | None) -> Sequence[Invitation]:
+def visible_invitations(subscription_id: UUID, sent_id: UUID | None) -> Sequence[Row[Any]]:
     """Return the open invitations to show: all to the purchaser, to a colleague the one that they have just sent."""
     if not browser_session.is_invited():
         return invitations.list_open(subscription_id)

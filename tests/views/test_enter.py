@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 import pytest
 
-from app.services.signup import product_url
+from app.services.signup import progress
 from tests.support import registered_buyer
 from tests.support.databases import on_sqlite
 from tests.support.factories import PRODUCT_CODE, TOKEN_FIELD
@@ -40,7 +40,7 @@ def test_the_door_leads_to_the_account_with_an_assertion_of_who_comes(new_buyer:
     asked = parse_qs(way.query)
     assert asked["tab"] == ["1"]
     keys = jwt.PyJWKSet.from_json(new_buyer.client.get("/.well-known/jwks.json").text)
-    [assertion] = asked[product_url.QUERY_PARAMETER]
+    [assertion] = asked[progress.QUERY_PARAMETER]
     claims = jwt.decode(
         assertion, keys.keys[0].key, algorithms=["EdDSA"], audience=PRODUCT_CODE, issuer="https://start.acme.example"
     )
@@ -59,7 +59,7 @@ def test_an_answer_without_an_address_leads_to_the_sign_in_page(new_buyer: NewBu
 
     location = new_buyer.client.get("/enter").headers["Location"]
 
-    assert location.startswith(f"https://app.acme.example/login?{product_url.QUERY_PARAMETER}=")
+    assert location.startswith(f"https://app.acme.example/login?{progress.QUERY_PARAMETER}=")
 
 
 @on_sqlite
@@ -87,7 +87,7 @@ def test_another_browser_is_shown_the_sign_in_page_without_an_assertion(new_buye
 
     assert "https://app.acme.example/login" in page
     assert URL not in page
-    assert product_url.QUERY_PARAMETER not in page
+    assert progress.QUERY_PARAMETER not in page
     assert door.headers["Location"] == "/welcome"
 
 
@@ -130,7 +130,7 @@ def test_the_link_shows_the_account_once_it_is_there_and_lets_nobody_in_by_itsel
 
     assert "juniper-1" in page
     assert "https://app.acme.example/login" in page
-    assert product_url.QUERY_PARAMETER not in page
+    assert progress.QUERY_PARAMETER not in page
     assert "/enter" not in page
 
 

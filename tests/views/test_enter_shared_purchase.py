@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from app.models import Registration, Subscription
-from app.services.signup import erasure, product_url
+from app.services.signup import erasure, progress
 from tests.support import registered_buyer
 from tests.support.databases import on_sqlite
 from tests.support.factories import ANSWERS, TOKEN_FIELD
@@ -161,7 +161,7 @@ def test_the_products_own_query_stays_as_it_is_spelt(new_buyer: NewBuyer, query:
 
     location = urlsplit(new_buyer.client.get("/enter").headers["Location"])
 
-    assert location.query.startswith(f"{query}&{product_url.QUERY_PARAMETER}=")
+    assert location.query.startswith(f"{query}&{progress.QUERY_PARAMETER}=")
     assert location.fragment == "there"
 
 

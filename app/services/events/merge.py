@@ -22,7 +22,7 @@ from app.models import (
 from app.services.operations import audit
 from app.services.outbox import account_reply, announce, queue
 from app.services.purchases import subscriptions
-from app.services.signup import registrations
+from app.services.signup import attach
 
 log = structlog.get_logger()
 
@@ -74,9 +74,7 @@ def merge(connection: Connection, target_id: UUID, source_id: UUID) -> None:
         connection.execute(update(model).where(model.subscription_id == source_id).values(subscription_id=target_id))
     _move_outbox(connection, target_id, source_id)
     is_moved = _merge_accounts(connection, target_id, source_id)
-    registrations.attach_to_subscription(
-        connection, Registration.subscription_id == source_id, target_id, owns_account=is_moved
-    )
+    attach.to_subscription(connection, Registration.subscription_id == source_id, target_id, owns_account=is_moved)
     joining = update(Registration).where(Registration.account == str(source_id))
     pointed = connection.execute(joining.values(account=str(target_id)).returning(Registration.subscription_id))
     for pointing_id in filter(None, pointed.scalars().all()):
@@ -92,7 +90,7 @@ def merge(connection: Connection, target_id: UUID, source_id: UUID) -> None:
     if gone.license_arn and not kept.license_arn:
         replace_license(connection, target_id, LicenseChange(gone.purchase_key, gone.license_arn, gone.agreement_id))
     # Whoever was told of the one that is gone hears here what it has become.
-    if registrations.lock(connection, Registration.subscription_id == target_id):
+    if attach.lock_registration(connection, Registration.subscription_id == target_id):
         announce.announce(connection, target_id, announce.REGISTRATION_UPDATED)
     log.info("subscription.merged", subscription=str(target_id), merged=str(source_id))
 
@@ -132,7 +130,7 @@ def _account_rank(connection: Connection, subscription_id: UUID) -> int:
         return 0
     if account_reply.is_identified(account):
         return 3
-    owner = registrations.lock(connection, Registration.subscription_id == subscription_id)
+    owner = attach.lock_registration(connection, Registration.subscription_id == subscription_id)
     return 2 if owner and account_reply.exists(connection, account, owner.id) else 1
 
 

@@ -1,4 +1,4 @@
-"""A purchase on its way through a sign-up: resolved by AWS, or still pending."""
+"""A purchase on its way through the sign-up: resolved by AWS, or pending until AWS answers."""
 
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -8,7 +8,7 @@ from app.aws.customer import Customer
 
 @dataclass(frozen=True)
 class UnverifiedFields:
-    """What a browser said beside the token: unsigned, kept, never trusted."""
+    """What the browser posted beside the token: unsigned, stored, never trusted."""
 
     offer_type: str | None = None
     hints: dict[str, str] = field(default_factory=dict)
@@ -16,7 +16,7 @@ class UnverifiedFields:
 
 @dataclass(frozen=True)
 class Landing:
-    """A customer at the door, and what their browser said."""
+    """A customer whose browser posted a token, and what the browser posted beside it."""
 
     customer: Customer
     unverified: UnverifiedFields = UnverifiedFields()
@@ -24,7 +24,7 @@ class Landing:
 
 @dataclass(frozen=True)
 class Resolved:
-    """A purchase that AWS has told us about. Without a subscription's id it is not on disk yet: it is owed."""
+    """A purchase whose customer AWS has named. Without a subscription's id it is not stored yet."""
 
     landing: Landing
     subscription_id: UUID | None = None
@@ -32,7 +32,7 @@ class Resolved:
 
 @dataclass(frozen=True)
 class Pending:
-    """A purchase that AWS has not told us about yet, by its parked token's id."""
+    """A purchase whose token AWS has not resolved yet, by the pending token's id."""
 
     id: UUID
     offer_type: str | None = None

@@ -1,4 +1,4 @@
-"""Invitations: who bought asks a colleague to set up the account, with a link that is good once and for a week."""
+"""Invitations: a purchaser asks a colleague to set up the account, with a link that works once and for a week."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -8,12 +8,12 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from app.database import rows
-from app.database.transactions import query, transaction
+from app.database.transactions import after_commit, query, transaction
 from app.mail import mailer
 from app.models import AuditEntry, Invitation, Subscription
 from app.security.links import SignedLink
@@ -33,175 +33,196 @@ LINK = SignedLink("/invitation/", "invitation")
 MAX_OPEN = 5
 MAX_PER_DAY = 20
 DAY = timedelta(days=1)
-# Whoever presses twice means it once: the second press sends no second mail.
+# A second press on the button within this time sends no second mail.
 RESEND_INTERVAL = timedelta(minutes=1)
 REACCEPT_WITHIN = timedelta(minutes=10)
 
+TABLE = Invitation.__table__
+BY_ID = Invitation.id == bindparam("invitation_id")
+OF_SUBSCRIPTION = Invitation.subscription_id == bindparam("subscription")
+IS_OPEN = and_(
+    Invitation.accepted_at.is_(None), Invitation.revoked_at.is_(None), Invitation.expires_at > bindparam("now")
+)
+IS_OVER = or_(
+    Invitation.accepted_at.is_not(None),
+    Invitation.revoked_at.is_not(None),
+    Invitation.expires_at <= bindparam("now"),
+)
+OPEN_FOR_EMAIL = (
+    select(TABLE)
+    .where(OF_SUBSCRIPTION, func.lower(Invitation.email) == func.lower(bindparam("email")), IS_OPEN)
+    .order_by(Invitation.id)
+    .limit(1)
+)
+LIST_OPEN = select(TABLE).where(OF_SUBSCRIPTION, IS_OPEN).order_by(Invitation.id)
+COUNT_OPEN = select(func.count()).select_from(Invitation).where(OF_SUBSCRIPTION, IS_OPEN)
+COUNT_SENT = (
+    select(func.count())
+    .select_from(AuditEntry)
+    .where(
+        AuditEntry.subscription_id == bindparam("subscription"),
+        AuditEntry.action == SENT,
+        AuditEntry.at > bindparam("since"),
+    )
+)
+INSERT = insert(Invitation).returning(TABLE)
+EXTEND = update(Invitation).where(BY_ID).values(expires_at=bindparam("new_expiry")).returning(TABLE)
+FIND_OPEN = select(TABLE).where(BY_ID, IS_OPEN)
+OFFERED_SUBSCRIPTION = (
+    select(Subscription.__table__).join(Invitation, Invitation.subscription_id == Subscription.id).where(BY_ID, IS_OPEN)
+)
+# The browser that accepted it may accept it again: the answer to its first press may have been lost.
+IS_SAME_BROWSER = and_(
+    Invitation.accepted_by == bindparam("browser_digest"), Invitation.accepted_at > bindparam("accepted_after")
+)
+ACCEPT = (
+    update(Invitation)
+    .where(BY_ID, or_(IS_OPEN, IS_SAME_BROWSER))
+    .values(
+        accepted_at=func.coalesce(Invitation.accepted_at, bindparam("now")), accepted_by=bindparam("browser_digest")
+    )
+    .returning(Invitation.subscription_id, Invitation.accepted_at)
+)
+SUBSCRIPTION = select(Subscription.__table__).where(Subscription.id == bindparam("subscription"))
+PURGE_EMAILS = update(Invitation).where(Invitation.email.is_not(None), IS_OVER).values(email=None)
+
 
 class Refusal(Enum):
-    """Why nobody more is invited for now."""
+    """Why no further colleague can be invited for now."""
 
     TOO_MANY_OPEN = "too_many_open"
     TOO_MANY_TODAY = "too_many_today"
 
 
 def actor(invitation_id: UUID) -> str:
-    """Return what the audit calls whoever came with that invitation."""
+    """Return the audit log's name for a colleague who came with that invitation."""
     return f"invitation:{invitation_id}"
 
 
-def invite(subscription_id: UUID, email: str, inviter: str) -> Row[Any] | Refusal:
+@transaction
+def invite(connection: Connection, subscription_id: UUID, email: str, inviter: str) -> Row[Any] | Refusal:
     """Invite the address to set up the purchase, by mail where mail is on, and return the invitation.
 
-    An address that has an open invitation keeps it: the same one is sent again, and is good for another week.
+    An address with an open invitation keeps it: the same invitation is sent again and works for another week.
 
     Raises:
-        DatabaseUnavailable: nobody was invited.
+        DatabaseUnavailable: the invitation was not stored.
     """
-    outcome = _invite(subscription_id, email, inviter, datetime.now(UTC))
-    if isinstance(outcome, Refusal):
-        log.warning("invitation.refused", subscription=str(subscription_id), reason=outcome.value)
-    else:
-        log.info(SENT, invitation=str(outcome.id), subscription=str(subscription_id))
-    return outcome
-
-
-@transaction
-def _invite(
-    connection: Connection, subscription_id: UUID, email: str, inviter: str, now: datetime
-) -> Row[Any] | Refusal:
-    # Two who invite at once are counted one after the other.
+    now = datetime.now(UTC)
+    # Lock the subscription; otherwise two who invite at once are both counted as the fifth.
     subscriptions.lock(connection, subscription_id)
-    known = _find_open_for_email(connection, subscription_id, email, now)
-    if known and now - (known.expires_at - TTL) < RESEND_INTERVAL:
-        return known
-    if refused := _check_limits(connection, subscription_id, now, is_new=known is None):
-        return refused
-    kept = _extend(connection, known.id, now) if known else _insert(connection, subscription_id, email, now)
+    parameters = {"subscription": subscription_id, "email": email, "now": now}
+    stored = connection.execute(OPEN_FOR_EMAIL, parameters).one_or_none()
+    if stored and now - (stored.expires_at - TTL) < RESEND_INTERVAL:
+        return _log_sent(stored)
+    if refusal := _check_limits(connection, subscription_id, now, is_new=stored is None):
+        after_commit(log.warning, "invitation.refused", subscription=str(subscription_id), reason=refusal.value)
+        return refusal
+    invitation = _extend(connection, stored.id, now) if stored else _insert(connection, subscription_id, email, now)
     audit.record(connection, [AuditRecord(now, SENT, inviter, subscription_id=subscription_id)])
     if mailer.is_enabled():
-        queue.enqueue_mail(connection, MAIL_TYPE, subscription_id=subscription_id, payload={"invitation": str(kept.id)})
-    return kept
+        payload = {"invitation": str(invitation.id)}
+        queue.enqueue_mail(connection, MAIL_TYPE, subscription_id=subscription_id, payload=payload)
+    return _log_sent(invitation)
 
 
-def _find_open_for_email(connection: Connection, subscription_id: UUID, email: str, now: datetime) -> Row[Any] | None:
-    same = (Invitation.subscription_id == subscription_id, func.lower(Invitation.email) == func.lower(email))
-    found = select(Invitation.__table__).where(*same, *_is_open(now)).order_by(Invitation.id).limit(1)
-    return connection.execute(found).one_or_none()
+def _log_sent(invitation: Row[Any]) -> Row[Any]:
+    after_commit(log.info, SENT, invitation=str(invitation.id), subscription=str(invitation.subscription_id))
+    return invitation
 
 
 def _check_limits(connection: Connection, subscription_id: UUID, now: datetime, *, is_new: bool) -> Refusal | None:
-    still_open = select(func.count()).select_from(Invitation).where(Invitation.subscription_id == subscription_id)
-    if is_new and connection.execute(still_open.where(*_is_open(now))).scalar_one() >= MAX_OPEN:
+    is_open = {"subscription": subscription_id, "now": now}
+    if is_new and connection.execute(COUNT_OPEN, is_open).scalar_one() >= MAX_OPEN:
         return Refusal.TOO_MANY_OPEN
-    # What was sent again counts as well: nobody's mailbox is to be filled from here.
-    sent = (AuditEntry.subscription_id == subscription_id, AuditEntry.action == SENT, AuditEntry.at > now - DAY)
-    today = select(func.count()).select_from(AuditEntry).where(*sent)
-    return Refusal.TOO_MANY_TODAY if connection.execute(today).scalar_one() >= MAX_PER_DAY else None
+    # Invitations that were sent again count as well: this must not fill a stranger's mailbox.
+    today = {"subscription": subscription_id, "since": now - DAY}
+    return Refusal.TOO_MANY_TODAY if connection.execute(COUNT_SENT, today).scalar_one() >= MAX_PER_DAY else None
 
 
 def _insert(connection: Connection, subscription_id: UUID, email: str, now: datetime) -> Row[Any]:
     values = {"id": uuid7(), "subscription_id": subscription_id, "email": email}
-    values |= {"created_at": now, "expires_at": now + TTL}
-    return connection.execute(insert(Invitation).values(**values).returning(Invitation.__table__)).one()
+    return connection.execute(INSERT, values | {"created_at": now, "expires_at": now + TTL}).one()
 
 
 def _extend(connection: Connection, invitation_id: UUID, now: datetime) -> Row[Any]:
-    prolonged = update(Invitation).where(Invitation.id == invitation_id).values(expires_at=now + TTL)
-    return connection.execute(prolonged.returning(Invitation.__table__)).one()
+    return connection.execute(EXTEND, {"invitation_id": invitation_id, "new_expiry": now + TTL}).one()
 
 
 @query
-def list_open(session: Session, subscription_id: UUID) -> list[Invitation]:
+def list_open(session: Session, subscription_id: UUID) -> list[Row[Any]]:
     """Return the subscription's invitations that can still be accepted, the oldest first."""
-    of_it = select(Invitation).where(Invitation.subscription_id == subscription_id)
-    return list(session.scalars(of_it.where(*_is_open(datetime.now(UTC))).order_by(Invitation.id)))
+    return list(session.execute(LIST_OPEN, {"subscription": subscription_id, "now": datetime.now(UTC)}))
 
 
 @query
-def find_open(session: Session, invitation_id: UUID) -> Invitation | None:
+def find_open(session: Session, invitation_id: UUID) -> Row[Any] | None:
     """Return the invitation, if it can still be accepted."""
-    found = select(Invitation).where(Invitation.id == invitation_id, *_is_open(datetime.now(UTC)))
-    return session.scalar(found)
+    return session.execute(FIND_OPEN, {"invitation_id": invitation_id, "now": datetime.now(UTC)}).one_or_none()
 
 
 @query
 def find_offered_purchase(session: Session, invitation_id: UUID) -> Resolved | None:
-    """Return the purchase that the invitation is for, if it can still be accepted; to look is not to accept."""
-    bought = select(Subscription).join(Invitation, Invitation.subscription_id == Subscription.id)
-    found = session.scalar(bought.where(Invitation.id == invitation_id, *_is_open(datetime.now(UTC))))
-    return resolve.from_subscription(found) if found else None
+    """Return the purchase that the invitation is for, if it can still be accepted. Does not accept it."""
+    parameters = {"invitation_id": invitation_id, "now": datetime.now(UTC)}
+    subscription = session.execute(OFFERED_SUBSCRIPTION, parameters).one_or_none()
+    return resolve.from_subscription(subscription) if subscription else None
 
 
-def accept(invitation_id: UUID, browser_id: bytes) -> Resolved | None:
-    """Use up the invitation and return its purchase; None where it was used before, was revoked or has expired.
+@transaction
+def accept(connection: Connection, invitation_id: UUID, browser_id: bytes) -> Resolved | None:
+    """Use up the invitation and return its purchase; None where it was used, was revoked or has expired.
 
-    Of several who try at once, one gets it. The same browser gets it again for ten minutes: the answer to its first
-    press may have been lost on the way.
+    Of several browsers that try at once, one gets it. That browser may accept it again for ten minutes.
     """
-    purchase = _accept(invitation_id, sha256(browser_id).digest(), datetime.now(UTC))
-    if purchase:
-        log.info(ACCEPTED, invitation=str(invitation_id), subscription=str(purchase.subscription_id))
-    return purchase
-
-
-@transaction
-def _accept(connection: Connection, invitation_id: UUID, browser_digest: bytes, now: datetime) -> Resolved | None:
-    again = (Invitation.accepted_by == browser_digest) & (Invitation.accepted_at > now - REACCEPT_WITHIN)
-    usable = update(Invitation).where(Invitation.id == invitation_id, or_(and_(*_is_open(now)), again))
-    used = usable.values(accepted_at=func.coalesce(Invitation.accepted_at, now), accepted_by=browser_digest)
-    row = connection.execute(used.returning(Invitation.subscription_id, Invitation.accepted_at)).one_or_none()
-    if row is None:
+    now = datetime.now(UTC)
+    parameters = {
+        "invitation_id": invitation_id,
+        "browser_digest": sha256(browser_id).digest(),
+        "now": now,
+        "accepted_after": now - REACCEPT_WITHIN,
+    }
+    accepted = connection.execute(ACCEPT, parameters).one_or_none()
+    if accepted is None:
         return None
-    if row.accepted_at == now:
-        audit.record(
-            connection, [AuditRecord(now, ACCEPTED, actor(invitation_id), subscription_id=row.subscription_id)]
-        )
-    bought = select(Subscription.__table__).where(Subscription.id == row.subscription_id)
-    return resolve.from_subscription(connection.execute(bought).one())
-
-
-def revoke(invitation_id: UUID, revoker: str, subscription_id: UUID | None = None) -> bool:
-    """Take the invitation back, of this subscription where one is given; return whether it was still open."""
-    revoked = _revoke(invitation_id, revoker, subscription_id, datetime.now(UTC))
-    if revoked:
-        log.info(REVOKED, invitation=str(invitation_id))
-    return revoked
+    subscription_id = accepted.subscription_id
+    if accepted.accepted_at == now:
+        record = AuditRecord(now, ACCEPTED, actor(invitation_id), subscription_id=subscription_id)
+        audit.record(connection, [record])
+    after_commit(log.info, ACCEPTED, invitation=str(invitation_id), subscription=str(subscription_id))
+    return resolve.from_subscription(connection.execute(SUBSCRIPTION, {"subscription": subscription_id}).one())
 
 
 @transaction
-def _revoke(
-    connection: Connection, invitation_id: UUID, revoker: str, subscription_id: UUID | None, now: datetime
-) -> bool:
-    wanted = rows.filter_conditions({Invitation.id: invitation_id, Invitation.subscription_id: subscription_id})
-    taken_back = update(Invitation).where(*wanted, *_is_open(now)).values(revoked_at=now)
-    of_it = connection.execute(taken_back.returning(Invitation.subscription_id)).scalar_one_or_none()
-    if of_it:
-        audit.record(connection, [AuditRecord(now, REVOKED, revoker, subscription_id=of_it)])
-    return of_it is not None
+def revoke(connection: Connection, invitation_id: UUID, revoker: str, subscription_id: UUID | None = None) -> bool:
+    """Revoke the invitation, where one is given of this subscription only; return whether it was still open."""
+    now = datetime.now(UTC)
+    conditions = rows.filter_conditions({Invitation.id: invitation_id, Invitation.subscription_id: subscription_id})
+    revocation = update(Invitation).where(*conditions, IS_OPEN).values(revoked_at=now)
+    revoked = connection.execute(revocation.returning(Invitation.subscription_id), {"now": now}).scalar_one_or_none()
+    if revoked is None:
+        return False
+    audit.record(connection, [AuditRecord(now, REVOKED, revoker, subscription_id=revoked)])
+    after_commit(log.info, REVOKED, invitation=str(invitation_id))
+    return True
 
 
 @transaction
 def purge_emails(connection: Connection) -> int:
-    """Erase the addresses of invitations that nobody can accept any more; return how many."""
-    over = or_(
-        Invitation.accepted_at.is_not(None),
-        Invitation.revoked_at.is_not(None),
-        Invitation.expires_at <= datetime.now(UTC),
-    )
-    return connection.execute(update(Invitation).where(Invitation.email.is_not(None), over).values(email=None)).rowcount
+    """Erase the addresses of invitations that cannot be accepted any more; return how many."""
+    return connection.execute(PURGE_EMAILS, {"now": datetime.now(UTC)}).rowcount
 
 
 @query
 def newest(
     session: Session, *, limit: int, subscription_id: UUID | None = None, invitation_id: UUID | None = None
 ) -> list[rows.RowDict]:
-    """Return the invitations that match every filter given, newest first, with what has become of each."""
-    wanted = rows.filter_conditions({Invitation.subscription_id: subscription_id, Invitation.id: invitation_id})
-    shown = [column for column in Invitation.__table__.columns if column.key != "accepted_by"]
-    found = select(*shown).where(*wanted).order_by(Invitation.id.desc()).limit(limit)
+    """Return the invitations that match every filter given, newest first, each with its state."""
+    conditions = rows.filter_conditions({Invitation.subscription_id: subscription_id, Invitation.id: invitation_id})
+    shown = [column for column in TABLE.columns if column.key != "accepted_by"]
+    statement = select(*shown).where(*conditions).order_by(Invitation.id.desc()).limit(limit)
     now = datetime.now(UTC)
-    return [{**row, "state": _state(row, now)} for row in rows.fetch_all(session, found)]
+    return [{**row, "state": _state(row, now)} for row in rows.fetch_all(session, statement)]
 
 
 def _state(row: Mapping[str, Any], now: datetime) -> str:
@@ -210,7 +231,3 @@ def _state(row: Mapping[str, Any], now: datetime) -> str:
     if row["revoked_at"]:
         return "revoked"
     return "open" if row["expires_at"] > now else "expired"
-
-
-def _is_open(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    return Invitation.accepted_at.is_(None), Invitation.revoked_at.is_(None), Invitation.expires_at > now

@@ -1,4 +1,4 @@
-"""Parking: registration tokens that AWS could not resolve while the buyer waited, kept until it can."""
+"""Pending tokens: registration tokens that AWS could not resolve while the buyer waited, stored until it can."""
 
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -6,66 +6,68 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Row, bindparam, func, select, text
+from sqlalchemy import Connection, Row, bindparam, delete, exists, func, select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from app.database.statements import upsert_statement
-from app.database.transactions import query, transaction
+from app.database.transactions import after_commit, query, transaction
 from app.errors import DatabaseUnavailable, ExpiredToken, FoyerError, InvalidToken, UnknownProduct
-from app.models import PendingToken, UtcDateTime
+from app.models import PendingToken, Registration
 from app.security import encryption
 from app.services.purchases.purchase import Pending, UnverifiedFields
 
 log = structlog.get_logger()
 
-# AWS's tokens have about 200 characters and no documented limit; so many of these fill 40 MB at the most.
+# AWS's tokens have about 200 characters and no documented limit. 10,000 of this length fill 40 MB.
 MAX_TOKEN_LENGTH = 4096
 MAX_PENDING = 10_000
-# The ceiling that AWS documents for a token's life:
+# The longest life of a token that AWS documents:
 # https://docs.aws.amazon.com/marketplace/latest/userguide/saas-product-customer-setup.html
 TOKEN_LIFETIME = timedelta(hours=4)
-# A browser's session may still ask what became of its token.
+# Longer than a browser's session, which may still ask what became of its token.
 PURGE_AFTER = timedelta(hours=25)
 FIRST_RETRY_DELAY = timedelta(seconds=2)
 
 ERRORS_BY_NAME: dict[str, type[FoyerError]] = {kind.__name__: kind for kind in (InvalidToken, UnknownProduct)}
+BY_ID = select(PendingToken.__table__).where(PendingToken.id == bindparam("id"))
+BY_DIGEST = select(PendingToken.__table__).where(PendingToken.digest == bindparam("digest"))
+COUNT_PENDING = select(func.count()).select_from(PendingToken).where(PendingToken.next_try_at.is_not(None))
 UPSERT_TOKEN = upsert_statement(PendingToken, natural_key="digest", updates={"digest": "excluded.digest"})
-PURGE = text(
-    "DELETE FROM parked_tokens WHERE settled_at < :before"
-    " AND NOT EXISTS (SELECT 1 FROM registrations WHERE parked_token_id = parked_tokens.id)"
-).bindparams(bindparam("before", type_=UtcDateTime))
+PURGE = delete(PendingToken).where(
+    PendingToken.settled_at < bindparam("before"),
+    ~exists().where(Registration.parked_token_id == PendingToken.id),
+)
 
 
 class PendingTokensFull(FoyerError):
-    """No more tokens can be parked for now: this one is too long, or too many wait."""
+    """The token cannot be stored as pending: it is too long, or there are too many."""
 
 
 def store(token: str, unverified: UnverifiedFields, *, may_store_pending: bool = True) -> Pending:
-    """Keep the token, encrypted, for the worker to resolve.
+    """Store the token, encrypted, for the worker to resolve.
 
-    The same token again is the same parked one, whatever has become of it since. Without leave to park one more, only
-    such a token has a place.
+    The same token again finds the stored one, whatever has become of it since. Without `may_store_pending`, only such
+    a token is found and no new one is stored.
 
     Raises:
-        ParkingFull: it is longer than any token of AWS's, or too many wait already.
-        ExpiredToken, InvalidToken, UnknownProduct: it was parked before, and that is how AWS judged it.
-        DatabaseUnavailable: nothing was kept.
+        PendingTokensFull: the token is longer than any of AWS's, or too many are pending.
+        ExpiredToken, InvalidToken, UnknownProduct: it was stored before, and AWS has refused it since.
+        DatabaseUnavailable: nothing was stored.
     """
     if len(token) > MAX_TOKEN_LENGTH:
         raise PendingTokensFull("TokenTooLong")
-    parked, known = _store(token.encode(), unverified, may_store_pending, datetime.now(UTC))
-    if known:
-        _raise_if_dead(known)
-    log.info("token.stored", parked=str(parked.id), again=not parked.is_new)
-    return parked
+    pending, stored = _find_or_insert(token.encode(), unverified, may_store_pending)
+    if stored:
+        _raise_if_dead(stored)
+    return pending
 
 
 def raise_if_dead(pending_token_id: UUID) -> None:
-    """Tell how AWS judged a token that came to nothing; say nothing while it waits, or while the database is away.
+    """Raise how AWS refused the token; return while it is pending, and while the database is down.
 
     Raises:
-        ExpiredToken, InvalidToken, UnknownProduct: the token is dead.
+        ExpiredToken, InvalidToken, UnknownProduct: the token was given up.
     """
     try:
         token = find(pending_token_id)
@@ -75,23 +77,32 @@ def raise_if_dead(pending_token_id: UUID) -> None:
         _raise_if_dead(token)
 
 
-def _raise_if_dead(token: PendingToken | Row[Any]) -> None:
+def _raise_if_dead(token: Row[Any]) -> None:
     if token.settled_at and token.subscription_id is None:
         raise ERRORS_BY_NAME.get(str(token.fault), ExpiredToken)(str(token.fault))
 
 
 @transaction
-def _store(
-    connection: Connection, token: bytes, unverified: UnverifiedFields, may_store_pending: bool, now: datetime
+def _find_or_insert(
+    connection: Connection, token: bytes, unverified: UnverifiedFields, may_store_pending: bool
 ) -> tuple[Pending, Row[Any] | None]:
     digest = sha256(token).digest()
-    known = connection.execute(select(PendingToken.__table__).where(PendingToken.digest == digest)).one_or_none()
-    if known:
-        return Pending(known.id, unverified.offer_type), known
+    stored = connection.execute(BY_DIGEST, {"digest": digest}).one_or_none()
+    if stored:
+        after_commit(log.info, "token.stored", parked=str(stored.id), again=True)
+        return Pending(stored.id, unverified.offer_type), stored
     if not may_store_pending:
         raise PendingTokensFull("TooManyOfOneAddress")
-    _raise_if_full(connection)
-    row = {
+    if connection.execute(COUNT_PENDING).scalar_one() >= MAX_PENDING:
+        raise PendingTokensFull("TooManyParked")
+    token_id = connection.execute(UPSERT_TOKEN, _new_row(token, digest, unverified)).scalar_one()
+    after_commit(log.info, "token.stored", parked=str(token_id), again=False)
+    return Pending(token_id, unverified.offer_type, is_new=True), None
+
+
+def _new_row(token: bytes, digest: bytes, unverified: UnverifiedFields) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    return {
         "id": uuid7(),
         "digest": digest,
         "sealed": encryption.pending_token_cipher().encrypt(token),
@@ -104,22 +115,15 @@ def _store(
         "settled_at": None,
         "subscription_id": None,
     }
-    return Pending(connection.execute(UPSERT_TOKEN, row).scalar_one(), unverified.offer_type, is_new=True), None
-
-
-def _raise_if_full(connection: Connection) -> None:
-    waiting = select(func.count()).select_from(PendingToken).where(PendingToken.next_try_at.is_not(None))
-    if connection.execute(waiting).scalar_one() >= MAX_PENDING:
-        raise PendingTokensFull("TooManyParked")
 
 
 @query
-def find(session: Session, pending_token_id: UUID) -> PendingToken | None:
-    """Return the parked token with that id and what has become of it, if it is not forgotten yet."""
-    return session.get(PendingToken, pending_token_id)
+def find(session: Session, pending_token_id: UUID) -> Row[Any] | None:
+    """Return the pending token and what has become of it; None where there is none, or it was purged."""
+    return session.execute(BY_ID, {"id": pending_token_id}).one_or_none()
 
 
 @transaction
 def purge(connection: Connection) -> int:
-    """Delete the settled tokens that no browser and no registration asks for any more; return how many."""
+    """Delete the settled tokens that no session and no registration needs any more; return how many."""
     return connection.execute(PURGE, {"before": datetime.now(UTC) - PURGE_AFTER}).rowcount

@@ -3,18 +3,22 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import Row, exists, select
 from sqlalchemy.orm import Session
 
 from app.config import handoff_endpoints
+from app.config.products import Product
 from app.database.transactions import query
 from app.models import Account, AuditEntry, OutboxMessage, Registration
+from app.security import sign_in_tokens
 from app.security.links import SignedLink
 from app.services.operations import audit
 from app.services.outbox import account_reply, announce, queue
 
+QUERY_PARAMETER = "foyer_assertion"
 LINK = SignedLink("/progress/", "progress link", max_age=timedelta(days=30))
 
 
@@ -108,3 +112,19 @@ def _find_merged_into(session: Session, registration_id: UUID) -> Registration |
     )
     its_purchase = Registration.subscription_id == last.c.subscription_id
     return session.scalar(select(Registration).join(last, its_purchase).where(~erased_since))
+
+
+def url_for_buyer(product: Product, registration: Registration, account: Account | None) -> str:
+    """Return the URL of the account that the product made, or of the product's sign-in page.
+
+    For a product that receives hand-offs, the URL carries a sign-in token that names the buyer: valid once, for five
+    minutes.
+    """
+    url = (account.url if account else None) or product.sign_in_url
+    if handoff_endpoints.for_product(product.code) is None or registration.subscription_id is None:
+        return url
+    reference = account.reference if account else None
+    token = sign_in_tokens.issue(product.code, registration.subscription_id, registration.id, reference)
+    parts = urlsplit(url)
+    # The product's own query keeps its spelling: it may be signed.
+    return parts._replace(query=f"{parts.query}&{QUERY_PARAMETER}={token}".lstrip("&")).geturl()

@@ -1,4 +1,4 @@
-"""Landings: what becomes of a registration token, with AWS and the database well or not."""
+"""Turns a registration token into a purchase, also while AWS or the database is down."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,15 +19,16 @@ log = structlog.get_logger()
 
 
 def resolve_token(token: str, unverified: UnverifiedFields, may_store_pending: Callable[[], bool]) -> Purchase:
-    """Return the purchase that the token stands for or, where AWS does not answer in time, the token's parking place.
+    """Return the token's purchase; a pending one where AWS does not answer in time.
 
-    Without leave to park one more, only a token that is parked already has a place; nobody is asked for it before.
+    `may_store_pending` is asked only then: whether one more token may be stored for this address. If not, a token that
+    is stored already is still found.
 
     Raises:
         InvalidToken, ExpiredToken: the buyer has to start again from AWS Marketplace.
         UnknownProduct: nothing was stored.
-        Throttled, MarketplaceUnavailable: and the token could not be parked either.
-        ApiDisabled, CredentialsRefused, PermissionDenied, IncompleteAnswer: the seller has to mend the set-up.
+        Throttled, MarketplaceUnavailable: the token could not be stored as pending either.
+        ApiDisabled, CredentialsRefused, PermissionDenied, IncompleteAnswer: the seller has to fix the set-up.
     """
     try:
         customer = resolve_customer.resolve(token)
@@ -39,9 +40,9 @@ def resolve_token(token: str, unverified: UnverifiedFields, may_store_pending: C
 
 
 def try_store(resolved: Resolved) -> Resolved:
-    """Return the purchase with its subscription's id; as it is where the database is away.
+    """Return the purchase with its subscription's id; unchanged while the database is down.
 
-    What AWS said is in the buyer's signed session: that is enough to go on to the form.
+    The buyer's signed session holds what AWS answered: that is enough to show the form.
     """
     try:
         return Resolved(resolved.landing, subscriptions.upsert_from_landing(resolved.landing))
@@ -50,31 +51,28 @@ def try_store(resolved: Resolved) -> Resolved:
         return resolved
 
 
-def from_subscription(subscription: Subscription | Row[Any]) -> Resolved:
-    """Return the purchase of a subscription that is stored."""
-    arrival = Landing(subscriptions.customer_of(subscription), UnverifiedFields(subscription.offer_type))
-    return Resolved(arrival, subscription.id)
+def from_subscription(subscription: Subscription | Row[Any], offer_type: str | None = None) -> Resolved:
+    """Return the purchase of a stored subscription, with the offer type that this browser posted if it did."""
+    unverified = UnverifiedFields(offer_type or subscription.offer_type)
+    return Resolved(Landing(subscriptions.customer_of(subscription), unverified), subscription.id)
 
 
 def refresh(purchase: Purchase) -> Purchase:
-    """Return the purchase as far as it is known by now: recorded if it was owed, resolved if it was parked."""
+    """Return what the purchase has become since: stored if it was not, resolved if it was pending."""
     if isinstance(purchase, Resolved):
         return purchase if purchase.subscription_id else try_store(purchase)
     try:
         subscription = subscriptions.find_by_pending_token(purchase.id)
     except DatabaseUnavailable:
         return purchase
-    if subscription is None:
-        return purchase
-    said = UnverifiedFields(purchase.offer_type)
-    return Resolved(Landing(subscriptions.customer_of(subscription), said), subscription.id)
+    return from_subscription(subscription, purchase.offer_type) if subscription else purchase
 
 
 def follow_merge(purchase: Purchase) -> Purchase:
-    """Return the purchase with the subscription that it has become part of, where its own is gone.
+    """Return the purchase with the subscription that its own was merged into, if it was.
 
     Raises:
-        DatabaseUnavailable: nobody can say whether it is.
+        DatabaseUnavailable: the subscription cannot be looked up.
     """
     if isinstance(purchase, Pending) or not purchase.subscription_id or subscriptions.find(purchase.subscription_id):
         return purchase

@@ -1,10 +1,11 @@
-"""Resuming: a link, sent to the address in an unlinked registration, with which its buyer comes back to it."""
+"""Resume links lead a buyer whose registration has no purchase back to the form, with the answers filled in."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from app.database.transactions import query
@@ -15,40 +16,48 @@ from app.services.signup.registrations import Answers, answers_of
 
 TTL = timedelta(days=30)
 LINK = SignedLink("/resume/", "resume link", max_age=TTL)
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+AMONG_IDS = Registration.id.in_(bindparam("ids", expanding=True))
+LATEST_WITH_DEAD_TOKEN = (
+    select(Registration.__table__)
+    .join(PendingToken, PendingToken.id == Registration.parked_token_id)
+    .where(PendingToken.settled_at.is_not(None), PendingToken.subscription_id.is_(None), AMONG_IDS)
+    .where(Registration.updated_at > bindparam("submitted_after"))
+    .order_by(Registration.updated_at.desc())
+    .limit(1)
+)
+IDS_WITHOUT_PURCHASE = select(Registration.id).where(AMONG_IDS, Registration.parked_token_id.is_not(None))
 
 
 def path_for(registration_id: UUID) -> str | None:
-    """Return the path of the registration's link; None where it does not wait for its purchase.
+    """Return the path of the registration's link; None once the registration has its purchase.
 
     Raises:
-        DatabaseUnavailable: nobody can say whether it does.
+        DatabaseUnavailable: the registration cannot be looked up.
     """
-    if not is_without_purchase(registration_id):
-        return None
-    return LINK.path_for(registration_id)
+    return LINK.path_for(registration_id) if is_without_purchase(registration_id) else None
 
 
 def registration_id_from(link: str) -> UUID | None:
-    """Return the registration that a link leads to, if it is ours, not too old, and still waits.
+    """Return the id of the registration that the link leads to; None once the registration has its purchase.
 
     Raises:
-        DatabaseUnavailable: nobody can say whether it does.
+        DatabaseUnavailable: the registration cannot be looked up.
     """
     registration_id = LINK.id_from(link)
     return registration_id if registration_id and is_without_purchase(registration_id) else None
 
 
 def answers_to_resume(registration_ids: Sequence[UUID], submitted_after: datetime | None = None) -> Answers | None:
-    """Return the latest answers, sent after that moment, of these registrations whose token has died.
+    """Return the latest answers of these registrations whose token was given up, submitted after that time.
 
-    None where there are none, or while the database is away.
+    None where there are none, and while the database is down.
     """
+    if not registration_ids:
+        return None
     try:
-        registration = (
-            _latest_with_dead_token(registration_ids, submitted_after or datetime.min.replace(tzinfo=UTC))
-            if registration_ids
-            else None
-        )
+        registration = _latest_with_dead_token(registration_ids, submitted_after or EARLIEST)
     except DatabaseUnavailable:
         return None
     return answers_of(registration) if registration else None
@@ -57,15 +66,13 @@ def answers_to_resume(registration_ids: Sequence[UUID], submitted_after: datetim
 @query
 def _latest_with_dead_token(
     session: Session, registration_ids: Sequence[UUID], submitted_after: datetime
-) -> Registration | None:
-    dead = (PendingToken.settled_at.is_not(None), PendingToken.subscription_id.is_(None))
-    found = select(Registration).join(PendingToken, PendingToken.id == Registration.parked_token_id).where(*dead)
-    wanted = found.where(Registration.id.in_(registration_ids), Registration.updated_at > submitted_after)
-    return session.scalar(wanted.order_by(Registration.updated_at.desc()).limit(1))
+) -> Row[Any] | None:
+    parameters = {"ids": registration_ids, "submitted_after": submitted_after}
+    return session.execute(LATEST_WITH_DEAD_TOKEN, parameters).one_or_none()
 
 
 def still_without_purchase(registration_ids: Sequence[UUID]) -> list[UUID]:
-    """Return those that still wait for their purchase; all of them while the database is away."""
+    """Return the ids of the registrations without purchase; all of them while the database is down."""
     try:
         return _ids_without_purchase(registration_ids) if registration_ids else []
     except DatabaseUnavailable:
@@ -73,15 +80,14 @@ def still_without_purchase(registration_ids: Sequence[UUID]) -> list[UUID]:
 
 
 def is_without_purchase(registration_id: UUID) -> bool:
-    """Return whether the registration still waits for its purchase.
+    """Return whether the registration still has no purchase.
 
     Raises:
-        DatabaseUnavailable: nobody can say.
+        DatabaseUnavailable: the registration cannot be looked up.
     """
     return bool(_ids_without_purchase([registration_id]))
 
 
 @query
 def _ids_without_purchase(session: Session, registration_ids: Sequence[UUID]) -> list[UUID]:
-    waiting = (Registration.id.in_(registration_ids), Registration.parked_token_id.is_not(None))
-    return list(session.scalars(select(Registration.id).where(*waiting)))
+    return list(session.scalars(IDS_WITHOUT_PURCHASE, {"ids": registration_ids}))

@@ -4,12 +4,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 import time_machine
 from flask import Flask
-from sqlalchemy import insert, update
+from sqlalchemy import Row, insert, update
 
 from app import create_app
 from app.database import engine
@@ -43,7 +44,7 @@ def try_once(app: Flask, **later: float) -> bool | None:
         return retry_pending.resolve_next()
 
 
-def found(app: Flask, parked_id: UUID) -> PendingToken:
+def found(app: Flask, parked_id: UUID) -> Row[Any]:
     with app.app_context():
         token = pending_tokens.find(parked_id)
     assert token
