@@ -1,1 +1,1 @@
-"""The pretend AWS Marketplace on this machine; only the sandbox command and the tests import it."""
+"""The pretend AWS Marketplace and the example product; only `flask sandbox`, `make run` and the tests import it."""

@@ -1,4 +1,4 @@
-"""The events that an action causes: on the channel of the purchase's style, with AWS's clock and an id each."""
+"""Builds the events that an action causes: EventBridge's for new-style purchases, SNS's for old-style ones."""
 
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -8,7 +8,7 @@ from sandbox.entitlements import Pricing
 from sandbox.events import Event, EventDraft
 from sandbox.purchases import Purchase, Style
 
-# Several events of one action come one after the other; the last of them no later than now.
+# An action starts this long before now, so that its events can follow each other and none is in the future.
 ACTION_DURATIONS = {"renew": timedelta(seconds=3), "expire": timedelta(seconds=1), "fail_payment": timedelta(seconds=1)}
 DEFAULT_DURATION = timedelta(milliseconds=2)
 # EventBridge prints whole seconds, SNS milliseconds.
@@ -16,12 +16,12 @@ EVENT_INTERVAL = {"new": timedelta(seconds=1), "old": timedelta(milliseconds=1)}
 
 
 def start_time(action: str, latest: datetime, now: datetime) -> datetime:
-    """Return when an action that is done by now began: not before the latest thing that happened to the purchase."""
+    """Return when an action that ends now started: never before the purchase's latest event, never after now."""
     return min(max(latest, now - ACTION_DURATIONS.get(action, DEFAULT_DURATION)), now)
 
 
 def build(action: str, before: Purchase, after: Purchase, pricing: Pricing, started_at: datetime) -> list[Event]:
-    """Return the events of an action that began at that time and is done by now, in the order they happened."""
+    """Return the events of an action in the order they happened, spaced by `EVENT_INTERVAL`."""
     if after.style == "old":
         drafts = sns.build_drafts(action, before, after, pricing)
     else:
@@ -47,5 +47,6 @@ def _build_event(draft: EventDraft, action: str, purchase: Purchase, at: datetim
 
 
 def _round_time(at: datetime, style: Style) -> datetime:
-    past = min(at, datetime.now(at.tzinfo))
-    return past.replace(microsecond=0 if style == "new" else past.microsecond // 1000 * 1000)
+    # Rounding down, as rounding up could put the event into the future.
+    at = min(at, datetime.now(at.tzinfo))
+    return at.replace(microsecond=0 if style == "new" else at.microsecond // 1000 * 1000)

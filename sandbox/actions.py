@@ -1,4 +1,4 @@
-"""A purchase's life on AWS's side: what may happen to it next, and what that makes of it."""
+"""The state machine of a purchase on AWS's side: which actions its status allows, and what each one changes."""
 
 from datetime import datetime
 from typing import Any, Literal, Self
@@ -20,20 +20,20 @@ ACTIONS_BY_STATUS: dict[Status, tuple[Action, ...]] = {
 }
 
 
-# Fields of a purchase with what becomes of them.
+# Names of a purchase's fields and their new values.
 Changes = dict[str, Any]
 
 
 class ActionNotAllowed(Exception):
-    """The action makes no sense in the purchase's present state."""
+    """The purchase's status does not allow the action. The message lists the actions that it allows."""
 
 
 class NoEntitlements(Exception):
-    """The purchase is of a product whose buyers pay for usage alone: there are no entitlements to change."""
+    """Buyers of this product pay for usage only, so the purchase has no entitlements to change."""
 
 
 class ActionRequest(BaseModel):
-    """What shall happen to a purchase, and how the events that it causes are delivered."""
+    """An action on a purchase, its options, and how its events are delivered."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,15 +45,15 @@ class ActionRequest(BaseModel):
     @model_validator(mode="after")
     def _check_options(self) -> Self:
         if (self.entitlements is not None) != (self.action == "change_entitlements"):
-            raise ValueError("entitlements: change_entitlements needs them, and no other action takes them")
+            raise ValueError("entitlements: required for change_entitlements, and not allowed for any other action")
         if self.new_license and self.action != "renew":
-            raise ValueError("new_license: only renew can bring one")
+            raise ValueError("new_license: only renew accepts it")
         return self
 
 
 def available(purchase: Purchase, pricing: Pricing) -> list[Action]:
-    """Return what may happen to the purchase next."""
-    # In the new style a buyer who comes back makes a purchase of its own, with an agreement and a license of its own.
+    """Return the actions that are possible now."""
+    # A new-style buyer who returns makes a new purchase, with its own agreement and license.
     impossible = {"resubscribe"} if purchase.style == "new" else set()
     if pricing == "subscription":
         impossible.add("change_entitlements")
@@ -61,11 +61,11 @@ def available(purchase: Purchase, pricing: Pricing) -> list[Action]:
 
 
 def apply(purchase: Purchase, request: ActionRequest, pricing: Pricing, at: datetime) -> Purchase:
-    """Return what an action at that moment makes of the purchase.
+    """Return the purchase as it is after the action.
 
     Raises:
-        NoEntitlements: there are none to change.
-        NotPossible: the purchase is not in a state for that, or has no license to be replaced.
+        NoEntitlements: the product is paid by usage only.
+        ActionNotAllowed: the status does not allow the action, or there is no license to replace.
     """
     _check_allowed(purchase, request, pricing)
     return purchase.model_copy(update=_changes(purchase, request, pricing, at))
@@ -73,7 +73,7 @@ def apply(purchase: Purchase, request: ActionRequest, pricing: Pricing, at: date
 
 def _check_allowed(purchase: Purchase, request: ActionRequest, pricing: Pricing) -> None:
     if request.action == "change_entitlements" and pricing == "subscription":
-        raise NoEntitlements(f"{purchase.product_name} is paid by usage: a purchase of it has no entitlements.")
+        raise NoEntitlements(f"{purchase.product_name} is paid by usage, so its purchases have no entitlements.")
     options = available(purchase, pricing)
     if request.action not in options:
         instead = f"Possible now: {', '.join(options)}." if options else "Buy again instead."
@@ -92,10 +92,10 @@ def _changes(purchase: Purchase, request: ActionRequest, pricing: Pricing, at: d
         case "change_entitlements":
             changes = {"entitlements": entitlements.with_expiry(request.entitlements or [], term_ends_at)}
         case "renew":
-            entitled = entitlements.with_expiry(purchase.entitlements, at + purchases.CONTRACT_TERM)
+            renewed = entitlements.with_expiry(purchase.entitlements, at + purchases.CONTRACT_TERM)
             license_arn = purchases.new_license_arn() if request.new_license else purchase.license_arn
             changes = _new_agreement_changes(purchase, pricing, at) | {
-                "entitlements": entitled,
+                "entitlements": renewed,
                 "license_arn": license_arn,
             }
         case "cancel":

@@ -1,4 +1,4 @@
-"""The storefront's JSON API: what its pages do, for tests and scripts. docs/sandbox.md shows each call."""
+"""The storefront's JSON API, for tests and scripts. docs/sandbox.md shows each call."""
 
 from datetime import timedelta
 from typing import Any
@@ -20,7 +20,7 @@ blueprint = Blueprint("api", __name__, url_prefix="/api")
 
 
 class TokenRequest(BaseModel):
-    """How long a registration token shall be good; with 0 seconds it has expired already."""
+    """The lifetime of a new registration token; a token of 0 seconds has already expired."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,7 +32,7 @@ class TokenRequest(BaseModel):
 
 
 class ReleaseRequest(BaseModel):
-    """In which order the events that are held back shall be sent."""
+    """The order in which held events are sent."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,19 +41,19 @@ class ReleaseRequest(BaseModel):
 
 @blueprint.get("/products")
 def products() -> ResponseReturnValue:
-    """List what is for sale."""
+    """List the products."""
     return [product.model_dump() for product in current_marketplace().products.values()]
 
 
 @blueprint.get("/purchases")
 def purchases() -> ResponseReturnValue:
-    """List the purchases, the latest first."""
+    """List the purchases, latest first."""
     return [_purchase_json(purchase) for purchase in current_marketplace().purchases]
 
 
 @blueprint.post("/purchases")
 def buy() -> ResponseReturnValue:
-    """Take an order."""
+    """Create a purchase."""
     return _purchase_json(current_marketplace().buy(Order.model_validate(_request_json()))), 201
 
 
@@ -65,61 +65,61 @@ def purchase(purchase_id: UUID) -> ResponseReturnValue:
 
 @blueprint.post("/purchases/<uuid:purchase_id>/tokens")
 def mint(purchase_id: UUID) -> ResponseReturnValue:
-    """Mint a registration token, and say what form a browser would post it with."""
-    asked = TokenRequest.model_validate(_request_json())
-    found = current_marketplace().get_purchase(purchase_id)
-    token = current_marketplace().mint_token(found, timedelta(seconds=asked.ttl_seconds))
+    """Mint a registration token, and return the form that a browser would post with it."""
+    ttl = timedelta(seconds=TokenRequest.model_validate(_request_json()).ttl_seconds)
+    purchase = current_marketplace().get_purchase(purchase_id)
+    token = current_marketplace().mint_token(purchase, ttl)
     return {
         "token": token,
         "action": current_app.config["APP_URL"],
-        "fields": found.form_fields(token, extra=current_marketplace().faults.extra_fields),
+        "fields": purchase.form_fields(token, extra=current_marketplace().faults.extra_fields),
     }, 201
 
 
 @blueprint.post("/purchases/<uuid:purchase_id>/actions")
 def act(purchase_id: UUID) -> ResponseReturnValue:
-    """Let something happen to a purchase, and show the events that it causes."""
-    act = ActionRequest.model_validate(_request_json())
+    """Apply an action to a purchase, and return the events that it causes."""
+    action = ActionRequest.model_validate(_request_json())
     return _events_json(
         current_marketplace().apply_action(
-            current_marketplace().get_purchase(purchase_id), **act.model_dump(exclude_unset=True)
+            current_marketplace().get_purchase(purchase_id), **action.model_dump(exclude_unset=True)
         )
     ), 201
 
 
 @blueprint.get("/purchases/<uuid:purchase_id>/events")
 def events_of(purchase_id: UUID) -> ResponseReturnValue:
-    """List the events of one purchase, as they happened."""
+    """List the events of one purchase in the order they happened."""
     return _events_json(current_marketplace().events(current_marketplace().get_purchase(purchase_id)))
 
 
 @blueprint.get("/events")
 def events() -> ResponseReturnValue:
-    """List the events of every purchase, as they happened."""
+    """List the events of all purchases in the order they happened."""
     return _events_json(current_marketplace().events())
 
 
 @blueprint.post("/events/<event_id>/deliver")
 def deliver(event_id: str) -> ResponseReturnValue:
-    """Send an event that is held back, or send another one again."""
+    """Send an event: a held one for the first time, any other one again."""
     return current_marketplace().deliver(event_id).to_json(), 201
 
 
 @blueprint.post("/events/deliver")
 def release() -> ResponseReturnValue:
-    """Send every event that is held back, and list them as they were sent."""
+    """Send every held event, and list them in the order they were sent."""
     return _events_json(current_marketplace().release(order=ReleaseRequest.model_validate(_request_json()).order)), 201
 
 
 @blueprint.get("/faults")
 def faults() -> ResponseReturnValue:
-    """Show every fault, on or off."""
+    """Show all faults, on or off."""
     return current_marketplace().faults.model_dump()
 
 
 @blueprint.put("/faults")
 def switch_faults() -> ResponseReturnValue:
-    """Switch on the faults in the body and switch off the others."""
+    """Switch on the faults in the body and switch off all others."""
     current_marketplace().faults = Faults.model_validate(_request_json())
     return faults()
 
@@ -133,7 +133,7 @@ def clear_faults() -> ResponseReturnValue:
 
 @blueprint.post("/reset")
 def reset() -> ResponseReturnValue:
-    """Forget every purchase, event, token and fault."""
+    """Delete every purchase, event, token, fault and mail."""
     current_marketplace().reset()
     return "", 204
 

@@ -1,6 +1,6 @@
-"""The AWS endpoint: moto's server with ResolveCustomer and GetEntitlements added, and SES's mails in our inbox.
+"""The AWS endpoint: moto's server plus ResolveCustomer and GetEntitlements; mail sent by SES goes to the inbox.
 
-Everything else that moto pretends (STS, SQS, ...) answers on the same port.
+Every other service that moto simulates (STS, SQS, ...) answers on the same port.
 """
 
 import json
@@ -21,39 +21,41 @@ from sandbox.resolve_customer import resolve_customer
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-MARKETPLACE_KEY = "foyer.sandbox.world"
+MARKETPLACE_KEY = "foyer.sandbox.marketplace"
 
-# moto's answer to a handler: the body and the headers, HTTP status among them.
+# What moto expects from an operation: the body, and the headers with the HTTP status among them.
 MotoResponse = tuple[str, dict[str, Any]]
 
 
 class AwsEndpoint:
-    """The WSGI application that boto3 speaks to when AWS_ENDPOINT_URL names it."""
+    """The WSGI application that boto3 calls when AWS_ENDPOINT_URL names it."""
 
     def __init__(self, marketplace: Marketplace) -> None:
         self._marketplace = marketplace
         self._moto = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Answer one request."""
-        # moto makes its responses without arguments: the request is the only way to hand them the world.
+        """Pass the request and the marketplace to moto."""
+        # moto creates its response objects without arguments, so only the request can carry the marketplace.
         environ[MARKETPLACE_KEY] = self._marketplace
-        answer: Iterable[bytes] = self._moto(environ, start_response)
-        return answer
+        response: Iterable[bytes] = self._moto(environ, start_response)
+        return response
 
 
 class MarketplaceResponse(MarketplaceMeteringResponse):
-    """AWS Marketplace's operations; moto calls the method that has the operation's name."""
+    """AWS Marketplace's operations; moto calls the method named like the operation."""
 
     def resolve_customer(self) -> MotoResponse:
         """Answer ResolveCustomer."""
         return self._call(
-            lambda world, asked: resolve_customer(world, asked.get("RegistrationToken", ""), self._caller_account_id)
+            lambda marketplace, body: resolve_customer(
+                marketplace, body.get("RegistrationToken", ""), self._caller_account_id
+            )
         )
 
     def get_entitlements(self) -> MotoResponse:
-        """Answer GetEntitlements, which signs as the same service and so comes here, too."""
-        return self._call(lambda world, asked: get_entitlements(world, asked, self._caller_account_id))
+        """Answer GetEntitlements, which moto routes here because it signs as the same service as ResolveCustomer."""
+        return self._call(lambda marketplace, body: get_entitlements(marketplace, body, self._caller_account_id))
 
     @property
     def _caller_account_id(self) -> str:
@@ -62,17 +64,17 @@ class MarketplaceResponse(MarketplaceMeteringResponse):
     def _call(self, operation: Callable[[Marketplace, dict[str, Any]], dict[str, Any]]) -> MotoResponse:
         try:
             return _json_response(operation(self.normalized_request.environ[MARKETPLACE_KEY], json.loads(self.body)))
-        except AwsError as refusal:
-            return _json_response({"__type": refusal.code, "message": refusal.message}, refusal.status)
+        except AwsError as error:
+            return _json_response({"__type": error.code, "message": error.message}, error.status)
 
 
 class MailResponse(SESV2Response):
-    """SES, which sends from every address: nobody on this machine has verified one."""
+    """SES, which accepts every sender address: none is verified on this machine."""
 
     def send_email(self) -> str:
-        """Answer SendEmail. moto's own keeps the HTML alone."""
-        world: Marketplace = self.normalized_request.environ[MARKETPLACE_KEY]
-        return json.dumps({"MessageId": world.inbox.store(json.loads(self.body)).id})
+        """Answer SendEmail. moto's own version stores only the HTML, so it is replaced."""
+        marketplace: Marketplace = self.normalized_request.environ[MARKETPLACE_KEY]
+        return json.dumps({"MessageId": marketplace.inbox.store(json.loads(self.body)).id})
 
 
 def _json_response(body: dict[str, Any], status: int = 200) -> MotoResponse:

@@ -1,4 +1,4 @@
-"""What AWS answers to a call that it refuses: code, HTTP status and message.
+"""The errors of AWS's calls: code, HTTP status and message.
 
 Modelled errors: https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-metering_ResolveCustomer.html
 and API_marketplace-entitlements_GetEntitlements.html beside it.
@@ -7,7 +7,7 @@ Common errors: https://docs.aws.amazon.com/awsconsolehelpdocs/latest/gsg/common-
 
 
 class AwsError(Exception):
-    """AWS refuses the call."""
+    """An error response of AWS."""
 
     code: str
     status = 400
@@ -15,7 +15,7 @@ class AwsError(Exception):
 
 
 class InvalidToken(AwsError):
-    """No such registration token, or the seller's account is not the one it was made for."""
+    """The registration token does not exist, or the caller is not the seller it was minted for."""
 
     code = "InvalidTokenException"
     message = "Registration token is invalid"
@@ -29,14 +29,14 @@ class ExpiredToken(AwsError):
 
 
 class Throttling(AwsError):
-    """The seller calls too often."""
+    """The seller exceeds AWS's call rate."""
 
     code = "ThrottlingException"
     message = "Rate exceeded"
 
 
 class InternalServiceError(AwsError):
-    """AWS is at fault."""
+    """AWS has an internal error."""
 
     code = "InternalServiceErrorException"
     status = 500
@@ -44,7 +44,7 @@ class InternalServiceError(AwsError):
 
 
 class DisabledApi(AwsError):
-    """The API is switched off in the Region."""
+    """The API is disabled in the Region."""
 
     code = "DisabledApiException"
     message = "The API is disabled in the Region."
@@ -64,7 +64,7 @@ class AccessDenied(AwsError):
 
 
 class InvalidParameter(AwsError):
-    """GetEntitlements is asked for something that it does not understand."""
+    """GetEntitlements does not accept a parameter."""
 
     code = "InvalidParameterException"
 
@@ -73,7 +73,7 @@ class InvalidParameter(AwsError):
 
 
 class ExpiredCredentials(AwsError):
-    """The caller's own credentials are too old; AWS uses the same code as for a registration token."""
+    """The caller's credentials have expired. AWS uses the same code as for an expired registration token."""
 
     code = "ExpiredTokenException"
     status = 403
@@ -81,7 +81,7 @@ class ExpiredCredentials(AwsError):
 
 
 class UnrecognizedClient(AwsError):
-    """The caller's access key is not one that AWS knows."""
+    """The caller's access key does not exist."""
 
     code = "UnrecognizedClientException"
     status = 403

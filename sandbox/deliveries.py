@@ -1,4 +1,4 @@
-"""The way of events from AWS into the queue: at once, late, twice or in reverse order."""
+"""Delivers events to the queue: at once, late, twice or in reverse order."""
 
 import json
 from typing import Literal
@@ -12,11 +12,11 @@ ReleaseOrder = Literal["as_happened", "reversed"]
 
 
 class UnknownEvent(LookupError):
-    """The sandbox holds no such event."""
+    """The sandbox has no event with that id."""
 
 
 class Deliveries:
-    """Sends events, holds them back, and knows how far each has come. It is for one thread at a time."""
+    """Sends events or holds them back, and tracks their state. Not thread-safe: Marketplace locks around it."""
 
     def __init__(self, events: list[Event]) -> None:
         self.queue = EventsQueue()
@@ -26,7 +26,8 @@ class Deliveries:
     def deliver(self, events: list[Event], delivery: DeliveryMode) -> None:
         """Deliver the events of one action.
 
-        In reverse order they go together with what is held back of the same purchase: one event alone has no order.
+        "reversed" also sends the held events of the same purchase, so that even an action with a single event can
+        overtake an earlier one.
         """
         self._events.extend(events)
         if delivery == "late" or not events:
@@ -37,29 +38,29 @@ class Deliveries:
             self.send(event)
 
     def send(self, event: Event) -> None:
-        """Put one more message that carries the event into the queue."""
+        """Put one more message with the event into the queue."""
         copy = new_message()
         event.copies.append(copy)
         self.queue.put(copy, json.dumps(event.body))
 
     def release(self, purchase_id: UUID | None, order: ReleaseOrder) -> list[Event]:
-        """Send what is held back, of one purchase or of all, and return it as it was sent."""
+        """Send the held events of one purchase, or of all, and return them in the order they were sent."""
         events = self.held_back(purchase_id)[:: -1 if order == "reversed" else 1]
         for event in events:
             self.send(event)
         return events
 
     def held_back(self, purchase_id: UUID | None = None) -> list[Event]:
-        """Return what is held back, of one purchase or of all, as it happened."""
+        """Return the held events of one purchase, or of all, in the order they happened."""
         return [event for event in self.refreshed_events(purchase_id) if not event.copies]
 
     def refreshed_events(self, purchase_id: UUID | None = None) -> list[Event]:
-        """Return the events of one purchase or of all, as they happened, each with how far it has come by now."""
-        looked = self.queue.message_statuses()
-        # Those that seemed done, too: a message on its way to the dead letters is nowhere for a moment.
+        """Return the events of one purchase, or of all, in the order they happened, with their current state."""
+        statuses = self.queue.message_statuses()
+        # Done messages are looked up as well: one that moves to the dead-letter queue is briefly in neither queue.
         for copy in (copy for event in self._events for copy in event.copies):
-            seen = looked.get(copy.message_id)
-            copy.state, copy.reads = (seen.state, seen.reads) if seen else ("done", copy.reads)
+            status = statuses.get(copy.message_id)
+            copy.state, copy.reads = (status.state, status.reads) if status else ("done", copy.reads)
         return [event for event in self._events if purchase_id in (None, event.purchase_id)]
 
     def get_event(self, event_id: str) -> Event:
@@ -68,18 +69,18 @@ class Deliveries:
         Raises:
             UnknownEvent: there is none with that id.
         """
-        found = next((event for event in self.refreshed_events() if event.id == event_id), None)
-        if found is None:
-            raise UnknownEvent(event_id)
-        return found
+        for event in self.refreshed_events():
+            if event.id == event_id:
+                return event
+        raise UnknownEvent(event_id)
 
     def reset(self, events: list[Event]) -> None:
-        """Begin anew with these events, and with nothing in the queue."""
+        """Replace the events and empty the queue."""
         self._events = events
         self.queue.purge()
 
     def _requeue_unfinished(self) -> None:
-        # SQS keeps what nobody deleted, so what was in the queue when the sandbox stopped is in it again.
+        # SQS keeps undeleted messages, so a restart of the sandbox must not lose them.
         for event in self._events:
             for copy in event.copies:
                 if copy.state != "done":

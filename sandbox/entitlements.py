@@ -1,4 +1,4 @@
-"""What a contract entitles its buyer to, and how AWS prints it."""
+"""The entitlements of a contract, and their form in GetEntitlements."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -11,7 +11,7 @@ IntegerValue = Annotated[StrictInt, Field(ge=-(2**31), lt=2**31)]
 DoubleValue = Annotated[StrictFloat, Field(allow_inf_nan=False)]
 Value = StrictBool | IntegerValue | DoubleValue | TextValue
 
-# What each kind of contract contains until its buyer changes it. Who pays for usage alone is entitled to nothing.
+# The contents of each kind of contract until the buyer changes them. Usage-only purchases have no entitlements.
 DEFAULT_QUANTITIES: dict[Pricing, dict[str, Value]] = {
     "subscription": {},
     "contract": {"seats": 25, "tier": "standard"},
@@ -21,7 +21,7 @@ VALUE_MEMBERS = {bool: "BooleanValue", int: "IntegerValue", float: "DoubleValue"
 
 
 class Quantity(BaseModel):
-    """How much of one dimension a contract contains."""
+    """The value of one dimension of a contract."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,12 +30,12 @@ class Quantity(BaseModel):
 
 
 class Entitlement(Quantity):
-    """One dimension of a contract, and until when the buyer has it."""
+    """A quantity with its expiry."""
 
     expires_at: datetime
 
     def to_aws(self) -> dict[str, Any]:
-        """Return the members that say what and until when, as AWS's json protocol prints them."""
+        """Return Dimension, Value and ExpirationDate (Unix seconds) as AWS's JSON protocol prints them."""
         return {
             "Dimension": self.dimension,
             "Value": {VALUE_MEMBERS[type(self.value)]: self.value},
@@ -44,20 +44,20 @@ class Entitlement(Quantity):
 
 
 def default_quantities(pricing: Pricing) -> list[Quantity]:
-    """Return what a contract of that kind contains at first."""
+    """Return the contents of a new contract of that kind."""
     return [Quantity(dimension=dimension, value=value) for dimension, value in DEFAULT_QUANTITIES[pricing].items()]
 
 
 def with_expiry(quantities: list[Quantity] | list[Entitlement], expires_at: datetime) -> list[Entitlement]:
-    """Return what the buyer has until then."""
-    return [Entitlement(dimension=each.dimension, value=each.value, expires_at=expires_at) for each in quantities]
+    """Return the same quantities with this expiry."""
+    return [Entitlement(dimension=q.dimension, value=q.value, expires_at=expires_at) for q in quantities]
 
 
 def parse_value(text: str, current_value: Value) -> Value:
-    """Return what a form field says, as a value of the same type as the one that it is to replace.
+    """Return the text of a form field as a value of the same type as the current one.
 
     Raises:
-        ValueError: it is not a number, where a number is to be replaced.
+        ValueError: the current value is a number, and the text is not.
     """
     if isinstance(current_value, bool):
         return text.lower() == "true"

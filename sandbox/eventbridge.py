@@ -1,4 +1,4 @@
-"""What EventBridge carries of a new-style purchase.
+"""Builds the EventBridge events of a new-style purchase.
 
 https://docs.aws.amazon.com/marketplace/latest/userguide/notifications-eventbridge.html
 """
@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sandbox.events import EventDraft
-from sandbox.purchases import SELLER_ACCOUNT_ID, Purchase
+from sandbox.events import EventDraft, format_seconds
+from sandbox.purchases import Purchase
+from sandbox.seller_account import REGION, SELLER_ACCOUNT_ID
 
 
 def build_drafts(action: str, before: Purchase, after: Purchase) -> list[EventDraft]:
-    """Return what a seller who is maker and proposer at once is told of an action, in order."""
+    """Return the events of an action in order, for a seller who is both manufacturer and proposer."""
     match action:
         case "subscribe":
             return [_agreement_created(after)]
@@ -32,15 +33,15 @@ def build_drafts(action: str, before: Purchase, after: Purchase) -> list[EventDr
 
 
 def envelope(draft: EventDraft, event_id: str, at: datetime) -> dict[str, Any]:
-    """Return the event as EventBridge puts it into a queue."""
+    """Return the event as EventBridge delivers it to SQS."""
     return {
         "version": "0",
         "id": event_id,
         "detail-type": draft.kind,
         "source": "aws.agreement-marketplace",
         "account": SELLER_ACCOUNT_ID,
-        "time": _format_time(at),
-        "region": "us-east-1",
+        "time": format_seconds(at),
+        "region": REGION,
         "resources": [draft.subject],
         "detail": draft.content,
     }
@@ -68,40 +69,36 @@ def _agreement_ended(purchase: Purchase, status: str) -> EventDraft:
 
 
 def _license_changed(change: str, purchase: Purchase) -> EventDraft:
-    # Events spell the ARN of the same license otherwise than ResolveCustomer does.
+    # Events write the ARN of a license differently from ResolveCustomer.
     number = str(purchase.license_arn).rpartition(":")[2]
-    members = {
+    details = {
         "agreement": {"id": purchase.agreement_id},
         "product": {"code": purchase.product_code, "id": purchase.product_id},
-        "license": {"arn": f"aws:license-manager:us-east-1:{SELLER_ACCOUNT_ID}:{number}"},
+        "license": {"arn": f"aws:license-manager:{REGION}:{SELLER_ACCOUNT_ID}:{number}"},
     }
-    return _build_draft(f"License {change} - Manufacturer", purchase, members)
+    return _build_draft(f"License {change} - Manufacturer", purchase, details)
 
 
 def _agreement_detail(purchase: Purchase, status: str) -> dict[str, Any]:
-    accepted_at = _format_time(purchase.accepted_at or purchase.bought_at)
+    accepted_at = format_seconds(purchase.accepted_at or purchase.bought_at)
     return {
         "id": purchase.agreement_id,
         "intent": "RENEW" if purchase.earlier_agreement_ids else "NEW",
         "status": status,
         "acceptanceTime": accepted_at,
         "startTime": accepted_at,
-        # Who pays for usage alone has agreed to no end.
-        **({"endTime": _format_time(purchase.ends_at)} if purchase.ends_at else {}),
+        # A usage-only agreement has no end.
+        **({"endTime": format_seconds(purchase.ends_at)} if purchase.ends_at else {}),
     }
 
 
-def _build_draft(kind: str, purchase: Purchase, members: dict[str, Any]) -> EventDraft:
+def _build_draft(kind: str, purchase: Purchase, details: dict[str, Any]) -> EventDraft:
     detail = {
         "requestId": str(uuid4()),
         "catalog": "AWSMarketplace",
-        **members,
+        **details,
         "acceptor": {"accountId": purchase.account_id},
         "proposer": {"accountId": SELLER_ACCOUNT_ID},
         "offer": {"id": purchase.offer_id},
     }
     return EventDraft(kind, f"arn:aws:aws-marketplace::aws:agreement:{purchase.agreement_id}", detail)
-
-
-def _format_time(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")

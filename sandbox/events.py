@@ -1,4 +1,4 @@
-"""One event that AWS Marketplace tells the seller: what it says, and how far it has come on its way."""
+"""An event of AWS Marketplace: its content, the messages that carry it, and their state in the queue."""
 
 import json
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ Channel = Literal["eventbridge", "sns"]
 MessageState = Literal["queued", "in_flight", "dead_letter", "done"]
 EventState = Literal["held", "queued", "in_flight", "dead_letter", "done"]
 
-# The least advanced copy says how far the event is.
+# From least to most advanced. An event has the state of its least advanced message.
 STATE_ORDER: tuple[MessageState, ...] = ("queued", "in_flight", "dead_letter", "done")
 IN_TRANSIT_STATES = ("queued", "in_flight")
-# A page that waits for an event looks again this long. Without a worker it would look for ever.
+# How long a page keeps refreshing for an event; without a limit it would never stop when no worker runs.
 REFRESH_PERIOD = timedelta(seconds=20)
 
 
 @dataclass(frozen=True)
 class EventDraft:
-    """What an event is to say; AWS's clock and an id are still to be added."""
+    """The content of an event, without its id and time."""
 
     kind: str
     subject: str
@@ -31,7 +31,7 @@ class EventDraft:
 
 
 class QueueMessage(BaseModel):
-    """One message in the queue that carries an event. SQS may deliver the same event in more than one."""
+    """One message that carries an event. SQS may deliver the same event in several messages."""
 
     message_id: str
     sent_at: datetime
@@ -40,7 +40,7 @@ class QueueMessage(BaseModel):
 
 
 class Event(BaseModel):
-    """One event of a purchase. Without a copy it is held back."""
+    """One event of a purchase. An event without copies is held back."""
 
     id: str
     purchase_id: UUID
@@ -53,30 +53,40 @@ class Event(BaseModel):
 
     @property
     def state(self) -> EventState:
-        """How far the event has come."""
+        """The state of the least advanced message."""
         return min((copy.state for copy in self.copies), key=STATE_ORDER.index, default="held")
 
     @property
     def is_in_transit(self) -> bool:
-        """Whether something is about to become of the event."""
+        """Whether the worker can be expected to read the event soon."""
         now = datetime.now(UTC)
         return any(copy.state in IN_TRANSIT_STATES and now - copy.sent_at < REFRESH_PERIOD for copy in self.copies)
 
     @property
     def body_json(self) -> str:
-        """What the queue carries, laid out for people."""
+        """The body, indented for reading."""
         return json.dumps(self.body, indent=2)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the event as the JSON API shows it."""
+        """Return the fields of the JSON API: those of the state file, and `state`."""
         return {"state": self.state, **self.model_dump(mode="json")}
 
 
 def new_message() -> QueueMessage:
-    """Return a message that is sent now."""
+    """Return a message with a fresh id that is sent now."""
     return QueueMessage(message_id=str(uuid4()), sent_at=datetime.now(UTC))
 
 
 def latest_event_time(purchase: Purchase, events: list[Event]) -> datetime:
-    """Return when the last thing happened to the purchase."""
+    """Return the time of the purchase's latest event, or of the order if there is none."""
     return max((event.happened_at for event in events if event.purchase_id == purchase.id), default=purchase.bought_at)
+
+
+def format_seconds(at: datetime) -> str:
+    """Return a time as EventBridge prints it: UTC, whole seconds."""
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def format_milliseconds(at: datetime) -> str:
+    """Return a time as SNS and SES print it: UTC, milliseconds."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,14 +1,14 @@
-"""What every call to AWS Marketplace meets first: who calls, whether they may, and whether AWS works."""
+"""Applies the faults that concern every call to AWS Marketplace, before the operation itself runs."""
 
 from sandbox import aws_errors
 from sandbox.marketplace import Marketplace
 
 
 def apply(marketplace: Marketplace, operation: str) -> None:
-    """Let a call through, after as long as a slow AWS takes.
+    """Wait if AWS is slow, then raise the error of the first fault that is on.
 
     Raises:
-        Refusal: as a fault that is switched on has it.
+        AwsError: a fault that fails this operation is on.
     """
     marketplace.wait_if_slow()
     faults = marketplace.faults

@@ -1,10 +1,10 @@
-"""The switches on the fault panel: what can go wrong at AWS, and in what ways its answers vary."""
+"""The faults of the fault panel: errors of AWS, and variations of its responses."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
 
 class Faults(BaseModel):
-    """Which faults are switched on; all of them are off at first."""
+    """The faults that are on; by default all are off."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -23,7 +23,7 @@ class Faults(BaseModel):
         ge=0,
         le=1000,
         title="Throttled",
-        description="This many of the next calls are refused with ThrottlingException (400).",
+        description="This many calls are refused with ThrottlingException (400); the calls after them work.",
     )
     aws_down: bool = Field(
         default=False,
@@ -36,7 +36,7 @@ class Faults(BaseModel):
         le=60,
         allow_inf_nan=False,
         title="Slow",
-        description="AWS waits this many seconds before each answer.",
+        description="AWS waits this many seconds before each response.",
     )
     api_disabled: bool = Field(
         default=False,
@@ -46,12 +46,12 @@ class Faults(BaseModel):
     access_denied: bool = Field(
         default=False,
         title="Access denied",
-        description="The seller's credentials may not call: AccessDeniedException (403).",
+        description="The seller's credentials lack the permission: AccessDeniedException (403).",
     )
     credentials_expired: bool = Field(
         default=False,
         title="Credentials expired",
-        description="The seller's own credentials are too old: ExpiredTokenException with another message (403).",
+        description="The seller's own credentials have expired: ExpiredTokenException with another message (403).",
     )
     credentials_unknown: bool = Field(
         default=False,
@@ -61,27 +61,27 @@ class Faults(BaseModel):
     other_product: bool = Field(
         default=False,
         title="Other product",
-        description="The answer names a product that the seller has not configured.",
+        description="The response names a product that the seller has not configured.",
     )
     no_license_arn: bool = Field(
         default=False,
         title="No license",
-        description="The answer has no LicenseArn.",
+        description="The response has no LicenseArn.",
     )
     no_customer: bool = Field(
         default=False,
         title="No customer",
-        description="The answer has neither CustomerAWSAccountId nor CustomerIdentifier.",
+        description="The response has neither CustomerAWSAccountId nor CustomerIdentifier.",
     )
     no_customer_identifier: bool = Field(
         default=False,
         title="CustomerIdentifier left out",
-        description="New-style answers lack CustomerIdentifier, where they would carry it empty.",
+        description="New-style responses omit CustomerIdentifier instead of sending it empty.",
     )
     empty_page: bool = Field(
         default=False,
         title="Empty first page",
-        description="GetEntitlements answers nothing but a NextToken at first, as AWS may do.",
+        description="The first page of GetEntitlements is empty but has a NextToken, as AWS allows.",
     )
     extra_fields: bool = Field(
         default=False,

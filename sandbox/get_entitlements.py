@@ -1,4 +1,4 @@
-"""What the pretend GetEntitlements says, before it becomes HTTP: filtered, and page by page.
+"""The pretend GetEntitlements, without HTTP: errors, filters and pagination.
 
 https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-entitlements_GetEntitlements.html
 """
@@ -12,11 +12,12 @@ from typing import Any
 from sandbox import fault_injection
 from sandbox.aws_errors import InvalidParameter
 from sandbox.marketplace import Marketplace
-from sandbox.purchases import SELLER_ACCOUNT_ID, Purchase
+from sandbox.purchases import Purchase
+from sandbox.seller_account import SELLER_ACCOUNT_ID
 
 PAGE_SIZE = 25
-# Which member of an entitlement each filter looks at.
-FILTER_MEMBERS = {
+# The field of an entitlement that each filter compares.
+FILTER_FIELDS = {
     "CUSTOMER_AWS_ACCOUNT_ID": "CustomerAWSAccountId",
     "CUSTOMER_IDENTIFIER": "CustomerIdentifier",
     "DIMENSION": "Dimension",
@@ -27,10 +28,10 @@ Request = dict[str, Any]
 
 
 def get_entitlements(marketplace: Marketplace, request: Request, caller_account_id: str) -> dict[str, Any]:
-    """Return GetEntitlements' answer to a caller from an account.
+    """Return the response to a caller from that AWS account.
 
     Raises:
-        Refusal: as AWS refuses the call, or as a fault that is switched on has it.
+        AwsError: a parameter is invalid, or a fault is on.
     """
     fault_injection.apply(marketplace, "GetEntitlements")
     code, filters, size = request.get("ProductCode"), request.get("Filter") or {}, request.get("MaxResults", PAGE_SIZE)
@@ -41,27 +42,28 @@ def get_entitlements(marketplace: Marketplace, request: Request, caller_account_
     if marketplace.faults.empty_page and "NextToken" not in request:
         return {"Entitlements": [], "NextToken": tokens.encode(0)}
     start = tokens.decode(request["NextToken"]) if "NextToken" in request else 0
-    found = [each for each in _list_entitlements(marketplace, code) if _matches(each, filters)]
-    more = {"NextToken": tokens.encode(start + size)} if found[start + size :] else {}
-    return {"Entitlements": found[start : start + size], **more}
+    end = start + size
+    matching = [item for item in _list_entitlements(marketplace, code) if _matches(item, filters)]
+    next_token = {"NextToken": tokens.encode(end)} if matching[end:] else {}
+    return {"Entitlements": matching[start:end], **next_token}
 
 
 class PageTokens:
-    """The tokens of one question's pages: each says where a page starts, and is of no use for another question."""
+    """The pagination tokens of one query: signed offsets, which are invalid for any other query."""
 
     def __init__(self, key: bytes, query: object) -> None:
         self._key = key
         self._query = json.dumps(query, sort_keys=True)
 
     def encode(self, start: int) -> str:
-        """Return the token of the page that starts at that entitlement."""
+        """Return the token of the page that starts at that offset."""
         return urlsafe_b64encode(f"{start}.{self._signature(start)}".encode()).decode()
 
     def decode(self, token: str) -> int:
-        """Return the entitlement that a page starts at.
+        """Return the offset at which the page starts.
 
         Raises:
-            InvalidParameter: it is not the token of a page of this question.
+            InvalidParameter: the token does not belong to this query.
         """
         try:
             start = int(urlsafe_b64decode(token).decode().partition(".")[0])
@@ -78,7 +80,7 @@ class PageTokens:
 def _validate(filters: dict[str, list[str]], size: int) -> None:
     if not isinstance(size, int) or not 1 <= size <= PAGE_SIZE:
         raise InvalidParameter(f"MaxResults is invalid: {size}. It is 1 to {PAGE_SIZE}")
-    if unknown := filters.keys() - FILTER_MEMBERS.keys():
+    if unknown := filters.keys() - FILTER_FIELDS.keys():
         raise InvalidParameter(f"The filter is invalid: {', '.join(sorted(unknown))}")
     if {"CUSTOMER_IDENTIFIER", "CUSTOMER_AWS_ACCOUNT_ID"} <= filters.keys():
         raise InvalidParameter("CUSTOMER_IDENTIFIER and CUSTOMER_AWS_ACCOUNT_ID cannot be used together")
@@ -90,14 +92,14 @@ def _list_entitlements(marketplace: Marketplace, code: str) -> Iterator[dict[str
     for purchase in marketplace.purchases[::-1]:
         if purchase.product_code == code:
             for entitlement in purchase.entitlements:
-                yield {"ProductCode": code, **_buyer_members(purchase), **entitlement.to_aws()}
+                yield {"ProductCode": code, **_buyer_fields(purchase), **entitlement.to_aws()}
 
 
-def _buyer_members(purchase: Purchase) -> dict[str, str | None]:
+def _buyer_fields(purchase: Purchase) -> dict[str, str | None]:
     if purchase.style == "old":
         return {"CustomerIdentifier": purchase.customer_identifier, "CustomerAWSAccountId": purchase.account_id}
     return {"CustomerAWSAccountId": purchase.account_id, "LicenseArn": purchase.license_arn}
 
 
 def _matches(entitlement: dict[str, Any], filters: dict[str, list[str]]) -> bool:
-    return all(entitlement.get(FILTER_MEMBERS[name]) in values for name, values in filters.items())
+    return all(entitlement.get(FILTER_FIELDS[name]) in values for name, values in filters.items())

@@ -1,4 +1,4 @@
-"""The inbox: every mail that the app sends through SES, kept until the sandbox stops and shown instead of delivered."""
+"""The inbox: stores every mail that the app sends through SES until the sandbox stops. Nothing is delivered."""
 
 import threading
 from datetime import UTC, datetime
@@ -8,17 +8,16 @@ from uuid import uuid4
 
 from pydantic import BaseModel
 
-from sandbox.purchases import SELLER_ACCOUNT_ID
-
-REGION = "us-east-1"
+from sandbox.events import format_milliseconds, format_seconds
+from sandbox.seller_account import REGION, SELLER_ACCOUNT_ID
 
 
 class UnknownMail(LookupError):
-    """The inbox holds no such letter."""
+    """The inbox has no mail with that number."""
 
 
 class InboxMail(BaseModel):
-    """One mail as SES was asked to send it. `number` counts from 1, the oldest."""
+    """One mail as the app passed it to SES. `number` counts from 1, the oldest."""
 
     number: int
     id: str
@@ -41,12 +40,12 @@ class InboxMail(BaseModel):
 
     @property
     def html_for_frame(self) -> str:
-        """The HTML for a frame on the page, from which links open in a tab of their own."""
+        """The HTML for a frame on the page; its links open in a new tab."""
         return self.html.replace("<head>", '<head><base target="_blank">', 1)
 
 
 class Inbox:
-    """Letters in the order they came, safe to share between threads."""
+    """Mails in the order they were sent. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -54,17 +53,17 @@ class Inbox:
 
     @property
     def mails(self) -> list[InboxMail]:
-        """Every letter, the latest first."""
+        """Every mail, latest first."""
         return self._mails[::-1]
 
     def store(self, request: dict[str, Any]) -> InboxMail:
-        """Keep the mail of a SendEmail request.
+        """Store the mail of a SendEmail request.
 
         Follows https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
         """
         message = request["Content"]["Simple"]
         with self._lock:
-            letter = InboxMail(
+            mail = InboxMail(
                 number=len(self._mails) + 1,
                 id=f"0100{uuid4().hex[:12]}-{uuid4()}-000000",
                 sent_at=datetime.now(UTC),
@@ -78,43 +77,43 @@ class Inbox:
                 tags={tag["Name"]: tag["Value"] for tag in request.get("EmailTags", [])},
                 configuration_set=request.get("ConfigurationSetName"),
             )
-            self._mails.append(letter)
-        return letter
+            self._mails.append(mail)
+        return mail
 
     def get_mail(self, number: int) -> InboxMail:
-        """Return one letter.
+        """Return one mail.
 
         Raises:
-            UnknownLetter: there is none with that number.
+            UnknownMail: there is none with that number.
         """
-        found = next((letter for letter in self._mails if letter.number == number), None)
-        if found is None:
-            raise UnknownMail(number)
-        return found
+        for mail in self._mails:
+            if mail.number == number:
+                return mail
+        raise UnknownMail(number)
 
     def bounce(self, number: int) -> dict[str, Any]:
-        """Let the letter bounce, and return the event that tells of it.
+        """Mark a mail as bounced, and return the bounce event of SES.
 
         Raises:
-            UnknownLetter: there is none with that number.
+            UnknownMail: there is none with that number.
         """
         with self._lock:
-            letter = self.get_mail(number)
-            letter.bounced = True
-        return bounce_event(letter, datetime.now(UTC))
+            mail = self.get_mail(number)
+            mail.bounced = True
+        return bounce_event(mail, datetime.now(UTC))
 
     def clear(self) -> None:
-        """Throw every letter away."""
+        """Delete every mail."""
         with self._lock:
             self._mails = []
 
 
 def bounce_event(mail: InboxMail, at: datetime) -> dict[str, Any]:
-    """Return what EventBridge carries of a letter whose address does not exist.
+    """Return the EventBridge event of a mail whose address does not exist.
 
     Follows https://docs.aws.amazon.com/ses/latest/dg/monitoring-eventbridge.html
     """
-    # SES adds this one by itself.
+    # SES adds the configuration set to the tags itself.
     tags = {"ses:configuration-set": mail.configuration_set or "none", **mail.tags}
     recipients = [{"emailAddress": to, "action": "failed", "status": "5.1.1"} for to in mail.to]
     return {
@@ -123,7 +122,7 @@ def bounce_event(mail: InboxMail, at: datetime) -> dict[str, Any]:
         "detail-type": "Email Bounced",
         "source": "aws.ses",
         "account": SELLER_ACCOUNT_ID,
-        "time": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "time": format_seconds(at),
         "region": REGION,
         "resources": [f"arn:aws:ses:{REGION}:{SELLER_ACCOUNT_ID}:configuration-set/{mail.configuration_set}"],
         "detail": {
@@ -133,11 +132,11 @@ def bounce_event(mail: InboxMail, at: datetime) -> dict[str, Any]:
                 "bounceType": "Permanent",
                 "bounceSubType": "General",
                 "bouncedRecipients": recipients,
-                "timestamp": _format_time(at),
+                "timestamp": format_milliseconds(at),
                 "reportingMTA": "dns; mta.example",
             },
             "mail": {
-                "timestamp": _format_time(mail.sent_at),
+                "timestamp": format_milliseconds(mail.sent_at),
                 "source": mail.sender,
                 "sendingAccountId": SELLER_ACCOUNT_ID,
                 "messageId": mail.id,
@@ -146,7 +145,3 @@ def bounce_event(mail: InboxMail, at: datetime) -> dict[str, Any]:
             },
         },
     }
-
-
-def _format_time(at: datetime) -> str:
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""The storefront's inbox: what the app has mailed, as pages and as JSON."""
+"""The inbox of the storefront: the mails that the app has sent, as pages and as JSON."""
 
 import json
 
@@ -18,39 +18,39 @@ def current_inbox() -> Inbox:
 
 
 @blueprint.get("/inbox")
-def letters() -> str:
-    """Show every letter, the latest first."""
-    return render_template("inbox.html", letters=current_inbox().mails)
+def mails() -> str:
+    """Show every mail, latest first."""
+    return render_template("inbox.html", mails=current_inbox().mails)
 
 
 @blueprint.get("/inbox/<int:number>")
-def letter(number: int) -> str:
-    """Show one letter, as text and as HTML."""
-    return render_template("letter.html", letter=current_inbox().get_mail(number))
+def mail(number: int) -> str:
+    """Show one mail as HTML and as text."""
+    return render_template("mail.html", mail=current_inbox().get_mail(number))
 
 
 @blueprint.post("/inbox/<int:number>/bounce")
 def bounce(number: int) -> ResponseReturnValue:
-    """Let a letter bounce."""
+    """Bounce a mail: queue the event with which SES reports it."""
     _bounce_mail(number)
-    return redirect(url_for("inbox.letter", number=number), 303)
+    return redirect(url_for("inbox.mail", number=number), 303)
 
 
 @blueprint.get("/api/inbox")
-def listed() -> ResponseReturnValue:
-    """List the letters, the latest first."""
-    return [letter.model_dump(mode="json") for letter in current_inbox().mails]
+def mails_json() -> ResponseReturnValue:
+    """List the mails, latest first."""
+    return [mail.model_dump(mode="json") for mail in current_inbox().mails]
 
 
 @blueprint.get("/api/inbox/<int:number>")
-def shown(number: int) -> ResponseReturnValue:
-    """Show one letter."""
+def mail_json(number: int) -> ResponseReturnValue:
+    """Show one mail."""
     return current_inbox().get_mail(number).model_dump(mode="json")
 
 
 @blueprint.post("/api/inbox/<int:number>/bounce")
-def bounced(number: int) -> ResponseReturnValue:
-    """Let a letter bounce, and show what the seller is told."""
+def bounce_json(number: int) -> ResponseReturnValue:
+    """Bounce a mail, and return the event that SES sends the seller."""
     return _bounce_mail(number), 201
 
 

@@ -1,4 +1,4 @@
-"""All that the pretend AWS Marketplace knows: products, buyers, purchases, events and faults."""
+"""The pretend AWS Marketplace: products, buyers, purchases, events, mails and faults."""
 
 import threading
 from collections.abc import Iterable
@@ -21,21 +21,21 @@ from sandbox.state import State
 
 
 class UnknownProduct(LookupError):
-    """The sandbox does not sell the product that an order names."""
+    """The marketplace sells no product with that code."""
 
 
 class UnknownPurchase(LookupError):
-    """The sandbox holds no such purchase."""
+    """The marketplace has no purchase with that id."""
 
 
 class Marketplace:
-    """One pretend AWS Marketplace, safe to share between threads.
+    """One pretend AWS Marketplace. Thread-safe.
 
-    With a path, purchases and events are kept in that JSON file and found there by the next World. Faults are not kept:
-    after a restart everything works.
+    With a path, purchases and events are saved to that JSON file and loaded again at the next start. Faults and mails
+    are not saved.
 
     Raises:
-        SystemExit: the file is there but is not one that a World wrote.
+        SystemExit: the file exists and is not a state file.
     """
 
     def __init__(self, products: Iterable[Product], path: Path | None = None) -> None:
@@ -50,17 +50,17 @@ class Marketplace:
 
     @property
     def buyers(self) -> list[Buyer]:
-        """The AWS accounts that have bought or can buy."""
+        """The AWS accounts that the order form offers."""
         return list(self._state.buyers)
 
     @property
     def purchases(self) -> list[Purchase]:
-        """Every purchase, the latest first."""
+        """Every purchase, latest first."""
         return self._state.purchases[::-1]
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong at present. Setting it ends the waits that a slow AWS has under way."""
+        """The faults that are on. Setting them ends every wait of a slow AWS."""
         return self._faults
 
     @faults.setter
@@ -71,10 +71,10 @@ class Marketplace:
             self._faults_changed = threading.Event()
 
     def buy(self, order: Order) -> Purchase:
-        """Return the purchase that the order makes.
+        """Create a purchase, and publish its events.
 
         Raises:
-            UnknownProduct: no product here has that code.
+            UnknownProduct: no product has that code.
         """
         product = self.products.get(order.product_code)
         if product is None:
@@ -87,25 +87,26 @@ class Marketplace:
         return purchase
 
     def apply_action(self, purchase: Purchase, action: str, **options: Any) -> list[Event]:
-        """Let something happen to a purchase, and return the events that it causes, in the order they happened.
+        """Apply an action to a purchase, and return its events in the order they happened.
 
         Options are `delivery`, `new_license` and `entitlements`, as in the JSON API.
 
         Raises:
-            ValidationError: there is no such action, or it has no such option.
-            NoEntitlements, NotPossible: it cannot happen to that purchase, or not now.
+            ValidationError: the action does not exist, or does not accept an option.
+            NoEntitlements: the purchase is paid by usage only.
+            ActionNotAllowed: the purchase's status does not allow it.
         """
-        act = ActionRequest.model_validate({"action": action, **options})
+        request = ActionRequest.model_validate({"action": action, **options})
         with self._lock:
             before = self.get_purchase(purchase.id)
             latest = events.latest_event_time(before, self._state.events)
-            began = action_events.start_time(action, latest, datetime.now(UTC))
-            after = actions.apply(before, act, self.pricing(before), began)
+            started_at = action_events.start_time(action, latest, datetime.now(UTC))
+            after = actions.apply(before, request, self.pricing(before), started_at)
             self._state.purchases[self._state.purchases.index(before)] = after
-            return self._publish(action, act.delivery, before, after, began)
+            return self._publish(action, request.delivery, before, after, started_at)
 
     def pricing(self, purchase: Purchase) -> Pricing:
-        """Return what the purchase's buyer pays for; a product no longer sold here counts as paid by usage."""
+        """Return the pricing of the purchase's product; one that is no longer sold counts as paid by usage."""
         product = self.products.get(purchase.product_code)
         return product.pricing if product else "subscription"
 
@@ -115,12 +116,12 @@ class Marketplace:
         return self._deliveries.queue
 
     def events(self, purchase: Purchase | None = None) -> list[Event]:
-        """Return the events of one purchase or of all, as they happened, each with how far it has come by now."""
+        """Return the events of one purchase, or of all, in the order they happened, with their current state."""
         with self._lock:
-            return self._copies_of(self._deliveries.refreshed_events(purchase.id if purchase else None))
+            return _copies(self._deliveries.refreshed_events(purchase.id if purchase else None))
 
     def deliver(self, event_id: str) -> Event:
-        """Send an event that is held back, or send another one again.
+        """Send an event: a held one for the first time, any other one again.
 
         Raises:
             UnknownEvent: there is none with that id.
@@ -132,11 +133,11 @@ class Marketplace:
             return event.model_copy(deep=True)
 
     def release(self, purchase: Purchase | None = None, order: ReleaseOrder = "as_happened") -> list[Event]:
-        """Send what is held back, of one purchase or of all, and return it as it was sent."""
+        """Send the held events of one purchase, or of all, and return them in the order they were sent."""
         with self._lock:
             sent = self._deliveries.release(purchase.id if purchase else None, order)
             self._save()
-            return self._copies_of(sent)
+            return _copies(sent)
 
     def get_purchase(self, purchase_id: UUID) -> Purchase:
         """Return one purchase.
@@ -144,75 +145,77 @@ class Marketplace:
         Raises:
             UnknownPurchase: there is none with that id.
         """
-        found = next((purchase for purchase in self.purchases if purchase.id == purchase_id), None)
-        if found is None:
-            raise UnknownPurchase(purchase_id)
-        return found
+        for purchase in self.purchases:
+            if purchase.id == purchase_id:
+                return purchase
+        raise UnknownPurchase(purchase_id)
 
     def mint_token(self, purchase: Purchase, lifetime: timedelta = registration_tokens.LIFETIME) -> str:
-        """Return a fresh registration token for a purchase. With no lifetime it has expired already."""
+        """Return a new registration token; with a lifetime of zero it has already expired."""
         return registration_tokens.mint(self.signing_key, purchase.id, lifetime)
 
     def resolve_token(self, token: str) -> Purchase:
-        """Return the purchase a registration token stands for, as often as it is asked.
+        """Return the purchase of a registration token. A token can be resolved repeatedly.
 
         Raises:
-            InvalidToken, ExpiredToken: as AWS refuses it.
+            InvalidToken: this sandbox did not mint it.
+            ExpiredToken: its lifetime is over.
         """
         return self.get_purchase(registration_tokens.verify(self.signing_key, token))
 
     @property
     def signing_key(self) -> bytes:
-        """The key that nobody else has: what is sealed with it comes from this sandbox."""
+        """The key that signs registration and pagination tokens; each sandbox has its own."""
         return bytes.fromhex(self._state.token_key)
 
     def wait_if_slow(self) -> None:
-        """Wait as long as a slow AWS would; a change of the faults ends the wait."""
+        """Wait as long as the "slow" fault demands, or until the faults change."""
         self._faults_changed.wait(self._faults.slow)
 
     def consume_throttle(self) -> bool:
-        """Return whether this call is one of those to be throttled, and count it."""
+        """Return whether to throttle this call, and count it."""
         with self._lock:
-            left = self._faults.throttled
-            self._faults = self._faults.model_copy(update={"throttled": max(left - 1, 0)})
-        return left > 0
+            remaining = self._faults.throttled
+            self._faults = self._faults.model_copy(update={"throttled": max(remaining - 1, 0)})
+        return remaining > 0
 
     def reset(self) -> None:
-        """Forget every purchase, event, token, fault and letter."""
+        """Delete every purchase, event, token, fault and mail."""
         with self._lock:
-            # With its new key, every token minted so far is invalid.
+            # The new state has a new signing key, so every token minted before is invalid.
             self._state = State()
             self._deliveries.reset(self._state.events)
             self._save()
         self.faults = Faults()
         self.inbox.clear()
 
+    def save(self) -> None:
+        """Write the state file, with the current state of every event."""
+        with self._lock:
+            self._save()
+
     def _find_or_create_buyer(self, order: Order) -> Buyer:
-        known = {buyer.account_id: buyer for buyer in self._state.buyers}
-        if order.account_id in known:
-            return known[order.account_id]
+        for buyer in self._state.buyers:
+            if buyer.account_id == order.account_id:
+                return buyer
         buyer = purchases.new_buyer(order.account_name, order.account_id)
         self._state.buyers.append(buyer)
         return buyer
 
-    def save(self) -> None:
-        """Keep what is known by now, how far each event has come included."""
-        with self._lock:
-            self._save()
-
     def _publish(
         self, action: str, delivery: DeliveryMode, before: Purchase, after: Purchase, started_at: datetime
     ) -> list[Event]:
-        caused = action_events.build(action, before, after, self.pricing(after), started_at)
-        self._deliveries.deliver(caused, delivery)
+        published = action_events.build(action, before, after, self.pricing(after), started_at)
+        self._deliveries.deliver(published, delivery)
         self._save()
-        return self._copies_of(caused)
-
-    def _copies_of(self, found: list[Event]) -> list[Event]:
-        # Whoever asked shall not see an event change under their hands.
-        return [event.model_copy(deep=True) for event in found]
+        return _copies(published)
 
     def _save(self) -> None:
         if self._path is not None:
             self._deliveries.refreshed_events()
             state_file.save(self._state, self._path)
+
+
+def _copies(originals: list[Event]) -> list[Event]:
+    # Callers get copies, because a later read of the queue changes the originals.
+    return [event.model_copy(deep=True) for event in originals]

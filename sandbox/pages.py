@@ -1,4 +1,4 @@
-"""The storefront's pages: products, orders, purchases and the fault panel. All of them work without JavaScript."""
+"""The storefront's pages: products, orders, purchases and the fault panel. All work without JavaScript."""
 
 from typing import Any
 from uuid import UUID
@@ -16,14 +16,14 @@ blueprint = Blueprint("pages", __name__)
 
 
 def current_marketplace() -> Marketplace:
-    """Return the world whose storefront answers this request."""
-    found: Marketplace = current_app.extensions["world"]
-    return found
+    """Return the marketplace of the storefront that serves this request."""
+    marketplace: Marketplace = current_app.extensions["marketplace"]
+    return marketplace
 
 
 @blueprint.get("/")
 def products() -> str:
-    """Show what is for sale."""
+    """Show the products."""
     return render_template("products.html")
 
 
@@ -32,32 +32,34 @@ def product(code: str) -> str:
     """Show one product and its order form."""
     if code not in current_marketplace().products:
         abort(404, f"{code} is not sold here.")
-    return render_template("product.html", product=current_marketplace().products[code], asked=request.args)
+    return render_template("product.html", product=current_marketplace().products[code], chosen=request.args)
 
 
 @blueprint.get("/purchases")
 def purchases() -> str:
-    """Show every purchase, each with a button that carries a fresh token."""
+    """Show every purchase, each with a button that posts a fresh token."""
     return render_template("purchases.html", form_fields=_form_fields)
 
 
 @blueprint.post("/purchases")
 def buy() -> ResponseReturnValue:
-    """Take an order."""
+    """Create a purchase."""
     purchase = current_marketplace().buy(Order.model_validate(request.form.to_dict()))
     return redirect(url_for("pages.purchase", purchase_id=purchase.id), 303)
 
 
 @blueprint.get("/purchases/<uuid:purchase_id>")
 def purchase(purchase_id: UUID) -> ResponseReturnValue:
-    """Show one purchase, what its button sends, what can happen next, and its events on their way."""
-    found = current_marketplace().get_purchase(purchase_id)
-    events, possible = (
-        current_marketplace().events(found),
-        actions.available(found, current_marketplace().pricing(found)),
-    )
+    """Show one purchase: the fields of its button, the possible actions, and its events with their state."""
+    marketplace = current_marketplace()
+    purchase = marketplace.get_purchase(purchase_id)
+    events = marketplace.events(purchase)
     page = render_template(
-        "purchase.html", purchase=found, fields=_form_fields(found), events=events, possible=possible
+        "purchase.html",
+        purchase=purchase,
+        fields=_form_fields(purchase),
+        events=events,
+        possible=actions.available(purchase, marketplace.pricing(purchase)),
     )
     response = make_response(page)
     if any(event.is_in_transit for event in events):
@@ -67,29 +69,29 @@ def purchase(purchase_id: UUID) -> ResponseReturnValue:
 
 @blueprint.post("/purchases/<uuid:purchase_id>/actions")
 def act(purchase_id: UUID) -> ResponseReturnValue:
-    """Let something happen to a purchase."""
-    found = current_marketplace().get_purchase(purchase_id)
+    """Apply an action to a purchase."""
+    purchase = current_marketplace().get_purchase(purchase_id)
     options: dict[str, Any] = {"delivery": request.form.get("delivery", "now")}
     if request.form.get("action") == "change_entitlements":
-        options["entitlements"] = _form_quantities(found)
+        options["entitlements"] = _form_quantities(purchase)
     if request.form.get("action") == "renew":
         options["new_license"] = "new_license" in request.form
-    current_marketplace().apply_action(found, request.form.get("action", ""), **options)
+    current_marketplace().apply_action(purchase, request.form.get("action", ""), **options)
     return _redirect_to_purchase(purchase_id)
 
 
 @blueprint.post("/purchases/<uuid:purchase_id>/events/<event_id>")
 def deliver(purchase_id: UUID, event_id: str) -> ResponseReturnValue:
-    """Send an event that is held back, or send another one again."""
+    """Send an event: a held one for the first time, any other one again."""
     current_marketplace().deliver(event_id)
     return _redirect_to_purchase(purchase_id)
 
 
 @blueprint.post("/purchases/<uuid:purchase_id>/events")
 def release(purchase_id: UUID) -> ResponseReturnValue:
-    """Send every event of a purchase that is held back."""
-    sequence: ReleaseOrder = "reversed" if request.form.get("order") == "reversed" else "as_happened"
-    current_marketplace().release(current_marketplace().get_purchase(purchase_id), sequence)
+    """Send every held event of a purchase."""
+    order: ReleaseOrder = "reversed" if request.form.get("order") == "reversed" else "as_happened"
+    current_marketplace().release(current_marketplace().get_purchase(purchase_id), order)
     return _redirect_to_purchase(purchase_id)
 
 
@@ -101,14 +103,14 @@ def faults() -> str:
 
 @blueprint.post("/faults")
 def switch_faults() -> ResponseReturnValue:
-    """Switch on the faults that the panel names and switch off the others."""
+    """Switch on the faults in the form and switch off all others."""
     current_marketplace().faults = Faults.model_validate({name: value for name, value in request.form.items() if value})
     return redirect(url_for("pages.faults"), 303)
 
 
 @blueprint.post("/reset")
 def reset() -> ResponseReturnValue:
-    """Forget every purchase, event, token and fault."""
+    """Delete every purchase, event, token, fault and mail."""
     current_marketplace().reset()
     return redirect(url_for("pages.products"), 303)
 
@@ -118,10 +120,10 @@ def _redirect_to_purchase(purchase_id: UUID) -> ResponseReturnValue:
 
 
 def _form_quantities(purchase: Purchase) -> list[dict[str, object]]:
-    """Return the purchase's quantities as the form has them; what it does not name stays."""
+    """Return the purchase's quantities with the values of the form; a dimension without a field keeps its value."""
     return [
-        {"dimension": each.dimension, "value": _form_quantity(f"value.{each.dimension}", each.value)}
-        for each in purchase.entitlements
+        {"dimension": quantity.dimension, "value": _form_quantity(f"value.{quantity.dimension}", quantity.value)}
+        for quantity in purchase.entitlements
     ]
 
 
@@ -129,7 +131,7 @@ def _form_quantity(field: str, value: entitlements.Value) -> entitlements.Value:
     try:
         return entitlements.parse_value(request.form.get(field, str(value)), value)
     except ValueError:
-        abort(400, f"{field}: that is not a number.")
+        abort(400, f"{field}: enter a number.")
 
 
 def _form_fields(purchase: Purchase) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The ports that everything on this machine answers on: free at the start, open a little later."""
+"""Checks of the ports of `make run`: free before the start, answering after it."""
 
 import errno
 import socket
@@ -12,10 +12,10 @@ POLL_INTERVAL_SECONDS = 0.2
 
 
 def check_free(ports: Mapping[str, str]) -> None:
-    """End with a message that names the setting to change where a port is in use.
+    """Check that every port, given by the name of its setting, is free on all loopback addresses.
 
     Raises:
-        SystemExit: a port of the mapping, setting's name to number, is in use on this machine.
+        SystemExit: a port is in use. The message names the setting that changes it.
     """
     for setting, port in ports.items():
         if any(_is_in_use(host, int(port)) for host in LOOPBACK_ADDRESSES):
@@ -26,21 +26,21 @@ def check_free(ports: Mapping[str, str]) -> None:
 
 
 def loopback_addresses() -> list[str]:
-    """Return this machine's loopback addresses: browsers and curl may take localhost for either kind."""
+    """Return this machine's loopback addresses. Browsers and curl may resolve localhost to IPv4 or IPv6."""
     return [host for host in LOOPBACK_ADDRESSES if _is_available(host)]
 
 
 def wait_until_answering(urls: list[str], cancelled: threading.Event) -> bool:
-    """Return whether every URL has come to answer, before the waiting was given up."""
-    waited_for = list(urls)
-    while waited_for and not cancelled.wait(POLL_INTERVAL_SECONDS):
-        waited_for = [url for url in waited_for if not _answers(url)]
-    return not waited_for
+    """Wait until every URL answers, and return True; return False if the wait is cancelled first."""
+    pending = list(urls)
+    while pending and not cancelled.wait(POLL_INTERVAL_SECONDS):
+        pending = [url for url in pending if not _answers(url)]
+    return not pending
 
 
 def _answers(url: str) -> bool:
     try:
-        # The URLs are this machine's own, and no proxy is to be asked for them.
+        # The URLs are on this machine: a proxy could not reach them.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(url, timeout=2):
             return True
@@ -60,7 +60,7 @@ def _try_bind(host: str, port: int) -> int:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family) as listener:
-            # As servers do, so that connections just closed do not count as a listener.
+            # As servers do: otherwise recently closed connections would make the port look busy.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((host, port))
     except OSError as error:

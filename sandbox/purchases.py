@@ -1,4 +1,4 @@
-"""Buyers' AWS accounts, what they order, and what AWS Marketplace makes of an order."""
+"""Buyers, orders, and the purchases that AWS Marketplace creates from them."""
 
 import hashlib
 import secrets
@@ -11,18 +11,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.config.products import Product
 from sandbox.entitlements import Entitlement
+from sandbox.seller_account import SELLER_ACCOUNT_ID
 
 Style = Literal["new", "old"]
 Status = Literal["pending", "active", "ending", "ended", "failed"]
 DeliveryMode = Literal["now", "late", "twice", "reversed"]
 
 CONTRACT_TERM = timedelta(days=365)
-# moto's account for every access key that it did not issue itself.
-SELLER_ACCOUNT_ID = "123456789012"
 
 
 class Buyer(BaseModel):
-    """An AWS account that can buy."""
+    """The AWS account of a buyer."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,7 +30,7 @@ class Buyer(BaseModel):
 
 
 class Order(BaseModel):
-    """What the storefront's form, or the JSON API, asks for. Without an account id, a new account buys."""
+    """An order of the storefront's form or the JSON API. Without an account id, a new account is created."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,7 +43,7 @@ class Order(BaseModel):
 
 
 class Purchase(BaseModel):
-    """One purchase as AWS Marketplace keeps it. An old-style one has a customer identifier and no license."""
+    """One purchase. An old-style one has a customer identifier and no license."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -59,7 +58,7 @@ class Purchase(BaseModel):
     agreement_id: str
     license_arn: str | None
     customer_identifier: str | None
-    # The rest has defaults because state files from before these fields are still read.
+    # These fields have defaults so that older state files, which lack them, still load.
     status: Status = "pending"
     accepted_at: datetime | None = None
     ends_at: datetime | None = None
@@ -68,27 +67,27 @@ class Purchase(BaseModel):
 
     @property
     def offer_id(self) -> str:
-        """The offer that the buyer accepted with the present agreement."""
+        """The offer of the current agreement."""
         return f"offer-{_digest(self.agreement_id)[:13]}"
 
     @property
     def product_id(self) -> str:
-        """The listing's other id, which is not its product code."""
+        """The listing's product id, which differs from its product code."""
         return f"prod-{_digest(self.product_code)[:13]}"
 
     def resolve_customer_answer(self) -> dict[str, object]:
-        """Return what ResolveCustomer says of this purchase."""
-        known = {"ProductCode": self.product_code, "CustomerAWSAccountId": self.account_id}
+        """Return the ResolveCustomer response for this purchase."""
+        response = {"ProductCode": self.product_code, "CustomerAWSAccountId": self.account_id}
         if self.style == "old":
-            return known | {"CustomerIdentifier": self.customer_identifier}
-        return known | {
+            return response | {"CustomerIdentifier": self.customer_identifier}
+        return response | {
             "CustomerIdentifier": "",
             "LicenseArn": self.license_arn,
             "Metadata": {"AgreementId": self.agreement_id},
         }
 
     def form_fields(self, token: str, *, extra: bool) -> dict[str, str]:
-        """Return the fields that "Set up your account" makes the buyer's browser post."""
+        """Return the fields that "Set up your account" posts. `extra` adds the unsigned agreement and product ids."""
         fields = {"x-amzn-marketplace-token": token}
         if self.free_trial:
             fields["x-amzn-marketplace-offer-type"] = "free-trial"
@@ -99,13 +98,13 @@ class Purchase(BaseModel):
 
 
 def new_buyer(name: str, account_id: str = "") -> Buyer:
-    """Return a buyer with the account id, or with 12 random digits."""
+    """Return a buyer; without an account id, 12 random digits are chosen."""
     account_id = account_id or f"{secrets.randbelow(10**12):012}"
     return Buyer(account_id=account_id, name=name or f"Account {account_id}")
 
 
 def create(order: Order, product: Product, buyer: Buyer) -> Purchase:
-    """Return the purchase that an order makes: a new agreement and, in the new style, a new license."""
+    """Return the purchase of an order, with a new agreement and, in the new style, a new license."""
     old, now = order.style == "old", datetime.now(UTC)
     return Purchase(
         id=uuid4(),
@@ -118,21 +117,21 @@ def create(order: Order, product: Product, buyer: Buyer) -> Purchase:
         bought_at=now,
         agreement_id=new_agreement_id(),
         license_arn=None if old else new_license_arn(),
-        # AWS keeps one identifier per account and product: buying again does not change it.
+        # AWS has one identifier per account and product, so a second purchase gets the same one.
         customer_identifier=_digest(product.code + buyer.account_id)[:11] if old else None,
         accepted_at=now,
-        # An agreement to pay for what is used has no end: only a contract is for a term.
+        # Only a contract has a term; a usage-only agreement has no end.
         ends_at=None if product.pricing == "subscription" else now + CONTRACT_TERM,
     )
 
 
 def new_agreement_id() -> str:
-    """Return an agreement id that no purchase has."""
+    """Return a random agreement id."""
     return "agmt-" + "".join(secrets.choice(ascii_lowercase + digits) for _ in range(25))
 
 
 def new_license_arn() -> str:
-    """Return the ARN of a license that no purchase has, as ResolveCustomer and GetEntitlements spell it."""
+    """Return a random license ARN in the format of ResolveCustomer and GetEntitlements; events use another one."""
     return f"arn:aws:license-manager::{SELLER_ACCOUNT_ID}:license:l-{secrets.token_hex(16)}"
 
 

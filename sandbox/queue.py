@@ -1,32 +1,31 @@
-"""The SQS queue that AWS Marketplace's events come into, and its dead letters: moto's, within this process."""
+"""The SQS events queue and its dead-letter queue, simulated by moto in this process."""
 
 from typing import NamedTuple
 
 from moto.sqs.models import Message, Queue, sqs_backends
 
 from sandbox.events import MessageState, QueueMessage
-from sandbox.purchases import SELLER_ACCOUNT_ID as ACCOUNT_ID
+from sandbox.seller_account import QUEUE_NAME, REGION
+from sandbox.seller_account import SELLER_ACCOUNT_ID as ACCOUNT_ID
 
-REGION = "us-east-1"
-QUEUE_NAME = "foyer-events"
 DEAD_LETTER_SUFFIX = "dead-letters"
 VISIBILITY_TIMEOUT_SECONDS = 60
-# A message that was read so often and never deleted is put aside.
+# SQS moves a message to the dead-letter queue after this many reads without a delete.
 MAX_RECEIVE_COUNT = 10
 
 
 class MessageStatus(NamedTuple):
-    """What a look into the queue says of a message."""
+    """The state of a message in the queue."""
 
     state: MessageState
     reads: int
 
 
 class EventsQueue:
-    """A queue and its dead letters. Other programs reach them from `open` until `close`."""
+    """A queue and its dead-letter queue. SQS clients can reach them between `register` and `unregister`."""
 
     def __init__(self) -> None:
-        # moto makes its queues like this, too, whatever it declares as abstract.
+        # moto itself creates its queues like this, although the class is declared abstract.
         self._dead_letter_queue = Queue(f"{QUEUE_NAME}-{DEAD_LETTER_SUFFIX}", REGION, ACCOUNT_ID)  # type: ignore[abstract]
         self._queue = Queue(QUEUE_NAME, REGION, ACCOUNT_ID, VisibilityTimeout=VISIBILITY_TIMEOUT_SECONDS)  # type: ignore[abstract]
         self._queue.dead_letter_queue = self._dead_letter_queue
@@ -37,40 +36,44 @@ class EventsQueue:
         return f"/{ACCOUNT_ID}/{self._queue.name}"
 
     def register(self) -> None:
-        """Let SQS's calls find the queue: under a name with a number where another sandbox of this process runs."""
-        known = sqs_backends[ACCOUNT_ID][REGION].queues
-        name = next(name for name in (QUEUE_NAME, *(f"{QUEUE_NAME}-{n}" for n in range(2, 100))) if name not in known)
-        for queue, its_name in ((self._dead_letter_queue, f"{name}-{DEAD_LETTER_SUFFIX}"), (self._queue, name)):
-            queue.name = its_name
-            queue.queue_arn = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{its_name}"
-            known[its_name] = queue
+        """Make the queue available to SQS clients. A second sandbox of this process gets a numbered queue name."""
+        registry = sqs_backends[ACCOUNT_ID][REGION].queues
+        candidates = (QUEUE_NAME, *(f"{QUEUE_NAME}-{number}" for number in range(2, 100)))
+        free_name = next(name for name in candidates if name not in registry)
+        self._queue.name = free_name
+        self._dead_letter_queue.name = f"{free_name}-{DEAD_LETTER_SUFFIX}"
+        for queue in (self._dead_letter_queue, self._queue):
+            queue.queue_arn = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{queue.name}"
+            registry[queue.name] = queue
         self._queue.redrive_policy = {
             "deadLetterTargetArn": self._dead_letter_queue.queue_arn,
             "maxReceiveCount": MAX_RECEIVE_COUNT,
         }
 
     def unregister(self) -> None:
-        """Take the queue away from SQS's calls."""
-        known = sqs_backends[ACCOUNT_ID][REGION].queues
+        """Hide the queue from SQS clients."""
+        registry = sqs_backends[ACCOUNT_ID][REGION].queues
         for queue in (self._queue, self._dead_letter_queue):
-            if known.get(queue.name) is queue:
-                del known[queue.name]
+            if registry.get(queue.name) is queue:
+                del registry[queue.name]
 
     def put(self, queue_message: QueueMessage, body: str) -> None:
-        """Put a message into the queue, or back among the dead letters where it was."""
+        """Put a message into the queue, or into the dead-letter queue if that is its state."""
         message = Message(queue_message.message_id, body)
         message.mark_sent()
         (self._dead_letter_queue if queue_message.state == "dead_letter" else self._queue).add_message(message)
 
     def message_statuses(self) -> dict[str, MessageStatus]:
-        """Return what is seen of each message; a message that is not seen has been deleted."""
-        # Copies, because moto changes these lists meanwhile; and the dead letters second, where it moves messages to.
-        here = {message.id: _message_status(message) for message in list(self._queue._messages)}
-        dead = list(self._dead_letter_queue._messages)
-        return here | {message.id: MessageStatus("dead_letter", message.approximate_receive_count) for message in dead}
+        """Return the status of each message by its id; deleted messages are missing."""
+        # The lists are copied because moto changes them meanwhile. The dead-letter queue is read second because moto
+        # moves messages there: read first, a message could be missed.
+        statuses = {message.id: _message_status(message) for message in list(self._queue._messages)}
+        for message in list(self._dead_letter_queue._messages):
+            statuses[message.id] = MessageStatus("dead_letter", message.approximate_receive_count)
+        return statuses
 
     def purge(self) -> None:
-        """Throw every message away. Whoever waits for one goes on waiting."""
+        """Delete every message. Long polls continue to wait."""
         for queue in (self._queue, self._dead_letter_queue):
             queue._messages = []
             queue._pending_messages = set()

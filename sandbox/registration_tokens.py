@@ -1,6 +1,6 @@
-"""Registration tokens: sealed by the sandbox, so that minting one stores nothing and a page view costs nothing.
+"""Registration tokens: signed, so that minting one per page view stores nothing.
 
-A token looks like AWS's: 184 characters of standard base64 that ends in `==` and holds `+` and `/`.
+A token has the format of AWS's: 184 characters of standard base64 that contain `+` and `/` and end in `==`.
 """
 
 import binascii
@@ -20,12 +20,12 @@ SIGNATURE_BYTES = 32
 
 
 def mint(key: bytes, purchase_id: UUID, lifetime: timedelta = LIFETIME) -> str:
-    """Return a fresh registration token for a purchase, good for the lifetime."""
+    """Return a new registration token for a purchase."""
     expires_at = (datetime.now(UTC) + lifetime).timestamp()
     while True:
         body = BODY.pack(purchase_id.bytes, expires_at, secrets.token_bytes(80))
         token = b64encode(_sign(key, body) + body).decode()
-        # The two characters that a careless decoder spoils are in every token, not in most of them.
+        # Every token contains the two characters that a wrong decoding of the form would change.
         if "+" in token and "/" in token:
             return token
 
@@ -34,7 +34,7 @@ def verify(key: bytes, token: str) -> UUID:
     """Return the id of the purchase that a registration token was minted for.
 
     Raises:
-        InvalidToken: this sandbox did not mint it, or a character was lost on the way.
+        InvalidToken: this sandbox did not mint it, or it was changed in transit.
         ExpiredToken: its lifetime is over.
     """
     body = _verified_body(key, token)
@@ -46,11 +46,11 @@ def verify(key: bytes, token: str) -> UUID:
 
 def _verified_body(key: bytes, token: str) -> bytes:
     try:
-        sealed = b64decode(token, validate=True)
+        signed = b64decode(token, validate=True)
     except (binascii.Error, ValueError):
         raise InvalidToken from None
-    body = sealed[SIGNATURE_BYTES:]
-    if len(body) != BODY.size or not hmac.compare_digest(_sign(key, body), sealed[:SIGNATURE_BYTES]):
+    body = signed[SIGNATURE_BYTES:]
+    if len(body) != BODY.size or not hmac.compare_digest(_sign(key, body), signed[:SIGNATURE_BYTES]):
         raise InvalidToken
     return body
 

@@ -1,18 +1,18 @@
-"""What the pretend ResolveCustomer says, before it becomes HTTP."""
+"""The pretend ResolveCustomer, without HTTP."""
 
 from typing import Any
 
 from sandbox import aws_errors, fault_injection
 from sandbox.faults import Faults
 from sandbox.marketplace import Marketplace
-from sandbox.purchases import SELLER_ACCOUNT_ID
+from sandbox.seller_account import SELLER_ACCOUNT_ID
 
 
 def resolve_customer(marketplace: Marketplace, token: str, caller_account_id: str) -> dict[str, Any]:
-    """Return ResolveCustomer's answer to a caller from an account.
+    """Return the response to a caller from that AWS account.
 
     Raises:
-        Refusal: as AWS refuses the call, or as a fault that is switched on has it.
+        AwsError: the token is invalid or expired, or a fault is on.
     """
     fault_injection.apply(marketplace, "ResolveCustomer")
     faults = marketplace.faults
@@ -26,14 +26,14 @@ def resolve_customer(marketplace: Marketplace, token: str, caller_account_id: st
     return _apply_faults(marketplace.resolve_token(token).resolve_customer_answer(), faults)
 
 
-def _apply_faults(answer: dict[str, Any], faults: Faults) -> dict[str, Any]:
+def _apply_faults(response: dict[str, Any], faults: Faults) -> dict[str, Any]:
     if faults.other_product:
-        answer["ProductCode"] = "somebodyelses9example"
+        response["ProductCode"] = "somebodyelses9example"
     if faults.no_license_arn:
-        answer.pop("LicenseArn", None)
-    if faults.no_customer_identifier and not answer.get("CustomerIdentifier"):
-        answer.pop("CustomerIdentifier", None)
+        response.pop("LicenseArn", None)
+    if faults.no_customer_identifier and not response.get("CustomerIdentifier"):
+        response.pop("CustomerIdentifier", None)
     if faults.no_customer:
-        answer.pop("CustomerIdentifier", None)
-        answer.pop("CustomerAWSAccountId", None)
-    return answer
+        response.pop("CustomerIdentifier", None)
+        response.pop("CustomerAWSAccountId", None)
+    return response

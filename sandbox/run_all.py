@@ -1,4 +1,4 @@
-"""`make run`: the sandbox, the app, its worker and the example product together on this machine, until Ctrl-C."""
+"""`make run`: runs the sandbox, the app, its worker and the example product until Ctrl-C."""
 
 import os
 import shlex
@@ -18,20 +18,20 @@ from app.config.settings import INSTANCE_DIR
 from sandbox import environment, ports
 
 READY_MESSAGE = """
-  Foyer is running. Click here:
+  Foyer is running. Open:
 
     {storefront}    the pretend AWS Marketplace: subscribe, set up your account,
                              then confirm, renew, cancel: the app follows
-    {app}    the app, which you come to from there
-    {example}    the product at the end of the way: it gets the hand-offs, and can fail
+    {app}    the app, which opens from the storefront
+    {example}    the example product: it receives the hand-offs, and can simulate failures
 
-  Ctrl-C stops everything. What you register is kept for the next time.
+  Ctrl-C stops everything. Purchases and registrations are saved for the next start.
 """
 
 NOT_ANSWERING_MESSAGE = """
-  After {seconds:g} seconds this is not answering:
-{shut}
-  Look above for the last lines marked {names}. Open the address to see what it says. Ctrl-C stops everything.
+  Not answering after {seconds:g} seconds:
+{urls}
+  Look above for the last lines marked {names}. Open the address to see its error. Ctrl-C stops everything.
 """
 
 STARTUP_TIMEOUT_SECONDS = 60
@@ -40,19 +40,19 @@ FLASK_COMMAND = (sys.executable, "-m", "flask", "--app", "wsgi")
 
 
 class TerminalPrinter(Printer):  # type: ignore[misc]  # honcho has no types
-    """Where the lines of every process are shown, as long as somebody reads them."""
+    """Prints the output of every process until the terminal is closed."""
 
     def write(self, message: Message) -> None:
-        """Show a line."""
+        """Print one line."""
         try:
             super().write(message)
         except OSError:
-            # A closed terminal, or a `tee` that the same Ctrl-C ended: the processes have to be stopped all the same.
+            # The terminal was closed, or Ctrl-C also ended a `tee`. Without this, the processes would not be stopped.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run() -> int:
-    """Migrate the database, start every process, say where to click, and return the status to exit with.
+    """Migrate the database, start every process, print their addresses, and return the exit status.
 
     Raises:
         SystemExit: a port is in use, or the database cannot be migrated.
@@ -63,7 +63,7 @@ def run() -> int:
     click.echo("Starting ...")
     manager = Manager(TerminalPrinter())
     for name, command in process_commands(settings).items():
-        # With exec the process stands where the shell was, and hears the signal to stop itself.
+        # exec replaces the shell, so that the process itself receives the stop signal.
         manager.add_process(name, f"exec {shlex.join(command)}", env=settings)
     signal.signal(signal.SIGHUP, _terminate_self)
     _supervise(manager, settings)
@@ -92,32 +92,32 @@ def _migrate(settings: Mapping[str, str]) -> None:
     click.echo("Preparing the database ...")
     migration = subprocess.run([*FLASK_COMMAND, "db", "upgrade"], env=settings, check=False)  # noqa: S603  the command is ours
     if migration.returncode:
-        raise SystemExit("The database could not be migrated: see above. Nothing was started.")
+        raise SystemExit("The database could not be migrated (see above). Nothing was started.")
 
 
 def _supervise(manager: Manager, settings: Mapping[str, str]) -> None:
-    over = threading.Event()
-    announcement = threading.Thread(target=announce_when_ready, args=(settings, over, STARTUP_TIMEOUT_SECONDS))
+    stopped = threading.Event()
+    announcement = threading.Thread(target=announce_when_ready, args=(settings, stopped, STARTUP_TIMEOUT_SECONDS))
     announcement.start()
     try:
         manager.loop()
     finally:
-        over.set()
+        stopped.set()
         announcement.join()
 
 
 def announce_when_ready(settings: Mapping[str, str], stopped: threading.Event, timeout_seconds: float) -> None:
-    """Say where to click once every door is open; say which are not when the patience is at its end."""
+    """Print the addresses once all of them answer; after the timeout, print the ones that do not."""
     app = _app_url(settings)
     storefront, example = (f"http://127.0.0.1:{settings[port]}" for port in ("STOREFRONT_PORT", "EXAMPLE_PORT"))
-    shut = {f"{app}/readyz": "app", storefront: "sandbox", example: "example"}
-    complaint = threading.Timer(timeout_seconds, _report_not_answering, (shut, timeout_seconds))
-    complaint.start()
-    with ThreadPoolExecutor() as waiting:
-        for url in tuple(shut):
-            waiting.submit(_wait_for_url, url, shut, stopped)
-    complaint.cancel()
-    if not shut:
+    pending = {f"{app}/readyz": "app", storefront: "sandbox", example: "example"}
+    report = threading.Timer(timeout_seconds, _report_not_answering, (pending, timeout_seconds))
+    report.start()
+    with ThreadPoolExecutor() as pool:
+        for url in tuple(pending):
+            pool.submit(_wait_for_url, url, pending, stopped)
+    report.cancel()
+    if not pending:
         click.echo(READY_MESSAGE.format(app=app, storefront=storefront, example=example))
 
 
@@ -127,9 +127,10 @@ def _wait_for_url(url: str, pending: dict[str, str], stopped: threading.Event) -
 
 
 def _report_not_answering(pending: Mapping[str, str], seconds: float) -> None:
-    if late := dict(pending):
-        urls = "\n".join(f"    {url}" for url in late)
-        click.echo(NOT_ANSWERING_MESSAGE.format(seconds=seconds, shut=urls, names=" and ".join(late.values())))
+    # A copy, because the waiting threads delete from it.
+    if names := dict(pending):
+        urls = "\n".join(f"    {url}" for url in names)
+        click.echo(NOT_ANSWERING_MESSAGE.format(seconds=seconds, urls=urls, names=" and ".join(names.values())))
 
 
 def _app_url(settings: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""`make flask`: runs a flask command with the settings of `make run`, beside it or without it."""
+"""`make flask`: runs a flask command with the settings of `make run`, whether that is running or not."""
 
 import os
 import sys
@@ -10,9 +10,9 @@ from sandbox.run_all import FLASK_COMMAND
 
 
 def run(arguments: list[str]) -> None:
-    """Become the flask command with these arguments."""
+    """Replace this process with the flask command."""
     settings = environment.add_defaults(environment.user_settings(os.environ, dotenv_values(".env")))
-    # What is asked for is to be read, not the log of the asking.
+    # Without informational logs, the command's output is easy to read.
     command = [*FLASK_COMMAND, *arguments]
     os.execve(command[0], command, {"LOG_LEVEL": "WARNING", **settings})  # noqa: S606  the command is ours
 

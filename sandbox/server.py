@@ -1,4 +1,4 @@
-"""The sandbox as one thing: the AWS endpoint and the storefront, each on its own port of this machine."""
+"""Runs the AWS endpoint and the storefront in threads, each on its own port of this machine."""
 
 import socket
 import threading
@@ -24,9 +24,9 @@ APP_URL = "http://localhost:8000/"
 
 
 class Sandbox:
-    """A pretend AWS Marketplace that runs in threads of this process between `with` and its end.
+    """A pretend AWS Marketplace, served by threads of this process inside a `with` block.
 
-    Port 0 takes any free port. Without a state file, nothing outlives the sandbox.
+    Port 0 takes any free port. Without a state path, nothing is saved.
 
     Raises:
         OSError: at the start, when a port is in use.
@@ -49,7 +49,7 @@ class Sandbox:
 
     @property
     def app_url(self) -> str:
-        """Where "Set up your account" sends buyers: the fulfilment URL of every product."""
+        """The fulfilment URL of every product, which "Set up your account" posts to."""
         return str(self._storefront.config["APP_URL"])
 
     @app_url.setter
@@ -58,21 +58,21 @@ class Sandbox:
 
     @property
     def aws_url(self) -> str:
-        """What AWS_ENDPOINT_URL has to be."""
+        """The value for AWS_ENDPOINT_URL."""
         return self._servers[0].url
 
     @property
     def storefront_url(self) -> str:
-        """Where the storefront and its JSON API answer."""
+        """The address of the storefront and its JSON API."""
         return self._servers[1].url
 
     @property
     def queue_url(self) -> str:
-        """What EVENTS_QUEUE_URL has to be."""
+        """The value for EVENTS_QUEUE_URL."""
         return f"{self.aws_url}{self.marketplace.queue.path}"
 
     def reset(self) -> None:
-        """Forget every purchase, event, token and fault."""
+        """Delete every purchase, event, token, fault and mail."""
         self.marketplace.reset()
 
     def __enter__(self) -> Self:
@@ -92,11 +92,11 @@ class Sandbox:
         traceback: TracebackType | None,
     ) -> None:
         self._close()
-        # What the worker has deleted until now is not to be sent to it again at the next start.
+        # Otherwise the next start would queue events again that the worker has deleted by now.
         self.marketplace.save()
 
     def _close(self) -> None:
-        # No call is left waiting for a slow AWS.
+        # Ends the waits of a slow AWS, so that the servers can stop.
         self.marketplace.faults = Faults()
         while self._servers:
             self._servers.pop().close()
@@ -104,17 +104,17 @@ class Sandbox:
 
 
 class QuietRequestHandler(MotoRequestHandler):
-    """Serves requests without a line on the terminal for each."""
+    """Serves requests without logging each one."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class ThreadedServer:
-    """A WSGI application served by a thread, from its making until it is closed."""
+    """A WSGI application served by a thread until `close`. Port 0 takes any free port."""
 
     def __init__(self, application: "WSGIApplication", port: int) -> None:
-        # Bound here because werkzeug ends the whole process when a port is in use.
+        # Bound here, because werkzeug would end the whole process if the port is in use.
         with socket.create_server((HOST, port)) as listener:
             self._server = make_server(
                 HOST, port, application, threaded=True, request_handler=QuietRequestHandler, fd=listener.fileno()

@@ -1,4 +1,4 @@
-"""What outlives a restart of the sandbox, and the JSON file that keeps it."""
+"""The sandbox's persistent state, saved as a JSON file."""
 
 import secrets
 from pathlib import Path
@@ -17,7 +17,7 @@ FIRST_BUYERS = (
 
 
 class State(BaseModel):
-    """What outlives a restart."""
+    """The fields of the state file."""
 
     token_key: str = Field(default_factory=secrets.token_hex)
     buyers: list[Buyer] = list(FIRST_BUYERS)
@@ -26,9 +26,9 @@ class State(BaseModel):
 
 
 def load(path: Path | None) -> State:
-    """Return the state in a file, or that of a sandbox that nothing has happened in.
+    """Return the state in a file, or the initial state if there is no file.
 
     Raises:
-        SystemExit: the file is there but is not one that a sandbox wrote.
+        SystemExit: the file exists and is not a state file.
     """
-    return state_file.load(State, path, "is not the sandbox's state. Delete it to start with no purchases.")
+    return state_file.load(State, path, "is not a state file of the sandbox. Delete it to start with no purchases.")

@@ -1,4 +1,4 @@
-"""What outlives a restart: kept in a JSON file, and found there again."""
+"""Saves state models to JSON files and loads them again."""
 
 import os
 from pathlib import Path
@@ -10,19 +10,19 @@ State = TypeVar("State", bound=BaseModel)
 
 
 def save(state: BaseModel, path: Path) -> None:
-    """Write the state to a file."""
+    """Write the state to a file, and create its directory if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside and then renamed: a stop half way leaves the old file whole.
-    beside = path.with_name(f"{path.name}.{os.getpid()}")
-    beside.write_text(state.model_dump_json(indent=2), encoding="utf-8")
-    beside.replace(path)
+    # Written to a temporary file and renamed, so that an interrupted save leaves the old file complete.
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_text(state.model_dump_json(indent=2), encoding="utf-8")
+    temporary.replace(path)
 
 
 def load(model: type[State], path: Path | None, error_message: str) -> State:
-    """Return the state in a file; where there is none, what there is at first.
+    """Return the state in a file, or a new model if there is no file.
 
     Raises:
-        SystemExit: the file is there but holds something else; the complaint says of it what to do.
+        SystemExit: the file is not a valid model. The message is the path followed by `error_message`.
     """
     if path is None or not path.exists():
         return model()

@@ -1,4 +1,4 @@
-"""The storefront: a Flask application with the pages a buyer sees and a JSON API that does the same."""
+"""The storefront: a Flask application with the buyer's pages and a JSON API for the same actions."""
 
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from flask.typing import ResponseReturnValue
@@ -13,12 +13,12 @@ from sandbox.marketplace import Marketplace, UnknownProduct, UnknownPurchase
 
 
 def create_app(marketplace: Marketplace, app_url: str) -> Flask:
-    """Return the storefront of a world, whose "Set up your account" posts to the app's URL."""
+    """Return the storefront of a marketplace. "Set up your account" posts to the app's URL."""
     app = Flask(__name__)
     app.config["APP_URL"] = app_url
-    # Events are shown as they travel: in AWS's own order of members.
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's own provider has it
-    app.extensions["world"] = marketplace
+    # Events keep AWS's order of fields.
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has this attribute
+    app.extensions["marketplace"] = marketplace
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(api.blueprint)
     app.register_blueprint(inbox_pages.blueprint)
@@ -31,18 +31,18 @@ def create_app(marketplace: Marketplace, app_url: str) -> Flask:
     app.register_error_handler(ActionNotAllowed, lambda error: _error_response(str(error), 409))
     app.register_error_handler(HTTPException, _http_error)
     app.after_request(_disable_caching)
-    app.context_processor(lambda: {"world": marketplace, "wording": labels, "app_url": app.config["APP_URL"]})
+    app.context_processor(lambda: {"marketplace": marketplace, "labels": labels, "app_url": app.config["APP_URL"]})
     return app
 
 
 def _invalid_values(error: ValidationError) -> ResponseReturnValue:
-    odd = [f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg']}" for fault in error.errors()]
-    return _error_response("; ".join(odd), 400)
+    problems = [f"{'.'.join(map(str, problem['loc'])) or 'body'}: {problem['msg']}" for problem in error.errors()]
+    return _error_response("; ".join(problems), 400)
 
 
 def _unknown_product(error: UnknownProduct) -> ResponseReturnValue:
-    world: Marketplace = pages.current_marketplace()
-    return _error_response(f"product_code: {error} is not sold here. It is one of: {', '.join(world.products)}", 400)
+    codes = ", ".join(pages.current_marketplace().products)
+    return _error_response(f"product_code: {error} is not sold here. Choose one of: {codes}", 400)
 
 
 def _unknown_purchase(error: UnknownPurchase) -> ResponseReturnValue:
@@ -54,7 +54,7 @@ def _unknown_event(error: UnknownEvent) -> ResponseReturnValue:
 
 
 def _unknown_mail(error: UnknownMail) -> ResponseReturnValue:
-    return _error_response(f"There is no letter {error}. GET /api/inbox lists them.", 404)
+    return _error_response(f"There is no mail {error}. GET /api/inbox lists them.", 404)
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:
@@ -68,7 +68,7 @@ def _error_response(message: str, status: int) -> ResponseReturnValue:
 
 
 def _disable_caching(response: Response) -> Response:
-    # A page that came from the browser's cache would post a token that is no longer fresh.
+    # A cached page would post an old token.
     if request.endpoint != "static":
         response.cache_control.no_store = True
     return response

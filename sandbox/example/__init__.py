@@ -1,1 +1,1 @@
-"""A pretend SaaS product: what a seller writes to receive hand-offs and let buyers in, small enough to copy."""
+"""An example SaaS product: the code that a seller writes to receive hand-offs and sign buyers in, to copy from."""

@@ -1,4 +1,4 @@
-"""`python -m sandbox.example`: runs the example product until it is stopped, with the settings that Foyer has."""
+"""`python -m sandbox.example`: runs the example product with Foyer's settings until it is stopped."""
 
 import signal
 from pathlib import Path
@@ -12,19 +12,19 @@ STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
 @click.command()
-@click.option("--port", envvar="EXAMPLE_PORT", default=8003, show_default=True, help="0 takes any free one.")
-@click.option("--state", type=click.Path(path_type=Path, dir_okay=False), help="A JSON file that keeps the tenants.")
+@click.option("--port", envvar="EXAMPLE_PORT", default=8003, show_default=True, help="0 takes any free port.")
+@click.option("--state", type=click.Path(path_type=Path, dir_okay=False), help="A JSON file to save the tenants in.")
 def command(port: int, state: Path | None) -> None:
-    """Run a pretend product that receives this seller's hand-offs."""
+    """Run an example product that receives this seller's hand-offs."""
     values = settings.load()
     secrets = [secret.strip() for secret in (values.handoff_secret or "").split(",") if secret.strip()]
     if not secrets:
-        raise click.ClickException("HANDOFF_SECRET: it is not set. Set it to the secret that Foyer signs with.")
-    # Blocked before any thread starts: each inherits this, and the wait below is the only one that sees them.
+        raise click.ClickException("HANDOFF_SECRET is not set. Set it to the secret that Foyer signs with.")
+    # Blocked before any thread starts: all threads inherit the mask, so only `sigwait` below receives the signals.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    sold, site_url = products.load(values).values(), values.site_url or SITE_URL
+    listings, site_url = products.load(values).values(), values.site_url or SITE_URL
     try:
-        with ExampleProduct(sold, secrets=secrets, site_url=site_url, state_path=state, port=port) as example:
+        with ExampleProduct(listings, secrets=secrets, site_url=site_url, state_path=state, port=port) as example:
             click.echo(f"Example product {example.url}")
             signal.sigwait(STOP_SIGNALS)
     except OSError as error:

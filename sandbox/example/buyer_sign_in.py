@@ -1,4 +1,4 @@
-"""The buyer's way in: an assertion from Foyer becomes a session of the product's own. Sellers copy `proven`."""
+"""Signs buyers in: an assertion from Foyer becomes the product's own session. Sellers copy `verify_assertion`."""
 
 from typing import Any
 
@@ -12,32 +12,34 @@ from sandbox.example.tenants import AssertionReused, Tenants
 
 blueprint = Blueprint("entry", __name__)
 
-# How far the clocks of the two machines may be apart.
+# Tolerated difference between the clocks of the two machines.
 LEEWAY_SECONDS = 30
 
 
 @blueprint.get("/t/<reference>/enter")
 def enter(reference: str) -> ResponseReturnValue:
-    """Let a buyer who comes from Foyer in, and lead on to an address without the assertion."""
+    """Sign in a buyer who comes from Foyer, and redirect to a URL without the assertion."""
     try:
         claims = verify_assertion(request.args.get("foyer_assertion", ""), current_app.config["SITE_URL"])
     except PyJWKClientConnectionError:
-        return _refuse_entry(reference, 503)
+        return _stop_page(reference, 503)
     except (PyJWTError, AssertionReused, ValueError):
-        return _refuse_entry(reference, 403)
-    tenant, held = current_tenants().state.tenant(reference), current_tenants().state.subscription(claims["sub"])
-    if tenant is None or held is None or (held.tenant, held.product_code) != (reference, claims["aud"]):
-        return _refuse_entry(reference, 403)
+        return _stop_page(reference, 403)
+    state = current_tenants().state
+    tenant, subscription = state.tenant(reference), state.subscription(claims["sub"])
+    expected = (reference, claims["aud"])
+    if tenant is None or subscription is None or (subscription.tenant, subscription.product_code) != expected:
+        return _stop_page(reference, 403)
     return _sign_in_buyer(tenant, claims)
 
 
 def verify_assertion(assertion: str, site_url: str) -> dict[str, Any]:
-    """Return what Foyer asserts, once: who comes, for which subscription.
+    """Return the claims of an assertion, which works once: the subscription, and the registration of the buyer.
 
     Raises:
         PyJWKClientConnectionError: Foyer's keys cannot be fetched.
-        PyJWTError, ValueError: it is not Foyer's, is for another product, or its five minutes are over.
-        UsedBefore: it has let somebody in already.
+        PyJWTError, ValueError: the assertion is not Foyer's, is for another product, or has expired.
+        AssertionReused: the assertion has been used before.
     """
     claims: dict[str, Any] = jwt.decode(
         assertion,
@@ -53,33 +55,33 @@ def verify_assertion(assertion: str, site_url: str) -> dict[str, Any]:
 
 
 def key_client(site_url: str) -> PyJWKClient:
-    """Return the client that fetches Foyer's public keys; it keeps them for five minutes."""
+    """Return the client that fetches Foyer's public keys and caches them for five minutes."""
     clients: dict[str, PyJWKClient] = current_app.extensions["keys"]
     return clients.setdefault(site_url, PyJWKClient(f"{site_url}/.well-known/jwks.json", timeout=5))
 
 
 @blueprint.get("/t/<reference>")
 def home(reference: str) -> ResponseReturnValue:
-    """Greet a member of the tenant, and show what the subscription allows."""
+    """Show a member the tenant's subscriptions; anyone else is redirected to the sign-in page."""
     tenant, member = current_session()
     if tenant is None or tenant.reference != reference:
         return redirect(url_for("entry.login", account=reference), 303)
-    held = current_tenants().subscriptions(tenant)
-    response = make_response(render_template("home.html", tenant=tenant, member=member, subscriptions=held))
-    if any(subscription.status == "pending" for subscription in held):
+    subscriptions = current_tenants().subscriptions(tenant)
+    response = make_response(render_template("home.html", tenant=tenant, member=member, subscriptions=subscriptions))
+    if any(subscription.status == "pending" for subscription in subscriptions):
         response.headers["Refresh"] = "3"
     return response
 
 
 @blueprint.get("/login")
 def login() -> str:
-    """Offer to sign in as anybody: this product only pretends to ask for a password."""
+    """Show every member to sign in as. A real product asks for a password here."""
     return render_template("login.html", account=current_tenants().state.tenant(request.args.get("account")))
 
 
 @blueprint.post("/login")
 def sign_in() -> ResponseReturnValue:
-    """Sign in as the member that was chosen."""
+    """Sign in as the chosen member."""
     tenant = current_tenants().state.tenant(request.form.get("account"))
     member = tenant.member(request.form.get("member")) if tenant else None
     if tenant is None or member is None:
@@ -95,34 +97,34 @@ def sign_out() -> ResponseReturnValue:
 
 
 def current_session() -> tuple[Tenant, Member] | tuple[None, None]:
-    """Return who is signed in and where; nobody once the tenant or the member is no more."""
+    """Return the signed-in tenant and member, or None for both if either no longer exists."""
     tenant = current_tenants().state.tenant(session.get("account"))
     member = tenant.member(session.get("member")) if tenant else None
     return (tenant, member) if tenant and member else (None, None)
 
 
 def current_tenants() -> Tenants:
-    """Return the tenants of the product that answers this request."""
-    found: Tenants = current_app.extensions["tenants"]
-    return found
+    """Return the tenants of the product that serves this request."""
+    tenants: Tenants = current_app.extensions["tenants"]
+    return tenants
 
 
 def _sign_in_buyer(tenant: Tenant, claims: dict[str, Any]) -> ResponseReturnValue:
     member = tenant.member(claims.get("registration_id"))
     if member is None:
-        # Whoever only typed which account is theirs is no member: they sign in as its customers always do.
+        # Buyers who only typed an account's name are not members of it. They use the normal sign-in, which proves it.
         return redirect(url_for("entry.login", account=tenant.reference), 303)
     return _start_session(tenant, member)
 
 
 def _start_session(tenant: Tenant, member: Member) -> ResponseReturnValue:
-    # Whatever was in the session before belongs to somebody else.
+    # The earlier session may be another person's.
     session.clear()
     session["account"], session["member"] = tenant.reference, member.id
     return redirect(url_for("entry.home", reference=tenant.reference), 303)
 
 
-def _refuse_entry(reference: str, status: int) -> ResponseReturnValue:
+def _stop_page(reference: str, status: int) -> ResponseReturnValue:
     tenant, _ = current_session()
-    here = tenant if tenant and tenant.reference == reference else None
-    return make_response(render_template("stopped.html", tenant=here, foyer_is_down=status == 503), status)
+    signed_in = tenant if tenant and tenant.reference == reference else None
+    return make_response(render_template("stopped.html", tenant=signed_in, foyer_is_down=status == 503), status)

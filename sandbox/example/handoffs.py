@@ -1,4 +1,4 @@
-"""A hand-off as it arrives, after its signature was verified; docs/receiver.md describes every member."""
+"""The payload of a hand-off, parsed after its signature is verified. docs/receiver.md describes every field."""
 
 from typing import Literal
 
@@ -8,11 +8,11 @@ AccountWish = Literal["new", "existing", "add"]
 SubscriptionStatus = Literal["pending", "active", "ending", "ended", "failed"]
 RefusalReason = Literal["not_found", "not_allowed", "already_linked", "confirmation_needed", "not_supported"]
 
-# Members that a model does not name are ignored: later versions may add some.
+# Unknown fields are ignored, because later versions may add some.
 
 
 class Entitlement(BaseModel):
-    """How much of something the contract covers, and until when."""
+    """The value of one dimension of the contract, and its expiry."""
 
     dimension: str
     value: bool | int | float | str | None
@@ -20,7 +20,7 @@ class Entitlement(BaseModel):
 
 
 class Subscription(BaseModel):
-    """Where the subscription stands."""
+    """The subscription with its current status."""
 
     id: str
     former_ids: list[str]
@@ -34,12 +34,12 @@ class Subscription(BaseModel):
 
     @property
     def customer(self) -> str | None:
-        """Who pays, as AWS names them."""
+        """The AWS account that pays, or the customer identifier if the account is unknown."""
         return self.customer_aws_account_id or self.customer_identifier
 
 
 class Registration(BaseModel):
-    """Who signed up."""
+    """The person who signed up."""
 
     id: str
     company: str
@@ -48,7 +48,7 @@ class Registration(BaseModel):
 
 
 class AccountRequest(BaseModel):
-    """Which of our accounts the buyer wants the subscription to be in."""
+    """The account that the buyer wants to use for the subscription."""
 
     wish: AccountWish
     existing_account: str | None
@@ -56,7 +56,7 @@ class AccountRequest(BaseModel):
 
 
 class Payload(BaseModel):
-    """All there is to know by the time of the event."""
+    """Everything that is known at the time of the event."""
 
     sequence: int
     subscription: Subscription
@@ -65,7 +65,7 @@ class Payload(BaseModel):
 
 
 class Handoff(BaseModel):
-    """One hand-off: what happened, and everything that is so since."""
+    """One hand-off: the type of the event, and the state after it."""
 
     type: str
     timestamp: AwareDatetime

@@ -1,19 +1,19 @@
-"""What the product's pages call things."""
+"""The product's labels for subscription statuses and refusals."""
 
 from sandbox.example.handoffs import RefusalReason, SubscriptionStatus
 
 STATUSES: dict[SubscriptionStatus, tuple[str, str]] = {
-    "pending": ("Pending", "AWS has still to confirm the purchase. You can look around until then."),
-    "active": ("Active", "Everything is switched on."),
-    "ending": ("Ending", "It was cancelled. Please take along what you need: access ends soon."),
-    "ended": ("Ended", "Access is over. What is in the account is kept for 90 days."),
-    "failed": ("Failed", "The payment did not go through, so nothing is switched on."),
+    "pending": ("Pending", "AWS has not confirmed the purchase yet. You can look around until then."),
+    "active": ("Active", "Everything is ready to use."),
+    "ending": ("Ending", "It was cancelled. Access ends soon, so please download what you need."),
+    "ended": ("Ended", "Access has ended. We keep your data for 90 days."),
+    "failed": ("Failed", "The payment did not go through, so you have no access."),
 }
 
 REFUSALS: dict[RefusalReason, str] = {
-    "not_found": "There is no such account",
+    "not_found": "The account does not exist",
     "not_allowed": "The buyer may not use that account",
     "already_linked": "The account has another subscription",
-    "confirmation_needed": "A member has to confirm it first",
-    "not_supported": "The product cannot do that",
+    "confirmation_needed": "A member must confirm it first",
+    "not_supported": "The product does not support it",
 }

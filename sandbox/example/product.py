@@ -1,4 +1,4 @@
-"""The example product as a Flask application: its front page, the panel of troubles, and what guards every page."""
+"""The example product as a Flask application: front page, troubles panel, error page and security headers."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ MAX_BODY_BYTES = 1024 * 1024
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
-    # The way in carries an assertion: no other site is to read it in a Referer.
+    # The entry URL contains an assertion, which must not reach another site in a Referer header.
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -28,25 +28,25 @@ SECURITY_HEADERS = {
 def create_app(
     products: Iterable[Product], secrets: Iterable[str], site_url: str, state_path: Path | None = None
 ) -> Flask:
-    """Return the product that is sold under those listings; Foyer is at the site's URL and signs with the secrets.
+    """Return the product of these listings. Foyer answers at `site_url` and signs hand-offs with one of the secrets.
 
-    `config["URL"]` has to be set to where the product itself answers.
+    The caller sets `config["URL"]` to the product's own address.
     """
     app = Flask(__name__)
     app.extensions["products"] = {product.code: product for product in products}
     app.extensions["tenants"] = tenants = Tenants(state_path)
-    app.extensions["trouble"] = CurrentTroubles()
+    app.extensions["troubles"] = CurrentTroubles()
     app.extensions["received"] = deque(maxlen=receiver.MAX_RECEIVED)
     app.extensions["keys"] = {}
     app.config.update(HANDOFF_SECRETS=tuple(secrets), SITE_URL=site_url, MAX_CONTENT_LENGTH=MAX_BODY_BYTES)
-    # Cookies know no ports: the storefront on 127.0.0.1 would be sent one called "session", and could replace it.
+    # Cookies ignore ports, so a cookie called "session" would also go to the storefront, which could replace it.
     app.config.update(
         SECRET_KEY=tenants.state.session_key, SESSION_COOKIE_NAME="example-session", SESSION_COOKIE_SAMESITE="Lax"
     )
     app.register_blueprint(receiver.blueprint)
     app.register_blueprint(buyer_sign_in.blueprint)
     app.add_url_rule("/", "front", front_page)
-    app.add_url_rule("/troubles", "pretend", set_troubles, methods=["POST"])
+    app.add_url_rule("/troubles", "set_troubles", set_troubles, methods=["POST"])
     app.register_error_handler(HTTPException, _render_error)
     app.after_request(_add_security_headers)
     app.context_processor(_template_context)
@@ -54,7 +54,7 @@ def create_app(
 
 
 def front_page() -> str:
-    """Show the product's front page: who its customers are, and the panel of troubles."""
+    """Show the customers, the troubles panel and the latest hand-offs."""
     return render_template(
         "front.html",
         troubles=_current_troubles().settings,
@@ -64,37 +64,37 @@ def front_page() -> str:
 
 
 def set_troubles() -> ResponseReturnValue:
-    """Pretend the troubles that the panel names, and no others."""
+    """Switch on the troubles in the form and switch off all others."""
     try:
         _current_troubles().settings = Troubles.model_validate(
             {name: value for name, value in request.form.items() if value}
         )
     except ValidationError as error:
-        faults = "; ".join(f"{fault['loc'][0]}: {fault['msg']}" for fault in error.errors())
-        return render_template("fault.html", message=f"{faults}. Go back and choose another value."), 400
+        problems = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors())
+        return render_template("error.html", message=f"{problems}. Go back and choose another value."), 400
     return redirect(url_for("front", _anchor="troubles"), 303)
 
 
 def _current_troubles() -> CurrentTroubles:
-    trouble: CurrentTroubles = current_app.extensions["trouble"]
-    return trouble
+    troubles: CurrentTroubles = current_app.extensions["troubles"]
+    return troubles
 
 
 def _template_context() -> dict[str, object]:
     products: dict[str, Product] = current_app.extensions["products"]
-    signed_in, member = buyer_sign_in.current_session()
+    tenant, member = buyer_sign_in.current_session()
     return {
         "products": products,
         "tenants": buyer_sign_in.current_tenants(),
-        "here": signed_in,
-        "me": member,
+        "session_tenant": tenant,
+        "session_member": member,
         "site_url": current_app.config["SITE_URL"],
-        "wording": labels,
+        "labels": labels,
     }
 
 
 def _render_error(error: HTTPException) -> ResponseReturnValue:
-    return render_template("fault.html", message=error.description or error.name), error.code or 500
+    return render_template("error.html", message=error.description or error.name), error.code or 500
 
 
 def _add_security_headers(response: Response) -> Response:

@@ -1,4 +1,4 @@
-"""The example product on a port of this machine, for `make run` and for tests."""
+"""Runs the example product on a port of this machine, for `make run` and for tests."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,9 +18,9 @@ SITE_URL = "http://localhost:8000"
 
 
 class ExampleProduct:
-    """The pretend seller's product, served by a thread of this process between `with` and its end.
+    """The example product, served by a thread of this process inside a `with` block.
 
-    Port 0 takes any free port. Without a state file, nothing outlives it.
+    Port 0 takes any free port. Without a state path, nothing is saved.
 
     Raises:
         OSError: at the start, when the port is in use.
@@ -43,22 +43,22 @@ class ExampleProduct:
 
     @property
     def url(self) -> str:
-        """Where the product's front page is."""
+        """The address of the front page."""
         return str(self._app.config["URL"])
 
     @property
     def handoff_url(self) -> str:
-        """Where it receives hand-offs."""
+        """The address that receives hand-offs."""
         return f"{self.url}/foyer"
 
     @property
     def sign_in_url(self) -> str:
-        """Where its customers sign in."""
+        """The sign-in page."""
         return f"{self.url}/login"
 
     @property
     def site_url(self) -> str:
-        """Where Foyer is: the issuer of assertions, which publishes the keys to verify them with."""
+        """The address of Foyer: the issuer of assertions and the publisher of their keys."""
         return str(self._app.config["SITE_URL"])
 
     @site_url.setter
@@ -67,7 +67,7 @@ class ExampleProduct:
 
     @property
     def troubles(self) -> Troubles:
-        """What the product pretends to have trouble with. Setting it ends the waits of a slow one."""
+        """The simulated troubles. Setting them ends every wait of the "slow" trouble."""
         return self._current_troubles.settings
 
     @troubles.setter
@@ -76,17 +76,17 @@ class ExampleProduct:
 
     @property
     def tenants(self) -> list[Tenant]:
-        """Every tenant, the first customers included, the latest last."""
+        """Every tenant, the first customers included, newest last."""
         return list(self._tenants.state.tenants)
 
     def reset(self) -> None:
-        """Forget every tenant, subscription and trouble."""
+        """Restore the first tenants, and delete every other tenant, subscription and trouble."""
         self._tenants.reset()
         self.troubles = Troubles()
 
     @contextmanager
     def offline(self) -> Iterator[None]:
-        """Refuse every connection until the end of `with`, then answer on the same port again."""
+        """Refuse every connection inside the `with` block, then answer on the same port again."""
         self._stop()
         try:
             yield
@@ -112,8 +112,8 @@ class ExampleProduct:
 
     @property
     def _current_troubles(self) -> CurrentTroubles:
-        trouble: CurrentTroubles = self._app.extensions["trouble"]
-        return trouble
+        troubles: CurrentTroubles = self._app.extensions["troubles"]
+        return troubles
 
     def _start(self) -> None:
         self._server = ThreadedServer(self._app, self._port)
@@ -121,7 +121,7 @@ class ExampleProduct:
         self._app.config["URL"] = self._server.url
 
     def _stop(self) -> None:
-        # No hand-off is left waiting for a slow product.
+        # Ends the waits of the "slow" trouble, so that the server can stop.
         self.troubles = Troubles()
         if self._server:
             self._server.close()

@@ -1,4 +1,4 @@
-"""What the product knows of its tenants and their subscriptions, and the JSON file that keeps it across restarts."""
+"""The product's tenants and subscriptions, saved as a JSON file."""
 
 import secrets
 from datetime import datetime
@@ -10,12 +10,12 @@ from pydantic import BaseModel, Field
 from sandbox import state_file
 from sandbox.example.handoffs import Entitlement, SubscriptionStatus
 
-# How a subscription came into its tenant: it made it, the buyer typed which one it is, or Foyer named it.
+# How a subscription got its tenant: the tenant was made for it, the buyer typed the account, or Foyer named it.
 JoinMethod = Literal["made", "typed", "added"]
 
 
 class Member(BaseModel):
-    """A person who works in a tenant; those who came from Foyer have their registration's id."""
+    """A person who works in a tenant. Members from Foyer have the id of their registration."""
 
     id: str
     name: str
@@ -23,7 +23,7 @@ class Member(BaseModel):
 
 
 class Tenant(BaseModel):
-    """A customer's account in the product."""
+    """A customer's account."""
 
     reference: str
     company: str
@@ -36,7 +36,7 @@ class Tenant(BaseModel):
 
 
 class StoredSubscription(BaseModel):
-    """A subscription as the latest hand-off told of it."""
+    """A subscription as of its latest hand-off."""
 
     id: str
     former_ids: list[str]
@@ -51,7 +51,7 @@ class StoredSubscription(BaseModel):
     joined: JoinMethod | None = None
 
 
-# Some customers were there before there was a listing: accounts to link a purchase to.
+# Customers from before the listing on AWS Marketplace: accounts that a purchase can be linked to.
 FIRST_TENANTS = (
     Tenant(
         reference="quillfeather-7f3k",
@@ -72,12 +72,13 @@ FIRST_TENANTS = (
 
 
 class State(BaseModel):
-    """What outlives a restart."""
+    """The fields of the state file."""
 
     session_key: str = Field(default_factory=secrets.token_hex)
     tenants: list[Tenant] = list(FIRST_TENANTS)
     subscriptions: list[StoredSubscription] = []
-    # When each hand-off was taken, by its webhook-id; and when each assertion that was used ends, by its jti.
+    # `taken`: the time of each applied hand-off, by its webhook-id. `used`: the expiry of each used assertion, by its
+    # jti. Both in Unix seconds.
     taken: dict[str, float] = {}
     used: dict[str, float] = {}
 
@@ -86,14 +87,16 @@ class State(BaseModel):
         return next((tenant for tenant in self.tenants if tenant.reference == reference), None)
 
     def subscription(self, subscription_id: object) -> StoredSubscription | None:
-        """Return the subscription that has that id, or had it before two were found to be one."""
-        return next((held for held in self.subscriptions if subscription_id in (held.id, *held.former_ids)), None)
+        """Return the subscription with that id, or with that former id from before a merge."""
+        return next((s for s in self.subscriptions if subscription_id in (s.id, *s.former_ids)), None)
 
 
 def load(path: Path | None) -> State:
-    """Return the state in a file, or that of a product that has just opened.
+    """Return the state in a file, or the initial state if there is no file.
 
     Raises:
-        SystemExit: the file is there but is not one that the product wrote.
+        SystemExit: the file exists and is not a state file.
     """
-    return state_file.load(State, path, "is not the example product's state. Delete it to start with no tenants.")
+    return state_file.load(
+        State, path, "is not the example product's state file. Delete it to start with the first tenants."
+    )

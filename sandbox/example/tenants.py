@@ -1,4 +1,4 @@
-"""The product's tenants: made, linked and kept up to date by hand-offs, whatever order these come in."""
+"""Creates, links and updates tenants from hand-offs, in whatever order these arrive."""
 
 import re
 import secrets
@@ -12,15 +12,15 @@ from sandbox.example import state
 from sandbox.example.handoffs import Handoff, Payload, RefusalReason, Registration
 from sandbox.example.state import JoinMethod, Member, State, StoredSubscription, Tenant
 
-# Foyer tries for three days: a webhook-id is not seen again after that.
+# Foyer retries for three days, so a webhook-id is not sent again after that.
 HANDOFF_ID_TTL_SECONDS = 4 * 24 * 3600
-# No letters that are taken for digits when a customer reads a reference out.
+# Without the letters and digits that are easily confused when a customer reads a reference aloud.
 REFERENCE_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 FINAL_STATUSES = ("ended", "failed")
 
 
 class LinkRefused(Exception):
-    """The account that the buyer wishes for cannot be linked; its argument is the reason."""
+    """The account that the buyer asks for cannot be linked."""
 
     def __init__(self, reason: RefusalReason) -> None:
         super().__init__(reason)
@@ -28,11 +28,11 @@ class LinkRefused(Exception):
 
 
 class AssertionReused(Exception):
-    """The assertion has let somebody in already."""
+    """The assertion has been used before."""
 
 
 class Tenants:
-    """Every tenant and subscription, safe to share between threads; with a path, kept in that file."""
+    """Every tenant and subscription, saved to a file if there is a path. Thread-safe."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
@@ -40,29 +40,31 @@ class Tenants:
         self.state = state.load(path)
 
     def apply_handoff(self, message_id: str, handoff: Handoff, refusal: RefusalReason | None = None) -> Tenant | None:
-        """Return the tenant of the event's subscription after the event, or None while it has none.
+        """Apply a hand-off, and return the tenant of its subscription, or None as long as there is no registration.
+
+        A repeated or stale hand-off changes nothing. `refusal` refuses every link to an existing account.
 
         Raises:
-            Refused: the buyer wishes for an account that cannot be linked; or no link at all is made at present.
+            LinkRefused: the account that the buyer asks for cannot be linked.
         """
         with self._lock:
-            known = self.state.subscription(handoff.data.subscription.id)
-            if known and (message_id in self.state.taken or _is_stale(handoff.data, known)):
-                return self.state.tenant(known.tenant)
-            held = self._upsert_subscription(handoff.data)
+            stored = self.state.subscription(handoff.data.subscription.id)
+            if stored and (message_id in self.state.taken or _is_stale(handoff.data, stored)):
+                return self.state.tenant(stored.tenant)
+            subscription = self._upsert_subscription(handoff.data)
             try:
-                tenant = self._assign_tenant(held, handoff.data, refusal)
-                # Not so after a refusal: whoever sends it again wants it judged anew.
+                tenant = self._assign_tenant(subscription, handoff.data, refusal)
+                # Skipped after a refusal, so that a retry of the hand-off is checked again.
                 self._record_handoff_id(message_id)
             finally:
                 self._save()
         return tenant
 
     def consume_assertion(self, assertion_id: str, ends_at: float) -> None:
-        """Remember until its end that an assertion has been used.
+        """Record that an assertion has been used. `ends_at`, in Unix seconds, is when the record may be deleted.
 
         Raises:
-            UsedBefore: it has been already.
+            AssertionReused: it has been used before.
         """
         with self._lock:
             if assertion_id in self.state.used:
@@ -72,33 +74,33 @@ class Tenants:
             self._save()
 
     def subscriptions(self, tenant: Tenant) -> list[StoredSubscription]:
-        """Return the subscriptions that pay for a tenant, the latest first."""
-        return [held for held in self.state.subscriptions[::-1] if held.tenant == tenant.reference]
+        """Return the subscriptions of a tenant, latest first."""
+        return [s for s in self.state.subscriptions[::-1] if s.tenant == tenant.reference]
 
     def reset(self) -> None:
-        """Forget every tenant and subscription but the first."""
+        """Restore the initial state."""
         with self._lock:
             self.state = State()
             self._save()
 
     def _upsert_subscription(self, payload: Payload) -> StoredSubscription:
-        """Put what the event tells of its subscription in place of what is held, and return it."""
-        told = payload.subscription
-        ids = {told.id, *told.former_ids}
-        # Two records that turn out to be one purchase: the one whose account people work in goes on.
-        before = sorted(
-            (h for h in self.state.subscriptions if h.id in ids), key=lambda h: (not h.tenant, h.id != told.id)
+        """Replace the stored subscription, and those it was merged from, by the payload's; return it."""
+        incoming = payload.subscription
+        ids = {incoming.id, *incoming.former_ids}
+        # After a merge, the tenant comes from the record that has one; if several do, from the one with this id.
+        replaced = sorted(
+            (s for s in self.state.subscriptions if s.id in ids), key=lambda s: (not s.tenant, s.id != incoming.id)
         )
-        kept = before[0] if before else None
-        held = StoredSubscription(
-            **told.model_dump(include=set(StoredSubscription.model_fields)),
+        previous = replaced[0] if replaced else None
+        subscription = StoredSubscription(
+            **incoming.model_dump(include=set(StoredSubscription.model_fields)),
             sequence=payload.sequence,
-            customer=told.customer,
-            tenant=kept.tenant if kept else None,
-            joined=kept.joined if kept else None,
+            customer=incoming.customer,
+            tenant=previous.tenant if previous else None,
+            joined=previous.joined if previous else None,
         )
-        self.state.subscriptions = [*(other for other in self.state.subscriptions if other.id not in ids), held]
-        return held
+        self.state.subscriptions = [*(s for s in self.state.subscriptions if s.id not in ids), subscription]
+        return subscription
 
     def _assign_tenant(
         self, subscription: StoredSubscription, payload: Payload, refusal: RefusalReason | None
@@ -109,7 +111,7 @@ class Tenants:
         if tenant is None:
             tenant, subscription.joined = self._requested_tenant(subscription, payload, registration, refusal)
             subscription.tenant = tenant.reference
-        # What was typed makes nobody a member, and only members are let in without signing in.
+        # Typing an account's name does not make the buyer a member, and only members enter without signing in.
         if subscription.joined != "typed":
             _upsert_member(tenant, registration)
         return tenant
@@ -147,14 +149,14 @@ class Tenants:
         return tenant
 
     def _find_by_account(self, account: str) -> Tenant | None:
-        """Return the tenant whose reference, or a member's e-mail address, the buyer has typed."""
-        typed = account.strip().casefold()
+        """Return the tenant with this reference, or with a member of this e-mail address."""
+        name = account.strip().casefold()
         return next(
-            (t for t in self.state.tenants if typed in (t.reference, *(m.email.casefold() for m in t.members))), None
+            (t for t in self.state.tenants if name in (t.reference, *(m.email.casefold() for m in t.members))), None
         )
 
     def _check_linkable(self, tenant: Tenant, subscription: StoredSubscription, registration: Registration) -> None:
-        # An address that was typed proves nothing: it sorts out mistakes. Before anybody gets in, they sign in.
+        # A typed e-mail address proves nothing; this check only catches mistakes. Buyers still have to sign in.
         if _email_domain(registration.email) not in {_email_domain(member.email) for member in tenant.members}:
             raise LinkRefused("not_allowed")
         paying = [other for other in self.subscriptions(tenant) if other.status not in FINAL_STATUSES]
@@ -172,7 +174,7 @@ class Tenants:
 
 
 def slugify(company: str) -> str:
-    """Return a company's name as an address may hold it: a to z, digits and hyphens, never empty."""
+    """Return a company's name for use in a URL: a to z, digits and hyphens, at most 24 characters, never empty."""
     plain = unicodedata.normalize("NFKD", company).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:24].strip("-") or "account"
 
@@ -182,12 +184,12 @@ def _new_reference(slug: str) -> str:
 
 
 def _is_stale(payload: Payload, stored: StoredSubscription) -> bool:
-    # Each id counts for itself: whatever comes late under a former id is older than what replaced it.
+    # Sequences are counted per subscription id. A hand-off under a former id is older than the merge.
     return payload.subscription.id != stored.id or payload.sequence < stored.sequence
 
 
 def _upsert_member(tenant: Tenant, registration: Registration) -> None:
-    """Make the registrant a member, or correct who the member is."""
+    """Add the registrant to the members, or replace their earlier name and e-mail address."""
     member = Member(id=registration.id, name=registration.full_name, email=registration.email)
     tenant.members = [other for other in tenant.members if other.id != member.id] + [member]
 

@@ -1,4 +1,4 @@
-"""What the product can pretend to have trouble with, so that people and tests see what buyers see then."""
+"""The troubles that the product can simulate, so that people and tests see how Foyer and its pages react."""
 
 import threading
 
@@ -8,7 +8,7 @@ from sandbox.example.handoffs import RefusalReason
 
 
 class Troubles(BaseModel):
-    """Which troubles there are; none at first, and none after a restart."""
+    """The troubles that are on; by default, and after a restart, all are off."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -17,7 +17,7 @@ class Troubles(BaseModel):
         default=False, title="Busy", description="Every hand-off is answered with 503 and Retry-After: 2."
     )
     gone: bool = Field(
-        default=False, title="Gone", description="Every hand-off is answered with 410: do not send it again."
+        default=False, title="Gone", description="Every hand-off is answered with 410, so Foyer does not send it again."
     )
     slow: float = Field(
         default=0,
@@ -30,16 +30,12 @@ class Troubles(BaseModel):
     refuses: RefusalReason | None = Field(
         default=None,
         title="Refuses links",
-        description="A buyer who wants to use an account that is there already is refused for this reason.",
+        description="Every buyer who asks for an existing account is refused for this reason.",
     )
-
-    def switched_on(self) -> list[str]:
-        """Return the titles of the troubles that there are."""
-        return [str(field.title) for name, field in type(self).model_fields.items() if getattr(self, name)]
 
 
 class CurrentTroubles:
-    """The troubles at present; a change of them ends the waits that are under way."""
+    """The current troubles. A change ends every wait in progress. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -48,7 +44,7 @@ class CurrentTroubles:
 
     @property
     def settings(self) -> Troubles:
-        """The troubles that there are now."""
+        """The troubles that are on."""
         return self._troubles
 
     @settings.setter
@@ -59,7 +55,7 @@ class CurrentTroubles:
             self._changed = threading.Event()
 
     def wait_if_slow(self) -> None:
-        """Wait as long as a slow product would."""
+        """Wait as long as the "slow" trouble demands, or until the troubles change."""
         with self._lock:
             slow, changed = self._troubles.slow, self._changed
         changed.wait(slow)

@@ -1,4 +1,4 @@
-"""A sandbox of its own for these tests, and the two ways into it: boto3 and a browser without a picture."""
+"""Fixtures for the sandbox's tests: the running servers, boto3 clients, the queue, and strict HTML pages."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -26,13 +26,13 @@ OpenPage = Callable[[str], JustHTML]
 
 @pytest.fixture(autouse=True)
 def cleared_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever runs the tests may have a proxy, which knows nothing of this machine's ports."""
+    """Remove the developer's own settings: their proxy, for one, cannot reach this machine's ports."""
     factories.clear_environment(monkeypatch)
 
 
 @pytest.fixture(scope="session")
 def running_sandbox() -> Iterator[Sandbox]:
-    """The sandbox with the products that `make run` sells."""
+    """The sandbox with the products of `make run`, shared by all tests of this process."""
     with Sandbox() as sandbox:
         yield sandbox
 
@@ -45,32 +45,32 @@ def running_example() -> Iterator[ExampleProduct]:
 
 @pytest.fixture
 def example(running_example: ExampleProduct) -> ExampleProduct:
-    """The example product, with its first tenants and no trouble."""
+    """The example product, reset to its first tenants and no trouble."""
     running_example.reset()
     return running_example
 
 
 @pytest.fixture
 def create_client(sandbox: Sandbox) -> Iterator[CreateClient]:
-    """Makes boto3 clients of the sandbox: the service's name, and what differs from a seller who never retries."""
+    """Create boto3 clients for the sandbox by service name, without retries unless `attempts` says otherwise."""
     clients = []
 
-    def make(service: str, *, attempts: int = 1, **differing: Any) -> Any:
+    def create(service: str, *, attempts: int = 1, **overrides: Any) -> Any:
         client = boto3.client(
-            service,  # type: ignore[call-overload]  # a name is enough here
+            service,  # type: ignore[call-overload]  # the name is a str, not a literal
             **{
                 "endpoint_url": sandbox.aws_url,
                 "region_name": "us-east-1",
                 "aws_access_key_id": "sandbox",
                 "aws_secret_access_key": "sandbox",
                 "config": Config(retries={"mode": "standard", "total_max_attempts": attempts}),
-                **differing,
+                **overrides,
             },
         )
         clients.append(client)
         return client
 
-    yield make
+    yield create
     for client in clients:
         client.close()
 
@@ -90,42 +90,42 @@ def entitlement_client(create_client: CreateClient) -> "MarketplaceEntitlementSe
 
 
 class QueueReader:
-    """The events' queue as the seller's worker reads it."""
+    """Reads the events queue as the seller's worker does."""
 
     def __init__(self, sqs: "SQSClient", url: str) -> None:
         self.sqs, self.url = sqs, url
         self.receipts: list[str] = []
 
     def receive(self, **overrides: Any) -> list[Any]:
-        """Return what one call receives, as JSON, and leave it in flight."""
-        asked = {"QueueUrl": self.url, "MaxNumberOfMessages": 10, **overrides}
-        messages = self.sqs.receive_message(**asked).get("Messages", [])
+        """Return the bodies of up to ten messages, which stay in flight until they are deleted."""
+        request = {"QueueUrl": self.url, "MaxNumberOfMessages": 10, **overrides}
+        messages = self.sqs.receive_message(**request).get("Messages", [])
         self.receipts += [message["ReceiptHandle"] for message in messages]
         return [json.loads(message["Body"]) for message in messages]
 
     def receive_and_delete_all(self) -> list[Any]:
-        """Return everything that is in the queue, and delete it."""
-        taken: list[Any] = []
+        """Empty the queue and return the bodies of its messages."""
+        bodies: list[Any] = []
         while received := self.receive():
-            taken += received
+            bodies += received
             self.delete_received()
-        return taken
+        return bodies
 
     def delete_received(self) -> None:
-        """Delete what was received."""
+        """Delete every message that was received and not yet deleted."""
         while self.receipts:
             self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=self.receipts.pop())
 
 
 @pytest.fixture
 def queue(sandbox: Sandbox, create_client: CreateClient) -> QueueReader:
-    """The worker's end of the events' queue."""
+    """The events queue, read with an SQS client."""
     return QueueReader(create_client("sqs"), sandbox.queue_url)
 
 
 @pytest.fixture
 def open_page(sandbox: Sandbox) -> OpenPage:
-    """Opens a page of the storefront, which has to be strict HTML."""
+    """Fetch a page of the storefront; HTML with any parse error fails the test."""
 
     def get(path: str) -> JustHTML:
         response = requests.get(f"{sandbox.storefront_url}{path}", timeout=5)
@@ -136,5 +136,5 @@ def open_page(sandbox: Sandbox) -> OpenPage:
 
 
 def element_attributes(page: JustHTML, selector: str) -> list[dict[str, str]]:
-    """Return the attributes of each element that the selector finds."""
-    return [{name: value or "" for name, value in (found.attrs or {}).items()} for found in page.query(selector)]
+    """Return the attributes of each matching element; an attribute without a value is empty text."""
+    return [{name: value or "" for name, value in (element.attrs or {}).items()} for element in page.query(selector)]

@@ -1,4 +1,4 @@
-"""The storefront's JSON API."""
+"""The storefront's JSON API: products, purchases, tokens, faults and reset."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def call_api(sandbox: Sandbox, method: str, path: str, body: object = None) -> r
     return requests.request(method, f"{sandbox.storefront_url}/api{path}", json=body, timeout=5)
 
 
-def test_it_lists_the_products(sandbox: Sandbox) -> None:
+def test_products_are_listed(sandbox: Sandbox) -> None:
     products = call_api(sandbox, "GET", "/products").json()
 
     assert [(product["code"], product["pricing"]) for product in products] == [
@@ -28,7 +28,7 @@ def test_it_lists_the_products(sandbox: Sandbox) -> None:
     ]
 
 
-def test_it_takes_an_order(sandbox: Sandbox) -> None:
+def test_order_creates_a_purchase(sandbox: Sandbox) -> None:
     order = {"product_code": "relay3example", "account_id": "000011112222", "style": "old", "free_trial": True}
 
     response = call_api(sandbox, "POST", "/purchases", order)
@@ -38,7 +38,7 @@ def test_it_takes_an_order(sandbox: Sandbox) -> None:
     assert order.items() <= response.json().items()
 
 
-def test_an_order_without_an_account_is_a_new_account_each_time(sandbox: Sandbox) -> None:
+def test_order_without_an_account_creates_a_new_account(sandbox: Sandbox) -> None:
     order = {"product_code": "relay3example"}
 
     accounts = {call_api(sandbox, "POST", "/purchases", order).json()["account_id"] for _ in range(2)}
@@ -46,7 +46,7 @@ def test_an_order_without_an_account_is_a_new_account_each_time(sandbox: Sandbox
     assert len(accounts) == 2
 
 
-def test_it_lists_the_purchases_the_latest_first(sandbox: Sandbox) -> None:
+def test_purchases_are_listed_latest_first(sandbox: Sandbox) -> None:
     first, second = sandbox.marketplace.buy(ORDER), sandbox.marketplace.buy(ORDER)
 
     listed = call_api(sandbox, "GET", "/purchases").json()
@@ -54,7 +54,7 @@ def test_it_lists_the_purchases_the_latest_first(sandbox: Sandbox) -> None:
     assert [purchase["id"] for purchase in listed] == [str(second.id), str(first.id)]
 
 
-def test_it_shows_one_purchase(sandbox: Sandbox) -> None:
+def test_purchase_is_shown(sandbox: Sandbox) -> None:
     purchase = sandbox.marketplace.buy(ORDER)
 
     shown = call_api(sandbox, "GET", f"/purchases/{purchase.id}").json()
@@ -62,7 +62,7 @@ def test_it_shows_one_purchase(sandbox: Sandbox) -> None:
     assert shown == purchase.model_dump(mode="json")
 
 
-def test_it_mints_a_token_and_says_what_the_browser_would_post(sandbox: Sandbox) -> None:
+def test_token_comes_with_the_form_that_a_browser_would_post(sandbox: Sandbox) -> None:
     purchase = sandbox.marketplace.buy(ORDER)
 
     response = call_api(sandbox, "POST", f"/purchases/{purchase.id}/tokens")
@@ -77,7 +77,7 @@ def test_it_mints_a_token_and_says_what_the_browser_would_post(sandbox: Sandbox)
     }
 
 
-def test_it_mints_a_token_that_has_expired_already(sandbox: Sandbox) -> None:
+def test_token_with_zero_ttl_has_expired(sandbox: Sandbox) -> None:
     purchase = sandbox.marketplace.buy(ORDER)
 
     minted = call_api(sandbox, "POST", f"/purchases/{purchase.id}/tokens", {"ttl_seconds": 0}).json()
@@ -86,7 +86,7 @@ def test_it_mints_a_token_that_has_expired_already(sandbox: Sandbox) -> None:
         sandbox.marketplace.resolve_token(minted["token"])
 
 
-def test_it_switches_faults_on_and_the_others_off(sandbox: Sandbox) -> None:
+def test_put_switches_named_faults_on_and_others_off(sandbox: Sandbox) -> None:
     sandbox.marketplace.faults = Faults(expired=True)
 
     faults = call_api(sandbox, "PUT", "/faults", {"throttled": 2}).json()
@@ -95,7 +95,7 @@ def test_it_switches_faults_on_and_the_others_off(sandbox: Sandbox) -> None:
     assert faults == Faults(throttled=2).model_dump()
 
 
-def test_it_shows_the_faults(sandbox: Sandbox) -> None:
+def test_faults_are_shown(sandbox: Sandbox) -> None:
     sandbox.marketplace.faults = Faults(slow=1.5)
 
     faults = call_api(sandbox, "GET", "/faults").json()
@@ -103,7 +103,7 @@ def test_it_shows_the_faults(sandbox: Sandbox) -> None:
     assert faults == Faults(slow=1.5).model_dump()
 
 
-def test_it_switches_every_fault_off(sandbox: Sandbox) -> None:
+def test_delete_switches_every_fault_off(sandbox: Sandbox) -> None:
     sandbox.marketplace.faults = Faults(expired=True)
 
     faults = call_api(sandbox, "DELETE", "/faults").json()
@@ -112,7 +112,7 @@ def test_it_switches_every_fault_off(sandbox: Sandbox) -> None:
     assert not any(faults.values())
 
 
-def test_it_forgets_everything(sandbox: Sandbox) -> None:
+def test_reset_deletes_purchases_and_faults(sandbox: Sandbox) -> None:
     sandbox.marketplace.buy(ORDER)
     sandbox.marketplace.faults = Faults(expired=True)
 
@@ -133,7 +133,7 @@ def test_it_forgets_everything(sandbox: Sandbox) -> None:
             "/purchases",
             {"product_code": "nope"},
             400,
-            "nope is not sold here. It is one of: insights1example, ledger2example, relay3example",
+            "nope is not sold here. Choose one of: insights1example, ledger2example, relay3example",
         ),
         ("POST", "/purchases", {"product_code": "x", "style": "odd"}, 400, "style: Input should be 'new' or 'old'"),
         (
@@ -160,7 +160,7 @@ def test_it_forgets_everything(sandbox: Sandbox) -> None:
         ("PATCH", "/faults", {}, 405, "not allowed"),
     ],
 )
-def test_a_bad_call_is_told_what_is_wrong(
+def test_invalid_call_names_the_problem(
     sandbox: Sandbox, method: str, path: str, body: Any, status: int, message: str
 ) -> None:
     response = call_api(sandbox, method, path, body)
@@ -171,7 +171,7 @@ def test_a_bad_call_is_told_what_is_wrong(
 
 
 @pytest.mark.parametrize(("kind", "status"), [("application/json", 400), ("text/plain", 415)])
-def test_a_body_that_is_not_json_is_refused(sandbox: Sandbox, kind: str, status: int) -> None:
+def test_body_that_is_not_json_is_refused(sandbox: Sandbox, kind: str, status: int) -> None:
     url = f"{sandbox.storefront_url}/api/purchases"
 
     response = requests.post(url, "{]", headers={"Content-Type": kind}, timeout=5)

@@ -1,4 +1,4 @@
-"""`flask sandbox` and what `make run` starts, as processes of their own."""
+"""`flask sandbox`, `python -m sandbox.example` and `make run`, each as a real process."""
 
 import os
 import re
@@ -17,6 +17,7 @@ import pytest
 import requests
 
 from sandbox import catalogue, environment, run_all
+from sandbox.seller_account import QUEUE_PATH
 from sandbox.server import Sandbox
 from tests.sandbox.conftest import CreateClient, QueueReader
 from tests.support.ports import free_port
@@ -25,8 +26,7 @@ ROOT = Path(__file__).parents[2]
 FLASK = (sys.executable, "-m", "flask", "--app", "wsgi")
 WITHOUT_MOTO = "import sys; sys.modules['moto'] = None; from flask.cli import main; main()"
 
-# What a process says, shown as `make run` shows it.
-SHOWS_TWO_LINES = """
+PRINT_TWO_LINES = """
 import sys
 from datetime import datetime
 from honcho.printer import Message
@@ -49,15 +49,15 @@ def settings(tmp_path: Path, **chosen: str) -> dict[str, str]:
     }
 
 
-class Running(subprocess.Popen[str]):
-    """A process whose output is read here."""
+class PipedProcess(subprocess.Popen[str]):
+    """A process whose standard output is a pipe; typed so that mypy knows it is never None."""
 
     stdout: IO[str]
 
 
 @contextmanager
-def running(command: list[str], environment: dict[str, str]) -> Iterator[Running]:
-    with Running(
+def run_process(command: list[str], environment: dict[str, str]) -> Iterator[PipedProcess]:
+    with PipedProcess(
         command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:
         try:
@@ -69,12 +69,12 @@ def running(command: list[str], environment: dict[str, str]) -> Iterator[Running
             process.kill()
 
 
-def read_until(process: Running, pattern: str) -> re.Match[str]:
+def read_until(process: PipedProcess, pattern: str) -> re.Match[str]:
     lines = []
     for line in process.stdout:
         lines.append(line)
-        if found := re.search(pattern, line):
-            return found
+        if match := re.search(pattern, line):
+            return match
     raise AssertionError("".join(lines))
 
 
@@ -89,39 +89,39 @@ def wait_for(capsys: pytest.CaptureFixture[str], text: str) -> str:
 def test_flask_sandbox_runs_until_it_is_stopped(tmp_path: Path, create_client: CreateClient) -> None:
     command = [*FLASK, "sandbox", "--aws-port=0", "--storefront-port=0", f"--state={tmp_path / 'state.json'}"]
 
-    with running(command, settings(tmp_path)) as process:
+    with run_process(command, settings(tmp_path)) as process:
         storefront, aws = read_until(process, r"Storefront (\S+), AWS endpoint (\S+)").groups()
         bought = requests.post(f"{storefront}/api/purchases", json={"product_code": "insights1example"}, timeout=5)
-        queue = QueueReader(create_client("sqs", endpoint_url=aws), f"{aws}{environment.QUEUE_PATH}")
-        told = queue.receive()
+        queue = QueueReader(create_client("sqs", endpoint_url=aws), f"{aws}{QUEUE_PATH}")
+        events = queue.receive()
         process.terminate()
         status = process.wait(5)
 
     assert bought.status_code == 201
-    assert [event["detail"]["agreement"]["id"] for event in told] == [bought.json()["agreement_id"]]
+    assert [event["detail"]["agreement"]["id"] for event in events] == [bought.json()["agreement_id"]]
     assert status == 0
     assert bought.json()["id"] in (tmp_path / "state.json").read_text()
 
 
-def test_flask_sandbox_says_what_to_install(tmp_path: Path) -> None:
+def test_flask_sandbox_without_moto_names_what_to_install(tmp_path: Path) -> None:
     command = [sys.executable, "-c", WITHOUT_MOTO, "--app", "wsgi", "sandbox"]
 
-    ended = subprocess.run(command, cwd=ROOT, env=settings(tmp_path), capture_output=True, text=True, check=False)
+    result = subprocess.run(command, cwd=ROOT, env=settings(tmp_path), capture_output=True, text=True, check=False)
 
-    assert ended.returncode == 1
-    assert "pip install -r requirements-dev.txt" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert result.returncode == 1
+    assert "pip install -r requirements-dev.txt" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
-def test_flask_sandbox_says_that_a_port_is_in_use(tmp_path: Path) -> None:
+def test_flask_sandbox_on_a_busy_port_names_the_options(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         command = [*FLASK, "sandbox", f"--aws-port={listener.getsockname()[1]}"]
 
-        ended = subprocess.run(command, cwd=ROOT, env=settings(tmp_path), capture_output=True, text=True, check=False)
+        result = subprocess.run(command, cwd=ROOT, env=settings(tmp_path), capture_output=True, text=True, check=False)
 
-    assert ended.returncode == 1
-    assert "Choose other ports: --storefront-port, --aws-port." in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert result.returncode == 1
+    assert "Choose other ports: --storefront-port, --aws-port." in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -129,23 +129,25 @@ def test_flask_sandbox_says_that_a_port_is_in_use(tmp_path: Path) -> None:
     [({"HANDOFF_SECRET": ""}, "Set it to the secret that Foyer signs with."), ({}, "Choose another port: --port.")],
     ids=["no secret", "port in use"],
 )
-def test_the_example_product_says_what_to_set(tmp_path: Path, chosen: dict[str, str], advice: str) -> None:
+def test_example_product_that_cannot_start_names_the_setting(
+    tmp_path: Path, chosen: dict[str, str], advice: str
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         command = [sys.executable, "-m", "sandbox.example", f"--port={listener.getsockname()[1]}"]
 
         env = settings(tmp_path, **chosen)
-        ended = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+        result = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
-    assert ended.returncode == 1
-    assert advice in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert result.returncode == 1
+    assert advice in result.stderr
+    assert "Traceback" not in result.stderr
 
 
-def test_everything_starts_says_where_to_click_and_stops_without_an_orphan(tmp_path: Path) -> None:
+def test_make_run_starts_every_process_and_stops_them_all(tmp_path: Path) -> None:
     ports = {name: str(free_port()) for name in environment.DEFAULT_PORTS}
     command = [sys.executable, "-m", "sandbox.run_all"]
 
-    with running(command, settings(tmp_path, **ports)) as process:
+    with run_process(command, settings(tmp_path, **ports)) as process:
         read_until(process, rf"http://127\.0\.0\.1:{ports['STOREFRONT_PORT']} .*pretend AWS Marketplace")
         landing = requests.get(f"http://localhost:{ports['APP_PORT']}/", timeout=5)
         product = requests.get(f"http://127.0.0.1:{ports['EXAMPLE_PORT']}/", timeout=5)
@@ -161,44 +163,44 @@ def test_everything_starts_says_where_to_click_and_stops_without_an_orphan(tmp_p
         socket.create_server(("127.0.0.1", int(port))).close()
 
 
-def test_what_nobody_reads_any_more_stops_nothing(tmp_path: Path) -> None:
+def test_printer_survives_a_closed_output(tmp_path: Path) -> None:
     read, write = os.pipe()
     os.close(read)
-    with os.fdopen(write, "wb") as unread:
-        command = [sys.executable, "-c", SHOWS_TWO_LINES]
-        ended = subprocess.run(command, cwd=ROOT, env=settings(tmp_path), stdout=unread, check=False)
+    with os.fdopen(write, "wb") as closed_pipe:
+        command = [sys.executable, "-c", PRINT_TWO_LINES]
+        result = subprocess.run(command, cwd=ROOT, env=settings(tmp_path), stdout=closed_pipe, check=False)
 
-    assert ended.returncode == 0
+    assert result.returncode == 0
 
 
-def test_the_database_in_the_sellers_file_is_left_alone(tmp_path: Path) -> None:
+def test_make_run_ignores_the_database_url_in_dotenv(tmp_path: Path) -> None:
     ports = {name: str(free_port()) for name in environment.DEFAULT_PORTS}
     chosen = settings(tmp_path, PYTHONPATH=str(ROOT), **ports)
     del chosen["DATABASE_URL"], chosen["SECRET_KEY"]
-    # The key stops the start before a database is opened: this checkout's own stays as it is, too.
+    # The short key ends the start before any database is opened, so this checkout's own database is safe as well.
     (tmp_path / ".env").write_text("DATABASE_URL=production://\nSECRET_KEY=short\n")
     command = [sys.executable, "-m", "sandbox.run_all"]
 
-    ended = subprocess.run(command, cwd=tmp_path, env=chosen, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, cwd=tmp_path, env=chosen, capture_output=True, text=True, check=False)
 
-    assert ended.returncode == 1
-    assert "SECRET_KEY: " in ended.stderr
-    assert "DATABASE_URL: " not in ended.stderr
+    assert result.returncode == 1
+    assert "SECRET_KEY: " in result.stderr
+    assert "DATABASE_URL: " not in result.stderr
 
 
-def test_a_door_that_stays_shut_is_named_and_the_others_are_not(
+def test_only_the_process_that_does_not_answer_is_reported(
     sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     open_port = sandbox.storefront_url.rpartition(":")[2]
-    shut = {"APP_PORT": str(free_port()), "STOREFRONT_PORT": open_port, "EXAMPLE_PORT": open_port}
-    over = threading.Event()
-    announcement = threading.Thread(target=run_all.announce_when_ready, args=(shut, over, 2))
+    unused = {"APP_PORT": str(free_port()), "STOREFRONT_PORT": open_port, "EXAMPLE_PORT": open_port}
+    stopped = threading.Event()
+    announcement = threading.Thread(target=run_all.announce_when_ready, args=(unused, stopped, 2))
 
     announcement.start()
     shown = wait_for(capsys, "not answering")
-    over.set()
+    stopped.set()
     announcement.join()
 
-    assert f"http://localhost:{shut['APP_PORT']}/readyz" in shown
+    assert f"http://localhost:{unused['APP_PORT']}/readyz" in shown
     assert "marked app" in shown
     assert sandbox.storefront_url not in shown

@@ -1,4 +1,4 @@
-"""Events on their way: at once, late, twice or in reverse order, and how far each has come."""
+"""Delivery of events to the queue: at once, late, twice or reversed, and the state of each event."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -12,7 +12,7 @@ import time_machine
 from sandbox.purchases import Order
 from sandbox.server import Sandbox
 from tests.sandbox.conftest import CreateClient, QueueReader
-from tests.sandbox.test_lives import CONTRACT, create_purchase
+from tests.sandbox.test_actions import CONTRACT, create_purchase
 
 ORDER = Order(product_code="insights1example", account_id="111122223333")
 
@@ -21,9 +21,7 @@ def states(sandbox: Sandbox) -> list[str]:
     return [event.state for event in sandbox.marketplace.events()]
 
 
-def test_the_worker_reaches_the_queue_with_a_url_and_the_endpoint_alone(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_worker_needs_only_the_endpoint_and_the_queue_url(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     sandbox.marketplace.buy(ORDER)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "sandbox")
@@ -39,7 +37,7 @@ def test_the_worker_reaches_the_queue_with_a_url_and_the_endpoint_alone(
     assert entitled["Entitlements"] == []
 
 
-def test_the_queue_is_as_a_seller_has_it(create_client: CreateClient) -> None:
+def test_queue_has_the_attributes_of_a_real_deployment(create_client: CreateClient) -> None:
     with Sandbox() as another:
         attributes = create_client("sqs", endpoint_url=another.aws_url).get_queue_attributes(
             QueueUrl=another.queue_url, AttributeNames=["All"]
@@ -50,18 +48,18 @@ def test_the_queue_is_as_a_seller_has_it(create_client: CreateClient) -> None:
     assert f'{attributes["QueueArn"]}-dead-letters"' in attributes["RedrivePolicy"]
 
 
-def test_an_event_is_queued_then_read_then_done(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_event_is_queued_then_in_flight_then_done(sandbox: Sandbox, queue: QueueReader) -> None:
     sandbox.marketplace.buy(ORDER)
 
     queued = states(sandbox)
     queue.receive()
-    read = states(sandbox)
+    in_flight = states(sandbox)
     queue.delete_received()
 
-    assert (queued, read, states(sandbox)) == (["queued"], ["in_flight"], ["done"])
+    assert (queued, in_flight, states(sandbox)) == (["queued"], ["in_flight"], ["done"])
 
 
-def test_an_event_that_was_not_deleted_in_time_is_in_the_queue_again(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_event_not_deleted_in_time_is_queued_again(sandbox: Sandbox, queue: QueueReader) -> None:
     sandbox.marketplace.buy(ORDER)
     queue.receive()
 
@@ -71,7 +69,7 @@ def test_an_event_that_was_not_deleted_in_time_is_in_the_queue_again(sandbox: Sa
     assert (event.state, event.copies[0].reads) == ("queued", 1)
 
 
-def test_an_event_that_is_read_again_and_again_becomes_a_dead_letter(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_event_read_ten_times_becomes_a_dead_letter(sandbox: Sandbox, queue: QueueReader) -> None:
     sandbox.marketplace.buy(ORDER)
 
     for _ in range(11):
@@ -81,35 +79,35 @@ def test_an_event_that_is_read_again_and_again_becomes_a_dead_letter(sandbox: Sa
     assert (event.state, event.copies[0].reads) == ("dead_letter", 10)
 
 
-def test_late_events_are_held_back_until_they_are_released_one_by_one(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_late_event_is_held_back_until_it_is_delivered(sandbox: Sandbox, queue: QueueReader) -> None:
     purchase = create_purchase(sandbox, CONTRACT)
     queue.receive_and_delete_all()
     sandbox.marketplace.apply_action(purchase, "confirm", delivery="late")
     held = sandbox.marketplace.apply_action(purchase, "expire", delivery="late")
-    nothing = queue.receive()
+    received_before = queue.receive()
 
     delivered = sandbox.marketplace.deliver(held[1].id)
 
-    assert (nothing, delivered.state) == ([], "queued")
+    assert (received_before, delivered.state) == ([], "queued")
     assert states(sandbox) == ["done", "held", "held", "queued"]
     assert [event["id"] for event in queue.receive_and_delete_all()] == [held[1].id]
 
 
 @pytest.mark.parametrize(("sequence", "step"), [("as_happened", 1), ("reversed", -1)])
-def test_what_is_held_back_is_released_in_either_order(
+def test_held_events_are_released_in_the_requested_order(
     sandbox: Sandbox, queue: QueueReader, sequence: str, step: int
 ) -> None:
     purchase = create_purchase(sandbox)
     queue.receive_and_delete_all()
     first = sandbox.marketplace.apply_action(purchase, "confirm", delivery="late")
-    then = sandbox.marketplace.apply_action(purchase, "expire", delivery="late")
+    second = sandbox.marketplace.apply_action(purchase, "expire", delivery="late")
 
-    sandbox.marketplace.release(order=sequence)  # type: ignore[arg-type]  # one of the two
+    sandbox.marketplace.release(order=sequence)  # type: ignore[arg-type]  # the parameter is a str, not a literal
 
-    assert [event["id"] for event in queue.receive_and_delete_all()] == [event.id for event in (first + then)][::step]
+    assert [event["id"] for event in queue.receive_and_delete_all()] == [event.id for event in (first + second)][::step]
 
 
-def test_a_release_for_one_purchase_leaves_the_others_held(sandbox: Sandbox) -> None:
+def test_release_of_one_purchase_leaves_the_others_held(sandbox: Sandbox) -> None:
     one, _ = (sandbox.marketplace.buy(ORDER.model_copy(update={"delivery": "late"})) for _ in range(2))
 
     sandbox.marketplace.release(one)
@@ -117,7 +115,7 @@ def test_a_release_for_one_purchase_leaves_the_others_held(sandbox: Sandbox) -> 
     assert states(sandbox) == ["queued", "held"]
 
 
-def test_twice_is_two_messages_with_the_same_event(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_twice_sends_two_messages_with_the_same_id(sandbox: Sandbox, queue: QueueReader) -> None:
     purchase = create_purchase(sandbox, CONTRACT, "old")
 
     (event,) = sandbox.marketplace.apply_action(purchase, "confirm", delivery="twice")
@@ -126,7 +124,7 @@ def test_twice_is_two_messages_with_the_same_event(sandbox: Sandbox, queue: Queu
     assert [envelope["MessageId"] for envelope in queue.receive_and_delete_all()] == [event.id, event.id]
 
 
-def test_an_event_is_done_when_each_of_its_messages_is(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_event_is_done_when_all_its_messages_are_deleted(sandbox: Sandbox, queue: QueueReader) -> None:
     sandbox.marketplace.buy(ORDER.model_copy(update={"delivery": "twice"}))
 
     queue.receive(MaxNumberOfMessages=1)
@@ -137,18 +135,16 @@ def test_an_event_is_done_when_each_of_its_messages_is(sandbox: Sandbox, queue: 
     assert (half, states(sandbox)) == (["queued"], ["done"])
 
 
-def test_several_events_come_in_reverse_order(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_reversed_sends_the_events_of_an_action_latest_first(sandbox: Sandbox, queue: QueueReader) -> None:
     purchase = create_purchase(sandbox, actions="confirm")
     queue.receive_and_delete_all()
 
-    told = sandbox.marketplace.apply_action(purchase, "renew", delivery="reversed")
+    events = sandbox.marketplace.apply_action(purchase, "renew", delivery="reversed")
 
-    assert [event["id"] for event in queue.receive_and_delete_all()] == [event.id for event in told[::-1]]
+    assert [event["id"] for event in queue.receive_and_delete_all()] == [event.id for event in events[::-1]]
 
 
-def test_one_event_in_reverse_order_comes_before_what_was_held_back_of_the_purchase(
-    sandbox: Sandbox, queue: QueueReader
-) -> None:
+def test_reversed_event_overtakes_the_held_events_of_its_purchase(sandbox: Sandbox, queue: QueueReader) -> None:
     other = sandbox.marketplace.buy(ORDER.model_copy(update={"delivery": "late"}))
     purchase = sandbox.marketplace.buy(ORDER.model_copy(update={"delivery": "late"}))
 
@@ -159,19 +155,17 @@ def test_one_event_in_reverse_order_comes_before_what_was_held_back_of_the_purch
     assert [event.state for event in sandbox.marketplace.events(other)] == ["held"]
 
 
-def test_an_event_is_delivered_again_with_the_same_id(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_event_delivered_again_keeps_its_id(sandbox: Sandbox, queue: QueueReader) -> None:
     sandbox.marketplace.buy(ORDER)
     (event,) = queue.receive_and_delete_all()
 
-    again = sandbox.marketplace.deliver(event["id"])
+    redelivered = sandbox.marketplace.deliver(event["id"])
 
-    assert (again.state, len(again.copies)) == ("queued", 2)
+    assert (redelivered.state, len(redelivered.copies)) == ("queued", 2)
     assert queue.receive_and_delete_all() == [event]
 
 
-def test_a_long_poll_is_answered_when_an_event_comes_and_keeps_nobody_waiting(
-    sandbox: Sandbox, queue: QueueReader
-) -> None:
+def test_long_poll_returns_with_the_event_and_blocks_no_other_call(sandbox: Sandbox, queue: QueueReader) -> None:
     with ThreadPoolExecutor() as pool:
         poll = pool.submit(queue.receive, WaitTimeSeconds=20)
         with pytest.raises(TimeoutError):
@@ -184,7 +178,7 @@ def test_a_long_poll_is_answered_when_an_event_comes_and_keeps_nobody_waiting(
     assert len(received) == 1
 
 
-def test_a_reset_empties_the_queue(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_reset_empties_the_queue(sandbox: Sandbox, queue: QueueReader) -> None:
     sandbox.marketplace.buy(ORDER)
 
     sandbox.reset()
@@ -193,12 +187,10 @@ def test_a_reset_empties_the_queue(sandbox: Sandbox, queue: QueueReader) -> None
     assert sandbox.marketplace.events() == []
 
 
-def test_two_sandboxes_side_by_side_have_a_queue_each(
-    sandbox: Sandbox, queue: QueueReader, create_client: CreateClient
-) -> None:
+def test_each_sandbox_has_its_own_queue(sandbox: Sandbox, queue: QueueReader, create_client: CreateClient) -> None:
     with Sandbox() as other:
         other.marketplace.buy(ORDER)
-        here = queue.receive()
-        there = QueueReader(create_client("sqs", endpoint_url=other.aws_url), other.queue_url).receive()
+        received = queue.receive()
+        received_from_other = QueueReader(create_client("sqs", endpoint_url=other.aws_url), other.queue_url).receive()
 
-    assert (len(here), len(there)) == (0, 1)
+    assert (len(received), len(received_from_other)) == (0, 1)

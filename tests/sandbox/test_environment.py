@@ -1,4 +1,4 @@
-"""The settings that `make run` adds to what is chosen already."""
+"""The settings that `make run` adds to the environment, and the ones it removes."""
 
 import base64
 import stat
@@ -10,7 +10,7 @@ import pytest
 from sandbox import catalogue, environment
 
 
-def test_nothing_has_to_be_set(tmp_path: Path) -> None:
+def test_defaults_fill_an_empty_environment(tmp_path: Path) -> None:
     settings = environment.add_defaults({}, tmp_path)
 
     assert {name: settings[name] for name in environment.DEFAULT_PORTS} == environment.DEFAULT_PORTS
@@ -24,7 +24,7 @@ def test_nothing_has_to_be_set(tmp_path: Path) -> None:
     assert settings["LOG_FORMAT"] == "console"
 
 
-def test_what_is_set_stays(tmp_path: Path) -> None:
+def test_chosen_settings_are_kept(tmp_path: Path) -> None:
     chosen = {
         "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
         "AWS_PROFILE": "staging",
@@ -46,20 +46,20 @@ def test_what_is_set_stays(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_empty_setting_counts_as_not_set(tmp_path: Path) -> None:
+def test_empty_setting_counts_as_unset(tmp_path: Path) -> None:
     settings = environment.add_defaults({"APP_PORT": "", "LOG_FORMAT": ""}, tmp_path)
 
     assert (settings["APP_PORT"], settings["LOG_FORMAT"]) == ("8000", "console")
 
 
-def test_the_ports_move_together_with_the_endpoint_and_the_queue(tmp_path: Path) -> None:
+def test_aws_port_changes_the_endpoint_and_the_queue_url(tmp_path: Path) -> None:
     settings = environment.add_defaults({"AWS_PORT": "9002"}, tmp_path)
 
     assert settings["AWS_ENDPOINT_URL"] == "http://127.0.0.1:9002"
     assert settings["EVENTS_QUEUE_URL"] == "http://127.0.0.1:9002/123456789012/foyer-events"
 
 
-def test_the_products_and_foyer_are_found_where_their_ports_are(tmp_path: Path) -> None:
+def test_ports_change_the_site_url_and_the_products_file(tmp_path: Path) -> None:
     settings = environment.add_defaults({"APP_PORT": "9000", "EXAMPLE_PORT": "9003"}, tmp_path)
 
     products = tomllib.loads(Path(settings["PRODUCTS_FILE"]).read_text(encoding="utf-8"))["products"]
@@ -69,14 +69,14 @@ def test_the_products_and_foyer_are_found_where_their_ports_are(tmp_path: Path) 
     assert list(products) == [product.code for product in catalogue.load_products()]
 
 
-def test_the_file_of_products_says_where_the_example_product_is_by_default() -> None:
+def test_products_file_has_the_default_url_of_the_example_product() -> None:
     url = f"http://127.0.0.1:{environment.DEFAULT_PORTS['EXAMPLE_PORT']}"
 
     assert url == catalogue.EXAMPLE_URL
     assert {product.handoff_url for product in catalogue.load_products()} == {f"{url}/foyer"}
 
 
-def test_the_sandbox_has_a_queue_of_its_own_in_the_region_that_events_come_in(tmp_path: Path) -> None:
+def test_sandbox_overrides_the_queue_and_the_region(tmp_path: Path) -> None:
     chosen = {"EVENTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/210987654321/events", "AWS_REGION": "eu-west-1"}
 
     settings = environment.add_defaults(chosen, tmp_path)
@@ -85,13 +85,13 @@ def test_the_sandbox_has_a_queue_of_its_own_in_the_region_that_events_come_in(tm
     assert settings["AWS_REGION"] == "us-east-1"
 
 
-def test_another_endpoint_of_ones_own_is_given_no_queue(tmp_path: Path) -> None:
+def test_other_aws_endpoint_gets_no_queue_url(tmp_path: Path) -> None:
     settings = environment.add_defaults({"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}, tmp_path)
 
     assert "EVENTS_QUEUE_URL" not in settings
 
 
-def test_a_profile_from_daily_work_is_not_asked_for_credentials(tmp_path: Path) -> None:
+def test_aws_profile_is_removed(tmp_path: Path) -> None:
     settings = environment.add_defaults({"AWS_PROFILE": "work"}, tmp_path)
 
     assert "AWS_PROFILE" not in settings
@@ -100,7 +100,7 @@ def test_a_profile_from_daily_work_is_not_asked_for_credentials(tmp_path: Path) 
 @pytest.mark.parametrize(
     "name", ["AWS_DEFAULT_PROFILE", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_MARKETPLACE_METERING"]
 )
-def test_nothing_leads_past_the_sandbox(tmp_path: Path, name: str) -> None:
+def test_service_endpoints_are_removed(tmp_path: Path, name: str) -> None:
     chosen = {name: "https://sts.amazonaws.com", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
 
     settings = environment.add_defaults(chosen, tmp_path)
@@ -124,17 +124,17 @@ def test_nothing_leads_past_the_sandbox(tmp_path: Path, name: str) -> None:
         "SMTP_URL",
     ],
 )
-def test_where_production_is_counts_in_the_commands_own_environment_alone(name: str) -> None:
-    elsewhere = {name: "postgresql://production"}
+def test_production_settings_in_dotenv_are_ignored(name: str) -> None:
+    production = {name: "postgresql://production"}
 
-    from_file = environment.user_settings({}, elsewhere)
-    from_command = environment.user_settings(elsewhere, {name: "of the file"})
+    from_file = environment.user_settings({}, production)
+    from_command = environment.user_settings(production, {name: "of the file"})
 
     assert name not in from_file
     assert from_command[name] == "postgresql://production"
 
 
-def test_the_file_gives_what_the_command_does_not() -> None:
+def test_dotenv_fills_what_the_environment_lacks() -> None:
     chosen = environment.user_settings({"APP_PORT": "9000"}, {"APP_PORT": "7000", "LOG_FORMAT": "json", "BARE": None})
 
     assert chosen["APP_PORT"] == "9000"
@@ -142,7 +142,7 @@ def test_the_file_gives_what_the_command_does_not() -> None:
     assert "BARE" not in chosen
 
 
-def test_the_processes_do_not_read_the_file_again(tmp_path: Path) -> None:
+def test_processes_do_not_read_dotenv_again(tmp_path: Path) -> None:
     settings = environment.add_defaults({}, tmp_path)
 
     assert settings["FLASK_SKIP_DOTENV"] == "1"
@@ -158,14 +158,14 @@ def test_the_processes_do_not_read_the_file_again(tmp_path: Path) -> None:
     ],
     ids=["none", "another host", "one of them", "all"],
 )
-def test_no_proxy_is_asked_for_this_machine(tmp_path: Path, chosen: dict[str, str], expected: str) -> None:
+def test_local_hosts_bypass_the_proxy(tmp_path: Path, chosen: dict[str, str], expected: str) -> None:
     settings = environment.add_defaults({"http_proxy": "http://proxy.example", **chosen}, tmp_path)
 
     assert (settings["no_proxy"], settings["NO_PROXY"]) == (expected, expected)
     assert settings["http_proxy"] == "http://proxy.example"
 
 
-def test_a_seller_of_one_product_gets_no_products_file(tmp_path: Path) -> None:
+def test_single_product_gets_a_handoff_url_and_no_products_file(tmp_path: Path) -> None:
     settings = environment.add_defaults({"PRODUCT_CODE": "mine", "EXAMPLE_PORT": "9003"}, tmp_path)
 
     assert "PRODUCTS_FILE" not in settings
@@ -173,16 +173,16 @@ def test_a_seller_of_one_product_gets_no_products_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "file"), [("SECRET_KEY", "secret-key"), ("HANDOFF_SECRET", "handoff-secret")])
-def test_a_secret_is_made_once_and_is_nobody_elses_to_read(tmp_path: Path, name: str, file: str) -> None:
+def test_secret_is_created_once_and_readable_only_by_its_owner(tmp_path: Path, name: str, file: str) -> None:
     first = environment.add_defaults({}, tmp_path / "instance")[name]
 
-    again = environment.add_defaults({}, tmp_path / "instance")[name]
+    second = environment.add_defaults({}, tmp_path / "instance")[name]
 
-    assert again == first
+    assert second == first
     assert stat.S_IMODE((tmp_path / "instance" / file).stat().st_mode) == 0o600
 
 
-def test_the_secrets_are_of_the_kind_that_they_have_to_be(tmp_path: Path) -> None:
+def test_secrets_have_the_required_format(tmp_path: Path) -> None:
     settings = environment.add_defaults({}, tmp_path)
 
     assert len(settings["SECRET_KEY"]) == 64
@@ -192,6 +192,6 @@ def test_the_secrets_are_of_the_kind_that_they_have_to_be(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("port", ["eight", "0", "65536", "-1"])
-def test_an_odd_port_is_named(tmp_path: Path, port: str) -> None:
+def test_invalid_port_is_named(tmp_path: Path, port: str) -> None:
     with pytest.raises(SystemExit, match=f"APP_PORT: {port} is not a port"):
         environment.add_defaults({"APP_PORT": port}, tmp_path)

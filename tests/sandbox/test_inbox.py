@@ -1,4 +1,4 @@
-"""The sandbox's inbox: what the app sends through SES, on the storefront's pages and in its JSON API."""
+"""The inbox: mail sent through SES, shown on the storefront's pages and in its JSON API."""
 
 import json
 from collections.abc import Callable
@@ -25,10 +25,10 @@ Send = Callable[..., str]
 
 @pytest.fixture
 def send(create_client: CreateClient) -> Send:
-    """Sends a mail as the app does, and returns SES's id of it."""
+    """Send a mail as the app does, and return its SES message id."""
     ses: SESV2Client = create_client("sesv2")
 
-    def send_email(subject: str = "Hello", text: str = "Look at http://localhost:8000/a", **differing: Any) -> str:
+    def send_email(subject: str = "Hello", text: str = "Look at http://localhost:8000/a", **overrides: Any) -> str:
         body: Any = {"Text": {"Data": text}, "Html": {"Data": HTML}}
         request: Any = {
             "FromEmailAddress": "=?utf-8?q?Acme_=C3=84?= <start@acme.example>",
@@ -37,41 +37,41 @@ def send(create_client: CreateClient) -> Send:
             "Content": {"Simple": {"Subject": {"Data": subject}, "Body": body}},
             "EmailTags": [{"Name": "foyer-outbox", "Value": "01930000-0000-7000-8000-000000000001"}],
         }
-        return ses.send_email(**(request | differing))["MessageId"]
+        return ses.send_email(**(request | overrides))["MessageId"]
 
     return send_email
 
 
-def test_a_mail_from_an_address_that_nobody_has_verified_is_kept(sandbox: Sandbox, send: Send) -> None:
+def test_mail_from_an_unverified_address_is_stored(sandbox: Sandbox, send: Send) -> None:
     message_id = send()
 
-    [letter] = call_api(sandbox, "GET", "/inbox").json()
-    assert letter == call_api(sandbox, "GET", "/inbox/1").json()
-    assert letter["id"] == message_id
-    assert (letter["to"], letter["reply_to"], letter["subject"]) == (["ada@gmail.com"], ["help@acme.example"], "Hello")
-    assert (letter["text"], letter["html"]) == ("Look at http://localhost:8000/a", HTML)
-    assert letter["tags"] == {"foyer-outbox": "01930000-0000-7000-8000-000000000001"}
+    [mail] = call_api(sandbox, "GET", "/inbox").json()
+    assert mail == call_api(sandbox, "GET", "/inbox/1").json()
+    assert mail["id"] == message_id
+    assert (mail["to"], mail["reply_to"], mail["subject"]) == (["ada@gmail.com"], ["help@acme.example"], "Hello")
+    assert (mail["text"], mail["html"]) == ("Look at http://localhost:8000/a", HTML)
+    assert mail["tags"] == {"foyer-outbox": "01930000-0000-7000-8000-000000000001"}
 
 
-def test_the_inbox_lists_the_latest_first(open_page: OpenPage, send: Send) -> None:
+def test_inbox_lists_the_latest_mail_first(open_page: OpenPage, send: Send) -> None:
     send("First")
     send("Second")
 
     page = open_page("/inbox")
 
-    assert [found.to_text() for found in page.query(".card h2")] == ["Second", "First"]
+    assert [heading.to_text() for heading in page.query(".card h2")] == ["Second", "First"]
     assert [link["href"] for link in element_attributes(page, ".card a")] == ["/inbox/2", "/inbox/1"]
     assert "To ada@gmail.com" in page.query(".card")[0].to_text()
 
 
-def test_an_empty_inbox_says_how_to_fill_it(open_page: OpenPage) -> None:
+def test_empty_inbox_explains_how_to_fill_it(open_page: OpenPage) -> None:
     page = open_page("/inbox")
 
     assert page.query(".card") == []
-    assert "The app has mailed nothing yet." in page.query("main")[0].to_text()
+    assert "The app has sent no mail yet." in page.query("main")[0].to_text()
 
 
-def test_a_letter_is_shown_as_text_with_links_and_as_html_that_runs_no_script(open_page: OpenPage, send: Send) -> None:
+def test_mail_is_shown_as_linked_text_and_as_html_without_scripts(open_page: OpenPage, send: Send) -> None:
     send(text=f"Look at http://localhost:8000/a {HOSTILE}")
 
     page = open_page("/inbox/1")
@@ -85,7 +85,7 @@ def test_a_letter_is_shown_as_text_with_links_and_as_html_that_runs_no_script(op
     assert "Acme Ä <start@acme.example>" in page.query(".facts")[0].to_text()
 
 
-def test_a_letter_can_bounce_and_the_seller_is_told(
+def test_bounce_button_queues_the_bounce_event(
     sandbox: Sandbox, open_page: OpenPage, send: Send, queue: QueueReader
 ) -> None:
     message_id = send()
@@ -102,7 +102,7 @@ def test_a_letter_can_bounce_and_the_seller_is_told(
     assert [badge.to_text() for badge in open_page("/inbox").query(".card .badge")] == ["bounced"]
 
 
-def test_a_script_can_let_a_letter_bounce(sandbox: Sandbox, send: Send, queue: QueueReader) -> None:
+def test_api_bounces_a_mail_and_returns_the_event(sandbox: Sandbox, send: Send, queue: QueueReader) -> None:
     send()
 
     response = call_api(sandbox, "POST", "/inbox/1/bounce")
@@ -112,7 +112,7 @@ def test_a_script_can_let_a_letter_bounce(sandbox: Sandbox, send: Send, queue: Q
     assert call_api(sandbox, "GET", "/inbox/1").json()["bounced"]
 
 
-def test_starting_over_empties_the_inbox(sandbox: Sandbox, send: Send) -> None:
+def test_reset_empties_the_inbox(sandbox: Sandbox, send: Send) -> None:
     send()
 
     call_api(sandbox, "POST", "/reset")
@@ -121,10 +121,10 @@ def test_starting_over_empties_the_inbox(sandbox: Sandbox, send: Send) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/inbox/7"), ("POST", "/inbox/7/bounce")])
-def test_a_letter_that_is_not_there_is_said_to_be_missing(sandbox: Sandbox, method: str, path: str) -> None:
+def test_unknown_mail_is_not_found(sandbox: Sandbox, method: str, path: str) -> None:
     response = call_api(sandbox, method, path)
     page = requests.request(method, f"{sandbox.storefront_url}{path}", timeout=5)
 
     assert (response.status_code, page.status_code) == (404, 404)
-    assert response.json()["error"] == "There is no letter 7. GET /api/inbox lists them."
-    assert "There is no letter 7." in JustHTML(page.text, strict=True, sanitize=False).to_text()
+    assert response.json()["error"] == "There is no mail 7. GET /api/inbox lists them."
+    assert "There is no mail 7." in JustHTML(page.text, strict=True, sanitize=False).to_text()

@@ -1,4 +1,4 @@
-"""ResolveCustomer as boto3 sees it, where nothing is wrong."""
+"""ResolveCustomer as boto3 sees it, with no fault switched on."""
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ def resolved_fields(metering: "MarketplaceMeteringClient", token: str) -> dict[s
     return {name: value for name, value in metering.resolve_customer(RegistrationToken=token).items() if name[0] != "R"}
 
 
-def test_a_new_style_purchase_has_a_license_and_an_agreement_and_an_empty_identifier(
+def test_new_style_purchase_has_a_license_and_an_empty_identifier(
     sandbox: Sandbox, metering_client: "MarketplaceMeteringClient"
 ) -> None:
     purchase = sandbox.marketplace.buy(NEW)
@@ -37,7 +37,7 @@ def test_a_new_style_purchase_has_a_license_and_an_agreement_and_an_empty_identi
     }
 
 
-def test_a_new_style_answer_can_leave_the_identifier_out(
+def test_new_style_response_can_omit_the_identifier(
     sandbox: Sandbox, metering_client: "MarketplaceMeteringClient"
 ) -> None:
     sandbox.marketplace.faults = Faults(no_customer_identifier=True)
@@ -49,7 +49,7 @@ def test_a_new_style_answer_can_leave_the_identifier_out(
     assert old["CustomerIdentifier"]
 
 
-def test_an_old_style_purchase_has_an_identifier_and_no_license(
+def test_old_style_purchase_has_an_identifier_and_no_license(
     sandbox: Sandbox, metering_client: "MarketplaceMeteringClient"
 ) -> None:
     purchase = sandbox.marketplace.buy(OLD)
@@ -63,33 +63,33 @@ def test_an_old_style_purchase_has_an_identifier_and_no_license(
     }
 
 
-def test_buying_again_makes_a_second_license_and_agreement_for_the_same_account(
+def test_second_purchase_has_its_own_license_and_agreement(
     sandbox: Sandbox, metering_client: "MarketplaceMeteringClient"
 ) -> None:
     first, second = sandbox.marketplace.buy(NEW), sandbox.marketplace.buy(NEW)
 
-    one, other = (
+    first_customer, second_customer = (
         resolved_fields(metering_client, sandbox.marketplace.mint_token(purchase)) for purchase in (first, second)
     )
 
-    assert one["CustomerAWSAccountId"] == other["CustomerAWSAccountId"]
-    assert one["LicenseArn"] != other["LicenseArn"]
-    assert one["Metadata"] != other["Metadata"]
+    assert first_customer["CustomerAWSAccountId"] == second_customer["CustomerAWSAccountId"]
+    assert first_customer["LicenseArn"] != second_customer["LicenseArn"]
+    assert first_customer["Metadata"] != second_customer["Metadata"]
 
 
-def test_buying_again_in_the_old_style_keeps_the_identifier(
+def test_second_old_style_purchase_keeps_the_identifier(
     sandbox: Sandbox, metering_client: "MarketplaceMeteringClient"
 ) -> None:
     first, second = sandbox.marketplace.buy(OLD), sandbox.marketplace.buy(OLD)
 
-    one, other = (
+    first_customer, second_customer = (
         resolved_fields(metering_client, sandbox.marketplace.mint_token(purchase)) for purchase in (first, second)
     )
 
-    assert one == other
+    assert first_customer == second_customer
 
 
-def test_a_token_is_good_again_and_again_until_four_hours_are_over(
+def test_token_resolves_repeatedly_for_four_hours(
     sandbox: Sandbox, metering_client: "MarketplaceMeteringClient"
 ) -> None:
     purchase = sandbox.marketplace.buy(NEW)
@@ -103,7 +103,7 @@ def test_a_token_is_good_again_and_again_until_four_hours_are_over(
     assert at_once == later
 
 
-def test_a_role_in_the_seller_account_resolves(sandbox: Sandbox, create_client: CreateClient) -> None:
+def test_role_in_the_seller_account_can_resolve(sandbox: Sandbox, create_client: CreateClient) -> None:
     token = sandbox.marketplace.mint_token(sandbox.marketplace.buy(NEW))
     assumed = create_client("sts").assume_role(RoleArn="arn:aws:iam::123456789012:role/foyer", RoleSessionName="foyer")
 
@@ -112,7 +112,7 @@ def test_a_role_in_the_seller_account_resolves(sandbox: Sandbox, create_client: 
     assert customer["CustomerAWSAccountId"] == "044455556666"
 
 
-def test_the_same_endpoint_says_whose_credentials_these_are(create_client: CreateClient) -> None:
+def test_sts_on_the_same_endpoint_returns_the_seller_account(create_client: CreateClient) -> None:
     account = create_client("sts").get_caller_identity()["Account"]
 
     assert account == "123456789012"

@@ -1,4 +1,4 @@
-"""What becomes of events when the sandbox stops and starts again."""
+"""Events across a restart of the sandbox: unfinished ones are queued again."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from sandbox.server import Sandbox
 from tests.sandbox.conftest import CreateClient, QueueReader
 
 ORDER = Order(product_code="insights1example", account_id="111122223333")
-KEPT_BEFORE_EVENTS = """{
+STATE_WITHOUT_EVENTS = """{
   "token_key": "00",
   "buyers": [],
   "purchases": [
@@ -29,9 +29,7 @@ KEPT_BEFORE_EVENTS = """{
 }"""
 
 
-def test_what_was_in_the_queue_is_sent_again_after_a_restart_and_what_was_done_is_not(
-    tmp_path: Path, create_client: CreateClient
-) -> None:
+def test_restart_requeues_only_unfinished_events(tmp_path: Path, create_client: CreateClient) -> None:
     with Sandbox(state_path=tmp_path / "state.json") as before:
         worker = QueueReader(create_client("sqs", endpoint_url=before.aws_url), before.queue_url)
         done, read, queued, held = (
@@ -44,14 +42,14 @@ def test_what_was_in_the_queue_is_sent_again_after_a_restart_and_what_was_done_i
 
     with Sandbox(state_path=tmp_path / "state.json") as after:
         worker = QueueReader(create_client("sqs", endpoint_url=after.aws_url), after.queue_url)
-        told = [event["detail"]["agreement"]["id"] for event in worker.receive()]
+        agreement_ids = [event["detail"]["agreement"]["id"] for event in worker.receive()]
 
-        assert told == [read.agreement_id, queued.agreement_id]
+        assert agreement_ids == [read.agreement_id, queued.agreement_id]
         assert [event.state for event in after.marketplace.events(done)] == ["done"]
         assert [event.state for event in after.marketplace.events(held)] == ["held"]
 
 
-def test_a_dead_letter_stays_one_after_a_restart(tmp_path: Path, create_client: CreateClient) -> None:
+def test_dead_letter_survives_a_restart(tmp_path: Path, create_client: CreateClient) -> None:
     with Sandbox(state_path=tmp_path / "state.json") as before:
         worker = QueueReader(create_client("sqs", endpoint_url=before.aws_url), before.queue_url)
         before.marketplace.buy(ORDER)
@@ -61,11 +59,11 @@ def test_a_dead_letter_stays_one_after_a_restart(tmp_path: Path, create_client: 
     assert [event.state for event in Marketplace([], tmp_path / "state.json").events()] == ["dead_letter"]
 
 
-def test_a_file_that_was_kept_before_there_were_events_is_read(tmp_path: Path) -> None:
+def test_state_file_without_events_is_still_read(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
-    path.write_text(KEPT_BEFORE_EVENTS)
-    world = Marketplace([], path)
+    path.write_text(STATE_WITHOUT_EVENTS)
+    marketplace = Marketplace([], path)
 
-    (event,) = world.apply_action(world.purchases[0], "confirm")
+    (event,) = marketplace.apply_action(marketplace.purchases[0], "confirm")
 
     assert event.body["detail"]["agreement"]["id"] == "agmt-4mwg1nevbokzw95eca5797ixs"

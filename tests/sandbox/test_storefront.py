@@ -1,4 +1,4 @@
-"""The storefront's pages, as a browser without JavaScript meets them."""
+"""The storefront's pages, without JavaScript: products, orders, purchases and faults."""
 
 from urllib.parse import urljoin
 
@@ -15,7 +15,7 @@ ORDER = Order(product_code="insights1example", account_id="111122223333")
 TRIAL = Order(product_code="insights1example", account_id="111122223333", free_trial=True)
 
 
-def sent_by(page: JustHTML) -> dict[str, str]:
+def set_up_fields(page: JustHTML) -> dict[str, str]:
     return {field["name"]: field["value"] for field in element_attributes(page, ".set-up input")}
 
 
@@ -24,7 +24,7 @@ def submit_form(sandbox: Sandbox, path: str, **fields: str) -> requests.Response
 
 
 @pytest.mark.parametrize("path", ["/", "/products/ledger2example", "/purchases", "/faults"])
-def test_every_page_says_that_nothing_is_bought(open_page: OpenPage, path: str) -> None:
+def test_every_page_states_that_nothing_is_bought(open_page: OpenPage, path: str) -> None:
     page = open_page(path)
 
     assert "pretend AWS Marketplace" in page.query(".pretend")[0].to_text()
@@ -36,21 +36,21 @@ def test_every_page_says_that_nothing_is_bought(open_page: OpenPage, path: str) 
 def test_every_field_has_a_label_and_its_hint(open_page: OpenPage, path: str) -> None:
     page = open_page(path)
 
-    shown = [field for field in element_attributes(page, "input, select") if field.get("type") != "hidden"]
-    assert shown
-    assert {field["id"] for field in shown} == {label["for"] for label in element_attributes(page, "label")}
-    hints = {field["aria-describedby"] for field in shown if "aria-describedby" in field}
+    fields = [field for field in element_attributes(page, "input, select") if field.get("type") != "hidden"]
+    assert fields
+    assert {field["id"] for field in fields} == {label["for"] for label in element_attributes(page, "label")}
+    hints = {field["aria-describedby"] for field in fields if "aria-describedby" in field}
     assert hints == {hint["id"] for hint in element_attributes(page, ".hint")}
 
 
-def test_every_product_is_for_sale(open_page: OpenPage) -> None:
+def test_front_page_links_every_product(open_page: OpenPage) -> None:
     page = open_page("/")
 
     links = [link["href"] for link in element_attributes(page, ".shelf a")]
     assert links == ["/products/insights1example", "/products/ledger2example", "/products/relay3example"]
 
 
-def test_subscribing_leads_to_the_purchase(sandbox: Sandbox, open_page: OpenPage) -> None:
+def test_order_redirects_to_the_purchase(sandbox: Sandbox, open_page: OpenPage) -> None:
     fields = {"product_code": "ledger2example", "account_id": "044455556666", "style": "old", "free_trial": "true"}
 
     response = submit_form(sandbox, "/purchases", **fields)
@@ -67,7 +67,7 @@ def test_subscribing_leads_to_the_purchase(sandbox: Sandbox, open_page: OpenPage
     assert str(purchase.customer_identifier) in open_page(response.headers["Location"]).to_text()
 
 
-def test_a_new_account_gets_twelve_digits_and_its_name(sandbox: Sandbox) -> None:
+def test_new_account_gets_twelve_digits_and_its_name(sandbox: Sandbox) -> None:
     fields = {"product_code": "ledger2example", "account_id": "", "account_name": "Brook"}
 
     submit_form(sandbox, "/purchases", **fields)
@@ -78,7 +78,7 @@ def test_a_new_account_gets_twelve_digits_and_its_name(sandbox: Sandbox) -> None
 
 
 @pytest.mark.parametrize("path", ["/purchases", "/purchases/{id}"])
-def test_set_up_your_account_posts_a_token_to_the_app(
+def test_set_up_button_posts_a_token_to_the_app(
     sandbox: Sandbox, open_page: OpenPage, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sandbox, "app_url", "http://localhost:4321/")
@@ -88,19 +88,19 @@ def test_set_up_your_account_posts_a_token_to_the_app(
 
     (form,) = element_attributes(page, ".set-up")
     assert (form["method"], form["action"]) == ("post", "http://localhost:4321/")
-    assert sent_by(page).keys() == {"x-amzn-marketplace-token"}
-    assert sandbox.marketplace.resolve_token(sent_by(page)["x-amzn-marketplace-token"]) == purchase
+    assert set_up_fields(page).keys() == {"x-amzn-marketplace-token"}
+    assert sandbox.marketplace.resolve_token(set_up_fields(page)["x-amzn-marketplace-token"]) == purchase
 
 
-def test_each_view_of_a_page_carries_a_fresh_token(sandbox: Sandbox, open_page: OpenPage) -> None:
+def test_each_page_view_carries_a_fresh_token(sandbox: Sandbox, open_page: OpenPage) -> None:
     path = f"/purchases/{sandbox.marketplace.buy(ORDER).id}"
 
-    tokens = {sent_by(open_page(path))["x-amzn-marketplace-token"] for _ in range(3)}
+    tokens = {set_up_fields(open_page(path))["x-amzn-marketplace-token"] for _ in range(3)}
 
     assert len(tokens) == 3
 
 
-def test_no_page_is_kept_by_the_browser(sandbox: Sandbox) -> None:
+def test_pages_are_never_cached(sandbox: Sandbox) -> None:
     purchase = sandbox.marketplace.buy(ORDER)
 
     response = requests.get(f"{sandbox.storefront_url}/purchases/{purchase.id}", timeout=5)
@@ -108,26 +108,26 @@ def test_no_page_is_kept_by_the_browser(sandbox: Sandbox) -> None:
     assert response.headers["Cache-Control"] == "no-store"
 
 
-def test_a_free_trial_is_sent_along(sandbox: Sandbox, open_page: OpenPage) -> None:
+def test_free_trial_posts_the_offer_type(sandbox: Sandbox, open_page: OpenPage) -> None:
     purchase = sandbox.marketplace.buy(TRIAL)
 
-    sent = sent_by(open_page(f"/purchases/{purchase.id}"))
+    posted = set_up_fields(open_page(f"/purchases/{purchase.id}"))
 
-    assert sent.keys() == {"x-amzn-marketplace-token", "x-amzn-marketplace-offer-type"}
-    assert sent["x-amzn-marketplace-offer-type"] == "free-trial"
+    assert posted.keys() == {"x-amzn-marketplace-token", "x-amzn-marketplace-offer-type"}
+    assert posted["x-amzn-marketplace-offer-type"] == "free-trial"
 
 
-def test_the_extra_fields_are_sent_when_they_are_switched_on(sandbox: Sandbox, open_page: OpenPage) -> None:
+def test_extra_fields_fault_posts_the_agreement_and_product(sandbox: Sandbox, open_page: OpenPage) -> None:
     purchase = sandbox.marketplace.buy(ORDER)
     sandbox.marketplace.faults = Faults(extra_fields=True)
 
-    sent = sent_by(open_page(f"/purchases/{purchase.id}"))
+    posted = set_up_fields(open_page(f"/purchases/{purchase.id}"))
 
-    assert sent["x-amzn-marketplace-agreement-id"] == purchase.agreement_id
-    assert sent["x-amzn-marketplace-product-id"].startswith("prod-")
+    assert posted["x-amzn-marketplace-agreement-id"] == purchase.agreement_id
+    assert posted["x-amzn-marketplace-product-id"].startswith("prod-")
 
 
-def test_buying_again_starts_from_the_same_account_and_style(sandbox: Sandbox, open_page: OpenPage) -> None:
+def test_buy_again_preselects_the_account_and_style(sandbox: Sandbox, open_page: OpenPage) -> None:
     order = Order(product_code="relay3example", account_id="777788889999", style="old")
     purchase = sandbox.marketplace.buy(order)
     (link,) = element_attributes(open_page(f"/purchases/{purchase.id}"), ".again a")
@@ -139,7 +139,7 @@ def test_buying_again_starts_from_the_same_account_and_style(sandbox: Sandbox, o
 
 
 @pytest.mark.parametrize("path", ["/purchases", "/purchases/{id}", "/products/insights1example"])
-def test_a_hostile_account_name_stays_text(sandbox: Sandbox, open_page: OpenPage, path: str) -> None:
+def test_hostile_account_name_is_escaped(sandbox: Sandbox, open_page: OpenPage, path: str) -> None:
     hostile = '"><script>alert(1)</script>'
     purchase = sandbox.marketplace.buy(Order(product_code="insights1example", account_name=hostile))
 
@@ -149,7 +149,7 @@ def test_a_hostile_account_name_stays_text(sandbox: Sandbox, open_page: OpenPage
     assert hostile in page.query("main")[0].to_text()
 
 
-def test_the_panel_switches_faults_on_and_the_others_off(sandbox: Sandbox) -> None:
+def test_fault_panel_switches_named_faults_on_and_others_off(sandbox: Sandbox) -> None:
     sandbox.marketplace.faults = Faults(expired=True)
 
     response = submit_form(sandbox, "/faults", throttled="3", slow="0.5", aws_down="true")
@@ -158,7 +158,7 @@ def test_the_panel_switches_faults_on_and_the_others_off(sandbox: Sandbox) -> No
     assert sandbox.marketplace.faults == Faults(throttled=3, slow=0.5, aws_down=True)
 
 
-def test_the_panel_shows_what_is_on(sandbox: Sandbox, open_page: OpenPage) -> None:
+def test_fault_panel_shows_which_faults_are_on(sandbox: Sandbox, open_page: OpenPage) -> None:
     sandbox.marketplace.faults = Faults(throttled=3, no_customer=True)
 
     page = open_page("/faults")
@@ -168,16 +168,16 @@ def test_the_panel_shows_what_is_on(sandbox: Sandbox, open_page: OpenPage) -> No
     assert page.query(".count")[0].to_text() == "2 on"
 
 
-def test_the_purchase_warns_of_faults_that_are_on(sandbox: Sandbox, open_page: OpenPage) -> None:
+def test_purchase_page_warns_of_active_faults(sandbox: Sandbox, open_page: OpenPage) -> None:
     purchase = sandbox.marketplace.buy(ORDER)
     sandbox.marketplace.faults = Faults(aws_down=True)
 
     page = open_page(f"/purchases/{purchase.id}")
 
-    assert "AWS is down" in page.query(".notice")[0].to_text()
+    assert "AWS is down" in page.query(".warning")[0].to_text()
 
 
-def test_starting_over_forgets_everything(sandbox: Sandbox) -> None:
+def test_start_over_deletes_every_purchase(sandbox: Sandbox) -> None:
     sandbox.marketplace.buy(ORDER)
 
     response = submit_form(sandbox, "/reset")
@@ -193,7 +193,7 @@ def test_starting_over_forgets_everything(sandbox: Sandbox) -> None:
         ("/faults", {"slow": "61"}, "slow: Input should be less than or equal to 60"),
     ],
 )
-def test_an_odd_value_is_named(sandbox: Sandbox, path: str, fields: dict[str, str], message: str) -> None:
+def test_invalid_value_is_named(sandbox: Sandbox, path: str, fields: dict[str, str], message: str) -> None:
     response = submit_form(sandbox, path, **fields)
 
     assert response.status_code == 400
@@ -201,7 +201,7 @@ def test_an_odd_value_is_named(sandbox: Sandbox, path: str, fields: dict[str, st
 
 
 @pytest.mark.parametrize("path", ["/products/nope", "/purchases/00000000-0000-0000-0000-000000000000", "/nowhere"])
-def test_what_is_not_there_is_a_page_that_says_so(sandbox: Sandbox, path: str) -> None:
+def test_unknown_page_is_answered_with_a_404_page(sandbox: Sandbox, path: str) -> None:
     response = requests.get(f"{sandbox.storefront_url}{path}", timeout=5)
 
     assert response.status_code == 404

@@ -1,4 +1,4 @@
-"""The example product receives hand-offs: who may send them, what it makes of them, and what it answers."""
+"""The example product receives hand-offs: signatures, replies, order and repetition."""
 
 import sys
 import threading
@@ -27,19 +27,19 @@ from tests.support.fake_foyer import (
 )
 
 
-def test_the_first_hand_off_with_a_registration_makes_a_tenant_and_says_where_it_is(example: ExampleProduct) -> None:
-    before = send_handoff(example.handoff_url, handoff("subscription.activated", registration=None))
+def test_first_handoff_with_a_registration_creates_a_tenant(example: ExampleProduct) -> None:
+    without_registration = send_handoff(example.handoff_url, handoff("subscription.activated", registration=None))
 
-    after = send_handoff(example.handoff_url, handoff(sequence=2))
+    with_registration = send_handoff(example.handoff_url, handoff(sequence=2))
 
-    assert before.json() == {}
-    reference = after.json()["reference"]
-    assert after.json() == {"url": f"{example.url}/t/{reference}/enter", "reference": reference}
+    assert without_registration.json() == {}
+    reference = with_registration.json()["reference"]
+    assert with_registration.json() == {"url": f"{example.url}/t/{reference}/enter", "reference": reference}
     assert reference.startswith("juniper-lark-")
     assert created_companies(example) == ["Juniper & Lark"]
 
 
-def test_every_further_hand_off_is_of_the_same_tenant(example: ExampleProduct) -> None:
+def test_further_handoffs_update_the_same_tenant(example: ExampleProduct) -> None:
     first = send_handoff(example.handoff_url, handoff())
 
     corrected = {**REGISTRATION_PAYLOAD, "full_name": "Ada King"}
@@ -50,16 +50,14 @@ def test_every_further_hand_off_is_of_the_same_tenant(example: ExampleProduct) -
 
 
 @pytest.mark.parametrize("secrets", [(SECRET,), (NEWER_SECRET,), (UNKNOWN_SECRET, SECRET)])
-def test_while_secrets_rotate_any_signature_with_a_known_one_will_do(
-    example: ExampleProduct, secrets: tuple[str, ...]
-) -> None:
-    answer = send_handoff(example.handoff_url, handoff(), secrets=secrets)
+def test_any_signature_with_a_known_secret_is_accepted(example: ExampleProduct, secrets: tuple[str, ...]) -> None:
+    reply = send_handoff(example.handoff_url, handoff(), secrets=secrets)
 
-    assert answer.status_code == 200
+    assert reply.status_code == 200
 
 
 @pytest.mark.parametrize(
-    ("body", "differing"),
+    ("body", "overrides"),
     [
         (handoff(), {"secrets": (UNKNOWN_SECRET,)}),
         (handoff(), {"webhook_signature": "v1,not base64"}),
@@ -72,67 +70,67 @@ def test_while_secrets_rotate_any_signature_with_a_known_one_will_do(
     ],
     ids=["stranger", "not base64", "no version", "none", "old", "no time", "no JSON", "future"],
 )
-def test_what_is_not_signed_is_refused_with_what_to_compare(
-    example: ExampleProduct, body: dict[str, Any] | bytes, differing: dict[str, Any]
+def test_invalid_signature_is_refused_with_advice(
+    example: ExampleProduct, body: dict[str, Any] | bytes, overrides: dict[str, Any]
 ) -> None:
-    answer = send_handoff(example.handoff_url, body, **differing)
+    reply = send_handoff(example.handoff_url, body, **overrides)
 
-    assert answer.status_code == 401
-    assert "Compare HANDOFF_SECRET" in answer.text
+    assert reply.status_code == 401
+    assert "Compare HANDOFF_SECRET" in reply.text
     assert created_companies(example) == []
 
 
-def test_a_body_that_is_no_text_is_refused(example: ExampleProduct) -> None:
+def test_body_that_is_not_utf8_is_refused(example: ExampleProduct) -> None:
     signed = {"webhook-id": "msg_1", "webhook-timestamp": "1", "webhook-signature": "v1,AA=="}
 
-    answer = requests.post(example.handoff_url, data=b"\xff\xfe", headers=signed, timeout=5)
+    reply = requests.post(example.handoff_url, data=b"\xff\xfe", headers=signed, timeout=5)
 
-    assert answer.status_code == 401
-
-
-def test_a_signed_body_of_another_version_is_not_taken_for_delivered(example: ExampleProduct) -> None:
-    answer = send_handoff(example.handoff_url, {"type": "registration.completed", "version": 2})
-
-    assert answer.status_code == 400
-    assert "version 1" in answer.text
+    assert reply.status_code == 401
 
 
-def test_members_that_are_new_to_the_product_do_no_harm(example: ExampleProduct) -> None:
-    sent = handoff(colour="green")
-    sent["data"]["region"] = "eu"
+def test_signed_body_of_another_version_is_refused(example: ExampleProduct) -> None:
+    reply = send_handoff(example.handoff_url, {"type": "registration.completed", "version": 2})
 
-    answer = send_handoff(example.handoff_url, sent)
-
-    assert answer.status_code == 200
+    assert reply.status_code == 400
+    assert "version 1" in reply.text
 
 
-def test_a_hand_off_that_comes_twice_has_one_effect_and_the_same_answer(example: ExampleProduct) -> None:
+def test_unknown_payload_fields_are_ignored(example: ExampleProduct) -> None:
+    payload = handoff(colour="green")
+    payload["data"]["region"] = "eu"
+
+    reply = send_handoff(example.handoff_url, payload)
+
+    assert reply.status_code == 200
+
+
+def test_repeated_handoff_has_one_effect_and_the_same_reply(example: ExampleProduct) -> None:
     first = send_handoff(example.handoff_url, handoff(), webhook_id="msg_1")
 
-    again = send_handoff(example.handoff_url, handoff(sequence=9, status="ended"), webhook_id="msg_1")
+    repeated = send_handoff(example.handoff_url, handoff(sequence=9, status="ended"), webhook_id="msg_1")
 
-    assert again.json() == first.json()
+    assert repeated.json() == first.json()
     assert created_companies(example) == ["Juniper & Lark"]
     assert "Pending" in requests.get(example.url, timeout=5).text
 
 
 @pytest.fixture
-def short_timeouts() -> Iterator[None]:
-    """Threads take turns after every few steps."""
-    usual = sys.getswitchinterval()
+def fast_thread_switching() -> Iterator[None]:
+    """Make threads switch after every few bytecode instructions, so that a missing lock shows."""
+    default_interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
-    sys.setswitchinterval(usual)
+    sys.setswitchinterval(default_interval)
 
 
-@pytest.mark.usefixtures("short_timeouts")
-def test_hand_offs_that_come_at_once_make_one_tenant_for_each_subscription() -> None:
-    tenants, at_once = Tenants(), threading.Barrier(4, timeout=5)
+@pytest.mark.usefixtures("fast_thread_switching")
+def test_concurrent_handoffs_create_one_tenant_per_subscription() -> None:
+    tenants, barrier = Tenants(), threading.Barrier(4, timeout=5)
 
     def send(sender: int) -> None:
         for n in range(50):
             hand_off = Handoff.model_validate(handoff(id=f"subscription {n}"))
-            at_once.wait()
+            barrier.wait()
             tenants.apply_handoff(f"msg_{sender}_{n}", hand_off)
 
     with ThreadPoolExecutor(4) as senders:
@@ -141,7 +139,7 @@ def test_hand_offs_that_come_at_once_make_one_tenant_for_each_subscription() -> 
     assert len(tenants.state.tenants) == len(FIRST_TENANTS) + 50
 
 
-def test_what_is_older_than_what_is_known_changes_nothing(example: ExampleProduct) -> None:
+def test_older_sequence_changes_nothing(example: ExampleProduct) -> None:
     newest = send_handoff(example.handoff_url, handoff("subscription.ended", sequence=3, status="ended"))
 
     older = send_handoff(example.handoff_url, handoff("subscription.activated", sequence=2, status="active"))
@@ -152,7 +150,7 @@ def test_what_is_older_than_what_is_known_changes_nothing(example: ExampleProduc
     assert "Active" not in page
 
 
-def test_two_subscriptions_that_turn_out_to_be_one_keep_their_tenant(example: ExampleProduct) -> None:
+def test_merged_subscriptions_keep_their_tenant(example: ExampleProduct) -> None:
     former = send_handoff(example.handoff_url, handoff(sequence=7))
 
     merged = send_handoff(
@@ -166,21 +164,21 @@ def test_two_subscriptions_that_turn_out_to_be_one_keep_their_tenant(example: Ex
     assert "Ended" not in requests.get(example.url, timeout=5).text
 
 
-def test_tenants_and_what_was_taken_outlive_a_restart(tmp_path: Path) -> None:
+def test_tenants_and_handoff_ids_survive_a_restart(tmp_path: Path) -> None:
     with ExampleProduct(secrets=[SECRET], state_path=tmp_path / "state.json") as before:
         first = send_handoff(before.handoff_url, handoff(), webhook_id="msg_1").json()
 
     with ExampleProduct(secrets=[SECRET], state_path=tmp_path / "state.json") as after:
-        again = send_handoff(after.handoff_url, handoff(sequence=2, status="ended"), webhook_id="msg_1").json()
+        repeated = send_handoff(after.handoff_url, handoff(sequence=2, status="ended"), webhook_id="msg_1").json()
 
-        assert again["reference"] == first["reference"]
+        assert repeated["reference"] == first["reference"]
         assert "Pending" in requests.get(after.url, timeout=5).text
 
 
-def test_a_file_that_is_not_its_state_is_left_alone(tmp_path: Path) -> None:
+def test_invalid_state_file_is_left_unchanged(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text("mine")
 
-    with pytest.raises(SystemExit, match="Delete it to start with no tenants"):
+    with pytest.raises(SystemExit, match="Delete it to start with the first tenants"):
         ExampleProduct(secrets=[SECRET], state_path=tmp_path / "state.json")
 
     assert (tmp_path / "state.json").read_text() == "mine"
@@ -196,5 +194,5 @@ def test_a_file_that_is_not_its_state_is_left_alone(tmp_path: Path) -> None:
         ("<b>" * 30, "b-b-b-b-b-b-b-b-b-b-b-b"),
     ],
 )
-def test_a_companys_name_becomes_safe_for_an_address(company: str, slug: str) -> None:
+def test_slug_of_a_company_name_is_safe_in_a_url(company: str, slug: str) -> None:
     assert slugify(company) == slug

@@ -1,4 +1,4 @@
-"""The JSON API where it moves a purchase's life on, and delivers the events of it."""
+"""The JSON API's calls that apply an action to a purchase and deliver its events."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ import pytest
 from sandbox.purchases import Order
 from sandbox.server import Sandbox
 from tests.sandbox.conftest import QueueReader
+from tests.sandbox.test_actions import CONTRACT, create_purchase
 from tests.sandbox.test_api import UNKNOWN_PURCHASE_PATH, call_api
-from tests.sandbox.test_lives import CONTRACT, create_purchase
 
 
-def test_an_action_answers_with_the_events_that_it_causes(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_action_returns_the_events_that_it_causes(sandbox: Sandbox, queue: QueueReader) -> None:
     purchase = create_purchase(sandbox, CONTRACT, "old")
 
     response = call_api(
@@ -25,7 +25,7 @@ def test_an_action_answers_with_the_events_that_it_causes(sandbox: Sandbox, queu
     assert queue.receive_and_delete_all() == [event["body"], event["body"]]
 
 
-def test_an_action_takes_its_options(sandbox: Sandbox) -> None:
+def test_action_accepts_its_options(sandbox: Sandbox) -> None:
     purchase = create_purchase(sandbox, CONTRACT, actions="confirm")
     quantities = [{"dimension": f"dimension {n}", "value": n} for n in range(30)]
 
@@ -40,12 +40,12 @@ def test_an_action_takes_its_options(sandbox: Sandbox) -> None:
     changed = call_api(sandbox, "GET", f"/purchases/{purchase.id}").json()
     assert changed["license_arn"] != purchase.license_arn
     assert changed["earlier_agreement_ids"] == [purchase.agreement_id]
-    assert [(each["dimension"], each["value"]) for each in changed["entitlements"]] == [
-        (each["dimension"], each["value"]) for each in quantities
+    assert [(entitlement["dimension"], entitlement["value"]) for entitlement in changed["entitlements"]] == [
+        (quantity["dimension"], quantity["value"]) for quantity in quantities
     ]
 
 
-def test_an_order_can_be_told_of_late(sandbox: Sandbox) -> None:
+def test_event_of_a_late_order_is_held_back(sandbox: Sandbox) -> None:
     order = {"product_code": CONTRACT, "delivery": "late"}
 
     bought_id = call_api(sandbox, "POST", "/purchases", order).json()["id"]
@@ -54,17 +54,17 @@ def test_an_order_can_be_told_of_late(sandbox: Sandbox) -> None:
     assert (event["state"], event["action"], event["copies"]) == ("held", "subscribe", [])
 
 
-def test_events_are_listed_of_one_purchase_and_of_all(sandbox: Sandbox) -> None:
-    one, other = create_purchase(sandbox), create_purchase(sandbox)
+def test_events_are_listed_for_one_purchase_or_for_all(sandbox: Sandbox) -> None:
+    first, second = create_purchase(sandbox), create_purchase(sandbox)
 
-    of_one = call_api(sandbox, "GET", f"/purchases/{one.id}/events").json()
-    of_all = call_api(sandbox, "GET", "/events").json()
+    events_of_first = call_api(sandbox, "GET", f"/purchases/{first.id}/events").json()
+    all_events = call_api(sandbox, "GET", "/events").json()
 
-    assert [event["purchase_id"] for event in of_one] == [str(one.id)]
-    assert [event["purchase_id"] for event in of_all] == [str(one.id), str(other.id)]
+    assert [event["purchase_id"] for event in events_of_first] == [str(first.id)]
+    assert [event["purchase_id"] for event in all_events] == [str(first.id), str(second.id)]
 
 
-def test_an_event_is_shown_with_its_members_in_the_order_it_travels_with(sandbox: Sandbox) -> None:
+def test_event_body_keeps_the_field_order_of_aws(sandbox: Sandbox) -> None:
     create_purchase(sandbox)
 
     (event,) = call_api(sandbox, "GET", "/events").json()
@@ -72,20 +72,20 @@ def test_an_event_is_shown_with_its_members_in_the_order_it_travels_with(sandbox
     assert list(event["body"])[:4] == ["version", "id", "detail-type", "source"]
 
 
-def test_an_event_is_delivered(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_event_is_delivered_once_per_call(sandbox: Sandbox, queue: QueueReader) -> None:
     sandbox.marketplace.buy(Order(product_code=CONTRACT, delivery="late"))
     (held,) = sandbox.marketplace.events()
 
-    released = call_api(sandbox, "POST", f"/events/{held.id}/deliver")
-    again = call_api(sandbox, "POST", f"/events/{held.id}/deliver")
+    first = call_api(sandbox, "POST", f"/events/{held.id}/deliver")
+    second = call_api(sandbox, "POST", f"/events/{held.id}/deliver")
 
-    assert released.status_code == again.status_code == 201
-    assert len(again.json()["copies"]) == 2
+    assert first.status_code == second.status_code == 201
+    assert len(second.json()["copies"]) == 2
     assert queue.receive_and_delete_all() == [held.body, held.body]
 
 
 @pytest.mark.parametrize(("body", "step"), [(None, 1), ({"order": "reversed"}, -1)])
-def test_everything_that_is_held_back_is_delivered(sandbox: Sandbox, queue: QueueReader, body: Any, step: int) -> None:
+def test_release_delivers_every_held_event(sandbox: Sandbox, queue: QueueReader, body: Any, step: int) -> None:
     purchases = [sandbox.marketplace.buy(Order(product_code=CONTRACT, delivery="late")) for _ in range(2)]
 
     response = call_api(sandbox, "POST", "/events/deliver", body)
@@ -119,7 +119,7 @@ def test_everything_that_is_held_back_is_delivered(sandbox: Sandbox, queue: Queu
         ("/events/deliver", {"order": "odd"}, 400, "order: Input should be 'as_happened' or 'reversed'"),
     ],
 )
-def test_a_bad_call_is_told_what_is_wrong_and_nothing_is_sent(
+def test_invalid_action_call_names_the_problem_and_sends_nothing(
     sandbox: Sandbox, queue: QueueReader, *, path: str, body: Any, status: int, message: str
 ) -> None:
     purchase = create_purchase(sandbox, style="old")

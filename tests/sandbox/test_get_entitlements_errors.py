@@ -1,4 +1,4 @@
-"""GetEntitlements as boto3 sees it, where something is wrong."""
+"""The errors of GetEntitlements as boto3 raises them."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -8,23 +8,23 @@ from botocore.exceptions import ClientError
 from sandbox.faults import Faults
 from sandbox.server import Sandbox
 from tests.sandbox.conftest import CreateClient
+from tests.sandbox.test_actions import CONTRACT
 from tests.sandbox.test_get_entitlements import create_contract
-from tests.sandbox.test_lives import CONTRACT
 from tests.sandbox.test_resolve_customer import session_credentials
 
 if TYPE_CHECKING:
     from mypy_boto3_marketplace_entitlement import MarketplaceEntitlementServiceClient as Client
 
 
-def refused(entitlements: "Client", product: str = CONTRACT, **asked: Any) -> tuple[str, int, str]:
+def error_of(entitlements: "Client", product: str = CONTRACT, **request: Any) -> tuple[str, int, str]:
     with pytest.raises(ClientError) as caught:
-        entitlements.get_entitlements(ProductCode=product, **asked)
+        entitlements.get_entitlements(ProductCode=product, **request)
     error, metadata = caught.value.response["Error"], caught.value.response["ResponseMetadata"]
     return error["Code"], metadata["HTTPStatusCode"], error["Message"]
 
 
 @pytest.mark.parametrize(
-    ("product", "asked", "message"),
+    ("product", "request_fields", "message"),
     [
         ("nobodys", {}, "The product code is invalid: nobodys"),
         (CONTRACT, {"MaxResults": 26}, "MaxResults is invalid: 26. It is 1 to 25"),
@@ -34,20 +34,20 @@ def refused(entitlements: "Client", product: str = CONTRACT, **asked: Any) -> tu
         (CONTRACT, {"Filter": {"CUSTOMER_IDENTIFIER": ["x"], "CUSTOMER_AWS_ACCOUNT_ID": ["y"]}}, "used together"),
     ],
 )
-def test_an_odd_question_is_an_invalid_parameter(
-    entitlement_client: "Client", product: str, asked: dict[str, Any], message: str
+def test_invalid_request_is_an_invalid_parameter(
+    entitlement_client: "Client", product: str, request_fields: dict[str, Any], message: str
 ) -> None:
-    code, status, said = refused(entitlement_client, product, **asked)
+    code, status, text = error_of(entitlement_client, product, **request_fields)
 
     assert (code, status) == ("InvalidParameterException", 400)
-    assert message in said
+    assert message in text
 
 
-def test_a_token_is_of_no_use_for_another_question(sandbox: Sandbox, entitlement_client: "Client") -> None:
+def test_next_token_is_invalid_for_another_query(sandbox: Sandbox, entitlement_client: "Client") -> None:
     create_contract(sandbox, 26)
     token = entitlement_client.get_entitlements(ProductCode=CONTRACT)["NextToken"]
 
-    code, _, message = refused(entitlement_client, NextToken=token, Filter={"DIMENSION": ["dimension 1"]})
+    code, _, message = error_of(entitlement_client, NextToken=token, Filter={"DIMENSION": ["dimension 1"]})
 
     assert (code, message) == ("InvalidParameterException", "The NextToken is invalid")
 
@@ -62,20 +62,20 @@ def test_a_token_is_of_no_use_for_another_question(sandbox: Sandbox, entitlement
     ],
     ids=lambda value: "-".join(value.switched_on()) if isinstance(value, Faults) else "",
 )
-def test_faults_are_answered_here_too(
+def test_faults_apply_to_get_entitlements(
     sandbox: Sandbox, entitlement_client: "Client", faults: Faults, code: str, status: int
 ) -> None:
     sandbox.marketplace.faults = faults
 
-    answered = refused(entitlement_client)
+    error = error_of(entitlement_client)
 
-    assert answered[:2] == (code, status)
-    assert "ResolveCustomer" not in answered[2]
+    assert error[:2] == (code, status)
+    assert "ResolveCustomer" not in error[2]
 
 
-def test_only_the_account_that_published_the_product_is_told(create_client: CreateClient) -> None:
+def test_only_the_publishing_account_can_get_entitlements(create_client: CreateClient) -> None:
     assumed = create_client("sts").assume_role(RoleArn="arn:aws:iam::999988887777:role/x", RoleSessionName="foyer")
 
-    code, _, _ = refused(create_client("marketplace-entitlement", **session_credentials(assumed)))
+    code, _, _ = error_of(create_client("marketplace-entitlement", **session_credentials(assumed)))
 
     assert code == "InvalidParameterException"

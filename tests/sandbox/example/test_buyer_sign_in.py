@@ -1,4 +1,4 @@
-"""The buyer's way into the example product: with an assertion once, or by signing in; and its pages."""
+"""Buyers enter the example product with a one-time assertion, or members sign in."""
 
 import time
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ ENTITLEMENTS = [
     {"dimension": "seats", "value": 25, "expires_at": "2027-11-23T12:00:00.000Z"},
     {"dimension": "priority_support", "value": True, "expires_at": None},
 ]
-SIGN_IN = "Please open it again"
+OPEN_AGAIN = "Please open it again"
 
 
 @pytest.fixture(scope="module")
@@ -49,21 +49,21 @@ def browser() -> Iterator[requests.Session]:
         yield session
 
 
-def invited(example: ExampleProduct, **subscription: Any) -> str:
+def enter_url(example: ExampleProduct, **subscription: Any) -> str:
     url: str = send_handoff(example.handoff_url, handoff(**subscription)).json()["url"]
     return url
 
 
-def come(browser: requests.Session, url: str, assertion: str = "") -> requests.Response:
+def open_page(browser: requests.Session, url: str, assertion: str = "") -> requests.Response:
     return check_example_page(browser.get(url, params={"foyer_assertion": assertion} if assertion else None, timeout=5))
 
 
-def test_a_buyer_with_an_assertion_is_greeted_by_name(
+def test_buyer_with_an_assertion_is_greeted_by_name(
     example: ExampleProduct, browser: requests.Session, keys: FakeFoyer
 ) -> None:
-    url = invited(example, status="active", entitlements=ENTITLEMENTS, product_code=fake_foyer.OTHER_PRODUCT_CODE)
+    url = enter_url(example, status="active", entitlements=ENTITLEMENTS, product_code=fake_foyer.OTHER_PRODUCT_CODE)
 
-    page = come(browser, url, keys.sign_in_token(aud=fake_foyer.OTHER_PRODUCT_CODE))
+    page = open_page(browser, url, keys.sign_in_token(aud=fake_foyer.OTHER_PRODUCT_CODE))
 
     assert page.url == url.removesuffix("/enter")
     assert [hop.status_code for hop in page.history] == [303]
@@ -71,34 +71,34 @@ def test_a_buyer_with_an_assertion_is_greeted_by_name(
         assert text in page.text
 
 
-def test_the_session_goes_on_without_the_assertion(
+def test_session_continues_without_the_assertion(
     example: ExampleProduct, browser: requests.Session, keys: FakeFoyer
 ) -> None:
-    url = invited(example)
-    came = come(browser, url, keys.sign_in_token())
+    url = enter_url(example)
+    first = open_page(browser, url, keys.sign_in_token())
 
     send_handoff(example.handoff_url, handoff("subscription.activated", sequence=2, status="active"))
-    later = come(browser, url.removesuffix("/enter"))
+    later = open_page(browser, url.removesuffix("/enter"))
 
-    assert "Pending" in came.text
-    assert came.headers["Refresh"] == "3"
+    assert "Pending" in first.text
+    assert first.headers["Refresh"] == "3"
     assert "Welcome, Ada Lovelace" in later.text
     assert "Active" in later.text
     assert "Refresh" not in later.headers
     assert [cookie.name for cookie in browser.cookies] == ["example-session"]
 
 
-def test_an_assertion_is_good_once(example: ExampleProduct, browser: requests.Session, keys: FakeFoyer) -> None:
-    url, assertion = invited(example), keys.sign_in_token()
-    come(browser, url, assertion)
+def test_assertion_works_once(example: ExampleProduct, browser: requests.Session, keys: FakeFoyer) -> None:
+    url, assertion = enter_url(example), keys.sign_in_token()
+    open_page(browser, url, assertion)
 
-    again = come(requests.Session(), url, assertion)
-    mine = come(browser, url, assertion)
+    other_browser = open_page(requests.Session(), url, assertion)
+    same_browser = open_page(browser, url, assertion)
 
-    assert (again.status_code, mine.status_code) == (403, 403)
-    assert SIGN_IN in again.text
-    assert f'href="{keys.site_url}/welcome"' in again.text
-    assert "You are signed in" in mine.text
+    assert (other_browser.status_code, same_browser.status_code) == (403, 403)
+    assert OPEN_AGAIN in other_browser.text
+    assert f'href="{keys.site_url}/welcome"' in other_browser.text
+    assert "You are signed in" in same_browser.text
 
 
 @pytest.mark.parametrize(
@@ -124,83 +124,83 @@ def test_an_assertion_is_good_once(example: ExampleProduct, browser: requests.Se
         "no end",
     ],
 )
-def test_an_assertion_of_anything_else_lets_nobody_in(
+def test_assertion_with_wrong_claims_is_refused(
     example: ExampleProduct, browser: requests.Session, keys: FakeFoyer, claims: dict[str, Any]
 ) -> None:
-    url = invited(example)
+    url = enter_url(example)
 
-    page = come(browser, url, keys.sign_in_token(**claims))
+    page = open_page(browser, url, keys.sign_in_token(**claims))
 
     assert page.status_code == 403
-    assert SIGN_IN in page.text
+    assert OPEN_AGAIN in page.text
     assert not browser.cookies
 
 
 @pytest.mark.parametrize("assertion", ["", "nonsense", "a.b.c"])
-def test_without_an_assertion_nobody_gets_in(
+def test_missing_or_malformed_assertion_is_refused(
     example: ExampleProduct, browser: requests.Session, assertion: str
 ) -> None:
-    page = come(browser, invited(example), assertion)
+    page = open_page(browser, enter_url(example), assertion)
 
     assert page.status_code == 403
-    assert SIGN_IN in page.text
+    assert OPEN_AGAIN in page.text
 
 
-def test_an_assertion_that_somebody_else_has_signed_lets_nobody_in(
+def test_assertion_signed_with_another_key_is_refused(
     example: ExampleProduct, browser: requests.Session, keys: FakeFoyer
 ) -> None:
     forger = FakeFoyer()
     forger.key, forger.site_url = Ed25519PrivateKey.generate(), keys.site_url
 
-    page = come(browser, invited(example), forger.sign_in_token())
+    page = open_page(browser, enter_url(example), forger.sign_in_token())
 
     assert page.status_code == 403
 
 
-def test_an_assertion_does_not_open_the_account_of_another(
+def test_assertion_for_another_account_is_refused(
     example: ExampleProduct, browser: requests.Session, keys: FakeFoyer
 ) -> None:
-    invited(example)
-    others = invited(example, **OTHER_SUBSCRIPTION, registration=GRACE_REGISTRATION)
+    enter_url(example)
+    other_url = enter_url(example, **OTHER_SUBSCRIPTION, registration=GRACE_REGISTRATION)
 
-    page = come(browser, others, keys.sign_in_token())
+    page = open_page(browser, other_url, keys.sign_in_token())
 
     assert page.status_code == 403
 
 
-def test_while_foyer_does_not_publish_its_keys_the_page_says_so(browser: requests.Session) -> None:
+def test_unavailable_foyer_keys_are_reported_on_the_page(browser: requests.Session) -> None:
     gone = FakeFoyer()
     with fake_foyer.publish_keys(gone):
         pass
     with ExampleProduct(secrets=[SECRET], site_url=gone.site_url) as example:
-        page = come(browser, invited(example), gone.sign_in_token())
+        page = open_page(browser, enter_url(example), gone.sign_in_token())
 
     assert page.status_code == 503
     assert "Nothing is lost" in page.text
 
 
-def test_who_only_typed_which_account_is_theirs_has_to_sign_in(
+def test_buyer_who_only_typed_an_account_must_sign_in(
     example: ExampleProduct, browser: requests.Session, keys: FakeFoyer
 ) -> None:
-    url = invited(example, registration=GRACE_REGISTRATION, account=existing_account_request(QUILLFEATHER_REFERENCE))
+    url = enter_url(example, registration=GRACE_REGISTRATION, account=existing_account_request(QUILLFEATHER_REFERENCE))
 
-    page = come(browser, url, keys.sign_in_token(registration_id=GRACE_REGISTRATION["id"]))
+    page = open_page(browser, url, keys.sign_in_token(registration_id=GRACE_REGISTRATION["id"]))
 
     assert page.url == f"{example.sign_in_url}?account={QUILLFEATHER_REFERENCE}"
-    assert "Sign in as somebody who works in Quillfeather Press" in page.text
+    assert "To open Quillfeather Press’s account, sign in as one of its members" in page.text
     assert "Juniper" not in page.text
     assert not browser.cookies
 
 
-def test_a_member_signs_in_and_out(example: ExampleProduct, browser: requests.Session) -> None:
+def test_member_signs_in_and_out(example: ExampleProduct, browser: requests.Session) -> None:
     member = {"account": QUILLFEATHER_REFERENCE, "member": "first-1"}
 
     page = check_example_page(browser.post(example.sign_in_url, data=member, timeout=5))
     out = check_example_page(browser.post(f"{example.url}/logout", timeout=5))
-    after = come(browser, f"{example.url}/t/{QUILLFEATHER_REFERENCE}")
+    after = open_page(browser, f"{example.url}/t/{QUILLFEATHER_REFERENCE}")
 
     assert "Welcome, Grace Hopper" in page.text
-    assert "No purchase on AWS Marketplace" in page.text
+    assert "no purchase on AWS Marketplace" in page.text
     assert out.url == example.sign_in_url
     assert after.url.startswith(example.sign_in_url)
 
@@ -208,7 +208,7 @@ def test_a_member_signs_in_and_out(example: ExampleProduct, browser: requests.Se
 @pytest.mark.parametrize(
     "member", [{}, {"account": QUILLFEATHER_REFERENCE, "member": REGISTRATION_PAYLOAD["id"]}, {"account": "none"}]
 )
-def test_nobody_signs_in_as_a_stranger(
+def test_unknown_member_cannot_sign_in(
     example: ExampleProduct, browser: requests.Session, member: dict[str, str]
 ) -> None:
     page = check_example_page(browser.post(example.sign_in_url, data=member, timeout=5))
@@ -217,33 +217,37 @@ def test_nobody_signs_in_as_a_stranger(
     assert not browser.cookies
 
 
-def test_a_session_opens_no_other_account(example: ExampleProduct, browser: requests.Session, keys: FakeFoyer) -> None:
-    come(browser, invited(example), keys.sign_in_token())
+def test_session_does_not_open_another_account(
+    example: ExampleProduct, browser: requests.Session, keys: FakeFoyer
+) -> None:
+    open_page(browser, enter_url(example), keys.sign_in_token())
 
-    page = come(browser, f"{example.url}/t/{QUILLFEATHER_REFERENCE}")
+    page = open_page(browser, f"{example.url}/t/{QUILLFEATHER_REFERENCE}")
 
     assert page.url == f"{example.sign_in_url}?account={QUILLFEATHER_REFERENCE}"
 
 
-def test_a_session_ends_with_its_tenant(example: ExampleProduct, browser: requests.Session, keys: FakeFoyer) -> None:
-    url = invited(example)
-    come(browser, url, keys.sign_in_token())
+def test_session_ends_when_its_tenant_is_deleted(
+    example: ExampleProduct, browser: requests.Session, keys: FakeFoyer
+) -> None:
+    url = enter_url(example)
+    open_page(browser, url, keys.sign_in_token())
 
     example.reset()
-    page = come(browser, url.removesuffix("/enter"))
+    page = open_page(browser, url.removesuffix("/enter"))
 
     assert page.url.startswith(example.sign_in_url)
 
 
-def test_a_page_that_is_not_there_leads_back(example: ExampleProduct, browser: requests.Session) -> None:
-    page = come(browser, f"{example.url}/nowhere")
+def test_unknown_page_links_to_the_front_page(example: ExampleProduct, browser: requests.Session) -> None:
+    page = open_page(browser, f"{example.url}/nowhere")
 
     assert page.status_code == 404
     assert "Front page" in page.text
 
 
 @pytest.mark.parametrize("file", ["product.css", "acme.svg"])
-def test_what_the_pages_load_is_there(example: ExampleProduct, file: str) -> None:
-    found = requests.get(f"{example.url}/static/{file}", timeout=5)
+def test_static_files_are_served(example: ExampleProduct, file: str) -> None:
+    response = requests.get(f"{example.url}/static/{file}", timeout=5)
 
-    assert found.ok
+    assert response.ok

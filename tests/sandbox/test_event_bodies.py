@@ -1,4 +1,4 @@
-"""What the events say, as the worker reads them out of the queue."""
+"""The bodies of events as the worker receives them from the queue."""
 
 import json
 import re
@@ -12,7 +12,7 @@ import time_machine
 from sandbox.purchases import Order, Purchase
 from sandbox.server import Sandbox
 from tests.sandbox.conftest import QueueReader
-from tests.sandbox.test_lives import BOTH, CONTRACT, USAGE, create_purchase
+from tests.sandbox.test_actions import BOTH, CONTRACT, USAGE, create_purchase
 
 NOW = datetime(2026, 11, 23, 9, 30, 15, 123456, UTC)
 LATER = datetime(2026, 11, 23, 10, 30, 15, 987654, UTC)
@@ -23,7 +23,7 @@ def license_number(purchase: Purchase) -> str:
     return str(purchase.license_arn).rpartition(":")[2]
 
 
-def test_a_new_agreement_is_told_as_eventbridge_tells_it(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_new_agreement_event_matches_eventbridge(sandbox: Sandbox, queue: QueueReader) -> None:
     with time_machine.travel(NOW, tick=False):
         purchase = create_purchase(sandbox, CONTRACT)
         (event,) = queue.receive()
@@ -55,9 +55,7 @@ def test_a_new_agreement_is_told_as_eventbridge_tells_it(sandbox: Sandbox, queue
     }
 
 
-def test_a_license_event_joins_the_agreement_with_the_license_in_a_spelling_of_its_own(
-    sandbox: Sandbox, queue: QueueReader
-) -> None:
+def test_license_event_names_the_agreement_and_its_own_license_arn(sandbox: Sandbox, queue: QueueReader) -> None:
     purchase = create_purchase(sandbox)
     queue.receive_and_delete_all()
 
@@ -72,7 +70,7 @@ def test_a_license_event_joins_the_agreement_with_the_license_in_a_spelling_of_i
     assert purchase.license_arn == f"arn:aws:license-manager::123456789012:license:{license_number(purchase)}"
 
 
-def test_an_agreement_to_pay_for_usage_has_no_end(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_usage_agreement_has_no_end_time(sandbox: Sandbox, queue: QueueReader) -> None:
     create_purchase(sandbox, USAGE)
 
     (event,) = queue.receive_and_delete_all()
@@ -80,7 +78,7 @@ def test_an_agreement_to_pay_for_usage_has_no_end(sandbox: Sandbox, queue: Queue
     assert "endTime" not in event["detail"]["agreement"]
 
 
-def test_a_cancelled_agreement_has_ended_when_its_event_happened(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_cancelled_agreement_ends_at_the_time_of_its_event(sandbox: Sandbox, queue: QueueReader) -> None:
     with time_machine.travel(NOW, tick=False):
         purchase = create_purchase(sandbox, CONTRACT, actions="confirm")
         queue.receive_and_delete_all()
@@ -93,7 +91,7 @@ def test_a_cancelled_agreement_has_ended_when_its_event_happened(sandbox: Sandbo
     assert event["detail"]["agreement"]["startTime"] == "2026-11-23T09:30:15Z"
 
 
-def test_a_renewal_names_the_agreement_before_it_and_ends_that(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_renewal_names_and_ends_the_previous_agreement(sandbox: Sandbox, queue: QueueReader) -> None:
     purchase = create_purchase(sandbox, CONTRACT, actions="confirm")
     queue.receive_and_delete_all()
 
@@ -114,7 +112,7 @@ def test_a_renewal_names_the_agreement_before_it_and_ends_that(sandbox: Sandbox,
     assert deprovisioned["detail"]["agreement"]["id"] == purchase.agreement_id
 
 
-def test_a_notification_is_json_within_the_envelope_of_sns(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_sns_notification_wraps_json_in_an_envelope(sandbox: Sandbox, queue: QueueReader) -> None:
     with time_machine.travel(NOW, tick=False):
         purchase = sandbox.marketplace.buy(Order(product_code=USAGE, style="old", free_trial=True))
         sandbox.marketplace.apply_action(purchase, "confirm")
@@ -136,7 +134,7 @@ def test_a_notification_is_json_within_the_envelope_of_sns(sandbox: Sandbox, que
     }
 
 
-def test_entitlements_have_a_topic_of_their_own_and_no_offer(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_entitlement_notification_has_its_own_topic_and_no_offer(sandbox: Sandbox, queue: QueueReader) -> None:
     purchase = create_purchase(sandbox, CONTRACT, "old", "confirm")
 
     (envelope,) = queue.receive_and_delete_all()
@@ -149,16 +147,16 @@ def test_entitlements_have_a_topic_of_their_own_and_no_offer(sandbox: Sandbox, q
     }
 
 
-def test_only_who_subscribes_has_an_offer(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_only_subscribe_notifications_have_an_offer(sandbox: Sandbox, queue: QueueReader) -> None:
     create_purchase(sandbox, USAGE, "old", "confirm cancel expire")
 
-    told = [json.loads(envelope["Message"]) for envelope in queue.receive_and_delete_all()]
+    messages = [json.loads(envelope["Message"]) for envelope in queue.receive_and_delete_all()]
 
-    assert ["offer-identifier" in message for message in told] == [True, False, False]
-    assert ["isFreeTrialTermPresent" in message for message in told] == [True, False, False]
+    assert ["offer-identifier" in message for message in messages] == [True, False, False]
+    assert ["isFreeTrialTermPresent" in message for message in messages] == [True, False, False]
 
 
-def test_a_renewal_by_usage_brings_a_new_offer(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_renewal_of_usage_brings_a_new_offer(sandbox: Sandbox, queue: QueueReader) -> None:
     purchase = create_purchase(sandbox, USAGE, "old", "confirm renew")
 
     offers = [json.loads(envelope["Message"])["offer-identifier"] for envelope in queue.receive_and_delete_all()]
@@ -175,7 +173,7 @@ def test_a_renewal_by_usage_brings_a_new_offer(sandbox: Sandbox, queue: QueueRea
         ("old", BOTH, "renew", ["10:30:12.987Z", "10:30:12.988Z"]),
     ],
 )
-def test_the_events_of_one_action_come_one_after_the_other_and_none_is_in_the_future(
+def test_events_of_one_action_are_spaced_and_never_in_the_future(
     sandbox: Sandbox, queue: QueueReader, style: str, product: str, action: str, times: list[str]
 ) -> None:
     with time_machine.travel(NOW, tick=False):
@@ -184,12 +182,12 @@ def test_the_events_of_one_action_come_one_after_the_other_and_none_is_in_the_fu
 
     with time_machine.travel(LATER, tick=False):
         sandbox.marketplace.apply_action(purchase, action, **({"new_license": True} if times[3:] else {}))
-        told = queue.receive()
+        received = queue.receive()
 
-    assert [happened_at(event).partition("T")[2] for event in told] == times
+    assert [happened_at(event).partition("T")[2] for event in received] == times
 
 
-def test_no_event_is_older_than_the_one_before_it(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_event_times_never_decrease(sandbox: Sandbox, queue: QueueReader) -> None:
     create_purchase(sandbox, actions="confirm renew renew cancel expire")
 
     times = [happened_at(event) for event in queue.receive_and_delete_all()]

@@ -1,4 +1,4 @@
-"""The purchase's page where it shows and moves on its life, as a browser without JavaScript meets it."""
+"""The page of one purchase: its status, actions, entitlements and events, without JavaScript."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -11,15 +11,15 @@ from justhtml import JustHTML
 from sandbox.purchases import Order
 from sandbox.server import Sandbox
 from tests.sandbox.conftest import OpenPage, QueueReader, element_attributes
-from tests.sandbox.test_lives import CONTRACT, USAGE, create_purchase
+from tests.sandbox.test_actions import CONTRACT, USAGE, create_purchase
 from tests.sandbox.test_storefront import submit_form
 
 
 def texts(page: JustHTML, selector: str) -> list[str]:
-    return [found.to_text() for found in page.query(selector)]
+    return [element.to_text() for element in page.query(selector)]
 
 
-def refresh(sandbox: Sandbox, path: str) -> str | None:
+def refresh_header(sandbox: Sandbox, path: str) -> str | None:
     return requests.get(f"{sandbox.storefront_url}{path}", timeout=5).headers.get("Refresh")
 
 
@@ -33,7 +33,7 @@ def refresh(sandbox: Sandbox, path: str) -> str | None:
         (USAGE, "new", "confirm expire", []),
     ],
 )
-def test_a_purchase_has_a_button_for_everything_that_can_happen_next(
+def test_purchase_page_has_a_button_per_available_action(
     sandbox: Sandbox, open_page: OpenPage, *, product: str, style: str, after: str, actions: list[str]
 ) -> None:
     purchase = create_purchase(sandbox, product, style, after)
@@ -47,29 +47,27 @@ def test_a_purchase_has_a_button_for_everything_that_can_happen_next(
     ("after", "status"),
     [("", "pending"), ("confirm", "active"), ("confirm cancel", "ending"), ("confirm expire", "ended")],
 )
-def test_a_purchase_says_how_it_stands_on_awss_side(
-    sandbox: Sandbox, open_page: OpenPage, after: str, status: str
-) -> None:
+def test_pages_show_the_status_of_a_purchase(sandbox: Sandbox, open_page: OpenPage, after: str, status: str) -> None:
     purchase = create_purchase(sandbox, actions=after)
 
     assert texts(open_page(f"/purchases/{purchase.id}"), ".lead .badge") == [status]
     assert texts(open_page("/purchases"), ".card .badge") == [status]
 
 
-def test_every_field_has_a_label_and_every_hint_is_there(sandbox: Sandbox, open_page: OpenPage) -> None:
+def test_every_field_of_a_purchase_has_a_label_and_its_hint(sandbox: Sandbox, open_page: OpenPage) -> None:
     purchase = create_purchase(sandbox, CONTRACT, actions="confirm")
 
     page = open_page(f"/purchases/{purchase.id}")
 
-    shown = [field for field in element_attributes(page, "input, select") if field.get("type") != "hidden"]
+    fields = [field for field in element_attributes(page, "input, select") if field.get("type") != "hidden"]
     labelled = [label["for"] for label in element_attributes(page, "label")]
     described = {button["aria-describedby"] for button in element_attributes(page, ".act button[aria-describedby]")}
-    assert sorted(field["id"] for field in shown) == sorted(labelled)
+    assert sorted(field["id"] for field in fields) == sorted(labelled)
     assert len(labelled) == len(set(labelled)) == 5
     assert described == {hint["id"] for hint in element_attributes(page, ".act .hint")}
 
 
-def test_pressing_a_button_lets_it_happen_and_leads_back_to_the_events(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_button_applies_its_action_and_redirects_to_the_events(sandbox: Sandbox, queue: QueueReader) -> None:
     purchase = create_purchase(sandbox, actions="confirm")
     queue.receive_and_delete_all()
 
@@ -88,7 +86,7 @@ def test_pressing_a_button_lets_it_happen_and_leads_back_to_the_events(sandbox: 
     ]
 
 
-def test_the_entitlements_change_to_what_the_fields_say(sandbox: Sandbox) -> None:
+def test_entitlements_form_changes_only_the_named_dimensions(sandbox: Sandbox) -> None:
     purchase = create_purchase(sandbox, CONTRACT, actions="confirm")
     quantities = [
         {"dimension": "seats", "value": 1},
@@ -101,12 +99,14 @@ def test_the_entitlements_change_to_what_the_fields_say(sandbox: Sandbox) -> Non
     submit_form(sandbox, f"/purchases/{purchase.id}/actions", action="change_entitlements", **fields)
 
     changed = sandbox.marketplace.get_purchase(purchase.id).entitlements
-    assert [(each.dimension, each.value) for each in changed] == [("seats", 40), ("sso", False), ("tier", "a")]
+    assert [(entitlement.dimension, entitlement.value) for entitlement in changed] == [
+        ("seats", 40),
+        ("sso", False),
+        ("tier", "a"),
+    ]
 
 
-def test_each_event_is_shown_with_how_far_it_has_come(
-    sandbox: Sandbox, open_page: OpenPage, queue: QueueReader
-) -> None:
+def test_each_event_is_shown_with_its_state(sandbox: Sandbox, open_page: OpenPage, queue: QueueReader) -> None:
     purchase = create_purchase(sandbox)
     queue.receive_and_delete_all()
     sandbox.marketplace.apply_action(purchase, "confirm")
@@ -117,31 +117,29 @@ def test_each_event_is_shown_with_how_far_it_has_come(
     page = open_page(f"/purchases/{purchase.id}")
 
     assert texts(page, ".events .badge") == ["done", "being read", "in the queue", "held back"]
-    told = sandbox.marketplace.events(purchase)[0].body
-    assert list(json.loads(texts(page, ".events pre")[0]).items()) == list(told.items())
+    body = sandbox.marketplace.events(purchase)[0].body
+    assert list(json.loads(texts(page, ".events pre")[0]).items()) == list(body.items())
 
 
-def test_the_page_comes_again_by_itself_while_something_travels(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_page_refreshes_while_an_event_is_in_transit(sandbox: Sandbox, queue: QueueReader) -> None:
     path = f"/purchases/{create_purchase(sandbox).id}"
 
-    travelling = refresh(sandbox, path)
+    in_transit = refresh_header(sandbox, path)
     queue.receive_and_delete_all()
 
-    assert (travelling, refresh(sandbox, path)) == ("2", None)
+    assert (in_transit, refresh_header(sandbox, path)) == ("2", None)
 
 
-def test_the_page_does_not_wait_for_ever_for_a_worker(sandbox: Sandbox) -> None:
+def test_page_stops_refreshing_without_a_worker(sandbox: Sandbox) -> None:
     path = f"/purchases/{create_purchase(sandbox).id}"
 
     with time_machine.travel(datetime.now(UTC) + timedelta(seconds=21)):
-        later = refresh(sandbox, path)
+        later = refresh_header(sandbox, path)
 
     assert later is None
 
 
-def test_an_event_has_a_button_that_delivers_it_again(
-    sandbox: Sandbox, open_page: OpenPage, queue: QueueReader
-) -> None:
+def test_event_has_a_button_that_delivers_it_again(sandbox: Sandbox, open_page: OpenPage, queue: QueueReader) -> None:
     purchase = create_purchase(sandbox)
     (event,) = queue.receive_and_delete_all()
     (form,) = element_attributes(open_page(f"/purchases/{purchase.id}"), ".events form")
@@ -153,7 +151,7 @@ def test_an_event_has_a_button_that_delivers_it_again(
 
 
 @pytest.mark.parametrize(("order", "step"), [("as_happened", 1), ("reversed", -1)])
-def test_what_is_held_back_is_released_in_either_order(
+def test_held_events_are_released_in_the_chosen_order(
     sandbox: Sandbox, open_page: OpenPage, queue: QueueReader, order: str, step: int
 ) -> None:
     purchase = sandbox.marketplace.buy(Order(product_code=USAGE, delivery="late"))
@@ -171,10 +169,10 @@ def test_what_is_held_back_is_released_in_either_order(
     [
         ({"action": "confirm"}, 409, "confirm is not possible: the purchase is active."),
         ({"action": ""}, 400, "action: Input should be 'confirm'"),
-        ({"action": "change_entitlements", "value.seats": "many"}, 400, "value.seats: that is not a number."),
+        ({"action": "change_entitlements", "value.seats": "many"}, 400, "value.seats: enter a number."),
     ],
 )
-def test_what_cannot_happen_is_a_page_that_says_so(
+def test_refused_action_is_explained_on_a_page(
     sandbox: Sandbox, fields: dict[str, str], status: int, message: str
 ) -> None:
     purchase = create_purchase(sandbox, CONTRACT, actions="confirm")
@@ -185,7 +183,7 @@ def test_what_cannot_happen_is_a_page_that_says_so(
     assert message in JustHTML(response.text, strict=True, sanitize=False).to_text()
 
 
-def test_a_hostile_dimension_stays_text(sandbox: Sandbox, open_page: OpenPage) -> None:
+def test_hostile_dimension_is_escaped(sandbox: Sandbox, open_page: OpenPage) -> None:
     hostile = '"><script>alert(1)</script>'
     purchase = create_purchase(sandbox, CONTRACT, actions="confirm")
     sandbox.marketplace.apply_action(

@@ -1,4 +1,4 @@
-"""Buyers who want a purchase to be in an account that the example product has already."""
+"""Hand-offs that link a purchase to an existing account of the example product."""
 
 from typing import Any
 
@@ -21,12 +21,12 @@ UNKNOWN = "a9b8c7d6-0000-4000-8000-000000000003"
 
 
 @pytest.mark.parametrize("account", [QUILLFEATHER_REFERENCE, " Quillfeather-7F3K ", "Alan@Quillfeather.Example"])
-def test_an_account_is_found_by_its_reference_or_a_members_address(example: ExampleProduct, account: str) -> None:
-    answer = send_handoff(
+def test_account_is_found_by_reference_or_member_email(example: ExampleProduct, account: str) -> None:
+    reply = send_handoff(
         example.handoff_url, handoff(registration=GRACE_REGISTRATION, account=existing_account_request(account))
     )
 
-    assert answer.json()["reference"] == QUILLFEATHER_REFERENCE
+    assert reply.json()["reference"] == QUILLFEATHER_REFERENCE
     assert created_companies(example) == []
     assert GRACE_REGISTRATION["id"] not in {member.id for tenant in example.tenants for member in tenant.members}
 
@@ -42,42 +42,42 @@ def test_an_account_is_found_by_its_reference_or_a_members_address(example: Exam
     ],
     ids=["unknown", "nothing typed", "another company's", "of an unknown subscription", "of no subscription"],
 )
-def test_a_link_that_cannot_be_is_refused_with_its_reason(
+def test_impossible_link_is_refused_with_its_reason(
     example: ExampleProduct, account: dict[str, Any], registration: dict[str, Any], reason: str
 ) -> None:
-    answer = send_handoff(example.handoff_url, handoff(registration=registration, account=account))
+    reply = send_handoff(example.handoff_url, handoff(registration=registration, account=account))
 
-    assert (answer.status_code, answer.json()) == (200, {"refused": reason})
+    assert (reply.status_code, reply.json()) == (200, {"refused": reason})
     assert created_companies(example) == []
 
 
-def test_an_account_that_another_customer_pays_for_is_refused_until_that_is_over(example: ExampleProduct) -> None:
-    def asked(sequence: int, customer: str) -> Any:
+def test_account_paid_by_another_customer_is_refused_until_it_ends(example: ExampleProduct) -> None:
+    def link_as(customer: str, sequence: int) -> Any:
         account = existing_account_request(QUILLFEATHER_REFERENCE)
-        sent = handoff(
+        payload = handoff(
             sequence=sequence,
             registration=GRACE_REGISTRATION,
             account=account,
             **OTHER_SUBSCRIPTION,
             customer_aws_account_id=customer,
         )
-        return send_handoff(example.handoff_url, sent).json()
+        return send_handoff(example.handoff_url, payload).json()
 
     send_handoff(
         example.handoff_url,
         handoff(registration=GRACE_REGISTRATION, account=existing_account_request(QUILLFEATHER_REFERENCE)),
     )
-    refused = asked(1, "999999999999")
+    refused = link_as("999999999999", sequence=1)
     send_handoff(
         example.handoff_url, handoff("subscription.ended", sequence=2, status="ended", registration=GRACE_REGISTRATION)
     )
-    linked = asked(2, "999999999999")
+    linked = link_as("999999999999", sequence=2)
 
     assert refused == {"refused": "already_linked"}
     assert linked["reference"] == QUILLFEATHER_REFERENCE
 
 
-def test_the_same_customer_links_a_second_purchase(example: ExampleProduct) -> None:
+def test_same_customer_links_a_second_purchase(example: ExampleProduct) -> None:
     send_handoff(
         example.handoff_url,
         handoff(registration=GRACE_REGISTRATION, account=existing_account_request(QUILLFEATHER_REFERENCE)),
@@ -95,26 +95,26 @@ def test_the_same_customer_links_a_second_purchase(example: ExampleProduct) -> N
     assert second.json()["reference"] == QUILLFEATHER_REFERENCE
 
 
-def test_a_refusal_is_judged_anew_when_it_comes_again(example: ExampleProduct) -> None:
-    asking = handoff(account=existing_account_request("ada@juniper.example"), **OTHER_SUBSCRIPTION)
-    refused = send_handoff(example.handoff_url, asking, webhook_id="msg_1").json()
+def test_resent_handoff_after_a_refusal_is_checked_again(example: ExampleProduct) -> None:
+    payload = handoff(account=existing_account_request("ada@juniper.example"), **OTHER_SUBSCRIPTION)
+    refused = send_handoff(example.handoff_url, payload, webhook_id="msg_1").json()
 
     first = send_handoff(example.handoff_url, handoff()).json()
-    again = send_handoff(example.handoff_url, asking, webhook_id="msg_1").json()
+    resent = send_handoff(example.handoff_url, payload, webhook_id="msg_1").json()
 
     assert refused == {"refused": "not_found"}
-    assert again == first
+    assert resent == first
 
 
-def test_a_buyer_who_was_refused_can_have_a_new_account(example: ExampleProduct) -> None:
+def test_refused_buyer_can_get_a_new_account(example: ExampleProduct) -> None:
     send_handoff(example.handoff_url, handoff(account=existing_account_request("nobody")))
 
-    answer = send_handoff(example.handoff_url, handoff("registration.updated", sequence=2))
+    reply = send_handoff(example.handoff_url, handoff("registration.updated", sequence=2))
 
-    assert answer.json()["reference"].startswith("juniper-lark-")
+    assert reply.json()["reference"].startswith("juniper-lark-")
 
 
-def test_a_subscription_is_added_to_the_account_of_another(example: ExampleProduct) -> None:
+def test_subscription_is_added_to_the_account_of_another(example: ExampleProduct) -> None:
     first = send_handoff(example.handoff_url, handoff())
 
     account = {"wish": "add", "subscription_id": fake_foyer.SUBSCRIPTION_PAYLOAD["id"]}

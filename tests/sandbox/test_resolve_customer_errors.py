@@ -1,4 +1,4 @@
-"""ResolveCustomer as boto3 sees it, where something is wrong."""
+"""The errors of ResolveCustomer as boto3 raises them, and the faults that change its response."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ from tests.sandbox.test_resolve_customer import session_credentials
 if TYPE_CHECKING:
     from mypy_boto3_meteringmarketplace import MarketplaceMeteringClient
 
-Refusal = tuple[str, int, str]
+AwsErrorParts = tuple[str, int, str]
 
 ORDER = Order(product_code="insights1example", account_id="111122223333")
 INVALID = ("InvalidTokenException", 400, "Registration token is invalid")
@@ -25,7 +25,7 @@ EXPIRED = ("ExpiredTokenException", 400, "Registration token is expired")
 THROTTLED = ("ThrottlingException", 400, "Rate exceeded")
 
 
-def refusal(metering: Any, token: str) -> Refusal:
+def error_of(metering: Any, token: str) -> AwsErrorParts:
     with pytest.raises(ClientError) as caught:
         metering.resolve_customer(RegistrationToken=token)
     error, metadata = caught.value.response["Error"], caught.value.response["ResponseMetadata"]
@@ -34,7 +34,7 @@ def refusal(metering: Any, token: str) -> Refusal:
 
 @pytest.fixture
 def token(sandbox: Sandbox) -> str:
-    """A registration token that is good."""
+    """A valid registration token."""
     return sandbox.marketplace.mint_token(sandbox.marketplace.buy(ORDER))
 
 
@@ -60,28 +60,28 @@ def token(sandbox: Sandbox) -> str:
     ],
     ids=lambda value: "" if isinstance(value, tuple) else "-".join(value.switched_on()),
 )
-def test_a_fault_is_answered_as_aws_answers_it(
-    sandbox: Sandbox, metering_client: "MarketplaceMeteringClient", token: str, faults: Faults, expected: Refusal
+def test_fault_is_answered_with_the_error_of_aws(
+    sandbox: Sandbox, metering_client: "MarketplaceMeteringClient", token: str, faults: Faults, expected: AwsErrorParts
 ) -> None:
     sandbox.marketplace.faults = faults
 
-    refused = refusal(metering_client, token)
+    error = error_of(metering_client, token)
 
-    assert refused == expected
+    assert error == expected
 
 
-def test_access_denied_names_the_action_that_the_policy_lacks(
+def test_access_denied_names_the_missing_permission(
     sandbox: Sandbox, metering_client: "MarketplaceMeteringClient", token: str
 ) -> None:
     sandbox.marketplace.faults = Faults(access_denied=True)
 
-    code, status, message = refusal(metering_client, token)
+    code, status, message = error_of(metering_client, token)
 
     assert (code, status) == ("AccessDeniedException", 403)
     assert "is not authorized to perform: aws-marketplace:ResolveCustomer" in message
 
 
-def test_the_errors_that_aws_models_are_exceptions_of_the_client(
+def test_modelled_error_is_an_exception_of_the_client(
     sandbox: Sandbox, metering_client: "MarketplaceMeteringClient", token: str
 ) -> None:
     sandbox.marketplace.faults = Faults(api_disabled=True)
@@ -93,74 +93,72 @@ def test_the_errors_that_aws_models_are_exceptions_of_the_client(
 
 
 @pytest.mark.parametrize("unknown", ["", "garbage", "AAAA" * 46])
-def test_a_token_that_was_never_minted_is_invalid(metering_client: "MarketplaceMeteringClient", unknown: str) -> None:
-    refused = refusal(metering_client, unknown)
+def test_unknown_token_is_invalid(metering_client: "MarketplaceMeteringClient", unknown: str) -> None:
+    error = error_of(metering_client, unknown)
 
-    assert refused == INVALID
+    assert error == INVALID
 
 
-@pytest.mark.parametrize(("character", "became"), [("+", " "), ("/", "_"), ("=", ""), ("==", "==\n")])
-def test_a_token_that_was_spoilt_on_the_way_is_invalid(
-    metering_client: "MarketplaceMeteringClient", token: str, character: str, became: str
+@pytest.mark.parametrize(("character", "replacement"), [("+", " "), ("/", "_"), ("=", ""), ("==", "==\n")])
+def test_token_with_a_changed_character_is_invalid(
+    metering_client: "MarketplaceMeteringClient", token: str, character: str, replacement: str
 ) -> None:
-    spoilt = token.replace(character, became)
+    changed = token.replace(character, replacement)
 
-    refused = refusal(metering_client, spoilt)
+    error = error_of(metering_client, changed)
 
-    assert refused == INVALID
+    assert error == INVALID
 
 
-def test_a_token_of_a_forgotten_purchase_is_invalid(
+def test_token_minted_before_a_reset_is_invalid(
     sandbox: Sandbox, metering_client: "MarketplaceMeteringClient", token: str
 ) -> None:
     sandbox.reset()
 
-    refused = refusal(metering_client, token)
+    error = error_of(metering_client, token)
 
-    assert refused == INVALID
+    assert error == INVALID
 
 
-def test_a_token_expires_after_four_hours(metering_client: "MarketplaceMeteringClient", token: str) -> None:
+def test_token_expires_after_four_hours(metering_client: "MarketplaceMeteringClient", token: str) -> None:
     later = datetime.now(UTC) + timedelta(hours=4, seconds=1)
 
     with time_machine.travel(later):
-        refused = refusal(metering_client, token)
+        error = error_of(metering_client, token)
 
-    assert refused == EXPIRED
+    assert error == EXPIRED
 
 
-def test_a_token_can_have_expired_when_it_is_minted(
-    sandbox: Sandbox, metering_client: "MarketplaceMeteringClient"
-) -> None:
+def test_token_with_zero_lifetime_is_expired(sandbox: Sandbox, metering_client: "MarketplaceMeteringClient") -> None:
     token = sandbox.marketplace.mint_token(sandbox.marketplace.buy(ORDER), timedelta(0))
 
-    refused = refusal(metering_client, token)
+    error = error_of(metering_client, token)
 
-    assert refused == EXPIRED
+    assert error == EXPIRED
 
 
-def test_only_the_account_that_published_the_product_can_resolve(create_client: CreateClient, token: str) -> None:
+def test_only_the_publishing_account_can_resolve(create_client: CreateClient, token: str) -> None:
     role = "arn:aws:iam::999988887777:role/somebody"
     assumed = create_client("sts").assume_role(RoleArn=role, RoleSessionName="foyer")
 
-    refused = refusal(create_client("meteringmarketplace", **session_credentials(assumed)), token)
+    error = error_of(create_client("meteringmarketplace", **session_credentials(assumed)), token)
 
-    assert refused == INVALID
+    assert error == INVALID
 
 
-def test_throttling_stops_after_as_many_calls_as_were_asked_for(
+def test_throttling_stops_after_the_given_number_of_calls(
     sandbox: Sandbox, metering_client: "MarketplaceMeteringClient", token: str
 ) -> None:
     sandbox.marketplace.faults = Faults(throttled=2)
 
-    refused = [refusal(metering_client, token), refusal(metering_client, token)]
+    error = [error_of(metering_client, token), error_of(metering_client, token)]
     customer = metering_client.resolve_customer(RegistrationToken=token)
 
-    assert refused == [THROTTLED, THROTTLED]
+    assert error == [THROTTLED, THROTTLED]
     assert customer["CustomerAWSAccountId"] == "111122223333"
 
 
-def test_the_standard_retries_get_through_throttling(sandbox: Sandbox, create_client: CreateClient, token: str) -> None:
+def test_standard_retries_survive_one_throttled_call(sandbox: Sandbox, create_client: CreateClient, token: str) -> None:
     sandbox.marketplace.faults = Faults(throttled=1)
 
     customer = create_client("meteringmarketplace", attempts=3).resolve_customer(RegistrationToken=token)
@@ -169,32 +167,32 @@ def test_the_standard_retries_get_through_throttling(sandbox: Sandbox, create_cl
 
 
 @pytest.mark.parametrize(
-    ("faults", "spoilt"),
+    ("faults", "changed"),
     [
         (Faults(other_product=True), {"ProductCode": "somebodyelses9example"}),
         (Faults(no_license_arn=True), {"LicenseArn": None}),
         (Faults(no_customer=True), {"CustomerAWSAccountId": None, "CustomerIdentifier": None}),
     ],
 )
-def test_an_answer_can_be_spoilt(
+def test_fault_changes_only_its_response_fields(
     sandbox: Sandbox,
     metering_client: "MarketplaceMeteringClient",
     token: str,
     faults: Faults,
-    spoilt: dict[str, str | None],
+    changed: dict[str, str | None],
 ) -> None:
-    whole = metering_client.resolve_customer(RegistrationToken=token)
+    unchanged = metering_client.resolve_customer(RegistrationToken=token)
     sandbox.marketplace.faults = faults
 
-    answer = metering_client.resolve_customer(RegistrationToken=token)
+    response = metering_client.resolve_customer(RegistrationToken=token)
 
-    assert {name: answer.get(name) for name in spoilt} == spoilt
-    assert answer.keys() - {"ResponseMetadata"} == {
-        name for name in whole if name != "ResponseMetadata" and spoilt.get(name, "kept")
+    assert {name: response.get(name) for name in changed} == changed
+    assert response.keys() - {"ResponseMetadata"} == {
+        name for name in unchanged if name != "ResponseMetadata" and changed.get(name, "kept")
     }
 
 
-def test_a_slow_aws_answers_at_once_when_the_fault_is_switched_off(
+def test_slow_call_returns_when_the_fault_is_switched_off(
     sandbox: Sandbox, metering_client: "MarketplaceMeteringClient", token: str
 ) -> None:
     sandbox.marketplace.faults = Faults(slow=60)

@@ -1,4 +1,4 @@
-"""What may happen to a purchase, and what the seller is told of it."""
+"""Actions on a purchase: which are allowed, what they change, and which events they cause."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ def create_purchase(sandbox: Sandbox, product: str = USAGE, style: str = "new", 
 
 
 @pytest.mark.parametrize(
-    ("product", "after", "action", "options", "told"),
+    ("product", "after", "action", "options", "expected"),
     [
         (USAGE, "", "confirm", {}, [UPDATED]),
         (USAGE, "", "fail_payment", {}, [f"{ENDED} TERMINATED"]),
@@ -49,7 +49,7 @@ def create_purchase(sandbox: Sandbox, product: str = USAGE, style: str = "new", 
         ),
     ],
 )
-def test_eventbridge_tells_of_a_new_style_purchase(
+def test_new_style_action_causes_eventbridge_events(
     sandbox: Sandbox,
     queue: QueueReader,
     *,
@@ -57,7 +57,7 @@ def test_eventbridge_tells_of_a_new_style_purchase(
     after: str,
     action: str,
     options: dict[str, Any],
-    told: list[str],
+    expected: list[str],
 ) -> None:
     purchase = create_purchase(sandbox, product, "new", after)
     queue.receive_and_delete_all()
@@ -68,11 +68,11 @@ def test_eventbridge_tells_of_a_new_style_purchase(
         (event["detail-type"], event["detail"]["agreement"].get("status", ""))
         for event in queue.receive_and_delete_all()
     ]
-    assert [" ".join(filter(None, pair)) for pair in agreements] == told
+    assert [" ".join(filter(None, pair)) for pair in agreements] == expected
 
 
 @pytest.mark.parametrize(
-    ("product", "after", "action", "options", "told"),
+    ("product", "after", "action", "options", "expected"),
     [
         (USAGE, "", "confirm", {}, ["subscribe-success"]),
         (CONTRACT, "", "confirm", {}, ["entitlement-updated"]),
@@ -90,7 +90,7 @@ def test_eventbridge_tells_of_a_new_style_purchase(
         (USAGE, "confirm expire", "resubscribe", {}, ["subscribe-success"]),
     ],
 )
-def test_sns_tells_of_an_old_style_purchase(
+def test_old_style_action_causes_sns_notifications(
     sandbox: Sandbox,
     queue: QueueReader,
     *,
@@ -98,22 +98,22 @@ def test_sns_tells_of_an_old_style_purchase(
     after: str,
     action: str,
     options: dict[str, Any],
-    told: list[str],
+    expected: list[str],
 ) -> None:
     purchase = create_purchase(sandbox, product, "old", after)
     queue.receive_and_delete_all()
 
     sandbox.marketplace.apply_action(purchase, action, **options)
 
-    assert [json.loads(event["Message"])["action"] for event in queue.receive_and_delete_all()] == told
+    assert [json.loads(event["Message"])["action"] for event in queue.receive_and_delete_all()] == expected
 
 
-def test_buying_is_told_of_at_once_in_the_new_style_alone(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_only_a_new_style_order_causes_an_event(sandbox: Sandbox, queue: QueueReader) -> None:
     new, _ = create_purchase(sandbox, style="new"), create_purchase(sandbox, style="old")
 
-    told = queue.receive_and_delete_all()
+    received = queue.receive_and_delete_all()
 
-    assert [(event["detail-type"], event["detail"]["agreement"]["id"]) for event in told] == [
+    assert [(event["detail-type"], event["detail"]["agreement"]["id"]) for event in received] == [
         (CREATED, new.agreement_id)
     ]
 
@@ -130,14 +130,14 @@ def test_buying_is_told_of_at_once_in_the_new_style_alone(sandbox: Sandbox, queu
         ("confirm expire resubscribe", "active"),
     ],
 )
-def test_a_purchase_has_a_state_of_its_own_on_awss_side(sandbox: Sandbox, after: str, status: str) -> None:
+def test_actions_change_the_status_of_a_purchase(sandbox: Sandbox, after: str, status: str) -> None:
     purchase = create_purchase(sandbox, style="old", actions=after)
 
     assert sandbox.marketplace.get_purchase(purchase.id).status == status
 
 
 @pytest.mark.parametrize("new_license", [False, True])
-def test_after_a_renewal_a_token_stands_for_the_new_agreement(
+def test_token_resolves_to_the_new_agreement_after_a_renewal(
     sandbox: Sandbox, metering_client: "MarketplaceMeteringClient", new_license: bool
 ) -> None:
     purchase = create_purchase(sandbox, actions="confirm")
@@ -150,7 +150,7 @@ def test_after_a_renewal_a_token_stands_for_the_new_agreement(
     assert (customer["LicenseArn"] == purchase.license_arn) is not new_license
 
 
-def test_who_comes_back_keeps_the_customer_identifier(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_returning_customer_keeps_the_customer_identifier(sandbox: Sandbox, queue: QueueReader) -> None:
     purchase = create_purchase(sandbox, style="old", actions="confirm expire")
     queue.receive_and_delete_all()
 
@@ -163,7 +163,7 @@ def test_who_comes_back_keeps_the_customer_identifier(sandbox: Sandbox, queue: Q
 
 
 @pytest.mark.parametrize(
-    ("style", "after", "action", "options", "sentence"),
+    ("style", "after", "action", "options", "message"),
     [
         (
             "new",
@@ -178,20 +178,20 @@ def test_who_comes_back_keeps_the_customer_identifier(sandbox: Sandbox, queue: Q
         ("old", "confirm", "renew", {"new_license": True}, "an old-style purchase has no license"),
     ],
 )
-def test_what_makes_no_sense_is_refused_and_nothing_happens(
-    sandbox: Sandbox, style: str, after: str, action: str, options: dict[str, Any], sentence: str
+def test_impossible_action_is_refused_and_changes_nothing(
+    sandbox: Sandbox, style: str, after: str, action: str, options: dict[str, Any], message: str
 ) -> None:
     purchase = create_purchase(sandbox, style=style, actions=after)
     before, events = sandbox.marketplace.get_purchase(purchase.id), sandbox.marketplace.events()
 
-    with pytest.raises(ActionNotAllowed, match=sentence):
+    with pytest.raises(ActionNotAllowed, match=message):
         sandbox.marketplace.apply_action(purchase, action, **options)
 
     assert sandbox.marketplace.get_purchase(purchase.id) == before
     assert sandbox.marketplace.events() == events
 
 
-def test_who_pays_for_usage_alone_has_no_entitlements_to_change(sandbox: Sandbox) -> None:
+def test_usage_purchase_has_no_entitlements_to_change(sandbox: Sandbox) -> None:
     purchase = create_purchase(sandbox, actions="confirm")
 
     with pytest.raises(NoEntitlements, match=r"Acme Insights is paid by usage"):
@@ -202,7 +202,7 @@ def test_who_pays_for_usage_alone_has_no_entitlements_to_change(sandbox: Sandbox
     ("action", "options"),
     [("explode", {}), ("change_entitlements", {}), ("cancel", SEATS), ("cancel", {"new_license": True})],
 )
-def test_an_option_belongs_to_its_action(sandbox: Sandbox, action: str, options: dict[str, Any]) -> None:
+def test_option_of_another_action_is_refused(sandbox: Sandbox, action: str, options: dict[str, Any]) -> None:
     purchase = create_purchase(sandbox, CONTRACT, actions="confirm")
 
     with pytest.raises(ValidationError):
