@@ -11,6 +11,12 @@ from sandbox.deliveries import UnknownEvent
 from sandbox.inbox import UnknownMail
 from sandbox.marketplace import Marketplace, UnknownProduct, UnknownPurchase
 
+NOT_FOUND_MESSAGES: dict[type[Exception], str] = {
+    UnknownPurchase: "There is no purchase {}. GET /api/purchases lists them.",
+    UnknownEvent: "There is no event {}. GET /api/events lists them.",
+    UnknownMail: "There is no mail {}. GET /api/inbox lists them.",
+}
+
 
 def create_app(marketplace: Marketplace, app_url: str) -> Flask:
     """Return the storefront of a marketplace. "Set up your account" posts to the app's URL."""
@@ -24,9 +30,8 @@ def create_app(marketplace: Marketplace, app_url: str) -> Flask:
     app.register_blueprint(inbox_pages.blueprint)
     app.register_error_handler(ValidationError, _invalid_values)
     app.register_error_handler(UnknownProduct, _unknown_product)
-    app.register_error_handler(UnknownPurchase, _unknown_purchase)
-    app.register_error_handler(UnknownEvent, _unknown_event)
-    app.register_error_handler(UnknownMail, _unknown_mail)
+    for kind in NOT_FOUND_MESSAGES:
+        app.register_error_handler(kind, _not_found)
     app.register_error_handler(NoEntitlements, lambda error: _error_response(str(error), 400))
     app.register_error_handler(ActionNotAllowed, lambda error: _error_response(str(error), 409))
     app.register_error_handler(HTTPException, _http_error)
@@ -45,16 +50,8 @@ def _unknown_product(error: UnknownProduct) -> ResponseReturnValue:
     return _error_response(f"product_code: {error} is not sold here. Choose one of: {codes}", 400)
 
 
-def _unknown_purchase(error: UnknownPurchase) -> ResponseReturnValue:
-    return _error_response(f"There is no purchase {error}. GET /api/purchases lists them.", 404)
-
-
-def _unknown_event(error: UnknownEvent) -> ResponseReturnValue:
-    return _error_response(f"There is no event {error}. GET /api/events lists them.", 404)
-
-
-def _unknown_mail(error: UnknownMail) -> ResponseReturnValue:
-    return _error_response(f"There is no mail {error}. GET /api/inbox lists them.", 404)
+def _not_found(error: Exception) -> ResponseReturnValue:
+    return _error_response(NOT_FOUND_MESSAGES[type(error)].format(error), 404)
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:

@@ -10,7 +10,7 @@ from jwt import PyJWKClient, PyJWKClientConnectionError, PyJWTError
 from sandbox.example.state import Member, Tenant
 from sandbox.example.tenants import AssertionReused, Tenants
 
-blueprint = Blueprint("entry", __name__)
+blueprint = Blueprint("buyer_sign_in", __name__)
 
 # Tolerated difference between the clocks of the two machines.
 LEEWAY_SECONDS = 30
@@ -65,7 +65,7 @@ def home(reference: str) -> ResponseReturnValue:
     """Show a member the tenant's subscriptions; anyone else is redirected to the sign-in page."""
     tenant, member = current_session()
     if tenant is None or tenant.reference != reference:
-        return redirect(url_for("entry.login", account=reference), 303)
+        return redirect(url_for("buyer_sign_in.login", account=reference), 303)
     subscriptions = current_tenants().subscriptions(tenant)
     response = make_response(render_template("home.html", tenant=tenant, member=member, subscriptions=subscriptions))
     if any(subscription.status == "pending" for subscription in subscriptions):
@@ -85,7 +85,7 @@ def sign_in() -> ResponseReturnValue:
     tenant = current_tenants().state.tenant(request.form.get("account"))
     member = tenant.member(request.form.get("member")) if tenant else None
     if tenant is None or member is None:
-        return redirect(url_for("entry.login"), 303)
+        return redirect(url_for("buyer_sign_in.login"), 303)
     return _start_session(tenant, member)
 
 
@@ -93,7 +93,7 @@ def sign_in() -> ResponseReturnValue:
 def sign_out() -> ResponseReturnValue:
     """End the session."""
     session.clear()
-    return redirect(url_for("entry.login"), 303)
+    return redirect(url_for("buyer_sign_in.login"), 303)
 
 
 def current_session() -> tuple[Tenant, Member] | tuple[None, None]:
@@ -113,7 +113,7 @@ def _sign_in_buyer(tenant: Tenant, claims: dict[str, Any]) -> ResponseReturnValu
     member = tenant.member(claims.get("registration_id"))
     if member is None:
         # Buyers who only typed an account's name are not members of it. They use the normal sign-in, which proves it.
-        return redirect(url_for("entry.login", account=tenant.reference), 303)
+        return redirect(url_for("buyer_sign_in.login", account=tenant.reference), 303)
     return _start_session(tenant, member)
 
 
@@ -121,7 +121,7 @@ def _start_session(tenant: Tenant, member: Member) -> ResponseReturnValue:
     # The earlier session may be another person's.
     session.clear()
     session["account"], session["member"] = tenant.reference, member.id
-    return redirect(url_for("entry.home", reference=tenant.reference), 303)
+    return redirect(url_for("buyer_sign_in.home", reference=tenant.reference), 303)
 
 
 def _stop_page(reference: str, status: int) -> ResponseReturnValue:

@@ -14,6 +14,6 @@ REFUSALS: dict[RefusalReason, str] = {
     "not_found": "The account does not exist",
     "not_allowed": "The buyer may not use that account",
     "already_linked": "The account has another subscription",
-    "confirmation_needed": "A member must confirm it first",
+    "confirmation_needed": "A member has to confirm it first",
     "not_supported": "The product does not support it",
 }

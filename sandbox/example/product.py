@@ -57,7 +57,7 @@ def front_page() -> str:
     """Show the customers, the troubles panel and the latest hand-offs."""
     return render_template(
         "front.html",
-        troubles=_current_troubles().settings,
+        troubles=receiver.current_troubles().settings,
         switches=Troubles.model_fields,
         received=receiver.received_handoffs(),
     )
@@ -66,18 +66,13 @@ def front_page() -> str:
 def set_troubles() -> ResponseReturnValue:
     """Switch on the troubles in the form and switch off all others."""
     try:
-        _current_troubles().settings = Troubles.model_validate(
+        receiver.current_troubles().settings = Troubles.model_validate(
             {name: value for name, value in request.form.items() if value}
         )
     except ValidationError as error:
         problems = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors())
         return render_template("error.html", message=f"{problems}. Go back and choose another value."), 400
     return redirect(url_for("front", _anchor="troubles"), 303)
-
-
-def _current_troubles() -> CurrentTroubles:
-    troubles: CurrentTroubles = current_app.extensions["troubles"]
-    return troubles
 
 
 def _template_context() -> dict[str, object]:

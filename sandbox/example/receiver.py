@@ -77,17 +77,22 @@ def received_handoffs() -> deque[ReceivedHandoff]:
     return handoffs
 
 
+def current_troubles() -> CurrentTroubles:
+    """Return the troubles of the product that serves this request."""
+    troubles: CurrentTroubles = current_app.extensions["troubles"]
+    return troubles
+
+
 def _reply_to(handoff: Handoff) -> dict[str, str]:
     tenants: Tenants = current_app.extensions["tenants"]
-    troubles: CurrentTroubles = current_app.extensions["troubles"]
     try:
-        tenant = tenants.apply_handoff(request.headers["webhook-id"], handoff, troubles.settings.refuses)
+        tenant = tenants.apply_handoff(request.headers["webhook-id"], handoff, current_troubles().settings.refuses)
     except LinkRefused as refusal:
         return {"refused": refusal.reason}
     if tenant is None:
         return {}
     # The configured URL, because the signature does not cover the Host header.
-    path = url_for("entry.enter", reference=tenant.reference, _external=False)
+    path = url_for("buyer_sign_in.enter", reference=tenant.reference, _external=False)
     return {"url": f"{current_app.config['URL']}{path}", "reference": tenant.reference}
 
 
@@ -97,15 +102,15 @@ def _summarize(handoff: Handoff, reply: dict[str, str]) -> ReceivedHandoff:
 
 
 def _simulate_troubles() -> Response | None:
-    troubles: CurrentTroubles = current_app.extensions["troubles"]
-    troubles.wait_if_slow()
-    if troubles.settings.down:
+    current_troubles().wait_if_slow()
+    troubles = current_troubles().settings
+    if troubles.down:
         return _text_response("The example product is simulating an outage.\n", 503)
-    if troubles.settings.busy:
+    if troubles.busy:
         response = _text_response("The example product is simulating overload.\n", 503)
         response.headers["Retry-After"] = "2"
         return response
-    if troubles.settings.gone:
+    if troubles.gone:
         return _text_response("The example product is simulating a removed endpoint.\n", 410)
     return None
 

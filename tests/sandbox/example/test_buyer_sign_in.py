@@ -23,6 +23,8 @@ from tests.support.fake_foyer import (
     send_handoff,
 )
 
+Browser = requests.Session
+
 ENTITLEMENTS = [
     {"dimension": "seats", "value": 25, "expires_at": "2027-11-23T12:00:00.000Z"},
     {"dimension": "priority_support", "value": True, "expires_at": None},
@@ -54,13 +56,11 @@ def enter_url(example: ExampleProduct, **subscription: Any) -> str:
     return url
 
 
-def open_page(browser: requests.Session, url: str, assertion: str = "") -> requests.Response:
+def open_page(browser: Browser, url: str, assertion: str = "") -> requests.Response:
     return check_example_page(browser.get(url, params={"foyer_assertion": assertion} if assertion else None, timeout=5))
 
 
-def test_buyer_with_an_assertion_is_greeted_by_name(
-    example: ExampleProduct, browser: requests.Session, keys: FakeFoyer
-) -> None:
+def test_buyer_with_an_assertion_is_greeted_by_name(example: ExampleProduct, browser: Browser, keys: FakeFoyer) -> None:
     url = enter_url(example, status="active", entitlements=ENTITLEMENTS, product_code=fake_foyer.OTHER_PRODUCT_CODE)
 
     page = open_page(browser, url, keys.sign_in_token(aud=fake_foyer.OTHER_PRODUCT_CODE))
@@ -71,9 +71,7 @@ def test_buyer_with_an_assertion_is_greeted_by_name(
         assert text in page.text
 
 
-def test_session_continues_without_the_assertion(
-    example: ExampleProduct, browser: requests.Session, keys: FakeFoyer
-) -> None:
+def test_session_continues_without_the_assertion(example: ExampleProduct, browser: Browser, keys: FakeFoyer) -> None:
     url = enter_url(example)
     first = open_page(browser, url, keys.sign_in_token())
 
@@ -88,7 +86,7 @@ def test_session_continues_without_the_assertion(
     assert [cookie.name for cookie in browser.cookies] == ["example-session"]
 
 
-def test_assertion_works_once(example: ExampleProduct, browser: requests.Session, keys: FakeFoyer) -> None:
+def test_assertion_works_once(example: ExampleProduct, browser: Browser, keys: FakeFoyer) -> None:
     url, assertion = enter_url(example), keys.sign_in_token()
     open_page(browser, url, assertion)
 
@@ -125,7 +123,7 @@ def test_assertion_works_once(example: ExampleProduct, browser: requests.Session
     ],
 )
 def test_assertion_with_wrong_claims_is_refused(
-    example: ExampleProduct, browser: requests.Session, keys: FakeFoyer, claims: dict[str, Any]
+    example: ExampleProduct, browser: Browser, keys: FakeFoyer, claims: dict[str, Any]
 ) -> None:
     url = enter_url(example)
 
@@ -137,9 +135,7 @@ def test_assertion_with_wrong_claims_is_refused(
 
 
 @pytest.mark.parametrize("assertion", ["", "nonsense", "a.b.c"])
-def test_missing_or_malformed_assertion_is_refused(
-    example: ExampleProduct, browser: requests.Session, assertion: str
-) -> None:
+def test_missing_or_malformed_assertion_is_refused(example: ExampleProduct, browser: Browser, assertion: str) -> None:
     page = open_page(browser, enter_url(example), assertion)
 
     assert page.status_code == 403
@@ -147,7 +143,7 @@ def test_missing_or_malformed_assertion_is_refused(
 
 
 def test_assertion_signed_with_another_key_is_refused(
-    example: ExampleProduct, browser: requests.Session, keys: FakeFoyer
+    example: ExampleProduct, browser: Browser, keys: FakeFoyer
 ) -> None:
     forger = FakeFoyer()
     forger.key, forger.site_url = Ed25519PrivateKey.generate(), keys.site_url
@@ -157,9 +153,7 @@ def test_assertion_signed_with_another_key_is_refused(
     assert page.status_code == 403
 
 
-def test_assertion_for_another_account_is_refused(
-    example: ExampleProduct, browser: requests.Session, keys: FakeFoyer
-) -> None:
+def test_assertion_for_another_account_is_refused(example: ExampleProduct, browser: Browser, keys: FakeFoyer) -> None:
     enter_url(example)
     other_url = enter_url(example, **OTHER_SUBSCRIPTION, registration=GRACE_REGISTRATION)
 
@@ -168,7 +162,7 @@ def test_assertion_for_another_account_is_refused(
     assert page.status_code == 403
 
 
-def test_unavailable_foyer_keys_are_reported_on_the_page(browser: requests.Session) -> None:
+def test_unavailable_foyer_keys_are_reported_on_the_page(browser: Browser) -> None:
     gone = FakeFoyer()
     with fake_foyer.publish_keys(gone):
         pass
@@ -180,7 +174,7 @@ def test_unavailable_foyer_keys_are_reported_on_the_page(browser: requests.Sessi
 
 
 def test_buyer_who_only_typed_an_account_must_sign_in(
-    example: ExampleProduct, browser: requests.Session, keys: FakeFoyer
+    example: ExampleProduct, browser: Browser, keys: FakeFoyer
 ) -> None:
     url = enter_url(example, registration=GRACE_REGISTRATION, account=existing_account_request(QUILLFEATHER_REFERENCE))
 
@@ -192,7 +186,7 @@ def test_buyer_who_only_typed_an_account_must_sign_in(
     assert not browser.cookies
 
 
-def test_member_signs_in_and_out(example: ExampleProduct, browser: requests.Session) -> None:
+def test_member_signs_in_and_out(example: ExampleProduct, browser: Browser) -> None:
     member = {"account": QUILLFEATHER_REFERENCE, "member": "first-1"}
 
     page = check_example_page(browser.post(example.sign_in_url, data=member, timeout=5))
@@ -208,18 +202,14 @@ def test_member_signs_in_and_out(example: ExampleProduct, browser: requests.Sess
 @pytest.mark.parametrize(
     "member", [{}, {"account": QUILLFEATHER_REFERENCE, "member": REGISTRATION_PAYLOAD["id"]}, {"account": "none"}]
 )
-def test_unknown_member_cannot_sign_in(
-    example: ExampleProduct, browser: requests.Session, member: dict[str, str]
-) -> None:
+def test_unknown_member_cannot_sign_in(example: ExampleProduct, browser: Browser, member: dict[str, str]) -> None:
     page = check_example_page(browser.post(example.sign_in_url, data=member, timeout=5))
 
     assert (page.status_code, page.url) == (200, example.sign_in_url)
     assert not browser.cookies
 
 
-def test_session_does_not_open_another_account(
-    example: ExampleProduct, browser: requests.Session, keys: FakeFoyer
-) -> None:
+def test_session_does_not_open_another_account(example: ExampleProduct, browser: Browser, keys: FakeFoyer) -> None:
     open_page(browser, enter_url(example), keys.sign_in_token())
 
     page = open_page(browser, f"{example.url}/t/{QUILLFEATHER_REFERENCE}")
@@ -227,9 +217,7 @@ def test_session_does_not_open_another_account(
     assert page.url == f"{example.sign_in_url}?account={QUILLFEATHER_REFERENCE}"
 
 
-def test_session_ends_when_its_tenant_is_deleted(
-    example: ExampleProduct, browser: requests.Session, keys: FakeFoyer
-) -> None:
+def test_session_ends_when_its_tenant_is_deleted(example: ExampleProduct, browser: Browser, keys: FakeFoyer) -> None:
     url = enter_url(example)
     open_page(browser, url, keys.sign_in_token())
 
@@ -239,7 +227,7 @@ def test_session_ends_when_its_tenant_is_deleted(
     assert page.url.startswith(example.sign_in_url)
 
 
-def test_unknown_page_links_to_the_front_page(example: ExampleProduct, browser: requests.Session) -> None:
+def test_unknown_page_links_to_the_front_page(example: ExampleProduct, browser: Browser) -> None:
     page = open_page(browser, f"{example.url}/nowhere")
 
     assert page.status_code == 404
