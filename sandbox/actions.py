@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from sandbox import entitlements, purchases
 from sandbox.entitlements import Pricing, Quantity
 from sandbox.purchases import DeliveryMode, Purchase, Status
+from sandbox.strict_model import StrictModel
 
 Action = Literal["confirm", "fail_payment", "change_entitlements", "renew", "cancel", "expire", "resubscribe"]
 
@@ -32,10 +33,8 @@ class NoEntitlements(Exception):
     """Buyers of this product pay for usage only, so the purchase has no entitlements to change."""
 
 
-class ActionRequest(BaseModel):
+class ActionRequest(StrictModel):
     """An action on a purchase, its options, and how its events are delivered."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     action: Action
     delivery: DeliveryMode = "now"

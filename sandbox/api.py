@@ -6,7 +6,7 @@ from uuid import UUID
 
 from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from sandbox import registration_tokens
 from sandbox.actions import ActionRequest
@@ -15,26 +15,21 @@ from sandbox.events import Event
 from sandbox.faults import Faults
 from sandbox.pages import current_marketplace
 from sandbox.purchases import Order, Purchase
+from sandbox.strict_model import StrictModel
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
 
+MAX_TTL_SECONDS = int(registration_tokens.LIFETIME.total_seconds())
 
-class TokenRequest(BaseModel):
+
+class TokenRequest(StrictModel):
     """The lifetime of a new registration token; a token of 0 seconds has already expired."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    ttl_seconds: int = Field(
-        default=int(registration_tokens.LIFETIME.total_seconds()),
-        ge=0,
-        le=int(registration_tokens.LIFETIME.total_seconds()),
-    )
+    ttl_seconds: int = Field(default=MAX_TTL_SECONDS, ge=0, le=MAX_TTL_SECONDS)
 
 
-class ReleaseRequest(BaseModel):
+class ReleaseRequest(StrictModel):
     """The order in which held events are sent."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     order: ReleaseOrder = "as_happened"
 

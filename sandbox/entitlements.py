@@ -3,7 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
+
+from sandbox.strict_model import StrictModel
 
 Pricing = Literal["subscription", "contract", "contract-with-consumption"]
 TextValue = Annotated[StrictStr, Field(max_length=255)]
@@ -20,10 +22,8 @@ DEFAULT_QUANTITIES: dict[Pricing, dict[str, Value]] = {
 VALUE_MEMBERS = {bool: "BooleanValue", int: "IntegerValue", float: "DoubleValue", str: "StringValue"}
 
 
-class Quantity(BaseModel):
+class Quantity(StrictModel):
     """The value of one dimension of a contract."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     dimension: str = Field(min_length=1, max_length=255)
     value: Value

@@ -1,12 +1,12 @@
 """The faults of the fault panel: errors of AWS, and variations of its responses."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from sandbox.strict_model import StrictModel
 
 
-class Faults(BaseModel):
+class Faults(StrictModel):
     """The faults that are on; by default all are off."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     expired: bool = Field(
         default=False,

@@ -22,10 +22,7 @@ STATUSES: dict[Status, str] = {
 ACTIONS: dict[Action, tuple[str, str]] = {
     "confirm": ("Confirm", "AWS has checked the payment and grants access."),
     "renew": ("Renew", "The buyer agrees to another term."),
-    "cancel": (
-        "Cancel",
-        "The buyer cancels. Access lasts a little longer: the seller sends the last usage.",
-    ),
+    "cancel": ("Cancel", "The buyer cancels. Access lasts a little longer: the seller sends the last usage."),
     "expire": ("Expire", "Access ends."),
     "fail_payment": ("Fail the payment", "The buyer’s payment does not go through."),
     "resubscribe": ("Come back", "The same customer subscribes again."),

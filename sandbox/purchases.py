@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.config.products import Product
 from sandbox.entitlements import Entitlement
 from sandbox.seller_account import SELLER_ACCOUNT_ID
+from sandbox.strict_model import StrictModel
 
 Style = Literal["new", "old"]
 Status = Literal["pending", "active", "ending", "ended", "failed"]
@@ -29,10 +30,8 @@ class Buyer(BaseModel):
     name: str
 
 
-class Order(BaseModel):
+class Order(StrictModel):
     """An order of the storefront's form or the JSON API. Without an account id, a new account is created."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     product_code: str
     account_id: str = Field(default="", pattern=r"^(\d{12})?$")

@@ -2,15 +2,14 @@
 
 import threading
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from sandbox.example.handoffs import RefusalReason
+from sandbox.strict_model import StrictModel
 
 
-class Troubles(BaseModel):
+class Troubles(StrictModel):
     """The troubles that are on; by default, and after a restart, all are off."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     down: bool = Field(default=False, title="Down", description="Every hand-off is answered with 503.")
     busy: bool = Field(

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import requests
 
 from sandbox.example.server import ExampleProduct
 from tests.support import fake_foyer
@@ -18,6 +19,12 @@ from tests.support.fake_foyer import (
 )
 
 UNKNOWN = "a9b8c7d6-0000-4000-8000-000000000003"
+
+
+def link_quillfeather(example: ExampleProduct, **overrides: Any) -> requests.Response:
+    account = existing_account_request(QUILLFEATHER_REFERENCE)
+    payload = handoff(registration=GRACE_REGISTRATION, account=account, **overrides)
+    return send_handoff(example.handoff_url, payload)
 
 
 @pytest.mark.parametrize("account", [QUILLFEATHER_REFERENCE, " Quillfeather-7F3K ", "Alan@Quillfeather.Example"])
@@ -52,45 +59,23 @@ def test_impossible_link_is_refused_with_its_reason(
 
 
 def test_account_paid_by_another_customer_is_refused_until_it_ends(example: ExampleProduct) -> None:
-    def link_as(customer: str, sequence: int) -> Any:
-        account = existing_account_request(QUILLFEATHER_REFERENCE)
-        payload = handoff(
-            sequence=sequence,
-            registration=GRACE_REGISTRATION,
-            account=account,
-            **OTHER_SUBSCRIPTION,
-            customer_aws_account_id=customer,
-        )
-        return send_handoff(example.handoff_url, payload).json()
+    other_customer = {**OTHER_SUBSCRIPTION, "customer_aws_account_id": "999999999999"}
+    link_quillfeather(example)
 
-    send_handoff(
-        example.handoff_url,
-        handoff(registration=GRACE_REGISTRATION, account=existing_account_request(QUILLFEATHER_REFERENCE)),
-    )
-    refused = link_as("999999999999", sequence=1)
+    refused = link_quillfeather(example, **other_customer)
     send_handoff(
         example.handoff_url, handoff("subscription.ended", sequence=2, status="ended", registration=GRACE_REGISTRATION)
     )
-    linked = link_as("999999999999", sequence=2)
+    linked = link_quillfeather(example, sequence=2, **other_customer)
 
-    assert refused == {"refused": "already_linked"}
-    assert linked["reference"] == QUILLFEATHER_REFERENCE
+    assert refused.json() == {"refused": "already_linked"}
+    assert linked.json()["reference"] == QUILLFEATHER_REFERENCE
 
 
 def test_same_customer_links_a_second_purchase(example: ExampleProduct) -> None:
-    send_handoff(
-        example.handoff_url,
-        handoff(registration=GRACE_REGISTRATION, account=existing_account_request(QUILLFEATHER_REFERENCE)),
-    )
+    link_quillfeather(example)
 
-    second = send_handoff(
-        example.handoff_url,
-        handoff(
-            registration=GRACE_REGISTRATION,
-            account=existing_account_request(QUILLFEATHER_REFERENCE),
-            **OTHER_SUBSCRIPTION,
-        ),
-    )
+    second = link_quillfeather(example, **OTHER_SUBSCRIPTION)
 
     assert second.json()["reference"] == QUILLFEATHER_REFERENCE
 
