@@ -1,69 +1,69 @@
-"""The memory of registration tokens that AWS has just judged: it spares AWS, and makes a double click one call.
+"""Caches what ResolveCustomer answered for a token, and merges concurrent calls for one token into one.
 
-Tokens are known here by their SHA-256 only.
+Clicks on the same link cost one call to AWS. Tokens are stored as their SHA-256, never in clear.
 """
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
+from cachetools import TTLCache
+
+from app.aws.customer import Customer
 from app.errors import ExpiredToken, InvalidToken, MarketplaceError, MarketplaceUnavailable
 from app.security.rate_counters import Counters
 
-if TYPE_CHECKING:
-    from app.aws.customer import Customer
-
-# Long enough for whoever presses again and again; a seller who mends the set-up waits no longer than that.
+# Covers a buyer who presses again and again. A seller who repairs the set-up waits no longer than this.
 REFUSED_TTL_SECONDS = 60
-# A second click, the back button, a second tab. AWS says the same of a token for hours, but we need not keep who it is.
+# Covers a second click, the back button, a second tab. AWS resolves a token for hours; ids leave memory sooner.
 RESOLVED_TTL_SECONDS = 30
 MAX_RESOLVED = 2_000
 
-# One count tells both: processes that were refused at the same time add up to the same verdict.
-INVALID_INCREMENT, EXPIRED_INCREMENT = 1, 1_000_000
-CACHED_CODE = "Remembered"
+# ExpiredToken comes first: it wins where processes that asked at the same time got different errors.
+REFUSALS: tuple[type[MarketplaceError], ...] = (ExpiredToken, InvalidToken)
+CACHED_CODE = "Cached"
 
 
 class ResolveCache:
-    """What AWS said of tokens lately: customers in this process, refusals where the counts are kept."""
+    """Resolved customers, cached in this process, and refused tokens, cached where the rate counters are.
+
+    With Redis, all machines share the refusals.
+    """
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
+        # Guards both: a TTLCache changes on reads too.
         self._lock = threading.Lock()
         self._in_flight: dict[str, Future[Customer]] = {}
-        self._customers: OrderedDict[str, tuple[Customer, float]] = OrderedDict()
+        self._customers: TTLCache[str, Customer] = TTLCache(MAX_RESOLVED, RESOLVED_TTL_SECONDS, time.time)
 
     def contains(self, token: str) -> bool:
-        """Return whether a verdict on the token is at hand."""
+        """Return whether the token's customer or refusal is cached."""
         digest = _token_digest(token)
-        return self._get_customer(digest) is not None or self._counters.get(_refusal_key(digest)) > 0
+        return self._get_customer(digest) is not None or self._get_refusal(digest) is not None
 
-    def get_or_resolve(self, token: str, deadline: float, resolve: Callable[[], "Customer"]) -> "Customer":
-        """Return the customer from memory, from whoever is asking AWS just now, or else by asking.
+    def get_or_resolve(self, token: str, deadline: float, resolve: Callable[[], Customer]) -> Customer:
+        """Return the customer from the cache, from a call to AWS that is under way, or else from a call to `resolve`.
 
-        Waits until the deadline on the monotonic clock. What failed for one is not asked again for those who waited
-        with it; their exceptions, and those out of the memory, are marked as remembered.
+        Waits until the deadline on the monotonic clock. A call that fails, fails for all callers that wait for it.
+        Their errors, and those from the cache, have `from_cache` set.
 
         Raises:
-            MarketplaceUnavailable: another's call to AWS did not end in time.
-            InvalidToken, ExpiredToken: AWS refused the token just now, or a little while ago.
-            What `ask` raises.
+            MarketplaceUnavailable: the call that was under way did not end in time.
+            InvalidToken, ExpiredToken: AWS refused the token, now or in the last minute.
+            What `resolve` raises.
         """
         digest = _token_digest(token)
         with self._lock:
             call = self._in_flight.get(digest)
-            first = call is None
+            is_leader = call is None
             if call is None:
                 call = self._in_flight[digest] = Future()
-        return self._resolve_as_leader(digest, call, resolve) if first else _wait_for_leader(call, deadline)
+        return self._resolve_as_leader(digest, call, resolve) if is_leader else _wait_for_leader(call, deadline)
 
-    def _resolve_as_leader(
-        self, digest: str, call: "Future[Customer]", resolve: Callable[[], "Customer"]
-    ) -> "Customer":
+    def _resolve_as_leader(self, digest: str, call: Future[Customer], resolve: Callable[[], Customer]) -> Customer:
         try:
             customer = self._get_cached(digest) or self._resolve_and_store(digest, resolve)
             call.set_result(customer)
@@ -71,43 +71,38 @@ class ResolveCache:
             call.set_exception(error)
             raise
         finally:
-            # Nobody waits for a thread that died.
+            # After any other exception, the waiting threads would wait until their deadlines.
             if not call.done():
                 call.set_exception(MarketplaceUnavailable("Abandoned"))
             with self._lock:
                 del self._in_flight[digest]
         return customer
 
-    def _get_cached(self, digest: str) -> "Customer | None":
+    def _get_cached(self, digest: str) -> Customer | None:
         customer = self._get_customer(digest)
-        if customer is None and (verdict := self._counters.get(_refusal_key(digest))):
-            raise _cached_error(ExpiredToken if verdict >= EXPIRED_INCREMENT else InvalidToken, CACHED_CODE)
+        if customer is None and (refusal := self._get_refusal(digest)):
+            raise _cached_error(refusal, CACHED_CODE)
         return customer
 
-    def _resolve_and_store(self, digest: str, resolve: Callable[[], "Customer"]) -> "Customer":
+    def _resolve_and_store(self, digest: str, resolve: Callable[[], Customer]) -> Customer:
         try:
             customer = resolve()
-        except (InvalidToken, ExpiredToken) as error:
-            verdict = EXPIRED_INCREMENT if isinstance(error, ExpiredToken) else INVALID_INCREMENT
-            self._counters.increment(_refusal_key(digest), REFUSED_TTL_SECONDS, verdict)
+        except REFUSALS as error:
+            self._counters.increment(_refusal_key(digest, type(error)), REFUSED_TTL_SECONDS)
             raise
-        now = time.time()
         with self._lock:
-            self._customers[digest] = customer, now + RESOLVED_TTL_SECONDS
-            self._evict(now)
+            self._customers[digest] = customer
         return customer
 
-    def _get_customer(self, digest: str) -> "Customer | None":
-        customer, until = self._customers.get(digest, (None, 0.0))
-        return customer if until > time.time() else None
+    def _get_customer(self, digest: str) -> Customer | None:
+        with self._lock:
+            return self._customers.get(digest)
 
-    def _evict(self, now: float) -> None:
-        # All are kept equally long: the oldest stand in front.
-        while len(self._customers) > MAX_RESOLVED or next(iter(self._customers.values()))[1] <= now:
-            self._customers.popitem(last=False)
+    def _get_refusal(self, digest: str) -> type[MarketplaceError] | None:
+        return next((error for error in REFUSALS if self._counters.get(_refusal_key(digest, error))), None)
 
 
-def _wait_for_leader(call: "Future[Customer]", deadline: float) -> "Customer":
+def _wait_for_leader(call: Future[Customer], deadline: float) -> Customer:
     try:
         return call.result(max(deadline - time.monotonic(), 0))
     except TimeoutError as error:
@@ -126,5 +121,5 @@ def _token_digest(token: str) -> str:
     return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _refusal_key(digest: str) -> str:
-    return f"refused-token/{digest}"
+def _refusal_key(digest: str, error: type[MarketplaceError]) -> str:
+    return f"refused-token/{error.__name__}/{digest}"
