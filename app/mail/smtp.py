@@ -1,31 +1,37 @@
-"""SMTP: sends one mail through the server that `SMTP_URL` names."""
+"""Sends one mail through the SMTP server at `SMTP_URL`."""
 
 import re
 import smtplib
 import socket
 import ssl
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from email import policy
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, localtime
+from io import BufferedReader, RawIOBase
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from app.mail.message import Mail, MailRefused, MailUnavailable, Sender
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 TIMEOUT_SECONDS = 10
 CONNECT_TIMEOUT_SECONDS = 3
+MIN_TIMEOUT_SECONDS = 0.001
 DEFAULT_PORTS = {"smtp": 587, "smtps": 465}
-# Seven bits and short lines, which every server takes.
+# Seven bits and short lines: every server accepts these.
 MESSAGE_POLICY = policy.SMTP.clone(cte_type="7bit")
 # https://www.rfc-editor.org/rfc/rfc3463
 ENHANCED_STATUS_CODE = re.compile(rb"\s*([245]\.\d{1,3}\.\d{1,3})\b")
-# The server wants TLS or a password first: that is said of the settings, not of the mail.
+# The server wants TLS or a password first: the settings are wrong, not the mail.
 ACCESS_DENIED_CODES = {530, 534, 535, 538}
-# What smtplib raises of the server, of the connection, and of a password that is not ASCII.
+# smtplib raises these for a reply, for the connection, and for a password that is not ASCII.
 SMTP_ERRORS = (smtplib.SMTPException, OSError, UnicodeError)
 
 
@@ -33,8 +39,8 @@ def send(mail: Mail, sender: Sender, tag: str, url: str, timeout_seconds: float 
     """Send the mail and return its Message-ID, the same one for the same tag.
 
     Raises:
-        MailRefused: the server will never take it, for that address or from that one.
-        MailUnavailable: the server did not take it within so many seconds, will not let us in, or is busy.
+        MailRefused: the server refused the mail, its recipient or its sender for good.
+        MailUnavailable: the server was busy or too slow, or refused the connection or the password.
     """
     message = build_message(mail, sender, tag)
     try:
@@ -46,10 +52,10 @@ def send(mail: Mail, sender: Sender, tag: str, url: str, timeout_seconds: float 
 
 
 def check_connection(sender: Sender, url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
-    """Connect as if to send a mail, with TLS and the password, and hang up.
+    """Connect as if to send a mail, with TLS and the password, then disconnect.
 
     Raises:
-        MailUnavailable: the server did not let us in within so many seconds.
+        MailUnavailable: the server was too slow, or refused the connection or the password.
     """
     try:
         with _connect(urlsplit(url), sender, timeout_seconds) as server:
@@ -59,7 +65,7 @@ def check_connection(sender: Sender, url: str, timeout_seconds: float = TIMEOUT_
 
 
 def build_message(mail: Mail, sender: Sender, tag: str) -> EmailMessage:
-    """Return the mail as it travels."""
+    """Return the MIME message that is sent for the mail."""
     message = EmailMessage(MESSAGE_POLICY)
     message["From"] = _build_address(sender.address, sender.name)
     message["To"] = _build_address(mail.to)
@@ -67,7 +73,7 @@ def build_message(mail: Mail, sender: Sender, tag: str) -> EmailMessage:
     if mail.reply_to:
         message["Reply-To"] = _build_address(mail.reply_to)
     message["Date"] = format_datetime(localtime())
-    # Sent once more because the first answer was lost, it is the same mail to whoever sorts them.
+    # A mail that is sent again, because the first reply was lost, keeps its id: mail servers can drop the duplicate.
     message["Message-ID"] = f"<{tag}@{sender.domain}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text)
@@ -80,49 +86,56 @@ def _build_address(address: str, name: str = "") -> Address:
     return Address(name, local, domain)
 
 
+class _DeadlineReader(RawIOBase):
+    """Reads from a socket until a deadline on the monotonic clock, then raises TimeoutError.
+
+    A socket's own timeout starts again with each byte: a server that drips bytes would block the thread for ever.
+    """
+
+    def __init__(self, connection: socket.socket, deadline: float) -> None:
+        self._connection = connection
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        remaining_seconds = self._deadline - time.monotonic()
+        if remaining_seconds <= 0:
+            raise TimeoutError
+        self._connection.settimeout(remaining_seconds)
+        return self._connection.recv_into(buffer)
+
+
 class _DeadlineSMTP(smtplib.SMTP):
-    """A connection that ends after so many seconds, from its greeting on and whatever the server says meanwhile."""
+    """A connection with one deadline for all replies, commands and TLS handshakes together."""
 
     def __init__(
         self, host: str, port: int, name: str, timeout_seconds: float, tls_context: ssl.SSLContext | None
     ) -> None:
+        self._deadline = time.monotonic() + timeout_seconds
         self._tls_context = tls_context
-        self._socket_copy: socket.socket | None = None
-        self._is_expired = False
-        # A timeout goes for each answer; a server that sends a little now and then would keep us for ever.
-        self._deadline_timer = threading.Timer(timeout_seconds, self._expire)
-        self._deadline_timer.daemon = True
-        self._deadline_timer.start()
-        try:
-            # Our own name would be looked up, which takes seconds where nobody knows it.
-            super().__init__(host, port, name, timeout=timeout_seconds)
-        except BaseException:
-            self.close()
-            raise
+        # Without a name, smtplib looks this machine's up, which takes seconds where DNS does not have it.
+        super().__init__(host, port, name, timeout=timeout_seconds)
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None and self.sock:
+            self.file = BufferedReader(_DeadlineReader(self.sock, self._deadline))
+        reply = super().getreply()
+        self._limit_next_call(self.sock)
+        return reply
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        # Each of the name's addresses may be silent.
-        connected = socket.create_connection((host, port), min(CONNECT_TIMEOUT_SECONDS, timeout))
-        connected.settimeout(timeout)
-        # TLS takes the socket itself away, and would want to say good-bye first.
-        self._socket_copy = connected.dup()
-        if self._is_expired:
-            connected.close()
-            raise TimeoutError
-        return self._tls_context.wrap_socket(connected, server_hostname=host) if self._tls_context else connected
+        # A name can have several addresses, and this limit is for each of them.
+        connection = socket.create_connection((host, port), min(CONNECT_TIMEOUT_SECONDS, timeout))
+        self._limit_next_call(connection)
+        return self._tls_context.wrap_socket(connection, server_hostname=host) if self._tls_context else connection
 
-    def close(self) -> None:
-        """Hang up."""
-        self._deadline_timer.cancel()
-        super().close()
-        if self._socket_copy:
-            self._socket_copy.close()
-
-    def _expire(self) -> None:
-        self._is_expired = True
-        if self._socket_copy:
-            with suppress(OSError):
-                self._socket_copy.shutdown(socket.SHUT_RDWR)
+    def _limit_next_call(self, connection: socket.socket | None) -> None:
+        # Python limits a TLS handshake or a sendall as a whole. Past the deadline only the next read raises: a reply
+        # that came in time counts. 0 would make the socket non-blocking.
+        if connection:
+            connection.settimeout(max(self._deadline - time.monotonic(), MIN_TIMEOUT_SECONDS))
 
 
 @contextmanager
@@ -137,13 +150,13 @@ def _connect(url: SplitResult, sender: Sender, timeout_seconds: float) -> Iterat
         if url.username:
             server.login(unquote(url.username), unquote(url.password or ""))
         yield server
-        # The mail is on its way, whatever becomes of the good-bye.
+        # The server has accepted the mail by now: an error from QUIT must not fail it.
         with suppress(*SMTP_ERRORS):
             server.quit()
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether what is sent there stays on this machine, where nobody else can read it."""
+    """Return whether traffic to the host stays on this machine, and so needs no TLS."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
@@ -155,22 +168,22 @@ def _translate_error(error: Exception) -> MailRefused | MailUnavailable:
     if reply is None:
         kind = MailRefused if _lacks_smtputf8(error) else MailUnavailable
         return kind(type(error).__name__)
-    status, said = reply
-    enhanced = ENHANCED_STATUS_CODE.match(said)
-    # The rest of what the server said may repeat the address.
+    status, text = reply
+    enhanced = ENHANCED_STATUS_CODE.match(text)
+    # The rest of the reply may repeat the address.
     code = f"SMTP {status} {enhanced[1].decode()}" if enhanced else f"SMTP {status}"
     return MailRefused(code) if 500 <= status < 600 and status not in ACCESS_DENIED_CODES else MailUnavailable(code)
 
 
 def _server_reply(error: Exception) -> tuple[int, bytes] | None:
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        # One mail has one recipient.
+        # Each mail has one recipient.
         return next(iter(error.recipients.values()))
     if isinstance(error, smtplib.SMTPAuthenticationError | smtplib.SMTPHeloError | smtplib.SMTPConnectError):
         return None
     if isinstance(error, smtplib.SMTPResponseException):
-        said = error.smtp_error
-        return error.smtp_code, said if isinstance(said, bytes) else said.encode()
+        text = error.smtp_error
+        return error.smtp_code, text if isinstance(text, bytes) else text.encode()
     return None
 
 
