@@ -1,4 +1,4 @@
-"""How gunicorn serves Foyer: two processes of many threads, because a landing mostly waits for AWS."""
+"""Configures gunicorn: two processes of many threads, because a landing mostly waits for AWS."""
 
 import gc
 import os
@@ -7,14 +7,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-# What is loaded at the start stays for good: to look through it for rubbish costs time now and at every later look.
+# What is loaded at the start is never freed. To scan it for garbage costs time, now and in every later collection.
 gc.disable()
 
-# The workers count together in these files; prometheus_client looks for the folder when it is first imported.
-# After a SIGHUP this file is read again, and the folder is there already.
-OURS = Path(tempfile.gettempdir(), "foyer-metrics-")
+# The workers share their metrics through files in this folder, which has to exist when prometheus_client is first
+# imported. A SIGHUP runs this file again: the variable is set by then, and the folder stays.
+METRICS_PREFIX = Path(tempfile.gettempdir(), "foyer-metrics-")
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix=OURS.name, dir=OURS.parent)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix=METRICS_PREFIX.name, dir=METRICS_PREFIX.parent)
 
 from prometheus_client import multiprocess  # noqa: E402
 
@@ -26,31 +26,31 @@ workers = 2
 worker_class = "app.gunicorn_worker.BoundedThreadWorker"
 threads = THREADS
 timeout = 30
-graceful_timeout = 20  # also what a client gets to send its request in; three times that in all
-keepalive = 75  # longer than a load balancer keeps an idle connection (60 s)
-# Gunicorn would believe the scheme and the SCRIPT_NAME of whoever connects from this machine, and a proxy here passes
-# on what browsers sent. Only TRUSTED_PROXIES says what is believed.
+graceful_timeout = 20  # also how long a client may take to send its request; three times that for the whole exchange
+keepalive = 75  # longer than a load balancer keeps an idle connection (60 s), so that it never sends into a closed one
+# By default gunicorn trusts the scheme and SCRIPT_NAME headers of clients on this machine, and a proxy on this machine
+# passes on what browsers sent. TRUSTED_PROXIES alone decides which headers are trusted.
 forwarded_allow_ips = ""
 control_socket_disable = True
 
 
 def when_ready(_server: Any) -> None:
-    """Leave what is loaded out of every later collection, in this process and in the workers it forks."""
+    """Exclude what is loaded from every later collection, in this process and in the workers that it forks."""
     gc.freeze()
     gc.enable()
 
 
 def on_reload(_server: Any) -> None:
-    """Collect again: this file, read once more, has stopped it, and no `when_ready` follows a SIGHUP."""
+    """Enable garbage collection, which this file disabled when SIGHUP ran it; `when_ready` does not run again."""
     gc.enable()
 
 
 def child_exit(_server: Any, worker: Any) -> None:
-    """Forget the gauges of a worker that has gone; its counts stay."""
+    """Remove the gauges of a worker that has exited. Its counters stay."""
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
 def on_exit(_server: Any) -> None:
-    """Remove the folder that was made for this run."""
-    if os.environ["PROMETHEUS_MULTIPROC_DIR"].startswith(str(OURS)):
+    """Remove the metrics folder, if this file made it."""
+    if os.environ["PROMETHEUS_MULTIPROC_DIR"].startswith(str(METRICS_PREFIX)):
         shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)

@@ -1,8 +1,8 @@
-"""Where gunicorn and the flask command find the application."""
+"""The application, for gunicorn and for `flask --app wsgi`."""
 
 import gc
 
-# What is loaded at the start stays for good: to look through it for rubbish would take a seventh of the time.
+# What is loaded here is never freed. To scan it for garbage would take a seventh of the start's time.
 gc.disable()
 
 from app import create_app  # noqa: E402

@@ -1,11 +1,11 @@
-"""The domain's exceptions: what can go wrong between a buyer's click and a registration."""
+"""The domain's exceptions, from a buyer's landing to the registration."""
 
 
 class FoyerError(Exception):
-    """Something a buyer or the seller has to hear about.
+    """A failure that a page or the log explains.
 
-    `code` tells the operator more: AWS's or the database's own name for what went wrong. `remembered` is whether
-    somebody else heard it first, and AWS was not asked again.
+    `code` is for the operator: AWS's or the database's own name of the error. `from_cache` says that another call got
+    the error first, and that this one cost no call to AWS.
     """
 
     from_cache = False
@@ -20,7 +20,7 @@ class MissingToken(FoyerError):
 
 
 class TooManyLandings(FoyerError):
-    """The buyer's address has used up a limit, which `code` names; `seconds` from now it starts anew."""
+    """The buyer's address reached the limit that `code` names. The limit resets in `retry_after_seconds`."""
 
     def __init__(self, code: str, retry_after_seconds: int) -> None:
         super().__init__(code)
@@ -28,25 +28,25 @@ class TooManyLandings(FoyerError):
 
 
 class NoPurchase(FoyerError):
-    """This browser's session holds no purchase."""
+    """The browser's session has no purchase."""
 
 
 class RegisteredMeanwhile(FoyerError):
-    """Somebody else has registered for the purchase since this form was shown, or has changed the answers."""
+    """The purchase was registered, or its answers changed, after this form was shown."""
 
 
 class UnknownProduct(FoyerError):
-    """AWS named a product that this seller has not configured here."""
+    """AWS named a product that the seller has not configured."""
 
 
 class DatabaseUnavailable(FoyerError):
-    """The database cannot be reached or does not take the transaction."""
+    """The database cannot be reached, or refused the transaction."""
 
 
 class MarketplaceError(FoyerError):
     """AWS Marketplace did not resolve the registration token.
 
-    `code` is AWS's error code, or the name of botocore's exception where no answer came.
+    `code` is AWS's error code, or the name of botocore's exception where no response came.
     """
 
 
@@ -59,11 +59,11 @@ class ExpiredToken(MarketplaceError):
 
 
 class Throttled(MarketplaceError):
-    """AWS still asked us to slow down after every retry."""
+    """AWS throttled the call and all its retries."""
 
 
 class MarketplaceUnavailable(MarketplaceError):
-    """AWS failed, could not be reached, or did not answer within the time budget."""
+    """AWS failed, could not be reached, or did not respond within the time budget."""
 
 
 class ApiDisabled(MarketplaceError):

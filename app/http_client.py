@@ -1,4 +1,4 @@
-"""One POST to a seller's product: bounded in time and size, and to no address inside a private network."""
+"""Sends one POST to the product, limited in time and size, and never to a private address."""
 
 import os
 import re
@@ -27,9 +27,9 @@ from app.errors import FoyerError
 
 CHUNK_BYTES = 8192
 MAX_RETRY_AFTER_SECONDS = 86400.0
-# All that IANA has given out for hosts in the open Internet; outside lie old private and IPv4-in-IPv6 ranges.
+# IANA has assigned public hosts from this range only. Outside it are old private and IPv4-in-IPv6 ranges.
 GLOBAL_UNICAST = ip_network("2000::/3")
-# What is found first, in what requests raised and in what led to it, gives the code.
+# The first row that matches the exception of requests, or one of its causes, gives the code.
 ERROR_CODES: tuple[tuple[type[Exception], str], ...] = (
     (InvalidIPAddress, "private_address"),
     (SSLError, "tls"),
@@ -45,7 +45,7 @@ ERROR_CODES: tuple[tuple[type[Exception], str], ...] = (
 
 
 class RequestFailed(FoyerError):
-    """The product could not be asked, or gave no answer within the bounds.
+    """No response came within the limits, or the request must not be sent.
 
     `code` is private_address, url, dns, refused, unreachable, tls, timeout, closed, too_large or unreadable.
     """
@@ -53,7 +53,7 @@ class RequestFailed(FoyerError):
 
 @dataclass(frozen=True)
 class Reply:
-    """What the product answered; `retry_after` is in seconds from now."""
+    """The product's response. `retry_after_seconds` counts from now."""
 
     status: int
     body: bytes
@@ -62,7 +62,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class RequestLimits:
-    """How long a product is waited for, from the name's look-up to the last byte, and how much of it is read."""
+    """Limits of one request. `total_seconds` is from the DNS lookup to the last byte of the response."""
 
     connect_seconds: float = 3
     total_seconds: float = 10
@@ -73,7 +73,7 @@ DEFAULT_LIMITS = RequestLimits()
 
 
 class _Connection:
-    """The connection to one product, which can be cut from another thread."""
+    """One connection, which another thread can abort."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -81,23 +81,23 @@ class _Connection:
         self._is_aborted = False
 
     def attach(self, connected: socket.socket) -> None:
-        """Keep the socket for `cut`; refuse it where nobody waits for the answer any more."""
+        """Store the socket for `abort`, or raise TimeoutError where `abort` came first."""
         with self._lock:
             self._socket = connected
             if self._is_aborted:
                 raise TimeoutError
 
     def abort(self) -> None:
-        """End whatever waits on the connection, now or later."""
+        """End the reads and writes that wait on the connection, now and later."""
         with self._lock:
             self._is_aborted = True
             if self._socket:
                 with suppress(OSError):
-                    # Not the TLS socket's own, which takes away what the other thread is reading with.
+                    # SSLSocket.shutdown would drop the TLS state that the other thread is reading with.
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Give the socket back, also one that urllib3 lost sight of at an odd header and left to the collector."""
+        """Close the socket. After an invalid header urllib3 loses it, and would leave it to the garbage collector."""
         with self._lock:
             if self._socket and (descriptor := self._socket.detach()) >= 0:
                 socket.close(descriptor)
@@ -107,7 +107,7 @@ class _ThreadState(threading.local):
     connection: _Connection
 
 
-# Neither requests nor urllib3 hands a connection on before it has read the headers; each exchange has its thread.
+# requests and urllib3 expose a connection only after the headers are read. Each request has a thread of its own.
 _THREAD_STATE = _ThreadState()
 
 
@@ -131,13 +131,17 @@ class _TrackedHTTPSPool(HTTPSConnectionPool):
     ConnectionCls = _TrackedHTTPSConnection
 
 
-class _PublicAddressAdapter(IPFilterAdapter):  # type: ignore[misc]  # it has no types
-    """Looks the name up once, and connects to no other address than the one it has judged."""
+class _PublicAddressAdapter(IPFilterAdapter):  # type: ignore[misc]  # the library has no types
+    """Resolves the name once, checks the address, and connects to that address only."""
 
     def build_connection_pool_key_attributes(
         self, request: PreparedRequest, *verification: Any
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return what requests connects to."""
+        """Return the address that requests connects to.
+
+        Raises:
+            InvalidIPAddress: the address is not a public one.
+        """
         target, options = super().build_connection_pool_key_attributes(request, *verification)
         address = ip_address(target["host"].strip("[]"))
         if address.version == 6 and address not in GLOBAL_UNICAST:
@@ -153,27 +157,28 @@ def post(
     allow_private: bool = False,
     limits: RequestLimits = DEFAULT_LIMITS,
 ) -> Reply:
-    """Send the body, and return what the product answers with any status; redirects are not followed.
+    """Send the body, and return the response, whatever its status. Redirects are not followed.
 
-    By HTTPS, the product's certificate has to be signed by an authority in certifi or, instead, in `SSL_CERT_FILE`.
+    An HTTPS certificate has to be signed by an authority in certifi, or in `SSL_CERT_FILE` where that is set.
 
-    Of an answer other than 2xx that is too large, only the beginning is kept.
+    A body over the limit raises for 2xx, and is truncated for any other status.
 
     Raises:
-        Unanswered: no answer came within the bounds, or the address must not be spoken to.
+        RequestFailed: no response came within the limits, or the address is private.
     """
-    line = _Connection()
+    connection = _Connection()
     request = Request("POST", url, {**headers, "Accept-Encoding": "identity"}, data=body)
-    # A timeout of a socket starts anew with every byte, and looking a name up has none: somebody has to look on.
+    # A socket's timeout starts again with each byte, and a DNS lookup has none. So this thread waits for another one,
+    # and aborts its connection in the end.
     threads = ThreadPoolExecutor(1, "outbound")
-    answer = threads.submit(_send_request, line, request, _build_adapter(url, allow_private), limits)
+    reply = threads.submit(_send_request, connection, request, _build_adapter(url, allow_private), limits)
     threads.shutdown(wait=False)
     try:
-        return answer.result(limits.total_seconds)
+        return reply.result(limits.total_seconds)
     except TimeoutError as error:
         raise RequestFailed("timeout") from error
     finally:
-        line.abort()
+        connection.abort()
 
 
 def _build_adapter(url: str, allow_private: bool) -> HTTPAdapter:
@@ -184,13 +189,13 @@ def _build_adapter(url: str, allow_private: bool) -> HTTPAdapter:
 
 def _send_request(connection: _Connection, request: Request, adapter: HTTPAdapter, limits: RequestLimits) -> Reply:
     _THREAD_STATE.connection = connection
-    patience = (limits.connect_seconds, None)
+    timeouts = (limits.connect_seconds, None)
     try:
-        # Below requests' sessions: those know proxies, netrc and cookies, and read the whole body of a redirect.
+        # Not a requests session: that uses proxies, netrc and cookies, and reads the whole body of a redirect.
         with (
             closing(connection),
             closing(adapter),
-            adapter.send(request.prepare(), stream=True, timeout=patience, verify=_ca_bundle()) as response,
+            adapter.send(request.prepare(), stream=True, timeout=timeouts, verify=_ca_bundle()) as response,
         ):
             retry_after = _parse_retry_after(response.headers.get("Retry-After", ""))
             return Reply(response.status_code, _read_body(response, limits.max_body_bytes), retry_after)
@@ -199,15 +204,15 @@ def _send_request(connection: _Connection, request: Request, adapter: HTTPAdapte
 
 
 def _ca_bundle() -> str | bool:
-    # Python's own ssl, which mail goes by, takes a file that is not there for none, too.
-    own = os.environ.get("SSL_CERT_FILE", "")
-    return own if Path(own).is_file() else True
+    # A missing file counts as not set, as it does in Python's ssl, which SMTP uses.
+    path = os.environ.get("SSL_CERT_FILE", "")
+    return path if Path(path).is_file() else True
 
 
 def _read_body(response: Response, max_bytes: int) -> bytes:
     body = b""
-    for piece in response.iter_content(CHUNK_BYTES):
-        body += piece
+    for chunk in response.iter_content(CHUNK_BYTES):
+        body += chunk
         if len(body) > max_bytes:
             break
     if len(body) > max_bytes and response.status_code // 100 == 2:
@@ -228,8 +233,8 @@ def _parse_retry_after(retry_after: str) -> float | None:
 
 
 def _error_code(error: BaseException) -> str:
-    causes = list(_exception_chain(error))
-    return next((code for kind, code in ERROR_CODES if any(isinstance(cause, kind) for cause in causes)), "unreadable")
+    chain = list(_exception_chain(error))
+    return next((code for kind, code in ERROR_CODES if any(isinstance(cause, kind) for cause in chain)), "unreadable")
 
 
 def _exception_chain(error: BaseException | None) -> Iterator[BaseException]:

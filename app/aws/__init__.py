@@ -1,1 +1,1 @@
-"""AWS: the only folder, beside the sandbox, that knows boto3."""
+"""Calls to AWS. Only this package and the sandbox import boto3."""

@@ -1,4 +1,4 @@
-"""ResolveCustomer as the AWS CLI does it: its skeletons, its checks, its errors and its exit codes.
+"""Calls ResolveCustomer as the AWS CLI does: the same skeletons, checks, error texts and exit codes.
 
 Follows https://docs.aws.amazon.com/cli/latest/reference/meteringmarketplace/resolve-customer.html and
 https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-returncodes.html
@@ -19,12 +19,12 @@ EXIT_NO_CREDENTIALS = 253
 EXIT_AWS_ERROR = 254
 EXIT_OTHER_ERROR = 255
 
-# A registration token is about 184 characters. Blotting out a short made-up one would eat words of AWS's message.
+# A real token has about 184 characters. Replacing a short made-up one could remove words of AWS's message.
 MIN_REDACTED_LENGTH = 16
 
 
 class CommandError(Exception):
-    """The command failed; its text is what the AWS CLI says, `status` what the AWS CLI exits with."""
+    """The command failed. The text and `exit_status` are those of the AWS CLI."""
 
     def __init__(self, exit_status: int, text: str) -> None:
         super().__init__(text)
@@ -32,36 +32,37 @@ class CommandError(Exception):
 
 
 def invalid_input_error(reason: str) -> CommandError:
-    """Return the error for input that is refused before anything is sent."""
+    """Return the error for input that is refused before AWS is called."""
     return CommandError(EXIT_INVALID_INPUT, f"An error occurred (ParamValidation): {reason}")
 
 
 def input_skeleton() -> dict[str, Any]:
-    """Return ResolveCustomer's input with every value left blank."""
+    """Return ResolveCustomer's input with empty values."""
     skeleton: dict[str, Any] = ArgumentGenerator().generate_skeleton(_operation_model().input_shape)
     return skeleton
 
 
 def output_skeleton(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return an answer of ResolveCustomer whose values are the members' names; nothing is sent.
+    """Return a ResolveCustomer response whose values are the members' names, without calling AWS.
 
     Raises:
-        CommandError: ResolveCustomer does not take these parameters.
+        CommandError: the parameters are invalid.
     """
     _validate_parameters(parameters)
-    answer: dict[str, Any] = ArgumentGenerator(use_member_names=True).generate_skeleton(_operation_model().output_shape)
-    return answer
+    generator = ArgumentGenerator(use_member_names=True)
+    skeleton: dict[str, Any] = generator.generate_skeleton(_operation_model().output_shape)
+    return skeleton
 
 
 def resolve_customer(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return what AWS answers, in the order of its model.
+    """Return AWS's response, its members in the order of the API model.
 
     Raises:
-        CommandError: the parameters are wrong, or AWS refused them or could not be asked.
+        CommandError: the parameters are invalid, AWS refused them, or no response came.
     """
     _validate_parameters(parameters)
     try:
-        answer = clients.current().metering(clients.OPERATOR_TIMEOUTS).resolve_customer(**parameters)
+        response = clients.current().metering(clients.OPERATOR_TIMEOUTS).resolve_customer(**parameters)
     except NoCredentialsError as error:
         advice = 'You can configure credentials by running "aws login".'
         raise CommandError(EXIT_NO_CREDENTIALS, f"An error occurred (NoCredentials): {error}. {advice}") from error
@@ -69,11 +70,11 @@ def resolve_customer(parameters: dict[str, Any]) -> dict[str, Any]:
         raise CommandError(EXIT_AWS_ERROR, _redact_token(str(error), parameters)) from error
     except errors.NO_RESPONSE_ERRORS as error:
         raise CommandError(EXIT_OTHER_ERROR, str(error)) from error
-    return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
+    return {name: value for name, value in response.items() if name != "ResponseMetadata"}
 
 
-def _operation_model() -> Any:  # Any, because botocore's types allow for an operation without input or output
-    # Loaded without a session, which would first want the machine's profile to be in order.
+def _operation_model() -> Any:  # Any: in botocore's types an operation may lack input and output
+    # A session would fail where the machine's AWS profile is invalid, and the skeletons need none.
     model = create_loader().load_service_model("meteringmarketplace", "service-2")
     return ServiceModel(model).operation_model("ResolveCustomer")
 
@@ -84,7 +85,7 @@ def _validate_parameters(parameters: dict[str, Any]) -> None:
     except ParamValidationError as error:
         report = str(error)
         for value in parameters.values():
-            report = report.replace(f"value: {value}, ", "")  # botocore quotes what it refuses: it may be the token
+            report = report.replace(f"value: {value}, ", "")  # botocore quotes the refused value: it may be the token
         raise invalid_input_error(report) from None
 
 

@@ -1,4 +1,4 @@
-"""One process's clients to AWS: each made at its first use, after the fork, and shared by all threads."""
+"""Creates this process's AWS clients: each at its first use, after the fork, and shared by all threads."""
 
 import functools
 import re
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CallTimeouts:
-    """How long a call may take: seconds to connect, seconds to be answered, and how often it is tried in all."""
+    """Timeouts of one attempt, and the number of attempts, the first one included."""
 
     connect_seconds: float
     read_seconds: float
@@ -43,7 +43,7 @@ class CallTimeouts:
 
     @property
     def attempt_seconds(self) -> float:
-        """What one attempt takes at the most."""
+        """The longest that one attempt takes."""
         return self.connect_seconds + self.read_seconds
 
 
@@ -56,7 +56,10 @@ REGION_PATTERN = re.compile(r"(?:^|\.)([a-z]{2,}(?:-[a-z]+)+-\d+)\.")
 
 
 class Clients:
-    """AWS clients with the seller's Region and role."""
+    """AWS clients with the seller's Region and role. Each method returns the same client each time.
+
+    Each raises NoCredentialsError where no credentials are found. The next call looks for them again.
+    """
 
     def __init__(self, settings: Settings, max_connections: int) -> None:
         self._settings = settings
@@ -67,37 +70,33 @@ class Clients:
         self._clients: dict[tuple[str, CallTimeouts], Any] = {}
 
     def metering(self, timeouts: CallTimeouts) -> "MarketplaceMeteringClient":
-        """Return the Marketplace Metering client, which has ResolveCustomer.
-
-        Every client raises, when it is asked for:
-            NoCredentialsError: there are none; the next call looks for them again.
-        """
+        """Return the Marketplace Metering client, which has ResolveCustomer."""
         client: MarketplaceMeteringClient = self._client("meteringmarketplace", timeouts, self._settings.aws_region)
         return client
 
     def entitlements(self, timeouts: CallTimeouts) -> "MarketplaceEntitlementServiceClient":
-        """Return the Marketplace Entitlement client, which has GetEntitlements: each partition has it in one Region."""
+        """Return the client for GetEntitlements, which each AWS partition has in one Region only."""
         region = ENTITLEMENT_REGION_IN_CHINA if self._settings.aws_region.startswith("cn-") else ENTITLEMENT_REGION
         client: MarketplaceEntitlementServiceClient = self._client("marketplace-entitlement", timeouts, region)
         return client
 
     def sqs(self, timeouts: CallTimeouts) -> "SQSClient":
-        """Return the SQS client for the Region of the events' queue."""
+        """Return the SQS client in the Region of the events' queue."""
         client: SQSClient = self._client("sqs", timeouts, self._queue_region())
         return client
 
     def eventbridge(self) -> "EventBridgeClient":
-        """Return the EventBridge client for the Region of the events' queue, which is its rules' Region."""
+        """Return the EventBridge client in the Region of the events' queue: its rules are in the same Region."""
         client: EventBridgeClient = self._client("events", OPERATOR_TIMEOUTS, self._queue_region())
         return client
 
     def sts(self) -> "STSClient":
-        """Return a Security Token Service client that says whose credentials these are."""
+        """Return the Security Token Service client, which has GetCallerIdentity."""
         client: STSClient = self._client("sts", OPERATOR_TIMEOUTS, self._settings.aws_region)
         return client
 
     def sesv2(self, timeouts: CallTimeouts) -> "SESV2Client":
-        """Return the SES client that sends mail."""
+        """Return the SES client, which has SendEmail."""
         client: SESV2Client = self._client("sesv2", timeouts, self._settings.aws_region)
         return client
 
@@ -107,18 +106,18 @@ class Clients:
             with self._lock:
                 if key not in self._clients:
                     config = self._config(timeouts).merge(Config(region_name=region))
-                    publisher: Any = self._publisher_session()
-                    self._clients[key] = publisher.client(service, config=config)
+                    session: Any = self._publisher_session()
+                    self._clients[key] = session.client(service, config=config)
         return self._clients[key]
 
     def _queue_region(self) -> str:
-        # https://sqs.us-east-1.amazonaws.com/123456789012/foyer-events; a queue elsewhere is on this machine.
+        # https://sqs.us-east-1.amazonaws.com/123456789012/foyer-events; a URL without a Region is a local queue.
         host = urlsplit(self._settings.events_queue_url or "").hostname or ""
-        named = REGION_PATTERN.search(host)
-        return named[1] if named else self._settings.aws_region
+        region = REGION_PATTERN.search(host)
+        return region[1] if region else self._settings.aws_region
 
     def has_fresh_credentials(self) -> bool:
-        """Return whether a call can be signed at once, without asking anybody for credentials."""
+        """Return whether a call can be signed at once, with credentials that need no refresh."""
         credentials = self._session.get_credentials() if self._session else None
         return credentials is not None and not (
             isinstance(credentials, RefreshableCredentials) and credentials.refresh_needed()
@@ -132,14 +131,14 @@ class Clients:
             retries={"mode": "standard", "total_max_attempts": timeouts.max_attempts},
             max_pool_connections=self._max_connections,
             tcp_keepalive=True,
-            # botocore's own is put together anew, twice, for each call.
+            # botocore builds its default user agent twice for each call.
             user_agent="foyer",
         )
 
     def _publisher_session(self) -> boto3.Session:
-        """Return a session of the account that published the product: only that one can resolve."""
+        """Return a session of the AWS account that published the product: AWS resolves its tokens for no other."""
         if self._session is None:
-            # Those who waited while somebody looked in vain do not look once more each, one after another.
+            # The search can take seconds. Threads that waited for the lock must not repeat a failed one in turn.
             if time.monotonic() < self._retry_credentials_at:
                 raise NoCredentialsError
             session = _new_session()
@@ -169,7 +168,7 @@ class Clients:
 
 
 class PublisherRoleProvider(CredentialProvider):
-    """Credentials of `MARKETPLACE_ROLE_ARN`, assumed with the machine's own and renewed before they expire."""
+    """Credentials of `MARKETPLACE_ROLE_ARN`, assumed with the machine's own and refreshed before they expire."""
 
     METHOD = "assume-role"
 
@@ -178,14 +177,14 @@ class PublisherRoleProvider(CredentialProvider):
         self._fetcher = AssumeRoleCredentialFetcher(create_client, source, role_arn, arguments) if source else None
 
     def load(self) -> DeferredRefreshableCredentials | None:
-        """Return the role's credentials, or None where the machine has none to assume it with."""
+        """Return the role's credentials, or None where the machine has no credentials to assume it with."""
         if self._fetcher is None:
             return None
         return DeferredRefreshableCredentials(self._fetcher.fetch_credentials, self.METHOD)
 
 
 def _new_session() -> botocore.session.Session:
-    """Return a session of botocore's that reads what AWS's services are like no more than once a process."""
+    # Sessions share one loader: it reads the service models, which are large, once per process.
     session = botocore.session.Session()
     session.register_component("data_loader", _cached_loader(session.get_config_variable("data_path")))
     return session
@@ -197,7 +196,7 @@ def _cached_loader(data_path: str | None) -> Loader:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Keep this process's clients on the application; none is made before it is used."""
+    """Add this process's clients to the application."""
     app.extensions["aws"] = Clients(settings, app.config["THREADS"])
 
 

@@ -1,4 +1,4 @@
-"""The customer whom AWS names: who bought what."""
+"""The buyer and the product that ResolveCustomer names."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from app.errors import IncompleteAnswer
 
 @dataclass(frozen=True)
 class Customer:
-    """Who bought what, as ResolveCustomer tells it. What AWS left out, or sent empty, is None."""
+    """A parsed ResolveCustomer response. A member that AWS left out or sent empty is None."""
 
     product_code: str
     customer_aws_account_id: str | None
@@ -18,7 +18,7 @@ class Customer:
 
 
 def parse_customer(response: dict[str, Any]) -> Customer:
-    """Return the customer in an answer of ResolveCustomer.
+    """Return the customer in a ResolveCustomer response.
 
     Raises:
         IncompleteAnswer: the product code is missing, or both customer ids are.

@@ -1,8 +1,8 @@
 """Turns botocore's errors into our named ones.
 
-AWS uses ExpiredTokenException for two things: a buyer's registration token (HTTP 400) and the
-caller's own credentials (HTTP 403, https://docs.aws.amazon.com/awsconsolehelpdocs/latest/gsg/common-errors.html).
-Status and message tell them apart; the code alone does not.
+ExpiredTokenException means either of two things: the buyer's registration token (HTTP 400) or the seller's own
+credentials (HTTP 403, https://docs.aws.amazon.com/awsconsolehelpdocs/latest/gsg/common-errors.html). The status and
+the message tell which; the code alone does not.
 """
 
 from collections.abc import Iterator
@@ -71,17 +71,17 @@ CREDENTIAL_ERRORS = (
     exceptions.UnknownCredentialError,
 )
 
-# botocore's own errors of a connection are OSErrors, some of them, and so are Python's.
+# Some of botocore's connection errors are OSErrors, and so are Python's. These say nothing about credentials.
 CONNECTION_ERRORS = (BotoCoreError, ConnectionError, TimeoutError, gaierror)
 
-# What botocore raises where AWS gave no answer: OSError over a file or a program that was to give credentials,
-# the last three over an endpoint that is not a URL, or not AWS's.
+# botocore raises these where AWS sent no response: OSError for a file or a program that should give credentials, the
+# last three for an endpoint that is not a URL, or not AWS.
 NO_RESPONSE_ERRORS = (BotoCoreError, OSError, KeyError, ResponseParserError, ValueError)
 
 
 @contextmanager
 def translate() -> Iterator[None]:
-    """Raise our named errors for what a call to AWS within raises."""
+    """Turn the errors of the AWS calls in the block into ours."""
     try:
         yield
     except ClientError as error:
@@ -91,7 +91,7 @@ def translate() -> Iterator[None]:
 
 
 def from_client_error(error: ClientError) -> MarketplaceError:
-    """Return our name for an error that AWS answered with."""
+    """Return our error for one that AWS sent; one we do not list goes by its HTTP status."""
     code = error.response.get("Error", {}).get("Code", "")
     kind = ERRORS_BY_CODE.get(code)
     if kind is ExpiredToken and _has_expired_credentials(error):
@@ -102,7 +102,7 @@ def from_client_error(error: ClientError) -> MarketplaceError:
 
 
 def from_missing_response(error: Exception) -> MarketplaceError:
-    """Return our name for a call that never got an answer from AWS."""
+    """Return our error for a call without a response: the seller's credentials, or the connection to AWS."""
     kind = CredentialsRefused if _is_credential_error(error) else MarketplaceUnavailable
     return kind(type(error).__name__)
 

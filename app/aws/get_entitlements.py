@@ -1,4 +1,4 @@
-"""GetEntitlements: what a contract's buyer has paid for.
+"""Calls GetEntitlements: what the buyer of a contract has paid for.
 
 Follows https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-entitlements_GetEntitlements.html
 """
@@ -23,7 +23,7 @@ EntitlementValue = int | float | bool | str
 
 @dataclass(frozen=True)
 class AwsEntitlement:
-    """One dimension of a contract: how much of it, and until when."""
+    """What the buyer has of one pricing dimension, and until when."""
 
     dimension: str
     value: EntitlementValue | None
@@ -32,31 +32,31 @@ class AwsEntitlement:
 
 
 def fetch_all(customer: Customer) -> list[AwsEntitlement]:
-    """Return everything that AWS holds for the customer's license or, on old listings, for the customer; all pages.
+    """Return all pages of the entitlements of the customer's license or, for an old listing, of the customer.
 
-    An agreement's license is asked for by its ARN. One that an event spelled in its own way is not an ARN that AWS
-    takes: then the account's entitlements come, and the caller picks the license's.
+    AWS takes a license by its ARN only. Some events spell a license in another way: then this returns the
+    entitlements of the whole account, and the caller selects those of the license.
 
     Raises:
-        MarketplaceError: AWS could not be asked, or refused.
+        MarketplaceError: AWS refused, or no response came.
     """
     with errors.translate():
-        return [_parse_entitlement(found) for found in _fetch_pages(customer)]
+        return [_parse_entitlement(entitlement) for entitlement in _fetch_pages(customer)]
 
 
 def check_access(product_code: str) -> str:
-    """Ask for the entitlements of a license that does not exist, and return the URL that answered.
+    """Request the entitlements of a license that does not exist, and return the URL that responded.
 
     Raises:
-        PermissionDenied, CredentialsRefused: the seller has to mend the set-up.
-        Throttled, MarketplaceUnavailable: AWS could not be asked.
+        PermissionDenied, CredentialsRefused: the seller has to change the set-up.
+        Throttled, MarketplaceUnavailable: AWS could not be reached, or failed.
     """
     client = clients.current().entitlements(clients.OPERATOR_TIMEOUTS)
     try:
         with errors.translate():
             client.get_entitlements(ProductCode=product_code, Filter={"LICENSE_ARN": [FAKE_LICENSE_ARN]})
     except MarketplaceUnavailable as error:
-        # It has looked at the question: whoever may not ask hears of that first.
+        # AWS checks permissions before parameters, so this error shows that the permission is there.
         if error.code != "InvalidParameterException":
             raise
     return client.meta.endpoint_url
@@ -64,7 +64,7 @@ def check_access(product_code: str) -> str:
 
 def _fetch_pages(customer: Customer) -> "Iterator[EntitlementTypeDef]":
     client = clients.current().entitlements(FETCH_TIMEOUTS)
-    # A page may be empty and have another after it.
+    # An empty page can have another after it, so the paginator follows them to the end.
     pages = client.get_paginator("get_entitlements").paginate(
         ProductCode=customer.product_code, Filter={_filter_name(customer): [_filter_value(customer)]}
     )
@@ -88,7 +88,7 @@ def _filter_value(customer: Customer) -> str:
 
 
 def _parse_entitlement(response: "EntitlementTypeDef") -> AwsEntitlement:
-    # AWS fills in one kind of value.
+    # AWS fills in one type of value.
     value: EntitlementValue | None = next(iter(response.get("Value", {}).values()), None)  # type: ignore[assignment]
     return AwsEntitlement(
         response.get("Dimension", ""), value, response.get("ExpirationDate"), response.get("LicenseArn")

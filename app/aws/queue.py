@@ -1,4 +1,4 @@
-"""The events' queue: SQS, from which AWS Marketplace's notifications come.
+"""Receives AWS Marketplace's events from the SQS queue at `EVENTS_QUEUE_URL`.
 
 Follows https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
 """
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 BATCH_SIZE = 10
-# The longest that SQS waits for a message; the answer takes a little longer.
+# The longest that SQS waits for a message. The response takes a little longer.
 LONG_POLL_SECONDS = 20
 RECEIVE_TIMEOUTS = CallTimeouts(3, LONG_POLL_SECONDS + 10)
 CALL_TIMEOUTS = CallTimeouts(3, 10, max_attempts=3)
-# For so long nobody else gets a message that was received.
+# SQS hides a received message from other workers for so long.
 VISIBILITY_SECONDS = 60
-# The reason goes into a message attribute, of which a person reads the beginning.
+# The reason goes into a message attribute, for a person who reads its beginning.
 MAX_REASON_LENGTH = 1000
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message: SQS's id of it, what it says, when it was sent, and the receipt that deletes it."""
+    """One SQS message. `receipt_handle` is what SQS needs to delete or extend it."""
 
     id: str
     body: str
@@ -45,72 +45,74 @@ class Message:
 
 
 class Queue:
-    """The queue of one process."""
+    """The events' queue, as one process uses it."""
 
     def __init__(self, url: str, visibility_seconds: int = VISIBILITY_SECONDS) -> None:
         self.visibility_seconds = visibility_seconds
-        # Set while nothing is under way but the wait for messages.
+        # Set while the worker only waits for messages: it can be stopped then without losing work.
         self.is_polling = threading.Event()
         self.url = url
         self._dead_letter_queue_url: str | None = None
 
     def receive(self) -> list[Message]:
-        """Return up to ten messages, for a minute nobody else's; waits for the first up to 20 seconds.
+        """Return up to ten messages, after a wait of up to 20 seconds. They are hidden from other workers for a minute.
 
         Raises:
-            MarketplaceError: SQS could not be asked, or refused.
+            MarketplaceError: SQS refused, or no response came.
         """
         self.is_polling.set()
         try:
             with errors.translate():
-                answer = _sqs_client(RECEIVE_TIMEOUTS).receive_message(
+                response = _sqs_client(RECEIVE_TIMEOUTS).receive_message(
                     QueueUrl=self.url,
                     MaxNumberOfMessages=BATCH_SIZE,
                     WaitTimeSeconds=LONG_POLL_SECONDS,
                     VisibilityTimeout=self.visibility_seconds,
                     MessageSystemAttributeNames=["SentTimestamp"],
                 )
-                return [_parse_message(found) for found in answer.get("Messages", [])]
+                return [_parse_message(message) for message in response.get("Messages", [])]
         finally:
             self.is_polling.clear()
 
     def delete(self, messages: Sequence[Message]) -> None:
-        """Delete the messages; one that SQS does not delete comes again.
+        """Delete the messages. SQS delivers again those that it fails to delete.
 
         Raises:
-            MarketplaceError: SQS could not be asked, or refused.
+            MarketplaceError: SQS refused, or no response came.
         """
         if not messages:
             return
         entries = [
-            {"Id": str(place), "ReceiptHandle": message.receipt_handle} for place, message in enumerate(messages)
+            {"Id": str(index), "ReceiptHandle": message.receipt_handle} for index, message in enumerate(messages)
         ]
         with errors.translate():
-            answer = _sqs_client(CALL_TIMEOUTS).delete_message_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
-        for failed in answer.get("Failed", []):
+            response = _sqs_client(CALL_TIMEOUTS).delete_message_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
+        for failed in response.get("Failed", []):
             log.warning("message.not_deleted", message=messages[int(failed["Id"])].id, code=failed.get("Code"))
 
     def extend(self, messages: Sequence[Message]) -> None:
-        """Keep the messages from everybody else for another minute from now.
+        """Hide the messages from other workers for another minute from now.
 
         Raises:
-            MarketplaceError: SQS could not be asked, or refused.
+            MarketplaceError: SQS refused, or no response came.
         """
         self._change_visibility(messages, self.visibility_seconds)
 
     def release(self, messages: Sequence[Message]) -> None:
-        """Let whoever asks next have the messages.
+        """Make the messages visible at once, to any worker.
 
         Raises:
-            MarketplaceError: SQS could not be asked, or refused.
+            MarketplaceError: SQS refused, or no response came.
         """
         self._change_visibility(messages, 0)
 
     def dead_letter(self, message: Message, reason: str) -> bool:
-        """Move the message to the dead-letter queue with the reason beside it; return False where there is none.
+        """Move the message to the dead-letter queue, with the reason as attribute `Reason`.
+
+        Returns False where the queue has no dead-letter queue.
 
         Raises:
-            MarketplaceError: SQS could not be asked, or refused.
+            MarketplaceError: SQS refused, or no response came.
         """
         with errors.translate():
             url = self._dead_letter_queue_url = self._dead_letter_queue_url or self._find_dead_letter_queue()
@@ -129,8 +131,8 @@ class Queue:
         if not messages:
             return
         entries = [
-            {"Id": str(place), "ReceiptHandle": message.receipt_handle, "VisibilityTimeout": seconds}
-            for place, message in enumerate(messages)
+            {"Id": str(index), "ReceiptHandle": message.receipt_handle, "VisibilityTimeout": seconds}
+            for index, message in enumerate(messages)
         ]
         with errors.translate():
             _sqs_client(CALL_TIMEOUTS).change_message_visibility_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
@@ -147,12 +149,12 @@ class Queue:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Keep the queue on the application, where one is set; nobody asks it before the worker does."""
+    """Add the queue to the application, or None where `EVENTS_QUEUE_URL` is not set. This calls nothing."""
     app.extensions["aws.queue"] = Queue(settings.events_queue_url) if settings.events_queue_url else None
 
 
 def current() -> Queue | None:
-    """Return the running application's queue, if it has one."""
+    """Return the running application's queue, or None where `EVENTS_QUEUE_URL` is not set."""
     queue: Queue | None = current_app.extensions["aws.queue"]
     return queue
 
@@ -169,5 +171,5 @@ def _parse_message(response: "MessageTypeDef") -> Message:
 
 
 def _sanitise_reason(reason: str) -> str:
-    # SQS refuses control characters, and an attribute without a value.
+    # SQS refuses control characters, and an attribute with an empty value.
     return "".join(c if c.isprintable() else " " for c in reason)[:MAX_REASON_LENGTH] or "unknown"

@@ -1,4 +1,4 @@
-"""Who may send to a queue, as its policy has it."""
+"""Reads from a queue's policy which services may send to it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,23 +10,23 @@ EVENTBRIDGE_SERVICE = "events.amazonaws.com"
 
 @dataclass(frozen=True)
 class AllowedSender:
-    """Whom the queue's policy lets send: a service, or `*`, and the ARN of whatever it sends for, with wildcards."""
+    """A service that may send, or `*`, and the ARN pattern of the topic or rule for which it may."""
 
     service: str
     source_arn: str
 
     @property
     def topic_name(self) -> str | None:
-        """The name of the SNS topic that it sends for, if it is one."""
+        """The name of the SNS topic, where the ARN is one's."""
         return self.source_arn.rpartition(":")[2] if self.source_arn.split(":")[2:3] == ["sns"] else None
 
     def allows(self, service: str, arn: str) -> bool:
-        """Return whether the service may send for what has that ARN."""
+        """Return whether the service may send for the topic or rule with that ARN."""
         return self.service in {service, "*"} and fnmatchcase(arn, self.source_arn)
 
 
 def allowed_senders(policy: dict[str, Any]) -> Iterator[AllowedSender]:
-    """Return whom the policy lets send. What it denies is not looked at.
+    """Yield the senders that the policy's Allow statements name. Deny statements are ignored.
 
     Follows https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
     """
@@ -44,18 +44,18 @@ def _principal_services(principal: Any) -> list[str]:
 
 
 def _source_arns(conditions: dict[str, dict[str, Any]]) -> list[str]:
-    found = [
+    arns = [
         source
         for condition in conditions.values()
         for key, sources in condition.items()
         if key.lower() == "aws:sourcearn"
         for source in _as_list(sources)
     ]
-    return found or ["*"]
+    return arns or ["*"]
 
 
 def _as_list(value: Any) -> list[Any]:
-    # A policy has one or several of nearly everything.
+    # Nearly everything in a policy is one value or a list of them.
     if value is None:
         return []
     return value if isinstance(value, list) else [value]

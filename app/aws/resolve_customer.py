@@ -1,4 +1,4 @@
-"""ResolveCustomer: turns a registration token into the customer who bought.
+"""Calls ResolveCustomer: turns a registration token into the customer.
 
 Follows https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-metering_ResolveCustomer.html
 """
@@ -18,9 +18,9 @@ from app.aws.resolve_cache import ResolveCache
 from app.errors import MarketplaceUnavailable, Throttled
 from app.observability import metrics
 
-# A buyer is watching a blank page: past this they are told that AWS is slow. A slow AWS is given nearly all of
-# it once; one that fails quickly is asked again, in a hurry, while there is time. The time to connect is for each
-# of an endpoint's addresses, of which there can be several.
+# A buyer waits at a blank page for so long at most; then the page says that AWS is slow. The first attempt may use
+# nearly all of it. After one that failed quickly, retries with short timeouts follow while there is time. The connect
+# timeout is for each of an endpoint's addresses, and there can be several.
 TIME_BUDGET_SECONDS = 5
 FIRST_TIMEOUTS = CallTimeouts(0.7, 3.5)
 RETRY_TIMEOUTS = CallTimeouts(0.5, 1)
@@ -30,28 +30,29 @@ BACKOFF_SECONDS = 0.3
 
 
 class ResolveClient:
-    """The application's calls to ResolveCustomer, and whether the last one that ended was answered."""
+    """Calls ResolveCustomer by a deadline, on another thread where the call may block past it."""
 
     def __init__(self, aws: Clients, threads: int) -> None:
         self._aws = aws
-        # No thread starts before it is needed.
+        # Threads start at their first use, after the fork.
         self._thread_pool = ThreadPoolExecutor(threads, thread_name_prefix="aws")
         self._last_call_answered = False
 
     def call(self, token: str, deadline: float) -> dict[str, Any]:
-        """Return AWS's answer, by the deadline on the monotonic clock.
+        """Return AWS's response, by the deadline on the monotonic clock.
 
-        botocore's timeouts bound neither a name look-up nor the search for credentials. Where one of them may
-        come, after a fault or at the start, the call runs on a thread that can be left behind when time is up;
-        while all is well it runs on the caller's, because the change of threads costs a fifth of a landing.
+        botocore's timeouts cover neither DNS nor the search for credentials. Either can happen at the start and after
+        an error: then the call runs on a thread that is abandoned at the deadline. Otherwise it runs on the caller's
+        thread, because the change of threads costs a fifth of a landing.
 
         Raises:
-            TimeoutError: the deadline came first.
+            TimeoutError: the deadline passed first.
         """
-        patience = FIRST_TIMEOUTS if time.monotonic() + FIRST_TIMEOUTS.attempt_seconds <= deadline else RETRY_TIMEOUTS
+        fits_first = time.monotonic() + FIRST_TIMEOUTS.attempt_seconds <= deadline
+        timeouts = FIRST_TIMEOUTS if fits_first else RETRY_TIMEOUTS
         if self._last_call_answered and self._aws.has_fresh_credentials():
-            return self._call_aws(token, patience)
-        call = self._thread_pool.submit(self._call_aws, token, patience)
+            return self._call_aws(token, timeouts)
+        call = self._thread_pool.submit(self._call_aws, token, timeouts)
         try:
             return call.result(max(deadline - time.monotonic(), 0))
         except TimeoutError:
@@ -59,32 +60,32 @@ class ResolveClient:
             raise
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads; calls that have not started are cancelled."""
         self._thread_pool.shutdown(cancel_futures=True)
 
     def _call_aws(self, token: str, timeouts: CallTimeouts) -> dict[str, Any]:
         answered = False
         try:
-            answer = dict(self._aws.metering(timeouts).resolve_customer(RegistrationToken=token))
+            response = dict(self._aws.metering(timeouts).resolve_customer(RegistrationToken=token))
             answered = True
         except ClientError:
             answered = True
             raise
         finally:
             self._last_call_answered = answered
-        return answer
+        return response
 
 
 def resolve(token: str) -> Customer:
-    """Return the customer whose browser brought the registration token.
+    """Return the customer that the registration token stands for.
 
-    Takes 5 seconds at the most, retries, credentials and name look-up included. A token that AWS judged just now, or
-    is judging for somebody else, is not sent to it again.
+    Takes 5 seconds at most, retries, credentials and DNS included. A token that was resolved or refused lately, or
+    that another thread is resolving, is not sent again.
 
     Raises:
         InvalidToken, ExpiredToken: the buyer has to start again from AWS Marketplace.
-        Throttled, MarketplaceUnavailable: AWS may answer a little later.
-        ApiDisabled, CredentialsRefused, PermissionDenied: the seller has to mend the set-up.
+        Throttled, MarketplaceUnavailable: AWS may resolve the token later.
+        ApiDisabled, CredentialsRefused, PermissionDenied: the seller has to change the set-up.
         IncompleteAnswer: AWS named no product, or no customer.
     """
     deadline = time.monotonic() + TIME_BUDGET_SECONDS
@@ -92,12 +93,12 @@ def resolve(token: str) -> Customer:
 
 
 def is_cached(token: str) -> bool:
-    """Return whether `resolve` knows the answer without asking AWS."""
+    """Return whether `resolve` has the customer or the refusal without a call to AWS."""
     return _resolve_cache().contains(token)
 
 
 def resolve_uncached(token: str, deadline: float) -> Customer:
-    """Return the customer as `resolve` does, by asking AWS, until the deadline on the monotonic clock.
+    """Call AWS, with retries, until the deadline on the monotonic clock.
 
     Raises:
         The same as `resolve`.
@@ -106,7 +107,7 @@ def resolve_uncached(token: str, deadline: float) -> Customer:
         try:
             return parse_customer(_call_once(token, deadline))
         except (Throttled, MarketplaceUnavailable):
-            # Buyers who were refused together do not come again together.
+            # Random, so that calls which AWS throttled together are not retried together.
             pause = random.uniform(0, BACKOFF_SECONDS * attempt)  # noqa: S311
             if attempt == MAX_ATTEMPTS or time.monotonic() + pause + RETRY_TIMEOUTS.attempt_seconds > deadline:
                 raise
@@ -120,31 +121,31 @@ def _resolve_timed(token: str, deadline: float) -> Customer:
 
 
 def resolve_in_background(token: str) -> Customer:
-    """Return the customer as `resolve` does, where no buyer waits: one call, with more patience.
+    """Call AWS once, with long timeouts, where no buyer waits.
 
     Raises:
         The same as `resolve`.
     """
     with errors.translate():
-        answer = clients.current().metering(BACKGROUND_TIMEOUTS).resolve_customer(RegistrationToken=token)
-    return parse_customer(dict(answer))
+        response = clients.current().metering(BACKGROUND_TIMEOUTS).resolve_customer(RegistrationToken=token)
+    return parse_customer(dict(response))
 
 
 def init_app(app: Flask) -> None:
-    """Keep the application's calls; none is made before the first buyer comes."""
+    """Add the client and its cache to the application. This calls nothing."""
     app.extensions["aws.resolve_client"] = ResolveClient(app.extensions["aws"], app.config["THREADS"])
     app.extensions["aws.resolve_cache"] = ResolveCache(app.extensions["rate_counters"])
 
 
 def _resolve_cache() -> ResolveCache:
-    judged: ResolveCache = current_app.extensions["aws.resolve_cache"]
-    return judged
+    cache: ResolveCache = current_app.extensions["aws.resolve_cache"]
+    return cache
 
 
 def _call_once(token: str, deadline: float) -> dict[str, Any]:
-    calls: ResolveClient = current_app.extensions["aws.resolve_client"]
+    client: ResolveClient = current_app.extensions["aws.resolve_client"]
     with errors.translate():
         try:
-            return calls.call(token, deadline)
+            return client.call(token, deadline)
         except TimeoutError as error:
             raise MarketplaceUnavailable("TimeBudgetExceeded") from error

@@ -1,4 +1,4 @@
-"""What AWS says of the seller's set-up: whose credentials these are, whether they may resolve, and if events come."""
+"""Checks the seller's AWS set-up for `doctor`: the credentials, ResolveCustomer, the queue and its event rules."""
 
 import json
 import time
@@ -22,13 +22,13 @@ from app.errors import (
     Throttled,
 )
 
-FAKE_TOKEN = "made-up-by-the-doctor"  # noqa: S105  # no secret: AWS has to refuse it
-# What SQS says of a queue, or of a URL, that is not its own.
+FAKE_TOKEN = "made-up-by-the-doctor"  # noqa: S105  # not a secret: AWS has to refuse it
+# SQS sends these for a queue that does not exist, and for a URL that is no queue's.
 QUEUE_MISSING_CODES = {"AWS.SimpleQueueService.NonExistentQueue", "InvalidAddress", "QueueDoesNotExist"}
 
 
 class AssumeRoleDenied(MarketplaceError):
-    """AWS does not let the machine's credentials assume the role they are told to."""
+    """The machine's credentials may not assume the role at `MARKETPLACE_ROLE_ARN`."""
 
 
 class QueueMissing(MarketplaceError):
@@ -40,7 +40,7 @@ class QueueAccessDenied(MarketplaceError):
 
 
 class DeadLetterQueueMissing(MarketplaceError):
-    """The events' queue names a dead-letter queue that does not exist."""
+    """The events' queue refers to a dead-letter queue that does not exist."""
 
 
 class DeadLetterQueueAccessDenied(MarketplaceError):
@@ -48,12 +48,12 @@ class DeadLetterQueueAccessDenied(MarketplaceError):
 
 
 class RulesAccessDenied(MarketplaceError):
-    """The seller's AWS credentials may not look at EventBridge's rules."""
+    """The seller's AWS credentials may not read EventBridge's rules."""
 
 
 @dataclass(frozen=True)
 class CallerIdentity:
-    """Whom AWS takes us for."""
+    """The AWS account and the user or role that the credentials belong to."""
 
     account_id: str
     arn: str
@@ -61,7 +61,7 @@ class CallerIdentity:
 
 @dataclass(frozen=True)
 class EventsQueue:
-    """The queue at `EVENTS_QUEUE_URL`, its dead-letter queue's ARN if it has one, and who may send to it."""
+    """The queue at `EVENTS_QUEUE_URL`, its dead-letter queue, and the services that may send to it."""
 
     arn: str
     dead_letter_queue_arn: str | None
@@ -69,22 +69,22 @@ class EventsQueue:
 
     @property
     def region(self) -> str:
-        """The Region that it is in."""
+        """The Region in the queue's ARN."""
         return self.arn.split(":")[3]
 
     @property
     def topic_names(self) -> list[str]:
-        """The names of the SNS topics that may send."""
+        """The names of the SNS topics that may send to the queue."""
         return [sender.topic_name for sender in self.allowed_senders if sender.topic_name]
 
     def allows_rule(self, rule: "EventRule") -> bool:
-        """Return whether EventBridge may send for that rule."""
+        """Return whether the queue's policy lets EventBridge send for the rule."""
         return any(sender.allows(queue_policy.EVENTBRIDGE_SERVICE, rule.arn) for sender in self.allowed_senders)
 
 
 @dataclass(frozen=True)
 class EventRule:
-    """A rule of EventBridge's default bus, and the events that it matches: of these sources and kinds."""
+    """A rule of EventBridge's default bus, with its event pattern."""
 
     name: str
     arn: str
@@ -92,8 +92,8 @@ class EventRule:
     pattern: dict[str, Any]
 
     def matches(self, source: str, detail_type: str) -> bool:
-        """Return whether an event of that kind goes where the rule sends it."""
-        # A rule without a pattern is one that runs by the clock.
+        """Return whether the rule's pattern matches events of that source and type."""
+        # A rule without a pattern runs on a schedule.
         return (
             bool(self.pattern)
             and _matches_pattern(self.pattern, "source", source)
@@ -102,17 +102,17 @@ class EventRule:
 
 
 def get_caller_identity() -> CallerIdentity:
-    """Return whose credentials these are: the role's, where `MARKETPLACE_ROLE_ARN` is set.
+    """Return the identity of the credentials: the role's, where `MARKETPLACE_ROLE_ARN` is set.
 
     Follows https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 
     Raises:
-        RoleRefused, CredentialsRefused: the seller has to mend the set-up.
-        Throttled, MarketplaceUnavailable: AWS could not be asked.
+        AssumeRoleDenied, CredentialsRefused: the seller has to change the set-up.
+        Throttled, MarketplaceUnavailable: AWS could not be reached, or failed.
     """
     try:
-        answer = clients.current().sts().get_caller_identity()
-        return CallerIdentity(answer["Account"], answer["Arn"])
+        response = clients.current().sts().get_caller_identity()
+        return CallerIdentity(response["Account"], response["Arn"])
     except ClientError as error:
         raise _translate_caller_error(error) from error
     except errors.NO_RESPONSE_ERRORS as error:
@@ -120,12 +120,14 @@ def get_caller_identity() -> CallerIdentity:
 
 
 def check_resolve_customer() -> str:
-    """Have AWS refuse a made-up token, which it does only for who may resolve; return the URL where it did.
+    """Send AWS a made-up token, and return the URL that refused it.
+
+    AWS checks permissions before the token, so that refusal shows that the credentials may call ResolveCustomer.
 
     Raises:
-        RoleRefused, PermissionDenied, CredentialsRefused, ApiDisabled: the seller has to mend the set-up.
-        Throttled, MarketplaceUnavailable: AWS could not be asked.
-        IncompleteAnswer: what answered is not AWS.
+        AssumeRoleDenied, PermissionDenied, CredentialsRefused, ApiDisabled: the seller has to change the set-up.
+        Throttled, MarketplaceUnavailable: AWS could not be reached, or failed.
+        IncompleteAnswer: the endpoint is not AWS's.
     """
     try:
         resolve_customer.resolve_uncached(FAKE_TOKEN, time.monotonic() + resolve_customer.TIME_BUDGET_SECONDS)
@@ -137,27 +139,24 @@ def check_resolve_customer() -> str:
 
 
 def events_queue_url() -> str | None:
-    """Return where the events' queue should be, if that was set."""
-    found = queue.current()
-    return found.url if found else None
+    """Return `EVENTS_QUEUE_URL`, if it is set."""
+    events_queue = queue.current()
+    return events_queue.url if events_queue else None
 
 
 def get_events_queue(url: str) -> EventsQueue:
-    """Return the queue at that URL.
+    """Return the queue at the URL, with its attributes.
 
     Follows https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
 
     Raises:
-        QueueMissing, QueueDenied, RoleRefused, CredentialsRefused: the seller has to mend the set-up.
-        Throttled, MarketplaceUnavailable: AWS could not be asked.
+        QueueMissing, QueueAccessDenied, AssumeRoleDenied, CredentialsRefused: the seller has to change the set-up.
+        Throttled, MarketplaceUnavailable: AWS could not be reached, or failed.
     """
     with _translate_errors(QueueAccessDenied, QueueMissing):
-        answer = (
-            clients.current()
-            .sqs(clients.OPERATOR_TIMEOUTS)
-            .get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn", "RedrivePolicy", "Policy"])
-        )
-        attributes = answer["Attributes"]
+        sqs = clients.current().sqs(clients.OPERATOR_TIMEOUTS)
+        response = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn", "RedrivePolicy", "Policy"])
+        attributes = response["Attributes"]
         redrive, policy = (json.loads(attributes.get(name) or "{}") for name in ("RedrivePolicy", "Policy"))
         return EventsQueue(
             attributes["QueueArn"], redrive.get("deadLetterTargetArn"), tuple(queue_policy.allowed_senders(policy))
@@ -165,17 +164,17 @@ def get_events_queue(url: str) -> EventsQueue:
 
 
 def find_dead_letter_queue(arn: str) -> str:
-    """Return the name of the dead-letter queue, having found it.
+    """Return the name of the dead-letter queue at the ARN, after a check that it exists.
 
     Raises:
-        DeadLettersMissing, DeadLettersDenied, RoleRefused, CredentialsRefused: the seller has to mend the set-up.
-        Throttled, MarketplaceUnavailable: AWS could not be asked.
+        DeadLetterQueueMissing, DeadLetterQueueAccessDenied, AssumeRoleDenied, CredentialsRefused: the seller has to
+            change the set-up.
+        Throttled, MarketplaceUnavailable: AWS could not be reached, or failed.
     """
     *_, account_id, name = arn.split(":")
     with _translate_errors(DeadLetterQueueAccessDenied, DeadLetterQueueMissing):
-        clients.current().sqs(clients.OPERATOR_TIMEOUTS).get_queue_url(
-            QueueName=name, QueueOwnerAWSAccountId=account_id
-        )
+        sqs = clients.current().sqs(clients.OPERATOR_TIMEOUTS)
+        sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account_id)
     return name
 
 
@@ -185,18 +184,18 @@ def list_event_rules(events_queue: EventsQueue) -> list[EventRule]:
     Follows https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_ListRuleNamesByTarget.html
 
     Raises:
-        RulesDenied, RoleRefused, CredentialsRefused: the seller has to mend the set-up.
-        Throttled, MarketplaceUnavailable: AWS could not be asked.
+        RulesAccessDenied, AssumeRoleDenied, CredentialsRefused: the seller has to change the set-up.
+        Throttled, MarketplaceUnavailable: AWS could not be reached, or failed.
     """
     with _translate_errors(RulesAccessDenied, MarketplaceUnavailable):
         eventbridge = clients.current().eventbridge()
         pages = eventbridge.get_paginator("list_rule_names_by_target").paginate(TargetArn=events_queue.arn)
-        found = [eventbridge.describe_rule(Name=name) for page in pages for name in page["RuleNames"]]
+        rules = [eventbridge.describe_rule(Name=name) for page in pages for name in page["RuleNames"]]
         return [
             EventRule(
                 rule["Name"], rule["Arn"], rule["State"] != "DISABLED", json.loads(rule.get("EventPattern") or "{}")
             )
-            for rule in found
+            for rule in rules
         ]
 
 
@@ -213,31 +212,31 @@ def _translate_errors(denied: type[MarketplaceError], missing: type[MarketplaceE
 def _translate_events_error(
     error: ClientError, denied: type[MarketplaceError], missing: type[MarketplaceError]
 ) -> MarketplaceError:
-    fault = errors.from_client_error(error)
+    named = errors.from_client_error(error)
     if _is_assume_role_error(error):
-        return AssumeRoleDenied(fault.code) if isinstance(fault, PermissionDenied) else fault
-    if fault.code in QUEUE_MISSING_CODES:
-        return missing(fault.code)
-    if isinstance(fault, PermissionDenied):
-        return denied(fault.code)
-    # The rest of what `faults` tells apart is said of registration tokens.
-    return fault if isinstance(fault, CredentialsRefused | Throttled) else MarketplaceUnavailable(fault.code)
+        return AssumeRoleDenied(named.code) if isinstance(named, PermissionDenied) else named
+    if named.code in QUEUE_MISSING_CODES:
+        return missing(named.code)
+    if isinstance(named, PermissionDenied):
+        return denied(named.code)
+    # The other errors of `errors.from_client_error` are about registration tokens.
+    return named if isinstance(named, CredentialsRefused | Throttled) else MarketplaceUnavailable(named.code)
 
 
 def _matches_pattern(pattern: dict[str, Any], field: str, value: str) -> bool:
     # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
     return field not in pattern or any(
-        value.startswith(wanted.get("prefix", "\0")) if isinstance(wanted, dict) else wanted == value
-        for wanted in pattern[field]
+        value.startswith(item.get("prefix", "\0")) if isinstance(item, dict) else item == value
+        for item in pattern[field]
     )
 
 
 def _translate_caller_error(error: ClientError) -> MarketplaceError:
-    fault = errors.from_client_error(error)
-    if not isinstance(fault, PermissionDenied):
-        return fault
-    # To ask who one is needs no permission.
-    return AssumeRoleDenied(fault.code) if _is_assume_role_error(error) else CredentialsRefused(fault.code)
+    named = errors.from_client_error(error)
+    if not isinstance(named, PermissionDenied):
+        return named
+    # GetCallerIdentity needs no permission, so the refusal is about the credentials.
+    return AssumeRoleDenied(named.code) if _is_assume_role_error(error) else CredentialsRefused(named.code)
 
 
 def _is_assume_role_error(error: BaseException | None) -> bool:

@@ -1,4 +1,1 @@
-"""Mails: one message, and its way out through SMTP or SES.
-
-Services and all layers above may import it.
-"""
+"""Sends mail through SMTP or SES. Services and the layers above them may import this package."""

@@ -1,4 +1,4 @@
-"""Mail: sends one, by SMTP where `SMTP_URL` names a server, through SES otherwise."""
+"""Sends one mail: by SMTP where `SMTP_URL` is set, through SES otherwise."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ __all__ = ["Mail", "MailRefused", "MailUnavailable", "init_app", "is_enabled", "
 
 @dataclass(frozen=True)
 class Mailer:
-    """Whom this process's mails come from, and which way they go."""
+    """The sender of this process's mails, and the transport: SES where `smtp_url` is None."""
 
     sender: Sender
     smtp_url: str | None
@@ -22,10 +22,10 @@ class Mailer:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Keep the postman on the application, or none where `MAIL_FROM` is not set.
+    """Add the mailer to the application, or None where `MAIL_FROM` is not set.
 
     Raises:
-        SettingsError: nobody knows this service's own address, which the links in mails need.
+        SettingsError: `SITE_URL` is not set, and the links in mails need it.
     """
     if settings.mail_from and settings.site_url is None:
         raise missing_setting("site_url")
@@ -37,50 +37,50 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def is_enabled() -> bool:
-    """Return whether mail is sent at all."""
+    """Return whether `MAIL_FROM` is set, and so mail is sent."""
     return _mailer() is not None
 
 
 def describe_transport() -> str | None:
-    """Return how mail goes out and from whom, for the operator; None where none is sent."""
-    postman = _mailer()
-    if postman is None:
+    """Return the transport and the sender as text for the operator, or None where mail is not sent."""
+    mailer = _mailer()
+    if mailer is None:
         return None
-    by = f"SMTP at {urlsplit(postman.smtp_url).hostname}" if postman.smtp_url else "SES"
-    return f"By {by}, from {postman.sender.address}"
+    transport = f"SMTP at {urlsplit(mailer.smtp_url).hostname}" if mailer.smtp_url else "SES"
+    return f"By {transport}, from {mailer.sender.address}"
 
 
 def check_connection() -> None:
-    """Find out, by SMTP, whether the server lets us in. Through SES only a mail would show it.
+    """Log in at the SMTP server. For SES this does nothing: only a mail shows whether SES takes mail.
 
     Raises:
-        MailUnavailable: it does not.
+        MailUnavailable: the server could not be reached, or refused the log-in.
     """
-    postman = _mailer()
-    if postman and postman.smtp_url:
-        from app.mail import smtp  # noqa: PLC0415  # as below
+    mailer = _mailer()
+    if mailer and mailer.smtp_url:
+        from app.mail import smtp  # noqa: PLC0415  # not loaded where SES sends the mail
 
-        smtp.check_connection(postman.sender, postman.smtp_url)
+        smtp.check_connection(mailer.sender, mailer.smtp_url)
 
 
 def send(mail: Mail, tag: str) -> str | None:
-    """Send the mail, within 10 seconds, and return the provider's id of it; the tag is our own.
+    """Send the mail within 10 seconds and return the provider's id of it. The tag is our own id of it.
 
     Raises:
-        MailRefused: it cannot be sent, however often it is tried.
-        MailUnavailable: it may be sent later.
+        MailRefused: sending will never succeed.
+        MailUnavailable: sending may succeed later.
     """
-    postman = _mailer()
-    if postman is None:
+    mailer = _mailer()
+    if mailer is None:
         raise MailUnavailable("MailFromNotSet")
     mail = message.normalise(mail)
-    if postman.smtp_url:
-        from app.mail import smtp  # noqa: PLC0415  # as below
+    if mailer.smtp_url:
+        from app.mail import smtp  # noqa: PLC0415  # not loaded where SES sends the mail
 
-        return smtp.send(mail, postman.sender, tag, postman.smtp_url)
-    return ses.send(mail, postman.sender, tag, postman.configuration_set)
+        return smtp.send(mail, mailer.sender, tag, mailer.smtp_url)
+    return ses.send(mail, mailer.sender, tag, mailer.configuration_set)
 
 
 def _mailer() -> Mailer | None:
-    postman: Mailer | None = current_app.extensions["mail"]
-    return postman
+    mailer: Mailer | None = current_app.extensions["mail"]
+    return mailer

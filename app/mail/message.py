@@ -1,13 +1,13 @@
-"""One mail, whom it comes from, and what can keep it from being sent."""
+"""A mail, its sender, and the checks and errors that both transports share."""
 
 import re
 from dataclasses import dataclass
 
 from app.errors import FoyerError
 
-# What nobody's address has, but a forged list of addresses or a forged header would.
+# An address never needs these characters. They would let one address add others, or a header.
 FORBIDDEN_IN_ADDRESS = r"\s\x00-\x1f\x7f-\x9f<>()\[\],:;\\\"@"
-# What begins an encoded word (RFC 2047): Python and mail programs read on in what it stands for, line breaks too.
+# Starts an encoded word (RFC 2047). Python and mail programs decode it, and it can contain line breaks.
 ENCODED_WORD_START = "=?"
 ADDRESS_PATTERN = re.compile(
     rf"(?!.*{re.escape(ENCODED_WORD_START)})(?P<local>[^{FORBIDDEN_IN_ADDRESS}]+)@(?P<domain>[^{FORBIDDEN_IN_ADDRESS}]+)"
@@ -16,16 +16,16 @@ CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class MailRefused(FoyerError):
-    """The mail cannot be sent, however often it is tried; `code` says why without saying to whom."""
+    """The mail can never be sent. `code` gives the reason, without the address."""
 
 
 class MailUnavailable(FoyerError):
-    """The mail could not be sent this time, and may be later; `code` says why without saying to whom."""
+    """The mail could not be sent now, but may be later. `code` gives the reason, without the address."""
 
 
 @dataclass(frozen=True)
 class Mail:
-    """What somebody is to read, as text and as HTML, and to whom an answer goes."""
+    """One mail to one address. Replies go to `reply_to`, or to the sender."""
 
     to: str
     subject: str
@@ -36,28 +36,28 @@ class Mail:
 
 @dataclass(frozen=True)
 class Sender:
-    """Whom the mails come from: a name, which may be empty, and an address."""
+    """The From of a mail. The name may be empty."""
 
     name: str
     address: str
 
     @property
     def domain(self) -> str:
-        """What follows the address's @."""
+        """The part after the address's @."""
         return self.address.rpartition("@")[2]
 
 
 def parse_sender(mail_from: str) -> Sender:
-    """Return what `MAIL_FROM` says: an address, or a name and an address in angle brackets."""
+    """Parse `MAIL_FROM`: an address, or a name and an address in angle brackets."""
     name, bracket, address = mail_from.removesuffix(">").rpartition("<")
     return Sender(name.strip().strip('"') if bracket else "", address)
 
 
 def normalise(mail: Mail) -> Mail:
-    """Return the mail with its addresses as mail servers spell them, and a subject that means what it says.
+    """Return the mail with ASCII domains, and a subject in which nothing reads as an encoded word.
 
     Raises:
-        MailRefused: an address is none, or the subject is more than a line.
+        MailRefused: an address is malformed, or the subject has control characters such as a line break.
     """
     if CONTROL_CHARACTERS.search(mail.subject):
         raise MailRefused("SubjectMalformed")
@@ -67,19 +67,19 @@ def normalise(mail: Mail) -> Mail:
 
 
 def encode_domain(address: str) -> str:
-    """Return the address with its domain as DNS knows it.
+    """Return the address with its domain in ASCII, as DNS has it.
 
     Raises:
-        MailRefused: it is not one address.
+        MailRefused: the text is not one address, or its domain has no ASCII form.
     """
-    found = ADDRESS_PATTERN.fullmatch(address)
-    if found is None:
+    match = ADDRESS_PATTERN.fullmatch(address)
+    if match is None:
         raise MailRefused("AddressMalformed")
-    return address if found["domain"].isascii() else f"{found['local']}@{_encode_punycode(found['domain'])}"
+    return address if match["domain"].isascii() else f"{match['local']}@{_encode_punycode(match['domain'])}"
 
 
 def is_valid_reply_to(address: str) -> bool:
-    """Return whether an answer to a mail can be led to the address, whichever way the mail goes."""
+    """Return whether both transports can send a mail with the address as Reply-To."""
     try:
         return encode_domain(address).isascii()
     except MailRefused:
@@ -87,8 +87,8 @@ def is_valid_reply_to(address: str) -> bool:
 
 
 def _encode_punycode(domain: str) -> str:
-    # Python's own codec follows the rules of 2003, by which straße is strasse: somebody else's domain.
-    import idna  # noqa: PLC0415  # hardly any mail needs it
+    # Python's own codec follows IDNA 2003, which turns straße into strasse: a different domain.
+    import idna  # noqa: PLC0415  # few mails need it
 
     try:
         return idna.encode(domain, uts46=True).decode()

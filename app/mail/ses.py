@@ -1,4 +1,4 @@
-"""SES: sends one mail.
+"""Sends one mail through SES.
 
 Follows https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
 """
@@ -15,29 +15,27 @@ from app.mail.message import Mail, MailRefused, MailUnavailable, Sender
 if TYPE_CHECKING:
     from mypy_boto3_sesv2.type_defs import BodyTypeDef, MessageTypeDef, SendEmailRequestTypeDef
 
-# One attempt: botocore's own second one could send the mail twice, and the outbox tries again anyhow.
+# One attempt: a retry by botocore could send the mail twice, and the outbox retries anyway.
 SEND_TIMEOUTS = CallTimeouts(3, 7)
-# The event destination of a configuration set gives them back with a bounce.
+# SES repeats the tag in the bounce that it sends to the configuration set's event destination.
 TAG_NAME = "foyer-outbox"
-# Whatever else AWS answers is said of the account, its limits or its credentials, which somebody can mend.
+# All other codes are about the account, its limits or its credentials: the seller can change those.
 REFUSAL_CODES = {"BadRequestException", "MailFromDomainNotVerifiedException", "MessageRejected"}
 
 
 def send(mail: Mail, sender: Sender, tag: str, configuration_set: str | None) -> str:
-    """Send the mail and return SES's id of it; the tag goes with it as `foyer-outbox`.
+    """Send the mail and return SES's id of it. The tag is sent as the email tag `foyer-outbox`.
 
     Raises:
-        MailRefused: SES will not send it to that address, or from that one.
-        MailUnavailable: SES could not be asked, wants it slower, or does not let us.
+        MailRefused: SES refused the mail, its recipient or its sender for good.
+        MailUnavailable: SES could not be reached, throttled us, or refused the credentials.
     """
-    # SES does not speak SMTPUTF8.
+    # SES does not support SMTPUTF8.
     if not mail.to.isascii():
         raise MailRefused("AddressNotAscii")
     try:
-        answer = (
-            clients.current().sesv2(SEND_TIMEOUTS).send_email(**_build_request(mail, sender, tag, configuration_set))
-        )
-        return answer["MessageId"]
+        request = _build_request(mail, sender, tag, configuration_set)
+        return clients.current().sesv2(SEND_TIMEOUTS).send_email(**request)["MessageId"]
     except ClientError as error:
         raise _translate_error(error) from error
     except ParamValidationError as error:

@@ -1,4 +1,1 @@
-"""What the operator sees: the log and the metrics.
-
-Every layer above may import it.
-"""
+"""Logs and metrics for the operator. All layers above may import this package."""

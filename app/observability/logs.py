@@ -1,4 +1,4 @@
-"""Logs as events: one line for each request, with ids as fields and never a token or personal data."""
+"""Logs events, with ids as fields and never a token or personal data, and one line per request."""
 
 import logging
 import sys
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 # botocore writes request bodies at DEBUG: the registration token is in them.
 NOISY_LOGGERS = ("boto3", "botocore", "urllib3", "s3transfer", "alembic.runtime.plugins")
-# Of an odd answer these write the whole address, and what the product said.
+# At an invalid response, these write its whole URL and parts of its body.
 LEAKY_LOGGERS = ("urllib3.connection", "urllib3.connectionpool", "requests_hardened")
 QUIET_ENDPOINTS = {
     "static",
@@ -33,7 +33,7 @@ QUIET_ENDPOINTS = {
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Write every log line in the chosen format to standard error, and one line for each request."""
+    """Configure all logging, to standard error in the format of `LOG_FORMAT`, and log each request."""
     _configure(settings)
     app.before_request(_start_request)
     app.after_request(_log_request)
@@ -50,11 +50,11 @@ def _configure(settings: Settings) -> None:
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
-        # Standard output belongs to what a command was asked for.
-        # One write a line: the lines of several processes never mix.
+        # Standard output is for what a command prints. WriteLogger makes one write per line: lines of several processes
+        # never mix.
         logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
     )
-    handler = logging.StreamHandler(wsgi_errors_stream)  # type: ignore[call-overload]  # a proxy of one
+    handler = logging.StreamHandler(wsgi_errors_stream)  # type: ignore[call-overload]  # a proxy of a stream
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(renderer, foreign_pre_chain=shared))
     logging.basicConfig(handlers=[handler], level=settings.log_level, force=True)
     for name in NOISY_LOGGERS:
@@ -70,7 +70,7 @@ def _renderer(settings: Settings) -> Processor:
 
 
 def _strip_exception_text(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Replace an exception by where it happened: its text and its variables may hold a buyer's answers."""
+    """Replace an exception by its type and stack frames: its text can contain a buyer's answers."""
     error = event.pop("exc_info", None)
     if error is True:
         error = sys.exc_info()[1]
@@ -90,13 +90,13 @@ def _start_request() -> None:
 
 
 def set_outcome(outcome: str, **ids: Any) -> None:
-    """Say how the request came out, for its log line and its metrics."""
+    """Set the request's outcome, for its log line and its metrics, and add the ids to its log lines."""
     g.outcome = outcome
     structlog.contextvars.bind_contextvars(**ids)
 
 
 def chore_failed(chore: str, error: Exception) -> None:
-    """Say that a chore of the worker failed: by what, and where it happened if nobody foresaw it."""
+    """Log a failed chore of the worker: the code of an expected error, the stack frames of any other."""
     if isinstance(error, DatabaseUnavailable | MarketplaceError):
         log.error("worker.failed", chore=chore, fault=type(error).__name__, code=error.code)
     else:
@@ -104,7 +104,7 @@ def chore_failed(chore: str, error: Exception) -> None:
 
 
 def _log_request(response: Response) -> Response:
-    # A request that is refused before its own first step has no start.
+    # A request that is refused before `_start_request` has no start time.
     seconds = time.perf_counter() - g.get("started", time.perf_counter())
     response.headers["X-Request-Id"] = g.get("reference", "")
     route = request.url_rule.rule if request.url_rule else "unmatched"

@@ -1,4 +1,4 @@
-"""What Prometheus reads: requests by route, landings and sign-ups by outcome, how long AWS took, and what waits."""
+"""Metrics for Prometheus: requests by route, landings and sign-ups by outcome, AWS's response time, and backlogs."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,34 +23,34 @@ resolve_duration = Histogram(
 )
 landings = Counter("foyer_landings", "Registration tokens posted, by outcome.", ["outcome"])
 signups = Counter("foyer_signups", "Sign-up forms sent, by outcome.", ["outcome"])
-# Read from the database when they are asked for: they are the same whichever process answers.
+# Read from the database on each scrape, so every process reports the same values.
 GAUGE_DESCRIPTIONS = {
-    "foyer_database_up": "1 while the database answers, 0 while it does not.",
-    "foyer_parked_tokens": "Registration tokens that wait for AWS.",
-    "foyer_parked_tokens_oldest_seconds": "Age of the oldest of them, in seconds; AWS forgets a token after hours.",
-    "foyer_unlinked_registrations": "Registrations that wait for their purchase.",
-    "foyer_events_ambiguous": "Events that may be about several subscriptions: a person has to decide.",
-    "foyer_reviews_due": "Subscriptions whose entitlements, or waiting events, a worker should have seen to.",
-    "foyer_handoffs_waiting": "Hand-offs that products have not taken yet.",
-    "foyer_handoffs_oldest_seconds": "Age of the oldest of them, in seconds.",
-    "foyer_handoffs_failed": "Hand-offs that were given up: handoffs retry sends them again.",
-    "foyer_mails_waiting": "Mails that have not gone out yet.",
-    "foyer_mails_failed": "Mails that could not be sent at all.",
-    "foyer_worker_heartbeat_age_seconds": "Since when no worker has given a sign of life, in seconds.",
-    "foyer_events_heartbeat_age_seconds": "Since when no worker has looked for events, in seconds.",
+    "foyer_database_up": "1 while the database can be reached, 0 otherwise.",
+    "foyer_parked_tokens": "Registration tokens that AWS could not resolve yet.",
+    "foyer_parked_tokens_oldest_seconds": "Age of the oldest of these tokens, in seconds. A token expires after hours.",
+    "foyer_unlinked_registrations": "Registrations without a purchase yet.",
+    "foyer_events_ambiguous": "Events that may be about several subscriptions: an operator has to decide.",
+    "foyer_reviews_due": "Subscriptions that are due for a review of their entitlements or waiting events.",
+    "foyer_handoffs_waiting": "Hand-offs that products have not accepted yet.",
+    "foyer_handoffs_oldest_seconds": "Age of the oldest of these hand-offs, in seconds.",
+    "foyer_handoffs_failed": "Hand-offs that were given up. The command `handoffs retry` sends them again.",
+    "foyer_mails_waiting": "Mails that have not been sent yet.",
+    "foyer_mails_failed": "Mails that were refused for good.",
+    "foyer_worker_heartbeat_age_seconds": "Seconds since the last heartbeat of any worker.",
+    "foyer_events_heartbeat_age_seconds": "Seconds since any worker last polled the events' queue.",
 }
 COUNTERS_BY_ROUTE = {"/": landings, "/signup": signups}
 
 
 def initialise(outcomes: Iterable[str]) -> None:
-    """Start to count these outcomes at 0: an alarm on an increase does not see a count that begins with 1."""
+    """Create the counters of these outcomes at 0: an alarm on an increase misses a counter that begins at 1."""
     for outcome in outcomes:
         for counter in COUNTERS_BY_ROUTE.values():
             counter.labels(outcome)
 
 
 def count_request(route: str, method: str, status: int, outcome: str | None, seconds: float) -> None:
-    """Count one answered request, and its outcome where a buyer sent something."""
+    """Count one request and its duration and, for a landing or a sign-up, its outcome."""
     method = method if method in HTTP_METHODS else "other"
     request_duration.labels(route, method, str(status)).observe(seconds)
     if method == "POST" and outcome and route in COUNTERS_BY_ROUTE:
@@ -58,20 +58,20 @@ def count_request(route: str, method: str, status: int, outcome: str | None, sec
 
 
 def render(gauges: Mapping[str, float]) -> bytes:
-    """Return all metrics in Prometheus's text format: what every gunicorn worker counted, and the gauges given."""
-    measured = CollectorRegistry()
-    measured.register(GaugeCollector(gauges))
-    return _render_counters() + generate_latest(measured)
+    """Return all metrics in Prometheus's text format: the counters of all gunicorn workers, and the gauges."""
+    registry = CollectorRegistry()
+    registry.register(GaugeCollector(gauges))
+    return _render_counters() + generate_latest(registry)
 
 
 class GaugeCollector(Collector):
-    """Gauges whose values are at hand; prometheus_client's own would count them once for each process."""
+    """Gauges with given values. prometheus_client's own gauges would report one value per process."""
 
     def __init__(self, values: Mapping[str, float]) -> None:
         self._values = values
 
     def collect(self) -> Iterator[Metric]:
-        """Yield each gauge."""
+        """Yield the gauges, as prometheus_client demands."""
         for name, value in self._values.items():
             yield GaugeMetricFamily(name, GAUGE_DESCRIPTIONS[name], value)
 
