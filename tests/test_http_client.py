@@ -43,7 +43,7 @@ INSIDE = [
 ]
 
 
-def test_a_product_is_sent_the_body_and_its_answer_comes_back() -> None:
+def test_post_sends_the_body_and_returns_the_reply() -> None:
     with serve_raw(OK_STATUS_LINE + b'Content-Length: 9\r\nRetry-After: 5\r\n\r\n{"url":1}') as product:
         answer = http_client.post(product.url, b'{"a": 1}', {"webhook-id": "msg_1"}, allow_private=True)
 
@@ -55,13 +55,13 @@ def test_a_product_is_sent_the_body_and_its_answer_comes_back() -> None:
 
 
 @pytest.mark.parametrize("status", [204, 301, 400, 404, 410, 429, 500, 599])
-def test_any_status_is_an_answer(status: int) -> None:
+def test_any_status_is_a_reply(status: int) -> None:
     with serve_raw(b"HTTP/1.1 %d Whatever\r\nConnection: close\r\n\r\n" % status) as product:
         assert post_to(product) == Reply(status, b"", None)
 
 
 @pytest.mark.parametrize("place", ["/elsewhere", "http://[", "//127.0.0.1:1/", "gopher://x"])
-def test_a_redirect_is_an_answer_and_is_not_followed(place: str) -> None:
+def test_redirect_is_a_reply_and_is_not_followed(place: str) -> None:
     redirect = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n"
     with serve_raw(redirect.encode()) as product:
         assert post_to(product).status == 307
@@ -69,19 +69,19 @@ def test_a_redirect_is_an_answer_and_is_not_followed(place: str) -> None:
     assert product.connections == 1
 
 
-def test_an_answer_in_chunks_is_put_together() -> None:
+def test_chunked_body_is_joined() -> None:
     with serve_raw(
         OK_STATUS_LINE + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3;x=y\r\ncde\r\n0\r\n\r\n"
     ) as product:
         assert post_to(product).body == b"abcde"
 
 
-def test_an_answer_that_ends_with_the_connection_is_whole() -> None:
+def test_body_without_length_ends_with_the_connection() -> None:
     with serve_raw(OK_STATUS_LINE + b"\r\nabc") as product:
         assert post_to(product).body == b"abc"
 
 
-def test_neither_proxies_nor_passwords_come_from_the_environment(
+def test_environment_sets_neither_proxy_nor_password(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login ada password sesame")
@@ -95,7 +95,7 @@ def test_neither_proxies_nor_passwords_come_from_the_environment(
     assert "Authorization" not in product.request_headers
 
 
-def test_no_cookie_is_kept() -> None:
+def test_cookie_is_not_sent_back() -> None:
     with serve_raw(OK_STATUS_LINE + b"Set-Cookie: a=b; Path=/\r\nConnection: close\r\n\r\n") as product:
         post_to(product)
         post_to(product)
@@ -104,7 +104,7 @@ def test_no_cookie_is_kept() -> None:
 
 
 @pytest.mark.parametrize("host", INSIDE)
-def test_an_address_inside_a_private_network_is_not_spoken_to(host: str) -> None:
+def test_private_address_is_refused(host: str) -> None:
     with serve_raw(OK_STATUS_LINE + b"\r\n") as product, serve_raw(OK_STATUS_LINE + b"\r\n", host="::1") as other:
         for port in (product.port, other.port):
             for scheme in ("http", "https", "HTTPS"):
@@ -115,7 +115,7 @@ def test_an_address_inside_a_private_network_is_not_spoken_to(host: str) -> None
 
 
 @pytest.mark.parametrize(("listening", "named"), [("127.0.0.1", "localhost"), ("::1", "[::1]")])
-def test_an_address_inside_a_private_network_is_spoken_to_where_the_seller_says_so(listening: str, named: str) -> None:
+def test_private_address_is_called_if_allowed(listening: str, named: str) -> None:
     with serve_raw(OK_STATUS_LINE + b"\r\nabc", host=listening) as product:
         product.host = named
 
@@ -123,7 +123,7 @@ def test_an_address_inside_a_private_network_is_spoken_to_where_the_seller_says_
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111"])
-def test_an_address_in_the_open_internet_is_connected_to(address: str) -> None:
+def test_public_address_is_called(address: str) -> None:
     # These tests may not: the attempt itself is what they are stopped at.
     host = f"[{address}]" if ip_address(address).version == 6 else address
 
@@ -131,7 +131,7 @@ def test_an_address_in_the_open_internet_is_connected_to(address: str) -> None:
         http_client.post(f"http://{host}/", b"", {}, limits=SHORT_LIMITS)
 
 
-def test_a_product_that_takes_no_call_is_given_up() -> None:
+def test_unaccepted_connection_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         port = full.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)):
@@ -140,14 +140,14 @@ def test_a_product_that_takes_no_call_is_given_up() -> None:
             assert error_code(lambda: post_to(f"http://127.0.0.1:{port}/", bounds)) == "timeout"
 
 
-def test_a_product_that_is_not_there_is_told_apart() -> None:
+def test_closed_port_is_refused() -> None:
     gone = f"http://127.0.0.1:{free_port()}/"
 
     assert error_code(lambda: post_to(gone)) == "refused"
 
 
 @pytest.mark.parametrize("allow_private", [False, True])
-def test_a_name_that_does_not_exist_is_told_apart(allow_private: bool) -> None:
+def test_unknown_host_name_is_a_dns_error(allow_private: bool) -> None:
     # Longer than a name may be: no server is asked for it.
     url = f"https://{'.'.join(['a' * 60] * 5)}/"
 
@@ -159,7 +159,7 @@ def test_a_name_that_does_not_exist_is_told_apart(allow_private: bool) -> None:
     "url",
     ["https://:443/", "https://[::1", "https://a..b/", f"https://{'a' * 64}/", "http://a:70000/", "/"],
 )
-def test_a_url_that_leads_nowhere_is_told_apart(url: str, allow_private: bool) -> None:
+def test_invalid_url_is_a_url_error(url: str, allow_private: bool) -> None:
     assert error_code(lambda: http_client.post(url, b"", {}, allow_private=allow_private)) == "url"
 
 
@@ -181,13 +181,13 @@ def test_a_url_that_leads_nowhere_is_told_apart(url: str, allow_private: bool) -
         (OK_STATUS_LINE + b"Content-Encoding: " + b", ".join([b"gzip"] * 9) + b"\r\n\r\nabc", "unreadable"),
     ],
 )
-def test_an_answer_that_is_none_is_told_apart(said: bytes, code: str) -> None:
+def test_invalid_response_has_its_error_code(said: bytes, code: str) -> None:
     with serve_raw(said) as product:
         assert error_code(lambda: post_to(product)) == code
 
 
 @given(said=st.binary(max_size=200).map(lambda rest: OK_STATUS_LINE + rest) | st.binary(max_size=200))
 @example(said=OK_STATUS_LINE + b"Retry-After: \xff\r\n\r\n")
-def test_whatever_a_product_says_is_an_answer_or_has_a_code(said: bytes) -> None:
+def test_any_bytes_are_a_reply_or_an_error_code(said: bytes) -> None:
     with serve_raw(said) as product, suppress(RequestFailed):
         assert 100 <= post_to(product).status <= 999

@@ -48,7 +48,7 @@ BOMB = gzip.compress(gzip.compress(b"0" * 20_000_000))
         "redirect",
     ],
 )
-def test_a_product_that_drips_is_cut_off_in_time(pieces: list[bytes | Iterator[bytes]]) -> None:
+def test_dripping_product_times_out(pieces: list[bytes | Iterator[bytes]]) -> None:
     with serve_raw(*(pieces or [repeat(b"")])) as product:
         started = time.monotonic()
 
@@ -58,14 +58,14 @@ def test_a_product_that_drips_is_cut_off_in_time(pieces: list[bytes | Iterator[b
     assert product.connections == 1
 
 
-def test_a_product_that_never_finishes_tls_is_cut_off_in_time() -> None:
+def test_unfinished_tls_handshake_times_out() -> None:
     with serve_raw(repeat(b"")) as product:
         product.scheme = "https"
 
         assert error_code(lambda: post_to(product, SHORT_LIMITS)) == "timeout"
 
 
-def test_a_name_that_nobody_finds_is_given_up_in_time_and_the_product_not_spoken_to_later(
+def test_slow_dns_lookup_times_out_and_nothing_is_sent_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found, look_up = threading.Event(), socket.getaddrinfo
@@ -79,7 +79,7 @@ def test_a_name_that_nobody_finds_is_given_up_in_time_and_the_product_not_spoken
 
 
 @pytest.mark.parametrize("framing", ["", "Content-Length: 65536\r\n"])
-def test_an_answer_may_have_64_kilobytes(framing: str) -> None:
+def test_body_of_64_kilobytes_is_accepted(framing: str) -> None:
     with serve_raw(OK_STATUS_LINE + f"{framing}\r\n".encode() + b"a" * 65536) as product:
         assert post_to(product).body == b"a" * 65536
 
@@ -96,13 +96,13 @@ def test_an_answer_may_have_64_kilobytes(framing: str) -> None:
     ],
     ids=["no length", "length", "chunks", "one chunk", "bomb", "bomb in a bomb"],
 )
-def test_an_answer_that_is_too_large_is_read_no_further(said: bytes) -> None:
+def test_larger_body_is_not_read_to_its_end(said: bytes) -> None:
     with serve_raw(OK_STATUS_LINE + said) as product:
         assert error_code(lambda: post_to(product)) == "too_large"
 
 
 @pytest.mark.parametrize("status", [b"302 Found\r\nLocation: /", b"410 Gone", b"500 Oh"])
-def test_a_large_page_around_another_status_does_not_hide_it(status: bytes) -> None:
+def test_larger_body_of_an_error_status_is_truncated(status: bytes) -> None:
     with serve_raw(b"HTTP/1.1 " + status + b"\r\nContent-Encoding: gzip, gzip\r\n\r\n" + BOMB) as product:
         answer = post_to(product)
 
@@ -138,13 +138,13 @@ def test_a_large_page_around_another_status_does_not_hide_it(status: bytes) -> N
         ("2026-11-23T12:05:00Z", None),
     ],
 )
-def test_a_product_may_say_when_to_come_back(said: str, seconds: float | None) -> None:
+def test_retry_after_is_parsed_to_seconds(said: str, seconds: float | None) -> None:
     with time_machine.travel(NOW, tick=False):
         assert http_client._parse_retry_after(said) == seconds
 
 
 @given(said=st.text(max_size=60) | st.datetimes().map(format_datetime))
-def test_whatever_is_said_of_coming_back_is_between_now_and_a_day_or_nothing(said: str) -> None:
+def test_any_retry_after_is_between_now_and_a_day_or_none(said: str) -> None:
     seconds = http_client._parse_retry_after(said)
 
     assert seconds is None or 0 <= seconds <= 86400

@@ -62,7 +62,7 @@ def container(environment: pytest.MonkeyPatch) -> Iterator[Container]:
     server.server_close()
 
 
-def test_credentials_that_were_missing_are_found_once_they_are_there(container: Container, sandbox: Sandbox) -> None:
+def test_missing_credentials_are_found_once_available(container: Container, sandbox: Sandbox) -> None:
     token = factories.token(sandbox)
 
     with factories.open_app(create_app()) as app, app.app_context():
@@ -78,7 +78,7 @@ def test_credentials_that_were_missing_are_found_once_they_are_there(container: 
     assert found
 
 
-def test_a_search_for_credentials_that_hangs_does_not_hold_the_buyers(environment: pytest.MonkeyPatch) -> None:
+def test_hanging_credential_search_does_not_delay_buyers(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("AWS_ACCESS_KEY_ID")
     environment.delenv("AWS_SECRET_ACCESS_KEY")
     environment.setenv("AWS_SHARED_CREDENTIALS_FILE", "nowhere")

@@ -35,7 +35,7 @@ def resolve() -> None:
 
 
 @on_sqlite
-def test_a_web_identity_token_that_is_not_there_is_about_the_credentials(environment: pytest.MonkeyPatch) -> None:
+def test_missing_web_identity_token_is_a_credentials_error(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/eks")
     environment.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/missing/token")
 
@@ -57,7 +57,7 @@ def test_a_web_identity_token_that_is_not_there_is_about_the_credentials(environ
     ],
     ids=["missing program", "no program", "signed out", "missing source", "not a profile"],
 )
-def test_a_profile_that_gives_no_credentials_is_about_the_credentials(
+def test_profile_without_credentials_is_a_credentials_error(
     environment: pytest.MonkeyPatch, tmp_path: Path, profile: str, code: str
 ) -> None:
     (tmp_path / "config").write_text(f"[profile seller]\n{profile}\n")
@@ -83,7 +83,7 @@ def test_a_profile_that_gives_no_credentials_is_about_the_credentials(
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_botocore_without_credentials_is_about_the_credentials(error: Exception) -> None:
+def test_botocores_credential_errors_are_credentials_errors(error: Exception) -> None:
     named = errors.from_missing_response(error)
 
     assert isinstance(error, errors.NO_RESPONSE_ERRORS)
@@ -103,7 +103,7 @@ def test_botocore_without_credentials_is_about_the_credentials(error: Exception)
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_connection_that_fails_is_not_about_the_credentials(error: Exception) -> None:
+def test_connection_error_is_not_a_credentials_error(error: Exception) -> None:
     named = errors.from_missing_response(error)
 
     assert isinstance(error, errors.NO_RESPONSE_ERRORS)

@@ -76,7 +76,7 @@ def outcome(resolve: Callable[[], Customer]) -> Customer | BaseException:
         return error
 
 
-def test_a_second_click_is_answered_without_aws() -> None:
+def test_second_click_makes_no_call_to_aws() -> None:
     memory, aws = ResolveCache(Counters()), Aws(factories.customer())
 
     answers = [memory.get_or_resolve("token", soon(), aws) for _ in range(2)]
@@ -85,7 +85,7 @@ def test_a_second_click_is_answered_without_aws() -> None:
     assert aws.asked == 1
 
 
-def test_another_token_is_another_question() -> None:
+def test_each_token_is_resolved_by_its_own_call() -> None:
     memory, aws = ResolveCache(Counters()), Aws(factories.customer())
 
     for token in ("one", "other"):
@@ -95,7 +95,7 @@ def test_another_token_is_another_question() -> None:
 
 
 @pytest.mark.parametrize("verdict", [InvalidToken, ExpiredToken])
-def test_a_refusal_is_remembered_as_what_it_was(verdict: type[MarketplaceError]) -> None:
+def test_refusal_is_cached_with_its_error(verdict: type[MarketplaceError]) -> None:
     memory, aws = ResolveCache(Counters()), Aws(verdict("FromAws"))
 
     refusals = [outcome(lambda: memory.get_or_resolve("token", soon(), aws)) for _ in range(3)]
@@ -106,7 +106,7 @@ def test_a_refusal_is_remembered_as_what_it_was(verdict: type[MarketplaceError])
 
 
 @pytest.mark.parametrize("verdict", [InvalidToken, ExpiredToken])
-def test_processes_that_are_refused_together_remember_the_same(verdict: type[MarketplaceError]) -> None:
+def test_simultaneous_refusals_in_processes_cache_the_same_error(verdict: type[MarketplaceError]) -> None:
     counts = Counters()
     aws = SlowAws(verdict())
     with ThreadPoolExecutor(3) as processes:
@@ -119,7 +119,7 @@ def test_processes_that_are_refused_together_remember_the_same(verdict: type[Mar
 
 
 @pytest.mark.parametrize("fault", NEVER_REMEMBERED)
-def test_what_may_be_better_a_moment_later_is_never_remembered(fault: type[MarketplaceError]) -> None:
+def test_temporary_error_is_never_cached(fault: type[MarketplaceError]) -> None:
     memory, aws = ResolveCache(Counters()), Aws(fault())
     outcome(lambda: memory.get_or_resolve("token", soon(), aws))
     assert not memory.contains("token")
@@ -133,7 +133,7 @@ def test_what_may_be_better_a_moment_later_is_never_remembered(fault: type[Marke
     ("answer", "seconds"),
     [(factories.customer(), resolve_cache.RESOLVED_TTL_SECONDS), (InvalidToken(), resolve_cache.REFUSED_TTL_SECONDS)],
 )
-def test_the_memory_is_short(answer: Customer | MarketplaceError, seconds: int) -> None:
+def test_cached_answer_expires_after_its_ttl(answer: Customer | MarketplaceError, seconds: int) -> None:
     memory, aws = ResolveCache(Counters()), Aws(answer)
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         outcome(lambda: memory.get_or_resolve("token", soon(), aws))
@@ -148,7 +148,7 @@ def test_the_memory_is_short(answer: Customer | MarketplaceError, seconds: int) 
         assert aws.asked == 2
 
 
-def test_the_oldest_customers_are_forgotten_when_there_are_too_many() -> None:
+def test_full_cache_evicts_the_oldest_customer() -> None:
     memory, aws = ResolveCache(Counters()), Aws(factories.customer())
 
     for number in range(resolve_cache.MAX_RESOLVED + 1):
@@ -159,7 +159,7 @@ def test_the_oldest_customers_are_forgotten_when_there_are_too_many() -> None:
 
 
 @pytest.mark.parametrize("answer", [factories.customer(), InvalidToken("FromAws"), Throttled("FromAws")])
-def test_who_comes_while_aws_is_asked_waits_for_that_answer(answer: Customer | MarketplaceError) -> None:
+def test_concurrent_calls_for_one_token_share_one_answer(answer: Customer | MarketplaceError) -> None:
     memory, aws, again = ResolveCache(Counters()), SlowAws(answer), SlowAws(factories.customer())
     with ThreadPoolExecutor(4) as buyers:
         first = buyers.submit(outcome, lambda: memory.get_or_resolve("token", soon(), aws))
@@ -176,7 +176,7 @@ def test_who_comes_while_aws_is_asked_waits_for_that_answer(answer: Customer | M
     assert all(each == answer or getattr(each, "from_cache", False) for each in told)
 
 
-def test_who_waits_for_another_waits_no_longer_than_their_own_time() -> None:
+def test_waiting_call_raises_unavailable_at_its_own_deadline() -> None:
     memory, aws = ResolveCache(Counters()), SlowAws(factories.customer())
     with ThreadPoolExecutor(1) as buyers:
         buyers.submit(memory.get_or_resolve, "token", soon(), aws)
@@ -191,7 +191,7 @@ def test_who_waits_for_another_waits_no_longer_than_their_own_time() -> None:
         aws.may_answer.set()
 
 
-def test_a_thread_that_dies_leaves_nobody_waiting() -> None:
+def test_waiting_calls_fail_when_the_resolving_thread_dies() -> None:
     memory, aws = ResolveCache(Counters()), SlowAws(SystemExit())
     with ThreadPoolExecutor(2) as buyers:
         first = buyers.submit(memory.get_or_resolve, "token", soon(), aws)
@@ -206,7 +206,7 @@ def test_a_thread_that_dies_leaves_nobody_waiting() -> None:
     assert memory.get_or_resolve("token", soon(), Aws(factories.customer())) == factories.customer()
 
 
-def test_no_token_is_kept() -> None:
+def test_cache_stores_no_token_in_clear() -> None:
     counts = Counters()
     memory = ResolveCache(counts)
 

@@ -33,7 +33,7 @@ def switch_on(sandbox: Sandbox, **faults: object) -> None:
     sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update=faults)
 
 
-def test_a_new_style_purchase_has_account_license_and_agreement(app: Flask, sandbox: Sandbox) -> None:
+def test_new_style_purchase_has_account_license_and_agreement(app: Flask, sandbox: Sandbox) -> None:
     purchase = sandbox.marketplace.buy(Order(product_code=PRODUCT_CODE, account_id="012345678901"))
 
     with app.app_context():
@@ -46,7 +46,7 @@ def test_a_new_style_purchase_has_account_license_and_agreement(app: Flask, sand
     assert customer.agreement_id == purchase.agreement_id
 
 
-def test_an_old_style_purchase_has_a_customer_identifier(app: Flask, sandbox: Sandbox) -> None:
+def test_old_style_purchase_has_a_customer_identifier(app: Flask, sandbox: Sandbox) -> None:
     purchase = sandbox.marketplace.buy(Order(product_code=PRODUCT_CODE, style="old"))
 
     with app.app_context():
@@ -70,14 +70,14 @@ def test_an_old_style_purchase_has_a_customer_identifier(app: Flask, sandbox: Sa
         ("no_customer", IncompleteAnswer),
     ],
 )
-def test_every_fault_of_aws_has_its_own_name(app: Flask, sandbox: Sandbox, fault: str, error: type[Exception]) -> None:
+def test_aws_error_raises_its_named_error(app: Flask, sandbox: Sandbox, fault: str, error: type[Exception]) -> None:
     switch_on(sandbox, **{fault: True})
 
     with app.app_context(), pytest.raises(error):
         resolve_customer.resolve(factories.token(sandbox))
 
 
-def test_a_throttled_call_is_tried_again(app: Flask, sandbox: Sandbox) -> None:
+def test_throttled_call_is_retried(app: Flask, sandbox: Sandbox) -> None:
     switch_on(sandbox, throttled=2)
 
     with app.app_context():
@@ -86,7 +86,7 @@ def test_a_throttled_call_is_tried_again(app: Flask, sandbox: Sandbox) -> None:
     assert customer.product_code == PRODUCT_CODE
 
 
-def test_a_call_that_stays_throttled_is_given_up_after_three_tries(app: Flask, sandbox: Sandbox) -> None:
+def test_throttled_call_fails_after_three_attempts(app: Flask, sandbox: Sandbox) -> None:
     switch_on(sandbox, throttled=100)
 
     with app.app_context(), pytest.raises(Throttled):
@@ -96,7 +96,7 @@ def test_a_call_that_stays_throttled_is_given_up_after_three_tries(app: Flask, s
 
 
 @pytest.mark.parametrize("code", ["InvalidTokenException", "ExpiredTokenException", "AccessDeniedException"])
-def test_what_a_retry_cannot_help_is_asked_once(environment: pytest.MonkeyPatch, code: str) -> None:
+def test_permanent_error_is_not_retried(environment: pytest.MonkeyPatch, code: str) -> None:
     with ScriptedAws([AwsResponse(400, {"__type": code, "message": "Registration token is bad"})]) as aws:
         environment.setenv("AWS_ENDPOINT_URL", aws.url)
         with factories.open_app(create_app()) as app, app.app_context(), pytest.raises(Exception, match=code):
@@ -105,7 +105,7 @@ def test_what_a_retry_cannot_help_is_asked_once(environment: pytest.MonkeyPatch,
         assert aws.request_count == 1
 
 
-def test_an_answer_that_never_comes_is_given_up_within_five_seconds(app: Flask, sandbox: Sandbox) -> None:
+def test_silent_aws_raises_unavailable_within_five_seconds(app: Flask, sandbox: Sandbox) -> None:
     switch_on(sandbox, slow=60)
     started = time.monotonic()
 
@@ -116,7 +116,7 @@ def test_an_answer_that_never_comes_is_given_up_within_five_seconds(app: Flask, 
     switch_on(sandbox, slow=0)
 
 
-def test_an_endpoint_that_refuses_the_connection_is_aws_unavailable(environment: pytest.MonkeyPatch) -> None:
+def test_refused_connection_raises_unavailable(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
 
     with factories.open_app(create_app()) as app, app.app_context(), pytest.raises(MarketplaceUnavailable) as raised:
@@ -125,14 +125,14 @@ def test_an_endpoint_that_refuses_the_connection_is_aws_unavailable(environment:
     assert raised.value.code == "EndpointConnectionError"
 
 
-def test_an_endpoint_that_is_no_address_is_aws_unavailable(environment: pytest.MonkeyPatch) -> None:
+def test_invalid_endpoint_url_raises_unavailable(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("AWS_ENDPOINT_URL", "metering")
 
     with factories.open_app(create_app()) as app, app.app_context(), pytest.raises(MarketplaceUnavailable):
         resolve_customer.resolve("token")
 
 
-def test_missing_credentials_are_the_sellers_fault(environment: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_raise_credentials_refused(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("AWS_ACCESS_KEY_ID")
     environment.delenv("AWS_SECRET_ACCESS_KEY")
     environment.setenv("AWS_SHARED_CREDENTIALS_FILE", "nowhere")
@@ -152,7 +152,7 @@ def test_missing_credentials_are_the_sellers_fault(environment: pytest.MonkeyPat
         (403, "Registration token is expired", ExpiredToken),
     ],
 )
-def test_the_buyers_expired_token_and_the_sellers_are_told_apart(
+def test_expired_token_error_is_the_buyers_or_the_sellers(
     environment: pytest.MonkeyPatch, status: int, message: str, error: type[Exception]
 ) -> None:
     with ScriptedAws([AwsResponse(status, {"__type": "ExpiredTokenException", "message": message})]) as aws:
@@ -171,7 +171,7 @@ def test_the_buyers_expired_token_and_the_sellers_are_told_apart(
         (403, "InvalidSignatureException", CredentialsRefused),
     ],
 )
-def test_a_fault_nobody_has_seen_yet_is_judged_by_its_status(
+def test_unknown_error_code_goes_by_its_status(
     environment: pytest.MonkeyPatch, status: int, code: str, error: type[Exception]
 ) -> None:
     with ScriptedAws([AwsResponse(status, {"__type": code, "message": "?"})]) as aws:
@@ -181,7 +181,7 @@ def test_a_fault_nobody_has_seen_yet_is_judged_by_its_status(
             resolve_customer.resolve("token")
 
 
-def test_an_answer_of_something_that_is_not_aws_is_incomplete(environment: pytest.MonkeyPatch) -> None:
+def test_response_that_is_not_from_aws_is_incomplete(environment: pytest.MonkeyPatch) -> None:
     with ScriptedAws([AwsResponse(200, "<html>proxy log-in</html>")]) as aws:
         environment.setenv("AWS_ENDPOINT_URL", aws.url)
 
@@ -199,13 +199,13 @@ def test_an_answer_of_something_that_is_not_aws_is_incomplete(environment: pytes
         {"CustomerAWSAccountId": "012345678901", "ProductCode": ""},
     ],
 )
-def test_an_answer_without_product_or_customer_is_refused(database_url: str, answer: dict[str, object]) -> None:
+def test_response_without_product_or_customer_is_incomplete(database_url: str, answer: dict[str, object]) -> None:
     with pytest.raises(IncompleteAnswer):
         aws_customer.parse_customer(answer)
 
 
 @pytest.mark.parametrize("unpopulated", [{}, {"CustomerIdentifier": ""}, {"CustomerIdentifier": None}])
-def test_an_unpopulated_identifier_is_none_however_aws_sends_it(
+def test_missing_or_empty_identifier_is_none(
     database_url: str, unpopulated: dict[str, object]
 ) -> None:
     answer = {"ProductCode": PRODUCT_CODE, "CustomerAWSAccountId": "012345678901", **unpopulated}
@@ -215,7 +215,7 @@ def test_an_unpopulated_identifier_is_none_however_aws_sends_it(
     assert customer == replace(factories.customer(), license_arn=None, agreement_id=None)
 
 
-def test_the_publishers_role_is_assumed_and_only_its_account_resolves(
+def test_publishers_role_resolves_its_token(
     environment: pytest.MonkeyPatch, sandbox: Sandbox
 ) -> None:
     token = factories.token(sandbox)
@@ -228,7 +228,7 @@ def test_the_publishers_role_is_assumed_and_only_its_account_resolves(
     assert customer.product_code == PRODUCT_CODE
 
 
-def test_a_role_in_another_account_than_the_publishers_resolves_nothing(
+def test_role_in_another_account_resolves_no_token(
     environment: pytest.MonkeyPatch, sandbox: Sandbox
 ) -> None:
     token = factories.token(sandbox)

@@ -15,7 +15,7 @@ TAG = "01930000-0000-7000-8000-000000000001"
 MAIL = Mail("ada@gmail.com", "Hello", "As text", "<p>As HTML</p>", "help@acme.example")
 
 
-def test_smtp_goes_before_ses_where_both_could(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_smtp_is_preferred_to_ses(monkeypatch: pytest.MonkeyPatch) -> None:
     factories.clear_environment(monkeypatch)
     post, app = FakeSmtpServer(), Flask(__name__)
     with serve_smtp(post) as port, app.app_context():
@@ -36,7 +36,7 @@ def test_smtp_goes_before_ses_where_both_could(monkeypatch: pytest.MonkeyPatch) 
         ("<start@acme.example>", "", "start@acme.example"),
     ],
 )
-def test_a_sender_is_an_address_with_or_without_a_name(mail_from: str, name: str, address: str) -> None:
+def test_sender_is_an_address_with_or_without_a_name(mail_from: str, name: str, address: str) -> None:
     set_to = factories.settings(mail_from=mail_from).mail_from
 
     assert set_to
@@ -58,7 +58,7 @@ def test_a_sender_is_an_address_with_or_without_a_name(mail_from: str, name: str
         ("SES_CONFIGURATION_SET", "acme mail"),
     ],
 )
-def test_an_odd_setting_of_mail_stops_the_start(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_invalid_mail_setting_stops_the_start(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     factories.clear_environment(monkeypatch)
     monkeypatch.setenv("SECRET_KEY", factories.SECRET_KEY)
     monkeypatch.setenv(name, value)

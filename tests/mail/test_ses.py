@@ -59,9 +59,7 @@ def refused(seller: pytest.MonkeyPatch, *answers: AwsResponse) -> list[tuple[typ
     return raised
 
 
-def test_a_mail_goes_out_as_text_and_html_with_its_tag_and_is_known_by_sess_id(
-    seller: pytest.MonkeyPatch, sandbox: Sandbox
-) -> None:
+def test_mail_is_sent_as_text_and_html_and_returns_the_ses_id(seller: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
     with mailing(seller, sandbox.aws_url):
         message_id = mailer.send(MAIL, TAG)
 
@@ -75,16 +73,14 @@ def test_a_mail_goes_out_as_text_and_html_with_its_tag_and_is_known_by_sess_id(
     assert letter.configuration_set is None
 
 
-def test_a_mail_goes_by_the_configuration_set_where_there_is_one(seller: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
+def test_mail_uses_the_configuration_set_if_one_is_set(seller: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
     with mailing(seller, sandbox.aws_url, ses_configuration_set="acme-mail"):
         mailer.send(MAIL, TAG)
 
     assert sent(sandbox).configuration_set == "acme-mail"
 
 
-def test_names_and_domains_of_any_script_arrive_as_mail_servers_spell_them(
-    seller: pytest.MonkeyPatch, sandbox: Sandbox
-) -> None:
+def test_non_ascii_names_and_domains_are_encoded(seller: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
     with mailing(seller, sandbox.aws_url, mail_from="Ärzte, „Köln“ <start@acme.example>"):
         mailer.send(Mail("ada@straße.example", "Grüße", "ä", "ä"), TAG)
 
@@ -106,9 +102,7 @@ def test_names_and_domains_of_any_script_arrive_as_mail_servers_spell_them(
         ("ada@\u2488.example", "DomainMalformed"),
     ],
 )
-def test_an_address_that_ses_cannot_take_is_refused_without_asking(
-    seller: pytest.MonkeyPatch, to: str, code: str
-) -> None:
+def test_invalid_address_is_refused_without_a_call_to_ses(seller: pytest.MonkeyPatch, to: str, code: str) -> None:
     with (
         ScriptedAws([AwsResponse(200, {"MessageId": "x"})]) as ses,
         mailing(seller, ses.url),
@@ -119,12 +113,12 @@ def test_an_address_that_ses_cannot_take_is_refused_without_asking(
     assert (raised.value.code, ses.request_count) == (code, 0)
 
 
-def test_a_subject_of_two_lines_is_refused(seller: pytest.MonkeyPatch) -> None:
+def test_subject_with_a_line_break_is_refused(seller: pytest.MonkeyPatch) -> None:
     with mailing(seller, "http://127.0.0.1:1"), pytest.raises(MailRefused, match="SubjectMalformed"):
         mailer.send(Mail("ada@gmail.com", "Hello\r\nBcc: eve@evil.example", "", ""), TAG)
 
 
-def test_what_ses_rejects_is_refused_for_good(seller: pytest.MonkeyPatch) -> None:
+def test_rejected_mail_is_refused_for_good(seller: pytest.MonkeyPatch) -> None:
     rejections = ["MessageRejected", "MailFromDomainNotVerifiedException", "BadRequestException"]
     message = "Email address is not verified: ada@gmail.com"
 
@@ -133,7 +127,7 @@ def test_what_ses_rejects_is_refused_for_good(seller: pytest.MonkeyPatch) -> Non
     assert raised == [(MailRefused, code) for code in rejections]
 
 
-def test_what_somebody_can_mend_or_will_pass_is_tried_later_and_asked_for_once(seller: pytest.MonkeyPatch) -> None:
+def test_temporary_ses_error_is_unavailable_after_one_attempt(seller: pytest.MonkeyPatch) -> None:
     answers = {
         "TooManyRequestsException": 429,
         "LimitExceededException": 400,
@@ -153,12 +147,12 @@ def test_what_somebody_can_mend_or_will_pass_is_tried_later_and_asked_for_once(s
     assert raised == [(MailUnavailable, code) for code in answers]
 
 
-def test_where_nobody_answers_it_is_tried_later(seller: pytest.MonkeyPatch) -> None:
+def test_unreachable_ses_is_unavailable(seller: pytest.MonkeyPatch) -> None:
     with mailing(seller, "http://127.0.0.1:1"), pytest.raises(MailUnavailable, match="EndpointConnectionError"):
         mailer.send(MAIL, TAG)
 
 
-def test_without_credentials_it_is_tried_later(seller: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
+def test_missing_credentials_are_unavailable(seller: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
     seller.setenv("AWS_SHARED_CREDENTIALS_FILE", "nowhere")
     with mailing(seller, sandbox.aws_url):
         seller.delenv("AWS_ACCESS_KEY_ID")
@@ -168,7 +162,7 @@ def test_without_credentials_it_is_tried_later(seller: pytest.MonkeyPatch, sandb
             mailer.send(MAIL, TAG)
 
 
-def test_without_a_sender_no_mail_is_sent(seller: pytest.MonkeyPatch) -> None:
+def test_mail_is_off_without_a_sender(seller: pytest.MonkeyPatch) -> None:
     app = Flask(__name__)
     mailer.init_app(app, factories.settings())
 
@@ -180,6 +174,6 @@ def test_without_a_sender_no_mail_is_sent(seller: pytest.MonkeyPatch) -> None:
     assert not is_on
 
 
-def test_with_a_sender_mail_is_on(seller: pytest.MonkeyPatch) -> None:
+def test_mail_is_on_with_a_sender(seller: pytest.MonkeyPatch) -> None:
     with mailing(seller, ""):
         assert mailer.is_enabled()

@@ -19,7 +19,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     return [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
 
 
-def test_a_request_has_one_line_with_id_route_outcome_and_duration(
+def test_request_logs_one_line_with_id_route_outcome_and_duration(
     client: FlaskClient, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     response = client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
@@ -30,7 +30,7 @@ def test_a_request_has_one_line_with_id_route_outcome_and_duration(
     assert isinstance(line["milliseconds"], float)
 
 
-def test_neither_token_nor_person_is_logged_at_any_level(
+def test_token_and_personal_data_are_logged_at_no_level(
     environment: pytest.MonkeyPatch, sandbox: Sandbox, capfd: pytest.CaptureFixture[str]
 ) -> None:
     environment.setenv("LOG_LEVEL", "DEBUG")
@@ -53,7 +53,7 @@ def test_neither_token_nor_person_is_logged_at_any_level(
         assert mark not in written
 
 
-def test_people_can_read_the_log_too(environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_console_format_is_readable(environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     environment.setenv("LOG_FORMAT", "console")
 
     with factories.open_app(create_app()) as app:
@@ -69,5 +69,5 @@ def test_libraries_log_in_the_same_format(capsys: pytest.CaptureFixture[str], ap
     assert (line["event"], line["level"]) == ("it rains", "warning")
 
 
-def test_every_quiet_endpoint_is_one_of_ours(client: FlaskClient) -> None:
+def test_every_quiet_endpoint_exists(client: FlaskClient) -> None:
     assert set(client.application.view_functions) >= logs.QUIET_ENDPOINTS
