@@ -1,4 +1,4 @@
-"""Posts to a product: what is sent, what is an answer, whom nobody speaks to, and what each failure is called."""
+"""POST to a product: what is sent, what counts as a reply, which addresses are refused, and the code of each error."""
 
 import socket
 from contextlib import suppress
@@ -14,7 +14,7 @@ from app.http_client import Reply, RequestFailed, RequestLimits
 from tests.support.ports import free_port
 from tests.support.raw_http_server import OK_STATUS_LINE, SHORT_LIMITS, error_code, post_to, serve_raw
 
-INSIDE = [
+PRIVATE_HOSTS = [
     "127.0.0.1",
     "localhost",
     "127.1",
@@ -45,9 +45,9 @@ INSIDE = [
 
 def test_post_sends_the_body_and_returns_the_reply() -> None:
     with serve_raw(OK_STATUS_LINE + b'Content-Length: 9\r\nRetry-After: 5\r\n\r\n{"url":1}') as product:
-        answer = http_client.post(product.url, b'{"a": 1}', {"webhook-id": "msg_1"}, allow_private=True)
+        reply = http_client.post(product.url, b'{"a": 1}', {"webhook-id": "msg_1"}, allow_private=True)
 
-    assert answer == Reply(200, b'{"url":1}', 5.0)
+    assert reply == Reply(200, b'{"url":1}', 5.0)
     assert product.requests[0].startswith(b"POST /hand-offs?to=acme HTTP/1.1\r\n")
     assert product.requests[0].endswith(b'\r\n\r\n{"a": 1}')
     assert product.request_headers["webhook-id"] == "msg_1"
@@ -60,9 +60,9 @@ def test_any_status_is_a_reply(status: int) -> None:
         assert post_to(product) == Reply(status, b"", None)
 
 
-@pytest.mark.parametrize("place", ["/elsewhere", "http://[", "//127.0.0.1:1/", "gopher://x"])
-def test_redirect_is_a_reply_and_is_not_followed(place: str) -> None:
-    redirect = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n"
+@pytest.mark.parametrize("location", ["/elsewhere", "http://[", "//127.0.0.1:1/", "gopher://x"])
+def test_redirect_is_a_reply_and_is_not_followed(location: str) -> None:
+    redirect = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
     with serve_raw(redirect.encode()) as product:
         assert post_to(product).status == 307
 
@@ -81,9 +81,7 @@ def test_body_without_length_ends_with_the_connection() -> None:
         assert post_to(product).body == b"abc"
 
 
-def test_environment_sets_neither_proxy_nor_password(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_environment_sets_neither_proxy_nor_password(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login ada password sesame")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
@@ -103,28 +101,28 @@ def test_cookie_is_not_sent_back() -> None:
     assert [b"cookie" in request.lower() for request in product.requests] == [False, False]
 
 
-@pytest.mark.parametrize("host", INSIDE)
+@pytest.mark.parametrize("host", PRIVATE_HOSTS)
 def test_private_address_is_refused(host: str) -> None:
-    with serve_raw(OK_STATUS_LINE + b"\r\n") as product, serve_raw(OK_STATUS_LINE + b"\r\n", host="::1") as other:
-        for port in (product.port, other.port):
+    with serve_raw(OK_STATUS_LINE + b"\r\n") as product, serve_raw(OK_STATUS_LINE + b"\r\n", host="::1") as product_v6:
+        for port in (product.port, product_v6.port):
             for scheme in ("http", "https", "HTTPS"):
                 url = f"{scheme}://{host}:{port}/"
                 assert error_code(lambda url=url: http_client.post(url, b"", {})) == "private_address"  # type: ignore[misc]
 
-    assert [product.connections, other.connections] == [0, 0]
+    assert [product.connections, product_v6.connections] == [0, 0]
 
 
-@pytest.mark.parametrize(("listening", "named"), [("127.0.0.1", "localhost"), ("::1", "[::1]")])
-def test_private_address_is_called_if_allowed(listening: str, named: str) -> None:
-    with serve_raw(OK_STATUS_LINE + b"\r\nabc", host=listening) as product:
-        product.host = named
+@pytest.mark.parametrize(("address", "host"), [("127.0.0.1", "localhost"), ("::1", "[::1]")])
+def test_private_address_is_called_if_allowed(address: str, host: str) -> None:
+    with serve_raw(OK_STATUS_LINE + b"\r\nabc", host=address) as product:
+        product.host = host
 
         assert post_to(product).body == b"abc"
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111"])
 def test_public_address_is_called(address: str) -> None:
-    # These tests may not: the attempt itself is what they are stopped at.
+    # The tests block public addresses: the block's warning names the address that was called.
     host = f"[{address}]" if ip_address(address).version == 6 else address
 
     with pytest.raises(UserWarning, match=address):
@@ -132,23 +130,23 @@ def test_public_address_is_called(address: str) -> None:
 
 
 def test_unaccepted_connection_times_out() -> None:
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
-        port = full.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        port = listener.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)):
-            bounds = RequestLimits(connect_seconds=0.1, total_seconds=5)
+            limits = RequestLimits(connect_seconds=0.1, total_seconds=5)
 
-            assert error_code(lambda: post_to(f"http://127.0.0.1:{port}/", bounds)) == "timeout"
+            assert error_code(lambda: post_to(f"http://127.0.0.1:{port}/", limits)) == "timeout"
 
 
 def test_closed_port_is_refused() -> None:
-    gone = f"http://127.0.0.1:{free_port()}/"
+    url = f"http://127.0.0.1:{free_port()}/"
 
-    assert error_code(lambda: post_to(gone)) == "refused"
+    assert error_code(lambda: post_to(url)) == "refused"
 
 
 @pytest.mark.parametrize("allow_private", [False, True])
 def test_unknown_host_name_is_a_dns_error(allow_private: bool) -> None:
-    # Longer than a name may be: no server is asked for it.
+    # The name is longer than DNS allows, so no query leaves this machine.
     url = f"https://{'.'.join(['a' * 60] * 5)}/"
 
     assert error_code(lambda: http_client.post(url, b"", {}, allow_private=allow_private)) == "dns"
@@ -164,7 +162,7 @@ def test_invalid_url_is_a_url_error(url: str, allow_private: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "code"),
+    ("response", "code"),
     [
         (b"", "closed"),
         (b"SSH-2.0-OpenSSH_9.6\r\n", "unreadable"),
@@ -181,13 +179,13 @@ def test_invalid_url_is_a_url_error(url: str, allow_private: bool) -> None:
         (OK_STATUS_LINE + b"Content-Encoding: " + b", ".join([b"gzip"] * 9) + b"\r\n\r\nabc", "unreadable"),
     ],
 )
-def test_invalid_response_has_its_error_code(said: bytes, code: str) -> None:
-    with serve_raw(said) as product:
+def test_invalid_response_has_its_error_code(response: bytes, code: str) -> None:
+    with serve_raw(response) as product:
         assert error_code(lambda: post_to(product)) == code
 
 
-@given(said=st.binary(max_size=200).map(lambda rest: OK_STATUS_LINE + rest) | st.binary(max_size=200))
-@example(said=OK_STATUS_LINE + b"Retry-After: \xff\r\n\r\n")
-def test_any_bytes_are_a_reply_or_an_error_code(said: bytes) -> None:
-    with serve_raw(said) as product, suppress(RequestFailed):
+@given(response=st.binary(max_size=200).map(lambda rest: OK_STATUS_LINE + rest) | st.binary(max_size=200))
+@example(response=OK_STATUS_LINE + b"Retry-After: \xff\r\n\r\n")
+def test_any_bytes_are_a_reply_or_an_error_code(response: bytes) -> None:
+    with serve_raw(response) as product, suppress(RequestFailed):
         assert 100 <= post_to(product).status <= 999

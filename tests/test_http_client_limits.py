@@ -1,4 +1,4 @@
-"""Posts to a product that is slow or says too much: cut off in time, and read no further than it may be."""
+"""Limits of a POST to a product: its total time, the size of the body, and Retry-After."""
 
 import gzip
 import socket
@@ -68,12 +68,12 @@ def test_unfinished_tls_handshake_times_out() -> None:
 def test_slow_dns_lookup_times_out_and_nothing_is_sent_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found, look_up = threading.Event(), socket.getaddrinfo
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *asked, **more: found.wait(5) and look_up(*asked, **more))
+    may_resolve, getaddrinfo = threading.Event(), socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **more: may_resolve.wait(5) and getaddrinfo(*args, **more))
 
     with serve_raw(OK_STATUS_LINE + b"\r\n") as product:
         assert error_code(lambda: post_to(product, SHORT_LIMITS)) == "timeout"
-        found.set()
+        may_resolve.set()
 
     assert product.requests == []
 
@@ -85,7 +85,7 @@ def test_body_of_64_kilobytes_is_accepted(framing: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "response",
     [
         b"\r\n" + b"a" * 65537,
         b"Content-Length: 1000000000\r\n\r\n" + b"a" * 100_000,
@@ -96,22 +96,22 @@ def test_body_of_64_kilobytes_is_accepted(framing: str) -> None:
     ],
     ids=["no length", "length", "chunks", "one chunk", "bomb", "bomb in a bomb"],
 )
-def test_larger_body_is_not_read_to_its_end(said: bytes) -> None:
-    with serve_raw(OK_STATUS_LINE + said) as product:
+def test_larger_body_is_not_read_to_its_end(response: bytes) -> None:
+    with serve_raw(OK_STATUS_LINE + response) as product:
         assert error_code(lambda: post_to(product)) == "too_large"
 
 
 @pytest.mark.parametrize("status", [b"302 Found\r\nLocation: /", b"410 Gone", b"500 Oh"])
 def test_larger_body_of_an_error_status_is_truncated(status: bytes) -> None:
     with serve_raw(b"HTTP/1.1 " + status + b"\r\nContent-Encoding: gzip, gzip\r\n\r\n" + BOMB) as product:
-        answer = post_to(product)
+        reply = post_to(product)
 
-    assert answer.status == int(status[:3])
-    assert answer.body == b"0" * http_client.DEFAULT_LIMITS.max_body_bytes
+    assert reply.status == int(status[:3])
+    assert reply.body == b"0" * http_client.DEFAULT_LIMITS.max_body_bytes
 
 
 @pytest.mark.parametrize(
-    ("said", "seconds"),
+    ("header", "seconds"),
     [
         ("120", 120),
         ("0", 0),
@@ -138,13 +138,13 @@ def test_larger_body_of_an_error_status_is_truncated(status: bytes) -> None:
         ("2026-11-23T12:05:00Z", None),
     ],
 )
-def test_retry_after_is_parsed_to_seconds(said: str, seconds: float | None) -> None:
+def test_retry_after_is_parsed_to_seconds(header: str, seconds: float | None) -> None:
     with time_machine.travel(NOW, tick=False):
-        assert http_client._parse_retry_after(said) == seconds
+        assert http_client._parse_retry_after(header) == seconds
 
 
-@given(said=st.text(max_size=60) | st.datetimes().map(format_datetime))
-def test_any_retry_after_is_between_now_and_a_day_or_none(said: str) -> None:
-    seconds = http_client._parse_retry_after(said)
+@given(header=st.text(max_size=60) | st.datetimes().map(format_datetime))
+def test_any_retry_after_is_between_now_and_a_day_or_none(header: str) -> None:
+    seconds = http_client._parse_retry_after(header)
 
     assert seconds is None or 0 <= seconds <= 86400

@@ -1,4 +1,4 @@
-"""Credentials: looked for again after a fault, and never at the cost of the buyer's time."""
+"""The search for credentials: repeated after a failure, and never past the buyer's time budget."""
 
 import socket
 import threading
@@ -21,21 +21,21 @@ from tests.support.databases import on_sqlite
 pytestmark = on_sqlite
 
 
-class Container(ThreadingHTTPServer):
-    """The endpoint from which a container gets its role's credentials; it can be out of order."""
+class CredentialsEndpoint(ThreadingHTTPServer):
+    """The endpoint that gives a container its role's credentials. It responds 500 until `works` is set."""
 
     works = False
 
-    def answer(self) -> tuple[int, str]:
+    def respond(self) -> tuple[int, str]:
         expiration = (datetime.now(UTC) + timedelta(hours=6)).strftime("%Y-%m-%dT%H:%M:%SZ")
         body = f'{{"AccessKeyId": "testing", "SecretAccessKey": "x", "Token": "t", "Expiration": "{expiration}"}}'
         return (200, body) if self.works else (500, "")
 
 
-class Question(BaseHTTPRequestHandler):
+class CredentialsRequest(BaseHTTPRequestHandler):
     def do_GET(self) -> None:  # http.server's name
-        assert isinstance(self.server, Container)
-        status, body = self.server.answer()
+        assert isinstance(self.server, CredentialsEndpoint)
+        status, body = self.server.respond()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -46,9 +46,9 @@ class Question(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def container(environment: pytest.MonkeyPatch) -> Iterator[Container]:
-    """A seller's environment without keys, in a container whose role gives them."""
-    server = Container(("127.0.0.1", 0), Question)
+def endpoint(environment: pytest.MonkeyPatch) -> Iterator[CredentialsEndpoint]:
+    """The credentials endpoint of an environment without access keys."""
+    server = CredentialsEndpoint(("127.0.0.1", 0), CredentialsRequest)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     environment.delenv("AWS_ACCESS_KEY_ID")
@@ -62,20 +62,20 @@ def container(environment: pytest.MonkeyPatch) -> Iterator[Container]:
     server.server_close()
 
 
-def test_missing_credentials_are_found_once_available(container: Container, sandbox: Sandbox) -> None:
+def test_missing_credentials_are_found_once_available(endpoint: CredentialsEndpoint, sandbox: Sandbox) -> None:
     token = factories.token(sandbox)
 
     with factories.open_app(create_app()) as app, app.app_context():
         with pytest.raises(CredentialsRefused):
             resolve_customer.resolve(token)
-        container.works = True
+        endpoint.works = True
         deadline = time.monotonic() + 10
-        found = False
-        while not found and time.monotonic() < deadline:
+        resolved = False
+        while not resolved and time.monotonic() < deadline:
             with suppress(CredentialsRefused):
-                found = resolve_customer.resolve(token).product_code == factories.PRODUCT_CODE
+                resolved = resolve_customer.resolve(token).product_code == factories.PRODUCT_CODE
 
-    assert found
+    assert resolved
 
 
 def test_hanging_credential_search_does_not_delay_buyers(environment: pytest.MonkeyPatch) -> None:
@@ -83,7 +83,7 @@ def test_hanging_credential_search_does_not_delay_buyers(environment: pytest.Mon
     environment.delenv("AWS_SECRET_ACCESS_KEY")
     environment.setenv("AWS_SHARED_CREDENTIALS_FILE", "nowhere")
 
-    def wait(app_context: object) -> float:
+    def resolve(_: int) -> float:
         started = time.monotonic()
         with app.app_context(), pytest.raises(FoyerError):
             resolve_customer.resolve("token")
@@ -92,7 +92,7 @@ def test_hanging_credential_search_does_not_delay_buyers(environment: pytest.Mon
     silent = socket.create_server(("127.0.0.1", 0), backlog=64)
     environment.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"http://127.0.0.1:{silent.getsockname()[1]}/")
     with factories.open_app(create_app()) as app, ThreadPoolExecutor(4) as buyers:
-        waits = list(buyers.map(wait, range(4)))
+        seconds = list(buyers.map(resolve, range(4)))
         silent.close()
 
-    assert max(waits) < resolve_customer.TIME_BUDGET_SECONDS + 1
+    assert max(seconds) < resolve_customer.TIME_BUDGET_SECONDS + 1

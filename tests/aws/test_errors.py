@@ -1,4 +1,4 @@
-"""Errors without an answer from AWS: which are the seller's credentials to mend, and which are AWS's to get over."""
+"""Errors without a response from AWS: caused by the seller's credentials, or by the connection."""
 
 from pathlib import Path
 
@@ -15,13 +15,13 @@ LEGACY_SSO = """sso_start_url = https://acme.awsapps.com/start
 sso_region = us-east-1
 sso_account_id = 123456789012
 sso_role_name = seller"""
-ENDLESS = "role_arn = arn:aws:iam::123456789012:role/seller\nsource_profile = other"
-ENDLESS += "\n[profile other]\nrole_arn = arn:aws:iam::123456789012:role/other\nsource_profile = missing"
+MISSING_SOURCE = "role_arn = arn:aws:iam::123456789012:role/seller\nsource_profile = other"
+MISSING_SOURCE += "\n[profile other]\nrole_arn = arn:aws:iam::123456789012:role/other\nsource_profile = missing"
 
 
 @pytest.fixture
 def environment(environment: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """A seller's environment without an access key, and with a home of its own."""
+    """A seller's environment without an access key and with an empty home directory."""
     environment.delenv("AWS_ACCESS_KEY_ID")
     environment.delenv("AWS_SECRET_ACCESS_KEY")
     environment.setenv("HOME", str(tmp_path))
@@ -39,10 +39,10 @@ def test_missing_web_identity_token_is_a_credentials_error(environment: pytest.M
     environment.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/eks")
     environment.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/missing/token")
 
-    with pytest.raises(CredentialsRefused) as refused:
+    with pytest.raises(CredentialsRefused) as raised:
         resolve()
 
-    assert refused.value.code == "FileNotFoundError"
+    assert raised.value.code == "FileNotFoundError"
 
 
 @on_sqlite
@@ -52,7 +52,7 @@ def test_missing_web_identity_token_is_a_credentials_error(environment: pytest.M
         ("credential_process = /missing/program", "FileNotFoundError"),
         ("credential_process = /dev/null", "PermissionError"),
         (LEGACY_SSO, "SSOTokenLoadError"),
-        (ENDLESS, "InvalidConfigError"),
+        (MISSING_SOURCE, "InvalidConfigError"),
         ("[", "ConfigParseError"),
     ],
     ids=["missing program", "no program", "signed out", "missing source", "not a profile"],
@@ -63,10 +63,10 @@ def test_profile_without_credentials_is_a_credentials_error(
     (tmp_path / "config").write_text(f"[profile seller]\n{profile}\n")
     environment.setenv("AWS_PROFILE", "seller")
 
-    with pytest.raises(CredentialsRefused) as refused:
+    with pytest.raises(CredentialsRefused) as raised:
         resolve()
 
-    assert refused.value.code == code
+    assert raised.value.code == code
 
 
 @pytest.mark.parametrize(
@@ -84,10 +84,10 @@ def test_profile_without_credentials_is_a_credentials_error(
     ids=lambda error: type(error).__name__,
 )
 def test_botocores_credential_errors_are_credentials_errors(error: Exception) -> None:
-    named = errors.from_missing_response(error)
+    translated = errors.from_missing_response(error)
 
     assert isinstance(error, errors.NO_RESPONSE_ERRORS)
-    assert isinstance(named, CredentialsRefused)
+    assert isinstance(translated, CredentialsRefused)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_botocores_credential_errors_are_credentials_errors(error: Exception) ->
     ids=lambda error: type(error).__name__,
 )
 def test_connection_error_is_not_a_credentials_error(error: Exception) -> None:
-    named = errors.from_missing_response(error)
+    translated = errors.from_missing_response(error)
 
     assert isinstance(error, errors.NO_RESPONSE_ERRORS)
-    assert isinstance(named, MarketplaceUnavailable)
+    assert isinstance(translated, MarketplaceUnavailable)

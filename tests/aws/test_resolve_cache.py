@@ -1,4 +1,4 @@
-"""The memory of tokens: one call to AWS for one token, whoever asks and however often, and what is never remembered."""
+"""The resolve cache: one call to AWS per token, what is cached and for how long, and what never is."""
 
 import threading
 import time
@@ -25,9 +25,9 @@ from app.errors import (
 from app.security.rate_counters import Counters
 from tests.support import factories
 
-# For a thread to have asked by then, if it is going to.
-LONG_ENOUGH = 0.3
-NEVER_REMEMBERED = [
+# A thread that is going to call AWS has done so by then.
+LONG_ENOUGH_SECONDS = 0.3
+TEMPORARY_ERRORS = [
     Throttled,
     MarketplaceUnavailable,
     ApiDisabled,
@@ -38,95 +38,109 @@ NEVER_REMEMBERED = [
 
 
 class Aws:
-    """Answers with a customer or an error, and counts how often it was asked."""
+    """Returns a customer or raises an error, and counters its calls."""
 
     def __init__(self, answer: Customer | BaseException) -> None:
         self.answer = answer
-        self.asked = 0
+        self.calls = 0
 
     def __call__(self) -> Customer:
-        self.asked += 1
+        self.calls += 1
         if isinstance(self.answer, BaseException):
             raise self.answer
         return self.answer
 
 
 class SlowAws(Aws):
-    """Answers when it is told to, and says when it is asked."""
+    """Sets `called` at a call, then waits for `may_answer`."""
 
     def __init__(self, answer: Customer | BaseException) -> None:
         super().__init__(answer)
-        self.was_asked = threading.Event()
+        self.called = threading.Event()
         self.may_answer = threading.Event()
 
     def __call__(self) -> Customer:
-        self.was_asked.set()
+        self.called.set()
         assert self.may_answer.wait(10)
         return super().__call__()
 
 
-def soon(seconds: float = 5) -> float:
+def deadline_in(seconds: float = 5) -> float:
     return time.monotonic() + seconds
 
 
-def outcome(resolve: Callable[[], Customer]) -> Customer | BaseException:
+def result_or_error(resolve: Callable[[], Customer]) -> Customer | BaseException:
     try:
         return resolve()
-    except BaseException as error:  # noqa: BLE001  # whatever it is, the test is about it
+    except BaseException as error:  # noqa: BLE001  # the test compares it
         return error
 
 
 def test_second_click_makes_no_call_to_aws() -> None:
-    memory, aws = ResolveCache(Counters()), Aws(factories.customer())
+    cache, aws = ResolveCache(Counters()), Aws(factories.customer())
 
-    answers = [memory.get_or_resolve("token", soon(), aws) for _ in range(2)]
+    customers = [cache.get_or_resolve("token", deadline_in(), aws) for _ in range(2)]
 
-    assert answers == [factories.customer()] * 2
-    assert aws.asked == 1
+    assert customers == [factories.customer()] * 2
+    assert aws.calls == 1
 
 
 def test_each_token_is_resolved_by_its_own_call() -> None:
-    memory, aws = ResolveCache(Counters()), Aws(factories.customer())
+    cache, aws = ResolveCache(Counters()), Aws(factories.customer())
 
     for token in ("one", "other"):
-        memory.get_or_resolve(token, soon(), aws)
+        cache.get_or_resolve(token, deadline_in(), aws)
 
-    assert aws.asked == 2
+    assert aws.calls == 2
 
 
-@pytest.mark.parametrize("verdict", [InvalidToken, ExpiredToken])
-def test_refusal_is_cached_with_its_error(verdict: type[MarketplaceError]) -> None:
-    memory, aws = ResolveCache(Counters()), Aws(verdict("FromAws"))
+@pytest.mark.parametrize("error", [InvalidToken, ExpiredToken])
+def test_refusal_is_cached_with_its_error(error: type[MarketplaceError]) -> None:
+    cache, aws = ResolveCache(Counters()), Aws(error("FromAws"))
 
-    refusals = [outcome(lambda: memory.get_or_resolve("token", soon(), aws)) for _ in range(3)]
+    refusals = [result_or_error(lambda: cache.get_or_resolve("token", deadline_in(), aws)) for _ in range(3)]
 
-    assert aws.asked == 1
-    assert [type(refusal) for refusal in refusals] == [verdict] * 3
+    assert aws.calls == 1
+    assert [type(refusal) for refusal in refusals] == [error] * 3
     assert [getattr(refusal, "from_cache", None) for refusal in refusals] == [False, True, True]
 
 
-@pytest.mark.parametrize("verdict", [InvalidToken, ExpiredToken])
-def test_simultaneous_refusals_in_processes_cache_the_same_error(verdict: type[MarketplaceError]) -> None:
-    counts = Counters()
-    aws = SlowAws(verdict())
+@pytest.mark.parametrize("error", [InvalidToken, ExpiredToken])
+def test_simultaneous_refusals_in_processes_cache_the_same_error(error: type[MarketplaceError]) -> None:
+    counters = Counters()
+    aws = SlowAws(error())
     with ThreadPoolExecutor(3) as processes:
-        asked = [processes.submit(ResolveCache(counts).get_or_resolve, "token", soon(), aws) for _ in range(3)]
+        calls = [processes.submit(ResolveCache(counters).get_or_resolve, "token", deadline_in(), aws) for _ in range(3)]
         aws.may_answer.set()
-        assert all(isinstance(each.exception(), verdict) for each in asked)
+        assert all(isinstance(call.exception(), error) for call in calls)
 
-    with pytest.raises(verdict):
-        ResolveCache(counts).get_or_resolve("token", soon(), Aws(factories.customer()))
+    with pytest.raises(error):
+        ResolveCache(counters).get_or_resolve("token", deadline_in(), Aws(factories.customer()))
 
 
-@pytest.mark.parametrize("fault", NEVER_REMEMBERED)
-def test_temporary_error_is_never_cached(fault: type[MarketplaceError]) -> None:
-    memory, aws = ResolveCache(Counters()), Aws(fault())
-    outcome(lambda: memory.get_or_resolve("token", soon(), aws))
-    assert not memory.contains("token")
+def test_expired_token_error_is_cached_before_an_invalid_one() -> None:
+    counters = Counters()
+    with ThreadPoolExecutor(2) as processes:
+        refusals = [SlowAws(InvalidToken()), SlowAws(ExpiredToken())]
+        for aws in refusals:
+            processes.submit(ResolveCache(counters).get_or_resolve, "token", deadline_in(), aws)
+            assert aws.called.wait(5)
+        for aws in refusals:
+            aws.may_answer.set()
+
+    with pytest.raises(ExpiredToken):
+        ResolveCache(counters).get_or_resolve("token", deadline_in(), Aws(factories.customer()))
+
+
+@pytest.mark.parametrize("error", TEMPORARY_ERRORS)
+def test_temporary_error_is_never_cached(error: type[MarketplaceError]) -> None:
+    cache, aws = ResolveCache(Counters()), Aws(error())
+    result_or_error(lambda: cache.get_or_resolve("token", deadline_in(), aws))
+    assert not cache.contains("token")
 
     aws.answer = factories.customer()
 
-    assert memory.get_or_resolve("token", soon(), aws) == factories.customer()
+    assert cache.get_or_resolve("token", deadline_in(), aws) == factories.customer()
 
 
 @pytest.mark.parametrize(
@@ -134,87 +148,90 @@ def test_temporary_error_is_never_cached(fault: type[MarketplaceError]) -> None:
     [(factories.customer(), resolve_cache.RESOLVED_TTL_SECONDS), (InvalidToken(), resolve_cache.REFUSED_TTL_SECONDS)],
 )
 def test_cached_answer_expires_after_its_ttl(answer: Customer | MarketplaceError, seconds: int) -> None:
-    memory, aws = ResolveCache(Counters()), Aws(answer)
+    cache, aws = ResolveCache(Counters()), Aws(answer)
     with time_machine.travel(1_800_000_000, tick=False) as clock:
-        outcome(lambda: memory.get_or_resolve("token", soon(), aws))
+        result_or_error(lambda: cache.get_or_resolve("token", deadline_in(), aws))
 
         clock.shift(seconds - 1)
-        assert memory.contains("token")
-        outcome(lambda: memory.get_or_resolve("token", soon(), aws))
-        assert aws.asked == 1
+        assert cache.contains("token")
+        result_or_error(lambda: cache.get_or_resolve("token", deadline_in(), aws))
+        assert aws.calls == 1
         clock.shift(1)
-        assert not memory.contains("token")
-        outcome(lambda: memory.get_or_resolve("token", soon(), aws))
-        assert aws.asked == 2
+        assert not cache.contains("token")
+        result_or_error(lambda: cache.get_or_resolve("token", deadline_in(), aws))
+        assert aws.calls == 2
 
 
 def test_full_cache_evicts_the_oldest_customer() -> None:
-    memory, aws = ResolveCache(Counters()), Aws(factories.customer())
+    cache, aws = ResolveCache(Counters()), Aws(factories.customer())
 
     for number in range(resolve_cache.MAX_RESOLVED + 1):
-        memory.get_or_resolve(f"token {number}", soon(), aws)
+        cache.get_or_resolve(f"token {number}", deadline_in(), aws)
 
-    assert not memory.contains("token 0")
-    assert memory.contains("token 1")
+    assert not cache.contains("token 0")
+    assert cache.contains("token 1")
 
 
 @pytest.mark.parametrize("answer", [factories.customer(), InvalidToken("FromAws"), Throttled("FromAws")])
 def test_concurrent_calls_for_one_token_share_one_answer(answer: Customer | MarketplaceError) -> None:
-    memory, aws, again = ResolveCache(Counters()), SlowAws(answer), SlowAws(factories.customer())
+    cache, aws, second_aws = ResolveCache(Counters()), SlowAws(answer), SlowAws(factories.customer())
     with ThreadPoolExecutor(4) as buyers:
-        first = buyers.submit(outcome, lambda: memory.get_or_resolve("token", soon(), aws))
-        assert aws.was_asked.wait(5)
-        others = [buyers.submit(outcome, lambda: memory.get_or_resolve("token", soon(), again)) for _ in range(3)]
-        asked_again = again.was_asked.wait(LONG_ENOUGH)
+        first = buyers.submit(result_or_error, lambda: cache.get_or_resolve("token", deadline_in(), aws))
+        assert aws.called.wait(5)
+        others = [
+            buyers.submit(result_or_error, lambda: cache.get_or_resolve("token", deadline_in(), second_aws))
+            for _ in range(3)
+        ]
+        called_again = second_aws.called.wait(LONG_ENOUGH_SECONDS)
         aws.may_answer.set()
-        again.may_answer.set()
+        second_aws.may_answer.set()
 
-    assert not asked_again
+    assert not called_again
     assert first.result() is answer
-    told = [other.result() for other in others]
-    assert [type(each) for each in told] == [type(answer)] * 3
-    assert all(each == answer or getattr(each, "from_cache", False) for each in told)
+    results = [other.result() for other in others]
+    assert [type(result) for result in results] == [type(answer)] * 3
+    assert all(result == answer or getattr(result, "from_cache", False) for result in results)
 
 
 def test_waiting_call_raises_unavailable_at_its_own_deadline() -> None:
-    memory, aws = ResolveCache(Counters()), SlowAws(factories.customer())
+    cache, aws = ResolveCache(Counters()), SlowAws(factories.customer())
     with ThreadPoolExecutor(1) as buyers:
-        buyers.submit(memory.get_or_resolve, "token", soon(), aws)
-        assert aws.was_asked.wait(5)
+        buyers.submit(cache.get_or_resolve, "token", deadline_in(), aws)
+        assert aws.called.wait(5)
 
         started = time.monotonic()
 
         with pytest.raises(MarketplaceUnavailable, match="TimeBudgetExceeded"):
-            memory.get_or_resolve("token", soon(0.05), Aws(AssertionError()))
+            cache.get_or_resolve("token", deadline_in(0.05), Aws(AssertionError()))
 
         assert time.monotonic() - started < 2
         aws.may_answer.set()
 
 
 def test_waiting_calls_fail_when_the_resolving_thread_dies() -> None:
-    memory, aws = ResolveCache(Counters()), SlowAws(SystemExit())
+    cache, aws = ResolveCache(Counters()), SlowAws(SystemExit())
     with ThreadPoolExecutor(2) as buyers:
-        first = buyers.submit(memory.get_or_resolve, "token", soon(), aws)
-        assert aws.was_asked.wait(5)
-        again = SlowAws(factories.customer())
-        other = buyers.submit(memory.get_or_resolve, "token", soon(60), again)
-        assert not again.was_asked.wait(LONG_ENOUGH)
+        first = buyers.submit(cache.get_or_resolve, "token", deadline_in(), aws)
+        assert aws.called.wait(5)
+        second_aws = SlowAws(factories.customer())
+        other = buyers.submit(cache.get_or_resolve, "token", deadline_in(60), second_aws)
+        assert not second_aws.called.wait(LONG_ENOUGH_SECONDS)
         aws.may_answer.set()
 
         assert isinstance(first.exception(5), SystemExit)
         assert isinstance(other.exception(5), MarketplaceUnavailable)
-    assert memory.get_or_resolve("token", soon(), Aws(factories.customer())) == factories.customer()
+    assert cache.get_or_resolve("token", deadline_in(), Aws(factories.customer())) == factories.customer()
 
 
 def test_cache_stores_no_token_in_clear() -> None:
-    counts = Counters()
-    memory = ResolveCache(counts)
+    counters = Counters()
+    cache = ResolveCache(counters)
 
-    memory.get_or_resolve("good-token", soon(), Aws(factories.customer()))
-    outcome(lambda: memory.get_or_resolve("bad-token", soon(), Aws(InvalidToken())))
+    cache.get_or_resolve("good-token", deadline_in(), Aws(factories.customer()))
+    result_or_error(lambda: cache.get_or_resolve("bad-token", deadline_in(), Aws(InvalidToken())))
 
-    kept = repr({**vars(memory), **vars(counts)})
-    assert "agmt-4mwg1nevbokzw95eca5797ixs" in kept
-    assert "refused-token/" in kept
-    assert "good-token" not in kept
-    assert "bad-token" not in kept
+    stored = repr({**vars(cache), **vars(counters)})
+    assert "agmt-4mwg1nevbokzw95eca5797ixs" in stored
+    assert "refused-token/" in stored
+    assert "good-token" not in stored
+    assert "bad-token" not in stored

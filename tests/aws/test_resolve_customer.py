@@ -1,4 +1,4 @@
-"""ResolveCustomer over real HTTP: every answer AWS can give, and no answer at all."""
+"""ResolveCustomer over real HTTP: every response that AWS can send, and none."""
 
 import time
 from dataclasses import replace
@@ -29,7 +29,7 @@ from tests.support.scripted_aws import AwsResponse, ScriptedAws
 pytestmark = on_sqlite
 
 
-def switch_on(sandbox: Sandbox, **faults: object) -> None:
+def set_faults(sandbox: Sandbox, **faults: object) -> None:
     sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update=faults)
 
 
@@ -71,14 +71,14 @@ def test_old_style_purchase_has_a_customer_identifier(app: Flask, sandbox: Sandb
     ],
 )
 def test_aws_error_raises_its_named_error(app: Flask, sandbox: Sandbox, fault: str, error: type[Exception]) -> None:
-    switch_on(sandbox, **{fault: True})
+    set_faults(sandbox, **{fault: True})
 
     with app.app_context(), pytest.raises(error):
         resolve_customer.resolve(factories.token(sandbox))
 
 
 def test_throttled_call_is_retried(app: Flask, sandbox: Sandbox) -> None:
-    switch_on(sandbox, throttled=2)
+    set_faults(sandbox, throttled=2)
 
     with app.app_context():
         customer = resolve_customer.resolve(factories.token(sandbox))
@@ -87,7 +87,7 @@ def test_throttled_call_is_retried(app: Flask, sandbox: Sandbox) -> None:
 
 
 def test_throttled_call_fails_after_three_attempts(app: Flask, sandbox: Sandbox) -> None:
-    switch_on(sandbox, throttled=100)
+    set_faults(sandbox, throttled=100)
 
     with app.app_context(), pytest.raises(Throttled):
         resolve_customer.resolve(factories.token(sandbox))
@@ -106,14 +106,14 @@ def test_permanent_error_is_not_retried(environment: pytest.MonkeyPatch, code: s
 
 
 def test_silent_aws_raises_unavailable_within_five_seconds(app: Flask, sandbox: Sandbox) -> None:
-    switch_on(sandbox, slow=60)
+    set_faults(sandbox, slow=60)
     started = time.monotonic()
 
     with app.app_context(), pytest.raises(MarketplaceUnavailable):
         resolve_customer.resolve(factories.token(sandbox))
 
     assert time.monotonic() - started < resolve_customer.TIME_BUDGET_SECONDS + 1
-    switch_on(sandbox, slow=0)
+    set_faults(sandbox, slow=0)
 
 
 def test_refused_connection_raises_unavailable(environment: pytest.MonkeyPatch) -> None:
@@ -190,7 +190,7 @@ def test_response_that_is_not_from_aws_is_incomplete(environment: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         {},
         {"ProductCode": PRODUCT_CODE},
@@ -199,25 +199,21 @@ def test_response_that_is_not_from_aws_is_incomplete(environment: pytest.MonkeyP
         {"CustomerAWSAccountId": "012345678901", "ProductCode": ""},
     ],
 )
-def test_response_without_product_or_customer_is_incomplete(database_url: str, answer: dict[str, object]) -> None:
+def test_response_without_product_or_customer_is_incomplete(database_url: str, response: dict[str, object]) -> None:
     with pytest.raises(IncompleteAnswer):
-        aws_customer.parse_customer(answer)
+        aws_customer.parse_customer(response)
 
 
-@pytest.mark.parametrize("unpopulated", [{}, {"CustomerIdentifier": ""}, {"CustomerIdentifier": None}])
-def test_missing_or_empty_identifier_is_none(
-    database_url: str, unpopulated: dict[str, object]
-) -> None:
-    answer = {"ProductCode": PRODUCT_CODE, "CustomerAWSAccountId": "012345678901", **unpopulated}
+@pytest.mark.parametrize("identifier", [{}, {"CustomerIdentifier": ""}, {"CustomerIdentifier": None}])
+def test_missing_or_empty_identifier_is_none(database_url: str, identifier: dict[str, object]) -> None:
+    response = {"ProductCode": PRODUCT_CODE, "CustomerAWSAccountId": "012345678901", **identifier}
 
-    customer = aws_customer.parse_customer(answer)
+    customer = aws_customer.parse_customer(response)
 
     assert customer == replace(factories.customer(), license_arn=None, agreement_id=None)
 
 
-def test_publishers_role_resolves_its_token(
-    environment: pytest.MonkeyPatch, sandbox: Sandbox
-) -> None:
+def test_publishers_role_resolves_its_token(environment: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
     token = factories.token(sandbox)
     environment.setenv("MARKETPLACE_ROLE_ARN", "arn:aws:iam::123456789012:role/publisher")
     environment.setenv("MARKETPLACE_ROLE_EXTERNAL_ID", "foyer-1")
@@ -228,11 +224,9 @@ def test_publishers_role_resolves_its_token(
     assert customer.product_code == PRODUCT_CODE
 
 
-def test_role_in_another_account_resolves_no_token(
-    environment: pytest.MonkeyPatch, sandbox: Sandbox
-) -> None:
+def test_role_in_another_account_resolves_no_token(environment: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
     token = factories.token(sandbox)
-    environment.setenv("MARKETPLACE_ROLE_ARN", "arn:aws:iam::999999999999:role/somebody-else")
+    environment.setenv("MARKETPLACE_ROLE_ARN", "arn:aws:iam::999999999999:role/other")
 
     with factories.open_app(create_app()) as app, app.app_context(), pytest.raises(InvalidToken):
         resolve_customer.resolve(token)

@@ -1,4 +1,4 @@
-"""The doctor's questions to AWS."""
+"""Set-up checks that call AWS."""
 
 import pytest
 

@@ -1,29 +1,27 @@
-"""Mail: which way it goes, and which settings say so."""
+"""Mail settings: the transport, the sender, and the values that are refused."""
 
 import pytest
 from flask import Flask
 
 from app.config.settings import Settings, SettingsError, load
 from app.mail import mailer, message
-from app.mail.mailer import Mail
 from app.mail.message import Sender
 from tests.support import factories
+from tests.support.example_mail import MAIL, TAG
 from tests.support.smtp_server import FakeSmtpServer, serve_smtp
 
 FROM = {"mail_from": "start@acme.example", "site_url": "https://start.acme.example"}
-TAG = "01930000-0000-7000-8000-000000000001"
-MAIL = Mail("ada@gmail.com", "Hello", "As text", "<p>As HTML</p>", "help@acme.example")
 
 
 def test_smtp_is_preferred_to_ses(monkeypatch: pytest.MonkeyPatch) -> None:
     factories.clear_environment(monkeypatch)
-    post, app = FakeSmtpServer(), Flask(__name__)
-    with serve_smtp(post) as port, app.app_context():
+    server, app = FakeSmtpServer(), Flask(__name__)
+    with serve_smtp(server) as port, app.app_context():
         mailer.init_app(app, factories.settings(**FROM, smtp_url=f"smtp://127.0.0.1:{port}"))
         message_id = mailer.send(MAIL, TAG)
 
-    assert post.only_message()["Message-ID"] == message_id
-    assert post.only_message()["From"] == "start@acme.example"
+    assert server.only_message()["Message-ID"] == message_id
+    assert server.only_message()["From"] == "start@acme.example"
 
 
 @pytest.mark.parametrize(
@@ -37,10 +35,10 @@ def test_smtp_is_preferred_to_ses(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_sender_is_an_address_with_or_without_a_name(mail_from: str, name: str, address: str) -> None:
-    set_to = factories.settings(mail_from=mail_from).mail_from
+    setting = factories.settings(mail_from=mail_from).mail_from
 
-    assert set_to
-    assert message.parse_sender(set_to) == Sender(name, address)
+    assert setting
+    assert message.parse_sender(setting) == Sender(name, address)
 
 
 @pytest.mark.parametrize(
@@ -63,9 +61,9 @@ def test_invalid_mail_setting_stops_the_start(monkeypatch: pytest.MonkeyPatch, n
     monkeypatch.setenv("SECRET_KEY", factories.SECRET_KEY)
     monkeypatch.setenv(name, value)
 
-    with pytest.raises(SettingsError) as stopped:
+    with pytest.raises(SettingsError) as raised:
         load()
 
-    assert f"  {name}: " in str(stopped.value)
-    assert str(Settings.model_fields[name.lower()].description) in str(stopped.value)
-    assert f"'{value}'" not in str(stopped.value)
+    assert f"  {name}: " in str(raised.value)
+    assert str(Settings.model_fields[name.lower()].description) in str(raised.value)
+    assert f"'{value}'" not in str(raised.value)

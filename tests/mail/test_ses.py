@@ -1,8 +1,8 @@
-"""SES: what is sent, over real HTTP, and what each refusal of AWS's means for the mail."""
+"""SES over real HTTP: what is sent, and what each error of AWS means for the mail."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from flask import Flask
@@ -14,81 +14,79 @@ from app.mail.mailer import Mail, MailRefused, MailUnavailable
 from sandbox.inbox import InboxMail
 from sandbox.server import Sandbox
 from tests.support import factories
+from tests.support.example_mail import MAIL, TAG
 from tests.support.scripted_aws import AwsResponse, ScriptedAws
-
-TAG = str(UUID("01930000-0000-7000-8000-000000000001"))
-MAIL = Mail("ada@gmail.com", "Hello", "As text", "<p>As HTML</p>", "help@acme.example")
 
 
 @contextmanager
 def mailing(environment: pytest.MonkeyPatch, aws_url: str, **settings: str) -> Iterator[None]:
-    """A process that sends mail through the SES at that URL."""
+    """Run an application that sends mail through the SES at that URL."""
     for name, value in factories.environment("", aws_url).items():
         environment.setenv(name, value)
     sender = {"mail_from": "Acme <start@acme.example>", "site_url": "https://start.acme.example"}
-    chosen = factories.settings(**{**sender, **settings})
+    loaded = factories.settings(**{**sender, **settings})
     app = Flask(__name__)
     app.config["THREADS"] = 1
-    clients.init_app(app, chosen)
-    mailer.init_app(app, chosen)
+    clients.init_app(app, loaded)
+    mailer.init_app(app, loaded)
     with app.app_context():
         yield
 
 
 @pytest.fixture
 def seller(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment with nothing of the machine's in it."""
+    """An environment without the machine's own settings."""
     factories.clear_environment(monkeypatch)
     return monkeypatch
 
 
-def sent(sandbox: Sandbox) -> InboxMail:
-    [letter] = sandbox.marketplace.inbox.mails
-    return letter
+def only_mail(sandbox: Sandbox) -> InboxMail:
+    [mail] = sandbox.marketplace.inbox.mails
+    return mail
 
 
-def refused(seller: pytest.MonkeyPatch, *answers: AwsResponse) -> list[tuple[type[FoyerError], str]]:
-    """Return what is raised, and its code, by one mail after the other for each that SES answers like that."""
-    raised = []
-    with ScriptedAws(list(answers)) as ses, mailing(seller, ses.url):
-        for _ in answers:
-            with pytest.raises(FoyerError) as error:
+def send_and_collect_errors(seller: pytest.MonkeyPatch, *responses: AwsResponse) -> list[tuple[type[FoyerError], str]]:
+    """Send one mail for each response of SES, and return the type and code of each error."""
+    errors = []
+    with ScriptedAws(list(responses)) as ses, mailing(seller, ses.url):
+        for _ in responses:
+            with pytest.raises(FoyerError) as raised:
                 mailer.send(MAIL, TAG)
-            raised.append((error.type, error.value.code))
-        assert ses.request_count == len(answers)
-    return raised
+            errors.append((raised.type, raised.value.code))
+        assert ses.request_count == len(responses)
+    return errors
 
 
 def test_mail_is_sent_as_text_and_html_and_returns_the_ses_id(seller: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
     with mailing(seller, sandbox.aws_url):
         message_id = mailer.send(MAIL, TAG)
 
-    letter = sent(sandbox)
-    assert letter.id == message_id
-    assert letter.sender == "Acme <start@acme.example>"
-    assert (letter.to, letter.reply_to, letter.subject) == (["ada@gmail.com"], ["help@acme.example"], "Hello")
-    assert (letter.text, letter.html) == ("As text", "<p>As HTML</p>")
-    assert letter.tags == {"foyer-outbox": TAG}
-    assert letter.headers == {"Auto-Submitted": "auto-generated"}
-    assert letter.configuration_set is None
+    mail = only_mail(sandbox)
+    assert mail.id == message_id
+    assert mail.sender == "Acme <start@acme.example>"
+    assert (mail.to, mail.reply_to, mail.subject) == (["ada@gmail.com"], ["help@acme.example"], "Hello")
+    assert (mail.text, mail.html) == ("As text", "<p>As HTML</p>")
+    assert mail.tags == {"foyer-outbox": TAG}
+    assert mail.headers == {"Auto-Submitted": "auto-generated"}
+    assert mail.configuration_set is None
 
 
 def test_mail_uses_the_configuration_set_if_one_is_set(seller: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
     with mailing(seller, sandbox.aws_url, ses_configuration_set="acme-mail"):
         mailer.send(MAIL, TAG)
 
-    assert sent(sandbox).configuration_set == "acme-mail"
+    assert only_mail(sandbox).configuration_set == "acme-mail"
 
 
 def test_non_ascii_names_and_domains_are_encoded(seller: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
     with mailing(seller, sandbox.aws_url, mail_from="Ärzte, „Köln“ <start@acme.example>"):
         mailer.send(Mail("ada@straße.example", "Grüße", "ä", "ä"), TAG)
 
-    letter = sent(sandbox)
-    assert letter.to == ["ada@xn--strae-oqa.example"]
-    assert letter.sender.isascii()
-    assert letter.sender_name == "Ärzte, „Köln“ <start@acme.example>"
-    assert letter.reply_to == []
+    mail = only_mail(sandbox)
+    assert mail.to == ["ada@xn--strae-oqa.example"]
+    assert mail.sender.isascii()
+    assert mail.sender_name == "Ärzte, „Köln“ <start@acme.example>"
+    assert mail.reply_to == []
 
 
 @pytest.mark.parametrize(
@@ -122,13 +120,15 @@ def test_rejected_mail_is_refused_for_good(seller: pytest.MonkeyPatch) -> None:
     rejections = ["MessageRejected", "MailFromDomainNotVerifiedException", "BadRequestException"]
     message = "Email address is not verified: ada@gmail.com"
 
-    raised = refused(seller, *(AwsResponse(400, {"__type": code, "message": message}) for code in rejections))
+    errors = send_and_collect_errors(
+        seller, *(AwsResponse(400, {"__type": code, "message": message}) for code in rejections)
+    )
 
-    assert raised == [(MailRefused, code) for code in rejections]
+    assert errors == [(MailRefused, code) for code in rejections]
 
 
 def test_temporary_ses_error_is_unavailable_after_one_attempt(seller: pytest.MonkeyPatch) -> None:
-    answers = {
+    statuses = {
         "TooManyRequestsException": 429,
         "LimitExceededException": 400,
         "SendingPausedException": 400,
@@ -140,11 +140,11 @@ def test_temporary_ses_error_is_unavailable_after_one_attempt(seller: pytest.Mon
         "InternalFailure": 500,
     }
 
-    raised = refused(
-        seller, *(AwsResponse(status, {"__type": code, "message": "No."}) for code, status in answers.items())
+    errors = send_and_collect_errors(
+        seller, *(AwsResponse(status, {"__type": code, "message": "No."}) for code, status in statuses.items())
     )
 
-    assert raised == [(MailUnavailable, code) for code in answers]
+    assert errors == [(MailUnavailable, code) for code in statuses]
 
 
 def test_unreachable_ses_is_unavailable(seller: pytest.MonkeyPatch) -> None:
@@ -167,11 +167,11 @@ def test_mail_is_off_without_a_sender(seller: pytest.MonkeyPatch) -> None:
     mailer.init_app(app, factories.settings())
 
     with app.app_context():
-        is_on = mailer.is_enabled()
+        is_enabled = mailer.is_enabled()
         with pytest.raises(MailUnavailable, match="MailFromNotSet"):
             mailer.send(MAIL, str(uuid4()))
 
-    assert not is_on
+    assert not is_enabled
 
 
 def test_mail_is_on_with_a_sender(seller: pytest.MonkeyPatch) -> None:

@@ -31,9 +31,11 @@ def serve_drips(start: bytes, drip: bytes, tls: ssl.SSLContext | None = None) ->
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve)
         thread.start()
-        yield listener.getsockname()[1]
-        stopped.set()
-        thread.join()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            stopped.set()
+            thread.join()
 
 
 def seconds_until_unavailable(url: str) -> float:

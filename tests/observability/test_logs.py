@@ -1,4 +1,4 @@
-"""Logs: one line for each request, and neither tokens nor people in them."""
+"""Logs: one line per request, without tokens and personal data."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ from tests.support.factories import ANSWERS, TOKEN_FIELD
 from tests.support.page_checks import csrf_token
 
 
-def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+def log_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     return [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
 
 
@@ -24,7 +24,7 @@ def test_request_logs_one_line_with_id_route_outcome_and_duration(
 ) -> None:
     response = client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
 
-    [line] = [line for line in lines(capsys) if line["event"] == "request.answered"]
+    [line] = [line for line in log_lines(capsys) if line["event"] == "request.answered"]
     assert line["request"] == response.headers["X-Request-Id"]
     assert (line["method"], line["route"], line["status"], line["outcome"]) == ("POST", "/", 303, "resolved")
     assert isinstance(line["milliseconds"], float)
@@ -46,11 +46,11 @@ def test_token_and_personal_data_are_logged_at_no_level(
         sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"access_denied": True})
         browser.post("/", data={TOKEN_FIELD: token})
 
-    written = "".join(capfd.readouterr())
-    assert "request.answered" in written
-    assert "registration.completed" in written
-    for mark in (token, token[:20], "ada@gmail.com", "Lovelace", "Juniper", "010-0199", "after ten", "marked-wrong"):
-        assert mark not in written
+    output = "".join(capfd.readouterr())
+    assert "request.answered" in output
+    assert "registration.completed" in output
+    for secret in (token, token[:20], "ada@gmail.com", "Lovelace", "Juniper", "010-0199", "after ten", "marked-wrong"):
+        assert secret not in output
 
 
 def test_console_format_is_readable(environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,7 +65,7 @@ def test_console_format_is_readable(environment: pytest.MonkeyPatch, capsys: pyt
 def test_libraries_log_in_the_same_format(capsys: pytest.CaptureFixture[str], app: Flask) -> None:
     logging.getLogger("some.library").warning("it rains")
 
-    [line] = lines(capsys)
+    [line] = log_lines(capsys)
     assert (line["event"], line["level"]) == ("it rains", "warning")
 
 
