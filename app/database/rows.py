@@ -1,4 +1,4 @@
-"""Rows, filters and ids that reports, the API and the commands share."""
+"""Row dictionaries, optional filters and id parsing, shared by the reports, the read API and the commands."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,26 +8,28 @@ from sqlalchemy import ColumnElement, Select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 RowDict = dict[str, Any]
+# Sorts before every id, because ids are UUIDv7. "After MIN_ID" is the first page of a scan in the order of ids.
+MIN_ID = UUID(int=0)
 
 
 def parse_uuid(text: str) -> UUID | None:
-    """Return the id that a text spells, if it spells one."""
+    """Return None where the text is not a UUID; its hyphens are optional."""
     try:
         return UUID(text)
     except ValueError:
         return None
 
 
-def fetch_all(session: Session, statement: Select[Any]) -> list[RowDict]:
-    """Return the rows that the statement finds, by column name."""
-    return [dict(row) for row in session.execute(statement).mappings()]
+def fetch_all(session: Session, statement: Select[Any], parameters: Mapping[str, Any] | None = None) -> list[RowDict]:
+    """Return the rows of the statement, each keyed by column name."""
+    return [dict(row) for row in session.execute(statement, parameters).mappings()]
 
 
 def filter_conditions(filters: Mapping[InstrumentedAttribute[Any], object]) -> list[ColumnElement[bool]]:
-    """Return the conditions of the filters that are given; None is none."""
+    """Return one `column = value` condition for each filter; a filter of None is left out."""
     return [column == value for column, value in filters.items() if value is not None]
 
 
 def strip_hyphens(account_id: str | None) -> str | None:
-    """Return an AWS account's id without hyphens: the console, and a customer's mail, have 1234-5678-9012."""
+    """Return an AWS account id as it is stored: the console and customers' mails write it as 1234-5678-9012."""
     return account_id.replace("-", "") if account_id else account_id

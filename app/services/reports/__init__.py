@@ -1,4 +1,4 @@
-"""What operators and monitoring ask: registrations, subscriptions, events, the outbox, and gauges.
+"""Reports for operators and monitoring: registrations, subscriptions, events, the outbox, and gauges.
 
-The commands, the health views and the read API import it.
+The commands and the health views import them.
 """

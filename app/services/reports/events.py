@@ -1,15 +1,15 @@
-"""What an operator asks about events: what AWS has told us, what became of it, and which purchase it may be about."""
+"""Reports of AWS's events, their outcomes, and the subscriptions that an ambiguous one may be about."""
 
 from uuid import UUID
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import Uuid, bindparam, exists, or_, select
 from sqlalchemy.orm import Session
 
 from app.database import rows
 from app.database.rows import RowDict
 from app.database.transactions import query
 from app.models import Event, Subscription
-from app.services.events import agreements as events_agreements
+from app.services.events import agreements
 
 SELECTED_COLUMNS = (
     Event.id,
@@ -28,6 +28,26 @@ SELECTED_COLUMNS = (
     Event.agreement_id,
     Event.previous_agreement_id,
 )
+NEWEST_FIRST = select(*SELECTED_COLUMNS).order_by(Event.id.desc())
+WITH_BODY = select(*SELECTED_COLUMNS, Event.body)
+BY_ID = WITH_BODY.where(Event.id == bindparam("event_id", type_=Uuid))
+BY_AWS_ID = WITH_BODY.where(Event.aws_id == bindparam("aws_id"))
+BY_SUBSCRIPTION = (
+    select(*SELECTED_COLUMNS)
+    .where(Event.subscription_id == bindparam("subscription_id", type_=Uuid))
+    .order_by(Event.happened_at, Event.id)
+)
+NEXT_WITH_OUTCOME = (
+    select(Event.id)
+    .where(Event.outcome == bindparam("outcome"), Event.id > bindparam("last_id", type_=Uuid))
+    .order_by(Event.id)
+    .limit(1)
+)
+# Events of an old listing name no license: any subscription of that customer to that product may be meant.
+CUSTOMER_SUBSCRIPTION_IDS = select(Subscription.id).where(
+    Subscription.customer_identifier == bindparam("customer_identifier"),
+    Subscription.product_code == bindparam("product_code"),
+)
 
 
 @query
@@ -39,48 +59,43 @@ def newest(
     subscription_id: UUID | None = None,
     product_code: str | None = None,
 ) -> list[RowDict]:
-    """Return the events that match every filter given, the last received first, without their bodies."""
-    wanted = rows.filter_conditions({Event.outcome: outcome, Event.subscription_id: subscription_id})
+    """Return the events that match all given filters, the last received first, without their bodies."""
+    conditions = rows.filter_conditions({Event.outcome: outcome, Event.subscription_id: subscription_id})
     if product_code is not None:
-        # An agreement's event has no product code: which product it is about, its subscription tells.
-        of_product = exists().where(Subscription.id == Event.subscription_id, Subscription.product_code == product_code)
-        wanted.append(or_(Event.product_code == product_code, of_product))
-    return rows.fetch_all(session, select(*SELECTED_COLUMNS).where(*wanted).order_by(Event.id.desc()).limit(limit))
+        # AWS names no product in an agreement's event, so its subscription decides.
+        has_product = exists().where(
+            Subscription.id == Event.subscription_id, Subscription.product_code == product_code
+        )
+        conditions.append(or_(Event.product_code == product_code, has_product))
+    return rows.fetch_all(session, NEWEST_FIRST.where(*conditions).limit(limit))
 
 
 @query
 def find_by_any_id(session: Session, identifier: str) -> RowDict | None:
-    """Return the event that AWS or we call by that id, with its body."""
+    """Return the event with its body, by our id of it or else by AWS's; None if there is none."""
     event_id = rows.parse_uuid(identifier)
-    # What we call by an id comes before what AWS happens to call so.
-    for condition in ([Event.id == event_id] if event_id else []) + [Event.aws_id == identifier]:
-        if found := rows.fetch_all(session, select(*SELECTED_COLUMNS, Event.body).where(condition)):
-            return found[0]
-    return None
+    matches = rows.fetch_all(session, BY_ID, {"event_id": event_id}) if event_id else []
+    matches = matches or rows.fetch_all(session, BY_AWS_ID, {"aws_id": identifier})
+    return next(iter(matches), None)
 
 
 @query
 def list_by_subscription(session: Session, subscription_id: UUID) -> list[RowDict]:
     """Return the subscription's events in the order in which they happened, without their bodies."""
-    told = select(*SELECTED_COLUMNS).where(Event.subscription_id == subscription_id)
-    return rows.fetch_all(session, told.order_by(Event.happened_at, Event.id))
+    return rows.fetch_all(session, BY_SUBSCRIPTION, {"subscription_id": subscription_id})
 
 
 @query
-def next_id_with_outcome(session: Session, outcome: str, last_id: UUID | None = None) -> UUID | None:
-    """Return the id of the oldest event with that outcome, of those after another."""
-    ids = select(Event.id).where(Event.outcome == outcome).order_by(Event.id).limit(1)
-    return session.scalar(ids if last_id is None else ids.where(Event.id > last_id))
+def next_id_with_outcome(session: Session, outcome: str, last_id: UUID = rows.MIN_ID) -> UUID | None:
+    """Return the id of the oldest event with that outcome received after the event `last_id`."""
+    return session.scalar(NEXT_WITH_OUTCOME, {"outcome": outcome, "last_id": last_id})
 
 
 @query
 def candidate_subscription_ids(session: Session, event: RowDict) -> list[UUID]:
-    """Return the subscriptions that an ambiguous event may be about: its customer's, or its agreements' holders."""
+    """Return the subscriptions that an ambiguous event may be about: of its customer, or of its agreements."""
     if event["customer_identifier"]:
-        theirs = select(Subscription.id).where(
-            Subscription.customer_identifier == event["customer_identifier"],
-            Subscription.product_code == event["product_code"],
-        )
-        return sorted(session.scalars(theirs))
-    agreements = [event[name] for name in ("agreement_id", "previous_agreement_id") if event[name]]
-    return sorted(session.scalars(events_agreements.select_ids_by_agreement(agreements)))
+        customer = {name: event[name] for name in ("customer_identifier", "product_code")}
+        return sorted(session.scalars(CUSTOMER_SUBSCRIPTION_IDS, customer))
+    agreement_ids = [event[name] for name in ("agreement_id", "previous_agreement_id") if event[name]]
+    return sorted(session.scalars(agreements.select_ids_by_agreement(agreement_ids)))

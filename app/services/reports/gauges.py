@@ -1,24 +1,41 @@
-"""Gauges: what waits at present, and since when a worker has been silent, by the names of the metrics."""
+"""Gauges for /metrics: how much waits or has failed, and the ages of the workers' heartbeats."""
 
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.orm import Session
 
 from app.aws import queue
 from app.config import handoff_endpoints
 from app.database.transactions import query
 from app.errors import DatabaseUnavailable
 from app.mail import mailer
-from app.models import Event, OutboxMessage, PendingToken, Registration, Subscription
+from app.models import Event, OutboxMessage, PendingToken, Registration, Subscription, UtcDateTime
 from app.services.operations import heartbeats
 from app.services.outbox import queue as outbox_queue
 
 HEARTBEAT_GAUGES = {"worker": "foyer_worker_heartbeat_age_seconds", "events": "foyer_events_heartbeat_age_seconds"}
+PENDING_TOKENS = select(func.count(), func.min(PendingToken.parked_at)).where(PendingToken.next_try_at.is_not(None))
+COUNTS = {
+    "foyer_unlinked_registrations": select(func.count())
+    .select_from(Registration)
+    .where(Registration.parked_token_id.is_not(None)),
+    "foyer_events_ambiguous": select(func.count()).select_from(Event).where(Event.outcome == "ambiguous"),
+    "foyer_reviews_due": select(func.count())
+    .select_from(Subscription)
+    .where(Subscription.review_at <= bindparam("now", type_=UtcDateTime)),
+}
+IS_MAIL = OutboxMessage.lane == outbox_queue.MAIL_LANE
+UNSENT_MESSAGES = (
+    select(IS_MAIL, OutboxMessage.outcome, func.count(), func.min(OutboxMessage.created_at))
+    .where(OutboxMessage.outcome.in_(["waiting", "failed"]), OutboxMessage.lane.in_(bindparam("lanes", expanding=True)))
+    .group_by(IS_MAIL, OutboxMessage.outcome)
+)
+NO_MESSAGES = (0, None)
 
 
 def current() -> dict[str, float]:
-    """Return each gauge's value; while the database is away, no more than that it is."""
+    """Return each gauge's value by metric name; only `foyer_database_up` while the database cannot be reached."""
     try:
         return {"foyer_database_up": 1, **_measure()}
     except DatabaseUnavailable:
@@ -28,43 +45,39 @@ def current() -> dict[str, float]:
 @query
 def _measure(session: Session) -> dict[str, float]:
     now = datetime.now(UTC)
-    parked, oldest = session.execute(
-        select(func.count(), func.min(PendingToken.parked_at)).where(PendingToken.next_try_at.is_not(None))
-    ).one()
-    silences = heartbeats.ages_by_chore(session, now)
+    pending_count, oldest = session.execute(PENDING_TOKENS).one()
+    heartbeat_ages = heartbeats.ages_by_chore(session, now)
+    # Without an events queue no worker polls one: its age would be infinite for good.
+    chores = [chore for chore in HEARTBEAT_GAUGES if chore != "events" or queue.current()]
     return {
-        "foyer_parked_tokens": parked,
-        "foyer_parked_tokens_oldest_seconds": (now - oldest).total_seconds() if oldest else 0,
-        "foyer_unlinked_registrations": _count(session, Registration, Registration.parked_token_id.is_not(None)),
-        "foyer_events_ambiguous": _count(session, Event, Event.outcome == "ambiguous"),
-        "foyer_reviews_due": _count(session, Subscription, Subscription.review_at <= now),
+        "foyer_parked_tokens": pending_count,
+        "foyer_parked_tokens_oldest_seconds": _age_seconds(oldest, now),
+        **{name: session.scalar(statement, {"now": now}) or 0 for name, statement in COUNTS.items()},
         **_outbox_gauges(session, now),
-        **{name: silences[chore] for chore, name in HEARTBEAT_GAUGES.items() if chore != "events" or queue.current()},
+        **{HEARTBEAT_GAUGES[chore]: heartbeat_ages[chore] for chore in chores},
     }
 
 
 def _outbox_gauges(session: Session, now: datetime) -> dict[str, float]:
-    is_mail = OutboxMessage.lane == outbox_queue.MAIL_LANE
-    # To a product that takes no hand-offs any more, and while no mail is sent, nothing goes: no alarm could be ended.
-    sent = OutboxMessage.lane.in_(
-        [
-            *map(outbox_queue.handoff_lane, handoff_endpoints.by_product_code()),
-            *([outbox_queue.MAIL_LANE] if mailer.is_enabled() else []),
-        ]
-    )
-    unsent = (OutboxMessage.outcome.in_(["waiting", "failed"]), sent)
-    counted = select(is_mail, OutboxMessage.outcome, func.count(), func.min(OutboxMessage.created_at)).where(*unsent)
-    rows = session.execute(counted.group_by(is_mail, OutboxMessage.outcome)).all()
-    found = {(bool(of_mail), outcome): (count, oldest) for of_mail, outcome, count, oldest in rows}
-    waiting, oldest = found.get((False, "waiting"), (0, None))
+    unsent = {
+        (bool(is_mail), outcome): (count, oldest)
+        for is_mail, outcome, count, oldest in session.execute(UNSENT_MESSAGES, {"lanes": _served_lanes()})
+    }
+    waiting_handoffs, oldest = unsent.get((False, "waiting"), NO_MESSAGES)
     return {
-        "foyer_handoffs_waiting": waiting,
-        "foyer_handoffs_oldest_seconds": (now - oldest).total_seconds() if oldest else 0,
-        "foyer_handoffs_failed": found.get((False, "failed"), (0, None))[0],
-        "foyer_mails_waiting": found.get((True, "waiting"), (0, None))[0],
-        "foyer_mails_failed": found.get((True, "failed"), (0, None))[0],
+        "foyer_handoffs_waiting": waiting_handoffs,
+        "foyer_handoffs_oldest_seconds": _age_seconds(oldest, now),
+        "foyer_handoffs_failed": unsent.get((False, "failed"), NO_MESSAGES)[0],
+        "foyer_mails_waiting": unsent.get((True, "waiting"), NO_MESSAGES)[0],
+        "foyer_mails_failed": unsent.get((True, "failed"), NO_MESSAGES)[0],
     }
 
 
-def _count(session: Session, model: type[DeclarativeBase], condition: ColumnElement[bool]) -> int:
-    return session.scalar(select(func.count()).select_from(model).where(condition)) or 0
+def _served_lanes() -> list[str]:
+    # Messages of a product without an endpoint, or while mail is off, are never sent: an alarm on them could not end.
+    handoff_lanes = [outbox_queue.handoff_lane(code) for code in handoff_endpoints.by_product_code()]
+    return [*handoff_lanes, *([outbox_queue.MAIL_LANE] if mailer.is_enabled() else [])]
+
+
+def _age_seconds(oldest: datetime | None, now: datetime) -> float:
+    return (now - oldest).total_seconds() if oldest else 0

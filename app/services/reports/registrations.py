@@ -1,17 +1,17 @@
-"""What an operator asks about sign-ups, and what the reports of purchases and of events share.
+"""Reports of registrations, and the columns that the reports of subscriptions share with them.
 
-Every answer here is a row of one purchase and its registration, by column name. A name that both tables have
-stands for the one asked about; the other's bears its table's name in front.
+Every row is one registration with its purchase, keyed by column name. A name that both tables have is the
+registration's; the subscription's gets the prefix `subscription_`. Reports of subscriptions do it the other way round.
 """
 
 from collections.abc import Iterator
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Uuid, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from app.database.rows import RowDict, fetch_all, filter_conditions, strip_hyphens
+from app.database import rows
+from app.database.rows import RowDict
 from app.database.transactions import query
 from app.models import Account, PendingToken, Registration, Subscription
 
@@ -36,7 +36,7 @@ PURCHASE_COLUMNS = (
     Subscription.former_ids,
     Subscription.changed_at,
 )
-# What the buyer asked for, and what the product answered.
+# The account that the buyer asked for, and the product's reply.
 ACCOUNT_COLUMNS = (
     Registration.account.label("account"),
     Registration.existing_account,
@@ -68,6 +68,18 @@ SELECTED_COLUMNS = (
     *ACCOUNT_COLUMNS,
 )
 COLUMN_NAMES = tuple(column.key for column in SELECTED_COLUMNS)
+WITH_PURCHASES = (
+    select(*SELECTED_COLUMNS)
+    .outerjoin(Subscription, Subscription.id == Registration.subscription_id)
+    .outerjoin(Account, Account.subscription_id == Subscription.id)
+    .outerjoin(PendingToken, PendingToken.id == Registration.parked_token_id)
+)
+NEWEST_FIRST = WITH_PURCHASES.order_by(Registration.id.desc())
+BY_ID = WITH_PURCHASES.where(Registration.id == bindparam("registration_id", type_=Uuid))
+# Ids are UUIDv7 and sort by time: each batch starts after the last id of the one before, without an OFFSET to count.
+NEXT_BATCH = (
+    WITH_PURCHASES.where(Registration.id > bindparam("last_id", type_=Uuid)).order_by(Registration.id).limit(BATCH_ROWS)
+)
 
 
 @query
@@ -80,48 +92,40 @@ def newest(
     email: str | None = None,
     without_purchase: bool = False,
 ) -> list[RowDict]:
-    """Return the registrations that match every filter given, newest first, with their purchases.
+    """Return the registrations that match all given filters, newest first, with their purchases.
 
-    `unlinked` leaves those that have no purchase, with what is known of the token they wait for.
+    `without_purchase` selects those that wait for AWS to resolve their token. The e-mail address matches in any case.
     """
-    wanted = filter_conditions(
-        {Subscription.product_code: product_code, Subscription.customer_aws_account_id: strip_hyphens(account_id)}
+    conditions = rows.filter_conditions(
+        {Subscription.product_code: product_code, Subscription.customer_aws_account_id: rows.strip_hyphens(account_id)}
     )
     if email is not None:
-        wanted.append(func.lower(Registration.email) == email.lower())
+        conditions.append(func.lower(Registration.email) == email.lower())
     if without_purchase:
-        wanted.append(Registration.parked_token_id.is_not(None))
-    return fetch_all(session, _select_registrations().where(*wanted).order_by(Registration.id.desc()).limit(limit))
+        conditions.append(Registration.parked_token_id.is_not(None))
+    return rows.fetch_all(session, NEWEST_FIRST.where(*conditions).limit(limit))
 
 
 @query
 def find(session: Session, registration_id: UUID) -> RowDict | None:
-    """Return one registration with its purchase."""
-    return next(iter(fetch_all(session, _select_registrations().where(Registration.id == registration_id))), None)
+    """Return one registration with its purchase; None if there is none, as after an erasure or a merge."""
+    return next(iter(rows.fetch_all(session, BY_ID, {"registration_id": registration_id})), None)
 
 
 def iterate_all() -> Iterator[RowDict]:
     """Yield all registrations with their purchases, oldest first.
 
-    Each batch is a short transaction of its own, so that a reader who takes hours holds nothing back.
+    Each batch is a transaction of its own, so a slow reader never keeps one open.
 
     Raises:
-        DatabaseUnavailable: what was yielded so far is not all.
+        DatabaseUnavailable: the rows yielded so far are not all.
     """
-    batch = _batch_after(None)
+    batch = _batch_after(rows.MIN_ID)
     while batch:
         yield from batch
         batch = _batch_after(batch[-1]["id"])
 
 
 @query
-def _batch_after(session: Session, last_id: UUID | None) -> list[RowDict]:
-    # Ids are made in order of time: the next batch starts where this one ended, without counting rows again.
-    statement = _select_registrations().order_by(Registration.id).limit(BATCH_ROWS)
-    return fetch_all(session, statement if last_id is None else statement.where(Registration.id > last_id))
-
-
-def _select_registrations() -> Select[Any]:
-    with_purchase = select(*SELECTED_COLUMNS).outerjoin(Subscription, Subscription.id == Registration.subscription_id)
-    with_account = with_purchase.outerjoin(Account, Account.subscription_id == Subscription.id)
-    return with_account.outerjoin(PendingToken, PendingToken.id == Registration.parked_token_id)
+def _batch_after(session: Session, last_id: UUID) -> list[RowDict]:
+    return rows.fetch_all(session, NEXT_BATCH, {"last_id": last_id})

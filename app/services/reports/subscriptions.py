@@ -1,10 +1,10 @@
-"""What an operator asks about purchases: which there are, where one customer is, and who has paid and not signed up."""
+"""Reports of subscriptions: all, one by any of its ids, and current purchases that were never registered."""
 
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, case, exists, func, select, union
+from sqlalchemy import ColumnElement, CompoundSelect, Uuid, bindparam, case, exists, func, select, union
 from sqlalchemy.orm import Session
 
 from app.database import rows
@@ -16,7 +16,7 @@ from app.services.operations import audit
 from app.services.purchases import keys as purchases_keys
 from app.services.reports import registrations
 
-# Where the buyer has signed up again, the erasure before that explains nothing.
+# Only without a registration: after a new sign-up, the earlier erasure explains nothing.
 ERASED_AT = (
     select(func.max(AuditEntry.at))
     .where(
@@ -38,14 +38,26 @@ SELECTED_COLUMNS = (
     *registrations.ANSWER_COLUMNS,
     *registrations.ACCOUNT_COLUMNS,
 )
-# Who pays and has waited longest comes first; of a purchase that is over, nobody need sign up.
+# Paying purchases first, then the oldest. Statuses that are not here are over: nothing is left to sign up for.
 STATUS_PRIORITY = {"active": 0, "ending": 1, "pending": 2}
 BY_PRIORITY = (case(STATUS_PRIORITY, value=Subscription.status), Subscription.created_at, Subscription.id)
-UNREGISTERED_CONDITIONS = (
-    Subscription.status.in_(STATUS_PRIORITY),
-    ~exists().where(Registration.subscription_id == Subscription.id),
-    ~exists().where(AuditEntry.subscription_id == Subscription.id, AuditEntry.action == audit.REGISTRATION_ERASED),
+WITH_REGISTRATIONS = (
+    select(*SELECTED_COLUMNS)
+    .outerjoin(Registration, Registration.subscription_id == Subscription.id)
+    .outerjoin(Account, Account.subscription_id == Subscription.id)
 )
+NEWEST_FIRST = WITH_REGISTRATIONS.order_by(Subscription.id.desc())
+BY_IDS = NEWEST_FIRST.where(Subscription.id.in_(bindparam("ids", type_=Uuid, expanding=True)))
+UNREGISTERED_IDS = (
+    select(Subscription.id)
+    .where(
+        Subscription.status.in_(STATUS_PRIORITY),
+        ~exists().where(Registration.subscription_id == Subscription.id),
+        ~exists().where(AuditEntry.subscription_id == Subscription.id, AuditEntry.action == audit.REGISTRATION_ERASED),
+    )
+    .order_by(*BY_PRIORITY)
+)
+UNREGISTERED = WITH_REGISTRATIONS.order_by(*BY_PRIORITY)
 
 
 @query
@@ -57,9 +69,9 @@ def newest(
     product_code: str | None = None,
     account_id: str | None = None,
 ) -> list[RowDict]:
-    """Return the subscriptions that match every filter given, newest first, with their registrations."""
-    wanted = _conditions(status, product_code, account_id)
-    return rows.fetch_all(session, _select_newest_first().where(*wanted).limit(limit))
+    """Return the subscriptions that match all given filters, newest first, with their registrations."""
+    conditions = _conditions(status, product_code, account_id)
+    return rows.fetch_all(session, NEWEST_FIRST.where(*conditions).limit(limit))
 
 
 @query
@@ -71,32 +83,30 @@ def unregistered(
     product_code: str | None = None,
     account_id: str | None = None,
 ) -> list[RowDict]:
-    """Return the purchases that go on and that nobody ever signed up for, the one that has paid for longest first."""
-    wanted = _conditions(status, product_code, account_id)
-    # Their ids first: what else is told of a purchase is then read of those few.
-    first = select(Subscription.id).where(*UNREGISTERED_CONDITIONS, *wanted).order_by(*BY_PRIORITY).limit(limit)
-    found = _select_with_registrations().where(Subscription.id.in_(first)).order_by(*BY_PRIORITY)
-    return rows.fetch_all(session, found)
+    """Return the current purchases that were never registered, the one that has paid for longest first."""
+    # Select the few ids first, so that the joins and the other columns are read for these alone.
+    ids = UNREGISTERED_IDS.where(*_conditions(status, product_code, account_id)).limit(limit)
+    return rows.fetch_all(session, UNREGISTERED.where(Subscription.id.in_(ids)))
 
 
 @query
 def find_by_any_id(session: Session, identifier: str) -> list[RowDict]:
-    """Return the subscriptions, newest first, that AWS or we call by that name, or did before a renewal.
+    """Return the subscriptions, newest first, that have this identifier now or had it before a renewal.
 
-    It is our id, a license ARN however it is spelled or the license's id, a purchase key, an agreement id, an AWS
+    It is our id, a license ARN in any of AWS's notations or the license's id, a purchase key, an agreement id, an AWS
     account id or, for old listings, a customer identifier.
     """
-    return rows.fetch_all(session, _select_newest_first().where(Subscription.id.in_(_select_ids_matching(identifier))))
+    return rows.fetch_all(session, NEWEST_FIRST.where(Subscription.id.in_(_select_ids_matching(identifier))))
 
 
 @query
 def find_by_ids(session: Session, ids: Iterable[UUID]) -> list[RowDict]:
     """Return the subscriptions with these ids, newest first."""
-    return rows.fetch_all(session, _select_newest_first().where(Subscription.id.in_(list(ids))))
+    return rows.fetch_all(session, BY_IDS, {"ids": list(ids)})
 
 
 def _select_ids_matching(identifier: str) -> CompoundSelect[Any]:
-    # One search for each name, each by its own index: joined with OR, one without an index makes all of them a scan.
+    # A UNION of searches, each on its own index: with OR, one column without an index would scan the table.
     keys = {identifier, purchases_keys.license_id(identifier)}
     conditions: list[ColumnElement[bool]] = [
         Subscription.purchase_key.in_(keys),
@@ -120,14 +130,3 @@ def _conditions(status: str | None, product_code: str | None, account_id: str | 
             Subscription.customer_aws_account_id: rows.strip_hyphens(account_id),
         }
     )
-
-
-def _select_newest_first() -> Select[Any]:
-    return _select_with_registrations().order_by(Subscription.id.desc())
-
-
-def _select_with_registrations() -> Select[Any]:
-    with_registration = select(*SELECTED_COLUMNS).outerjoin(
-        Registration, Registration.subscription_id == Subscription.id
-    )
-    return with_registration.outerjoin(Account, Account.subscription_id == Subscription.id)
