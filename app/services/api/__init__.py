@@ -1,4 +1,1 @@
-"""What the read API answers: a feed of subscriptions with cursors, and the tokens that open it.
-
-The API's views and the commands import it.
-"""
+"""The read API's services: the feed of subscriptions with its cursors, and the API tokens."""

@@ -1,17 +1,16 @@
-"""The feed: subscriptions in the order in which they last changed, page by page, and one by one.
+"""The feed: subscriptions in the order in which they last changed, page by page; and single ones by id.
 
-A transaction that began earlier may end later: then a subscription appears at a place that was read already. It does
-so within a minute, because no transaction lasts as long. So what was read while it was younger than that is read once
-more, by the walk that follows.
+A transaction that began earlier may commit later. Its row then appears before rows that clients have already read. No
+transaction lasts a minute, so rows younger than WATERMARK_LAG are returned again by the next requests: see `cursors`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, String, Uuid, cast, literal, select, text, tuple_
+from sqlalchemy import ColumnElement, Row, Select, String, Uuid, and_, bindparam, cast, literal, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from app import models
@@ -25,10 +24,26 @@ from app.services.outbox.payload import PayloadModel, Timestamp
 
 WATERMARK_LAG = timedelta(seconds=60)
 SUBSCRIPTIONS = models.Subscription.__table__
+EVERY_SUBSCRIPTION = select(SUBSCRIPTIONS)
+REGISTERED_SUBSCRIPTIONS = EVERY_SUBSCRIPTION.join(
+    models.Registration, models.Registration.subscription_id == SUBSCRIPTIONS.c.id
+)
+HAS_ID = SUBSCRIPTIONS.c.id == bindparam("subscription_id", type_=Uuid)
+# LIKE is safe here: an id in JSON text is always spelled the same, and has no wildcards.
+HAS_FORMER_ID = and_(
+    text(models.IS_MERGED_SQL), cast(SUBSCRIPTIONS.c.former_ids, String).like(bindparam("former_id_pattern"))
+)
+HAS_REGISTRATION_ID = models.Registration.id == bindparam("registration_id", type_=Uuid)
+REGISTRATIONS = select(models.Registration.__table__).where(
+    models.Registration.subscription_id.in_(bindparam("ids", type_=Uuid, expanding=True))
+)
+ACCOUNTS = select(models.Account.__table__).where(
+    models.Account.subscription_id.in_(bindparam("ids", type_=Uuid, expanding=True))
+)
 
 
 class Item(PayloadModel):
-    """All that is told of one subscription, and when it last changed."""
+    """One subscription with its registration and account, and when any of them last changed."""
 
     subscription: payload.SubscriptionOut
     registration: payload.RegistrationOut | None
@@ -37,7 +52,7 @@ class Item(PayloadModel):
 
 
 class Page(PayloadModel):
-    """Some of the subscriptions. `more`: there are more at once; else the cursor is good for what changes later."""
+    """Some of the subscriptions. `more`: request the next page at once; else use the cursor for later changes."""
 
     items: list[Item]
     cursor: str
@@ -46,7 +61,7 @@ class Page(PayloadModel):
 
 @dataclass(frozen=True)
 class Filters:
-    """Which subscriptions somebody asks for. `product_codes` are all they may see; None: every product."""
+    """Which subscriptions a request selects. `product_codes` are all that its token may read; None: every product."""
 
     product_codes: frozenset[str] | None = None
     product_code: str | None = None
@@ -57,7 +72,7 @@ class Filters:
 
 @query
 def page(session: Session, filters: Filters, after: Cursor, limit: int, now: datetime) -> Page:
-    """Return the next subscriptions after the cursor, at most so many, in the order in which they last changed."""
+    """Return the next `limit` subscriptions after the cursor, in the order in which they last changed."""
     rows = session.execute(select_after(filters, after.position).limit(limit + 1)).all()
     more = len(rows) > limit
     rows = rows[:limit]
@@ -67,45 +82,43 @@ def page(session: Session, filters: Filters, after: Cursor, limit: int, now: dat
 
 
 def select_after(filters: Filters, after: Position) -> Select[Any]:
-    """Return the statement that finds what is wanted after that place."""
-    place = tuple_(SUBSCRIPTIONS.c.changed_at, SUBSCRIPTIONS.c.id) > tuple_(
+    """Return the statement that selects the subscriptions after the position, in the feed's order."""
+    is_after = tuple_(SUBSCRIPTIONS.c.changed_at, SUBSCRIPTIONS.c.id) > tuple_(
         literal(after.changed_at, UtcDateTime), literal(after.id, Uuid)
     )
-    return _select_subscriptions(filters).where(place).order_by(SUBSCRIPTIONS.c.changed_at, SUBSCRIPTIONS.c.id)
+    return _select_subscriptions(filters).where(is_after).order_by(SUBSCRIPTIONS.c.changed_at, SUBSCRIPTIONS.c.id)
 
 
 @query
 def find_subscription(session: Session, filters: Filters, subscription_id: UUID) -> Item | None:
-    """Return the subscription that has the id, or had it before it turned out to be the same as another."""
-    of_that_id = _select_subscriptions(filters).where(SUBSCRIPTIONS.c.id == subscription_id)
-    # An id is the same text in every JSON, and holds nothing that LIKE takes for more.
-    merged = cast(SUBSCRIPTIONS.c.former_ids, String).like(f'%"{subscription_id}"%')
-    is_merged = _select_subscriptions(filters).where(text(models.IS_MERGED_SQL), merged)
-    rows = session.execute(of_that_id).all() or session.execute(is_merged).all()
+    """Return the subscription with the id, or the one that a subscription with this id was merged into."""
+    subscriptions = _select_subscriptions(filters)
+    rows = session.execute(subscriptions.where(HAS_ID), {"subscription_id": subscription_id}).all()
+    if not rows:
+        pattern = {"former_id_pattern": f'%"{subscription_id}"%'}
+        rows = session.execute(subscriptions.where(HAS_FORMER_ID), pattern).all()
     return next(iter(_load_items(session, rows)), None)
 
 
 @query
 def find_by_registration(session: Session, filters: Filters, registration_id: UUID) -> Item | None:
-    """Return the subscription whose registration has the id; None where that still waits for its purchase."""
-    registered = _select_subscriptions(replace(filters, registered=True))
-    rows = session.execute(registered.where(models.Registration.id == registration_id)).all()
+    """Return the subscription that has the registration; None while the registration waits for its purchase."""
+    statement = REGISTERED_SUBSCRIPTIONS.where(*_conditions(filters), HAS_REGISTRATION_ID)
+    rows = session.execute(statement, {"registration_id": registration_id}).all()
     return next(iter(_load_items(session, rows)), None)
 
 
 def _next_cursor(after: Cursor, last: Position, now: datetime, *, more: bool) -> Cursor:
-    # Once something young was read, nothing settles before the walk has come to its end.
-    settled = after.watermark
-    if settled == after.position:
-        settled = max(settled, min(last, Position(now - WATERMARK_LAG, cursors.MIN_ID)))
-    return Cursor(last if more else settled, settled)
+    watermark = after.watermark
+    # Once a row younger than the lag was read, the watermark stays until the client has read to the end.
+    if watermark == after.position:
+        watermark = max(watermark, min(last, Position(now - WATERMARK_LAG, database_rows.MIN_ID)))
+    return Cursor(last if more else watermark, watermark)
 
 
 def _select_subscriptions(filters: Filters) -> Select[Any]:
-    statement = select(SUBSCRIPTIONS).where(*_conditions(filters))
-    if not filters.registered:
-        return statement
-    return statement.join(models.Registration, models.Registration.subscription_id == SUBSCRIPTIONS.c.id)
+    subscriptions = REGISTERED_SUBSCRIPTIONS if filters.registered else EVERY_SUBSCRIPTION
+    return subscriptions.where(*_conditions(filters))
 
 
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
@@ -123,23 +136,20 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
 
 def _load_items(session: Session, rows: Sequence[Row[Any]]) -> list[Item]:
     ids = [row.id for row in rows]
-    registrations = _rows_by_subscription(session, models.Registration, ids)
-    accounts = _rows_by_subscription(session, models.Account, ids)
+    registrations = _rows_by_subscription(session, REGISTRATIONS, ids)
+    accounts = _rows_by_subscription(session, ACCOUNTS, ids)
     return [_build_item(row, registrations.get(row.id), accounts.get(row.id)) for row in rows]
 
 
 def _build_item(row: Row[Any], registration: Row[Any] | None, account: Row[Any] | None) -> Item:
-    told = payload.build(row, registration, account)
+    snapshot = payload.build(row, registration, account)
     return Item(
-        subscription=told.subscription,
-        registration=told.registration,
-        account=told.account,
+        subscription=snapshot.subscription,
+        registration=snapshot.registration,
+        account=snapshot.account,
         changed_at=row.changed_at,
     )
 
 
-def _rows_by_subscription(
-    session: Session, model: type[models.Registration | models.Account], ids: Sequence[UUID]
-) -> dict[UUID, Row[Any]]:
-    found = session.execute(select(model.__table__).where(model.subscription_id.in_(ids)))
-    return {row.subscription_id: row for row in found}
+def _rows_by_subscription(session: Session, statement: Select[Any], ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
+    return {row.subscription_id: row for row in session.execute(statement, {"ids": ids})}

@@ -1,4 +1,4 @@
-"""Tokens: who may read the API, and of which products. A token itself is never stored, only its digest."""
+"""API tokens: which products each may read. Only a token's SHA-256 digest is stored, never the token."""
 
 import secrets
 from collections.abc import Sequence
@@ -8,30 +8,39 @@ from hashlib import sha256
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Uuid, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from app.database import rows
 from app.database.rows import RowDict
 from app.database.transactions import query, transaction
-from app.models import ApiToken
+from app.models import ApiToken, UtcDateTime
 from app.services.operations import audit
 from app.services.operations.audit import AuditRecord
 
 log = structlog.get_logger()
 
-# Whoever finds one, as scanners of source code do, knows what it is.
+# Secret scanners recognise a leaked token by it.
 PREFIX = "foyer_"
 RANDOM_BYTES = 32
 LENGTH = len(PREFIX) + -(-RANDOM_BYTES * 4 // 3)
 CREATED, REVOKED = "api_token.created", "api_token.revoked"
 COLUMNS = (ApiToken.id, ApiToken.name, ApiToken.product_codes, ApiToken.created_at, ApiToken.revoked_at)
+NEWEST_FIRST = select(*COLUMNS).order_by(ApiToken.id.desc())
+BY_DIGEST = select(ApiToken.id, ApiToken.product_codes).where(
+    ApiToken.digest == bindparam("token_digest"), ApiToken.revoked_at.is_(None)
+)
+REVOKE = (
+    update(ApiToken)
+    .where(ApiToken.id == bindparam("token_id", type_=Uuid), ApiToken.revoked_at.is_(None))
+    .values(revoked_at=bindparam("now", type_=UtcDateTime))
+)
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Whose token it is that came with a request. `product_codes` None: every product."""
+    """The token of a request, and the products that it may read; None: every product."""
 
     token_id: UUID
     product_codes: frozenset[str] | None
@@ -39,56 +48,55 @@ class Reader:
 
 @dataclass(frozen=True)
 class CreatedToken:
-    """A new token; there is no other way to learn it again."""
+    """A new token, the only time that its text exists."""
 
     id: UUID
     token: str
 
 
 def create(name: str, product_codes: Sequence[str] | None, actor: str) -> CreatedToken:
-    """Make a token for these products, None being every product, and record by whom.
+    """Create a token for these products, None being every product, with an audit entry.
 
     Raises:
-        DatabaseUnavailable: there may be one that nobody knows; revoke it.
+        DatabaseUnavailable: the token may have been stored all the same, without anyone having seen it. Revoke it.
     """
-    made = CreatedToken(uuid7(), PREFIX + secrets.token_urlsafe(RANDOM_BYTES))
+    created = CreatedToken(uuid7(), PREFIX + secrets.token_urlsafe(RANDOM_BYTES))
     row = {
-        "id": made.id,
+        "id": created.id,
         "name": name,
-        "digest": digest(made.token),
+        "digest": digest(created.token),
         "product_codes": None if product_codes is None else sorted(set(product_codes)),
         "created_at": datetime.now(UTC),
     }
     _insert(row, actor)
-    log.info(CREATED, api_token=str(made.id))
-    return made
+    log.info(CREATED, api_token=str(created.id))
+    return created
 
 
 def revoke(token_id: UUID, actor: str) -> RowDict | None:
-    """Let the token in no longer, and record by whom; return it, or None where there is none with that id.
+    """Refuse the token from now on, with an audit entry; return its row, or None if no token has the id.
 
-    A second time is success, and changes nothing.
+    Revoking twice is a success and changes nothing.
     """
-    is_new = _revoke(token_id, actor, datetime.now(UTC))
-    if is_new:
+    if _revoke(token_id, actor, datetime.now(UTC)):
         log.info(REVOKED, api_token=str(token_id))
     return next((row for row in list_all() if row["id"] == token_id), None)
 
 
 @query
 def list_all(session: Session) -> list[RowDict]:
-    """Return all tokens, the newest first."""
-    return rows.fetch_all(session, select(*COLUMNS).order_by(ApiToken.id.desc()))
+    """Return all tokens, newest first, without their digests."""
+    return rows.fetch_all(session, NEWEST_FIRST)
 
 
 def authenticate(token: str) -> Reader | None:
-    """Return whose token it is; None where it is no token, or has been revoked."""
-    # What cannot be one is not asked of the database.
+    """Return what the token may read; None if it is unknown or has been revoked."""
+    # Text that cannot be a token costs no query.
     return _find_by_digest(digest(token)) if token.startswith(PREFIX) and len(token) == LENGTH else None
 
 
 def digest(token: str) -> bytes:
-    """Return what is stored of the token: of 32 random bytes, nobody finds it by trying."""
+    """Return what is stored of the token. SHA-256 needs no salt here: 32 random bytes cannot be guessed."""
     return sha256(token.encode()).digest()
 
 
@@ -100,19 +108,15 @@ def _insert(connection: Connection, row: RowDict, actor: str) -> None:
 
 @transaction
 def _revoke(connection: Connection, token_id: UUID, actor: str, now: datetime) -> bool:
-    revoked = update(ApiToken).where(ApiToken.id == token_id, ApiToken.revoked_at.is_(None))
-    is_new = bool(connection.execute(revoked.values(revoked_at=now)).rowcount)
-    if is_new:
+    revoked = bool(connection.execute(REVOKE, {"token_id": token_id, "now": now}).rowcount)
+    if revoked:
         audit.record(connection, [AuditRecord(now, REVOKED, actor)])
-    return is_new
+    return revoked
 
 
 @query
 def _find_by_digest(session: Session, token_digest: bytes) -> Reader | None:
-    known = select(ApiToken.id, ApiToken.product_codes).where(
-        ApiToken.digest == token_digest, ApiToken.revoked_at.is_(None)
-    )
-    found = session.execute(known).one_or_none()
-    if found is None:
+    token = session.execute(BY_DIGEST, {"token_digest": token_digest}).one_or_none()
+    if token is None:
         return None
-    return Reader(found.id, None if found.product_codes is None else frozenset(found.product_codes))
+    return Reader(token.id, None if token.product_codes is None else frozenset(token.product_codes))

@@ -1,4 +1,4 @@
-"""The read API: what the seller's own programs ask, with a token, and what machines learn of it without one."""
+"""The read API: subscriptions and registrations for the seller's programs, and its public descriptions."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -17,45 +17,47 @@ bearer.require_token(blueprint, public_endpoints={"api.description", "api.handof
 
 
 def init_app(app: Flask) -> None:
-    """Put the API on the application."""
+    """Register the API on the application."""
     app.register_blueprint(blueprint)
     app.before_request(problems.reject_redirects)
 
 
 @blueprint.get("/subscriptions")
 def subscriptions() -> Response:
-    """List subscriptions in the order in which they last changed."""
-    asked = queries.parse(queries.Subscriptions)
-    filters = asked.model_dump(include={"status", "product_code", "customer_aws_account_id"})
-    return _json_or_404(feed.page(_filters(**filters), asked.after, asked.limit, datetime.now(UTC)))
+    """Return a page of subscriptions in the order in which they last changed."""
+    parameters = queries.parse(queries.Subscriptions)
+    filters = parameters.model_dump(include={"status", "product_code", "customer_aws_account_id"})
+    return _json_or_404(feed.page(_filters(**filters), parameters.after, parameters.limit, datetime.now(UTC)))
 
 
 @blueprint.get("/subscriptions/<uuid:subscription_id>")
 def subscription(subscription_id: UUID) -> Response:
-    """Answer one subscription, by its id or one that it had before."""
+    """Return one subscription, by its id or by the id of one that was merged into it."""
     queries.parse(queries.NoParameters)
     return _json_or_404(feed.find_subscription(_filters(), subscription_id))
 
 
 @blueprint.get("/registrations")
 def registrations() -> Response:
-    """List the subscriptions that somebody has signed up for, in the order in which they last changed."""
-    asked = queries.parse(queries.Registrations)
-    filters = asked.model_dump(include={"product_code", "customer_aws_account_id"})
-    return _json_or_404(feed.page(_filters(registered=True, **filters), asked.after, asked.limit, datetime.now(UTC)))
+    """Return a page of the subscriptions with a registration, in the order in which they last changed."""
+    parameters = queries.parse(queries.Registrations)
+    filters = parameters.model_dump(include={"product_code", "customer_aws_account_id"})
+    return _json_or_404(
+        feed.page(_filters(registered=True, **filters), parameters.after, parameters.limit, datetime.now(UTC))
+    )
 
 
 @blueprint.get("/registrations/<uuid:registration_id>")
 def registration(registration_id: UUID) -> Response:
-    """Answer the subscription that somebody signed up for with this registration."""
+    """Return the subscription that has this registration."""
     queries.parse(queries.NoParameters)
     return _json_or_404(feed.find_by_registration(_filters(), registration_id))
 
 
 @blueprint.get("/openapi.json")
 def description() -> Response:
-    """Describe the API to machines."""
-    # Slow to make, and most processes are never asked.
+    """Return the API's description in OpenAPI 3.1; no token needed."""
+    # Imported on use: loading apispec is slow, and most processes never serve this.
     from app.views.api import openapi  # noqa: PLC0415
 
     queries.parse(queries.NoParameters)
@@ -64,7 +66,7 @@ def description() -> Response:
 
 @blueprint.get("/schemas/handoff.json")
 def handoff_schema() -> Response:
-    """Describe what hand-offs carry, so that a product can check them or make its own types."""
+    """Return the JSON Schema of hand-offs, for products that validate them or generate types; no token needed."""
     from app.views.api import openapi  # noqa: PLC0415
 
     queries.parse(queries.NoParameters)

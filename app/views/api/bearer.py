@@ -1,4 +1,4 @@
-"""Bearer tokens, as RFC 6750 has them: without one that is good, nobody reads anything of anybody."""
+"""Authenticates the read API by bearer token: https://www.rfc-editor.org/rfc/rfc6750"""
 
 from collections.abc import Container
 
@@ -13,20 +13,20 @@ REALM = "Foyer"
 
 
 def require_token(blueprint: Blueprint, public_endpoints: Container[str | None]) -> None:
-    """Let only those with a token into the blueprint, but for the endpoints that are open to all."""
+    """Answer 401 to every request to the blueprint without a valid token, except to its public endpoints."""
 
-    def let_in() -> None:
+    def authenticate_unless_public() -> None:
         if request.endpoint not in public_endpoints:
             _authenticate()
 
-    blueprint.before_request(let_in)
+    blueprint.before_request(authenticate_unless_public)
 
 
 def _authenticate() -> None:
-    presented = request.headers.get("Authorization")
-    if presented is None:
+    authorization = request.headers.get("Authorization")
+    if authorization is None:
         raise _unauthorized()
-    scheme, _, token = presented.partition(" ")
+    scheme, _, token = authorization.partition(" ")
     reader = tokens.authenticate(token.strip()) if scheme.lower() == "bearer" else None
     if reader is None:
         raise _unauthorized(error="invalid_token", error_description="The token is unknown or has been revoked.")
@@ -35,5 +35,5 @@ def _authenticate() -> None:
 
 
 def _unauthorized(**details: str | None) -> Unauthorized:
-    # Who sent none is told no error: they may not have known that it takes one.
+    # RFC 6750, section 3.1: a request without credentials gets no error code.
     return Unauthorized(www_authenticate=WWWAuthenticate("bearer", {"realm": REALM, **details}))

@@ -1,4 +1,4 @@
-"""The API's description in OpenAPI 3.1, and the JSON Schema of hand-offs: both made from what the code itself uses."""
+"""The API's description in OpenAPI 3.1 and the JSON Schema of hand-offs, both generated from the models in use."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -61,14 +61,14 @@ EXAMPLE_PROBLEM = Problem(
 )
 INTRODUCTION = (
     "What AWS Marketplace's customers have bought and who has signed up for it. Lists are in the order in which "
-    "subscriptions last changed: go on with `cursor` while `more` is true; after that the same cursor finds what "
-    "changes later. What changed within the last minute comes again: keep items by their id."
+    "subscriptions last changed. While `more` is true, request the next page with `cursor`; after that, the same "
+    "cursor returns what changes later. Items that changed within the last minute come again: store items by their id."
 )
 
 
 @cache
 def build_description() -> bytes:
-    """Return the description, made once for each process."""
+    """Return the OpenAPI document as JSON, built once per process."""
     spec = APISpec(
         "Foyer",
         str(payload.VERSION),
@@ -81,51 +81,53 @@ def build_description() -> bytes:
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
     for name, schema in _schemas().items():
         spec.components.schema(name, schema)
-    spec.components.response("Problem", _response(Problem, EXAMPLE_PROBLEM, problems.MEDIA_TYPE, "What is wrong"))
+    spec.components.response(
+        "Problem", _response(Problem, EXAMPLE_PROBLEM, problems.MEDIA_TYPE, "What is wrong and what to do")
+    )
     _add_paths(spec)
     return json.dumps(spec.to_dict()).encode()
 
 
 class PublicNames(GenerateJsonSchema):
-    """Names the payload classes in the schema as other programs know them: `SubscriptionOut` is `Subscription`."""
+    """Names payload classes in schemas without their suffix: `SubscriptionOut` is published as `Subscription`."""
 
     def normalize_name(self, name: str) -> str:
-        """Return the class's name without the suffix of payload classes."""
+        """Return the published name of a class."""
         return super().normalize_name(name).removesuffix("Out")
 
 
 @cache
 def build_handoff_schema() -> bytes:
-    """Return the JSON Schema of what hand-offs carry."""
+    """Return the JSON Schema of hand-offs, built once per process; docs/handoff.schema.json is a copy."""
     schema = Handoff.model_json_schema(mode="serialization", schema_generator=PublicNames)
     name = f"urn:foyer:handoff:{payload.VERSION}"
     return (json.dumps({"$schema": JSON_SCHEMA_DIALECT, "$id": name, **schema}, indent=2) + "\n").encode()
 
 
 def _schemas() -> dict[str, Any]:
-    # As they are written, not as they could be read: everything that is told is always there.
+    # In mode "serialization" every field is required, because responses always have every field.
     _, schemas = models_json_schema(
         [(model, "serialization") for model in (Page, Item, Problem)],
         ref_template=REF_TEMPLATE,
         schema_generator=PublicNames,
     )
-    named: dict[str, Any] = schemas["$defs"]
-    return named
+    schemas_by_name: dict[str, Any] = schemas["$defs"]
+    return schemas_by_name
 
 
 def _add_paths(spec: APISpec) -> None:
     lists: dict[str, type[Query]] = {"subscriptions": queries.Subscriptions, "registrations": queries.Registrations}
     for name, model in lists.items():
-        page = _response(Page, EXAMPLE_PAGE, "application/json", "The next of them")
-        item = _response(Item, EXAMPLE_ITEM, "application/json", "All that is told of it")
+        page = _response(Page, EXAMPLE_PAGE, "application/json", "The next page")
+        item = _response(Item, EXAMPLE_ITEM, "application/json", "The subscription with its registration and account")
         _add_operation(spec, f"/{name}", f"List {name}", page, _query_parameters(model), error_statuses=(400, 401))
         by_id = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
         _add_operation(
             spec, f"/{name}/{{id}}", f"Show one of the {name}", item, [by_id], error_statuses=(400, 401, 404)
         )
     for path, kind in {"/openapi.json": "application/json", "/schemas/handoff.json": "application/schema+json"}.items():
-        found = {"description": "The description", "content": {kind: {"schema": {"type": "object"}}}}
-        _add_operation(spec, path, f"Describe {path}", found, [], error_statuses=(400,), security=[])
+        document = {"description": "The description", "content": {kind: {"schema": {"type": "object"}}}}
+        _add_operation(spec, path, f"Describe {path}", document, [], error_statuses=(400,), security=[])
 
 
 def _add_operation(
@@ -136,7 +138,7 @@ def _add_operation(
     parameters: list[dict[str, Any]],
     *,
     error_statuses: tuple[int, ...],
-    **more: Any,
+    **operation_fields: Any,
 ) -> None:
     responses = {
         "200": success,
@@ -144,15 +146,17 @@ def _add_operation(
         "503": "Problem",
         "default": "Problem",
     }
-    operation = {"summary": summary, "parameters": parameters, "responses": responses, **more}
+    operation = {"summary": summary, "parameters": parameters, "responses": responses, **operation_fields}
     spec.path(path, operations={"get": operation})
 
 
 def _response(model: type[BaseModel], example: BaseModel, media_type: str, description: str) -> dict[str, Any]:
-    shown = example.model_dump(mode="json", exclude_none=model is Problem)
+    example_fields = example.model_dump(mode="json", exclude_none=model is Problem)
     return {
         "description": description,
-        "content": {media_type: {"schema": {"$ref": REF_TEMPLATE.format(model=model.__name__)}, "example": shown}},
+        "content": {
+            media_type: {"schema": {"$ref": REF_TEMPLATE.format(model=model.__name__)}, "example": example_fields}
+        },
     }
 
 
@@ -164,6 +168,6 @@ def _query_parameters(model: type[Query]) -> list[dict[str, Any]]:
 
 
 def _non_null_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a parameter that is given: one that is left out is null to us, and to nobody else."""
-    first = schema.pop("anyOf", [{}])[0]
-    return {name: value for name, value in {**schema, **first}.items() if name != "title" and value is not None}
+    """Return the parameter's schema without null, which is only how the model stores a parameter that is left out."""
+    non_null = schema.pop("anyOf", [{}])[0]
+    return {name: value for name, value in {**schema, **non_null}.items() if name != "title" and value is not None}

@@ -1,4 +1,4 @@
-"""Problems: how the API says that something is wrong, as RFC 9457 has it. Nothing under its address is ever HTML."""
+"""The API's errors as RFC 9457 problem details. No response under its prefix is ever HTML."""
 
 from typing import Any, Literal
 
@@ -11,16 +11,16 @@ from werkzeug.routing import RequestRedirect
 API_PREFIX = "/api/v1"
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 10
-# What to do next.
+# The `detail` of each status: what the client should do next.
 DETAILS = {
-    400: "Correct the request. GET /api/v1/openapi.json says what may be asked.",
+    400: "Correct the request. GET /api/v1/openapi.json describes all parameters.",
     401: "Send a token that has not been revoked, as in Authorization: Bearer foyer_... "
-    "Make one with: flask --app wsgi api-tokens create NAME",
-    404: "There is nothing here that this token may read. GET /api/v1/openapi.json says what there is.",
-    405: "Use GET or HEAD: there is nothing here to write.",
-    413: "Send no body.",
-    500: "This is our fault. Try again later; if it stays so, look for the reference in Foyer's log.",
-    503: "The database cannot be used at present. Try again after as many seconds as Retry-After says.",
+    "Create one with: flask --app wsgi api-tokens create NAME",
+    404: "Nothing here that this token may read. GET /api/v1/openapi.json lists all paths.",
+    405: "Use GET or HEAD: this API is read-only.",
+    413: "Send no request body.",
+    500: "Foyer failed. Try again later; if it fails again, search Foyer's log for the reference.",
+    503: "The database is not available. Try again after the number of seconds in Retry-After.",
 }
 
 
@@ -29,26 +29,26 @@ def _drop_default(schema: dict[str, Any]) -> None:
 
 
 class Fault(BaseModel):
-    """One query parameter that is wrong."""
+    """One invalid query parameter."""
 
     parameter: str
     detail: str
 
 
 class Problem(BaseModel):
-    """What is wrong with a request, and what to do next. `reference` finds it in Foyer's log."""
+    """What is wrong with a request and what to do next. Search Foyer's log for the `reference`."""
 
     type: Literal["about:blank"] = "about:blank"
     title: str
     status: int
     detail: str
-    reference: str = Field(description="The request's, as in the header X-Request-Id")
-    # There, or not there: never null.
+    reference: str = Field(description="The id of the request, as in the header X-Request-Id")
+    # Left out where there are none, never null.
     errors: list[Fault] | SkipJsonSchema[None] = Field(default=None, json_schema_extra=_drop_default)
 
 
 class InvalidQuery(BadRequest):
-    """Some of the query parameters are wrong."""
+    """Some query parameters are invalid."""
 
     def __init__(self, faults: list[Fault]) -> None:
         super().__init__()
@@ -56,23 +56,23 @@ class InvalidQuery(BadRequest):
 
 
 def is_api_request() -> bool:
-    """Return whether the request is for the API, so that whatever is wrong with it is a problem and no page."""
+    """Return whether the request is for the API, so that its errors are problem details and no HTML page."""
     return request.path == API_PREFIX or request.path.startswith(f"{API_PREFIX}/")
 
 
 def reject_redirects() -> None:
-    """Answer 404 where Flask would lead from an address with too many slashes to the right one, in HTML."""
+    """Raise NotFound where Flask would redirect a path with extra slashes, with a body in HTML."""
     if is_api_request() and isinstance(request.routing_exception, RequestRedirect):
         raise NotFound
 
 
 def response_for_status(status: int) -> Response:
-    """Return the problem that stands for this status."""
+    """Return the problem details of a status without an exception."""
     return response_for(default_exceptions[status]())
 
 
 def response_for(error: HTTPException) -> Response:
-    """Return the problem that stands for what Flask, or one of our views, refuses."""
+    """Return the problem details of an error that Flask or one of our views raised."""
     status = error.code or 500
     problem = Problem(
         title=error.name,

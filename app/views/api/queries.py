@@ -1,4 +1,4 @@
-"""What may be asked in an address's query: each endpoint's parameters as one model, and nothing beside them."""
+"""The query parameters of each API endpoint as one model; unknown parameters are refused."""
 
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -15,9 +15,9 @@ MAX_LIMIT, DEFAULT_LIMIT = 200, 50
 
 
 def _check_whole_number(value: Any) -> Any:
-    # Pydantic takes more for whole numbers than we say we do, as in 1_0 and 5.0.
+    # Pydantic also accepts 1_0 and 5.0, which the API's description does not allow.
     if isinstance(value, str) and not (value.isascii() and value.isdecimal()):
-        raise ValueError("it is no whole number")
+        raise ValueError("not a whole number")
     return value
 
 
@@ -27,17 +27,17 @@ def _check_cursor(value: str) -> str:
 
 
 class Query(BaseModel):
-    """The parameters of one endpoint. Each description completes "it must be"."""
+    """The parameters of one endpoint. Each description completes the sentence "It must be …"."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class NoParameters(Query):
-    """There are none."""
+    """An endpoint without parameters."""
 
 
 class Registrations(Query):
-    """Which of the subscriptions that somebody has signed up for, and how many."""
+    """Filters and pagination of subscriptions with a registration."""
 
     product_code: str | None = Field(
         default=None,
@@ -51,7 +51,7 @@ class Registrations(Query):
     cursor: Annotated[str | None, AfterValidator(_check_cursor)] = Field(
         default=None,
         pattern=rf"^[A-Za-z0-9_-]{{{cursors.ENCODED_LENGTH}}}$",
-        description="the cursor of an earlier answer, word for word",
+        description="the cursor of an earlier response, unchanged",
         json_schema_extra={"format": "cursor"},
         examples=[cursors.encode(cursors.INITIAL)],
     )
@@ -61,12 +61,12 @@ class Registrations(Query):
 
     @property
     def after(self) -> Cursor:
-        """Where to go on."""
+        """The position to continue from: the cursor's, or the feed's start."""
         return cursors.decode(self.cursor) if self.cursor else cursors.INITIAL
 
 
 class Subscriptions(Registrations):
-    """Which subscriptions, and how many."""
+    """Filters and pagination of all subscriptions."""
 
     status: Literal["pending", "active", "ending", "ended", "failed"] | None = Field(
         default=None, description="pending, active, ending, ended or failed", examples=["active"]
@@ -74,14 +74,14 @@ class Subscriptions(Registrations):
 
 
 def parse(model: type[Q]) -> Q:
-    """Return what the request asks.
+    """Return the request's query parameters.
 
     Raises:
-        OddQuery: a parameter is unknown, given twice, or not what it must be.
+        InvalidQuery: a parameter is unknown, repeated or malformed.
     """
-    given = {name: values[0] if len(values) == 1 else values for name, values in request.args.lists()}
+    values_by_name = {name: values[0] if len(values) == 1 else values for name, values in request.args.lists()}
     try:
-        return model.model_validate(given)
+        return model.model_validate(values_by_name)
     except ValidationError as error:
         names = dict.fromkeys(str(fault["loc"][0]) for fault in error.errors())
         raise InvalidQuery([Fault(parameter=name, detail=_describe_fault(model, name)) for name in names]) from None
@@ -90,5 +90,5 @@ def parse(model: type[Q]) -> Q:
 def _describe_fault(model: type[Query], name: str) -> str:
     if name in model.model_fields:
         return f"It must be {model.model_fields[name].description}, and given once."
-    known = ", ".join(model.model_fields)
-    return f"There is no such parameter here. There are: {known}." if known else "Leave it out: there are none here."
+    names = ", ".join(model.model_fields)
+    return f"Unknown parameter. This endpoint takes: {names}." if names else "This endpoint takes no parameters."

@@ -1,4 +1,4 @@
-"""Programs of the seller's that read the API."""
+"""API clients with tokens, and fixtures that store what they read."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ API_PREFIX = "/api/v1"
 
 @dataclass
 class ApiClient:
-    """A program that has a token."""
+    """A client that sends a token."""
 
     client: FlaskClient
     token_id: UUID
     token: str
 
     def get(self, path: str, method: str = "GET", **query: Any) -> TestResponse:
-        """Ask for what is at that path of the API."""
+        """Request a path of the API."""
         headers = {"Authorization": f"Bearer {self.token}"}
         return self.client.open(f"{API_PREFIX}{path}", method=method, query_string=query, headers=headers)
 
@@ -47,42 +47,42 @@ CreateApiClient = Callable[..., ApiClient]
 
 @pytest.fixture
 def create_api_client(app: Flask, client: FlaskClient) -> CreateApiClient:
-    """Makes a program that may read these products, or every one."""
+    """Creates a client whose token may read these products; None: every product."""
 
-    def make(product_codes: Sequence[str] | None = None) -> ApiClient:
+    def create(product_codes: Sequence[str] | None = None) -> ApiClient:
         with app.app_context():
-            made = tokens.create("crm", product_codes, "operator:alice")
-        return ApiClient(client, made.id, made.token)
+            created = tokens.create("crm", product_codes, "operator:alice")
+        return ApiClient(client, created.id, created.token)
 
-    return make
+    return create
 
 
 @pytest.fixture
 def api_client(create_api_client: CreateApiClient) -> ApiClient:
-    """A program that may read every product."""
+    """A client whose token may read every product."""
     return create_api_client()
 
 
 @pytest.fixture
 def create_subscription(app: Flask) -> CreateSubscription:
-    """Lets a customer come to the door; returns the subscription's id."""
+    """Stores a customer's landing; returns the subscription's id."""
 
-    def arrive(name: str = "first", **customer: Any) -> UUID:
+    def land(name: str = "first", **customer: Any) -> UUID:
         with app.app_context():
             return subscriptions.upsert_from_landing(
                 factories.landing(license_arn=LICENSE_ARN_PREFIX + name, **customer)
             )
 
-    return arrive
+    return land
 
 
 @pytest.fixture
 def create_registration(app: Flask) -> CreateRegistration:
-    """Lets a customer send the sign-up form; returns the registration's id."""
+    """Stores a registration; returns its id."""
 
     def complete(name: str = "first", **answers: Any) -> UUID:
         with app.app_context():
-            arrived = factories.resolved(license_arn=LICENSE_ARN_PREFIX + name)
-            return registrations.complete(arrived, factories.answers(**answers)).registration_id
+            purchase = factories.resolved(license_arn=LICENSE_ARN_PREFIX + name)
+            return registrations.complete(purchase, factories.answers(**answers)).registration_id
 
     return complete

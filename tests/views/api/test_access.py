@@ -1,4 +1,4 @@
-"""Who may read the API, and what nobody learns from it."""
+"""Access to the API: tokens, cookies, and what is logged."""
 
 import re
 
@@ -17,7 +17,7 @@ from tests.views.api.conftest import API_PREFIX, ApiClient, CreateRegistration, 
 pytestmark = on_sqlite
 
 PROTECTED = ["/subscriptions", "/registrations", "/subscriptions/01a207c8-85e3-70e1-8187-c3ad0186f92b"]
-NO_TOKEN = [
+INVALID_HEADERS = [
     "",
     "Bearer",
     "Bearer ",
@@ -31,10 +31,10 @@ NO_TOKEN = [
     "Bearer TOKENx",
     "Bearer TOKEN, Bearer TOKEN",
 ]
-OPEN = ["/openapi.json", "/schemas/handoff.json"]
+PUBLIC = ["/openapi.json", "/schemas/handoff.json"]
 
 
-def test_without_a_token_nobody_reads_anything(client: FlaskClient) -> None:
+def test_request_without_a_token_is_refused(client: FlaskClient) -> None:
     for path in PROTECTED:
         response = client.get(f"{API_PREFIX}{path}")
 
@@ -44,54 +44,54 @@ def test_without_a_token_nobody_reads_anything(client: FlaskClient) -> None:
         assert "api-tokens create" in response.get_json()["detail"]
 
 
-def test_what_is_no_token_of_ours_is_refused(client: FlaskClient, api_client: ApiClient) -> None:
-    for header in NO_TOKEN:
-        sent = header.replace("TOKEN", api_client.token).encode().decode("latin-1")
+def test_invalid_authorization_header_is_refused(client: FlaskClient, api_client: ApiClient) -> None:
+    for header in INVALID_HEADERS:
+        authorization = header.replace("TOKEN", api_client.token).encode().decode("latin-1")
 
-        response = client.get(f"{API_PREFIX}/subscriptions", headers={"Authorization": sent})
+        response = client.get(f"{API_PREFIX}/subscriptions", headers={"Authorization": authorization})
 
         assert response.status_code == 401, header
         assert response.headers["WWW-Authenticate"].startswith("Bearer realm=Foyer, error=invalid_token, ")
         assert api_client.token not in response.text
 
 
-def test_the_scheme_is_written_in_capitals_or_not(client: FlaskClient, api_client: ApiClient) -> None:
+def test_bearer_scheme_is_case_insensitive(client: FlaskClient, api_client: ApiClient) -> None:
     for scheme in ("Bearer", "bearer", "BEARER"):
         response = client.get(f"{API_PREFIX}/subscriptions", headers={"Authorization": f"{scheme} {api_client.token}"})
 
         assert response.status_code == 200
 
 
-def test_a_revoked_token_is_refused_at_once(app: Flask, api_client: ApiClient) -> None:
+def test_revoked_token_is_refused_at_once(app: Flask, api_client: ApiClient) -> None:
     assert api_client.get("/subscriptions").status_code == 200
     with app.app_context():
         tokens.revoke(api_client.token_id, "operator:alice")
 
-    refused = api_client.get("/subscriptions")
+    response = api_client.get("/subscriptions")
 
-    assert refused.status_code == 401
-    assert "invalid_token" in refused.headers["WWW-Authenticate"]
+    assert response.status_code == 401
+    assert "invalid_token" in response.headers["WWW-Authenticate"]
 
 
 def test_descriptions_need_no_token(client: FlaskClient) -> None:
-    for path in OPEN:
+    for path in PUBLIC:
         response = client.get(f"{API_PREFIX}{path}")
 
         assert response.status_code == 200
         assert response.get_json()
 
 
-def test_a_token_in_the_address_lets_nobody_in(client: FlaskClient, api_client: ApiClient) -> None:
+def test_token_in_the_query_string_is_refused(client: FlaskClient, api_client: ApiClient) -> None:
     assert client.get(f"{API_PREFIX}/subscriptions", query_string={"access_token": api_client.token}).status_code == 401
 
 
-def test_no_cookie_is_set_not_even_for_a_browser_that_has_one(
+def test_api_sets_no_cookie_even_for_a_browser_with_a_session(
     client: FlaskClient, api_client: ApiClient, sandbox: Sandbox
 ) -> None:
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
     assert client.get_cookie("session")
 
-    for path in (*PROTECTED, *OPEN, "/nothing"):
+    for path in (*PROTECTED, *PUBLIC, "/nothing"):
         response = api_client.get(path)
 
         assert "Set-Cookie" not in response.headers
@@ -99,7 +99,7 @@ def test_no_cookie_is_set_not_even_for_a_browser_that_has_one(
         assert response.headers["Cache-Control"] == "no-store"
 
 
-def test_neither_token_nor_person_is_logged_at_any_level(
+def test_token_and_personal_data_are_in_no_log_at_any_level(
     environment: pytest.MonkeyPatch,
     create_subscription: CreateSubscription,
     create_registration: CreateRegistration,
@@ -118,15 +118,15 @@ def test_neither_token_nor_person_is_logged_at_any_level(
             tokens.revoke(api_client.token_id, "operator:alice")
         reader.get("/subscriptions")
 
-    written = "".join(capfd.readouterr())
-    assert f'"api_token": "{api_client.token_id}"' in written
-    assert "/api/v1/subscriptions" in written
-    for mark in (
+    log = "".join(capfd.readouterr())
+    assert f'"api_token": "{api_client.token_id}"' in log
+    assert "/api/v1/subscriptions" in log
+    for secret in (
         api_client.token.removeprefix(tokens.PREFIX)[:12],
         "ada@gmail.com",
         "Lovelace",
         "Juniper",
         "012345678901",
     ):
-        assert mark not in written
-    assert len(re.findall('"status": (200|400|401)', written)) == 3
+        assert secret not in log
+    assert len(re.findall('"status": (200|400|401)', log)) == 3

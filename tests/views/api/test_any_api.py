@@ -1,4 +1,4 @@
-"""The API, whatever it is asked: it does what its own description says, and nothing else."""
+"""Schemathesis: the API answers generated requests as its own description says."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -22,52 +22,54 @@ from tests.support.subscription_rows import insert_changed_at
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 MOMENTS = st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # Hypothesis adds it
 POSITIONS = st.builds(Position, MOMENTS, st.uuids())
-# What Hypothesis makes up is no cursor: the description can say what one looks like, and not what we have made.
+# A pattern cannot describe which cursors we made, so Hypothesis builds valid ones from positions.
 schemathesis.openapi.format("cursor", st.builds(Cursor, POSITIONS, POSITIONS).map(cursors.encode))
 LISTED = {"GET /subscriptions", "GET /registrations"}
 SINGLE = {"GET /subscriptions/{id}", "GET /registrations/{id}"}
-# Each example is asked of six addresses, and judged by a dozen checks.
+# Each example is sent to six paths and judged by a dozen checks, so fewer examples do.
 EXAMPLES = settings().max_examples // 10
 
 
 @pytest.fixture
 def described(app: Flask) -> Iterator[schemathesis.BaseSchema]:
-    """The API as it describes itself, with something to be read in it."""
+    """The schema from the running API's own description, with rows to read."""
     for product_code in factories.PRODUCT_CODES:
         insert_changed_at(app, *(LONG_AGO + timedelta(hours=number) for number in range(3)), product_code=product_code)
     with app.app_context():
         registrations.complete(factories.resolved(), factories.answers())
-        made = tokens.create("fuzz", None, "operator:alice")
+        created = tokens.create("fuzz", None, "operator:alice")
     with serve_app(app) as url:
         schema = schemathesis.openapi.from_url(f"{url}/api/v1/openapi.json")
-        schema.config.update(headers={"Authorization": f"Bearer {made.token}"})
+        schema.config.update(headers={"Authorization": f"Bearer {created.token}"})
         derandomize = settings().derandomize
         schema.config.generation.update(max_examples=EXAMPLES, deterministic=derandomize, database="none")
         yield schema
 
 
 @on_sqlite
-def test_whatever_is_asked_is_answered_as_described(described: schemathesis.BaseSchema) -> None:
-    # As `schemathesis run` does it: examples, odd values of each kind, made-up ones, and chains of calls.
-    ran = list(from_schema(described).execute())
+def test_generated_requests_get_responses_as_described(described: schemathesis.BaseSchema) -> None:
+    # All phases of `schemathesis run`: examples, boundary values, generated values, and chains of calls.
+    engine_events = list(from_schema(described).execute())
 
-    scenarios = [event.recorder for event in ran if isinstance(event, events.ScenarioFinished)]
-    checks = [check for scenario in scenarios for found in scenario.checks.values() for check in found]
-    assert [event for event in ran if isinstance(event, events.NonFatalError | events.FatalError)] == []
+    scenarios = [event.recorder for event in engine_events if isinstance(event, events.ScenarioFinished)]
+    checks = [
+        check for scenario in scenarios for scenario_checks in scenario.checks.values() for check in scenario_checks
+    ]
+    assert [event for event in engine_events if isinstance(event, events.NonFatalError | events.FatalError)] == []
     assert {str(check.failure_info.failure) for check in checks if check.failure_info} == set()
-    answered = _answered(ran)
-    assert {label for label, status in answered if status == 200} >= LISTED | SINGLE
-    assert {label for label, status in answered if status == 400} >= LISTED
-    assert {label for label, status in answered if status == 401} >= LISTED | SINGLE
-    assert {label for label, status in answered if status == 404} >= SINGLE
-    assert sum(answered.values()) > 150
+    statuses = _count_statuses(engine_events)
+    assert {label for label, status in statuses if status == 200} >= LISTED | SINGLE
+    assert {label for label, status in statuses if status == 400} >= LISTED
+    assert {label for label, status in statuses if status == 401} >= LISTED | SINGLE
+    assert {label for label, status in statuses if status == 404} >= SINGLE
+    assert sum(statuses.values()) > 150
 
 
-def _answered(ran: list[events.EngineEvent]) -> Counter[tuple[str, int]]:
-    """Return how often each address gave each status."""
+def _count_statuses(engine_events: list[events.EngineEvent]) -> Counter[tuple[str, int]]:
+    """Return how often each operation answered each status."""
     return Counter(
         (event.recorder.label, interaction.response.status_code)
-        for event in ran
+        for event in engine_events
         if isinstance(event, events.ScenarioFinished)
         for interaction in event.recorder.interactions.values()
         if interaction.response

@@ -1,4 +1,4 @@
-"""The database is away: programs are told when to come again."""
+"""The API while the database cannot be reached."""
 
 from collections.abc import Iterator
 
@@ -13,11 +13,11 @@ from tests.views.api.test_problems import check_problem
 
 @pytest.fixture
 def proxy(database_url: str) -> Iterator[DatabaseProxy]:
-    with database_proxy.start(database_url) as laid:
-        yield laid
+    with database_proxy.start(database_url) as proxy:
+        yield proxy
 
 
-def test_without_the_database_a_program_is_told_to_come_again(
+def test_database_outage_answers_503_with_retry_after(
     environment: pytest.MonkeyPatch, proxy: DatabaseProxy, api_client: ApiClient
 ) -> None:
     environment.setenv("DATABASE_URL", proxy.url)
@@ -25,10 +25,10 @@ def test_without_the_database_a_program_is_told_to_come_again(
         reader = ApiClient(app.test_client(), api_client.token_id, api_client.token)
         proxy.disconnect(app)
 
-        refused = reader.get("/subscriptions")
+        unavailable = reader.get("/subscriptions")
         proxy.reconnect()
-        served = reader.get("/subscriptions")
+        recovered = reader.get("/subscriptions")
 
-    check_problem(refused, 503)
-    assert int(refused.headers["Retry-After"]) > 0
-    assert served.status_code == 200
+    check_problem(unavailable, 503)
+    assert int(unavailable.headers["Retry-After"]) > 0
+    assert recovered.status_code == 200

@@ -1,4 +1,4 @@
-"""What the API tells of subscriptions and of who signed up for them."""
+"""The API's lists and single items: fields, pages, filters and token scopes."""
 
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -24,7 +24,7 @@ from tests.views.api.conftest import (
 LONG_AGO = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 
-def test_a_subscription_is_told_whole(
+def test_list_item_has_every_field(
     app: Flask, api_client: ApiClient, create_subscription: CreateSubscription, create_registration: CreateRegistration
 ) -> None:
     subscription_id = create_subscription(customer_aws_account_id="012345678901")
@@ -67,7 +67,7 @@ def test_a_subscription_is_told_whole(
     }
 
 
-def test_one_is_told_as_in_the_list(
+def test_single_item_equals_the_list_item(
     api_client: ApiClient, create_subscription: CreateSubscription, create_registration: CreateRegistration
 ) -> None:
     subscription_id, registration_id = create_subscription(), create_registration()
@@ -79,7 +79,7 @@ def test_one_is_told_as_in_the_list(
     assert api_client.list_items("/registrations") == [item]
 
 
-def test_a_purchase_without_a_registration_is_a_subscription_alone(
+def test_subscription_without_registration_has_null_registration(
     api_client: ApiClient, create_subscription: CreateSubscription
 ) -> None:
     create_subscription()
@@ -90,14 +90,14 @@ def test_a_purchase_without_a_registration_is_a_subscription_alone(
     assert api_client.list_items("/registrations") == []
 
 
-def test_a_registration_without_a_purchase_is_nowhere(app: Flask, api_client: ApiClient) -> None:
+def test_registration_without_purchase_is_not_returned(app: Flask, api_client: ApiClient) -> None:
     registration_id = insert_pending_registration(app)
 
     assert api_client.list_items("/registrations") == api_client.list_items("/subscriptions") == []
     assert api_client.get(f"/registrations/{registration_id}").status_code == 404
 
 
-def test_who_follows_hears_of_an_erasure(
+def test_erasure_is_returned_as_a_change(
     app: Flask, api_client: ApiClient, create_registration: CreateRegistration
 ) -> None:
     registration_id = create_registration()
@@ -113,18 +113,18 @@ def test_who_follows_hears_of_an_erasure(
     assert api_client.get(f"/registrations/{registration_id}").status_code == 404
 
 
-def test_a_list_is_read_page_by_page(app: Flask, api_client: ApiClient) -> None:
-    wanted = insert_changed_at(app, *[LONG_AGO] * 5)
+def test_list_is_read_page_by_page(app: Flask, api_client: ApiClient) -> None:
+    expected_ids = insert_changed_at(app, *[LONG_AGO] * 5)
 
     first = api_client.get("/subscriptions", limit=3).get_json()
     second = api_client.get("/subscriptions", limit=3, cursor=first["cursor"]).get_json()
 
     assert (first["more"], second["more"]) == (True, False)
-    assert [UUID(item["subscription"]["id"]) for item in first["items"] + second["items"]] == wanted
+    assert [UUID(item["subscription"]["id"]) for item in first["items"] + second["items"]] == expected_ids
     assert api_client.list_items("/subscriptions", cursor=second["cursor"]) == []
 
 
-def test_without_a_limit_a_page_has_fifty(app: Flask, api_client: ApiClient) -> None:
+def test_page_without_a_limit_has_fifty_items(app: Flask, api_client: ApiClient) -> None:
     insert_changed_at(app, *[LONG_AGO] * 51)
 
     page = api_client.get("/subscriptions").get_json()
@@ -133,7 +133,7 @@ def test_without_a_limit_a_page_has_fifty(app: Flask, api_client: ApiClient) -> 
     assert len(api_client.list_items("/subscriptions", limit=200)) == 51
 
 
-def test_filters_leave_those_that_match_all_of_them(app: Flask, api_client: ApiClient) -> None:
+def test_filters_select_items_that_match_all_of_them(app: Flask, api_client: ApiClient) -> None:
     insert_changed_at(
         app, LONG_AGO, product_code=OTHER_PRODUCT_CODE, status="ended", customer_aws_account_id="012345678901"
     )
@@ -141,14 +141,14 @@ def test_filters_leave_those_that_match_all_of_them(app: Flask, api_client: ApiC
     insert_changed_at(app, LONG_AGO, status="active", customer_aws_account_id="012345678901")
     insert_changed_at(app, LONG_AGO, status="ended", customer_aws_account_id="123456789012")
 
-    found = api_client.list_items(
+    items = api_client.list_items(
         "/subscriptions", status="ended", product_code=PRODUCT_CODE, customer_aws_account_id="012345678901"
     )
 
-    assert [item["subscription"]["id"] for item in found] == [str(wanted)]
+    assert [item["subscription"]["id"] for item in items] == [str(wanted)]
 
 
-def test_registrations_can_be_filtered_too(api_client: ApiClient, create_registration: CreateRegistration) -> None:
+def test_registrations_can_be_filtered(api_client: ApiClient, create_registration: CreateRegistration) -> None:
     create_registration()
 
     assert (
@@ -159,29 +159,33 @@ def test_registrations_can_be_filtered_too(api_client: ApiClient, create_registr
     assert api_client.list_items("/registrations", customer_aws_account_id="123456789012") == []
 
 
-def test_a_token_for_one_product_reads_nothing_of_another(
+def test_token_for_one_product_reads_nothing_of_another(
     app: Flask, create_api_client: CreateApiClient, create_registration: CreateRegistration
 ) -> None:
     registration_id = create_registration()
-    [elsewhere] = insert_changed_at(app, LONG_AGO, product_code=OTHER_PRODUCT_CODE)
-    ours, theirs, all_of_it = (
+    [other_id] = insert_changed_at(app, LONG_AGO, product_code=OTHER_PRODUCT_CODE)
+    client, other_client, unscoped_client = (
         create_api_client([PRODUCT_CODE]),
         create_api_client([OTHER_PRODUCT_CODE]),
         create_api_client(),
     )
 
-    assert [item["subscription"]["product_code"] for item in ours.list_items("/subscriptions")] == [PRODUCT_CODE]
-    assert [item["subscription"]["product_code"] for item in theirs.list_items("/subscriptions")] == [
+    assert [item["subscription"]["product_code"] for item in client.list_items("/subscriptions")] == [PRODUCT_CODE]
+    assert [item["subscription"]["product_code"] for item in other_client.list_items("/subscriptions")] == [
         OTHER_PRODUCT_CODE
     ]
-    assert len(all_of_it.list_items("/subscriptions")) == 2
-    assert theirs.list_items("/subscriptions", product_code=PRODUCT_CODE) == theirs.list_items("/registrations") == []
-    assert theirs.get(f"/registrations/{registration_id}").status_code == 404
-    assert ours.get(f"/subscriptions/{elsewhere}").status_code == 404
-    assert all_of_it.get(f"/subscriptions/{elsewhere}").status_code == 200
+    assert len(unscoped_client.list_items("/subscriptions")) == 2
+    assert (
+        other_client.list_items("/subscriptions", product_code=PRODUCT_CODE)
+        == other_client.list_items("/registrations")
+        == []
+    )
+    assert other_client.get(f"/registrations/{registration_id}").status_code == 404
+    assert client.get(f"/subscriptions/{other_id}").status_code == 404
+    assert unscoped_client.get(f"/subscriptions/{other_id}").status_code == 200
 
 
-def test_what_is_not_sold_any_more_is_still_told(app: Flask, api_client: ApiClient) -> None:
+def test_product_that_is_no_longer_sold_is_still_returned(app: Flask, api_client: ApiClient) -> None:
     insert_changed_at(app, LONG_AGO, product_code="sold-long-ago", entitlements=[])
 
     [item] = api_client.list_items("/subscriptions")
@@ -191,9 +195,7 @@ def test_what_is_not_sold_any_more_is_still_told(app: Flask, api_client: ApiClie
 
 
 @pytest.mark.parametrize("path", ["/subscriptions", "/registrations"])
-def test_what_is_nowhere_is_not_found(
-    api_client: ApiClient, create_subscription: CreateSubscription, path: str
-) -> None:
+def test_unknown_id_is_not_found(api_client: ApiClient, create_subscription: CreateSubscription, path: str) -> None:
     create_subscription()
 
     for unknown in (uuid4(), "first", "", "\x00"):

@@ -1,4 +1,4 @@
-"""The API's description: made from the code, and true of what is sent."""
+"""The API's OpenAPI description: valid, complete, and true of the responses."""
 
 from typing import Any
 
@@ -16,17 +16,17 @@ pytestmark = on_sqlite
 
 @pytest.fixture
 def description(client: FlaskClient) -> dict[str, Any]:
-    described: dict[str, Any] = client.get(f"{API_PREFIX}/openapi.json").get_json()
-    return described
+    document: dict[str, Any] = client.get(f"{API_PREFIX}/openapi.json").get_json()
+    return document
 
 
-def test_the_description_is_sound_openapi(description: dict[str, Any]) -> None:
+def test_description_is_valid_openapi(description: dict[str, Any]) -> None:
     OpenAPIV31SpecValidator(description).validate()
 
     assert description["openapi"] == "3.1.0"
 
 
-def test_every_address_is_described_and_no_other(app: Flask, description: dict[str, Any]) -> None:
+def test_description_has_exactly_the_existing_paths(app: Flask, description: dict[str, Any]) -> None:
     rules = {rule.rule for rule in app.url_map.iter_rules() if rule.rule.startswith(f"{API_PREFIX}/")}
 
     assert {path.replace("{id}", "") for path in description["paths"]} == {
@@ -34,15 +34,15 @@ def test_every_address_is_described_and_no_other(app: Flask, description: dict[s
     }
 
 
-def test_what_needs_no_token_says_so(description: dict[str, Any], client: FlaskClient) -> None:
+def test_description_marks_paths_that_need_no_token(description: dict[str, Any], client: FlaskClient) -> None:
     for path, operations in description["paths"].items():
-        is_open = operations["get"].get("security") == []
+        is_public = operations["get"].get("security") == []
         status = client.get(f"{API_PREFIX}{path.replace('{id}', '01a207c8-85e3-70e1-8187-c3ad0186f92b')}").status_code
 
-        assert status == (200 if is_open else 401)
+        assert status == (200 if is_public else 401)
 
 
-def test_answers_and_examples_are_as_described(
+def test_responses_and_examples_match_their_schemas(
     description: dict[str, Any],
     api_client: ApiClient,
     create_subscription: CreateSubscription,
@@ -57,7 +57,7 @@ def test_answers_and_examples_are_as_described(
     _check(api_client.get("/subscriptions", limit="many").get_json(), description, "Problem")
 
 
-def test_a_field_that_is_missing_is_not_as_described(
+def test_missing_field_does_not_match_the_schema(
     description: dict[str, Any], api_client: ApiClient, create_registration: CreateRegistration
 ) -> None:
     create_registration()
@@ -74,6 +74,6 @@ def _check(instance: Any, description: dict[str, Any], model: str) -> None:
 
 
 def _media(description: dict[str, Any], model: str) -> list[dict[str, Any]]:
-    answers = [operations["get"]["responses"]["200"] for operations in description["paths"].values()]
-    media = [media for answer in answers for media in answer["content"].values()]
-    return [one for one in media if one["schema"].get("$ref", "").endswith(f"/{model}")]
+    responses = [operations["get"]["responses"]["200"] for operations in description["paths"].values()]
+    media = [media for response in responses for media in response["content"].values()]
+    return [medium for medium in media if medium["schema"].get("$ref", "").endswith(f"/{model}")]

@@ -1,4 +1,4 @@
-"""What is wrong is told to programs as a problem, with what to do next; never as a page."""
+"""The API's errors are problem details that say what to do next, never HTML pages."""
 
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from tests.views.api.conftest import API_PREFIX, ApiClient
 pytestmark = on_sqlite
 
 CURSOR = "A" * 66
-ODD: list[tuple[dict[str, Any], list[str]]] = [
+INVALID_QUERIES: list[tuple[dict[str, Any], list[str]]] = [
     ({"limit": "0"}, ["limit"]),
     ({"limit": "201"}, ["limit"]),
     ({"limit": "-1"}, ["limit"]),
@@ -41,11 +41,11 @@ ODD: list[tuple[dict[str, Any], list[str]]] = [
     ({"": "1"}, [""]),
     ({"page": "2", "limit": "many", "status": "active"}, ["limit", "page"]),
 ]
-NOWHERE = ["", "/", "/nothing", "/subscriptions/", "//subscriptions", "/subscriptions//x", "/x.html"]
+UNKNOWN_PATHS = ["", "/", "/nothing", "/subscriptions/", "//subscriptions", "/subscriptions//x", "/x.html"]
 
 
 def check_problem(response: TestResponse, status: int) -> dict[str, object]:
-    """Assert that the response is a problem, and return it."""
+    """Assert that the response is problem details with the status; return them."""
     assert response.status_code == status
     assert response.mimetype == "application/problem+json"
     problem: dict[str, object] = response.get_json()
@@ -58,26 +58,26 @@ def check_problem(response: TestResponse, status: int) -> dict[str, object]:
     return problem
 
 
-def test_each_parameter_that_is_wrong_is_named(api_client: ApiClient) -> None:
-    for asked, parameters in ODD:
-        errors = check_problem(api_client.get("/subscriptions", **asked), 400)["errors"]
+def test_each_invalid_parameter_is_named(api_client: ApiClient) -> None:
+    for query, parameters in INVALID_QUERIES:
+        errors = check_problem(api_client.get("/subscriptions", **query), 400)["errors"]
 
         assert isinstance(errors, list)
         assert [error["parameter"] for error in errors] == parameters
         assert all(error["detail"] for error in errors)
 
 
-def test_a_parameter_that_is_not_known_is_refused_everywhere(api_client: ApiClient) -> None:
+def test_unknown_parameter_is_refused_on_every_path(api_client: ApiClient) -> None:
     for path in ("/openapi.json", "/schemas/handoff.json", "/registrations", f"/subscriptions/{UUID(int=0)}"):
         assert check_problem(api_client.get(path, status="active"), 400)["errors"]
 
 
-def test_an_address_where_nothing_is(api_client: ApiClient) -> None:
-    for path in NOWHERE:
+def test_unknown_path_is_a_problem_with_status_404(api_client: ApiClient) -> None:
+    for path in UNKNOWN_PATHS:
         assert "openapi.json" in str(check_problem(api_client.get(path), 404)["detail"])
 
 
-def test_nothing_can_be_written(api_client: ApiClient) -> None:
+def test_writing_methods_are_refused(api_client: ApiClient) -> None:
     for method in ("POST", "PUT", "PATCH", "DELETE", "TRACE"):
         response = api_client.get("/subscriptions", method=method)
 
@@ -85,7 +85,7 @@ def test_nothing_can_be_written(api_client: ApiClient) -> None:
         assert response.headers["Allow"] == "GET, HEAD, OPTIONS"
 
 
-def test_head_tells_what_get_would(api_client: ApiClient) -> None:
+def test_head_has_the_status_and_headers_of_get(api_client: ApiClient) -> None:
     for path, status in (("/subscriptions", 200), ("/openapi.json", 200), ("/nothing", 404)):
         head, get = api_client.get(path, method="HEAD"), api_client.get(path)
 
@@ -95,7 +95,7 @@ def test_head_tells_what_get_would(api_client: ApiClient) -> None:
             assert head.headers[name] == get.headers[name]
 
 
-def test_a_body_that_is_too_large_is_refused(client: FlaskClient) -> None:
+def test_request_body_that_is_too_large_is_refused(client: FlaskClient) -> None:
     response = client.get(
         f"{API_PREFIX}/openapi.json",
         data=b"x" * 100_000,
@@ -106,14 +106,14 @@ def test_a_body_that_is_too_large_is_refused(client: FlaskClient) -> None:
     check_problem(response, 413)
 
 
-def test_a_strange_host_is_refused(environment: pytest.MonkeyPatch) -> None:
+def test_untrusted_host_is_refused(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TRUSTED_HOSTS", "start.acme.example")
 
     with factories.open_app(create_app()) as app:
         check_problem(app.test_client().get(f"{API_PREFIX}/openapi.json"), 400)
 
 
-def test_a_fault_of_ours_shows_no_trace(app: Flask, api_client: ApiClient) -> None:
+def test_internal_error_shows_no_traceback(app: Flask, api_client: ApiClient) -> None:
     app.testing = False
     app.view_functions["api.subscriptions"] = lambda: str(1 / 0)
 
@@ -123,5 +123,5 @@ def test_a_fault_of_ours_shows_no_trace(app: Flask, api_client: ApiClient) -> No
     assert "ZeroDivisionError" not in response.text
 
 
-def test_a_page_that_is_no_part_of_the_api_stays_a_page(client: FlaskClient) -> None:
+def test_not_found_outside_the_api_is_an_html_page(client: FlaskClient) -> None:
     assert client.get("/api/v10").mimetype == client.get("/api").mimetype == "text/html"

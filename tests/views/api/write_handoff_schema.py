@@ -1,4 +1,4 @@
-"""Writes docs/handoff.schema.json anew: python -m tests.views.api.write_handoff_schema."""
+"""Rewrites docs/handoff.schema.json: python -m tests.views.api.write_handoff_schema."""
 
 from pathlib import Path
 
