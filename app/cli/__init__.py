@@ -1,4 +1,4 @@
-"""The flask commands, each imported only when it is called: the web processes never need them."""
+"""The flask commands. Each module is imported only when its command runs, so web processes never load them."""
 
 from importlib import import_module
 
@@ -23,14 +23,14 @@ COMMAND_MODULES = {
 
 
 class LazyGroup(AppGroup):
-    """The commands by name."""
+    """A command group that imports a command's module on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all commands."""
+        """Return all names, without importing their modules."""
         return sorted({*super().list_commands(ctx), *COMMAND_MODULES})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command of that name."""
+        """Return the command, importing its module; None if there is no such command."""
         if cmd_name not in COMMAND_MODULES:
             return super().get_command(ctx, cmd_name)
         command: click.Command = import_module(COMMAND_MODULES[cmd_name]).command
@@ -38,5 +38,5 @@ class LazyGroup(AppGroup):
 
 
 def init_app(app: Flask) -> None:
-    """Put the commands on the application."""
+    """Install the commands on the application."""
     app.cli = LazyGroup(app.name)

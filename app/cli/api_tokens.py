@@ -1,69 +1,64 @@
-"""flask api-tokens: makes, lists and revokes the tokens with which other programs read the API."""
+"""flask api-tokens: creates, lists and revokes the tokens with which other programs read the API."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from app.cli import actor as cli_actor
-from app.cli import tables
+from app.cli import listing, tables
+from app.cli.actor import by_option, validate_name
 from app.cli.database import with_database
+from app.cli.listing import Resource
 from app.config import products
-from app.database import rows as database_rows
 from app.services.api import tokens
 
+API_TOKEN = Resource("token", "List them with: flask --app wsgi api-tokens list")
 LIST_COLUMNS = ("id", "created_at", "name", "products", "revoked_at")
 ALL_PRODUCTS = "every product"
 
 
 @click.group("api-tokens")
 def command() -> None:
-    """Make, list and revoke the tokens of the read API."""
+    """Create, list and revoke the tokens of the read API."""
 
 
 @command.command("create")
-@click.argument("name", metavar="NAME", callback=cli_actor.validate_name)
-@click.option(
-    "--product", "codes", multiple=True, metavar="CODE", help="Only this product code; give it once for each."
-)
-@cli_actor.by_option("Who makes it.")
+@click.argument("name", metavar="NAME", callback=validate_name)
+@click.option("--product", "codes", multiple=True, metavar="CODE", help="Only this product code; may be repeated.")
+@by_option("Who creates it.")
 @with_database
 def create(name: str, codes: tuple[str, ...], actor: str) -> None:
-    """Make a token, and print it this once; NAME says what it is for.
+    """Create a token and print it, this once. NAME says what it is for.
 
-    Without --product it reads every product, those that you will sell later too.
+    Without --product it reads every product, including those that you add later.
     """
     for code in codes:
         if code not in products.current():
-            click.echo(f"No product {code!r} is configured here. Revoke the token if that is a mistake.", err=True)
-    made = tokens.create(name, codes or None, actor)
-    click.echo(made.token)
-    click.echo(f"It is not shown again. To end it: flask --app wsgi api-tokens revoke {made.id}", err=True)
+            click.echo(f"No product {code!r} is configured. If that is a mistake, revoke the token.", err=True)
+    created = tokens.create(name, codes or None, actor)
+    click.echo(created.token)
+    click.echo(f"It is not shown again. To revoke it: flask --app wsgi api-tokens revoke {created.id}", err=True)
 
 
 @command.command("list")
-@click.option("--json", "in_json", is_flag=True, help="Print a JSON array; product_codes null is every product.")
+@listing.json_option("Print a JSON array; product_codes null is every product.")
 @with_database
 def list_tokens(in_json: bool) -> None:
-    """List the tokens, the newest first; not what they are, which is not stored."""
-    found = tokens.list_all()
-    rows = found if in_json else [{**row, "products": _format_products(row)} for row in found]
-    tables.print_rows(rows, len(rows), LIST_COLUMNS, in_json=in_json)
+    """List the tokens, newest first. Their secret values are not stored and cannot be shown."""
+    rows = tokens.list_all()
+    shown = rows if in_json else [{**row, "products": _format_products(row)} for row in rows]
+    listing.print_rows(shown, LIST_COLUMNS, in_json=in_json)
 
 
 @command.command("revoke")
 @click.argument("token_id", metavar="ID")
-@cli_actor.by_option("Who revokes it.")
+@by_option("Who revokes it.")
 @with_database
 def revoke(token_id: str, actor: str) -> None:
-    """Let a token in no longer, from now on and for good."""
-    spelt = database_rows.parse_uuid(token_id)
-    revoked = tokens.revoke(spelt, actor) if spelt else None
-    if revoked is None:
-        raise click.ClickException(f"No token has the id {token_id!r}. See them with: flask --app wsgi api-tokens list")
-    click.echo(
-        f"Token {revoked['id']} ({revoked['name']}) was revoked at {tables.format_value(revoked['revoked_at'])}."
-    )
+    """Refuse a token from now on, for good."""
+    token = API_TOKEN.require(token_id, tokens.revoke(API_TOKEN.parse_id(token_id), actor))
+    click.echo(f"Token {token['id']} ({token['name']}) was revoked at {tables.format_value(token['revoked_at'])}.")
 
 
-def _format_products(row: dict[str, Any]) -> str:
+def _format_products(row: Mapping[str, Any]) -> str:
     return ALL_PRODUCTS if row["product_codes"] is None else ", ".join(row["product_codes"])

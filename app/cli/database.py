@@ -1,4 +1,4 @@
-"""What the commands that read the database share: they run once it is ready, and say so when it is not."""
+"""Checks the database before a command runs, and explains a failure to the operator."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -15,18 +15,18 @@ T = TypeVar("T")
 
 
 def with_database(command: Callable[P, T]) -> Callable[P, T]:
-    """Make a command run in the application's context, with a database that can be reached and is migrated."""
+    """Run the command in the application's context; raise ClickException unless the database works and is migrated."""
 
     @with_appcontext
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        if obstacle := readiness.find_problem():
-            raise click.ClickException(obstacle)
+        if problem := readiness.find_problem():
+            raise click.ClickException(problem)
         try:
             return command(*args, **kwargs)
         except DatabaseUnavailable:
             raise click.ClickException(
-                "The database stopped answering. What was written is not complete: run the command again."
+                "The database stopped answering. The output or the change may be incomplete: run the command again."
             ) from None
 
     return run

@@ -1,11 +1,13 @@
-"""flask handoffs: lists what was promised to products, shows one, and sends what they did not take or never got."""
+"""flask handoffs: lists and shows hand-offs, sends failed ones again, and backfills those that were never made."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import click
 
-from app.cli import tables
+from app.cli import listing
 from app.cli.database import with_database
+from app.cli.listing import ListOutput, Resource
 from app.config import handoff_endpoints
 from app.database import rows
 from app.database.rows import RowDict
@@ -13,44 +15,44 @@ from app.models import OUTBOX_OUTCOMES
 from app.services.outbox import backfill, queue
 from app.services.reports import outbox
 
-NEEDS_WORKER = "A worker has to run: flask --app wsgi worker"
+HANDOFF = Resource("hand-off", "Find it with: flask --app wsgi handoffs list")
+SUBSCRIPTION = Resource("subscription", "Find it with: flask --app wsgi subscriptions list")
+NEEDS_WORKER = "A worker has to be running: flask --app wsgi worker"
 LIST_COLUMNS = ("id", "created_at", "type", "outcome", "tries", "fault", "next_try_at", "subscription_id")
 
 
 @click.group("handoffs")
 def command() -> None:
-    """List, show and retry hand-offs, and catch up with those that never were."""
+    """List, show and retry hand-offs, and backfill those that were never made."""
 
 
 @command.command("list")
 @click.option(
     "--outcome", type=click.Choice(OUTBOX_OUTCOMES), help="Only with this outcome; waiting includes those being tried."
 )
-@click.option("--product", metavar="CODE", help="Only of this product code.")
+@listing.product_option
 @click.option("--subscription", metavar="ID", help="Only of this subscription.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many at the most.")
-@click.option("--json", "in_json", is_flag=True, help="Print a JSON array with every column.")
+@listing.list_options()
 @with_database
-def list_handoffs(
-    outcome: str | None, product: str | None, subscription: str | None, limit: int, in_json: bool
-) -> None:
-    """List hand-offs, the newest first.
+def list_handoffs(outcome: str | None, product: str | None, subscription: str | None, output: ListOutput) -> None:
+    """List hand-offs, newest first.
 
-    One that waits without a next_try_at waits its turn behind an earlier one of its subscription.
+    A waiting hand-off without next_try_at waits for an earlier one of its subscription.
     """
-    subscription_id = _parse_id(subscription, "subscriptions") if subscription else None
-    found = outbox.handoffs(limit=limit + 1, outcome=outcome, product_code=product, subscription_id=subscription_id)
-    tables.print_rows(found, limit, LIST_COLUMNS, in_json=in_json)
+    subscription_id = SUBSCRIPTION.parse_id(subscription) if subscription else None
+    messages = outbox.handoffs(
+        limit=output.fetch_limit, outcome=outcome, product_code=product, subscription_id=subscription_id
+    )
+    output.print(messages, LIST_COLUMNS)
 
 
 @command.command("show")
 @click.argument("handoff_id", metavar="ID")
-@click.option("--json", "in_json", is_flag=True, help="Print a JSON object.")
+@listing.json_option()
 @with_database
 def show(handoff_id: str, in_json: bool) -> None:
-    """Show a hand-off and what it tells the product. ID may also be the webhook-id that the product saw."""
-    found = _find_handoff(handoff_id)
-    click.echo(tables.to_json(found) if in_json else tables.format_record(found))
+    """Show a hand-off with its payload. ID may also be the webhook-id that the product received."""
+    listing.print_record(_find_handoff(handoff_id), in_json=in_json)
 
 
 @command.command("retry")
@@ -59,71 +61,65 @@ def show(handoff_id: str, in_json: bool) -> None:
 @click.option("--product", metavar="CODE", help="With --failed: only of this product code.")
 @with_database
 def retry(handoff_id: str | None, failed: bool, product: str | None) -> None:
-    """Send a hand-off again, or all that failed; one that was delivered too, and one that waits for its next try.
+    """Send one hand-off again, or all that failed. ID may be of one that was delivered, or waits for its next try.
 
-    It goes out as it was, with the same webhook-id, before later ones of its subscription that still wait.
+    It keeps its payload and webhook-id, and is sent before later hand-offs of its subscription that still wait.
     """
     if (handoff_id is None) != failed or (product and not failed):
         raise click.UsageError("Give one ID, or --failed and maybe --product CODE.")
-    ids = (
-        outbox.failed_handoff_ids(_products_with_endpoint(product))
-        if handoff_id is None
-        else [_resendable_id(handoff_id)]
-    )
-    sent = sum(outbox.resend(one) for one in ids)
-    if handoff_id is not None and not sent:
+    resent = sum(map(outbox.resend, _ids_to_retry(handoff_id, product)))
+    if handoff_id is not None and not resent:
         raise click.ClickException(
-            f"{handoff_id} waits behind an earlier one of its subscription, or what it told of was erased."
+            f"{handoff_id} is not sent again: it waits behind an earlier hand-off of its subscription, or it is no "
+            "longer needed, as when its person was erased."
         )
-    click.echo(f"Hand-offs that go out again: {sent}. {NEEDS_WORKER}")
+    click.echo(f"Hand-offs to be sent again: {resent}. {NEEDS_WORKER}")
 
 
 @command.command("catch-up")
-@click.option("--product", metavar="CODE", help="Only of this product code.")
-@click.option("--dry-run", is_flag=True, help="Print the subscriptions' ids, and hand nothing off.")
+@listing.product_option
+@click.option("--dry-run", is_flag=True, help="Print the subscriptions' ids and hand nothing off.")
 @with_database
 def catch_up(product: str | None, dry_run: bool) -> None:
-    """Hand off the registrations that their product was never told of, as those from before it took hand-offs.
+    """Hand off the registrations that were never handed off, as those from before the product took hand-offs.
 
-    Purchases that have ended or failed are left out, and nobody is mailed.
+    Purchases that have ended or failed are left out, and no mail is sent.
     """
-    untold_ids = [one for code in _products_with_endpoint(product) for one in backfill.find_unannounced(code)]
+    subscription_ids = [
+        subscription_id
+        for code in _products_with_endpoint(product)
+        for subscription_id in backfill.find_unannounced(code)
+    ]
     if dry_run:
-        click.echo("\n".join([*map(str, untold_ids), f"Registrations that would be handed off: {len(untold_ids)}"]))
+        summary = f"Registrations that would be handed off: {len(subscription_ids)}"
+        click.echo("\n".join([*map(str, subscription_ids), summary]))
         return
-    click.echo(f"Registrations handed off: {sum(map(backfill.enqueue, untold_ids))}. {NEEDS_WORKER}")
+    click.echo(f"Registrations handed off: {sum(map(backfill.enqueue, subscription_ids))}. {NEEDS_WORKER}")
+
+
+def _ids_to_retry(handoff_id: str | None, product: str | None) -> Sequence[UUID]:
+    if handoff_id is None:
+        return outbox.failed_handoff_ids(_products_with_endpoint(product))
+    handoff = _find_handoff(handoff_id)
+    _products_with_endpoint(queue.product_code_of(handoff["lane"]))
+    return [handoff["id"]]
 
 
 def _products_with_endpoint(product: str | None) -> list[str]:
-    """Return the product that was named, or every one, that takes hand-offs: to others nothing would go out."""
+    """Return the product codes to work on: the named one, or every one that takes hand-offs.
+
+    Raises:
+        click.ClickException: the named product takes none, so a retry would never be sent.
+    """
     codes = list(handoff_endpoints.by_product_code())
     if product and product not in codes:
         raise click.ClickException(
-            f"{product} takes no hand-offs. Those that do: {', '.join(codes) or 'none'}. Correct the "
-            "product code, or set its handoff_url, as docs/receiver.md says."
+            f"{product} takes no hand-offs. Products that do: {', '.join(codes) or 'none'}. Correct the product code, "
+            "or set its handoff_url, as docs/receiver.md says."
         )
     return [product] if product else codes
 
 
-def _resendable_id(value: str) -> UUID:
-    found = _find_handoff(value)
-    _products_with_endpoint(queue.product_code_of(found["lane"]))
-    handoff_id: UUID = found["id"]
-    return handoff_id
-
-
-def _find_handoff(handoff_id: str) -> RowDict:
-    found = outbox.find(_parse_id(handoff_id))
-    if found is None or found["lane"] == queue.MAIL_LANE:
-        raise _not_found(handoff_id, "handoffs")
-    return found
-
-
-def _parse_id(value: str, command_name: str = "handoffs") -> UUID:
-    if (spelt := rows.parse_uuid(value.removeprefix("msg_"))) is None:
-        raise _not_found(value, command_name)
-    return spelt
-
-
-def _not_found(value: str, command_name: str) -> click.ClickException:
-    return click.ClickException(f"There is no {value!r} here. Look for it with: flask --app wsgi {command_name} list")
+def _find_handoff(identifier: str) -> RowDict:
+    message = outbox.find(HANDOFF.require(identifier, rows.parse_uuid(identifier.removeprefix("msg_"))))
+    return HANDOFF.require(identifier, None if message and message["lane"] == queue.MAIL_LANE else message)

@@ -1,4 +1,4 @@
-"""flask db: moves the database from one revision of the tables to the next."""
+"""flask db: migrates the database with Flask-Alembic."""
 
 from typing import Any
 
@@ -16,10 +16,10 @@ migrations = Alembic(metadatas=Base.metadata, run_mkdir=False, command_name="")
 
 
 class MigrationGroup(click.Group):
-    """Commands that say what to check where the database is away; their help needs none."""
+    """Commands that explain an unreachable database; --help works without one."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run one of them."""
+        """Run the command; raise ClickException if the database cannot be reached."""
         try:
             return super().invoke(ctx)
         except OperationalError:

@@ -1,4 +1,4 @@
-"""flask resolve-customer: the AWS CLI's `meteringmarketplace resolve-customer`, with the seller's settings."""
+"""flask resolve-customer: works like the AWS CLI's `meteringmarketplace resolve-customer`, with Foyer's settings."""
 
 import json
 import os
@@ -18,21 +18,21 @@ OPTIONS_WITH_VALUE = ("--registration-token", "--cli-input-json")
 
 
 class AwsCliCommand(click.Command):
-    """A command that reads its options, fails and exits as the AWS CLI does, where click has its own ways."""
+    """A command whose option errors and exit statuses are the AWS CLI's instead of click's."""
 
     allow_extra_args = True
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the options; what is left over is counted, not shown, because it may be a token."""
+        """Read the options. Left-over arguments are counted, not shown, because one may be a token."""
         with _aws_cli_errors(ctx):
             _reject_options_as_values(args)
-            left_over = super().parse_args(ctx, args)
-            if left_over:
-                raise click.UsageError(f"Unknown options: {len(left_over)} without a name")
-            return left_over
+            extra_args = super().parse_args(ctx, args)
+            if extra_args:
+                raise click.UsageError(f"Unknown options: {len(extra_args)} without a name")
+            return extra_args
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
+        """Run the command and print its errors as the AWS CLI does."""
         with _aws_cli_errors(ctx):
             return super().invoke(ctx)
 
@@ -49,18 +49,18 @@ class AwsCliCommand(click.Command):
 )
 @with_appcontext
 def command(registration_token: str | None, cli_input_json: str | None, generate_cli_skeleton: str | None) -> None:
-    """Turn a registration token into the customer who bought, as AWS answers it."""
+    """Resolve a registration token with AWS and print the customer who bought, as AWS returns it."""
     if registration_token is None and cli_input_json is None and generate_cli_skeleton != "input":
         raise click.UsageError("the following arguments are required: --registration-token")
     parameters = _parameters(registration_token, cli_input_json)
     match generate_cli_skeleton:
         case "input":
-            answer = cli_compat.input_skeleton()
+            response = cli_compat.input_skeleton()
         case "output":
-            answer = cli_compat.output_skeleton(parameters)
+            response = cli_compat.output_skeleton(parameters)
         case _:
-            answer = cli_compat.resolve_customer(parameters)
-    click.echo(json.dumps(answer, indent=4, ensure_ascii=False))
+            response = cli_compat.resolve_customer(parameters)
+    click.echo(json.dumps(response, indent=4, ensure_ascii=False))
 
 
 def _parameters(registration_token: str | None, cli_input_json: str | None) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def _read_value(option: str, value: str) -> str:
 
 
 def _reject_options_as_values(args: list[str]) -> None:
-    """Refuse an option in the place of a value, which click would take for the value."""
+    """Refuse an option where a value should be: click would use it as the value."""
     for option, value in pairwise(args):
         if option in OPTIONS_WITH_VALUE and value.startswith("-") and value != "-":
             raise click.BadOptionUsage(option, "")

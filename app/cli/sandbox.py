@@ -1,4 +1,4 @@
-"""flask sandbox: runs the pretend AWS Marketplace that sells this app's products, until it is stopped."""
+"""flask sandbox: runs the pretend AWS Marketplace, which sells this app's products, until it is stopped."""
 
 import signal
 from pathlib import Path
@@ -13,13 +13,13 @@ STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 @click.command("sandbox", context_settings={"show_default": True})
 @click.option(
-    "--storefront-port", envvar="STOREFRONT_PORT", default=8001, show_default=True, help="0 takes any free one."
+    "--storefront-port", envvar="STOREFRONT_PORT", default=8001, show_default=True, help="0 picks a free port."
 )
-@click.option("--aws-port", envvar="AWS_PORT", default=8002, show_default=True, help="0 takes any free one.")
+@click.option("--aws-port", envvar="AWS_PORT", default=8002, show_default=True, help="0 picks a free port.")
 @click.option(
-    "--app-url", default="http://localhost:8000/", show_default=True, help='Where "Set up your account" leads.'
+    "--app-url", default="http://localhost:8000/", show_default=True, help='Where "Set up your account" sends buyers.'
 )
-@click.option("--state", type=click.Path(path_type=Path, dir_okay=False), help="A JSON file that keeps the purchases.")
+@click.option("--state", type=click.Path(path_type=Path, dir_okay=False), help="A JSON file to store the purchases in.")
 @with_appcontext
 def command(storefront_port: int, aws_port: int, app_url: str, state: Path | None) -> None:
     """Run a pretend AWS Marketplace on this machine."""
@@ -27,10 +27,12 @@ def command(storefront_port: int, aws_port: int, app_url: str, state: Path | Non
         from sandbox.server import Sandbox  # noqa: PLC0415  production has no moto
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error}. The sandbox needs: pip install -r requirements-dev.txt") from None
-    # Blocked before any thread starts: each inherits this, and the wait below is the only one that sees them.
+    # Block the signals before any thread starts: threads inherit the mask, so only the sigwait below receives them.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    sold = products.current().values()
-    sandbox = Sandbox(sold, app_url=app_url, state_path=state, aws_port=aws_port, storefront_port=storefront_port)
+    sold_products = products.current().values()
+    sandbox = Sandbox(
+        sold_products, app_url=app_url, state_path=state, aws_port=aws_port, storefront_port=storefront_port
+    )
     try:
         with sandbox:
             click.echo(f"Storefront {sandbox.storefront_url}, AWS endpoint {sandbox.aws_url}")

@@ -1,47 +1,34 @@
-"""flask subscriptions: lists and shows purchases, and tells where a customer is."""
+"""flask subscriptions: lists and shows purchases, and finds one by any of its ids."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import click
 
-from app.cli import events, tables
+from app.cli import event_outcomes, listing, tables
 from app.cli.database import with_database
+from app.cli.listing import ListOutput
 from app.config import products
 from app.database.rows import RowDict
 from app.models import SUBSCRIPTION_STATUSES
 from app.services.purchases import entitlements, subscriptions
 from app.services.purchases.entitlements import StoredEntitlement
-from app.services.reports import events as reports_events
-from app.services.reports import subscriptions as reports_subscriptions
+from app.services.reports import events as event_reports
+from app.services.reports import subscriptions as subscription_reports
 
-LIST_COLUMNS = (
-    "id",
-    "created_at",
-    "status",
-    "product_code",
-    "customer_aws_account_id",
-    "agreement_id",
-    "company",
-    "email",
-)
-UNREGISTERED_COLUMNS = (
-    "id",
-    "age",
-    "last_seen_at",
-    "status",
-    "product_code",
-    "customer_aws_account_id",
-    "agreement_id",
-)
+PURCHASE_COLUMNS = ("status", "product_code", "customer_aws_account_id", "agreement_id")
+LIST_COLUMNS = ("id", "created_at", *PURCHASE_COLUMNS, "company", "email")
+UNREGISTERED_COLUMNS = ("id", "age", "last_seen_at", *PURCHASE_COLUMNS)
 NOT_SIGNED_UP = "\nThe buyer has not sent the sign-up form yet: there is no registration."
 ERASED = (
-    '\nThe registration was erased; the purchase stays. A buyer who presses "Set up your account" again is asked to '
-    "sign up again."
+    '\nThe registration was erased; the purchase stays. If the buyer presses "Set up your account" again, Foyer asks '
+    "them to sign up again."
 )
 NEVER_LANDED = (
-    '\nThe buyer has subscribed but has never pressed "Set up your account". AWS tells no address: write to whom your '
-    "sales team knows at that AWS account, and ask them to press it, on AWS Marketplace under Manage subscriptions."
+    '\nThe buyer has subscribed but has never pressed "Set up your account". AWS gives no e-mail address: write to '
+    "your sales team's contact at that AWS account, and ask them to press it, on AWS Marketplace under Manage "
+    "subscriptions."
 )
 NEVER_LANDED_AND_ENDED = '\nThe buyer never pressed "Set up your account", and the purchase is over: nothing to do.'
 
@@ -52,85 +39,90 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--status", type=click.Choice(SUBSCRIPTION_STATUSES), help="Only in this state.")
-@click.option("--product", metavar="CODE", help="Only of this product code.")
-@click.option("--account", metavar="ID", help="Only of this AWS account.")
+@click.option("--status", type=click.Choice(SUBSCRIPTION_STATUSES), help="Only with this status.")
+@listing.product_option
+@listing.account_option
 @click.option(
-    "--unregistered", is_flag=True, help="Only those that go on and that nobody signed up for, longest paying first."
+    "--unregistered",
+    is_flag=True,
+    help="Only current purchases without a registration, now or before; the longest paying first.",
 )
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many at the most.")
-@click.option("--json", "in_json", is_flag=True, help="Print a JSON array with every column.")
+@listing.list_options()
 @with_database
 def list_subscriptions(
-    status: str | None, product: str | None, account: str | None, unregistered: bool, limit: int, in_json: bool
+    status: str | None, product: str | None, account: str | None, unregistered: bool, output: ListOutput
 ) -> None:
-    """List subscriptions, the newest first."""
-    wanted = reports_subscriptions.unregistered if unregistered else reports_subscriptions.newest
-    found = wanted(limit=limit + 1, status=status, product_code=product, account_id=account)
-    if unregistered:
-        now = datetime.now(UTC)
-        found = [_unregistered_row(row, now, in_json=in_json) for row in found]
-    tables.print_rows(found, limit, UNREGISTERED_COLUMNS if unregistered else LIST_COLUMNS, in_json=in_json)
+    """List subscriptions, newest first."""
+    fetch = subscription_reports.unregistered if unregistered else subscription_reports.newest
+    rows = fetch(limit=output.fetch_limit, status=status, product_code=product, account_id=account)
+    if not unregistered:
+        output.print(rows, LIST_COLUMNS)
+        return
+    now = datetime.now(UTC)
+    aged_rows = [{**row, "age": int((now - row["created_at"]).total_seconds())} for row in rows]
+    output.print(aged_rows, UNREGISTERED_COLUMNS, _unregistered_table_row)
 
 
 @command.command("show")
-@click.argument("name", metavar="ID")
-@click.option("--json", "in_json", is_flag=True, help="Print a JSON object; an array where several match.")
+@click.argument("identifier", metavar="ID")
+@listing.json_option("Print a JSON object; an array if several match.")
 @with_database
-def show(name: str, in_json: bool) -> None:
+def show(identifier: str, in_json: bool) -> None:
     """Show a subscription, its registration, its entitlements and its events.
 
-    ID is the subscription's id, license ARN or license id, agreement id, AWS account id or customer identifier; of a
-    license and an agreement, also one that was renewed since. Where several match, they are listed.
+    ID is the subscription's id, license ARN or license id, agreement id, AWS account id or customer identifier. A
+    license or agreement id from before a renewal works too. If several subscriptions match, they are listed.
     """
-    match reports_subscriptions.find_by_any_id(name):
+    match subscription_reports.find_by_any_id(identifier):
         case []:
             raise click.ClickException(
-                f"No subscription has {name!r} as its id, license ARN, agreement id, AWS account id or customer "
-                "identifier. By e-mail address, also of who registered while AWS was down: flask --app wsgi "
-                "registrations list --email ADDRESS. If nothing is there either, the buyer may not have pressed "
+                f"No subscription has {identifier!r} as its id, license ARN, agreement id, AWS account id or customer "
+                "identifier. To search by e-mail address, including buyers who registered while AWS was down: flask "
+                "--app wsgi registrations list --email ADDRESS. If that finds nothing, the buyer may not have pressed "
                 '"Set up your account" yet: ask them to, on AWS Marketplace under Manage subscriptions.'
             )
-        case [only]:
-            _print_subscription(only, in_json=in_json)
-        case several:
-            tables.print_rows(several, len(several), LIST_COLUMNS, in_json=in_json)
+        case [row]:
+            _print_subscription(row, in_json=in_json)
+        case rows:
+            listing.print_rows(rows, LIST_COLUMNS, in_json=in_json)
 
 
-def _unregistered_row(row: RowDict, now: datetime, *, in_json: bool) -> RowDict:
-    age = now - row["created_at"]
-    if in_json:
-        return {**row, "age": int(age.total_seconds())}
-    return {**row, "age": _format_age(age), "last_seen_at": row["last_seen_at"] or "never"}
+def _unregistered_table_row(row: Mapping[str, Any]) -> RowDict:
+    return {**row, "age": _format_age(row["age"]), "last_seen_at": row["last_seen_at"] or "never"}
 
 
-def _format_age(age: timedelta) -> str:
-    hours, rest = divmod(age.seconds, 3600)
+def _format_age(seconds: int) -> str:
+    age = timedelta(seconds=seconds)
+    hours, minutes = age.seconds // 3600, age.seconds // 60 % 60
     if age.days:
         return f"{age.days} d {hours} h"
-    return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _print_subscription(row: RowDict, *, in_json: bool) -> None:
     now = datetime.now(UTC)
-    found = subscriptions.find(row["id"])
-    held = entitlements.load_stored(found) if found else []
-    told = reports_events.list_by_subscription(row["id"])
+    subscription = subscriptions.find(row["id"])
+    stored = entitlements.load_stored(subscription) if subscription else []
+    events = event_reports.list_by_subscription(row["id"])
     if in_json:
-        own = [{**vars(entitlement), "expired": entitlement.expired(now)} for entitlement in held]
-        click.echo(tables.to_json({**row, "entitlements": own, "events": told}))
+        with_expiry = [{**vars(entitlement), "expired": entitlement.expired(now)} for entitlement in stored]
+        click.echo(tables.to_json({**row, "entitlements": with_expiry, "events": events}))
         return
-    lines = [[event["happened_at"], events.describe_outcome(event), event["kind"], event["id"]] for event in told]
-    click.echo(
-        tables.format_record({**row, "entitlements": _entitlement_cells(row, held, now), "events": lines or None})
-    )
+    event_cells = [
+        [event["happened_at"], event_outcomes.describe(event), event["kind"], event["id"]] for event in events
+    ]
+    record = {**row, "entitlements": _entitlement_cells(row, stored, now), "events": event_cells or None}
+    click.echo(tables.format_record(record))
     if row["registration_id"] is None:
         click.echo(_explain_unregistered(row))
 
 
-def _entitlement_cells(row: RowDict, held: Sequence[StoredEntitlement], now: datetime) -> list[list[str]] | str:
-    if held:
-        return [[one.dimension, tables.format_value(one.value), *_format_expiry(one, now)] for one in held]
+def _entitlement_cells(row: RowDict, stored: Sequence[StoredEntitlement], now: datetime) -> list[list[str]] | str:
+    if stored:
+        return [
+            [entitlement.dimension, tables.format_value(entitlement.value), *_format_expiry(entitlement, now)]
+            for entitlement in stored
+        ]
     product = products.current().get(row["product_code"])
     if product and product.pricing == "subscription":
         return "none: the product is paid by use"
@@ -148,4 +140,4 @@ def _explain_unregistered(row: RowDict) -> str:
         return ERASED
     if row["last_seen_at"]:
         return NOT_SIGNED_UP
-    return NEVER_LANDED if row["status"] in reports_subscriptions.STATUS_PRIORITY else NEVER_LANDED_AND_ENDED
+    return NEVER_LANDED if row["status"] in subscription_reports.STATUS_PRIORITY else NEVER_LANDED_AND_ENDED

@@ -1,4 +1,4 @@
-"""What commands print of stored rows: tables for people, JSON for programs, and nothing that a terminal obeys."""
+"""Formats stored rows for a terminal: tables for people, JSON for programs, control characters escaped."""
 
 import json
 import unicodedata
@@ -6,47 +6,34 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import click
-
 MAX_CELL_WIDTH = 40
 EMPTY_CELL = "-"
 
 
-def print_rows(found: Sequence[Mapping[str, Any]], limit: int, columns: Sequence[str], *, in_json: bool) -> None:
-    """Print at most so many of the rows found, and say on standard error if there are none, or more."""
-    rows = found[:limit]
-    if rows or in_json:
-        click.echo(to_json(rows) if in_json else format_table(rows, columns))
-    if not rows:
-        click.echo("Nothing matches.", err=True)
-    if len(found) > limit:
-        click.echo(f"There are more than these {limit}: narrow them down, or raise --limit.", err=True)
-
-
 def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    """Return the rows under their columns' names, aligned, long cells cut short."""
+    """Return aligned columns under their names; a cell over MAX_CELL_WIDTH characters is cut."""
     return "\n".join(_align([columns, *([_format_cell(row[column]) for column in columns] for row in rows)]))
 
 
 def format_record(row: Mapping[str, Any]) -> str:
-    """Return one row as a line for each column that has a value, nothing cut.
+    """Return one line for each column that has a value, nothing cut.
 
-    A list has a line for each of its rows, aligned among themselves.
+    A value that is a list of rows has one line for each of them, in aligned columns.
     """
-    widest = max(map(len, row))
-    return "\n".join(f"{name:<{widest}}  {line}" for name, value in row.items() for line in _value_lines(value))
+    width = max(map(len, row))
+    return "\n".join(f"{name:<{width}}  {line}" for name, value in row.items() for line in _value_lines(value))
 
 
 def to_json(rows: object, indent: int | None = 2) -> str:
-    """Return JSON in readable characters; those that a terminal might obey are escaped."""
-    written = json.dumps(rows, indent=indent, ensure_ascii=False, default=format_value)
-    if written.isprintable():
-        return written
-    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in written)
+    """Return JSON with letters unescaped, but control characters escaped, so that a terminal does not obey them."""
+    text = json.dumps(rows, indent=indent, ensure_ascii=False, default=format_value)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def format_value(value: object) -> str:
-    """Return a stored value as text: times in ISO 8601 and UTC, nothing for None."""
+    """Return a stored value as text: times in ISO 8601 and UTC, None as the empty string."""
     match value:
         case None:
             return ""
@@ -59,7 +46,7 @@ def format_value(value: object) -> str:
 
 
 def escape_unprintable(text: str) -> str:
-    """Return the text with whatever a terminal might obey escaped, line breaks too."""
+    """Return the text with control characters and line breaks escaped, so that a terminal does not obey them."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
@@ -77,8 +64,8 @@ def _align(lines: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _format_cell(value: object) -> str:
-    shown = escape_unprintable(format_value(value)) or EMPTY_CELL
-    return shown if len(shown) <= MAX_CELL_WIDTH else f"{shown[: MAX_CELL_WIDTH - 1]}…"
+    text = escape_unprintable(format_value(value)) or EMPTY_CELL
+    return text if len(text) <= MAX_CELL_WIDTH else f"{text[: MAX_CELL_WIDTH - 1]}…"
 
 
 def _pad(cell: str, width: int) -> str:

@@ -1,4 +1,4 @@
-"""flask worker: does the background work until it is told to stop."""
+"""flask worker: runs the background work until SIGTERM or Ctrl-C."""
 
 import signal
 import threading
@@ -14,12 +14,12 @@ STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 @click.command("worker")
 @with_appcontext
 def command() -> None:
-    """Link purchases that AWS was slow to tell of, and keep to the retention. Any number may run at once.
+    """Read AWS events, send hand-offs and mails, retry pending tokens, and erase what is past its retention.
 
-    SIGTERM and Ctrl-C end it once what is under way is done.
+    Any number of workers may run at once. SIGTERM and Ctrl-C stop it after the work in progress.
     """
-    # Blocked before any thread starts, so that only the wait below sees them: a handler in the thread that works could
-    # interrupt it while it holds the event's own lock, and both would wait for ever.
+    # Block the signals before any thread starts, so that only the sigwait below receives them. A signal handler in the
+    # main thread could run while that thread has the event's own lock, and then deadlock on it.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     stop = threading.Event()
     threading.Thread(target=_wait_for_signal, args=(stop,), name="wait-to-stop", daemon=True).start()

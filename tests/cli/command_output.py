@@ -1,4 +1,4 @@
-"""Lets AWS tell of something, and reads what the commands print of it."""
+"""Ingests AWS events and parses what the commands print."""
 
 import json
 import re
@@ -22,13 +22,13 @@ OLD_LISTING_CUSTOMER: dict[str, Any] = {
 
 
 def apply_events(app: Flask, *bodies: dict[str, Any]) -> list[UUID]:
-    """Let AWS tell of these one after another; return the events' ids."""
+    """Ingest the events one after another; return their ids."""
     with app.app_context():
         return [applied.event_id for body in bodies if (applied := apply.ingest(parse_event(body)))]
 
 
 def create_two_purchases(create_subscription: CreateSubscription) -> list[UUID]:
-    """Let a customer of an old listing buy twice; return the subscriptions' ids."""
+    """Store two purchases of one customer of an old listing; return the subscriptions' ids."""
     return [
         create_subscription(
             **OLD_LISTING_CUSTOMER | {"license_arn": f"{LICENSE_ARN_PREFIX}l-{n}", "agreement_id": f"agmt-{n}"}
@@ -37,18 +37,26 @@ def create_two_purchases(create_subscription: CreateSubscription) -> list[UUID]:
     ]
 
 
+def list_rows(runner: FlaskCliRunner, group: str, *options: str) -> list[dict[str, Any]]:
+    """Return the rows that the group's `list --json` prints."""
+    result = runner.invoke(args=[group, "list", "--json", *options])
+    assert result.exit_code == 0, result.output
+    rows: list[dict[str, Any]] = json.loads(result.stdout)
+    return rows
+
+
 def show_event(runner: FlaskCliRunner, event_id: UUID | str) -> dict[str, Any]:
-    """Return what the command shows of an event."""
+    """Return the event as `events show --json` prints it."""
     event: dict[str, Any] = json.loads(runner.invoke(args=["events", "show", str(event_id), "--json"]).stdout)
     return event
 
 
 def field_lines(output: str) -> list[tuple[str, str]]:
-    """Return the names and values of the lines ahead of the first empty one."""
+    """Return the names and values of the lines before the first empty line."""
     lines = output.partition("\n\n")[0].splitlines()
     return [(name, value) for name, value in (line.split(maxsplit=1) for line in lines)]
 
 
 def table_cells(line: str) -> list[str]:
-    """Return the cells of a table's line."""
+    """Return the cells of one line of a table."""
     return re.split(r" {2,}", line)

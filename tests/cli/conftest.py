@@ -1,4 +1,4 @@
-"""Customers to ask the operator's commands about."""
+"""Fixtures that store customers for the operator's commands."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,20 +19,20 @@ CreateRegistration = Callable[..., UUID]
 
 @pytest.fixture
 def create_subscription(app: Flask) -> CreateSubscription:
-    """Lets a customer come to the door and go no further; returns the subscription's id."""
+    """Stores a customer's landing, without a registration; returns the subscription's id."""
 
-    def arrive(**customer: Any) -> UUID:
+    def land(**customer: Any) -> UUID:
         with app.app_context():
             return subscriptions.upsert_from_landing(
                 replace(factories.landing(**customer), unverified=UnverifiedFields("free-trial"))
             )
 
-    return arrive
+    return land
 
 
 @pytest.fixture
 def create_registration(app: Flask) -> CreateRegistration:
-    """Lets a customer, the values given being theirs, send the sign-up form; returns the registration's id."""
+    """Stores a registration of a customer with the given values; returns its id."""
 
     def complete(customer: dict[str, Any] | None = None, **answers: Any) -> UUID:
         with app.app_context():

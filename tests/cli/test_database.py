@@ -1,4 +1,4 @@
-"""The commands that read the database, where it cannot be read."""
+"""Commands that need the database, while it cannot be used."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_database_that_is_away_fails_with_what_to_check(command: list[str]) -> None:
+def test_unreachable_database_fails_with_advice(command: list[str]) -> None:
     url = "postgresql://nobody@127.0.0.1:1/nothing"
 
     with factories.open_app(create_app(factories.settings(database_url=url))) as app:
@@ -33,7 +33,7 @@ def test_a_database_that_is_away_fails_with_what_to_check(command: list[str]) ->
     assert "Check DATABASE_URL" in result.stderr
 
 
-def test_a_database_without_tables_fails_with_what_to_run(tmp_path: Path) -> None:
+def test_database_without_tables_fails_with_the_command_to_run(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'empty.db'}"
 
     with factories.open_app(create_app(factories.settings(database_url=url))) as app:

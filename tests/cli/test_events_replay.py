@@ -1,4 +1,4 @@
-"""flask events replay: an event is applied anew, once a person or the settings know what it is about."""
+"""flask events replay: applies an event again, for a given subscription or after its product was added."""
 
 from pathlib import Path
 from uuid import UUID
@@ -21,13 +21,13 @@ UPDATED = "License Updated - Manufacturer"
 
 def status(app: Flask, subscription_id: UUID) -> str:
     with app.app_context():
-        found = subscriptions.find(subscription_id)
-    assert found
-    return found.status
+        subscription = subscriptions.find(subscription_id)
+    assert subscription
+    return subscription.status
 
 
 def add_other_product(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Sell the other product too, from the next start on."""
+    """Add the other product to the settings that the next application reads."""
     fields = "\n".join(f'{name} = "{value}"' for name, value in factories.PRODUCT_FIELDS.items())
     (tmp_path / "products.toml").write_text(
         "".join(f"[products.{code}]\n{fields}\n" for code in factories.PRODUCT_CODES)
@@ -38,7 +38,7 @@ def add_other_product(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PRODUCTS_FILE", str(tmp_path / "products.toml"))
 
 
-def test_a_person_decides_which_subscription_an_event_is_about(
+def test_replay_applies_an_event_to_the_given_subscription(
     app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription
 ) -> None:
     first, second = create_two_purchases(create_subscription)
@@ -51,7 +51,7 @@ def test_a_person_decides_which_subscription_an_event_is_about(
     assert show_event(runner, event_id)["subscription_id"] == str(second)
 
 
-def test_an_event_is_replayed_by_aws_id_and_a_second_time_is_success(app: Flask, runner: FlaskCliRunner) -> None:
+def test_event_is_replayed_by_aws_id_and_twice_succeeds(app: Flask, runner: FlaskCliRunner) -> None:
     body = eventbridge_event(UPDATED)
     [event_id] = apply_events(app, body)
     subscription_id = UUID(show_event(runner, event_id)["subscription_id"])
@@ -63,7 +63,7 @@ def test_an_event_is_replayed_by_aws_id_and_a_second_time_is_success(app: Flask,
     assert status(app, subscription_id) == "active"
 
 
-def test_what_was_not_ours_is_applied_once_its_product_is_added(
+def test_events_of_a_product_added_later_are_replayed_in_order(
     app: Flask, environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     [first] = apply_events(app, sns_notification("subscribe-success", minutes_after_noon(0), code=OTHER_PRODUCT_CODE))
@@ -79,7 +79,7 @@ def test_what_was_not_ours_is_applied_once_its_product_is_added(
         result = runner.invoke(args=["events", "replay", "--outcome", "not_ours"])
         again = runner.invoke(args=["events", "replay", "--outcome", "not_ours"])
 
-    assert f"has been added since: flask --app wsgi events replay {first}" in meaning
+    assert f"has been added since. Run: flask --app wsgi events replay {first}" in meaning
     assert result.stdout.splitlines() == [
         f"{first}  applied: active",
         f"{second}  applied: ending",
@@ -89,13 +89,13 @@ def test_what_was_not_ours_is_applied_once_its_product_is_added(
     assert again.stdout.splitlines() == [f"{still_unknown}  not_ours", "Events replayed: 1"]
 
 
-def test_no_event_to_replay_is_success(runner: FlaskCliRunner) -> None:
+def test_replay_without_matching_events_succeeds(runner: FlaskCliRunner) -> None:
     result = runner.invoke(args=["events", "replay", "--outcome", "waiting"])
 
     assert (result.exit_code, result.stdout) == (0, "Events replayed: 0\n")
 
 
-def test_a_subscription_that_there_is_not_is_an_error_and_changes_nothing(app: Flask, runner: FlaskCliRunner) -> None:
+def test_replay_for_an_unknown_subscription_changes_nothing(app: Flask, runner: FlaskCliRunner) -> None:
     [event_id] = apply_events(app, eventbridge_event(CREATED, agreement="agmt-nobody"))
 
     result = runner.invoke(args=["events", "replay", str(event_id), "--subscription", UNKNOWN_ID])
@@ -117,7 +117,7 @@ def test_a_subscription_that_there_is_not_is_an_error_and_changes_nothing(app: F
     ],
     ids=str,
 )
-def test_to_replay_takes_either_an_id_or_an_outcome(runner: FlaskCliRunner, arguments: list[str]) -> None:
+def test_replay_takes_either_an_id_or_an_outcome(runner: FlaskCliRunner, arguments: list[str]) -> None:
     result = runner.invoke(args=["events", "replay", *arguments])
 
     assert (result.exit_code, result.stdout) == (2, "")
@@ -130,17 +130,17 @@ def test_to_replay_takes_either_an_id_or_an_outcome(runner: FlaskCliRunner, argu
         (
             {"customer_aws_account_id": "999999999999"},
             eventbridge_event(CREATED, agreement="agmt-b"),
-            "of another AWS account",
+            "belongs to another AWS account",
         ),
-        ({"product_code": OTHER_PRODUCT_CODE}, eventbridge_event(UPDATED, license="l-b"), "of another product"),
+        ({"product_code": OTHER_PRODUCT_CODE}, eventbridge_event(UPDATED, license="l-b"), "belongs to another product"),
         (
             OLD_LISTING_CUSTOMER | {"customer_identifier": "another"},
             sns_notification("unsubscribe-success"),
-            "of another customer",
+            "belongs to another customer",
         ),
     ],
 )
-def test_an_event_of_another_customer_or_product_is_not_applied(
+def test_replay_refuses_a_subscription_of_another_customer_or_product(
     app: Flask,
     runner: FlaskCliRunner,
     create_subscription: CreateSubscription,
@@ -148,13 +148,13 @@ def test_an_event_of_another_customer_or_product_is_not_applied(
     event: dict[str, str],
     reason: str,
 ) -> None:
-    others = create_subscription(**customer)
+    other_id = create_subscription(**customer)
     [event_id] = apply_events(app, event)
     before = show_event(runner, event_id)
 
-    result = runner.invoke(args=["events", "replay", str(event_id), "--subscription", str(others)])
+    result = runner.invoke(args=["events", "replay", str(event_id), "--subscription", str(other_id)])
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert reason in result.stderr
-    assert status(app, others) == "pending"
+    assert status(app, other_id) == "pending"
     assert show_event(runner, event_id) == before

@@ -1,7 +1,6 @@
-"""flask handoffs: what was promised to products, what one says, and what is sent again."""
+"""flask handoffs list, show and retry."""
 
 import json
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,7 +10,7 @@ from flask.testing import FlaskCliRunner
 from app import create_app
 from app.services.outbox import queue
 from app.services.signup import erasure
-from tests.cli.command_output import UNKNOWN_ID
+from tests.cli.command_output import UNKNOWN_ID, list_rows
 from tests.support import factories
 from tests.support.aws_events import minutes_after_noon
 from tests.support.databases import on_sqlite
@@ -39,29 +38,20 @@ def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 @pytest.fixture
 def subscription_id(app: Flask) -> UUID:
     """A subscription with a hand-off that failed and one that waits, and a mail that failed."""
-    its_id = register_customer(app)
+    registered_id = register_customer(app)
     settle_message(app, claim_due(app, queue.MAIL_LANE), "failed", fault="SMTP 550")
     settle_message(app, claim_due(app), "failed", fault="503")
     receive_license_event(app, LICENSE_UPDATED, minutes_after_noon(1))
-    return its_id
+    return registered_id
 
 
-def listed(runner: FlaskCliRunner, *filters: str) -> list[dict[str, Any]]:
-    result = runner.invoke(args=["handoffs", "list", "--json", *filters])
-    assert result.exit_code == 0, result.output
-    rows: list[dict[str, Any]] = json.loads(result.stdout)
-    return rows
-
-
-def refused(runner: FlaskCliRunner, *args: str) -> str:
+def error_text(runner: FlaskCliRunner, *args: str) -> str:
     result = runner.invoke(args=["handoffs", *args])
     assert result.exit_code in {1, 2}
     return result.stderr
 
 
-def test_hand_offs_are_listed_newest_first_and_say_nothing_of_a_person(
-    runner: FlaskCliRunner, subscription_id: UUID
-) -> None:
+def test_handoffs_are_listed_newest_first_without_personal_data(runner: FlaskCliRunner, subscription_id: UUID) -> None:
     printed = runner.invoke(args=["handoffs", "list"]).stdout
     in_json = runner.invoke(args=["handoffs", "list", "--json"]).stdout
 
@@ -74,7 +64,7 @@ def test_hand_offs_are_listed_newest_first_and_say_nothing_of_a_person(
 
 @on_sqlite
 @pytest.mark.parametrize(
-    ("filters", "found"),
+    ("filters", "types"),
     [
         (["--outcome", "failed"], ["registration.completed"]),
         (["--outcome", "waiting"], ["subscription.activated"]),
@@ -85,32 +75,32 @@ def test_hand_offs_are_listed_newest_first_and_say_nothing_of_a_person(
         (["--limit", "1"], ["subscription.activated"]),
     ],
 )
-def test_a_filter_leaves_only_those_that_match(
-    runner: FlaskCliRunner, subscription_id: UUID, filters: list[str], found: list[str]
+def test_filters_select_matching_handoffs(
+    runner: FlaskCliRunner, subscription_id: UUID, filters: list[str], types: list[str]
 ) -> None:
-    assert [row["type"] for row in listed(runner, *filters)] == found
+    assert [row["type"] for row in list_rows(runner, "handoffs", *filters)] == types
 
 
 @on_sqlite
-def test_those_of_one_subscription_are_found_by_its_id(runner: FlaskCliRunner, subscription_id: UUID) -> None:
-    rows = listed(runner, "--subscription", str(subscription_id))
+def test_subscription_filter_selects_its_handoffs(runner: FlaskCliRunner, subscription_id: UUID) -> None:
+    rows = list_rows(runner, "handoffs", "--subscription", str(subscription_id))
 
     assert {row["subscription_id"] for row in rows} == {str(subscription_id)}
     assert len(rows) == 2
 
 
-def test_one_is_shown_with_all_that_it_tells_by_its_id_or_what_the_product_calls_it(
+def test_handoff_is_shown_with_payload_by_id_or_webhook_id(
     app: Flask, runner: FlaskCliRunner, subscription_id: UUID
 ) -> None:
     handoff_id = handoff_messages(app)[0].id
 
-    sheets = {
+    records = {
         runner.invoke(args=["handoffs", "show", name]).stdout for name in (str(handoff_id), f"msg_{handoff_id.hex}")
     }
     in_json = json.loads(runner.invoke(args=["handoffs", "show", str(handoff_id), "--json"]).stdout)
 
-    (sheet,) = sheets
-    assert "ada@gmail.com" in sheet
+    (record,) = records
+    assert "ada@gmail.com" in record
     assert in_json["payload"]["data"]["registration"]["full_name"] == "Ada Lovelace"
     assert (in_json["outcome"], in_json["fault"]) == ("failed", "503")
 
@@ -118,86 +108,89 @@ def test_one_is_shown_with_all_that_it_tells_by_its_id_or_what_the_product_calls
 @on_sqlite
 @pytest.mark.parametrize("name", [UNKNOWN_ID, "msg_none", "7"])
 @pytest.mark.parametrize("command", ["show", "retry"])
-def test_one_that_is_not_there_is_named_and_where_to_look(runner: FlaskCliRunner, command: str, name: str) -> None:
-    assert f"There is no '{name}' here. Look for it with: flask --app wsgi handoffs list" in refused(
+def test_unknown_handoff_id_fails_and_points_to_the_list(runner: FlaskCliRunner, command: str, name: str) -> None:
+    assert f"No hand-off has the id '{name}'. Find it with: flask --app wsgi handoffs list" in error_text(
         runner, command, name
     )
 
 
 @on_sqlite
-def test_a_subscription_that_is_none_is_looked_for_among_subscriptions(runner: FlaskCliRunner) -> None:
-    assert "There is no '7' here. Look for it with: flask --app wsgi subscriptions list" in refused(
+def test_malformed_subscription_id_points_to_subscriptions_list(runner: FlaskCliRunner) -> None:
+    assert "No subscription has the id '7'. Find it with: flask --app wsgi subscriptions list" in error_text(
         runner, "list", "--subscription", "7"
     )
 
 
-def test_one_that_failed_is_sent_again_before_those_that_wait(
+def test_failed_handoff_is_resent_before_waiting_ones(
     app: Flask, runner: FlaskCliRunner, subscription_id: UUID
 ) -> None:
     first = handoff_messages(app)[0]
 
     result = runner.invoke(args=["handoffs", "retry", f"msg_{first.id.hex}"])
 
-    assert result.output == "Hand-offs that go out again: 1. A worker has to run: flask --app wsgi worker\n"
+    assert result.output == "Hand-offs to be sent again: 1. A worker has to be running: flask --app wsgi worker\n"
     assert claim_due(app).id == first.id
     assert claim_next(app) is None
     assert handoff_messages(app)[1].next_try_at is None
 
 
 @on_sqlite
-def test_one_that_waits_behind_another_is_not_sent_before_it(
-    app: Flask, runner: FlaskCliRunner, subscription_id: UUID
-) -> None:
+def test_handoff_behind_an_earlier_one_is_not_resent(app: Flask, runner: FlaskCliRunner, subscription_id: UUID) -> None:
     receive_license_event(app, LICENSE_DEPROVISIONED, minutes_after_noon(2))
     behind = handoff_messages(app)[2].id
 
-    assert f"{behind} waits behind an earlier one" in refused(runner, "retry", str(behind))
+    assert f"{behind} is not sent again: it waits behind an earlier hand-off" in error_text(
+        runner, "retry", str(behind)
+    )
 
 
-def test_one_that_told_of_an_erased_person_is_not_sent_again(
+def test_handoff_about_an_erased_person_is_not_resent(
     app: Flask, runner: FlaskCliRunner, subscription_id: UUID
 ) -> None:
     failed, activated = handoff_messages(app)
     with app.app_context():
         erasure.erase(registration_id_of(app, subscription_id), "operator:alice")
 
-    said = refused(runner, "retry", str(failed.id))
+    error = error_text(runner, "retry", str(failed.id))
 
-    assert "what it told of was erased" in said
+    assert "as when its person was erased" in error
     assert [message.outcome for message in handoff_messages(app)] == ["failed", "waiting"]
     assert claim_due(app).id == activated.id
 
 
 @pytest.mark.parametrize("filters", [[], ["--product", PRODUCT_CODE]])
-def test_all_that_failed_are_sent_again(
+def test_all_failed_handoffs_are_resent(
     app: Flask, runner: FlaskCliRunner, subscription_id: UUID, filters: list[str]
 ) -> None:
     settle_message(app, claim_due(app), "failed", fault="410")
 
     result = runner.invoke(args=["handoffs", "retry", "--failed", *filters])
 
-    assert result.output.startswith("Hand-offs that go out again: 2.")
+    assert result.output.startswith("Hand-offs to be sent again: 2.")
     assert [message.outcome for message in handoff_messages(app)] == ["waiting"] * 2
     assert [bool(message.next_try_at) for message in handoff_messages(app)] == [True, False]
 
 
 @on_sqlite
-def test_what_no_product_takes_any_more_is_not_said_to_go_out(
+def test_handoffs_of_a_product_without_endpoint_are_not_resent(
     app: Flask, environment: pytest.MonkeyPatch, subscription_id: UUID
 ) -> None:
     failed = str(handoff_messages(app)[0].id)
     environment.delenv("PRODUCT_HANDOFF_URL")
 
-    with factories.open_app(create_app()) as later:
-        runner = later.test_cli_runner()
-        said = [refused(runner, "retry", failed), refused(runner, "retry", "--failed", "--product", PRODUCT_CODE)]
-        of_all = runner.invoke(args=["handoffs", "retry", "--failed"]).output
+    with factories.open_app(create_app()) as restarted:
+        runner = restarted.test_cli_runner()
+        errors = [
+            error_text(runner, "retry", failed),
+            error_text(runner, "retry", "--failed", "--product", PRODUCT_CODE),
+        ]
+        all_failed = runner.invoke(args=["handoffs", "retry", "--failed"]).output
 
-    assert [f"{PRODUCT_CODE} takes no hand-offs. Those that do: none. Correct the" in each for each in said] == [
+    assert [f"{PRODUCT_CODE} takes no hand-offs. Products that do: none. Correct the" in error for error in errors] == [
         True,
         True,
     ]
-    assert of_all.startswith("Hand-offs that go out again: 0.")
+    assert all_failed.startswith("Hand-offs to be sent again: 0.")
     assert handoff_messages(app)[0].outcome == "failed"
 
 
@@ -205,5 +198,5 @@ def test_what_no_product_takes_any_more_is_not_said_to_go_out(
 @pytest.mark.parametrize(
     "args", [[], [UNKNOWN_ID, "--failed"], ["--product", PRODUCT_CODE], [UNKNOWN_ID, "--product", PRODUCT_CODE]]
 )
-def test_either_one_or_all_that_failed_are_sent_again(runner: FlaskCliRunner, args: list[str]) -> None:
-    assert "Give one ID, or --failed and maybe --product CODE." in refused(runner, "retry", *args)
+def test_retry_takes_either_one_id_or_failed(runner: FlaskCliRunner, args: list[str]) -> None:
+    assert "Give one ID, or --failed and maybe --product CODE." in error_text(runner, "retry", *args)

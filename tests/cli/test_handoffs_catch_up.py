@@ -1,4 +1,4 @@
-"""flask handoffs catch-up: who registered before the product took hand-offs is handed off once it does."""
+"""flask handoffs catch-up: hands off registrations from before the product had a handoff_url."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -22,27 +22,27 @@ from tests.support.outbox_messages import (
 )
 
 CATCH_UP = ("handoffs", "catch-up")
-Later = Callable[[], Flask]
+Restart = Callable[[], Flask]
 
 
 @pytest.fixture
 def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """A seller who mails from the start on, and hands nothing off yet."""
+    """A seller with mail set up, and no handoff_url yet."""
     environment.setenv("MAIL_FROM", "start@acme.example")
     environment.setenv("SITE_URL", "https://start.acme.example")
     return environment
 
 
 @pytest.fixture
-def app_with_handoffs(app: Flask, environment: pytest.MonkeyPatch) -> Iterator[Later]:
-    """Give what starts Foyer again on the same database, with a product that takes hand-offs."""
-    with ExitStack() as running:
+def app_with_handoffs(app: Flask, environment: pytest.MonkeyPatch) -> Iterator[Restart]:
+    """Restarts Foyer on the same database with a product that takes hand-offs."""
+    with ExitStack() as stack:
 
-        def restarted() -> Flask:
+        def restart() -> Flask:
             factories.enable_handoffs(environment)
-            return running.enter_context(factories.open_app(create_app()))
+            return stack.enter_context(factories.open_app(create_app()))
 
-        yield restarted
+        yield restart
 
 
 def printed(app: Flask, *options: str) -> str:
@@ -58,33 +58,33 @@ def customer(number: int) -> dict[str, str]:
     }
 
 
-def test_who_was_never_told_of_is_handed_off_once_and_nobody_is_mailed(app: Flask, app_with_handoffs: Later) -> None:
-    earlier = [register_customer(app, customer(number)) for number in (1, 2)]
-    again = app_with_handoffs()
-    told = register_customer(again, customer(3))
-    mailed = len(mail_messages(again))
+def test_catch_up_hands_off_each_registration_once_without_mail(app: Flask, app_with_handoffs: Restart) -> None:
+    earlier_ids = [register_customer(app, customer(number)) for number in (1, 2)]
+    restarted = app_with_handoffs()
+    handed_off_id = register_customer(restarted, customer(3))
+    mail_count = len(mail_messages(restarted))
 
-    first, second = printed(again), printed(again)
+    first, second = printed(restarted), printed(restarted)
 
-    assert first.startswith("Registrations handed off: 2. A worker has to run: ")
+    assert first.startswith("Registrations handed off: 2. A worker has to be running: ")
     assert second.startswith("Registrations handed off: 0. ")
-    assert [(each.subscription_id, each.type) for each in handoff_messages(again)] == [
-        (one, "registration.completed") for one in (told, *earlier)
+    assert [(message.subscription_id, message.type) for message in handoff_messages(restarted)] == [
+        (subscription_id, "registration.completed") for subscription_id in (handed_off_id, *earlier_ids)
     ]
-    assert handoff_messages(again)[1].payload["data"]["registration"]["full_name"] == "Ada Lovelace"
-    assert len(mail_messages(again)) == mailed
+    assert handoff_messages(restarted)[1].payload["data"]["registration"]["full_name"] == "Ada Lovelace"
+    assert len(mail_messages(restarted)) == mail_count
 
 
-def test_what_was_handed_off_goes_out_at_once(app: Flask, app_with_handoffs: Later) -> None:
+def test_caught_up_handoff_is_due_at_once(app: Flask, app_with_handoffs: Restart) -> None:
     register_customer(app)
-    again = app_with_handoffs()
+    restarted = app_with_handoffs()
 
-    printed(again, "--product", PRODUCT_CODE)
+    printed(restarted, "--product", PRODUCT_CODE)
 
-    assert claim_next(again) is not None
+    assert claim_next(restarted) is not None
 
 
-def test_a_purchase_that_has_ended_is_left_out(app: Flask, app_with_handoffs: Later) -> None:
+def test_ended_purchase_is_left_out(app: Flask, app_with_handoffs: Restart) -> None:
     register_customer(app)
     receive_license_event(app, LICENSE_UPDATED, minutes_after_noon(1))
     receive_license_event(app, LICENSE_DEPROVISIONED, minutes_after_noon(2))
@@ -92,16 +92,16 @@ def test_a_purchase_that_has_ended_is_left_out(app: Flask, app_with_handoffs: La
     assert printed(app_with_handoffs()).startswith("Registrations handed off: 0. ")
 
 
-def test_a_dry_run_names_them_and_hands_nothing_off(app: Flask, app_with_handoffs: Later) -> None:
+def test_dry_run_lists_subscriptions_and_hands_nothing_off(app: Flask, app_with_handoffs: Restart) -> None:
     subscription_id: UUID = register_customer(app)
-    again = app_with_handoffs()
+    restarted = app_with_handoffs()
 
-    assert printed(again, "--dry-run") == f"{subscription_id}\nRegistrations that would be handed off: 1\n"
-    assert handoff_messages(again) == []
+    assert printed(restarted, "--dry-run") == f"{subscription_id}\nRegistrations that would be handed off: 1\n"
+    assert handoff_messages(restarted) == []
 
 
-def test_a_product_that_takes_none_is_refused_with_what_to_set(app: Flask, app_with_handoffs: Later) -> None:
+def test_product_without_endpoint_is_refused_with_advice(app: Flask, app_with_handoffs: Restart) -> None:
     result = app_with_handoffs().test_cli_runner().invoke(args=[*CATCH_UP, "--product", OTHER_PRODUCT_CODE])
 
     assert result.exit_code == 1
-    assert f"{OTHER_PRODUCT_CODE} takes no hand-offs. Those that do: " in result.stderr
+    assert f"{OTHER_PRODUCT_CODE} takes no hand-offs. Products that do: " in result.stderr

@@ -1,8 +1,6 @@
-"""flask invitations: whom purchasers have invited, what became of it, and an operator who takes one back."""
+"""flask invitations list and revoke."""
 
-import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,6 +11,7 @@ from flask.testing import FlaskCliRunner
 from app.models import AuditEntry, Invitation
 from app.services.signup import invitations
 from app.services.signup.invitations import Refusal
+from tests.cli.command_output import list_rows
 from tests.cli.conftest import CreateSubscription
 from tests.support.databases import on_sqlite
 from tests.support.stored_rows import all_rows
@@ -22,62 +21,55 @@ pytestmark = on_sqlite
 ARN = "arn:aws:license-manager::294406891311:license:l-another"
 
 
-def invited(app: Flask, subscription_id: UUID, email: str) -> str:
+def invite(app: Flask, subscription_id: UUID, email: str) -> str:
     with app.app_context():
-        made = invitations.invite(subscription_id, email, "buyer")
-        assert not isinstance(made, Refusal)
-        return str(made.id)
+        invitation = invitations.invite(subscription_id, email, "buyer")
+        assert not isinstance(invitation, Refusal)
+        return str(invitation.id)
 
 
-def listed(runner: FlaskCliRunner, *options: str) -> list[dict[str, Any]]:
-    result = runner.invoke(args=["invitations", "list", "--json", *options])
-    assert result.exit_code == 0, result.output
-    rows: list[dict[str, Any]] = json.loads(result.stdout)
-    return rows
-
-
-def test_the_operator_sees_who_is_invited_and_what_became_of_it(
+def test_invitations_are_listed_with_address_and_state(
     app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription
 ) -> None:
     subscription_id = create_subscription()
-    names = ("expired", "accepted", "revoked", "open")
+    states = ("expired", "accepted", "revoked", "open")
     with time_machine.travel(datetime.now(UTC) - timedelta(days=8)):
-        ids = [invited(app, subscription_id, "expired@gmail.com")]
-    ids += [invited(app, subscription_id, f"{name}@gmail.com") for name in names[1:]]
+        ids = [invite(app, subscription_id, "expired@gmail.com")]
+    ids += [invite(app, subscription_id, f"{state}@gmail.com") for state in states[1:]]
     with app.app_context():
         invitations.accept(UUID(ids[1]), b"a browser")
         invitations.revoke(UUID(ids[2]), "buyer")
 
-    rows, table = listed(runner), runner.invoke(args=["invitations", "list"]).stdout
+    rows, table = list_rows(runner, "invitations"), runner.invoke(args=["invitations", "list"]).stdout
 
     assert {row["id"]: (row["state"], row["email"]) for row in rows} == {
-        invitation_id: (name, f"{name}@gmail.com") for invitation_id, name in zip(ids, names, strict=True)
+        invitation_id: (state, f"{state}@gmail.com") for invitation_id, state in zip(ids, states, strict=True)
     }
-    assert all(name in table for name in names)
+    assert all(state in table for state in states)
     assert str(subscription_id) in table
 
 
-def test_only_those_of_one_subscription_are_asked_for(
+def test_subscription_filter_selects_its_invitations(
     app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription
 ) -> None:
     wanted, other = create_subscription(), create_subscription(license_arn=ARN, agreement_id="agmt-another")
-    invitation_id = invited(app, wanted, "grace@gmail.com")
-    invited(app, other, "other@gmail.com")
+    invitation_id = invite(app, wanted, "grace@gmail.com")
+    invite(app, other, "other@gmail.com")
 
-    assert [row["id"] for row in listed(runner, "--subscription", str(wanted))] == [invitation_id]
-    assert len(listed(runner)) == 2
+    assert [row["id"] for row in list_rows(runner, "invitations", "--subscription", str(wanted))] == [invitation_id]
+    assert len(list_rows(runner, "invitations")) == 2
 
 
-def test_none_is_said_to_be_none(runner: FlaskCliRunner) -> None:
+def test_empty_list_says_that_nothing_matches(runner: FlaskCliRunner) -> None:
     result = runner.invoke(args=["invitations", "list"])
 
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "Nothing matches.\n")
 
 
-def test_what_an_operator_revokes_is_recorded_with_their_name(
+def test_revoked_invitation_is_audited_with_the_operators_name(
     app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription
 ) -> None:
-    invitation_id = invited(app, create_subscription(), "grace@gmail.com")
+    invitation_id = invite(app, create_subscription(), "grace@gmail.com")
 
     result = runner.invoke(args=["invitations", "revoke", invitation_id, "--by", "alice"])
 
@@ -89,36 +81,36 @@ def test_what_an_operator_revokes_is_recorded_with_their_name(
     assert (latest.action, latest.actor) == ("invitation.revoked", "operator:alice")
 
 
-def test_a_second_time_is_no_fault_and_says_when_it_was_done(
+def test_revoking_twice_succeeds_and_says_when_it_was_revoked(
     app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription
 ) -> None:
-    invitation_id = invited(app, create_subscription(), "grace@gmail.com")
+    invitation_id = invite(app, create_subscription(), "grace@gmail.com")
     runner.invoke(args=["invitations", "revoke", invitation_id, "--by", "alice"])
 
-    again = runner.invoke(args=["invitations", "revoke", invitation_id, "--by", "bob"])
+    second = runner.invoke(args=["invitations", "revoke", invitation_id, "--by", "bob"])
 
-    assert again.exit_code == 0
-    assert "had been revoked at" in again.stdout
+    assert second.exit_code == 0
+    assert "had already been revoked at" in second.stdout
     assert [entry.actor for entry in all_rows(app, AuditEntry)] == ["buyer", "operator:alice"]
 
 
-def test_what_has_expired_needs_no_revoking(
+def test_revoking_an_expired_invitation_succeeds_and_says_so(
     app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription
 ) -> None:
     with time_machine.travel(datetime.now(UTC) - timedelta(days=8)):
-        invitation_id = invited(app, create_subscription(), "grace@gmail.com")
+        invitation_id = invite(app, create_subscription(), "grace@gmail.com")
 
     result = runner.invoke(args=["invitations", "revoke", invitation_id])
 
     assert result.exit_code == 0
-    assert "had expired at" in result.stdout
+    assert "had already expired at" in result.stdout
 
 
-def test_what_was_accepted_cannot_be_taken_back_and_the_operator_hears_where_to_look(
+def test_accepted_invitation_cannot_be_revoked(
     app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription
 ) -> None:
     subscription_id = create_subscription()
-    invitation_id = invited(app, subscription_id, "grace@gmail.com")
+    invitation_id = invite(app, subscription_id, "grace@gmail.com")
     with app.app_context():
         invitations.accept(UUID(invitation_id), b"a browser")
 
@@ -130,7 +122,7 @@ def test_what_was_accepted_cannot_be_taken_back_and_the_operator_hears_where_to_
 
 
 @pytest.mark.parametrize("unknown", ["01a2066f-e5cd-710c-9525-16e12fa5c8ec", "nonsense"])
-def test_an_id_that_is_none_says_where_to_look(runner: FlaskCliRunner, unknown: str) -> None:
+def test_unknown_id_fails_and_points_to_the_list(runner: FlaskCliRunner, unknown: str) -> None:
     result = runner.invoke(args=["invitations", "revoke", unknown])
 
     assert result.exit_code == 1

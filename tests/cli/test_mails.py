@@ -1,4 +1,4 @@
-"""flask mails: what was mailed, what became of it, and what is sent again."""
+"""flask mails list and retry."""
 
 import json
 from uuid import UUID
@@ -11,7 +11,7 @@ from app import create_app
 from app.services.outbox import bounces, queue
 from app.services.outbox.bounces import Bounce
 from app.services.signup import erasure
-from tests.cli.command_output import UNKNOWN_ID
+from tests.cli.command_output import UNKNOWN_ID, list_rows
 from tests.support import factories
 from tests.support.aws_events import NOON
 from tests.support.databases import on_sqlite
@@ -37,15 +37,13 @@ def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 @pytest.fixture
 def subscription_id(app: Flask) -> UUID:
-    """A subscription with a mail that was refused, and one that waits."""
-    its_id = register_customer(app)
+    """A subscription with a mail that failed, and one that waits."""
+    registered_id = register_customer(app)
     settle_message(app, claim_due(app, queue.MAIL_LANE), "failed", fault="SMTP 550 5.1.1")
-    return its_id
+    return registered_id
 
 
-def test_mails_are_listed_newest_first_and_say_nothing_of_a_person(
-    runner: FlaskCliRunner, subscription_id: UUID
-) -> None:
+def test_mails_are_listed_newest_first_without_personal_data(runner: FlaskCliRunner, subscription_id: UUID) -> None:
     printed = runner.invoke(args=["mails", "list"]).stdout
     in_json = runner.invoke(args=["mails", "list", "--json"]).stdout
 
@@ -58,7 +56,7 @@ def test_mails_are_listed_newest_first_and_say_nothing_of_a_person(
 
 
 @pytest.mark.parametrize(
-    ("filters", "found"),
+    ("filters", "types"),
     [
         (["--outcome", "failed"], ["buyer_registered"]),
         (["--outcome", "waiting"], ["seller_registered"]),
@@ -66,87 +64,82 @@ def test_mails_are_listed_newest_first_and_say_nothing_of_a_person(
         (["--limit", "1"], ["seller_registered"]),
     ],
 )
-def test_a_filter_leaves_only_those_that_match(
-    runner: FlaskCliRunner, subscription_id: UUID, filters: list[str], found: list[str]
+def test_filters_select_matching_mails(
+    runner: FlaskCliRunner, subscription_id: UUID, filters: list[str], types: list[str]
 ) -> None:
-    result = runner.invoke(args=["mails", "list", "--json", *filters])
-
-    assert [row["type"] for row in json.loads(result.stdout)] == found
+    assert [row["type"] for row in list_rows(runner, "mails", *filters)] == types
 
 
-def test_those_of_one_subscription_are_asked_for(app: Flask, runner: FlaskCliRunner, subscription_id: UUID) -> None:
+def test_subscription_filter_selects_its_mails(app: Flask, runner: FlaskCliRunner, subscription_id: UUID) -> None:
     other_id = register_customer(app, {"license_arn": f"{factories.customer().license_arn}2"})
 
-    listed = {
-        of_it: {row["subscription_id"] for row in json.loads(result.stdout)}
-        for of_it in (str(subscription_id), str(other_id), str(UNKNOWN_ID))
-        if (result := runner.invoke(args=["mails", "list", "--json", "--subscription", of_it]))
+    subscription_ids = {
+        wanted_id: {row["subscription_id"] for row in list_rows(runner, "mails", "--subscription", wanted_id)}
+        for wanted_id in (str(subscription_id), str(other_id), UNKNOWN_ID)
     }
 
-    assert listed == {
+    assert subscription_ids == {
         str(subscription_id): {str(subscription_id)},
         str(other_id): {str(other_id)},
-        str(UNKNOWN_ID): set(),
+        UNKNOWN_ID: set(),
     }
 
 
-def test_one_is_sent_again_and_what_became_of_it_before_is_forgotten(
+def test_resent_mail_clears_its_earlier_outcome_and_bounce(
     app: Flask, runner: FlaskCliRunner, subscription_id: UUID
 ) -> None:
-    sent = mail_messages(app)[1].id
+    mail_id = mail_messages(app)[1].id
     settle_message(app, claim_due(app, queue.MAIL_LANE), "delivered", provider_id="of-ses")
     with app.app_context():
         bounces.record(Bounce("of-ses", None, "Email Bounced", "Permanent/General", NOON))
 
-    result = runner.invoke(args=["mails", "retry", str(sent)])
+    result = runner.invoke(args=["mails", "retry", str(mail_id)])
 
-    assert result.output == "The mail goes out again. A worker has to run: flask --app wsgi worker\n"
+    assert result.output == "The mail will be sent again. A worker has to be running: flask --app wsgi worker\n"
     message = mail_messages(app)[1]
     assert (message.outcome, message.provider_id, message.bounced_at, message.bounce) == ("waiting", None, None, None)
-    assert claim_due(app, queue.MAIL_LANE).id == sent
+    assert claim_due(app, queue.MAIL_LANE).id == mail_id
 
 
-def test_one_is_not_said_to_go_out_where_no_mail_does(
+def test_retry_fails_while_mail_is_not_set_up(
     app: Flask, environment: pytest.MonkeyPatch, subscription_id: UUID
 ) -> None:
     failed = mail_messages(app)[0]
     environment.delenv("MAIL_FROM")
 
-    with factories.open_app(create_app()) as later:
-        result = later.test_cli_runner().invoke(args=["mails", "retry", str(failed.id)])
+    with factories.open_app(create_app()) as restarted:
+        result = restarted.test_cli_runner().invoke(args=["mails", "retry", str(failed.id)])
 
     assert result.exit_code == 1
-    assert "No mail goes out: set MAIL_FROM" in result.stderr
+    assert "Foyer sends no mail: set MAIL_FROM" in result.stderr
     assert mail_messages(app)[0].outcome == failed.outcome
 
 
-def test_one_that_waits_for_its_next_try_has_it_now(app: Flask, runner: FlaskCliRunner, subscription_id: UUID) -> None:
+def test_mail_waiting_for_its_next_try_is_sent_now(app: Flask, runner: FlaskCliRunner, subscription_id: UUID) -> None:
     waiting = mail_messages(app)[1]
 
     result = runner.invoke(args=["mails", "retry", str(waiting.id)])
 
     assert result.exit_code == 0
-    tried = mail_messages(app)[1].next_try_at
-    assert tried
+    next_try_at = mail_messages(app)[1].next_try_at
+    assert next_try_at
     assert waiting.next_try_at
-    assert tried > waiting.next_try_at
+    assert next_try_at > waiting.next_try_at
 
 
-def test_one_about_an_erased_person_is_not_sent_again(
-    app: Flask, runner: FlaskCliRunner, subscription_id: UUID
-) -> None:
+def test_mail_about_an_erased_person_is_not_resent(app: Flask, runner: FlaskCliRunner, subscription_id: UUID) -> None:
     settle_message(app, claim_due(app, queue.MAIL_LANE))
     with app.app_context():
         erasure.erase(registration_id_of(app, subscription_id), "operator:alice")
 
-    said = [runner.invoke(args=["mails", "retry", str(mail.id)]).stderr for mail in mail_messages(app)]
+    errors = [runner.invoke(args=["mails", "retry", str(mail.id)]).stderr for mail in mail_messages(app)]
 
-    assert ["nobody needs it any more" in each for each in said] == [True, True]
+    assert ["it is no longer needed" in error for error in errors] == [True, True]
     assert [mail.outcome for mail in mail_messages(app)] == ["failed", "delivered"]
 
 
 @pytest.mark.parametrize("name", [UNKNOWN_ID, "7", "a hand-off's"])
-def test_one_that_is_no_mail_is_named_and_where_to_look(
+def test_id_of_no_mail_fails_and_points_to_the_list(
     app: Flask, runner: FlaskCliRunner, subscription_id: UUID, name: str
 ) -> None:
     name = str(handoff_messages(app)[0].id) if name == "a hand-off's" else name
@@ -154,4 +147,4 @@ def test_one_that_is_no_mail_is_named_and_where_to_look(
     result = runner.invoke(args=["mails", "retry", name])
 
     assert result.exit_code == 1
-    assert f"No mail has the id '{name}'. Look for it with: flask --app wsgi mails list" in result.stderr
+    assert f"No mail has the id '{name}'. Find it with: flask --app wsgi mails list" in result.stderr

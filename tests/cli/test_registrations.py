@@ -1,4 +1,4 @@
-"""flask registrations list and show: what buyers sent with the sign-up form, for people and for programs."""
+"""flask registrations list and show, as tables and as JSON."""
 
 import json
 from datetime import UTC, datetime
@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from flask.testing import FlaskCliRunner
 
+from tests.cli.command_output import list_rows
 from tests.cli.conftest import CreateRegistration
 from tests.support.factories import ANSWERS, OTHER_PRODUCT_CODE, PRODUCT_CODE
 
@@ -17,7 +18,7 @@ SECOND = {
 }
 
 
-def test_registrations_are_listed_newest_first_under_their_columns_names(
+def test_registrations_are_listed_newest_first_in_columns(
     runner: FlaskCliRunner, create_registration: CreateRegistration
 ) -> None:
     first = create_registration(FIRST, company="Juniper & Lark")
@@ -42,15 +43,14 @@ def test_registrations_are_listed_newest_first_under_their_columns_names(
     }
 
 
-def test_as_json_a_registration_has_its_answers_its_purchase_and_times_in_utc(
+def test_json_list_has_answers_purchase_and_times_in_utc(
     runner: FlaskCliRunner, create_registration: CreateRegistration
 ) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
     registration_id = create_registration()
 
-    result = runner.invoke(args=["registrations", "list", "--json"])
+    (row,) = list_rows(runner, "registrations")
 
-    (row,) = json.loads(result.stdout)
     assert row["id"] == str(registration_id)
     assert {name: row[name] for name in ANSWERS} == ANSWERS
     assert (row["product_code"], row["status"], row["hints"]) == (PRODUCT_CODE, "pending", {})
@@ -69,18 +69,16 @@ def test_as_json_a_registration_has_its_answers_its_purchase_and_times_in_utc(
         ["--product", OTHER_PRODUCT_CODE, "--email", "marie@example.com"],
     ],
 )
-def test_a_filter_leaves_only_those_that_match(
+def test_filters_select_matching_registrations(
     runner: FlaskCliRunner, create_registration: CreateRegistration, filters: list[str]
 ) -> None:
     create_registration(FIRST, email="ada@example.com")
     wanted = create_registration(SECOND, email="Marie@Example.com")
 
-    result = runner.invoke(args=["registrations", "list", "--json", *filters])
-
-    assert [row["id"] for row in json.loads(result.stdout)] == [str(wanted)]
+    assert [row["id"] for row in list_rows(runner, "registrations", *filters)] == [str(wanted)]
 
 
-def test_a_limit_keeps_the_newest_and_says_that_there_are_more(
+def test_limit_keeps_the_newest_and_says_that_there_are_more(
     runner: FlaskCliRunner, create_registration: CreateRegistration
 ) -> None:
     create_registration(FIRST)
@@ -92,7 +90,7 @@ def test_a_limit_keeps_the_newest_and_says_that_there_are_more(
     assert "more than these 1" in result.stderr
 
 
-def test_a_limit_that_leaves_nothing_out_says_nothing(
+def test_limit_that_leaves_nothing_out_prints_no_note(
     runner: FlaskCliRunner, create_registration: CreateRegistration
 ) -> None:
     create_registration()
@@ -102,19 +100,17 @@ def test_a_limit_that_leaves_nothing_out_says_nothing(
     assert result.stderr == ""
 
 
-def test_where_nothing_matches_only_standard_error_says_so(runner: FlaskCliRunner) -> None:
+def test_empty_list_says_so_on_standard_error_only(runner: FlaskCliRunner) -> None:
     result = runner.invoke(args=["registrations", "list", "--email", "nobody@example.com"])
 
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "Nothing matches.\n")
 
 
-def test_where_nothing_matches_json_is_an_empty_array(runner: FlaskCliRunner) -> None:
-    result = runner.invoke(args=["registrations", "list", "--json"])
-
-    assert json.loads(result.stdout) == []
+def test_empty_json_list_is_an_empty_array(runner: FlaskCliRunner) -> None:
+    assert list_rows(runner, "registrations") == []
 
 
-def test_a_registration_is_shown_with_its_purchase(
+def test_registration_is_shown_with_its_purchase(
     runner: FlaskCliRunner, create_registration: CreateRegistration
 ) -> None:
     registration_id = create_registration({**FIRST, "agreement_id": "agmt-first"}, company="Juniper & Lark")
@@ -130,7 +126,7 @@ def test_a_registration_is_shown_with_its_purchase(
     assert (shown["product_code"], shown["status"]) == (PRODUCT_CODE, "pending")
 
 
-def test_a_registration_is_shown_as_a_json_object(
+def test_registration_is_shown_as_a_json_object(
     runner: FlaskCliRunner, create_registration: CreateRegistration
 ) -> None:
     registration_id = create_registration()
@@ -142,7 +138,7 @@ def test_a_registration_is_shown_as_a_json_object(
 
 
 @pytest.mark.parametrize("unknown", ["01a2066f-e5cd-710c-9525-16e12fa5c8ec", "012345678901", "\a"])
-def test_an_unknown_id_fails_and_says_what_to_try(
+def test_unknown_id_fails_and_says_where_to_look(
     runner: FlaskCliRunner, create_registration: CreateRegistration, unknown: str
 ) -> None:
     create_registration()

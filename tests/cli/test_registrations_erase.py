@@ -1,4 +1,4 @@
-"""flask registrations erase and erase-due: the person goes, the purchase stays, and the operator sees both."""
+"""flask registrations erase and erase-due: the person is erased, and the purchase stays."""
 
 import getpass
 import json
@@ -11,9 +11,10 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import select, update
 
 from app import create_app
-from app.database import engine
+from app.database import engine as database_engine
 from app.models import AuditEntry, Registration, Subscription
 from app.services.operations import audit
+from tests.cli.command_output import list_rows
 from tests.cli.conftest import CreateRegistration, CreateSubscription
 from tests.support import factories
 
@@ -23,31 +24,30 @@ UNKNOWN = ["01a2066f-e5cd-710c-9525-16e12fa5c8ec", "012345678901", "\a"]
 
 @pytest.fixture
 def retention_app(environment: pytest.MonkeyPatch) -> Iterator[Flask]:
-    """An application that keeps registrations for 30 days after their purchases have ended."""
+    """An application with RETENTION_DAYS=30."""
     environment.setenv("RETENTION_DAYS", "30")
     with factories.open_app(create_app()) as app:
         yield app
 
 
 def end_long_ago(app: Flask) -> None:
-    """Have every purchase ended for 31 days, and every form sent before."""
-    then = datetime.now(UTC) - timedelta(days=31)
-    with app.app_context(), engine.current_database().write_engine.begin() as connection:
-        connection.execute(update(Subscription).values(status="ended", status_since=then))
-        connection.execute(update(Registration).values(updated_at=then))
+    """Date the end of every purchase, and every sign-up, 31 days ago."""
+    long_ago = datetime.now(UTC) - timedelta(days=31)
+    with app.app_context(), database_engine.current_database().write_engine.begin() as connection:
+        connection.execute(update(Subscription).values(status="ended", status_since=long_ago))
+        connection.execute(update(Registration).values(updated_at=long_ago))
 
 
 def actors(app: Flask) -> list[str]:
-    with app.app_context(), engine.current_database().read_engine.connect() as connection:
+    with app.app_context(), database_engine.current_database().read_engine.connect() as connection:
         return list(connection.scalars(select(AuditEntry.actor).where(AuditEntry.action == audit.REGISTRATION_ERASED)))
 
 
 def registrations(runner: FlaskCliRunner) -> list[str]:
-    listed = runner.invoke(args=["registrations", "list", "--json"]).stdout
-    return [row["id"] for row in json.loads(listed)]
+    return [row["id"] for row in list_rows(runner, "registrations")]
 
 
-def test_the_operator_sees_what_goes_and_is_asked_first(
+def test_erase_shows_the_registration_and_asks_first(
     runner: FlaskCliRunner, create_registration: CreateRegistration
 ) -> None:
     registration_id = str(create_registration({"license_arn": ARN}, company="Juniper & Lark", email="ada@gmail.com"))
@@ -64,7 +64,7 @@ def test_the_operator_sees_what_goes_and_is_asked_first(
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", None])
-def test_nothing_is_erased_unless_the_answer_is_yes(
+def test_nothing_is_erased_without_a_yes(
     app: Flask, runner: FlaskCliRunner, create_registration: CreateRegistration, answer: str | None
 ) -> None:
     registration_id = str(create_registration())
@@ -76,7 +76,7 @@ def test_nothing_is_erased_unless_the_answer_is_yes(
     assert actors(app) == []
 
 
-def test_with_yes_nobody_is_asked(runner: FlaskCliRunner, create_registration: CreateRegistration) -> None:
+def test_yes_option_skips_the_question(runner: FlaskCliRunner, create_registration: CreateRegistration) -> None:
     registration_id = str(create_registration())
 
     result = runner.invoke(args=["registrations", "erase", registration_id, "--yes"])
@@ -86,7 +86,7 @@ def test_with_yes_nobody_is_asked(runner: FlaskCliRunner, create_registration: C
     assert registrations(runner) == []
 
 
-def test_a_second_time_is_success_and_says_when_it_was_done(
+def test_erasing_twice_succeeds_and_says_when_it_was_erased(
     runner: FlaskCliRunner, create_registration: CreateRegistration
 ) -> None:
     registration_id = str(create_registration())
@@ -100,7 +100,7 @@ def test_a_second_time_is_success_and_says_when_it_was_done(
 
 
 @pytest.mark.parametrize("unknown", UNKNOWN)
-def test_an_unknown_id_fails_and_says_what_to_try(
+def test_unknown_id_fails_and_says_where_to_look(
     runner: FlaskCliRunner, create_registration: CreateRegistration, unknown: str
 ) -> None:
     kept = str(create_registration())
@@ -113,7 +113,7 @@ def test_an_unknown_id_fails_and_says_what_to_try(
     assert registrations(runner) == [kept]
 
 
-def test_the_record_names_the_user_of_the_machine(
+def test_audit_entry_names_the_login_user(
     app: Flask, runner: FlaskCliRunner, create_registration: CreateRegistration
 ) -> None:
     registration_id = str(create_registration())
@@ -123,13 +123,13 @@ def test_the_record_names_the_user_of_the_machine(
     assert actors(app) == ["operator:alice"]
 
 
-def test_a_user_without_a_name_can_erase(
+def test_user_without_a_login_name_can_erase(
     app: Flask, runner: FlaskCliRunner, create_registration: CreateRegistration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nameless() -> str:
+    def raise_key_error() -> str:
         raise KeyError("getpwuid(): uid not found: 10001")
 
-    monkeypatch.setattr(getpass, "getuser", nameless)
+    monkeypatch.setattr(getpass, "getuser", raise_key_error)
     registration_id = str(create_registration())
 
     result = runner.invoke(args=["registrations", "erase", registration_id, "--yes"])
@@ -139,7 +139,7 @@ def test_a_user_without_a_name_can_erase(
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 101, "two\nlines", "\x1b[2J"])
-def test_a_name_that_would_spoil_the_record_is_refused(
+def test_name_that_would_break_the_audit_entry_is_refused(
     runner: FlaskCliRunner, create_registration: CreateRegistration, name: str
 ) -> None:
     registration_id = str(create_registration())
@@ -152,7 +152,7 @@ def test_a_name_that_would_spoil_the_record_is_refused(
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_showing_an_erased_registration_says_when_and_by_whom(
+def test_erased_registration_shows_when_and_by_whom(
     runner: FlaskCliRunner, create_registration: CreateRegistration, as_json: bool
 ) -> None:
     registration_id = str(create_registration())
@@ -165,7 +165,7 @@ def test_showing_an_erased_registration_says_when_and_by_whom(
     assert "by operator:alice" in result.stderr
 
 
-def test_a_purchase_says_that_its_registration_was_erased(
+def test_subscription_shows_that_its_registration_was_erased(
     runner: FlaskCliRunner, create_registration: CreateRegistration
 ) -> None:
     registration_id = str(create_registration({"license_arn": ARN}))
@@ -180,7 +180,7 @@ def test_a_purchase_says_that_its_registration_was_erased(
     assert "has not sent" not in result.stdout
 
 
-def test_a_purchase_tells_of_no_erasure_but_its_own(
+def test_subscription_does_not_show_the_erasure_of_another(
     runner: FlaskCliRunner, create_registration: CreateRegistration, create_subscription: CreateSubscription
 ) -> None:
     create_subscription(license_arn=ARN)
@@ -193,21 +193,21 @@ def test_a_purchase_tells_of_no_erasure_but_its_own(
     assert "has not sent the sign-up form yet" in result.stdout
 
 
-def test_the_buyer_can_register_again_and_no_erasure_is_told(
+def test_new_registration_hides_the_earlier_erasure(
     runner: FlaskCliRunner, create_registration: CreateRegistration
 ) -> None:
     erased = str(create_registration({"license_arn": ARN}))
     runner.invoke(args=["registrations", "erase", erased, "--yes"])
 
-    again = str(create_registration({"license_arn": ARN}, company="Quillfeather"))
+    second = str(create_registration({"license_arn": ARN}, company="Quillfeather"))
 
     shown = json.loads(runner.invoke(args=["subscriptions", "show", ARN, "--json"]).stdout)
-    assert (shown["registration_id"], shown["company"]) == (again, "Quillfeather")
+    assert (shown["registration_id"], shown["company"]) == (second, "Quillfeather")
     assert shown["registration_erased_at"] is None
-    assert again != erased
+    assert second != erased
 
 
-def test_what_is_due_is_erased(retention_app: Flask, create_registration: CreateRegistration) -> None:
+def test_erase_due_erases_expired_registrations(retention_app: Flask, create_registration: CreateRegistration) -> None:
     runner = retention_app.test_cli_runner()
     create_registration({"license_arn": ARN})
     end_long_ago(retention_app)
@@ -220,7 +220,7 @@ def test_what_is_due_is_erased(retention_app: Flask, create_registration: Create
     assert actors(retention_app) == ["retention"]
 
 
-def test_a_dry_run_names_what_is_due_and_erases_nothing(
+def test_dry_run_lists_expired_registrations_and_erases_nothing(
     retention_app: Flask, create_registration: CreateRegistration
 ) -> None:
     runner = retention_app.test_cli_runner()
@@ -235,7 +235,7 @@ def test_a_dry_run_names_what_is_due_and_erases_nothing(
 
 
 @pytest.mark.parametrize("options", [[], ["--dry-run"]])
-def test_without_a_retention_nothing_is_due(
+def test_erase_due_without_a_retention_erases_nothing(
     app: Flask, runner: FlaskCliRunner, create_registration: CreateRegistration, options: list[str]
 ) -> None:
     kept = str(create_registration())

@@ -1,4 +1,4 @@
-"""flask registrations export: every registration, whole, in order, and harmless to a spreadsheet."""
+"""flask registrations export: complete, in order, and safe to open in a spreadsheet."""
 
 import csv
 import io
@@ -26,8 +26,8 @@ TIME = datetime(2026, 11, 5, 10, 30, tzinfo=UTC)
 
 
 @pytest.fixture
-def stored_companies(app: Flask) -> list[str]:
-    """The ids of more registrations than one batch holds, oldest first."""
+def stored_registration_ids(app: Flask) -> list[str]:
+    """The ids of more registrations than fit one batch, oldest first."""
     subscriptions = [{"id": uuid7(), "purchase_key": f"{PRODUCT_CODE}/{number}"} for number in range(BATCH_ROWS + 1)]
     registrations = [{"id": uuid7(), "subscription_id": subscription["id"]} for subscription in subscriptions]
     purchase = {
@@ -46,8 +46,8 @@ def stored_companies(app: Flask) -> list[str]:
 
 
 def exported(runner: FlaskCliRunner) -> list[dict[str, str]]:
-    written = runner.invoke(args=["registrations", "export"]).stdout_bytes.decode()
-    return list(csv.DictReader(io.StringIO(written, newline="")))
+    text = runner.invoke(args=["registrations", "export"]).stdout_bytes.decode()
+    return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 def test_csv_has_every_column_of_both_tables(runner: FlaskCliRunner) -> None:
@@ -55,27 +55,27 @@ def test_csv_has_every_column_of_both_tables(runner: FlaskCliRunner) -> None:
 
     header = set(result.stdout.strip().split(","))
     assert header >= {column.name for column in Registration.__table__.columns}
-    of_the_worker = {"review_at", "review_failures"}
-    assert header >= {column.name for column in Subscription.__table__.columns} - of_the_worker
+    internal_columns = {"review_at", "review_failures"}
+    assert header >= {column.name for column in Subscription.__table__.columns} - internal_columns
     assert header >= {"subscription_id", "subscription_created_at"}
 
 
 @on_sqlite
-def test_csv_is_as_rfc_4180_and_utf_8_have_it(runner: FlaskCliRunner, create_registration: CreateRegistration) -> None:
+def test_csv_follows_rfc_4180_in_utf_8(runner: FlaskCliRunner, create_registration: CreateRegistration) -> None:
     answers = {"company": 'Juniper, "Lark" & Zoë', "full_name": "山田 太郎", "notes": "first\nsecond"}
     create_registration(**answers)
 
-    written = runner.invoke(args=["registrations", "export"]).stdout_bytes.decode("utf-8")
+    text = runner.invoke(args=["registrations", "export"]).stdout_bytes.decode("utf-8")
 
-    (row,) = csv.DictReader(io.StringIO(written, newline=""), strict=True)
+    (row,) = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     assert {name: row[name] for name in answers} == answers
-    assert '"Juniper, ""Lark"" & Zoë"' in written
-    assert written.count("\r\n") == 2
-    assert written.endswith("\r\n")
+    assert '"Juniper, ""Lark"" & Zoë"' in text
+    assert text.count("\r\n") == 2
+    assert text.endswith("\r\n")
 
 
 @on_sqlite
-def test_an_account_id_keeps_its_leading_zero_and_what_is_missing_is_empty(
+def test_csv_keeps_leading_zeros_and_leaves_missing_values_empty(
     runner: FlaskCliRunner, create_registration: CreateRegistration
 ) -> None:
     create_registration({"customer_aws_account_id": "012345678901", "agreement_id": None})
@@ -106,7 +106,7 @@ def test_an_account_id_keeps_its_leading_zero_and_what_is_missing_is_empty(
         "\uff20SUM(A1)",
     ],
 )
-def test_what_a_spreadsheet_might_run_has_an_apostrophe_in_front(
+def test_csv_formula_starts_with_an_apostrophe(
     runner: FlaskCliRunner, create_registration: CreateRegistration, formula: str
 ) -> None:
     create_registration(notes=formula)
@@ -118,7 +118,7 @@ def test_what_a_spreadsheet_might_run_has_an_apostrophe_in_front(
 
 @on_sqlite
 @pytest.mark.parametrize("harmless", ["Juniper = Lark", "a@example.com", "(555) 0100", "'quoted'", "Ünal", "", "…"])
-def test_what_a_spreadsheet_shows_is_left_as_it_was_typed(
+def test_harmless_csv_cell_is_unchanged(
     runner: FlaskCliRunner, create_registration: CreateRegistration, harmless: str
 ) -> None:
     create_registration(notes=harmless)
@@ -128,25 +128,23 @@ def test_what_a_spreadsheet_shows_is_left_as_it_was_typed(
     assert row["notes"] == harmless
 
 
-def test_csv_of_more_than_one_batch_comes_whole_and_oldest_first(
-    runner: FlaskCliRunner, stored_companies: list[str]
+def test_csv_of_two_batches_is_complete_and_oldest_first(
+    runner: FlaskCliRunner, stored_registration_ids: list[str]
 ) -> None:
     rows = exported(runner)
 
-    assert [row["id"] for row in rows] == stored_companies
+    assert [row["id"] for row in rows] == stored_registration_ids
 
 
-def test_json_lines_of_more_than_one_batch_come_whole_and_oldest_first(
-    runner: FlaskCliRunner, stored_companies: list[str]
+def test_json_lines_of_two_batches_are_complete_and_oldest_first(
+    runner: FlaskCliRunner, stored_registration_ids: list[str]
 ) -> None:
     result = runner.invoke(args=["registrations", "export", "--format", "jsonl"])
 
-    assert [json.loads(line)["id"] for line in result.stdout.splitlines()] == stored_companies
+    assert [json.loads(line)["id"] for line in result.stdout.splitlines()] == stored_registration_ids
 
 
-def test_json_lines_have_every_value_as_it_was_typed(
-    runner: FlaskCliRunner, create_registration: CreateRegistration
-) -> None:
+def test_json_lines_have_every_value_unchanged(runner: FlaskCliRunner, create_registration: CreateRegistration) -> None:
     create_registration(notes="=1+1\r\n\u2028Zoë", phone=None)
 
     result = runner.invoke(args=["registrations", "export", "--format", "jsonl"])
@@ -157,7 +155,7 @@ def test_json_lines_have_every_value_as_it_was_typed(
 
 
 @on_sqlite
-def test_a_path_gets_what_standard_output_would(
+def test_output_file_equals_standard_output(
     runner: FlaskCliRunner, create_registration: CreateRegistration, tmp_path: Path
 ) -> None:
     create_registration()
@@ -170,7 +168,7 @@ def test_a_path_gets_what_standard_output_would(
 
 
 @on_sqlite
-def test_a_path_that_cannot_be_written_fails_and_says_why(runner: FlaskCliRunner, tmp_path: Path) -> None:
+def test_unwritable_output_file_fails_and_says_why(runner: FlaskCliRunner, tmp_path: Path) -> None:
     result = runner.invoke(
         args=["registrations", "export", "--output", str(tmp_path / "nowhere" / "registrations.csv")]
     )
@@ -180,17 +178,19 @@ def test_a_path_that_cannot_be_written_fails_and_says_why(runner: FlaskCliRunner
 
 
 @pytest.mark.parametrize(
-    ("form", "database_url"), [("csv", "sqlite"), ("jsonl", "postgresql")], indirect=["database_url"]
+    ("file_format", "database_url"), [("csv", "sqlite"), ("jsonl", "postgresql")], indirect=["database_url"]
 )
-def test_a_reader_who_has_seen_enough_ends_the_export_quietly(stored_companies: list[str], form: str) -> None:
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "registrations", "export", "--format", form]
+def test_closed_pipe_ends_the_export_without_an_error_message(
+    stored_registration_ids: list[str], file_format: str
+) -> None:
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "registrations", "export", "--format", file_format]
 
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as export:
         assert export.stdout
         assert export.stderr
         export.stdout.readline()
         export.stdout.close()
-        complaints = export.stderr.read()
+        errors = export.stderr.read()
 
-    assert complaints == b""
+    assert errors == b""
     assert export.returncode == 1

@@ -1,4 +1,4 @@
-"""flask registrations show and erase, by the id of a registration that has become part of another."""
+"""flask registrations show and erase, by the id of a registration that was merged into another."""
 
 import json
 from uuid import UUID
@@ -18,7 +18,7 @@ ARN = "arn:aws:license-manager::294406891311:license:l-"
 
 @pytest.fixture
 def merged_registrations(app: Flask) -> tuple[UUID, UUID]:
-    """The registration that stayed, and the one that went into it, by their ids."""
+    """The ids of the registration that remains, and of the one that was merged into it."""
     kept, gone = (
         register_customer(app, {"license_arn": f"{ARN}kept"}),
         register_customer(app, {"license_arn": f"{ARN}gone"}),
@@ -28,7 +28,7 @@ def merged_registrations(app: Flask) -> tuple[UUID, UUID]:
     return ids
 
 
-def test_it_is_shown_as_the_one_that_it_has_become(
+def test_merged_registration_shows_the_one_it_was_merged_into(
     runner: FlaskCliRunner, merged_registrations: tuple[UUID, UUID]
 ) -> None:
     kept, gone = map(str, merged_registrations)
@@ -37,10 +37,10 @@ def test_it_is_shown_as_the_one_that_it_has_become(
 
     assert result.exit_code == 0
     assert json.loads(result.stdout)["id"] == kept
-    assert f"{gone} has become part of {kept}" in result.stderr
+    assert f"{gone} was merged into {kept}" in result.stderr
 
 
-def test_to_erase_it_erases_the_one_that_it_has_become(
+def test_erasing_a_merged_registration_erases_the_remaining_one(
     app: Flask, runner: FlaskCliRunner, merged_registrations: tuple[UUID, UUID]
 ) -> None:
     kept, gone = map(str, merged_registrations)
@@ -52,7 +52,7 @@ def test_to_erase_it_erases_the_one_that_it_has_become(
     assert all_rows(app, Registration) == []
 
 
-def test_one_that_was_erased_has_become_nobody_elses(app: Flask, runner: FlaskCliRunner) -> None:
+def test_erased_registration_does_not_lead_to_the_next_one(app: Flask, runner: FlaskCliRunner) -> None:
     subscription_id = register_customer(app)
     erased = str(registration_id_of(app, subscription_id))
     runner.invoke(args=["registrations", "erase", erased, "--yes"])

@@ -1,4 +1,4 @@
-"""flask subscriptions: which purchases there are, and where one customer is."""
+"""flask subscriptions list, and show by each of a subscription's ids."""
 
 import json
 
@@ -9,6 +9,7 @@ from sqlalchemy import update
 
 from app.database import engine
 from app.models import Subscription
+from tests.cli.command_output import list_rows
 from tests.cli.conftest import CreateRegistration, CreateSubscription
 from tests.support.factories import OTHER_PRODUCT_CODE, PRODUCT_CODE
 
@@ -21,7 +22,7 @@ def activate(app: Flask, license_arn: str) -> None:
         connection.execute(update(Subscription).where(Subscription.license_arn == license_arn).values(status="active"))
 
 
-def test_subscriptions_are_listed_newest_first_signed_up_or_not(
+def test_subscriptions_are_listed_newest_first_registered_or_not(
     runner: FlaskCliRunner, create_subscription: CreateSubscription, create_registration: CreateRegistration
 ) -> None:
     create_registration({"license_arn": ARN}, email="ada@example.com")
@@ -40,7 +41,7 @@ def test_subscriptions_are_listed_newest_first_signed_up_or_not(
     "filters",
     [["--status", "active"], ["--product", OTHER_PRODUCT_CODE], ["--account", "098765432109"], ["--limit", "1"]],
 )
-def test_a_filter_leaves_only_those_that_match(
+def test_filters_select_matching_subscriptions(
     app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription, filters: list[str]
 ) -> None:
     create_subscription(license_arn=ARN, product_code=PRODUCT_CODE, customer_aws_account_id="012345678901")
@@ -49,14 +50,13 @@ def test_a_filter_leaves_only_those_that_match(
     )
     activate(app, OTHER_ARN)
 
-    result = runner.invoke(args=["subscriptions", "list", "--json", *filters])
+    (row,) = list_rows(runner, "subscriptions", *filters)
 
-    (row,) = json.loads(result.stdout)
     assert row["id"] == str(wanted)
     assert (row["status"], row["customer_aws_account_id"], row["registration_id"]) == ("active", "098765432109", None)
 
 
-def test_a_status_that_does_not_exist_is_refused_with_those_that_do(runner: FlaskCliRunner) -> None:
+def test_unknown_status_is_refused_with_the_valid_ones(runner: FlaskCliRunner) -> None:
     result = runner.invoke(args=["subscriptions", "list", "--status", "paid"])
 
     assert result.exit_code == 2
@@ -75,7 +75,7 @@ def test_a_status_that_does_not_exist_is_refused_with_those_that_do(runner: Flas
         "its id",
     ],
 )
-def test_a_subscription_is_found_by_each_of_its_names(
+def test_subscription_is_found_by_each_of_its_ids(
     runner: FlaskCliRunner, create_subscription: CreateSubscription, create_registration: CreateRegistration, name: str
 ) -> None:
     wanted = create_subscription(license_arn=ARN)
@@ -91,7 +91,7 @@ def test_a_subscription_is_found_by_each_of_its_names(
     assert shown["offer_type"] == "free-trial"
 
 
-def test_an_old_listings_subscription_is_found_by_its_customer_identifier(
+def test_old_listing_subscription_is_found_by_customer_identifier(
     runner: FlaskCliRunner, create_subscription: CreateSubscription
 ) -> None:
     wanted = create_subscription(
@@ -104,7 +104,7 @@ def test_an_old_listings_subscription_is_found_by_its_customer_identifier(
     assert (shown["id"], shown["customer_aws_account_id"]) == (str(wanted), None)
 
 
-def test_a_subscription_without_a_registration_says_so(
+def test_subscription_without_a_registration_says_so(
     runner: FlaskCliRunner, create_subscription: CreateSubscription
 ) -> None:
     create_subscription(license_arn=ARN)
@@ -115,7 +115,7 @@ def test_a_subscription_without_a_registration_says_so(
     assert "company" not in result.stdout
 
 
-def test_a_registered_subscription_does_not_say_that_it_is_not(
+def test_registered_subscription_has_no_note_about_sign_up(
     runner: FlaskCliRunner, create_registration: CreateRegistration
 ) -> None:
     create_registration({"license_arn": ARN})
@@ -126,7 +126,7 @@ def test_a_registered_subscription_does_not_say_that_it_is_not(
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_an_account_with_two_subscriptions_has_them_listed(
+def test_account_with_two_subscriptions_lists_both(
     runner: FlaskCliRunner, create_subscription: CreateSubscription, as_json: bool
 ) -> None:
     first = create_subscription(license_arn=ARN, customer_aws_account_id="012345678901")
@@ -134,14 +134,12 @@ def test_an_account_with_two_subscriptions_has_them_listed(
 
     result = runner.invoke(args=["subscriptions", "show", "012345678901", *(["--json"] if as_json else [])])
 
-    listed = result.stdout
-    found = (
-        [row["id"] for row in json.loads(listed)] if as_json else [row.split()[0] for row in listed.splitlines()[1:]]
-    )
-    assert found == [str(second), str(first)]
+    output = result.stdout
+    ids = [row["id"] for row in json.loads(output)] if as_json else [row.split()[0] for row in output.splitlines()[1:]]
+    assert ids == [str(second), str(first)]
 
 
-def test_a_name_nobody_has_fails_and_says_what_the_buyer_can_do(
+def test_unknown_id_fails_and_says_what_the_buyer_can_do(
     runner: FlaskCliRunner, create_subscription: CreateSubscription
 ) -> None:
     create_subscription(license_arn=ARN)

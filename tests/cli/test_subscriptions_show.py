@@ -1,4 +1,4 @@
-"""flask subscriptions show: what AWS has told of a purchase, its events, its entitlements and its earlier names."""
+"""flask subscriptions show: events, entitlements, and ids from before a renewal."""
 
 import json
 from datetime import UTC, datetime
@@ -37,7 +37,7 @@ def sell_by_contract(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", ["l-0123456789abcdef", ARN, "agmt-4mwg1nevbokzw95eca5797ixs", "agmt-new", "l-new"])
-def test_a_subscription_that_was_renewed_is_found_by_what_it_was_called_before(
+def test_renewed_subscription_is_found_by_its_earlier_ids(
     app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription, name: str
 ) -> None:
     wanted = create_subscription(license_arn=ARN)
@@ -55,7 +55,7 @@ def test_a_subscription_that_was_renewed_is_found_by_what_it_was_called_before(
     assert (shown["id"], shown["purchase_key"], shown["agreement_id"]) == (str(wanted), "l-new", "agmt-new")
 
 
-def test_a_subscription_is_shown_with_its_events_in_the_order_in_which_they_happened(
+def test_subscription_shows_its_events_in_order_of_occurrence(
     app: Flask, runner: FlaskCliRunner, create_registration: CreateRegistration
 ) -> None:
     create_registration({"license_arn": ARN})
@@ -80,11 +80,11 @@ def test_a_subscription_is_shown_with_its_events_in_the_order_in_which_they_happ
     assert ("ends_at", "2027-11-02T12:00:00.000Z") in field_lines(printed)
 
 
-def test_entitlements_are_shown_with_their_end_and_those_that_are_over_say_so(
+def test_entitlements_show_their_end_and_whether_they_expired(
     app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription
 ) -> None:
     create_subscription(license_arn=ARN)
-    over, lasting, endless = (
+    expired, current, endless = (
         {"dimension": dimension, "value": value, "expires_at": expires_at}
         for dimension, value, expires_at in (
             ("Users", 25, "2026-11-01T00:00:00+00:00"),
@@ -92,7 +92,7 @@ def test_entitlements_are_shown_with_their_end_and_those_that_are_over_say_so(
             ("Support", True, None),
         )
     )
-    entitle(app, entitlements=[over, lasting, endless])
+    entitle(app, entitlements=[expired, current, endless])
 
     with time_machine.travel(datetime(2026, 11, 1, tzinfo=UTC), tick=False):
         printed = runner.invoke(args=["subscriptions", "show", ARN]).stdout
@@ -104,7 +104,10 @@ def test_entitlements_are_shown_with_their_end_and_those_that_are_over_say_so(
         ["Support", "True", "without", "an", "end"],
     ]
     assert ("entitlements_read_at", "2026-11-02T00:00:00.000Z") in field_lines(printed)
-    assert [(held["dimension"], held["value"], held["expired"]) for held in shown["entitlements"]] == [
+    assert [
+        (entitlement["dimension"], entitlement["value"], entitlement["expired"])
+        for entitlement in shown["entitlements"]
+    ] == [
         ("Users", 25, True),
         ("Storage", "large", False),
         ("Support", True, False),
@@ -112,7 +115,7 @@ def test_entitlements_are_shown_with_their_end_and_those_that_are_over_say_so(
     assert shown["entitlements"][0]["expires_at"] == "2026-11-01T00:00:00.000Z"
 
 
-def test_a_product_that_is_paid_by_use_has_no_entitlements(
+def test_usage_product_shows_that_it_has_no_entitlements(
     runner: FlaskCliRunner, create_subscription: CreateSubscription
 ) -> None:
     create_subscription(license_arn=ARN)
@@ -122,7 +125,7 @@ def test_a_product_that_is_paid_by_use_has_no_entitlements(
     assert ("entitlements", "none: the product is paid by use") in field_lines(result.stdout)
 
 
-def test_a_contract_whose_entitlements_were_not_read_is_not_said_to_have_none(
+def test_unread_entitlements_differ_from_no_entitlements(
     environment: pytest.MonkeyPatch,
 ) -> None:
     sell_by_contract(environment)
@@ -138,7 +141,7 @@ def test_a_contract_whose_entitlements_were_not_read_is_not_said_to_have_none(
     assert ("entitlements", "none") in field_lines(after)
 
 
-def test_a_purchase_known_from_events_says_that_its_buyer_never_came(app: Flask, runner: FlaskCliRunner) -> None:
+def test_purchase_known_only_from_events_says_buyer_never_landed(app: Flask, runner: FlaskCliRunner) -> None:
     apply_events(app, eventbridge_event(UPDATED))
 
     result = runner.invoke(args=["subscriptions", "show", "l-0123456789abcdef"])
@@ -147,7 +150,7 @@ def test_a_purchase_known_from_events_says_that_its_buyer_never_came(app: Flask,
     assert "sign-up form" not in result.stdout
 
 
-def test_a_purchase_that_ended_before_its_buyer_came_asks_for_nothing(app: Flask, runner: FlaskCliRunner) -> None:
+def test_purchase_that_ended_before_landing_needs_no_action(app: Flask, runner: FlaskCliRunner) -> None:
     apply_events(app, eventbridge_event(UPDATED), eventbridge_event(DEPROVISIONED, minutes_after_noon(60)))
 
     result = runner.invoke(args=["subscriptions", "show", "l-0123456789abcdef"])
@@ -155,14 +158,14 @@ def test_a_purchase_that_ended_before_its_buyer_came_asks_for_nothing(app: Flask
     assert "the purchase is over: nothing to do" in result.stdout
 
 
-@pytest.mark.parametrize("form", [[], ["--json"]], ids=str)
-def test_an_entitlement_cannot_steer_the_terminal(
-    app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription, form: list[str]
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=str)
+def test_control_characters_in_entitlements_are_escaped(
+    app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription, options: list[str]
 ) -> None:
     create_subscription(license_arn=ARN)
     entitle(app, entitlements=[{"dimension": "\x1b[2J\u202eevil", "value": "\x9b31m\n", "expires_at": None}])
 
-    result = runner.invoke(args=["subscriptions", "show", ARN, *form])
+    result = runner.invoke(args=["subscriptions", "show", ARN, *options])
 
     assert "evil" in result.stdout
     assert all(line.isprintable() for line in result.stdout.splitlines())

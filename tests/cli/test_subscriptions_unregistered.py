@@ -1,6 +1,5 @@
-"""flask subscriptions list --unregistered: who has bought and never signed up."""
+"""flask subscriptions list --unregistered: current purchases without a registration."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from app.services.signup import erasure
-from tests.cli.command_output import apply_events, table_cells
+from tests.cli.command_output import apply_events, list_rows, table_cells
 from tests.cli.conftest import CreateRegistration, CreateSubscription
 from tests.support.aws_events import eventbridge_event
 from tests.support.factories import OTHER_PRODUCT_CODE
@@ -22,15 +21,14 @@ DEPROVISIONED = "License Deprovisioned - Manufacturer"
 
 
 def ids(runner: FlaskCliRunner, *arguments: str) -> list[str]:
-    found = json.loads(runner.invoke(args=["subscriptions", "list", "--json", *arguments]).stdout)
-    return [row["id"] for row in found]
+    return [row["id"] for row in list_rows(runner, "subscriptions", *arguments)]
 
 
 @pytest.fixture
 def unregistered(
     app: Flask, create_subscription: CreateSubscription, create_registration: CreateRegistration
 ) -> list[UUID]:
-    """Purchases that nobody signed up for, the one to ask about first coming first, among others."""
+    """Unregistered purchases in the order of the list; the database also has others that must not be listed."""
     create_registration({"license_arn": f"{OTHER_ARN}-registered"})
     with app.app_context():
         erasure.erase(create_registration({"license_arn": f"{OTHER_ARN}-erased"}), "operator:ada")
@@ -40,15 +38,15 @@ def unregistered(
         license_arn=f"{OTHER_ARN}-newer", agreement_id="agmt-3", customer_aws_account_id="098765432109"
     )
     create_subscription(license_arn=f"{OTHER_ARN}-ended", agreement_id="agmt-4")
-    told = [("newer", "agmt-3", UPDATED), ("older", "agmt-2", UPDATED), ("ended", "agmt-4", DEPROVISIONED)]
+    events = [("newer", "agmt-3", UPDATED), ("older", "agmt-2", UPDATED), ("ended", "agmt-4", DEPROVISIONED)]
     apply_events(
         app,
-        *(eventbridge_event(kind, license=f"l-other-{name}", agreement=agreement) for name, agreement, kind in told),
+        *(eventbridge_event(kind, license=f"l-other-{name}", agreement=agreement) for name, agreement, kind in events),
     )
     return [older, newer, pending]
 
 
-def test_those_who_pay_and_never_signed_up_come_first_the_longest_waiting_ahead(
+def test_unregistered_purchases_are_listed_longest_paying_first(
     runner: FlaskCliRunner, unregistered: list[UUID]
 ) -> None:
     older, newer, pending = map(str, unregistered)
@@ -65,16 +63,14 @@ def test_those_who_pay_and_never_signed_up_come_first_the_longest_waiting_ahead(
     ("seconds", "age"),
     [(59, "0 min"), (47 * 60, "47 min"), (3 * 3600 + 5 * 60, "3 h 5 min"), (3 * 86400 + 4 * 3600 + 59, "3 d 4 h")],
 )
-def test_an_unregistered_purchase_says_how_long_it_has_been_known(
-    app: Flask, runner: FlaskCliRunner, seconds: int, age: str
-) -> None:
+def test_unregistered_purchase_shows_its_age(app: Flask, runner: FlaskCliRunner, seconds: int, age: str) -> None:
     bought_at = datetime(2026, 11, 2, 12, tzinfo=UTC)
     with time_machine.travel(bought_at, tick=False):
         apply_events(app, eventbridge_event(UPDATED))
 
     with time_machine.travel(bought_at + timedelta(seconds=seconds), tick=False):
         listed = runner.invoke(args=["subscriptions", "list", "--unregistered"]).stdout
-        (row,) = json.loads(runner.invoke(args=["subscriptions", "list", "--unregistered", "--json"]).stdout)
+        (row,) = list_rows(runner, "subscriptions", "--unregistered")
 
     header, line = map(table_cells, listed.splitlines())
     assert header[:3] == ["id", "age", "last_seen_at"]
@@ -82,13 +78,13 @@ def test_an_unregistered_purchase_says_how_long_it_has_been_known(
     assert (row["age"], row["last_seen_at"]) == (seconds, None)
 
 
-def test_a_buyer_who_came_and_went_is_listed_with_when_they_came(
+def test_unregistered_purchase_shows_its_last_landing(
     runner: FlaskCliRunner, create_subscription: CreateSubscription
 ) -> None:
     create_subscription(license_arn=ARN)
 
     listed = runner.invoke(args=["subscriptions", "list", "--unregistered"]).stdout
-    (row,) = json.loads(runner.invoke(args=["subscriptions", "list", "--json"]).stdout)
+    (row,) = list_rows(runner, "subscriptions")
 
     assert row["last_seen_at"] in listed
     assert "age" not in row

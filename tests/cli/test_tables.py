@@ -1,4 +1,4 @@
-"""What commands print of stored text: aligned, and harmless to the terminal it is printed on."""
+"""Tables and JSON of stored text: aligned, with control characters escaped."""
 
 import json
 
@@ -12,7 +12,7 @@ HOSTILE = "\x1b[2J\x9b31m\u202eevil\a"
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["show"], ["show", "--json"]])
-def test_stored_text_cannot_steer_the_terminal(
+def test_control_characters_in_stored_text_are_escaped(
     runner: FlaskCliRunner, create_registration: CreateRegistration, arguments: list[str]
 ) -> None:
     registration_id = create_registration(company=HOSTILE)
@@ -24,7 +24,9 @@ def test_stored_text_cannot_steer_the_terminal(
     assert all(line.isprintable() for line in result.stdout.splitlines())
 
 
-def test_json_gives_back_what_it_escaped(runner: FlaskCliRunner, create_registration: CreateRegistration) -> None:
+def test_escaped_json_parses_to_the_original_text(
+    runner: FlaskCliRunner, create_registration: CreateRegistration
+) -> None:
     registration_id = create_registration(company=f"{HOSTILE}Zoë")
 
     result = runner.invoke(args=["registrations", "show", str(registration_id), "--json"])
@@ -33,7 +35,7 @@ def test_json_gives_back_what_it_escaped(runner: FlaskCliRunner, create_registra
     assert "Zoë" in result.stdout
 
 
-def test_a_line_break_stays_within_its_line(runner: FlaskCliRunner, create_registration: CreateRegistration) -> None:
+def test_line_break_is_escaped_within_its_line(runner: FlaskCliRunner, create_registration: CreateRegistration) -> None:
     registration_id = create_registration(notes="first\nsecond")
 
     result = runner.invoke(args=["registrations", "show", str(registration_id)])
@@ -41,7 +43,7 @@ def test_a_line_break_stays_within_its_line(runner: FlaskCliRunner, create_regis
     assert r"first\nsecond" in result.stdout
 
 
-def test_wide_letters_and_accents_keep_the_columns_aligned() -> None:
+def test_wide_letters_and_accents_keep_columns_aligned() -> None:
     rows = [{"company": name, "city": "X"} for name in ("山田", "Zoe\u0301", None)]
 
     lines = tables.format_table(rows, ("company", "city")).splitlines()
@@ -49,7 +51,7 @@ def test_wide_letters_and_accents_keep_the_columns_aligned() -> None:
     assert lines == ["company  city", "山田     X", "Zoe\u0301      X", "-        X"]
 
 
-def test_a_long_cell_is_cut_in_a_table_and_whole_on_its_own() -> None:
+def test_long_cell_is_cut_in_a_table_and_whole_in_a_record() -> None:
     row = {"company": "x" * 200}
 
     assert len(tables.format_table([row], ("company",)).splitlines()[1]) == 40

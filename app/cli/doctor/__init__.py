@@ -1,4 +1,4 @@
-"""flask doctor: checks that this machine is set up to register customers, and says what to do where it is not."""
+"""flask doctor: checks that this machine is set up to register customers, and says how to fix what is not."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ CHECKS = {
     "settings": local.check_settings,
     "products": local.check_products,
     "database": local.check_database,
-    "counts": local.check_rate_counters,
+    "rate limits": local.check_rate_counters,
     "credentials": aws.check_credentials,
     "ResolveCustomer": aws.check_resolve_customer,
     "GetEntitlements": aws.check_get_entitlements,
@@ -29,16 +29,16 @@ CHECKS = {
 @click.pass_context
 @with_appcontext
 def command(ctx: click.Context) -> None:
-    """Check settings, database, AWS credentials and permissions, and the ways of events, hand-offs and mail."""
+    """Check settings, database, AWS credentials and permissions, the events queue, hand-offs, mail and the worker."""
     passed = [_print_check(subject, check) for subject, check in CHECKS.items()]
     if not all(passed):
         ctx.exit(1)
 
 
 def _print_check(subject: str, check: Callable[[], str]) -> bool:
-    word, finding = _run_check(check)
-    click.echo(f"{word:<5} {subject:<15}  {finding}")
-    return word != "FAIL"
+    verdict, finding = _run_check(check)
+    click.echo(f"{verdict:<5} {subject:<15}  {finding}")
+    return verdict != "FAIL"
 
 
 def _run_check(check: Callable[[], str]) -> tuple[str, str]:

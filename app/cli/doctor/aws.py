@@ -1,4 +1,7 @@
-"""The doctor's checks of AWS: credentials, permissions, and the way of the events."""
+"""The doctor's checks of AWS: credentials, permissions, the events queue and its EventBridge rules.
+
+A failure is a MarketplaceError, to which ADVICE has the advice, or a ClickException with its own.
+"""
 
 import click
 
@@ -34,38 +37,38 @@ ADVICE: dict[type[MarketplaceError], str] = {
     setup_checks.QueueMissing: "There is no queue at EVENTS_QUEUE_URL. Set it to the QueueUrl of the stack of "
     "deploy/template.yaml, and compare the Region and the account in it.",
     setup_checks.QueueAccessDenied: f"These credentials may not read the queue at EVENTS_QUEUE_URL. {ATTACH_POLICY} "
-    "sqs:GetQueueAttributes and what the worker needs. If it is attached, compare the account in the URL with theirs.",
+    "sqs:GetQueueAttributes and what the worker needs. If it is attached, check that the URL has their account.",
     setup_checks.DeadLetterQueueMissing: "The queue's dead-letter queue does not exist, so a message that cannot "
-    "be applied comes back for two weeks and is lost then. Deploy deploy/template.yaml, which makes both.",
+    "be applied is received again and again for two weeks, then lost. Deploy deploy/template.yaml, which creates both.",
     setup_checks.DeadLetterQueueAccessDenied: f"These credentials may not find the queue's dead-letter queue. "
     f"{ATTACH_POLICY} sqs:GetQueueUrl and sqs:SendMessage on it.",
-    setup_checks.RulesAccessDenied: f"These credentials may not look at the rules, which may be right all the same. "
+    setup_checks.RulesAccessDenied: f"These credentials may not read the rules, so they were not checked. "
     f"{ATTACH_POLICY} events:ListRuleNamesByTarget, and events:DescribeRule on its own rule.",
-    Throttled: "AWS asks for fewer calls. Run the doctor again in a minute.",
+    Throttled: "AWS throttled the call. Run the doctor again in a minute.",
     MarketplaceUnavailable: "AWS failed or could not be reached. Check AWS_REGION and EVENTS_QUEUE_URL, every "
-    "AWS_ENDPOINT_URL that is set, and this machine's way to the internet.",
-    IncompleteAnswer: "What answered resolves a token that does not exist: it is not AWS. Unset AWS_ENDPOINT_URL and "
+    "AWS_ENDPOINT_URL that is set, and this machine's internet connection.",
+    IncompleteAnswer: "The endpoint resolved a token that does not exist, so it is not AWS. Unset AWS_ENDPOINT_URL and "
     "AWS_ENDPOINT_URL_MARKETPLACE_METERING.",
 }
 
 
 def check_credentials() -> str:
-    """Return whose credentials these are."""
+    """Return the account and ARN of the credentials."""
     caller = setup_checks.get_caller_identity()
     return f"Account {caller.account_id}, {caller.arn}"
 
 
 def check_resolve_customer() -> str:
-    """Return where tokens are resolved."""
+    """Return the endpoint that resolves tokens, tried with a made-up token."""
     url = setup_checks.check_resolve_customer()
-    return f"Permitted at {url}. Whether this account published the product, only a real token shows."
+    return f"Permitted at {url}. Only a real token shows whether this account published the product."
 
 
 def check_get_entitlements() -> str:
-    """Return where entitlements are read."""
+    """Return the endpoint that lists entitlements; only products sold by contract need it."""
     contracts = [product.code for product in products.current().values() if product.pricing != "subscription"]
     if not contracts:
-        return "Not needed: no product here is a contract."
+        return "Not needed: no product is sold by contract."
     try:
         return f"Permitted at {get_entitlements.check_access(contracts[0])}."
     except PermissionDenied as error:
@@ -75,41 +78,41 @@ def check_get_entitlements() -> str:
         ) from None
 
 
-def _load_queue(if_unset: str) -> EventsQueue:
-    if not (url := setup_checks.events_queue_url()):
-        raise Warn(if_unset)
-    return setup_checks.get_events_queue(url)
-
-
 def check_events_queue() -> str:
-    """Return which queue events come by."""
+    """Return the events queue and its dead-letter queue."""
     queue = _load_queue(NO_EVENTS_QUEUE)
     if queue.dead_letter_queue_arn is None:
         raise click.ClickException(
-            f"{queue.arn} has no dead-letter queue, so a message that cannot be applied comes back until it is too old "
-            "and is lost then. Deploy deploy/template.yaml, or give the queue one."
+            f"{queue.arn} has no dead-letter queue, so a message that cannot be applied is received again and again "
+            "until it is too old, then lost. Deploy deploy/template.yaml, or add a dead-letter queue."
         )
     dead_letter_queue = setup_checks.find_dead_letter_queue(queue.dead_letter_queue_arn)
-    return f"{queue.arn}; what cannot be applied goes to {dead_letter_queue}"
+    return f"{queue.arn}; events that cannot be applied go to {dead_letter_queue}"
 
 
 def check_event_rules() -> str:
-    """Return what sends the events."""
-    queue = _load_queue("They are looked at once EVENTS_QUEUE_URL is set.")
-    found = setup_checks.list_event_rules(queue)
+    """Return the EventBridge rules and SNS topics that send events to the queue."""
+    queue = _load_queue("Not checked: EVENTS_QUEUE_URL is not set.")
+    rules = setup_checks.list_event_rules(queue)
     topics = f"SNS topics of old listings: {', '.join(queue.topic_names)}." if queue.topic_names else ""
-    if not found and not topics:
+    if not rules and not topics:
         raise click.ClickException(
             f"No EventBridge rule in {queue.region} sends to the queue, and no SNS topic may. AWS Marketplace's events "
-            "come in us-east-1 alone: deploy deploy/template.yaml there, in the account that published the product."
+            "are sent only in us-east-1: deploy deploy/template.yaml there, in the account that published the product."
         )
-    if not found:
-        return f"{topics} There is no rule: a listing since June 2026 needs the one of deploy/template.yaml."
-    missing = _missing_events(queue, found)
+    if not rules:
+        return f"{topics} There is no rule: a listing since June 2026 needs the rule of deploy/template.yaml."
+    missing = _missing_events(queue, rules)
     if missing:
-        raise click.ClickException(f"These events do not come: {', '.join(missing)}. {_suggest_remedy(queue, found)}")
-    names = ", ".join(rule.name for rule in found)
+        raise click.ClickException(f"These events do not arrive: {', '.join(missing)}. {_suggest_fix(queue, rules)}")
+    names = ", ".join(rule.name for rule in rules)
     return f"{names}: all {len(aws_event.DETAIL_TYPES)} kinds of events. {topics}".rstrip()
+
+
+def _load_queue(text_if_unset: str) -> EventsQueue:
+    if not (url := setup_checks.events_queue_url()):
+        raise Warn(text_if_unset)
+    return setup_checks.get_events_queue(url)
 
 
 def _missing_events(queue: EventsQueue, rules: list[EventRule]) -> list[str]:
@@ -121,16 +124,16 @@ def _missing_events(queue: EventsQueue, rules: list[EventRule]) -> list[str]:
     )
 
 
-def _suggest_remedy(queue: EventsQueue, rules: list[EventRule]) -> str:
+def _suggest_fix(queue: EventsQueue, rules: list[EventRule]) -> str:
     disabled = [
         f"The rule {rule.name} is disabled: `aws events enable-rule --region {queue.region} --name {rule.name}`."
         for rule in rules
         if not rule.is_enabled
     ]
-    shut_out = [
+    refused = [
         f"The queue's policy does not let events.amazonaws.com send for {rule.arn}."
         for rule in rules
         if not queue.allows_rule(rule)
     ]
-    otherwise = "Otherwise deploy" if disabled or shut_out else "Deploy"
-    return " ".join([*disabled, *shut_out, f"{otherwise} deploy/template.yaml, which has them all."])
+    otherwise = "Otherwise deploy" if disabled or refused else "Deploy"
+    return " ".join([*disabled, *refused, f"{otherwise} deploy/template.yaml, which has all of it."])

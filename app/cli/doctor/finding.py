@@ -1,7 +1,7 @@
-"""What a check of the doctor can find beside that all is well, or that something fails."""
+"""The result of a doctor check that is neither ok nor a failure."""
 
 import click
 
 
 class Warn(click.ClickException):
-    """Nothing is broken, but something is not set up that the seller will want."""
+    """Nothing is broken, but something that the seller will want is not set up."""

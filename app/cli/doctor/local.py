@@ -1,97 +1,102 @@
-"""The doctor's checks of what is here: settings, database, counts, what was promised, and who sends it."""
+"""The doctor's checks of this machine: settings, products, database, rate limits, hand-offs, mail and worker.
+
+Each check returns what it found. It raises Warn, or ClickException for a failure, with the advice as the message.
+"""
 
 import click
 from flask import current_app
 
 from app.cli.doctor.finding import Warn
 from app.config import handoff_endpoints, products
-from app.database import engine
+from app.database import engine as database_engine
 from app.mail import mailer
 from app.mail.mailer import MailUnavailable
 from app.security import rate_counters
 from app.services.operations import heartbeats, readiness
 from app.services.reports import outbox
 
-# As deploy/alarms.md has it: a worker gives a sign of life every ten seconds.
+# Workers record a heartbeat every ten seconds; deploy/alarms.md uses the same limit.
 MAX_HEARTBEAT_AGE_SECONDS = 120
 NO_WORKER = (
-    "None has given a sign of life in the last two minutes: no event is read, and no hand-off or mail goes out. Start "
-    "one beside the pages, with the same settings: flask --app wsgi worker"
+    "No worker has been active in the last two minutes: no event is read, and no hand-off or mail is sent. Start one "
+    "beside the web processes, with the same settings: flask --app wsgi worker"
 )
 
 
 def check_settings() -> str:
-    """Return how the settings were read."""
+    """Return that the settings were loaded; a session cookie that works without HTTPS is named."""
     if current_app.config["SESSION_COOKIE_SECURE"]:
         return "Loaded."
-    return "Loaded. The session cookie is not kept to HTTPS: before going live, unset SESSION_COOKIE_SECURE."
+    return "Loaded. The session cookie is also sent over HTTP: before going live, unset SESSION_COOKIE_SECURE."
 
 
 def check_products() -> str:
-    """Return which products are sold here."""
+    """Return the names and codes of the products."""
     return ", ".join(f"{product.name} ({product.code})" for product in products.current().values())
 
 
 def check_database() -> str:
-    """Return which database is used, and that its tables are as they should be."""
-    if obstacle := readiness.find_problem():
-        raise click.ClickException(obstacle)
-    url = engine.current_database().read_engine.url
-    reach = "; SQLite serves one machine" if url.get_backend_name() == "sqlite" else ""
-    return f"{url.render_as_string()} is at revision {readiness.newest_revision()}{reach}"
+    """Return the database's URL, without its password, and its revision."""
+    if problem := readiness.find_problem():
+        raise click.ClickException(problem)
+    url = database_engine.current_database().read_engine.url
+    scope = "; SQLite serves one machine" if url.get_backend_name() == "sqlite" else ""
+    return f"{url.render_as_string()} is at revision {readiness.newest_revision()}{scope}"
 
 
 def check_rate_counters() -> str:
-    """Return where buyers' tries are counted."""
-    counts = rate_counters.current()
-    if not counts.is_available():
+    """Return where rate limits are counted."""
+    counters = rate_counters.current()
+    if not counters.is_available():
         raise Warn(
-            "Redis does not answer: until it does, each process counts buyers' tries for itself. Check "
+            "Redis does not answer: until it does, each process counts rate limits for itself. Check "
             "RATELIMIT_STORAGE_URI, and that Redis is running."
         )
-    return f"Buyers' tries are counted {counts.SCOPE}."
+    return f"Rate limits are counted {counters.SCOPE}."
 
 
 def check_handoffs() -> str:
-    """Return where hand-offs go."""
-    addresses = {code: receiver.url for code, receiver in handoff_endpoints.by_product_code().items()}
-    if not addresses:
-        return "None: no product has a handoff_url. Registrations are in `registrations list`, and in the API."
-    inside = [url for url in addresses.values() if handoff_endpoints.is_private_url(url)]
-    if inside and not current_app.config["HANDOFF_ALLOW_PRIVATE"]:
+    """Return the URL that each product's hand-offs are sent to."""
+    urls = {code: endpoint.url for code, endpoint in handoff_endpoints.by_product_code().items()}
+    if not urls:
+        return "None: no product has a handoff_url. See registrations with `registrations list`, or in the API."
+    private_urls = [url for url in urls.values() if handoff_endpoints.is_private_url(url)]
+    if private_urls and not current_app.config["HANDOFF_ALLOW_PRIVATE"]:
         raise click.ClickException(
-            f"No hand-off goes to {', '.join(inside)}, inside a private network, while HANDOFF_ALLOW_PRIVATE is false. "
-            "Set it to true, or correct handoff_url."
+            f"No hand-off is sent to {', '.join(private_urls)}, in a private network, while HANDOFF_ALLOW_PRIVATE is "
+            "false. Set it to true, or correct handoff_url."
         )
-    failed = outbox.failed_handoff_ids(addresses) if readiness.find_problem() is None else []
+    failed = outbox.failed_handoff_ids(urls) if readiness.find_problem() is None else []
     if failed:
         raise click.ClickException(
-            f"{len(failed)} were given up. Look at `flask --app wsgi handoffs list --outcome failed`, mend the "
-            "product, then run `flask --app wsgi handoffs retry --failed`."
+            f"{len(failed)} failed for good. See `flask --app wsgi handoffs list --outcome failed`, fix the product, "
+            "then run `flask --app wsgi handoffs retry --failed`."
         )
-    named = ", ".join(f"{products.current()[code].name} at {url}" for code, url in addresses.items())
-    return f"{named}. Whether it takes them, only a registration shows."
+    endpoints = ", ".join(f"{products.current()[code].name} at {url}" for code, url in urls.items())
+    return f"{endpoints}. Only a registration shows whether the product accepts them."
 
 
 def check_mail() -> str:
-    """Return how mail goes out."""
-    if (way := mailer.describe_transport()) is None:
-        raise Warn("MAIL_FROM is not set: nobody is mailed. AWS's guidelines ask for a mail to who registered.")
+    """Return how mail is sent; the connection is tried, and no mail is sent."""
+    if (transport := mailer.describe_transport()) is None:
+        raise Warn(
+            "MAIL_FROM is not set: no mail is sent. AWS's guidelines ask for a mail to each buyer who registers."
+        )
     try:
         mailer.check_connection()
     except MailUnavailable as error:
         raise click.ClickException(
-            f"{way}: the server does not let us in. Check SMTP_URL, its user and password, and this machine's way "
-            f"there. Until then mails wait, for three days. ({error.code})"
+            f"{transport}: the server cannot be reached or refuses the login. Check SMTP_URL, its user and password, "
+            f"and this machine's connection to it. Mails are retried for three days. ({error.code})"
         ) from None
-    return f"{way}. Whether it arrives, `flask --app wsgi mails list` shows."
+    return f"{transport}. See whether mails arrive with `flask --app wsgi mails list`."
 
 
 def check_worker() -> str:
-    """Return when a worker last gave a sign of life."""
+    """Return the age of the latest heartbeat of any worker."""
     if readiness.find_problem() is not None:
-        raise Warn("It is looked for once the database is there.")
-    silence = heartbeats.age_seconds("worker")
-    if silence > MAX_HEARTBEAT_AGE_SECONDS:
+        raise Warn("Not checked: the database is not ready.")
+    heartbeat_age = heartbeats.age_seconds("worker")
+    if heartbeat_age > MAX_HEARTBEAT_AGE_SECONDS:
         raise Warn(NO_WORKER)
-    return f"One gave a sign of life {silence:.0f} s ago."
+    return f"The last heartbeat was {heartbeat_age:.0f} s ago."

@@ -1,4 +1,4 @@
-"""flask doctor: each check passes or says what to do, and one that fails keeps none of the others from running."""
+"""flask doctor: each check passes or says what to do, and a failing check does not stop the others."""
 
 import os
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def doctor(environment: pytest.MonkeyPatch) -> Doctor:
     return run_doctor
 
 
-def test_a_sound_set_up_passes_every_check_and_is_named(doctor: Doctor, sandbox: Sandbox) -> None:
+def test_correct_setup_passes_every_check_and_is_described(doctor: Doctor, sandbox: Sandbox) -> None:
     result = doctor()
 
     assert failed_checks(result) == {}
@@ -55,7 +55,9 @@ def test_a_sound_set_up_passes_every_check_and_is_named(doctor: Doctor, sandbox:
         (Faults(throttled=10), "Run the doctor again in a minute"),
     ],
 )
-def test_a_refusal_to_resolve_has_its_own_advice(doctor: Doctor, sandbox: Sandbox, faults: Faults, advice: str) -> None:
+def test_each_resolve_customer_error_has_its_own_advice(
+    doctor: Doctor, sandbox: Sandbox, faults: Faults, advice: str
+) -> None:
     sandbox.marketplace.faults = faults
 
     failures = failed_checks(doctor())
@@ -65,23 +67,23 @@ def test_a_refusal_to_resolve_has_its_own_advice(doctor: Doctor, sandbox: Sandbo
 
 
 @on_sqlite
-def test_a_made_up_token_that_is_called_expired_was_read_all_the_same(doctor: Doctor, sandbox: Sandbox) -> None:
+def test_made_up_token_reported_as_expired_passes(doctor: Doctor, sandbox: Sandbox) -> None:
     sandbox.marketplace.faults = Faults(expired=True)
 
     assert failed_checks(doctor()) == {}
 
 
 @on_sqlite
-def test_what_resolves_a_token_that_does_not_exist_is_not_aws(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
-    with ScriptedAws([AwsResponse(200, RESOLVED)]) as fake:
-        environment.setenv("AWS_ENDPOINT_URL_MARKETPLACE_METERING", fake.url)
+def test_endpoint_that_resolves_a_made_up_token_is_not_aws(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
+    with ScriptedAws([AwsResponse(200, RESOLVED)]) as endpoint:
+        environment.setenv("AWS_ENDPOINT_URL_MARKETPLACE_METERING", endpoint.url)
         failures = failed_checks(doctor())
 
-    assert "it is not AWS" in failures["ResolveCustomer"]
+    assert "so it is not AWS" in failures["ResolveCustomer"]
 
 
 @on_sqlite
-def test_without_credentials_both_checks_that_need_them_say_so(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_fail_both_checks_that_need_them(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
     environment.delenv("AWS_ACCESS_KEY_ID")
     environment.delenv("AWS_SECRET_ACCESS_KEY")
 
@@ -97,7 +99,7 @@ def test_without_credentials_both_checks_that_need_them_say_so(doctor: Doctor, e
     ["credential_process = /missing/program", "web_identity_token_file = /missing/token\nrole_arn = " + ROLE, "["],
     ids=["credential process", "web identity", "not a profile"],
 )
-def test_a_profile_that_names_what_is_not_there_is_told_by_both_checks_that_need_it(
+def test_profile_with_missing_files_fails_both_checks_that_need_it(
     doctor: Doctor, environment: pytest.MonkeyPatch, tmp_path: Path, profile: str
 ) -> None:
     (tmp_path / "config").write_text(f"[profile seller]\n{profile}\n")
@@ -114,7 +116,7 @@ def test_a_profile_that_names_what_is_not_there_is_told_by_both_checks_that_need
 
 @on_sqlite
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "no URL at all"])
-def test_an_endpoint_that_cannot_be_reached_is_told(doctor: Doctor, environment: pytest.MonkeyPatch, url: str) -> None:
+def test_unreachable_endpoint_fails_with_advice(doctor: Doctor, environment: pytest.MonkeyPatch, url: str) -> None:
     environment.setenv("AWS_ENDPOINT_URL", url)
 
     failures = failed_checks(doctor())
@@ -125,20 +127,20 @@ def test_an_endpoint_that_cannot_be_reached_is_told(doctor: Doctor, environment:
 
 @on_sqlite
 @pytest.mark.parametrize(
-    "answer", [AwsResponse(200, "<html>Welcome</html>"), AwsResponse(200, "Welcome"), AwsResponse(404, "")]
+    "response", [AwsResponse(200, "<html>Welcome</html>"), AwsResponse(200, "Welcome"), AwsResponse(404, "")]
 )
-def test_an_endpoint_that_is_not_aws_is_told(
-    doctor: Doctor, environment: pytest.MonkeyPatch, answer: AwsResponse
+def test_endpoint_that_is_not_aws_fails_with_advice(
+    doctor: Doctor, environment: pytest.MonkeyPatch, response: AwsResponse
 ) -> None:
-    with ScriptedAws([answer]) as fake:
-        environment.setenv("AWS_ENDPOINT_URL_STS", fake.url)
+    with ScriptedAws([response]) as endpoint:
+        environment.setenv("AWS_ENDPOINT_URL_STS", endpoint.url)
         failures = failed_checks(doctor())
 
     assert "every AWS_ENDPOINT_URL that is set" in failures["credentials"]
 
 
 @on_sqlite
-def test_with_a_role_the_credentials_are_the_roles(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
+def test_configured_role_is_assumed_and_named(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
     environment.setenv("MARKETPLACE_ROLE_ARN", ROLE)
 
     result = doctor()
@@ -148,13 +150,11 @@ def test_with_a_role_the_credentials_are_the_roles(doctor: Doctor, environment: 
 
 
 @on_sqlite
-def test_a_role_that_may_not_be_assumed_is_told_by_both_checks_that_need_it(
-    doctor: Doctor, environment: pytest.MonkeyPatch
-) -> None:
+def test_refused_role_fails_both_checks_that_need_it(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
     environment.setenv("MARKETPLACE_ROLE_ARN", ROLE)
 
-    with ScriptedAws([AwsResponse(403, REFUSED)]) as fake:
-        environment.setenv("AWS_ENDPOINT_URL_STS", fake.url)
+    with ScriptedAws([AwsResponse(403, REFUSED)]) as endpoint:
+        environment.setenv("AWS_ENDPOINT_URL_STS", endpoint.url)
         failures = failed_checks(doctor())
 
     assert failures.keys() == {"credentials", "ResolveCustomer"}
@@ -162,29 +162,29 @@ def test_a_role_that_may_not_be_assumed_is_told_by_both_checks_that_need_it(
 
 
 @on_sqlite
-def test_with_a_role_an_endpoint_that_is_not_aws_is_told_by_both(
+def test_with_a_role_an_endpoint_that_is_not_aws_fails_both_checks(
     doctor: Doctor, environment: pytest.MonkeyPatch
 ) -> None:
     environment.setenv("MARKETPLACE_ROLE_ARN", ROLE)
 
-    with ScriptedAws([AwsResponse(200, "Welcome")]) as fake:
-        environment.setenv("AWS_ENDPOINT_URL_STS", fake.url)
+    with ScriptedAws([AwsResponse(200, "Welcome")]) as endpoint:
+        environment.setenv("AWS_ENDPOINT_URL_STS", endpoint.url)
         failures = failed_checks(doctor())
 
     assert failures.keys() == {"credentials", "ResolveCustomer"}
 
 
 @on_sqlite
-def test_a_refusal_to_say_who_one_is_is_about_the_credentials(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
-    with ScriptedAws([AwsResponse(403, REFUSED)]) as fake:
-        environment.setenv("AWS_ENDPOINT_URL_STS", fake.url)
+def test_refused_caller_identity_advises_on_the_credentials(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
+    with ScriptedAws([AwsResponse(403, REFUSED)]) as endpoint:
+        environment.setenv("AWS_ENDPOINT_URL_STS", endpoint.url)
         failures = failed_checks(doctor())
 
     assert "missing, wrong or expired" in failures["credentials"]
 
 
 @on_sqlite
-def test_a_database_that_is_away_is_told(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
+def test_unreachable_database_fails_with_advice(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
     environment.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
 
     failures = failed_checks(doctor())
@@ -194,7 +194,9 @@ def test_a_database_that_is_away_is_told(doctor: Doctor, environment: pytest.Mon
 
 
 @on_sqlite
-def test_a_database_without_tables_is_told(doctor: Doctor, environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_database_without_tables_fails_with_advice(
+    doctor: Doctor, environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     environment.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'empty.db'}")
 
     failures = failed_checks(doctor())
@@ -204,7 +206,7 @@ def test_a_database_without_tables_is_told(doctor: Doctor, environment: pytest.M
 
 
 @on_sqlite
-def test_a_cookie_that_is_not_kept_to_https_is_told_and_passes(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
+def test_cookie_allowed_over_http_is_mentioned_and_passes(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
     environment.setenv("SESSION_COOKIE_SECURE", "false")
 
     result = doctor()
@@ -214,14 +216,14 @@ def test_a_cookie_that_is_not_kept_to_https_is_told_and_passes(doctor: Doctor, e
 
 
 @on_sqlite
-def test_a_cookie_that_is_kept_to_https_needs_no_word(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
+def test_cookie_restricted_to_https_is_not_mentioned(doctor: Doctor, environment: pytest.MonkeyPatch) -> None:
     environment.delenv("SESSION_COOKIE_SECURE")
 
     assert "SESSION_COOKIE_SECURE" not in doctor().stdout
 
 
 @on_postgresql
-def test_a_databases_password_is_not_shown(doctor: Doctor, environment: pytest.MonkeyPatch, database_url: str) -> None:
+def test_database_password_is_not_shown(doctor: Doctor, environment: pytest.MonkeyPatch, database_url: str) -> None:
     url = make_url(database_url).set(password="hunter2")
     environment.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
 
@@ -231,17 +233,17 @@ def test_a_databases_password_is_not_shown(doctor: Doctor, environment: pytest.M
     assert "hunter2" not in result.stdout
 
 
-def test_a_seller_of_contracts_has_to_be_able_to_read_entitlements(
+def test_contract_products_need_permission_to_read_entitlements(
     environment: pytest.MonkeyPatch, sandbox: Sandbox
 ) -> None:
-    without = findings(run_doctor())["GetEntitlements"]
+    not_needed = findings(run_doctor())["GetEntitlements"]
     environment.setenv("PRODUCT_PRICING", "contract")
 
     permitted = findings(run_doctor())["GetEntitlements"]
     sandbox.marketplace.faults = Faults(access_denied=True)
     denied = failed_checks(run_doctor())["GetEntitlements"]
 
-    assert without == ("ok", "Not needed: no product here is a contract.")
+    assert not_needed == ("ok", "Not needed: no product is sold by contract.")
     assert permitted == ("ok", f"Permitted at {sandbox.aws_url}.")
     assert denied.startswith("These credentials may not read entitlements. Allow the IAM action")
     assert denied.endswith("(AccessDeniedException)")

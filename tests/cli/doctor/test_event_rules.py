@@ -1,4 +1,4 @@
-"""flask doctor on the rules that send to the events' queue, and on the policy that lets them."""
+"""flask doctor: the EventBridge rules that send to the events queue, and the policy that allows them."""
 
 import json
 from collections.abc import Iterator
@@ -19,14 +19,6 @@ TOPIC = "aws-mp-subscription-notification-oldcode123"
 
 
 @pytest.fixture
-def stack(environment: pytest.MonkeyPatch, sandbox: Sandbox) -> Iterator[Stack]:
-    """The stack, deployed, and the setting that it asks for."""
-    with deploy(sandbox.aws_url) as stack:
-        environment.setenv("EVENTS_QUEUE_URL", stack.queue_url)
-        yield stack
-
-
-@pytest.fixture
 def topic(sandbox: Sandbox) -> Iterator[str]:
     """The ARN of an old listing's topic."""
     aws = AwsClients(sandbox.aws_url)
@@ -37,17 +29,17 @@ def topic(sandbox: Sandbox) -> Iterator[str]:
 
 
 def put_rule(stack: Stack, pattern: dict[str, Any]) -> None:
-    """Put another pattern in place of the rule's."""
+    """Replace the rule's pattern."""
     stack.aws.events.put_rule(Name=QUEUE_NAME, EventPattern=json.dumps(pattern), State="ENABLED")
 
 
 def set_policy(stack: Stack, statement: dict[str, Any]) -> None:
-    """Put another policy on the queue, which allows that one thing."""
+    """Replace the queue's policy with one statement."""
     policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*", **statement}]}
     stack.aws.sqs.set_queue_attributes(QueueUrl=stack.queue_url, Attributes={"Policy": json.dumps(policy)})
 
 
-def test_rules_that_may_not_be_looked_at_are_told(stack: Stack, environment: pytest.MonkeyPatch) -> None:
+def test_unreadable_rules_fail_with_the_permissions_to_add(stack: Stack, environment: pytest.MonkeyPatch) -> None:
     with ScriptedAws([AwsResponse(400, {"__type": "AccessDeniedException", "message": "No."})]) as eventbridge:
         environment.setenv("AWS_ENDPOINT_URL_EVENTBRIDGE", eventbridge.url)
         failures = failed_checks(run_doctor())
@@ -57,7 +49,7 @@ def test_rules_that_may_not_be_looked_at_are_told(stack: Stack, environment: pyt
     assert "events:ListRuleNamesByTarget, and events:DescribeRule" in failures["event rules"]
 
 
-def test_a_queue_that_no_rule_sends_to_is_told(stack: Stack) -> None:
+def test_queue_without_a_rule_fails(stack: Stack) -> None:
     stack.aws.events.remove_targets(Rule=QUEUE_NAME, Ids=["events-queue"])
 
     failures = failed_checks(run_doctor())
@@ -66,7 +58,7 @@ def test_a_queue_that_no_rule_sends_to_is_told(stack: Stack) -> None:
     assert "No EventBridge rule in us-east-1 sends to the queue" in failures["event rules"]
 
 
-def test_old_listings_need_no_rule(sandbox: Sandbox, environment: pytest.MonkeyPatch, topic: str) -> None:
+def test_old_listings_with_a_topic_need_no_rule(sandbox: Sandbox, environment: pytest.MonkeyPatch, topic: str) -> None:
     with deploy(sandbox.aws_url, TopicArn1=topic) as stack:
         environment.setenv("EVENTS_QUEUE_URL", stack.queue_url)
         with_rule = run_doctor()
@@ -78,7 +70,7 @@ def test_old_listings_need_no_rule(sandbox: Sandbox, environment: pytest.MonkeyP
     assert f"SNS topics of old listings: {TOPIC}. There is no rule" in findings(without_rule)["event rules"][1]
 
 
-def test_a_rule_that_is_disabled_is_told_and_how_to_enable_it(stack: Stack) -> None:
+def test_disabled_rule_fails_with_the_command_to_enable_it(stack: Stack) -> None:
     stack.aws.events.disable_rule(Name=QUEUE_NAME)
 
     failures = failed_checks(run_doctor())
@@ -88,7 +80,7 @@ def test_a_rule_that_is_disabled_is_told_and_how_to_enable_it(stack: Stack) -> N
     assert f"`aws events enable-rule --region us-east-1 --name {QUEUE_NAME}`" in failures["event rules"]
 
 
-def test_the_kinds_that_no_rule_matches_are_told(stack: Stack) -> None:
+def test_event_kinds_that_no_rule_matches_are_listed(stack: Stack) -> None:
     put_rule(
         stack,
         {
@@ -107,7 +99,7 @@ def test_the_kinds_that_no_rule_matches_are_told(stack: Stack) -> None:
     assert "Manufacturer" not in failures["event rules"]
 
 
-def test_a_rule_for_another_source_is_no_help(stack: Stack) -> None:
+def test_rule_for_another_source_does_not_count(stack: Stack) -> None:
     put_rule(stack, {"source": ["aws.marketplacecatalog"], "detail-type": sorted(DETAIL_TYPES)})
 
     assert list(failed_checks(run_doctor())) == ["event rules"]
@@ -121,7 +113,7 @@ def test_a_rule_for_another_source_is_no_help(stack: Stack) -> None:
     ],
     ids=["every kind", "by their beginning"],
 )
-def test_a_sellers_own_rule_that_matches_more_is_sound(stack: Stack, pattern: dict[str, Any]) -> None:
+def test_sellers_own_broader_rule_passes(stack: Stack, pattern: dict[str, Any]) -> None:
     put_rule(stack, pattern)
 
     assert failed_checks(run_doctor()) == {}
@@ -146,7 +138,7 @@ def test_a_sellers_own_rule_that_matches_more_is_sound(stack: Stack, pattern: di
     ],
     ids=["another service", "another action", "another rule", "a refusal"],
 )
-def test_a_policy_that_does_not_let_the_rule_send_is_told(stack: Stack, statement: dict[str, Any]) -> None:
+def test_queue_policy_that_blocks_the_rule_fails(stack: Stack, statement: dict[str, Any]) -> None:
     set_policy(stack, statement)
 
     failures = failed_checks(run_doctor())
@@ -167,13 +159,13 @@ def test_a_policy_that_does_not_let_the_rule_send_is_told(stack: Stack, statemen
     ],
     ids=["any rule", "everybody from this rule"],
 )
-def test_a_sellers_own_policy_that_lets_the_rule_send_is_sound(stack: Stack, statement: dict[str, Any]) -> None:
+def test_sellers_own_policy_that_allows_the_rule_passes(stack: Stack, statement: dict[str, Any]) -> None:
     set_policy(stack, statement)
 
     assert failed_checks(run_doctor()) == {}
 
 
-def test_a_queue_without_a_policy_lets_nobody_send(stack: Stack) -> None:
+def test_queue_without_a_policy_fails(stack: Stack) -> None:
     stack.aws.sqs.set_queue_attributes(QueueUrl=stack.queue_url, Attributes={"Policy": ""})
 
     assert list(failed_checks(run_doctor())) == ["event rules"]

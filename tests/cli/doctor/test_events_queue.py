@@ -1,12 +1,9 @@
-"""flask doctor on the queue that the events come into, and on its dead-letter queue."""
-
-from collections.abc import Iterator
+"""flask doctor: the events queue and its dead-letter queue."""
 
 import pytest
 
-from sandbox.server import Sandbox
 from tests.cli.doctor.doctor_output import EVENT_SUBJECTS, failed_checks, findings, run_doctor
-from tests.support.cloudformation_stack import QUEUE_NAME, Stack, deploy
+from tests.support.cloudformation_stack import QUEUE_NAME, Stack
 from tests.support.databases import on_sqlite
 from tests.support.scripted_aws import AwsResponse, ScriptedAws
 
@@ -16,21 +13,13 @@ ROLE = "arn:aws:iam::123456789012:role/marketplace"
 ATTACH = "Attach the policy of deploy/template.yaml"
 
 
-@pytest.fixture
-def stack(environment: pytest.MonkeyPatch, sandbox: Sandbox) -> Iterator[Stack]:
-    """The stack, deployed, and the setting that it asks for."""
-    with deploy(sandbox.aws_url) as stack:
-        environment.setenv("EVENTS_QUEUE_URL", stack.queue_url)
-        yield stack
-
-
 def refusal(code: str, status: int = 403) -> AwsResponse:
-    """Return what SQS answers where it refuses a call."""
+    """Return an SQS error response."""
     return AwsResponse(status, {"__type": code, "message": "No."})
 
 
 def attributes(stack: Stack) -> AwsResponse:
-    """Return what SQS answers of the stack's queue."""
+    """Return the GetQueueAttributes response of the stack's queue."""
     return AwsResponse(
         200,
         {
@@ -41,18 +30,18 @@ def attributes(stack: Stack) -> AwsResponse:
     )
 
 
-def test_the_stack_as_it_is_deployed_passes(stack: Stack) -> None:
+def test_deployed_stack_passes(stack: Stack) -> None:
     result = run_doctor()
 
     assert failed_checks(result) == {}
     assert findings(result)["events queue"] == (
         "ok",
-        f"{stack.queue_arn}; what cannot be applied goes to {QUEUE_NAME}-dead-letters",
+        f"{stack.queue_arn}; events that cannot be applied go to {QUEUE_NAME}-dead-letters",
     )
     assert findings(result)["event rules"] == ("ok", f"{QUEUE_NAME}: all 8 kinds of events.")
 
 
-def test_without_a_queue_nothing_fails_and_what_that_means_is_said(environment: pytest.MonkeyPatch) -> None:
+def test_missing_queue_setting_warns_and_explains_the_effect(environment: pytest.MonkeyPatch) -> None:
     result = run_doctor()
 
     assert failed_checks(result) == {}
@@ -61,7 +50,7 @@ def test_without_a_queue_nothing_fails_and_what_that_means_is_said(environment: 
     assert "Deploy deploy/template.yaml and set it to the stack's QueueUrl." in result.stdout
 
 
-def test_a_queue_that_is_not_there_is_told(stack: Stack, environment: pytest.MonkeyPatch) -> None:
+def test_queue_that_does_not_exist_fails(stack: Stack, environment: pytest.MonkeyPatch) -> None:
     environment.setenv("EVENTS_QUEUE_URL", f"{stack.queue_url}-of-another")
 
     failures = failed_checks(run_doctor())
@@ -71,7 +60,7 @@ def test_a_queue_that_is_not_there_is_told(stack: Stack, environment: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    ("answer", "advice"),
+    ("response", "advice"),
     [
         (refusal("AccessDeniedException"), "sqs:GetQueueAttributes"),
         (refusal("InvalidAddress", 400), "There is no queue at EVENTS_QUEUE_URL"),
@@ -81,10 +70,10 @@ def test_a_queue_that_is_not_there_is_told(stack: Stack, environment: pytest.Mon
         (AwsResponse(200, {}), "every AWS_ENDPOINT_URL that is set"),
     ],
 )
-def test_a_refusal_to_read_the_queue_has_its_own_advice(
-    stack: Stack, environment: pytest.MonkeyPatch, answer: AwsResponse, advice: str
+def test_each_queue_error_has_its_own_advice(
+    stack: Stack, environment: pytest.MonkeyPatch, response: AwsResponse, advice: str
 ) -> None:
-    with ScriptedAws([answer]) as sqs:
+    with ScriptedAws([response]) as sqs:
         environment.setenv("AWS_ENDPOINT_URL_SQS", sqs.url)
         failures = failed_checks(run_doctor())
 
@@ -93,7 +82,7 @@ def test_a_refusal_to_read_the_queue_has_its_own_advice(
     assert not any("ResolveCustomer" in failure for failure in failures.values())
 
 
-def test_a_role_that_may_not_be_assumed_is_told_here_too(stack: Stack, environment: pytest.MonkeyPatch) -> None:
+def test_refused_role_fails_the_queue_checks(stack: Stack, environment: pytest.MonkeyPatch) -> None:
     environment.setenv("MARKETPLACE_ROLE_ARN", ROLE)
 
     with ScriptedAws(
@@ -106,10 +95,10 @@ def test_a_role_that_may_not_be_assumed_is_told_here_too(stack: Stack, environme
     assert all("sts:AssumeRole" in failures[subject] for subject in EVENT_SUBJECTS)
 
 
-def test_a_queue_without_a_dead_letter_queue_is_told(stack: Stack) -> None:
-    # moto forgets a policy that is not set along with the rest.
-    kept = stack.aws.sqs.get_queue_attributes(QueueUrl=stack.queue_url, AttributeNames=["Policy"])["Attributes"]
-    stack.aws.sqs.set_queue_attributes(QueueUrl=stack.queue_url, Attributes={**kept, "RedrivePolicy": ""})
+def test_queue_without_a_dead_letter_queue_fails(stack: Stack) -> None:
+    # moto drops the policy when it is not set together with the other attributes.
+    policy = stack.aws.sqs.get_queue_attributes(QueueUrl=stack.queue_url, AttributeNames=["Policy"])["Attributes"]
+    stack.aws.sqs.set_queue_attributes(QueueUrl=stack.queue_url, Attributes={**policy, "RedrivePolicy": ""})
 
     failures = failed_checks(run_doctor())
 
@@ -117,17 +106,17 @@ def test_a_queue_without_a_dead_letter_queue_is_told(stack: Stack) -> None:
     assert "has no dead-letter queue" in failures["events queue"]
 
 
-def test_a_dead_letter_queue_that_was_deleted_is_told(stack: Stack) -> None:
+def test_deleted_dead_letter_queue_fails(stack: Stack) -> None:
     stack.aws.sqs.delete_queue(QueueUrl=stack.dead_letter_queue_url)
 
     failures = failed_checks(run_doctor())
-    stack.aws.sqs.create_queue(QueueName=f"{QUEUE_NAME}-dead-letters")  # moto deletes no stack that lacks one
+    stack.aws.sqs.create_queue(QueueName=f"{QUEUE_NAME}-dead-letters")  # moto cannot delete a stack without it
 
     assert list(failures) == ["events queue"]
     assert "dead-letter queue does not exist" in failures["events queue"]
 
 
-def test_a_dead_letter_queue_that_may_not_be_found_is_told(stack: Stack, environment: pytest.MonkeyPatch) -> None:
+def test_unreadable_dead_letter_queue_fails_with_the_permissions(stack: Stack, environment: pytest.MonkeyPatch) -> None:
     with ScriptedAws([attributes(stack), refusal("AccessDeniedException"), attributes(stack)]) as sqs:
         environment.setenv("AWS_ENDPOINT_URL_SQS", sqs.url)
         failures = failed_checks(run_doctor())

@@ -1,4 +1,4 @@
-"""flask doctor: whether hand-offs and mails can go where the settings send them."""
+"""flask doctor: the products' hand-off URLs and the mail transport."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.support.sent_mails import mail_environment
 from tests.support.smtp_server import FakeSmtpServer
 
 pytestmark = [on_sqlite, pytest.mark.usefixtures("app")]
-INSIDE = [
+PRIVATE_URLS = [
     "https://10.0.0.7/foyer",
     "https://127.0.0.1:9000/foyer",
     "https://[fd00::7]/foyer",
@@ -18,10 +18,8 @@ INSIDE = [
 ]
 
 
-@pytest.mark.parametrize("url", INSIDE)
-def test_an_address_in_a_private_network_fails_with_the_setting_that_allows_it(
-    environment: pytest.MonkeyPatch, url: str
-) -> None:
+@pytest.mark.parametrize("url", PRIVATE_URLS)
+def test_private_handoff_url_fails_and_names_the_setting(environment: pytest.MonkeyPatch, url: str) -> None:
     factories.enable_handoffs(environment, url)
     allowed = findings(run_doctor())["hand-offs"]
     environment.delenv("HANDOFF_ALLOW_PRIVATE")
@@ -29,56 +27,56 @@ def test_an_address_in_a_private_network_fails_with_the_setting_that_allows_it(
     failures = failed_checks(run_doctor())
 
     assert allowed[0] == "ok"
-    assert f"No hand-off goes to {url}" in failures["hand-offs"]
+    assert f"No hand-off is sent to {url}" in failures["hand-offs"]
     assert "HANDOFF_ALLOW_PRIVATE is false. Set it to true" in failures["hand-offs"]
 
 
 @pytest.mark.parametrize("url", ["https://app.acme.example/foyer", "https://93.184.216.34/foyer"])
-def test_an_address_outside_passes(environment: pytest.MonkeyPatch, url: str) -> None:
+def test_public_handoff_url_passes(environment: pytest.MonkeyPatch, url: str) -> None:
     factories.enable_handoffs(environment, url)
     environment.delenv("HANDOFF_ALLOW_PRIVATE")
 
     assert findings(run_doctor())["hand-offs"][0] == "ok"
 
 
-def test_where_hand_offs_and_mails_go_is_named(environment: pytest.MonkeyPatch) -> None:
+def test_handoff_url_and_mail_transport_are_named(environment: pytest.MonkeyPatch) -> None:
     factories.enable_handoffs(environment, "https://app.acme.example/foyer")
     environment.setenv("MAIL_FROM", "Acme <start@acme.example>")
 
-    found = findings(run_doctor())
+    results = findings(run_doctor())
 
-    assert found["hand-offs"][0] == "ok"
-    assert "Acme Insights at https://app.acme.example/foyer" in found["hand-offs"][1]
-    assert found["mail"] == (
+    assert results["hand-offs"][0] == "ok"
+    assert "Acme Insights at https://app.acme.example/foyer" in results["hand-offs"][1]
+    assert results["mail"] == (
         "ok",
-        "By SES, from start@acme.example. Whether it arrives, `flask --app wsgi mails list` shows.",
+        "By SES, from start@acme.example. See whether mails arrive with `flask --app wsgi mails list`.",
     )
 
 
-def test_without_mail_the_doctor_warns() -> None:
-    found = findings(run_doctor())
+def test_mail_that_is_not_set_up_warns() -> None:
+    results = findings(run_doctor())
 
-    assert found["mail"][0] == "warn"
-    assert "MAIL_FROM is not set" in found["mail"][1]
-    assert found["hand-offs"][0] == "ok"
-
-
-def test_a_mail_server_that_lets_us_in_passes_and_gets_no_mail(environment: pytest.MonkeyPatch) -> None:
-    clerk = FakeSmtpServer()
-
-    with mail_environment(environment, clerk):
-        found = findings(run_doctor())["mail"]
-
-    assert found[0] == "ok"
-    assert found[1].startswith("By SMTP at 127.0.0.1, from start@acme.example.")
-    assert clerk.envelopes == []
+    assert results["mail"][0] == "warn"
+    assert "MAIL_FROM is not set" in results["mail"][1]
+    assert results["hand-offs"][0] == "ok"
 
 
-def test_a_mail_server_that_is_away_fails_before_a_mail_is_waited_for(environment: pytest.MonkeyPatch) -> None:
+def test_reachable_mail_server_passes_and_gets_no_mail(environment: pytest.MonkeyPatch) -> None:
+    server = FakeSmtpServer()
+
+    with mail_environment(environment, server):
+        verdict, finding = findings(run_doctor())["mail"]
+
+    assert verdict == "ok"
+    assert finding.startswith("By SMTP at 127.0.0.1, from start@acme.example.")
+    assert server.envelopes == []
+
+
+def test_unreachable_mail_server_fails(environment: pytest.MonkeyPatch) -> None:
     with mail_environment(environment, FakeSmtpServer()):
         environment.setenv("SMTP_URL", f"smtp://127.0.0.1:{free_port()}")
 
         failures = failed_checks(run_doctor())
 
-    assert failures["mail"].startswith("By SMTP at 127.0.0.1, from start@acme.example: the server does not let us in.")
+    assert failures["mail"].startswith("By SMTP at 127.0.0.1, from start@acme.example: the server cannot be reached")
     assert failures["mail"].endswith("(ConnectionRefusedError)")

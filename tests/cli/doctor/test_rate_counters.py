@@ -1,4 +1,4 @@
-"""flask doctor: where buyers' tries are counted, and whether that is there."""
+"""flask doctor: where rate limits are counted, and whether Redis answers."""
 
 import pytest
 
@@ -10,26 +10,26 @@ from tests.support.redis_server import RedisServer
 pytestmark = [on_sqlite, pytest.mark.usefixtures("app")]
 
 
-def test_counts_of_each_process_need_nothing() -> None:
-    assert findings(run_doctor())["counts"] == ("ok", "Buyers' tries are counted in each process for itself.")
+def test_rate_limits_per_process_pass() -> None:
+    assert findings(run_doctor())["rate limits"] == ("ok", "Rate limits are counted in each process for itself.")
 
 
-def test_a_redis_that_answers_passes(environment: pytest.MonkeyPatch) -> None:
+def test_redis_that_answers_passes(environment: pytest.MonkeyPatch) -> None:
     with RedisServer() as url:
         environment.setenv("RATELIMIT_STORAGE_URI", url)
 
-        found = findings(run_doctor())["counts"]
+        finding = findings(run_doctor())["rate limits"]
 
-    assert found == ("ok", "Buyers' tries are counted in Redis, for all machines together.")
+    assert finding == ("ok", "Rate limits are counted in Redis, for all machines together.")
 
 
-def test_a_redis_that_is_away_is_warned_of_and_stops_nothing(environment: pytest.MonkeyPatch) -> None:
+def test_unreachable_redis_warns_and_does_not_fail(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("RATELIMIT_STORAGE_URI", f"redis://:secret@127.0.0.1:{free_port()}/0")
 
     result = run_doctor()
 
-    word, advice = findings(result)["counts"]
-    assert word == "warn"
+    verdict, advice = findings(result)["rate limits"]
+    assert verdict == "warn"
     assert "Redis does not answer" in advice
     assert "secret" not in result.stdout
-    assert "counts" not in failed_checks(result)
+    assert "rate limits" not in failed_checks(result)

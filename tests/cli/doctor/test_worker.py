@@ -1,4 +1,4 @@
-"""flask doctor: whether a worker is at work, which alone reads events and sends."""
+"""flask doctor: whether a worker runs; without one no event is read and nothing is sent."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,17 +12,17 @@ from tests.support.databases import on_sqlite
 pytestmark = on_sqlite
 
 
-def test_a_worker_that_is_at_work_is_told(app: Flask) -> None:
+def test_worker_with_a_recent_heartbeat_passes(app: Flask) -> None:
     with app.app_context():
         heartbeats.record("worker")
 
-    word, finding = findings(run_doctor())["worker"]
+    verdict, finding = findings(run_doctor())["worker"]
 
-    assert word == "ok"
-    assert finding.startswith("One gave a sign of life ")
+    assert verdict == "ok"
+    assert finding.startswith("The last heartbeat was ")
 
 
-def test_where_none_is_at_work_the_doctor_warns_and_says_how_to_start_one(app: Flask) -> None:
+def test_missing_worker_warns_with_the_command_to_start_one(app: Flask) -> None:
     never = findings(run_doctor())["worker"]
     with app.app_context():
         heartbeats.record("worker")
@@ -32,5 +32,5 @@ def test_where_none_is_at_work_the_doctor_warns_and_says_how_to_start_one(app: F
 
     assert findings(result)["worker"] == never
     assert never[0] == "warn"
-    assert "Start one beside the pages, with the same settings: flask --app wsgi worker" in never[1]
+    assert "Start one beside the web processes, with the same settings: flask --app wsgi worker" in never[1]
     assert "worker" not in failed_checks(result)

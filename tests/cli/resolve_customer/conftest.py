@@ -1,4 +1,4 @@
-"""A purchase to resolve, and the command in a seller's environment without a database."""
+"""A purchase to resolve, and the command in an environment without a database."""
 
 import os
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from tests.support import factories
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox, tmp_path: Path) -> pytest.MonkeyPatch:
-    """A seller's environment, with no more of AWS's than it sets itself."""
+    """A seller's environment, without the developer's own AWS settings."""
     factories.clear_environment(monkeypatch)
     for name, value in factories.environment(f"sqlite:///{tmp_path / 'foyer.db'}", sandbox.aws_url).items():
         monkeypatch.setenv(name, value)
@@ -36,7 +36,7 @@ def token(sandbox: Sandbox, purchase: Purchase) -> str:
 
 @pytest.fixture
 def run_resolve_customer(environment: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Runs the command in an application that has just read its environment."""
+    """Runs the command in a new application, so that it reads the environment now."""
 
     def run(*args: str) -> Result:
         with factories.open_app(create_app()) as app:

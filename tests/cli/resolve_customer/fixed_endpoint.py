@@ -1,4 +1,4 @@
-"""An AWS endpoint for answers that the sandbox never gives."""
+"""An AWS endpoint for responses that the sandbox never gives."""
 
 import json
 import threading
@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 @contextmanager
 def serve_fixed_response(status: int, body: dict[str, str]) -> Iterator[str]:
-    """Serve an endpoint that gives the same answer to every call; yield its URL."""
+    """Serve an endpoint that gives the same response to every call; yield its URL."""
 
     class Endpoint(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

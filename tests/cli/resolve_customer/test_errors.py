@@ -1,4 +1,4 @@
-"""flask resolve-customer: what each failure says on standard error, and what it exits with."""
+"""flask resolve-customer: the message and exit status of each failure."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,32 +13,32 @@ from tests.support.ports import free_port
 Resolve = Callable[..., Result]
 
 
-def seen(result: Result) -> tuple[int, str, str]:
-    """What the command exits with, what it says on standard error, and what on standard output."""
+def outcome(result: Result) -> tuple[int, str, str]:
+    """Return the exit status, standard error and standard output."""
     return result.exit_code, result.stderr, result.stdout
 
 
-def told(status: int, text: str) -> tuple[int, str, str]:
-    """How the AWS CLI fails: that status, that text on standard error, nothing beside."""
+def failure(status: int, text: str) -> tuple[int, str, str]:
+    """Return the outcome of an AWS CLI error: the text on standard error, nothing on standard output."""
     return status, f"\naws: [ERROR]: {text}\n", ""
 
 
-def refused(text: str) -> tuple[int, str, str]:
-    """How the AWS CLI refuses its input."""
-    return told(252, f"An error occurred (ParamValidation): {text}")
+def invalid_input(text: str) -> tuple[int, str, str]:
+    """Return the outcome of input that the AWS CLI refuses."""
+    return failure(252, f"An error occurred (ParamValidation): {text}")
 
 
-def misused(text: str) -> tuple[int, str, str]:
-    """How the AWS CLI refuses its options: it also shows how it is used."""
-    return refused(f"{text}\n\nUsage: app resolve-customer [OPTIONS]")
+def invalid_options(text: str) -> tuple[int, str, str]:
+    """Return the outcome of options that the AWS CLI refuses; it also prints its usage."""
+    return invalid_input(f"{text}\n\nUsage: app resolve-customer [OPTIONS]")
 
 
-def test_the_output_skeleton_checks_the_input_first(run_resolve_customer: Resolve) -> None:
-    without = run_resolve_customer("--generate-cli-skeleton", "output")
-    with_none = run_resolve_customer("--generate-cli-skeleton", "output", "--cli-input-json", "{}")
+def test_output_skeleton_validates_the_input_first(run_resolve_customer: Resolve) -> None:
+    without_input = run_resolve_customer("--generate-cli-skeleton", "output")
+    with_empty_input = run_resolve_customer("--generate-cli-skeleton", "output", "--cli-input-json", "{}")
 
-    assert seen(without) == misused("the following arguments are required: --registration-token")
-    assert seen(with_none) == refused(
+    assert outcome(without_input) == invalid_options("the following arguments are required: --registration-token")
+    assert outcome(with_empty_input) == invalid_input(
         'Parameter validation failed:\nMissing required parameter in input: "RegistrationToken"'
     )
 
@@ -65,10 +65,10 @@ def test_the_output_skeleton_checks_the_input_first(run_resolve_customer: Resolv
         ),
     ],
 )
-def test_options_used_wrongly_exit_with_252(run_resolve_customer: Resolve, args: list[str], text: str) -> None:
+def test_misused_options_exit_with_252(run_resolve_customer: Resolve, args: list[str], text: str) -> None:
     result = run_resolve_customer(*args)
 
-    assert seen(result) == misused(text)
+    assert outcome(result) == invalid_options(text)
 
 
 @pytest.mark.parametrize(
@@ -105,27 +105,27 @@ def test_options_used_wrongly_exit_with_252(run_resolve_customer: Resolve, args:
         ),
     ],
 )
-def test_wrong_input_exits_with_252(run_resolve_customer: Resolve, cli_input_json: str, text: str) -> None:
+def test_invalid_input_exits_with_252(run_resolve_customer: Resolve, cli_input_json: str, text: str) -> None:
     result = run_resolve_customer("--cli-input-json", cli_input_json)
 
-    assert seen(result) == refused(text)
+    assert outcome(result) == invalid_input(text)
 
 
-def test_a_file_that_is_not_text_exits_with_252(run_resolve_customer: Resolve, tmp_path: Path) -> None:
+def test_file_that_is_not_text_exits_with_252(run_resolve_customer: Resolve, tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_bytes(b"\xff\xfe")
 
     result = run_resolve_customer("--registration-token", f"file://{path}")
 
     reason = f"Unable to load paramfile file://{path}: text contents could not be decoded"
-    assert seen(result) == refused(f"Error parsing parameter '--registration-token': {reason}")
+    assert outcome(result) == invalid_input(f"Error parsing parameter '--registration-token': {reason}")
 
 
-def test_an_empty_token_is_sent(run_resolve_customer: Resolve) -> None:
+def test_empty_token_is_sent_to_aws(run_resolve_customer: Resolve) -> None:
     result = run_resolve_customer("--registration-token", "")
 
     text = "(InvalidTokenException) when calling the ResolveCustomer operation: Registration token is invalid"
-    assert seen(result) == told(254, f"An error occurred {text}")
+    assert outcome(result) == failure(254, f"An error occurred {text}")
 
 
 @pytest.mark.parametrize(
@@ -147,33 +147,33 @@ def test_an_empty_token_is_sent(run_resolve_customer: Resolve) -> None:
     ],
     ids=["expired token", "expired credentials", "throttled"],
 )
-def test_an_error_of_aws_is_told_in_its_words_and_exits_with_254(
+def test_aws_error_is_printed_unchanged_and_exits_with_254(
     run_resolve_customer: Resolve, sandbox: Sandbox, token: str, faults: Faults, text: str
 ) -> None:
     sandbox.marketplace.faults = faults
 
     result = run_resolve_customer("--registration-token", token)
 
-    assert seen(result) == told(254, f"An error occurred {text}")
+    assert outcome(result) == failure(254, f"An error occurred {text}")
 
 
-def test_no_credentials_exit_with_253(run_resolve_customer: Resolve, environment: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_exit_with_253(run_resolve_customer: Resolve, environment: pytest.MonkeyPatch) -> None:
     environment.delenv("AWS_ACCESS_KEY_ID")
     environment.delenv("AWS_SECRET_ACCESS_KEY")
 
     result = run_resolve_customer("--registration-token", "X")
 
     advice = 'Unable to locate credentials. You can configure credentials by running "aws login".'
-    assert seen(result) == told(253, f"An error occurred (NoCredentials): {advice}")
+    assert outcome(result) == failure(253, f"An error occurred (NoCredentials): {advice}")
 
 
-def test_no_connection_exits_with_255(run_resolve_customer: Resolve, environment: pytest.MonkeyPatch) -> None:
-    nobody = f"http://127.0.0.1:{free_port()}/"
-    environment.setenv("AWS_ENDPOINT_URL", nobody)
+def test_unreachable_endpoint_exits_with_255(run_resolve_customer: Resolve, environment: pytest.MonkeyPatch) -> None:
+    url = f"http://127.0.0.1:{free_port()}/"
+    environment.setenv("AWS_ENDPOINT_URL", url)
 
     result = run_resolve_customer("--registration-token", "X")
 
-    assert seen(result) == told(255, f'Could not connect to the endpoint URL: "{nobody}"')
+    assert outcome(result) == failure(255, f'Could not connect to the endpoint URL: "{url}"')
 
 
 @pytest.mark.parametrize(
@@ -183,17 +183,17 @@ def test_no_connection_exits_with_255(run_resolve_customer: Resolve, environment
         ("AWS_PROFILE", "missing", "The config profile (missing) could not be found"),
     ],
 )
-def test_a_set_up_that_botocore_refuses_exits_with_255(
+def test_setup_that_botocore_refuses_exits_with_255(
     run_resolve_customer: Resolve, environment: pytest.MonkeyPatch, name: str, value: str, text: str
 ) -> None:
     environment.setenv(name, value)
 
     result = run_resolve_customer("--registration-token", "X")
 
-    assert seen(result) == told(255, text)
+    assert outcome(result) == failure(255, text)
 
 
-def test_credentials_in_a_file_that_is_not_there_exit_with_255(
+def test_missing_credentials_file_exits_with_255(
     run_resolve_customer: Resolve, environment: pytest.MonkeyPatch
 ) -> None:
     environment.delenv("AWS_ACCESS_KEY_ID")
@@ -203,13 +203,13 @@ def test_credentials_in_a_file_that_is_not_there_exit_with_255(
 
     result = run_resolve_customer("--registration-token", "X")
 
-    # botocore's own warning comes before it.
-    status, text, _ = told(255, "[Errno 2] No such file or directory: '/missing/token'")
+    # botocore's own warning is printed before it.
+    status, text, _ = failure(255, "[Errno 2] No such file or directory: '/missing/token'")
     assert result.exit_code == status
     assert result.stderr.endswith(text)
 
 
-def test_credentials_of_a_program_that_is_not_there_exit_with_255(
+def test_missing_credentials_program_exits_with_255(
     run_resolve_customer: Resolve, environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "config").write_text("[profile seller]\ncredential_process = /missing/program\n")
@@ -220,4 +220,4 @@ def test_credentials_of_a_program_that_is_not_there_exit_with_255(
 
     result = run_resolve_customer("--registration-token", "X")
 
-    assert seen(result) == told(255, "[Errno 2] No such file or directory: '/missing/program'")
+    assert outcome(result) == failure(255, "[Errno 2] No such file or directory: '/missing/program'")

@@ -1,4 +1,4 @@
-"""flask resolve-customer: where the token comes from and what is printed of the answer."""
+"""flask resolve-customer: the ways to pass the token, and the output."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from tests.support import factories
 Resolve = Callable[..., Result]
 
 
-def test_the_answer_is_json_in_the_order_of_awss_model(
+def test_output_is_json_in_the_order_of_the_aws_model(
     run_resolve_customer: Resolve, purchase: Purchase, token: str
 ) -> None:
     result = run_resolve_customer("--registration-token", token)
@@ -36,19 +36,23 @@ def test_the_answer_is_json_in_the_order_of_awss_model(
     )
 
 
-def test_an_answer_has_only_what_aws_sent(run_resolve_customer: Resolve, sandbox: Sandbox) -> None:
-    old = sandbox.marketplace.buy(Order(product_code=factories.PRODUCT_CODE, account_id="111122223333", style="old"))
+def test_output_has_only_the_fields_that_aws_sent(run_resolve_customer: Resolve, sandbox: Sandbox) -> None:
+    purchase = sandbox.marketplace.buy(
+        Order(product_code=factories.PRODUCT_CODE, account_id="111122223333", style="old")
+    )
 
-    result = run_resolve_customer("--registration-token", sandbox.marketplace.mint_token(old))
+    result = run_resolve_customer("--registration-token", sandbox.marketplace.mint_token(purchase))
 
     assert json.loads(result.stdout) == {
-        "CustomerIdentifier": old.customer_identifier,
+        "CustomerIdentifier": purchase.customer_identifier,
         "ProductCode": factories.PRODUCT_CODE,
         "CustomerAWSAccountId": "111122223333",
     }
 
 
-def test_letters_are_printed_as_letters(run_resolve_customer: Resolve, environment: pytest.MonkeyPatch) -> None:
+def test_non_ascii_letters_are_printed_unescaped(
+    run_resolve_customer: Resolve, environment: pytest.MonkeyPatch
+) -> None:
     with serve_fixed_response(200, {"CustomerIdentifier": "Zoë"}) as url:
         environment.setenv("AWS_ENDPOINT_URL", url)
         result = run_resolve_customer("--registration-token", "X")
@@ -56,14 +60,14 @@ def test_letters_are_printed_as_letters(run_resolve_customer: Resolve, environme
     assert '"CustomerIdentifier": "Zoë"' in result.stdout
 
 
-def test_json_alone_is_enough(run_resolve_customer: Resolve, purchase: Purchase, token: str) -> None:
+def test_json_input_needs_no_other_option(run_resolve_customer: Resolve, purchase: Purchase, token: str) -> None:
     result = run_resolve_customer("--cli-input-json", json.dumps({"RegistrationToken": token}))
 
     assert result.exit_code == 0
     assert json.loads(result.stdout) == purchase.resolve_customer_answer()
 
 
-def test_json_is_read_from_a_file(
+def test_json_input_is_read_from_a_file(
     run_resolve_customer: Resolve, purchase: Purchase, token: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "input.json"
@@ -75,7 +79,7 @@ def test_json_is_read_from_a_file(
 
 
 @pytest.mark.parametrize("path", ["file://~/input.json", "file://$HOME/input.json"])
-def test_the_path_of_a_file_may_begin_at_home(
+def test_file_path_may_start_with_the_home_directory(
     run_resolve_customer: Resolve,
     purchase: Purchase,
     token: str,
@@ -91,7 +95,7 @@ def test_the_path_of_a_file_may_begin_at_home(
     assert json.loads(result.stdout) == purchase.resolve_customer_answer()
 
 
-def test_the_token_is_read_from_a_file(
+def test_token_is_read_from_a_file(
     run_resolve_customer: Resolve, purchase: Purchase, token: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "token"
@@ -102,23 +106,23 @@ def test_the_token_is_read_from_a_file(
     assert json.loads(result.stdout) == purchase.resolve_customer_answer()
 
 
-def test_the_option_overrides_the_json(
+def test_token_option_overrides_the_json_input(
     run_resolve_customer: Resolve, sandbox: Sandbox, purchase: Purchase, token: str
 ) -> None:
     expired_token = sandbox.marketplace.mint_token(purchase, timedelta(0))
 
-    good_option = run_resolve_customer(
+    valid_option = run_resolve_customer(
         "--cli-input-json", json.dumps({"RegistrationToken": 7}), "--registration-token", token
     )
-    good_json = run_resolve_customer(
+    valid_json = run_resolve_customer(
         "--registration-token", expired_token, "--cli-input-json", f'{{"RegistrationToken": "{token}"}}'
     )
 
-    assert json.loads(good_option.stdout) == purchase.resolve_customer_answer()
-    assert good_json.exit_code == 254
+    assert json.loads(valid_option.stdout) == purchase.resolve_customer_answer()
+    assert valid_json.exit_code == 254
 
 
-def test_the_role_in_the_settings_is_assumed(
+def test_role_in_the_settings_is_assumed(
     run_resolve_customer: Resolve, token: str, environment: pytest.MonkeyPatch
 ) -> None:
     environment.setenv("MARKETPLACE_ROLE_ARN", "arn:aws:iam::210987654321:role/another-account")

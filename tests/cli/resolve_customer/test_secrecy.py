@@ -1,4 +1,4 @@
-"""flask resolve-customer shows the registration token to nobody."""
+"""flask resolve-customer: the registration token is never printed or logged."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ Resolve = Callable[..., Result]
 
 
 @pytest.mark.parametrize("wrap", [lambda token: [token], lambda token: {token: token}], ids=["list", "map"])
-def test_a_token_of_the_wrong_type_is_not_shown(
+def test_token_of_the_wrong_type_is_not_printed(
     run_resolve_customer: Resolve, token: str, wrap: Callable[[str], object]
 ) -> None:
     result = run_resolve_customer("--cli-input-json", json.dumps({"RegistrationToken": wrap(token)}))
@@ -29,7 +29,7 @@ def test_a_token_of_the_wrong_type_is_not_shown(
     assert token not in result.output
 
 
-def test_a_token_that_aws_quotes_is_not_shown(
+def test_token_quoted_by_aws_is_masked(
     run_resolve_customer: Resolve, token: str, environment: pytest.MonkeyPatch
 ) -> None:
     message = f"Value '{token}' at 'registrationToken' failed to satisfy constraint"
@@ -44,7 +44,7 @@ def test_a_token_that_aws_quotes_is_not_shown(
 
 
 @pytest.mark.parametrize("faults", [Faults(), Faults(expired=True)], ids=["resolved", "refused"])
-def test_the_token_reaches_no_log_at_any_level(
+def test_token_is_in_no_log_at_any_level(
     environment: pytest.MonkeyPatch, sandbox: Sandbox, token: str, faults: Faults
 ) -> None:
     sandbox.marketplace.faults = faults

@@ -1,4 +1,4 @@
-"""flask resolve-customer --generate-cli-skeleton, byte for byte."""
+"""flask resolve-customer --generate-cli-skeleton, byte for byte as the AWS CLI prints it."""
 
 from collections.abc import Callable
 
@@ -37,7 +37,7 @@ Resolve = Callable[..., Result]
     ],
     ids=" ".join,
 )
-def test_the_input_skeleton_needs_neither_input_nor_credentials(
+def test_input_skeleton_needs_no_input_and_no_credentials(
     run_resolve_customer: Resolve, environment: pytest.MonkeyPatch, args: list[str]
 ) -> None:
     environment.setenv("AWS_PROFILE", "missing")
@@ -56,7 +56,7 @@ def test_the_input_skeleton_needs_neither_input_nor_credentials(
     ],
     ids=" ".join,
 )
-def test_the_output_skeleton_names_every_member_and_needs_no_credentials(
+def test_output_skeleton_has_every_member_without_credentials(
     run_resolve_customer: Resolve, environment: pytest.MonkeyPatch, args: list[str]
 ) -> None:
     environment.setenv("AWS_PROFILE", "missing")
