@@ -8,7 +8,7 @@ from flask import current_app
 
 from app.cli.doctor.finding import Warn
 from app.config import handoff_endpoints, products
-from app.database import engine as database_engine
+from app.database import engine
 from app.mail import mailer
 from app.mail.mailer import MailUnavailable
 from app.security import rate_counters
@@ -39,7 +39,7 @@ def check_database() -> str:
     """Return the database's URL, without its password, and its revision."""
     if problem := readiness.find_problem():
         raise click.ClickException(problem)
-    url = database_engine.current_database().read_engine.url
+    url = engine.current_database().read_engine.url
     scope = "; SQLite serves one machine" if url.get_backend_name() == "sqlite" else ""
     return f"{url.render_as_string()} is at revision {readiness.newest_revision()}{scope}"
 
