@@ -9,6 +9,20 @@ from app.config import products
 EventRow = Mapping[str, Any]
 
 REPLAY_COMMAND = "flask --app wsgi events replay"
+SEE_SUBSCRIPTION = "See: flask --app wsgi subscriptions show {subscription_id}"
+PRODUCT_ADDED = f"Its product, {{product_code}}, has been added since. Run: {REPLAY_COMMAND} {{id}}"
+EXPLANATIONS = {
+    "applied": f"It changed its subscription's status to {{status_after}}. {SEE_SUBSCRIPTION}",
+    "noted": "It is stored with its subscription and did not change the status. Nothing to do. " + SEE_SUBSCRIPTION,
+    "waiting": "It waits for {agreements}: no subscription has that agreement yet. Foyer applies it when the license's "
+    "event or the buyer arrives. Agreements about products that you do not sell through Foyer wait for good and do no "
+    f"harm. If you know the subscription, run: {REPLAY_COMMAND} {{id}} --subscription ID",
+    "ambiguous": "It may be about any of several subscriptions, or names none, and AWS does not say which. Nothing was "
+    f"changed. Once you know the subscription, run: {REPLAY_COMMAND} {{id}} --subscription ID",
+    "not_ours": "Its product, {product_code}, is not in the settings. Nothing was changed. If you sell it through "
+    "Foyer, add it to PRODUCTS_FILE, restart the web processes and the worker, then run: "
+    f"{REPLAY_COMMAND} --outcome not_ours",
+}
 
 
 def describe(event: EventRow) -> str:
@@ -18,53 +32,7 @@ def describe(event: EventRow) -> str:
 
 def explain(event: EventRow) -> str:
     """Return the outcome's meaning in sentences, safe to print on a terminal."""
-    return tables.escape_unprintable(EXPLANATIONS[event["outcome"]](event))
-
-
-def _explain_applied(event: EventRow) -> str:
-    return (
-        f"It changed its subscription's status to {event['status_after']}. "
-        f"See: flask --app wsgi subscriptions show {event['subscription_id']}"
-    )
-
-
-def _explain_noted(event: EventRow) -> str:
-    return (
-        "It is stored with its subscription and did not change the status. Nothing to do. "
-        f"See: flask --app wsgi subscriptions show {event['subscription_id']}"
-    )
-
-
-def _explain_waiting(event: EventRow) -> str:
+    is_added = event["outcome"] == "not_ours" and event["product_code"] in products.current()
+    explanation = PRODUCT_ADDED if is_added else EXPLANATIONS[event["outcome"]]
     agreements = " or ".join(filter(None, (event["agreement_id"], event["previous_agreement_id"])))
-    return (
-        f"It waits for {agreements}: no subscription has that agreement yet. Foyer applies it when the license's event "
-        "or the buyer arrives. Agreements about products that you do not sell through Foyer wait for good and do no "
-        f"harm. If you know the subscription, run: {REPLAY_COMMAND} {event['id']} --subscription ID"
-    )
-
-
-def _explain_ambiguous(event: EventRow) -> str:
-    return (
-        "It may be about any of several subscriptions, or names none, and AWS does not say which. Nothing was changed. "
-        f"Once you know the subscription, run: {REPLAY_COMMAND} {event['id']} --subscription ID"
-    )
-
-
-def _explain_not_ours(event: EventRow) -> str:
-    code = event["product_code"]
-    if code in products.current():
-        return f"Its product, {code}, has been added since. Run: {REPLAY_COMMAND} {event['id']}"
-    return (
-        f"Its product, {code}, is not in the settings. Nothing was changed. If you sell it through Foyer, add it to "
-        f"PRODUCTS_FILE, restart the web processes and the worker, then run: {REPLAY_COMMAND} --outcome not_ours"
-    )
-
-
-EXPLANATIONS = {
-    "applied": _explain_applied,
-    "noted": _explain_noted,
-    "waiting": _explain_waiting,
-    "ambiguous": _explain_ambiguous,
-    "not_ours": _explain_not_ours,
-}
+    return tables.escape_unprintable(explanation.format(**event, agreements=agreements))

@@ -122,4 +122,6 @@ def _products_with_endpoint(product: str | None) -> list[str]:
 
 def _find_handoff(identifier: str) -> RowDict:
     message = outbox.find(HANDOFF.require(identifier, rows.parse_uuid(identifier.removeprefix("msg_"))))
-    return HANDOFF.require(identifier, None if message and message["lane"] == queue.MAIL_LANE else message)
+    if message and message["lane"] == queue.MAIL_LANE:
+        raise HANDOFF.not_found(identifier)
+    return HANDOFF.require(identifier, message)

@@ -75,7 +75,7 @@ def resume_link(identifier: str, site: str | None) -> None:
     from AWS Marketplace.
     """
     if not (site := site or current_app.config["SITE_URL"]):
-        raise click.UsageError("SITE_URL is not set. Give --site, Foyer's address as your buyers see it.")
+        raise click.UsageError("SITE_URL is not set: say with --site at which address your buyers reach Foyer.")
     path = resume_links.path_for(REGISTRATION.parse_id(identifier))
     if path is None:
         raise click.ClickException(
@@ -103,7 +103,7 @@ def show(identifier: str, in_json: bool) -> None:
 @click.option("--output", metavar="PATH", default="-", show_default=True, help="A file's path; - is standard output.")
 @with_database
 def export(file_format: str, output: str) -> None:
-    """Write all registrations with their purchases, the oldest first.
+    """Write all registrations with their purchases, oldest first.
 
     In CSV, a cell that a spreadsheet might run as a formula starts with an apostrophe; that includes a telephone number
     that starts with +. JSON Lines has every value as it was typed.

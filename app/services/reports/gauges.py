@@ -17,13 +17,9 @@ from app.services.outbox import queue as outbox_queue
 HEARTBEAT_GAUGES = {"worker": "foyer_worker_heartbeat_age_seconds", "events": "foyer_events_heartbeat_age_seconds"}
 PENDING_TOKENS = select(func.count(), func.min(PendingToken.parked_at)).where(PendingToken.next_try_at.is_not(None))
 COUNTS = {
-    "foyer_unlinked_registrations": select(func.count())
-    .select_from(Registration)
-    .where(Registration.parked_token_id.is_not(None)),
-    "foyer_events_ambiguous": select(func.count()).select_from(Event).where(Event.outcome == "ambiguous"),
-    "foyer_reviews_due": select(func.count())
-    .select_from(Subscription)
-    .where(Subscription.review_at <= bindparam("now", type_=UtcDateTime)),
+    "foyer_unlinked_registrations": select(func.count()).where(Registration.parked_token_id.is_not(None)),
+    "foyer_events_ambiguous": select(func.count()).where(Event.outcome == "ambiguous"),
+    "foyer_reviews_due": select(func.count()).where(Subscription.review_at <= bindparam("now", type_=UtcDateTime)),
 }
 IS_MAIL = OutboxMessage.lane == outbox_queue.MAIL_LANE
 UNSENT_MESSAGES = (
