@@ -1,4 +1,4 @@
-"""The pages: each parses the request, calls one service, and answers."""
+"""The pages: each view parses the request, calls one service, and renders or redirects."""
 
 from flask import Flask
 
@@ -19,7 +19,7 @@ from app.views import (
 
 
 def init_app(app: Flask) -> None:
-    """Put the pages on the application."""
+    """Register the blueprints and the error pages."""
     for part in (landing, signup, welcome, enter, invitations, accept_invitation, resume, health, well_known):
         app.register_blueprint(part.blueprint)
     api.init_app(app)

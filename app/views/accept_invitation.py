@@ -1,4 +1,4 @@
-"""The page behind an invitation's link: a colleague takes over the set-up of a purchase, with one press."""
+"""The page behind an invitation's link: one button lets a colleague register for a purchase."""
 
 from uuid import UUID
 
@@ -10,14 +10,14 @@ from app.observability import logs
 from app.services.purchases.purchase import Resolved
 from app.services.signup import invitations
 from app.views import browser_session
-from app.views.invitation_form import ButtonForm
+from app.views.forms import ButtonForm
 
 blueprint = Blueprint("invitation", __name__)
 
 
 @blueprint.get("/invitation/<link>")
 def show(link: str) -> Response | str | tuple[str, int]:
-    """Say who asks for what. Nothing is used up: mail scanners open links before people do."""
+    """Show the invitation without using it up: mail scanners open links before people do."""
     invitation_id = invitations.LINK.id_from(link)
     if invitation_id and browser_session.has_accepted(invitation_id):
         return redirect(url_for("signup.show"), 303)
@@ -30,12 +30,12 @@ def show(link: str) -> Response | str | tuple[str, int]:
 
 @blueprint.post("/invitation/<link>")
 def accept(link: str) -> Response | tuple[str, int]:
-    """Use the invitation up, and let this browser register for the purchase."""
+    """Accept the invitation, and let this browser register for the purchase."""
     invitation_id = invitations.LINK.id_from(link)
     if invitation_id is None:
         return render_unusable_link(None)
     if browser_session.has_accepted(invitation_id):
-        # A second press brings the form that was signed for the session before.
+        # A double click sends the form that was signed for the previous session: its CSRF token no longer validates.
         return redirect(url_for("signup.show"), 303)
     form = ButtonForm()
     if not form.validate_on_submit():
@@ -45,7 +45,7 @@ def accept(link: str) -> Response | tuple[str, int]:
 
 
 def start_session(purchase: Resolved, invitation_id: UUID) -> Response:
-    """Begin this browser's session anew, as that of the purchase, and send it on to the form."""
+    """Replace this browser's session by one for the purchase, and redirect to the sign-up form."""
     browser_session.clear()
     browser_session.start(purchase, invitation_id)
     logs.set_outcome("accepted", invitation=str(invitation_id))
@@ -53,7 +53,7 @@ def start_session(purchase: Resolved, invitation_id: UUID) -> Response:
 
 
 def reject_stale_form(invitation_id: UUID, form: ButtonForm) -> tuple[str, int]:
-    """Return the page to a browser that did not bring back what the page gave it, or that another site sent."""
+    """Show the page again to a browser without our cookie, or sent by another site: the CSRF check failed."""
     purchase = invitations.find_offered_purchase(invitation_id)
     if purchase is None:
         return render_unusable_link(invitation_id)
@@ -63,7 +63,7 @@ def reject_stale_form(invitation_id: UUID, form: ButtonForm) -> tuple[str, int]:
 
 def render_page(purchase: Resolved, form: ButtonForm) -> str:
     """Return the page of an invitation that can be accepted."""
-    # Told before the button is pressed, so that a second press is known.
+    # Creates the id if there is none: acceptance is recorded by browser, so that a double click counts as one.
     browser_session.browser_id()
     customer = purchase.landing.customer
     product = products.current()[customer.product_code]
@@ -71,7 +71,7 @@ def render_page(purchase: Resolved, form: ButtonForm) -> str:
 
 
 def render_unusable_link(invitation_id: UUID | None) -> tuple[str, int]:
-    """Return the page of a link that nobody can use, or can use any more."""
+    """Return the page of a used, expired or revoked link (410), or of one that we never made (404)."""
     ids = {"invitation": str(invitation_id)} if invitation_id else {}
     logs.set_outcome("over" if invitation_id else "unknown", **ids)
-    return render_template("invitation_over.html"), 410 if invitation_id else 404
+    return render_template("invitation_unusable.html"), 410 if invitation_id else 404

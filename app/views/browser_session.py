@@ -1,4 +1,4 @@
-"""The purchase that this browser came with, kept in its signed session: never the token itself."""
+"""The signed session: which purchase this browser came with, and what it submitted. Never the token."""
 
 import secrets
 from dataclasses import dataclass
@@ -22,30 +22,30 @@ from app.services.signup.registrations import StoredRegistration
 
 @dataclass(frozen=True)
 class Visit:
-    """One browser's purchase, and the product: None where several are sold and AWS has not told which it is."""
+    """One browser's purchase. `product` is None while a token is pending and more than one product is configured."""
 
     purchase: Purchase
     product: Product | None
 
     @property
     def customer(self) -> Customer | None:
-        """Who bought, if AWS has told."""
+        """The customer, or None while the token is pending."""
         return self.purchase.landing.customer if isinstance(self.purchase, Resolved) else None
 
     @property
     def offer_type(self) -> str | None:
-        """What the browser said the offer was."""
+        """The offer type by the landing's form: unsigned, so show it and decide nothing by it."""
         purchase = self.purchase
         return purchase.landing.unverified.offer_type if isinstance(purchase, Resolved) else purchase.offer_type
 
 
 def clear() -> None:
-    """Forget whatever purchase this browser came with before."""
+    """Drop the session before a landing or an invitation: nothing of an earlier purchase may survive."""
     session.clear()
 
 
 def start(purchase: Purchase, invitation_id: UUID | None = None) -> None:
-    """Start this browser's session with the purchase it came with, and with the invitation if one brought it."""
+    """Store the purchase in the session, and the invitation that this browser accepted."""
     session.permanent = True
     session["csrf_token"] = _form_secret(purchase, current_app.config["SECRET_KEY"])
     if invitation_id:
@@ -54,80 +54,80 @@ def start(purchase: Purchase, invitation_id: UUID | None = None) -> None:
 
 
 def browser_id() -> bytes:
-    """Return what tells this browser from every other, until another purchase comes with it."""
+    """Return this browser's random id, created at first use and kept until the session is cleared."""
     if "Browser" not in session:
         session["Browser"] = secrets.token_hex(16)
     return str(session["Browser"]).encode()
 
 
 def is_invited() -> bool:
-    """Return whether a colleague's invitation brought this browser."""
+    """Return whether this session began with an accepted invitation."""
     return "InvitationId" in session
 
 
 def has_accepted(invitation_id: UUID) -> bool:
-    """Return whether this browser is the one that accepted that invitation."""
+    """Return whether this browser accepted that invitation."""
     return session.get("InvitationId") == str(invitation_id)
 
 
 def actor() -> str:
-    """Return what the audit calls whoever sits at this browser: the buyer, or the colleague of an invitation."""
+    """Return the actor for the audit log: the buyer, or the invitation that this browser accepted."""
     invitation_id = session.get("InvitationId")
     return invitations.actor(UUID(invitation_id)) if invitation_id else audit.BUYER_ACTOR
 
 
 def current() -> Visit:
-    """Return the purchase this browser came with, as far as it is known by now.
+    """Return this browser's purchase, refreshed: a pending token may have been resolved since.
 
     Raises:
-        NoPurchase: the cookie is lost, expired or of another key.
-        UnknownProduct: the product is no longer one of ours.
+        NoPurchase: the cookie is missing, expired, or signed with another key.
+        UnknownProduct: the product is no longer configured.
     """
     try:
-        known = _load_purchase()
+        stored = _load_purchase()
     except (KeyError, TypeError, ValueError):
-        # Signed by another version of ours, which kept it another way.
+        # Another version of Foyer signed this session, in another format.
         raise NoPurchase from None
-    purchase = resolve.refresh(known)
-    if purchase != known:
-        # The form's secret stays: a form that was open meanwhile is still this purchase's.
+    purchase = resolve.refresh(stored)
+    if purchase != stored:
+        # `csrf_token` stays: a form that is open in this browser remains valid for the purchase.
         _store_purchase(purchase)
     return Visit(purchase, _product_of(purchase))
 
 
 def mark_submitted(completed: StoredRegistration) -> None:
-    """Note what this browser has sent, so that it may see in full what it sent, and that alone."""
+    """Record which answers this browser submitted: it sees those in full, and no others."""
     if completed.subscription_id:
         session["SubscriptionId"] = str(completed.subscription_id)
     session["Registered"] = session["Entering"] = completed.updated_at.isoformat()
 
 
 def submitted_here(registration: Registration) -> bool:
-    """Return whether these answers are the ones that this browser sent."""
+    """Return whether this browser submitted the registration's present answers."""
     return session.get("Registered") == registration.updated_at.isoformat()
 
 
 def enter_pending(registration: Registration) -> bool:
-    """Return whether this browser has sent these answers and has not been let into the product since."""
+    """Return whether this browser submitted the present answers and has not entered the product since."""
     return session.get("Entering") == registration.updated_at.isoformat()
 
 
 def mark_entered() -> None:
-    """Note that this browser has been let into the product: its next visit here stays here."""
+    """Record that this browser entered the product: the welcome page no longer redirects it there."""
     session.pop("Entering", None)
 
 
 def is_form_of(purchase: Purchase, form_secret: str) -> bool:
-    """Return whether the form that had this secret, under this secret key or an earlier one, is the purchase's."""
+    """Return whether a form with this secret is the purchase's, also if an earlier `SECRET_KEY` made it."""
     keys = [current_app.config["SECRET_KEY"], *current_app.config["SECRET_KEY_FALLBACKS"]]
     return form_secret == session["csrf_token"] or form_secret in {_form_secret(purchase, key) for key in keys}
 
 
 def _form_secret(purchase: Purchase, key: str) -> str:
-    """Return what Flask-WTF signs into the form.
+    """Return the CSRF secret that Flask-WTF signs into the form, one per purchase.
 
-    One for each purchase: two tabs of the same purchase can both be sent, and a form of one purchase is
-    refused once the browser holds another.
+    Two tabs of the same purchase can both be submitted. A form of one purchase is refused once the session is
+    another purchase's.
     """
     name = purchase_key(purchase.landing.customer) if isinstance(purchase, Resolved) else str(purchase.id)
     return HMAC(key.encode(), f"signup-form:{name}".encode(), sha256).hexdigest()
@@ -161,12 +161,12 @@ def _load_purchase() -> Purchase:
         agreement_id=session["AgreementId"],
     )
     subscription_id = session["SubscriptionId"]
-    said = UnverifiedFields(session["OfferType"])
-    return Resolved(Landing(customer, said), UUID(subscription_id) if subscription_id else None)
+    landing = Landing(customer, UnverifiedFields(session["OfferType"]))
+    return Resolved(landing, UUID(subscription_id) if subscription_id else None)
 
 
 def _product_of(purchase: Purchase) -> Product | None:
-    sold = products.current()
+    configured = products.current()
     if isinstance(purchase, Resolved):
-        return sold[purchase.landing.customer.product_code]
-    return next(iter(sold.values())) if len(sold) == 1 else None
+        return configured[purchase.landing.customer.product_code]
+    return next(iter(configured.values())) if len(configured) == 1 else None

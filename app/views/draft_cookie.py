@@ -1,8 +1,8 @@
-"""The draft: what a buyer typed and could not be kept yet, sealed in a cookie of their own browser.
+"""The draft: answers that are not stored yet, encrypted in a cookie of the buyer's browser.
 
-It is there when they come back from AWS Marketplace, on the form of the same purchase and on no other. Of registrations
-that are kept without their purchase it holds the ids alone: once their tokens are dead, the form of the next purchase
-is filled in with them, and says so.
+The form of the same purchase, and no other, is filled in with them when the buyer returns from AWS Marketplace.
+Of registrations without purchase the cookie has the ids alone: once their tokens are dead, the form of the next
+purchase is filled in with their answers, and says so.
 """
 
 import zlib
@@ -20,7 +20,7 @@ from app.security import encryption, headers
 from app.services.signup import resume_links
 from app.services.signup.registrations import Answers
 
-# What was typed for as long as a session; the ids until their buyer may have come back.
+# Answers last as long as a session; ids as long as a resume link, because the buyer may return by one.
 ANSWERS_TTL = timedelta(hours=headers.SESSION_HOURS)
 IDS_WITHOUT_PURCHASE_TTL = resume_links.TTL
 # Browsers drop a cookie of more than 4096 bytes, its name and attributes included.
@@ -32,7 +32,7 @@ ANSWER_FIELDS: tuple[str, ...] = tuple(answer.name for answer in fields(Answers)
 
 @dataclass(frozen=True)
 class Draft:
-    """What the buyer typed, for which purchase's form; and the ids of registrations that wait for their purchase."""
+    """The answers typed into the form with `form_secret`, and the ids of registrations without purchase."""
 
     form_secret: str | None = None
     typed: dict[str, str] = field(default_factory=dict)
@@ -44,26 +44,26 @@ EMPTY_DRAFT = Draft()
 
 
 def init_blueprint(blueprint: Blueprint) -> None:
-    """Keep what is sent to the blueprint's form, until it is said that it has been kept elsewhere."""
+    """Save what is submitted to the blueprint's forms, until a view replaces the draft."""
     blueprint.before_request(_save_submitted_answers)
     blueprint.after_request(_set_cookie)
 
 
 def current() -> Draft:
-    """Return this browser's draft; an empty one where it has none that we sealed."""
-    if "draft_brought" not in g:
-        g.draft_brought = _decrypt(request.cookies.get(_cookie_name(), "").encode())
-    brought: Draft = g.draft_brought
-    return brought
+    """Return the draft that this browser sent; an empty one where it sent none, or none that we encrypted."""
+    if "received_draft" not in g:
+        g.received_draft = _decrypt(request.cookies.get(_cookie_name(), "").encode())
+    draft: Draft = g.received_draft
+    return draft
 
 
 def save(draft: Draft) -> None:
-    """Let this browser hold this draft from now on, or as much of it as fits a cookie."""
+    """Set the draft with the response, or as much of it as fits a cookie."""
     g.draft = changed(draft, unlinked_ids=tuple(dict.fromkeys(draft.unlinked_ids))[:MAX_IDS])
 
 
 def saved_fields() -> tuple[str, ...]:
-    """Return which of the answers sent with this request stay with this browser."""
+    """Return which submitted answers the cookie of this response contains."""
     return tuple(_fit_to_cookie(g.draft)[0].typed) if "draft" in g else ()
 
 
@@ -75,7 +75,7 @@ def _save_submitted_answers() -> None:
 
 
 def _submitted_form_secret() -> str | None:
-    """Return whose form it is that was sent, even where the session is gone; None if it is none of ours."""
+    """Return the submitted form's secret, even without a session; None if we did not sign the form."""
     keys = current_app.config["WTF_CSRF_SECRET_KEY"]
     try:
         secret = URLSafeTimedSerializer(keys, salt="wtf-csrf-token").loads(request.form.get("csrf_token", ""))
@@ -97,10 +97,12 @@ def _set_cookie(response: Response) -> Response:
 
 
 def _decrypt(ciphertext: bytes) -> Draft:
-    if fresh := encryption.draft_cipher().decrypt(ciphertext, ANSWERS_TTL) if ciphertext else None:
+    if not ciphertext:
+        return EMPTY_DRAFT
+    if fresh := encryption.draft_cipher().decrypt(ciphertext, ANSWERS_TTL):
         return _deserialize(fresh)
-    old = encryption.draft_cipher().decrypt(ciphertext) if ciphertext else None
-    return Draft(unlinked_ids=_deserialize(old).unlinked_ids) if old else EMPTY_DRAFT
+    expired = encryption.draft_cipher().decrypt(ciphertext)
+    return Draft(unlinked_ids=_deserialize(expired).unlinked_ids) if expired else EMPTY_DRAFT
 
 
 def _deserialize(plaintext: bytes) -> Draft:
@@ -111,11 +113,11 @@ def _deserialize(plaintext: bytes) -> Draft:
 
 
 def _fit_to_cookie(draft: Draft) -> tuple[Draft, str]:
-    """Return as much of the draft as fits a cookie, and that sealed."""
-    sealed = encryption.draft_cipher().encrypt(zlib.compress(DRAFT_ADAPTER.dump_json(draft))).decode()
-    if len(sealed) <= MAX_COOKIE_LENGTH:
-        return draft, sealed
-    # Long notes in a script that does not compress: the rest of the form is worth more than nothing.
+    """Return as much of the draft as fits a cookie, and its ciphertext."""
+    ciphertext = encryption.draft_cipher().encrypt(zlib.compress(DRAFT_ADAPTER.dump_json(draft))).decode()
+    if len(ciphertext) <= MAX_COOKIE_LENGTH:
+        return draft, ciphertext
+    # Long notes in a script that compresses badly do not fit: keep the rest of the form without them.
     without_notes = {name: value for name, value in draft.typed.items() if name != "notes"}
     return _fit_to_cookie(changed(draft, typed=without_notes if "notes" in draft.typed else {}))
 
@@ -125,5 +127,5 @@ def _cookie_name() -> str:
 
 
 def _cookie_attributes() -> dict[str, Any]:
-    # Lax, as the session's: it has to come along on the redirect out of AWS's cross-site POST.
+    # Lax, as the session's: browsers must send it on the redirect that follows AWS's cross-site POST.
     return {"secure": current_app.config["SESSION_COOKIE_SECURE"], "httponly": True, "samesite": "Lax"}

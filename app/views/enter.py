@@ -1,4 +1,4 @@
-"""The way into the product, and the page that says in any browser how far its account is."""
+"""The redirect into the product, and the progress page that opens in any browser."""
 
 from flask import Blueprint, redirect, request, url_for
 from werkzeug import Response
@@ -19,20 +19,20 @@ blueprint = Blueprint("entry", __name__)
 
 @blueprint.get("/enter")
 def enter() -> Response:
-    """Send the buyer who registered into the product; anybody else learns on the welcome page how to get in."""
-    here, registration = welcome.visit_and_registration()
-    if registration is None or here.product is None or not browser_session.submitted_here(registration):
+    """Redirect the browser that registered into the product, and any other to the welcome page."""
+    visit, registration = welcome.visit_and_registration()
+    if registration is None or visit.product is None or not browser_session.submitted_here(registration):
         return redirect(url_for("welcome.welcome"), 303)
-    stage = progress.account_progress(registration, here.product.code)
-    if stage.state != "ready" or has_no_access(here.purchase):
+    stage = progress.account_progress(registration, visit.product.code)
+    if stage.state != "ready" or has_no_access(visit.purchase):
         return redirect(url_for("welcome.welcome"), 303)
     browser_session.mark_entered()
     logs.set_outcome("entered", registration=str(registration.id))
-    return redirect(progress.url_for_buyer(here.product, registration, stage.account), 303)
+    return redirect(progress.url_for_buyer(visit.product, registration, stage.account), 303)
 
 
 def has_no_access(purchase: Purchase) -> bool:
-    """Return whether the purchase gives no access any more, or is none that AWS has told us about."""
+    """Return whether the subscription has ended or failed, or AWS has not resolved the purchase yet."""
     subscription_id = purchase.subscription_id if isinstance(purchase, Resolved) else None
     subscription = subscriptions.find(subscription_id) if subscription_id else None
     return subscription is None or subscription.status in FINAL_STATUSES
@@ -40,17 +40,21 @@ def has_no_access(purchase: Purchase) -> bool:
 
 @blueprint.get("/progress/<link>")
 def show(link: str) -> Response:
-    """Show how far a registration is, to whoever has its link; it lets nobody into the product."""
+    """Show the progress of a registration to any browser with its link. The link gives no access to the product."""
     registration = progress.registration_from_link(link)
     if registration is None or registration.subscription_id is None:
         raise NotFound
-    arrived = purchase_or_404(registration)
-    product = products.current()[arrived.landing.customer.product_code]
-    return welcome.render_purchase(Visit(arrived, product), arrived, registration, request.path)
+    purchase = purchase_or_404(registration)
+    product = products.current()[purchase.landing.customer.product_code]
+    return welcome.render_purchase(Visit(purchase, product), purchase, registration, request.path)
 
 
 def purchase_or_404(registration: Registration) -> Resolved:
-    """Return the purchase that was registered."""
+    """Return the purchase of a registration.
+
+    Raises:
+        NotFound: its subscription is not stored.
+    """
     subscription = subscriptions.find(registration.subscription_id) if registration.subscription_id else None
     if subscription is None:
         raise NotFound

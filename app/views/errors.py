@@ -1,4 +1,4 @@
-"""The fault table: each exception's status, page and log level, for every way a request can fail."""
+"""The table of errors: each exception's HTTP status, page and log level."""
 
 from dataclasses import dataclass, replace
 
@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app import errors
 from app.observability import logs, metrics
+from app.text import strip_unprintable
 from app.views import draft_cookie, landing, template_helpers
 from app.views.api import problems
 
@@ -16,15 +17,15 @@ log = structlog.get_logger()
 RETRY_AFTER_SECONDS = "10"
 FORM_FIELDS = {"csrf_token", *draft_cookie.ANSWER_FIELDS}
 MAX_RESENT_FIELDS = 20
-# What our links ask of a page.
+# The query parameters in links of our pages.
 PAGE_QUERY_PARAMETERS = ("change", "still")
 
 
 @dataclass(frozen=True)
 class ErrorPage:
-    """How a fault is answered: to the buyer a page and a status, to the operator a log level.
+    """The response to an error: status and page for the buyer, log level for the operator.
 
-    `again` offers the buyer one press that sends the same request once more.
+    With `offers_retry` the page has a button that sends the same request again.
     """
 
     status: int
@@ -61,7 +62,7 @@ ERROR_PAGE_BY_STATUS = {
 
 
 def init_app(app: Flask) -> None:
-    """Answer every fault of the table, and every one that is not in it, with a page that helps."""
+    """Register the handlers, and start the counter of each outcome at 0: alarms need the series to exist."""
     for kind in ERROR_PAGES:
         app.register_error_handler(kind, handle_error)
     metrics.initialise([*(kind.__name__ for kind in ERROR_PAGES), UNEXPECTED_OUTCOME])
@@ -70,22 +71,22 @@ def init_app(app: Flask) -> None:
 
 
 def handle_error(error: Exception) -> Response:
-    """Answer one of our exceptions, or one that nobody foresaw."""
-    fault = ERROR_PAGES.get(type(error), UNEXPECTED_ERROR)
+    """Respond to one of our exceptions, or log an unexpected one with its traceback."""
+    error_page = ERROR_PAGES.get(type(error), UNEXPECTED_ERROR)
     name = type(error).__name__
     logs.set_outcome(name if type(error) in ERROR_PAGES else UNEXPECTED_OUTCOME)
-    write = getattr(log, fault.level)
-    write("request.failed", fault=name, code=getattr(error, "code", None), **_exc_info(error, fault))
+    write = getattr(log, error_page.level)
+    write("request.failed", fault=name, code=getattr(error, "code", None), **_exc_info(error, error_page))
     if problems.is_api_request():
-        return problems.response_for_status(fault.status)
-    response = _render(fault)
+        return problems.response_for_status(error_page.status)
+    response = _render(error_page)
     if isinstance(error, errors.TooManyLandings):
         response.headers["Retry-After"] = str(error.retry_after_seconds)
     return response
 
 
 def handle_http_error(error: HTTPException) -> Response:
-    """Answer what Flask itself refuses: no such page, wrong method, too much sent, a strange host."""
+    """Respond to what Flask itself refuses: unknown path, wrong method, body too large, untrusted host."""
     logs.set_outcome(type(error).__name__)
     if problems.is_api_request():
         return problems.response_for(error)
@@ -103,8 +104,8 @@ def _render(error_page: ErrorPage) -> Response:
     page = render_template(
         f"errors/{error_page.page}.html",
         reference=g.get("reference"),
-        again=_retry_form() if error_page.offers_retry else None,
-        kept=draft_cookie.saved_fields(),
+        retry_form=_retry_form() if error_page.offers_retry else None,
+        saved_fields=draft_cookie.saved_fields(),
     )
     headers = {"Retry-After": RETRY_AFTER_SECONDS} if error_page.status == 503 else {}
     if error_page.status == 503 and request.method == "GET" and not template_helpers.is_refresh_paused():
@@ -113,21 +114,16 @@ def _render(error_page: ErrorPage) -> Response:
 
 
 def _retry_form() -> dict[str, object]:
-    """Return what one press on the page sends: the buyer's own request, once more."""
-    asked = [(name, "") for name in PAGE_QUERY_PARAMETERS if name in request.args]
+    """Return what the page's button sends: the buyer's own request."""
+    query = [(name, "") for name in PAGE_QUERY_PARAMETERS if name in request.args]
     return {
         "method": request.method,
         "action": request.path,
-        "fields": _resent_fields() if request.method == "POST" else asked,
+        "fields": _resent_fields() if request.method == "POST" else query,
     }
 
 
 def _resent_fields() -> list[tuple[str, str]]:
-    """Return the fields that our pages read, and no more of whatever was sent."""
+    """Return the submitted fields that our pages read: a page does not echo arbitrary ones."""
     names = [*(name for name in request.form if name in FORM_FIELDS), *landing.marketplace_field_names()]
-    return [(name, _strip_unprintable(request.form[name])) for name in names[:MAX_RESENT_FIELDS]]
-
-
-def _strip_unprintable(value: str) -> str:
-    # No HTML can hold the others.
-    return "".join(character for character in value if character.isprintable() or character in "\r\n\t")
+    return [(name, strip_unprintable(request.form[name], keep="\r\n\t")) for name in names[:MAX_RESENT_FIELDS]]

@@ -1,4 +1,4 @@
-"""What machines ask: is the process alive, can it serve, and what has it counted."""
+"""The probes and the metrics: /healthz, /readyz and /metrics."""
 
 from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -12,18 +12,18 @@ blueprint = Blueprint("health", __name__)
 
 @blueprint.get("/healthz")
 def healthz() -> Response:
-    """Say that the process is alive, without asking anything of the database or AWS."""
+    """Return 200 while the process is alive, without a query to the database or AWS."""
     return Response("ok\n", mimetype="text/plain")
 
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Say whether the database can be reached and is migrated: 200, or 503 with what to do."""
-    obstacle = readiness.find_problem()
-    return Response(f"{obstacle or 'ready'}\n", status=503 if obstacle else 200, mimetype="text/plain")
+    """Return 200 if the database takes a write and is migrated, else 503 with what to do."""
+    problem = readiness.find_problem()
+    return Response(f"{problem or 'ready'}\n", status=503 if problem else 200, mimetype="text/plain")
 
 
 @blueprint.get("/metrics", endpoint="metrics")
 def exposition() -> Response:
-    """Show the metrics to Prometheus."""
+    """Return the metrics in the Prometheus text format."""
     return Response(metrics.render(gauges.current()), content_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""The purchaser's page of invitations: whom they have asked to set up the account in their place."""
+"""The purchaser's page of invitations: colleagues whom they asked to set up the account."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,50 +17,49 @@ from app.services.signup import invitations, pending_tokens, registrations, reso
 from app.services.signup.invitations import Refusal
 from app.views import browser_session
 from app.views.browser_session import Visit
-from app.views.invitation_form import ButtonForm, InvitationForm
+from app.views.forms import ButtonForm, InvitationForm
 
 blueprint = Blueprint("invite", __name__)
 
 REFUSAL_MESSAGES = {
-    Refusal.TOO_MANY_OPEN: f"{invitations.MAX_OPEN} invitations are open already. Revoke one of them, then invite "
-    "again.",
-    Refusal.TOO_MANY_TODAY: f"{invitations.MAX_PER_DAY} invitations were sent within a day. Wait until tomorrow, or "
-    "write to us.",
+    Refusal.TOO_MANY_OPEN: f"You already have {invitations.MAX_OPEN} open invitations. Revoke one, then invite again.",
+    Refusal.TOO_MANY_TODAY: f"{invitations.MAX_PER_DAY} invitations were sent within a day. Wait until tomorrow, "
+    "or email us.",
 }
 
 
 @blueprint.get("/invite")
 def show() -> Response | str:
-    """Ask for a colleague's address, and show who is invited already; once somebody has registered, nobody need be."""
-    here, subscription_id = visit_and_subscription()
-    if registrations.try_find_by_purchase(here.purchase):
+    """Show the form and the open invitations, or redirect once the purchase has a registration."""
+    visit, subscription_id = visit_and_subscription()
+    if registrations.try_find_by_purchase(visit.purchase):
         return redirect(url_for("welcome.welcome"), 303)
     logs.set_outcome("shown" if subscription_id else "waiting")
-    return render_page(here, subscription_id, InvitationForm())
+    return render_page(visit, subscription_id, InvitationForm())
 
 
 @blueprint.post("/invite")
 def send() -> Response | tuple[str, int]:
-    """Invite the colleague, or say why not."""
-    here, subscription_id = visit_and_subscription()
-    # Somebody may have registered while the page was open.
-    if subscription_id is None or registrations.try_find_by_purchase(here.purchase):
+    """Invite the colleague, or show the form again with the reason."""
+    visit, subscription_id = visit_and_subscription()
+    # A colleague may have registered while the page was open.
+    if subscription_id is None or registrations.try_find_by_purchase(visit.purchase):
         return redirect(url_for("invite.show"), 303)
     form = InvitationForm()
     if not form.validate_on_submit():
         logs.set_outcome("invalid")
-        return render_page(here, subscription_id, form), 422
+        return render_page(visit, subscription_id, form), 422
     outcome = invitations.invite(subscription_id, form.invitee_email(), browser_session.actor())
     if isinstance(outcome, Refusal):
         logs.set_outcome(outcome.value)
         form.email.errors = [REFUSAL_MESSAGES[outcome]]
-        return render_page(here, subscription_id, form), 429
+        return render_page(visit, subscription_id, form), 429
     return redirect_with_outcome("sent", outcome.id)
 
 
 @blueprint.post("/invite/<uuid:invitation_id>/revoke")
 def revoke(invitation_id: UUID) -> Response:
-    """Take an invitation of this purchase back."""
+    """Revoke an invitation of this purchase: only the purchaser can, not an invited colleague."""
     _, subscription_id = visit_and_subscription()
     if not ButtonForm().validate_on_submit():
         return redirect_with_outcome("stale", invitation_id)
@@ -73,62 +72,64 @@ def revoke(invitation_id: UUID) -> Response:
 
 
 def visit_and_subscription() -> tuple[Visit, UUID | None]:
-    """Return this browser's purchase and the subscription to invite for; None while AWS has not told which it is.
+    """Return this browser's purchase and its subscription's id; None while the token is pending.
 
     Raises:
-        NoPurchase, UnknownProduct: as `visit.current`.
-        ExpiredToken, InvalidToken, UnknownProduct: AWS will never tell.
-        DatabaseUnavailable: nobody can be invited just now.
+        NoPurchase, UnknownProduct: as `browser_session.current`.
+        ExpiredToken, InvalidToken, UnknownProduct: the pending token is dead.
+        DatabaseUnavailable: the subscription could not be stored or read.
     """
-    here = browser_session.current()
-    if isinstance(here.purchase, Pending):
-        pending_tokens.raise_if_dead(here.purchase.id)
-        return here, None
-    found = resolve.follow_merge(here.purchase)
-    if isinstance(found, Pending) or found.subscription_id is None:
+    visit = browser_session.current()
+    if isinstance(visit.purchase, Pending):
+        pending_tokens.raise_if_dead(visit.purchase.id)
+        return visit, None
+    purchase = resolve.follow_merge(visit.purchase)
+    if isinstance(purchase, Pending) or purchase.subscription_id is None:
         raise DatabaseUnavailable("SubscriptionOwed")
-    if found != here.purchase:
-        browser_session.start(found)
-    return replace(here, purchase=found), found.subscription_id
+    if purchase != visit.purchase:
+        browser_session.start(purchase)
+    return replace(visit, purchase=purchase), purchase.subscription_id
 
 
 def redirect_with_outcome(outcome: str, invitation_id: UUID) -> Response:
-    """Return the way back to the page, which says once what was done."""
+    """Redirect to the page, which shows the outcome once (flash)."""
     logs.set_outcome(outcome, invitation=str(invitation_id))
     flash(str(invitation_id), outcome)
     return redirect(url_for("invite.show"), 303)
 
 
 def render_page(visit: Visit, subscription_id: UUID | None, form: InvitationForm) -> str:
-    """Return the page, with the links themselves where nobody mails them."""
+    """Return the page. Without mail it shows the links, for the purchaser to pass on."""
     [outcome, invitation_id] = next(iter(get_flashed_messages(with_categories=True)), ("", ""))
-    told_id = UUID(invitation_id) if invitation_id else None
+    changed_id = UUID(invitation_id) if invitation_id else None
     return render_template(
         "invite.html",
         form=form,
         visit=visit,
         product=visit.product,
-        waits=subscription_id is None,
-        open=visible_invitations(subscription_id, told_id if outcome == "sent" else None) if subscription_id else [],
+        is_pending=subscription_id is None,
+        open_invitations=visible_invitations(subscription_id, changed_id if outcome == "sent" else None),
         may_revoke=not browser_session.is_invited(),
         outcome=outcome,
-        told_id=told_id,
-        good_for_days=invitations.TTL.days,
+        changed_id=changed_id,
+        ttl_days=invitations.TTL.days,
         is_mailed=mailer.is_enabled(),
-        address=invitation_url,
+        url_of=invitation_url,
     )
 
 
-def visible_invitations(subscription_id: UUID, sent_id: UUID | None) -> Sequence[Row[Any]]:
-    """Return the open invitations to show: all to the purchaser, to a colleague the one that they have just sent."""
+def visible_invitations(subscription_id: UUID | None, sent_id: UUID | None) -> Sequence[Row[Any]]:
+    """Return all open invitations for the purchaser; for an invited colleague, only the one just sent."""
+    if subscription_id is None:
+        return []
     if not browser_session.is_invited():
         return invitations.list_open(subscription_id)
-    # Whom the purchaser asked is not for those to see whom they asked.
+    # A colleague must not see whom else the purchaser invited.
     sent = invitations.find_open(sent_id) if sent_id else None
     return [sent] if sent else []
 
 
 def invitation_url(invitation_id: UUID) -> str:
-    """Return the whole URL of the invitation's link."""
-    site = current_app.config["SITE_URL"] or request.url_root
-    return f"{site.rstrip('/')}{invitations.LINK.path_for(invitation_id)}"
+    """Return the invitation's absolute URL, from `SITE_URL` or the request's host."""
+    base_url = current_app.config["SITE_URL"] or request.url_root
+    return f"{base_url.rstrip('/')}{invitations.LINK.path_for(invitation_id)}"

@@ -1,4 +1,4 @@
-"""The landing: where AWS Marketplace sends a buyer's browser, and the page for those who come without a purchase."""
+"""The landing: AWS Marketplace POSTs a buyer's registration token here; a GET explains where to start."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug import Response
@@ -7,6 +7,7 @@ from app.errors import MissingToken
 from app.observability import logs
 from app.services.purchases.purchase import Pending, Purchase, Resolved, UnverifiedFields
 from app.services.signup import resolve
+from app.text import strip_unprintable
 from app.views import browser_session, rate_limits
 
 blueprint = Blueprint("landing", __name__)
@@ -20,13 +21,13 @@ MAX_HINT_LENGTH = 64
 
 @blueprint.get("/")
 def show() -> str:
-    """Tell a visitor without a purchase where to start. AWS also checks that this answers 200."""
+    """Show where to start. AWS also checks that this returns 200."""
     return render_template("start.html")
 
 
 @blueprint.post("/")
 def arrive() -> Response:
-    """Resolve the buyer's registration token and send them on to the form."""
+    """Resolve the registration token, start the session, and redirect to the sign-up form."""
     browser_session.clear()
     token = read_registration_token()
     with rate_limits.check_and_record(token):
@@ -39,7 +40,7 @@ def arrive() -> Response:
 
 
 def record_outcome(purchase: Purchase) -> None:
-    """Say how the landing came out."""
+    """Set the outcome for log and metrics, and count a token that was stored as pending."""
     match purchase:
         case Pending():
             if purchase.is_new:
@@ -52,36 +53,36 @@ def record_outcome(purchase: Purchase) -> None:
 
 
 def read_registration_token() -> str:
-    """Return the registration token as AWS made it.
+    """Return the registration token as AWS issued it.
 
     Raises:
-        MissingToken: the form has none.
+        MissingToken: the field is missing or blank.
     """
     token = request.form.get(TOKEN_FIELD, "")
     if not token.strip():
         raise MissingToken
-    # A `+` that was not percent-encoded on its way arrives as a space; base64 has no spaces of its own.
+    # A `+` that the sender did not percent-encode arrives as a space; base64 has no spaces.
     return token.replace(" ", "+").strip()
 
 
 def marketplace_field_names() -> list[str]:
-    """Return the names of the form's fields that AWS Marketplace may have sent."""
+    """Return the names of the submitted fields with AWS Marketplace's prefix."""
     # A part of a multipart body can come without a name.
     return [name for name in request.form if name and name.startswith(FIELD_PREFIX) and name.isprintable()]
 
 
 def read_hint(name: str) -> str | None:
-    """Return one of the form's unsigned fields, shortened to what a hint needs, if it says anything."""
+    """Return an unsigned field, cleaned and shortened; None if nothing is left of it."""
     return clean_hint(request.form.get(name, "")) or None
 
 
 def read_hints() -> dict[str, str]:
-    """Return the fields AWS Marketplace may send beside the token and the offer type."""
+    """Return AWS Marketplace's other fields, without the prefix. They are unsigned: keep them, trust none."""
     names = [name for name in marketplace_field_names() if name not in {TOKEN_FIELD, OFFER_TYPE_FIELD}]
-    said = {clean_hint(name.removeprefix(FIELD_PREFIX)): read_hint(name) for name in names[:MAX_HINTS]}
-    return {name: value for name, value in said.items() if name and value}
+    hints = {clean_hint(name.removeprefix(FIELD_PREFIX)): read_hint(name) for name in names[:MAX_HINTS]}
+    return {name: value for name, value in hints.items() if name and value}
 
 
 def clean_hint(text: str) -> str:
-    """Return the text's printable characters, as many as a hint needs."""
-    return "".join(filter(str.isprintable, text[:MAX_HINT_LENGTH]))
+    """Return the printable ones of the first `MAX_HINT_LENGTH` characters."""
+    return strip_unprintable(text[:MAX_HINT_LENGTH])

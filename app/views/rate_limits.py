@@ -1,4 +1,4 @@
-"""How many landings an address may make: generous, because offices share one, and tight where tokens keep failing."""
+"""Rate limits on landings by client address: generous, as offices share one; tight where tokens keep failing."""
 
 import math
 from collections.abc import Iterator
@@ -15,22 +15,22 @@ from app.security import rate_counters
 
 @dataclass(frozen=True)
 class Limit:
-    """So many a window, counted by address."""
+    """A maximum count per fixed window and network. `name` is part of the counter's key and in the log."""
 
     name: str
     max_count: int
     window_seconds: int = 60
 
 
-# Landings that are no buyer's first with a good token: even a large office makes that many only by a machine.
+# Counts every landing except a buyer's first with a good token: only a machine makes this many from one office.
 LANDINGS = Limit("landings", 600)
-# AWS documents no quota for ResolveCustomer, and a seller has one for all buyers. A person whose token fails starts
-# again from AWS Marketplace; thirty tokens that failed within a minute are guessed.
+# AWS documents no quota for ResolveCustomer, and all buyers of a seller share it. A person whose token fails starts
+# again from AWS Marketplace; thirty failed tokens within a minute are guesses.
 REFUSALS = Limit("refusals", 30)
-# Who has a /64 for the asking often has a /48 of 65,536 of them; an office rarely shares one with strangers.
+# An attacker with one /64 often has the whole /48 of 65,536; an office rarely shares a /48 with strangers.
 REFUSALS_WIDE = Limit("refusals-nearby", 120)
 
-# While AWS is down no token can be judged: this keeps one address from filling the parking places of all.
+# While AWS is down no token can be checked: without this, one address could use up the space for pending tokens.
 PENDING_TOKENS = Limit("parked", 300, window_seconds=3600)
 PENDING_TOKENS_WIDE = Limit("parked-nearby", 1200, window_seconds=3600)
 
@@ -39,47 +39,47 @@ TOKEN_ERRORS = (InvalidToken, ExpiredToken, UnknownProduct)
 
 @contextmanager
 def check_and_record(token: str) -> Iterator[None]:
-    """Refuse the landing within where its address has used up a limit; else count how it came out.
+    """Check the limits before the landing in the `with` block, and count its outcome after it.
 
-    A buyer's first landing with a good token is not counted, nor is a refusal that cost AWS nothing.
+    A buyer's first landing with a good token is not counted. A refusal from the cache does not count as a refusal.
 
     Raises:
-        TooManyLandings: the address may come again when the window is over.
+        TooManyLandings: the address has used up a limit until the window ends.
     """
     refusals = _limits_by_network(REFUSALS, REFUSALS_WIDE)
     landings = LANDINGS, refusals[0][1]
-    remembered = resolve_customer.is_cached(token)
-    _check(landings, *([] if remembered else refusals))
-    first_and_good = False
+    was_cached = resolve_customer.is_cached(token)
+    _check(landings, *([] if was_cached else refusals))
+    is_first_good_landing = False
     try:
         yield
-        # What was parked is neither.
-        first_and_good = not remembered and resolve_customer.is_cached(token)
+        # A pending token is not in the cache, so it counts.
+        is_first_good_landing = not was_cached and resolve_customer.is_cached(token)
     except TOKEN_ERRORS as error:
-        if not (remembered or error.from_cache):
+        if not (was_cached or error.from_cache):
             _record(*refusals)
         raise
     finally:
-        if not first_and_good:
+        if not is_first_good_landing:
             _record(landings)
 
 
 def may_store_pending() -> bool:
-    """Return whether the address may have one more token parked."""
+    """Return whether the address may store one more pending token."""
     counts = rate_counters.current()
-    parked = _limits_by_network(PENDING_TOKENS, PENDING_TOKENS_WIDE)
-    return all(counts.get(_counter_key(limit, network)) < limit.max_count for limit, network in parked)
+    limits = _limits_by_network(PENDING_TOKENS, PENDING_TOKENS_WIDE)
+    return all(counts.get(_counter_key(limit, network)) < limit.max_count for limit, network in limits)
 
 
 def record_pending() -> None:
-    """Count a token that was parked."""
+    """Count a token that was stored as pending."""
     _record(*_limits_by_network(PENDING_TOKENS, PENDING_TOKENS_WIDE))
 
 
 def client_networks(address: str) -> tuple[str, str | None]:
-    """Return the network that counts as one address, and the wider one that it may have been chosen from.
+    """Return the network to count by, and for IPv6 the wider network of the same owner: a /64 and a /48.
 
-    An IPv4 address counts alone, also when written as IPv6. A load balancer can be set to add the port.
+    An IPv4 address counts alone, also when written as IPv6. Some load balancers append the port.
     """
     if address.count(":") < 2:
         return address.partition(":")[0], None
@@ -93,8 +93,8 @@ def client_networks(address: str) -> tuple[str, str | None]:
 
 
 def _limits_by_network(narrow: Limit, wide: Limit) -> list[tuple[Limit, str]]:
-    network, nearby = client_networks(request.remote_addr or "")
-    return [(narrow, network), *([(wide, nearby)] if nearby else [])]
+    network, wide_network = client_networks(request.remote_addr or "")
+    return [(narrow, network), *([(wide, wide_network)] if wide_network else [])]
 
 
 def _check(*limits: tuple[Limit, str]) -> None:

@@ -1,4 +1,4 @@
-"""The page behind a resume link: this browser is to have the buyer's answers when they come back from AWS."""
+"""The page behind a resume link: the buyer's answers will be in the form when they return from AWS."""
 
 from dataclasses import replace
 
@@ -14,10 +14,10 @@ draft_cookie.init_blueprint(blueprint)
 
 @blueprint.get("/resume/<link>")
 def resume(link: str) -> str:
-    """Say how to go on, and remember which registration it is about."""
+    """Show how to continue, and add the registration to this browser's draft."""
     registration_id = resume_links.registration_id_from(link)
     if registration_id:
-        kept = draft_cookie.current()
-        draft_cookie.save(replace(kept, unlinked_ids=(registration_id, *kept.unlinked_ids)))
+        draft = draft_cookie.current()
+        draft_cookie.save(replace(draft, unlinked_ids=(registration_id, *draft.unlinked_ids)))
         logs.set_outcome("resumed", registration=str(registration_id))
-    return render_template("resume.html", found=registration_id is not None)
+    return render_template("resume.html", is_valid=registration_id is not None)

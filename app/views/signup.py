@@ -1,4 +1,4 @@
-"""The sign-up form's page."""
+"""The sign-up form's page: show it, validate it, store the answers."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -27,35 +27,38 @@ AnswerFields = dict[str, str | None]
 
 @blueprint.get("/signup")
 def show() -> Response | str:
-    """Ask who the buyer is, unless they have told."""
-    here = browser_session.current()
-    registered = registrations.try_find_by_purchase(here.purchase)
-    told = initial_answers(here, registered)
-    if registered and not told and not ("change" in request.args and may_anyone_replace(here, registered)):
+    """Show the form, or redirect to the welcome page where the answers are stored already."""
+    visit = browser_session.current()
+    registration = registrations.try_find_by_purchase(visit.purchase)
+    prefilled = initial_answers(visit, registration)
+    may_change = registration and "change" in request.args and may_anyone_replace(visit, registration)
+    if registration and not prefilled and not may_change:
         return redirect(url_for("welcome.welcome"), 303)
-    if isinstance(here.purchase, Pending):
-        pending_tokens.raise_if_dead(here.purchase.id)
+    if isinstance(visit.purchase, Pending):
+        pending_tokens.raise_if_dead(visit.purchase.id)
     logs.set_outcome("shown")
-    return render_page(here, build_form(here, registered, told), prefilled=told, registration=registered)
+    form = build_form(visit, registration, prefilled)
+    return render_page(visit, form, prefilled=prefilled, registration=registration)
 
 
 @blueprint.post("/signup")
 def send() -> Response | tuple[str, int]:
-    """Keep the answers, or say what is wrong with them."""
-    here = browser_session.current()
-    registered = registrations.try_find_by_purchase(here.purchase)
-    form = build_form(here, registered)
+    """Store the answers, or show the form again with what is wrong."""
+    visit = browser_session.current()
+    registration = registrations.try_find_by_purchase(visit.purchase)
+    form = build_form(visit, registration)
     if not form.validate_on_submit():
         logs.set_outcome("invalid")
-        return render_page(here, form), 422
-    before = draft_cookie.current().unlinked_ids
-    over = registered.updated_at if registered and may_replace(here, registered) else None
-    completed = registrations.complete(here.purchase, form.answers(), before, browser_session.actor(), over)
-    return finish_submission(completed, before)
+        return render_page(visit, form), 422
+    ids = draft_cookie.current().unlinked_ids
+    # An optimistic lock: the service refuses to replace any other version of the answers.
+    version = registration.updated_at if registration and may_replace(visit, registration) else None
+    completed = registrations.complete(visit.purchase, form.answers(), ids, browser_session.actor(), version)
+    return finish_submission(completed, ids)
 
 
 def finish_submission(completed: StoredRegistration, ids_without_purchase: Sequence[UUID]) -> Response:
-    """Remember what this browser has sent, and send it on."""
+    """Record what this browser submitted, replace its draft, and redirect to the welcome page."""
     browser_session.mark_submitted(completed)
     new = [] if completed.subscription_id else [completed.registration_id]
     draft_cookie.save(Draft(unlinked_ids=(*new, *resume_links.still_without_purchase(ids_without_purchase))))
@@ -66,15 +69,15 @@ def finish_submission(completed: StoredRegistration, ids_without_purchase: Seque
 
 
 def may_replace(visit: Visit, registration: Registration) -> bool:
-    """Return whether this browser may replace the answers: its own, or those with which nobody got any further."""
+    """Return whether this browser may replace the answers: its own, or those with which no account was made."""
     if browser_session.submitted_here(registration):
         return True
-    resumes = resume_links.answers_to_resume(draft_cookie.current().unlinked_ids, registration.updated_at)
-    return resumes is not None or may_anyone_replace(visit, registration)
+    answers = resume_links.answers_to_resume(draft_cookie.current().unlinked_ids, registration.updated_at)
+    return answers is not None or may_anyone_replace(visit, registration)
 
 
 def may_anyone_replace(visit: Visit, registration: Registration) -> bool:
-    """Return whether the product has made no account, so that whoever bought may give other answers."""
+    """Return whether the product refused or failed and made no account: then any browser may send other answers."""
     if visit.product is None:
         return False
     stage = progress.account_progress(registration, visit.product.code)
@@ -82,11 +85,11 @@ def may_anyone_replace(visit: Visit, registration: Registration) -> bool:
 
 
 def build_form(visit: Visit, registration: Registration | None, prefilled: AnswerFields | None = None) -> SignupForm:
-    """Return the form; where the product takes hand-offs, it asks which account it shall be."""
+    """Return the form. It asks for the account to use only where the product takes hand-offs."""
     form = SignupForm(data=prefilled)
     if visit.product is None or handoff_endpoints.for_product(visit.product.code) is None:
         return form.set_account_choices([], asks_account=False)
-    # A colleague was asked to set up this purchase: the customer's others are not theirs to see.
+    # An invited colleague sets up this purchase alone, and must not see the customer's others.
     chosen = payload.subscription_to_join(registration) if registration else None
     others = [] if browser_session.is_invited() else other_purchases.find_with_account(visit.purchase, chosen)
     return form.set_account_choices(others, asks_account=True)
@@ -101,22 +104,23 @@ def render_page(
         form=form,
         visit=visit,
         product=visit.product,
-        told=prefilled,
-        registered=registration,
+        prefilled=prefilled,
+        registration=registration,
         is_invited=browser_session.is_invited(),
     )
 
 
 def initial_answers(visit: Visit, registration: Registration | None) -> AnswerFields:
-    """Return what is to stand in the form already.
+    """Return the answers to fill the form in with, from the first source that applies.
 
-    It is what this browser's buyer sent and wants to change, typed for this purchase, or sent for one that was
-    never found, if they have sent nothing since.
+    1. The answers that this browser submitted, to change them.
+    2. The draft of this purchase's form.
+    3. The answers of a registration whose token died without a purchase, unless a later registration is stored.
     """
-    kept = draft_cookie.current()
+    draft = draft_cookie.current()
     if registration and "change" in request.args and browser_session.submitted_here(registration):
         return asdict(registrations.answers_of(registration))
-    if not registration and kept.form_secret and browser_session.is_form_of(visit.purchase, kept.form_secret):
-        return dict(kept.typed)
-    answers = resume_links.answers_to_resume(kept.unlinked_ids, registration.updated_at if registration else None)
+    if not registration and draft.form_secret and browser_session.is_form_of(visit.purchase, draft.form_secret):
+        return dict(draft.typed)
+    answers = resume_links.answers_to_resume(draft.unlinked_ids, registration.updated_at if registration else None)
     return asdict(answers) if answers else {}

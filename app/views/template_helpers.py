@@ -1,4 +1,4 @@
-"""What every template can use: the stylesheet's address, the products, and identifiers written for people."""
+"""The filters and globals of all templates: static URLs, the products, and values written for people."""
 
 from decimal import Decimal
 from hashlib import sha256
@@ -9,16 +9,16 @@ from flask import Flask, request, url_for
 
 from app.aws.get_entitlements import EntitlementValue
 from app.config import products
-from app.services.purchases.text import format_date, format_time
 from app.services.signup import erasure
+from app.text import format_date, format_time, strip_unprintable
 
 
 def init_app(app: Flask) -> None:
-    """Give the templates their filters and the addresses of static files."""
+    """Register the filters and globals. A static URL has its file's hash, so browsers may cache it for a year."""
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 365 * 24 * 60 * 60
     folder = Path(str(app.static_folder))
     versions = {path.name: sha256(path.read_bytes()).hexdigest()[:12] for path in folder.iterdir()}
-    app.jinja_env.globals["is_still"] = is_refresh_paused
+    app.jinja_env.globals["is_refresh_paused"] = is_refresh_paused
     app.jinja_env.globals["static_url"] = lambda name: url_for("static", filename=name, v=versions[name])
     app.jinja_env.filters.update(masked=mask_identifier, masked_email=erasure.mask_email)
     app.jinja_env.filters.update(
@@ -30,38 +30,33 @@ def init_app(app: Flask) -> None:
 
 
 def refresh_header(seconds: int | str) -> str:
-    """Return the Refresh header with which the browser asks for this page again after so many seconds.
+    """Return the Refresh header that reloads this page after so many seconds.
 
-    Without the address, a browser that followed a link within the page would only scroll there again.
+    The header names the URL: without it, a browser that followed a `#fragment` link only scrolls there again.
     """
-    asked = f"{quote(request.path, safe='/=')}?{request.query_string.decode('ascii', 'ignore')}".rstrip("?")
-    return f"{seconds}; url={asked}"
+    url = f"{quote(request.path, safe='/=')}?{request.query_string.decode('ascii', 'ignore')}".rstrip("?")
+    return f"{seconds}; url={url}"
 
 
 def is_refresh_paused() -> bool:
-    """Return whether the buyer has asked that the page does not come again by itself.
+    """Return whether the buyer turned automatic refresh off, with `?still`.
 
-    Each time it does, who reads with a screen reader or goes with the keyboard begins at its top.
+    Each refresh sends a reader with a screen reader or a keyboard back to the top of the page (WCAG 2.2.2).
     """
     return "still" in request.args
 
 
 def mask_identifier(identifier: str) -> str:
     """Return the identifier with all but its last four characters masked, in groups of four."""
-    hidden = erasure.MASK * max(len(identifier) - 4, 0) + identifier[-4:]
-    return " ".join(hidden[max(start - 4, 0) : start] for start in range(len(hidden) % 4 or 4, len(hidden) + 1, 4))
+    masked = erasure.MASK * max(len(identifier) - 4, 0) + identifier[-4:]
+    return " ".join(masked[max(end - 4, 0) : end] for end in range(len(masked) % 4 or 4, len(masked) + 1, 4))
 
 
 def format_quantity(value: EntitlementValue | None) -> str:
-    """Return how much of a dimension a contract covers, as in Yes, or in 12,500.5; empty where AWS did not say."""
+    """Return an entitlement's value as in Yes, or in 12,500.5; empty where AWS gave none."""
     if isinstance(value, bool):
         return "Yes" if value else "No"
     if isinstance(value, int | float):
-        # As AWS wrote it: a float's own way would be 1e+16.
+        # A plain format would print 1e+16.
         return f"{Decimal(str(value)):,f}".removesuffix(".0")
     return strip_unprintable(value or "")
-
-
-def strip_unprintable(text: str) -> str:
-    """Return the text without what no HTML can hold."""
-    return "".join(filter(str.isprintable, text))

@@ -1,4 +1,4 @@
-"""The page after the sign-up: what was registered, where the subscription stands, and the way into the product."""
+"""The page after the sign-up: the registration, the subscription's status, and the link into the product."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -19,12 +19,12 @@ from app.views.browser_session import Visit
 
 blueprint = Blueprint("welcome", __name__)
 
-# How often the page looks again, by how long its buyer has waited. After that a tab left open asks no more: a little
-# before its session ends, so that it still says what was registered.
+# Seconds between refreshes, by how long the buyer has waited. The last refresh comes before the session ends, so that
+# a tab left open still shows the registration.
 RefreshSchedule = tuple[tuple[timedelta, int], ...]
 REFRESH_SCHEDULE: RefreshSchedule = ((timedelta(minutes=10), 5), (timedelta(hours=headers.SESSION_HOURS - 1), 60))
-# A buyer who has just sent the form waits for their account before anything else is told; after that it takes longer
-# than usual, and they are told what happens next.
+# For so long after the form the page shows nothing but the account's set-up; then it says that it takes longer than
+# usual, and what happens next.
 USUAL_SETUP_TIME = timedelta(minutes=2)
 SETUP_REFRESH_SCHEDULE: RefreshSchedule = ((timedelta(seconds=20), 2), (timedelta.max, 5))
 ENTER_DELAY_SECONDS = 1
@@ -32,7 +32,7 @@ ENTER_DELAY_SECONDS = 1
 
 @dataclass(frozen=True)
 class Coverage:
-    """What a contract's buyer is entitled to at that moment, as far as AWS has told."""
+    """The entitlements of a contract at `now`, as stored when AWS was last read."""
 
     entitlements: list[StoredEntitlement]
     read_at: datetime | None
@@ -41,76 +41,76 @@ class Coverage:
 
     @property
     def has_current(self) -> bool:
-        """Whether anything of it has not expired."""
-        return any(not held.expired(self.now) for held in self.entitlements)
+        """Whether any entitlement has not expired."""
+        return any(not entitlement.expired(self.now) for entitlement in self.entitlements)
 
     @property
     def is_read_pending(self) -> bool:
-        """Whether AWS is still to be asked; what holds already is told meanwhile."""
+        """Whether a read is to come and nothing current can be shown meanwhile."""
         return not self.has_current and (self.is_read_scheduled or self.read_at is None)
 
     @property
     def has_expired(self) -> bool:
-        """Whether everything has expired, as far as anybody knows."""
+        """Whether every entitlement has expired and no read is to come."""
         return bool(self.entitlements) and not self.has_current and not self.is_read_pending
 
 
 @blueprint.get("/welcome")
 def welcome() -> Response:
-    """Show a customer who has signed up where they stand."""
-    here, registration = visit_and_registration()
+    """Show the registered buyer's progress, or redirect to the form."""
+    visit, registration = visit_and_registration()
     if registration is None:
         return redirect(url_for("signup.show"), 303)
-    if isinstance(here.purchase, Pending):
-        return render_pending(here, here.purchase, registration)
-    return render_purchase(here, here.purchase, registration)
+    if isinstance(visit.purchase, Pending):
+        return render_pending(visit, visit.purchase, registration)
+    return render_purchase(visit, visit.purchase, registration)
 
 
 def visit_and_registration() -> tuple[Visit, Registration | None]:
-    """Return this browser's purchase and its registration, also where they have become another subscription's."""
-    here = browser_session.current()
-    registration = registrations.find_by_purchase(here.purchase)
-    found = here.purchase if registration else resolve.follow_merge(here.purchase)
-    if found == here.purchase:
-        return here, registration
-    browser_session.start(found)
-    return replace(here, purchase=found), registrations.find_by_purchase(found)
+    """Return this browser's purchase and registration, following a merge into another subscription."""
+    visit = browser_session.current()
+    registration = registrations.find_by_purchase(visit.purchase)
+    purchase = visit.purchase if registration else resolve.follow_merge(visit.purchase)
+    if purchase == visit.purchase:
+        return visit, registration
+    browser_session.start(purchase)
+    return replace(visit, purchase=purchase), registrations.find_by_purchase(purchase)
 
 
 def render_purchase(
     visit: Visit, purchase: Resolved, registration: Registration, progress_link: str | None = None
 ) -> Response:
-    """Return the page of a purchase that AWS has told us about; it looks again by itself while more is to come.
+    """Return the page of a resolved purchase. It refreshes itself while more is to come.
 
-    `link` is the one that led here, in a browser that need not be the buyer's.
+    `progress_link` is the path that was opened, in a browser that need not be the buyer's.
     """
     now = datetime.now(UTC)
     subscription = subscriptions.find(purchase.subscription_id) if purchase.subscription_id else None
     stage = progress.account_progress(registration, purchase.landing.customer.product_code)
     if not (subscription and subscription.status in FINAL_STATUSES) and is_being_set_up(registration, stage, now):
         return render_setting_up(visit, registration, stage, progress_link)
-    cover = load_coverage(subscription, now) if subscription else None
-    pause = refresh_seconds(waiting_since(registration, subscription, cover, stage), now)
+    coverage = load_coverage(subscription, now) if subscription else None
+    seconds = refresh_seconds(waiting_since(registration, subscription, coverage, stage), now)
     page = render_template(
         "welcome.html",
         visit=visit,
         product=visit.product,
         registration=registration,
         subscription=subscription,
-        cover=cover,
+        coverage=coverage,
         is_trial=is_free_trial(subscription, visit),
         in_full=browser_session.submitted_here(registration),
         stage=stage,
-        link=progress_link or progress.path_for(registration.id),
-        by_link=progress_link is not None,
-        pause=pause,
+        progress_link=progress_link or progress.path_for(registration.id),
+        is_by_link=progress_link is not None,
+        refreshes=seconds is not None,
         now=now,
     )
-    return with_refresh(page, pause)
+    return with_refresh(page, seconds)
 
 
 def is_being_set_up(registration: Registration, stage: AccountProgress, now: datetime) -> bool:
-    """Return whether the buyer waits for the account itself: it may be there any moment, or is there to be entered."""
+    """Return whether to show the account's set-up: requested moments ago, or ready and not entered yet."""
     if stage.state == "ready":
         return browser_session.enter_pending(registration)
     return stage.state == "waiting" and stage.requested_at is not None and now - stage.requested_at < USUAL_SETUP_TIME
@@ -119,9 +119,10 @@ def is_being_set_up(registration: Registration, stage: AccountProgress, now: dat
 def render_setting_up(
     visit: Visit, registration: Registration, stage: AccountProgress, progress_link: str | None
 ) -> Response:
-    """Return the page on which a buyer waits for their account; once it is there, the browser goes in by itself.
+    """Return the page on which a buyer waits for their account; it enters the product once the account is ready.
 
-    It goes by way of this page: browsers hold redirects that follow a form to the form's own rules.
+    It does so by a Refresh header, not a redirect: `form-action` in our Content-Security-Policy also applies to
+    redirects that follow a form.
     """
     is_ready = stage.state == "ready"
     page = render_template(
@@ -132,7 +133,7 @@ def render_setting_up(
         is_ready=is_ready,
         in_full=browser_session.submitted_here(registration),
         is_entering=browser_session.enter_pending(registration),
-        link=progress_link or progress.path_for(registration.id),
+        progress_link=progress_link or progress.path_for(registration.id),
     )
     if is_ready and not template_helpers.is_refresh_paused():
         return make_response(page, {"Refresh": f"{ENTER_DELAY_SECONDS}; url={url_for('entry.enter')}"})
@@ -141,25 +142,25 @@ def render_setting_up(
 
 
 def render_pending(visit: Visit, purchase: Pending, registration: Registration) -> Response:
-    """Return the page of a purchase that AWS has not told us about; it looks again by itself while there is hope."""
+    """Return the page of a pending token. It refreshes itself until the token is settled."""
     token = pending_tokens.find(purchase.id)
-    waits = token is not None and token.settled_at is None
-    pause = refresh_seconds(registration.created_at if waits else None, datetime.now(UTC))
+    is_pending = token is not None and token.settled_at is None
+    seconds = refresh_seconds(registration.created_at if is_pending else None, datetime.now(UTC))
     page = render_template(
-        "unlinked.html",
+        "pending_purchase.html",
         visit=visit,
         product=visit.product,
         registration=registration,
         in_full=browser_session.submitted_here(registration),
-        waits=waits,
-        pause=pause,
+        is_pending=is_pending,
+        refreshes=seconds is not None,
         fault=token.fault if token else None,
     )
-    return with_refresh(page, pause)
+    return with_refresh(page, seconds)
 
 
 def load_coverage(subscription: Subscription, now: datetime) -> Coverage | None:
-    """Return what the subscription's contract covers; None where usage alone is paid for."""
+    """Return the contract's entitlements; None for a product that is paid by usage alone."""
     if not entitlements.exist_for(subscription.product_code):
         return None
     is_due = subscription.review_at is not None
@@ -167,7 +168,7 @@ def load_coverage(subscription: Subscription, now: datetime) -> Coverage | None:
 
 
 def is_free_trial(subscription: Subscription | None, visit: Visit) -> bool:
-    """Return whether this is a free trial: as AWS's events say or, where they do not, as the browser said."""
+    """Return whether this is a free trial: by AWS's events or, without one, by the browser's unsigned field."""
     if subscription and subscription.free_trial is not None:
         return subscription.free_trial
     return "free-trial" in {visit.offer_type, subscription and subscription.offer_type}
@@ -176,7 +177,7 @@ def is_free_trial(subscription: Subscription | None, visit: Visit) -> bool:
 def waiting_since(
     registration: Registration, subscription: Subscription | None, coverage: Coverage | None, stage: AccountProgress
 ) -> datetime | None:
-    """Return since when the buyer has waited for something that this page would show; None where nothing is to come."""
+    """Return since when the buyer has waited for news on this page; None where no more is to come."""
     if subscription and subscription.status in FINAL_STATUSES:
         return None
     if stage.state == "waiting":
@@ -190,12 +191,12 @@ def waiting_since(
 
 
 def refresh_seconds(since: datetime | None, now: datetime, schedule: RefreshSchedule = REFRESH_SCHEDULE) -> int | None:
-    """Return after how many seconds the page looks again; None where it does not, or shall not."""
+    """Return after how many seconds the page refreshes; None if never, or if the buyer turned that off."""
     if template_helpers.is_refresh_paused():
         return None
     return next((seconds for until, seconds in schedule if since and now - since < until), None)
 
 
 def with_refresh(page: str, seconds: int | None) -> Response:
-    """Return the page as one that the browser asks for again by itself, without JavaScript."""
+    """Return the page with a Refresh header: the browser reloads it without JavaScript."""
     return make_response(page, {"Refresh": template_helpers.refresh_header(seconds)} if seconds else {})

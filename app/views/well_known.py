@@ -1,4 +1,4 @@
-"""What programs look for at addresses of their own: whom to tell of a weakness, the public keys, nothing to index."""
+"""The files that programs fetch by a well-known path: security.txt, the JWK Set and robots.txt."""
 
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -10,13 +10,13 @@ from app.security import sign_in_tokens
 
 blueprint = Blueprint("well_known", __name__)
 
-# RFC 9116 recommends less than a year; whoever reads it later reads it again.
+# RFC 9116 recommends less than a year. The date is computed per request, so the file never expires.
 SECURITY_TXT_TTL = timedelta(days=90)
 
 
 @blueprint.get("/.well-known/security.txt")
 def security() -> Response:
-    """Say whom to write to about a weakness, as RFC 9116 has it."""
+    """Return the contacts for vulnerability reports (RFC 9116)."""
     addresses = dict.fromkeys(product.support_email for product in products.current().values())
     contacts = [f"Contact: mailto:{quote(address, safe='@+')}" for address in addresses]
     expires = (datetime.now(UTC) + SECURITY_TXT_TTL).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -25,13 +25,13 @@ def security() -> Response:
 
 @blueprint.get("/.well-known/jwks.json")
 def keys() -> Response:
-    """Give products the public keys with which they verify who comes, as RFC 7517 has it."""
+    """Return the public keys (RFC 7517) with which products verify sign-in tokens."""
     return jsonify(sign_in_tokens.jwk_set())
 
 
 @blueprint.get("/robots.txt")
 def robots() -> Response:
-    """Ask search engines to leave out what is only for buyers on their way."""
+    """Ask search engines to index nothing: the pages are for buyers during a sign-up."""
     return _text_response("User-agent: *", "Disallow: /")
 
 

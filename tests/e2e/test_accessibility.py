@@ -40,9 +40,9 @@ def test_the_mistake_in_a_colleagues_address_is_the_first_thing_seen_and_read(
 ) -> None:
     buyer_page.set_viewport_size(SMALL)
     signup(buyer_page, marketplace)
-    buyer_page.get_by_role("link", name="Somebody else will set this up").click()
+    buyer_page.get_by_role("link", name="Someone else will set this up").click()
 
-    buyer_page.get_by_role("button", name="Make a link").click()
+    buyer_page.get_by_role("button", name="Create link").click()
 
     expect(buyer_page.get_by_role("alert")).to_be_focused()
     expect(buyer_page.get_by_role("alert")).to_be_in_viewport(ratio=0.9)

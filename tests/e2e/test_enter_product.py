@@ -101,12 +101,12 @@ def test_an_account_that_is_not_known_is_said_to_be_and_another_can_be_chosen(
     buyer_page.get_by_label("Use an account I already have").check()
     buyer_page.get_by_label("Which account?").fill("nobody-knows-it")
     buyer_page.get_by_role("button", name="Register").click()
-    expect(buyer_page.get_by_text("knows no account by the name of “nobody-knows-it”")).to_be_visible(
+    expect(buyer_page.get_by_text("could not find the account “nobody-knows-it”")).to_be_visible(
         timeout=INSIDE_MILLISECONDS
     )
 
     buyer_page.get_by_role("link", name="Choose another account").click()
-    buyer_page.get_by_label("Make a new account").check()
+    buyer_page.get_by_label("Create a new account").check()
     buyer_page.get_by_role("button", name="Register").click()
 
     expect_inside(buyer_page, product)
@@ -121,5 +121,7 @@ def test_who_waits_for_long_is_told_what_happens_next(
     click_set_up_account(buyer_page)
     register(buyer_page)
 
-    expect(buyer_page.get_by_text("could not make your account by itself")).to_be_visible(timeout=INSIDE_MILLISECONDS)
+    expect(buyer_page.get_by_text("could not create your account automatically")).to_be_visible(
+        timeout=INSIDE_MILLISECONDS
+    )
     expect(buyer_page.get_by_text("one working day")).to_be_visible()

@@ -45,7 +45,7 @@ def let_token_expire(buyer: Page, sandbox: Sandbox) -> None:
     register(buyer)
     sandbox.marketplace.faults = Faults(expired=True)
     deadline = time.monotonic() + 60
-    while buyer.get_by_text("One more press, please").count() == 0:
+    while buyer.get_by_text("One more step").count() == 0:
         assert time.monotonic() < deadline
         buyer.reload()
     sandbox.marketplace.faults = Faults()
@@ -146,7 +146,7 @@ def test_a_buyer_who_meets_an_outage_of_aws_registers_and_watches_it_being_linke
     buy(buyer_page, storefront_url)
     sandbox.marketplace.faults = Faults(aws_down=True)
     click_set_up_account(buyer_page)
-    expect(buyer_page.get_by_text("AWS Marketplace is slow to answer")).to_be_visible()
+    expect(buyer_page.get_by_text("AWS Marketplace is slow to respond")).to_be_visible()
     register(buyer_page)
     expect(buyer_page.get_by_role("heading", level=1)).to_have_text("We have your registration")
 

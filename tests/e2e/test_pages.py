@@ -65,7 +65,7 @@ def pending_token(page: Page, sandbox: Sandbox) -> None:
     buy(page, sandbox.storefront_url)
     sandbox.marketplace.faults = Faults(aws_down=True)
     click_set_up_account(page)
-    page.get_by_text("AWS Marketplace is slow to answer").wait_for()
+    page.get_by_text("AWS Marketplace is slow to respond").wait_for()
 
 
 def without_purchase(page: Page, sandbox: Sandbox) -> None:
@@ -82,7 +82,7 @@ def kept_answers(page: Page, sandbox: Sandbox) -> None:
     let_token_expire(page, sandbox)
     page.goto(f"{sandbox.storefront_url}/purchases")
     click_set_up_account(page)
-    page.get_by_text("We kept what you told us before").wait_for()
+    page.get_by_text("We saved your earlier answers").wait_for()
 
 
 def no_purchase(page: Page, sandbox: Sandbox) -> None:

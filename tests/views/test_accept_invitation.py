@@ -59,7 +59,7 @@ def session_of(browser: FlaskClient) -> str:
 def test_the_page_says_who_asks_for_what_and_little_of_the_purchase(colleague_client: FlaskClient, link: str) -> None:
     page = visible_text(colleague_client.get(link).text)
 
-    assert "Your colleague who bought Acme Insights on AWS Marketplace asks you to set it up" in page
+    assert "Your colleague bought Acme Insights on AWS Marketplace and asked you to set it up" in page
     assert "•••• •••• 8901" in page
     assert "012345678901" not in page
     assert "agmt-" not in page
@@ -164,7 +164,7 @@ def test_a_page_elsewhere_cannot_put_a_browser_into_a_purchase(
     without, with_theirs = colleague_client.post(link), colleague_client.post(link, data=made_by_attacker)
 
     assert [without.status_code, with_theirs.status_code] == [422, 422]
-    assert "Please press once more" in without.text
+    assert "Please try again" in without.text
     assert colleague_client.get("/signup").status_code == 403
     assert [invitation.accepted_at for invitation in all_rows(app, Invitation)] == [None]
 

@@ -50,7 +50,7 @@ def test_a_link_that_was_used_helps_on(colleague_client: FlaskClient, app: Flask
     assert [answer.status_code for answer in answers] == [410, 410]
     for answer in answers:
         assert "This invitation cannot be used" in answer.text
-        assert "Copy this for them" in answer.text
+        assert "Send them this message" in answer.text
         assert "help@acme.example" in answer.text
 
 

@@ -26,16 +26,16 @@ def stilled(client: FlaskClient, path: str = "/welcome") -> TestResponse:
     """Press what lets the page stand still, and what then looks again; return the page after both."""
     page = client.get(path)
     assert "Refresh" in page.headers
-    still = client.get(dict(links(page))["Let it stand still"])
+    still = client.get(dict(links(page))["Stop refreshing"])
     assert "Refresh" not in still.headers
-    return client.get(dict(links(still))["look again"])
+    return client.get(dict(links(still))["check again"])
 
 
 def test_who_waits_for_aws_can_let_the_page_stand_still(registered_buyer: RegisteredBuyer) -> None:
     page = stilled(registered_buyer.client)
 
     assert "Refresh" not in page.headers
-    assert "it stands still until you do" in page.text
+    assert "It does not refresh by itself" in page.text
 
 
 def test_who_waits_for_a_slow_aws_can_let_the_page_stand_still(client: FlaskClient, sandbox: Sandbox) -> None:
@@ -50,7 +50,7 @@ def test_who_waits_for_the_account_can_let_the_page_stand_still_and_goes_in_by_h
 
     waiting = stilled(new_buyer.client)
     new_buyer.deliver_handoffs(url="https://app.acme.example/t/juniper", reference="juniper-7f3k")
-    ready = new_buyer.client.get(dict(links(waiting))["look again"])
+    ready = new_buyer.client.get(dict(links(waiting))["check again"])
 
     assert "Refresh" not in waiting.headers
     assert "by itself" not in visible_text(waiting.text)
@@ -64,7 +64,7 @@ def test_who_waits_by_a_link_can_let_the_page_stand_still(new_buyer: NewBuyer) -
     new_buyer.deliver_handoffs(503)
 
     with time_passes(minutes=3):
-        link = dict(links(new_buyer.client.get("/welcome")))["the page of your registration"]
+        link = dict(links(new_buyer.client.get("/welcome")))["your registration page"]
         page = stilled(new_buyer.client.application.test_client(), link)
 
     assert page.request.path == link

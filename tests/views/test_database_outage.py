@@ -113,7 +113,7 @@ def test_with_aws_and_the_database_away_one_press_tries_again(
     page = buyer_client.post("/", data={TOKEN_FIELD: token, "x-amzn-marketplace-offer-type": "free-trial"})
 
     assert page.status_code == 503
-    assert "AWS Marketplace is slow to answer" in page.text
+    assert "AWS Marketplace is slow to respond" in page.text
     assert "Try again</button>" in page.text
     assert f'value="{token}"' in page.text
     assert 'value="free-trial"' in page.text

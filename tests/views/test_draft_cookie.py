@@ -51,7 +51,7 @@ def test_a_form_with_errors_that_was_left_is_filled_in_on_return(
 
     assert 'value="Ada Lovelace"' in again
     assert 'value="not-an-email"' in again
-    assert "We kept what you told us before" in again
+    assert "We saved your earlier answers" in again
 
 
 def test_what_was_sent_after_the_session_was_lost_is_there_on_return(
@@ -63,7 +63,7 @@ def test_what_was_sent_after_the_session_was_lost_is_there_on_return(
     lost = client.post("/signup", data=form)
 
     assert lost.status_code == 403
-    assert "What you typed is kept in this browser" in lost.text
+    assert "Your answers are saved in this browser" in lost.text
     assert 'value="Ada Lovelace"' in land(client, sandbox, purchase)
 
 
@@ -160,7 +160,7 @@ def test_a_draft_that_was_changed_or_that_nobody_sealed_is_left_alone(
 
     page = land(client, sandbox, purchase)
 
-    assert "We kept what you told us before" not in page
+    assert "We saved your earlier answers" not in page
 
 
 def test_a_draft_outlives_a_new_secret_key(
@@ -194,7 +194,7 @@ def test_who_loses_the_session_is_told_that_a_long_note_is_not_kept(
 
     page = client.post("/signup", data=form)
 
-    assert "What you typed, all but your note, is kept in this browser" in page.text
+    assert "Your answers, except your note, are saved in this browser" in page.text
 
 
 def test_what_was_typed_is_kept_for_a_day(client: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> None:

@@ -108,13 +108,13 @@ def test_who_waits_for_long_is_told_what_happens_by_when_and_gets_a_link_for_any
         [link] = re.findall(r'href="(/progress/[^"]+)"', page.text)
         elsewhere = new_buyer.client.application.test_client().get(link)
 
-    assert "still making your account" in page.text
+    assert "still creating your account" in page.text
     assert "one working day" in page.text
     assert "ada@gmail.com" in page.text
     assert page.headers["Refresh"] == "5; url=/welcome"
     # Mail programs leave a last = out of what they make a link of.
     assert re.fullmatch(r"/progress/[A-Za-z0-9_-]+", link)
-    assert "still making your account" in elsewhere.text
+    assert "still creating your account" in elsewhere.text
     assert elsewhere.headers["Refresh"] == f"5; url={link}"
     assert "a•••@gmail.com" in elsewhere.text
     assert "ada@gmail.com" not in elsewhere.text
@@ -158,7 +158,7 @@ def test_a_product_that_gives_up_is_told_of_and_who_does_it_by_hand(new_buyer: N
 
     page = new_buyer.page_text()
 
-    assert "could not make your account by itself" in page
+    assert "could not create your account automatically" in page
     assert "one working day" in page
 
 
@@ -166,11 +166,11 @@ def test_a_product_that_gives_up_is_told_of_and_who_does_it_by_hand(new_buyer: N
 @pytest.mark.parametrize(
     ("reason", "text"),
     [
-        ("not_found", "knows no account by the name of “acme-7”"),
-        ("not_allowed", "does not let you add a purchase to “acme-7”"),
-        ("already_linked", "Another purchase pays for “acme-7” already"),
-        ("confirmation_needed", "asked an administrator of “acme-7” to confirm"),
-        ("not_supported", "cannot add a purchase to an account by itself"),
+        ("not_found", "could not find the account “acme-7”"),
+        ("not_allowed", "does not let you add a purchase to the account “acme-7”"),
+        ("already_linked", "Another purchase already pays for the account “acme-7”"),
+        ("confirmation_needed", "asked an administrator of the account “acme-7” to confirm"),
+        ("not_supported", "cannot add a purchase to an existing account automatically"),
     ],
 )
 def test_every_refusal_has_clear_words_and_a_way_on(new_buyer: NewBuyer, reason: str, text: str) -> None:

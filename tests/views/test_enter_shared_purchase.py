@@ -210,7 +210,7 @@ def test_the_link_leads_back_to_itself_and_does_not_renew_itself(new_buyer: NewB
     with time_passes(hours=24):
         page = elsewhere.get(link).text
 
-    assert f'<a href="{link}">look again</a>' in page
+    assert f'<a href="{link}">check again</a>' in page
     assert set(re.findall(r'href="(/progress/[^"]+)"', page)) == {link}
 
 
@@ -219,8 +219,8 @@ def test_a_browser_that_is_never_let_in_is_not_told_that_it_is(new_buyer: NewBuy
 
     page = new_buyer.client.application.test_client().get(link_of(new_buyer)).text
 
-    assert "takes you there by itself" not in page
-    assert "this page then says so" in page
+    assert "We will take you there" not in page
+    assert "This page will tell you when it is ready" in page
 
 
 def test_after_a_while_the_page_looks_less_often(new_buyer: NewBuyer) -> None:

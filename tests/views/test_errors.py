@@ -22,13 +22,13 @@ from tests.support.page_checks import check_page
 # The fault at AWS -> status, words of its page alone, what the buyer can do, whether one press tries again.
 ROWS = {
     "expired": (400, "This link has expired", "Set up your account", False),
-    "invalid": (400, "This link does not work any more", "Set up your account", False),
-    "api_disabled": (500, "where we ask it to", "write to us", True),
-    "access_denied": (500, "does not allow us", "write to us", True),
-    "credentials_expired": (500, "no longer knows us", "write to us", True),
-    "credentials_unknown": (500, "no longer knows us", "write to us", True),
-    "no_customer": (502, "left out something", "write to us", True),
-    "other_product": (404, "We do not set up this product here", "write to us", False),
+    "invalid": (400, "This link no longer works", "Set up your account", False),
+    "api_disabled": (500, "in the AWS Region that we ask", "email us", True),
+    "access_denied": (500, "does not let us", "email us", True),
+    "credentials_expired": (500, "does not accept the credentials", "email us", True),
+    "credentials_unknown": (500, "does not accept the credentials", "email us", True),
+    "no_customer": (502, "left out details", "email us", True),
+    "other_product": (404, "We do not set up this product here", "email us", False),
 }
 NAMES = {
     "expired": "ExpiredToken",
@@ -181,7 +181,7 @@ def test_a_session_that_another_version_signed_in_its_own_way_is_no_purchase(cli
     page = client.get("/signup")
 
     assert page.status_code == 403
-    assert "We have lost sight of your purchase" in page.text
+    assert "We cannot tell which purchase is yours" in page.text
 
 
 def test_a_browser_that_keeps_no_cookies_is_not_sent_round_for_ever(app: Flask, sandbox: Sandbox) -> None:
@@ -191,4 +191,4 @@ def test_a_browser_that_keeps_no_cookies_is_not_sent_round_for_ever(app: Flask, 
     page = client.get(landed.location)
 
     assert page.status_code == 403
-    assert "keeps no cookies for this site" in page.text
+    assert "does not keep cookies for this site" in page.text

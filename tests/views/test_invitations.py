@@ -26,7 +26,7 @@ pytestmark = on_sqlite
 
 
 def test_the_form_has_a_way_for_those_who_do_not_set_it_up_themselves(purchaser_client: FlaskClient) -> None:
-    assert "Somebody else will set this up" in visible_text(purchaser_client.get("/signup").text)
+    assert "Someone else will set this up" in visible_text(purchaser_client.get("/signup").text)
     assert 'href="/invite"' in purchaser_client.get("/signup").text
 
 
@@ -56,7 +56,7 @@ def test_where_mail_is_on_the_link_is_mailed_and_not_shown(mail_client: FlaskCli
     assert (message.lane, message.type) == ("mail", "colleague_invited")
     assert message.payload == {"invitation": str(invitation.id)}
     assert message.subscription_id == invitation.subscription_id
-    assert "We are mailing the link to g•••@gmail.com" in page
+    assert "We are emailing the link to g•••@gmail.com" in page
     assert "/invitation/" not in page
 
 
@@ -72,11 +72,11 @@ def test_the_link_to_pass_on_begins_with_the_site_that_is_set(
 
 
 def test_the_notice_is_gone_when_the_page_is_loaded_again(purchaser_client: FlaskClient) -> None:
-    assert "The link is made" in submit_invitation(purchaser_client).text
+    assert "Your link is ready" in submit_invitation(purchaser_client).text
 
     page = purchaser_client.get("/invite").text
 
-    assert "The link is made" not in page
+    assert "Your link is ready" not in page
     assert "g•••@gmail.com" in page
 
 
@@ -158,8 +158,8 @@ def test_while_aws_has_not_told_the_purchase_the_page_says_when_and_what_else_to
     taken_back = client.post(f"/invite/{uuid4()}/revoke")
 
     assert page.status_code == 200
-    assert "once AWS Marketplace has told us" in page.text
-    assert "Copy this for them" in page.text
+    assert "once AWS Marketplace has confirmed" in page.text
+    assert "Send them this message" in page.text
     assert "<input" not in page.text
     assert {sent.location, taken_back.location} == {"/invite"}
     assert all_rows(app, Invitation) == []

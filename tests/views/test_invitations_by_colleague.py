@@ -49,7 +49,7 @@ def test_a_colleague_who_invites_another_gets_the_link_to_pass_on_and_sees_nobod
     page = submit_invitation(colleague, "third@gmail.com").text
 
     [link] = re.findall(r"http://localhost(/invitation/[\w-]+)", page)
-    assert "The link is made" in page
+    assert "Your link is ready" in page
     assert "t•••@gmail.com" in page
     assert "s•••@gmail.com" not in page
     assert ">Revoke<" not in page
@@ -62,7 +62,7 @@ def test_a_colleague_who_invites_another_by_mail_hears_that_it_goes_out(mail_cli
 
     page = submit_invitation(colleague, "third@gmail.com").text
 
-    assert "We are mailing the link to t•••@gmail.com" in visible_text(page)
+    assert "We are emailing the link to t•••@gmail.com" in visible_text(page)
 
 
 def test_once_somebody_has_registered_a_page_that_is_still_open_invites_nobody(

@@ -33,7 +33,7 @@ def test_the_sixth_open_invitation_is_refused_until_one_is_revoked(app: Flask, p
     allowed = submit_invitation(purchaser_client, "sixth@gmail.com")
 
     assert refused.status_code == 429
-    assert "5 invitations are open already" in refused.text
+    assert "You already have 5 open invitations" in refused.text
     assert 'value="sixth@gmail.com"' in refused.text
     assert allowed.status_code == 200
     assert len(all_rows(app, Invitation)) == 6
@@ -47,7 +47,7 @@ def test_a_revoked_invitation_is_recorded_and_not_listed(app: Flask, purchaser_c
 
     [revoked] = all_rows(app, Invitation)
     assert revoked.revoked_at
-    assert "The invitation is taken back" in page
+    assert "You revoked the invitation" in page
     assert "Open invitations" not in page
     assert audit_actions(app) == [("invitation.sent", "buyer"), ("invitation.revoked", "buyer")]
 
@@ -60,7 +60,7 @@ def test_what_was_used_meanwhile_cannot_be_taken_back(app: Flask, purchaser_clie
 
     page = revoke(purchaser_client, invitation.id).text
 
-    assert "There was nothing to take back" in page
+    assert "There was nothing to revoke" in page
     assert [invitation.revoked_at for invitation in all_rows(app, Invitation)] == [None]
 
 
@@ -74,7 +74,7 @@ def test_another_purchases_invitation_is_not_revoked(
 
     page = revoke(other, invitation.id).text
 
-    assert "There was nothing to take back" in page
+    assert "There was nothing to revoke" in page
     assert "g•••@gmail.com" not in page
     assert [invitation.revoked_at for invitation in all_rows(app, Invitation)] == [None]
 
@@ -85,5 +85,5 @@ def test_a_press_that_is_not_from_our_page_revokes_nothing(app: Flask, purchaser
 
     page = purchaser_client.post(f"/invite/{invitation.id}/revoke", follow_redirects=True).text
 
-    assert "Nothing was taken back" in page
+    assert "Nothing was revoked" in page
     assert [invitation.revoked_at for invitation in all_rows(app, Invitation)] == [None]

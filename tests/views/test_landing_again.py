@@ -123,7 +123,7 @@ def test_whoever_shares_a_purchase_neither_replaces_nor_reads_what_another_has_s
     refused = other.post("/signup", data={**form, "full_name": "Grace Hopper", "email": "grace@example.com"})
 
     assert refused.status_code == 409
-    assert "Somebody else has registered" in refused.text
+    assert "Someone else has registered" in refused.text
     assert "Ada Lovelace" in client.get("/welcome").text
     assert "Ada Lovelace" not in other.get("/welcome").text
     assert "ada@gmail.com" not in other.get("/welcome").text

@@ -56,8 +56,8 @@ def test_a_buyer_whom_aws_keeps_waiting_goes_on_to_the_form(
     switch(sandbox, slow=0)
     assert (response.status_code, response.location) == (303, "/signup")
     page = client.get("/signup").text
-    assert "AWS Marketplace is slow to answer" in page
-    assert "we link your registration" in page
+    assert "AWS Marketplace is slow to respond" in page
+    assert "we will link your registration" in page
 
 
 @on_sqlite
@@ -155,13 +155,13 @@ def test_a_buyer_whose_token_died_waiting_is_told_the_way_back_and_types_nothing
     switch(sandbox, aws_down=False, expired=True)
     link(app)
     page = client.get("/welcome").text
-    assert "One more press, please" in page
+    assert "One more step" in page
     assert "Set up your account" in page
     switch(sandbox, expired=False)
 
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="012345678901")})
     form = client.get("/signup").text
-    assert "We kept what you told us before" in form
+    assert "We saved your earlier answers" in form
     assert 'value="Ada Lovelace"' in form
     assert "•••• •••• 8901" in form
     client.post("/signup", data={"csrf_token": csrf_token(form), **ANSWERS})
@@ -247,12 +247,12 @@ def test_a_buyer_whose_parked_token_was_forgotten_is_told_where_to_start_and_kee
 
     assert page.status_code == 403
     assert "Set up your account" in page.text
-    assert "What you typed is kept in this browser" in page.text
+    assert "Your answers are saved in this browser" in page.text
 
 
 @on_sqlite
 @pytest.mark.parametrize(
-    ("fault", "words"), [("expired", "This link has expired"), ("invalid", "This link does not work any more")]
+    ("fault", "words"), [("expired", "This link has expired"), ("invalid", "This link no longer works")]
 )
 def test_a_form_whose_token_died_before_it_was_sent_says_so(
     app: Flask, client: FlaskClient, sandbox: Sandbox, token: str, fault: str, words: str
@@ -297,7 +297,7 @@ def test_newer_answers_whose_token_died_are_offered_to_who_had_registered_before
     client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
     form = client.get("/signup").text
 
-    assert "You have registered for this purchase before" in form
+    assert "You have already registered for this purchase" in form
     assert 'value="Juniper"' in form
     client.post("/signup", data={"csrf_token": csrf_token(form), **ANSWERS, "company": "Juniper"})
     [registration] = all_rows(app, Registration)

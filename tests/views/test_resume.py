@@ -89,7 +89,7 @@ def test_a_buyer_with_a_link_types_nothing_again_in_another_browser(
 ) -> None:
     link = resume_link(runner, registration_link)
     page = client.get(link)
-    assert "Your answers are kept" in page.text
+    assert "Your answers are saved" in page.text
     assert "Set up your account" in page.text
     assert "Ada Lovelace" not in page.text
 
@@ -101,7 +101,7 @@ def test_a_buyer_with_a_link_types_nothing_again_in_another_browser(
     assert listed(runner) == []
     shown = json.loads(runner.invoke(args=["registrations", "show", registration_link, "--json"]).stdout)
     assert shown["customer_aws_account_id"] == "012345678901"
-    assert "This link is of no use any more" in client.get(link).text
+    assert "This link no longer works" in client.get(link).text
 
 
 def test_a_link_is_good_for_thirty_days(client: FlaskClient, runner: FlaskCliRunner, registration_link: str) -> None:
@@ -112,8 +112,8 @@ def test_a_link_is_good_for_thirty_days(client: FlaskClient, runner: FlaskCliRun
     with time_machine.travel(datetime.now(UTC) + timedelta(days=30, hours=1)):
         too_late = client.get(link).text
 
-    assert "Your answers are kept" in in_time
-    assert "This link is of no use any more" in too_late
+    assert "Your answers are saved" in in_time
+    assert "This link no longer works" in too_late
 
 
 def test_a_link_that_was_changed_leads_to_nobodys_answers(
@@ -122,7 +122,7 @@ def test_a_link_that_was_changed_leads_to_nobodys_answers(
     link = resume_link(runner, registration_link)
 
     for wrong in (link[:-4] + "AAAA", "/resume/made-up", "/resume/%00", f"/resume/{registration_link}"):
-        assert "This link is of no use any more" in client.get(wrong).text
+        assert "This link no longer works" in client.get(wrong).text
 
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
     assert "Ada Lovelace" not in client.get("/signup").text
@@ -140,7 +140,7 @@ def test_a_link_that_ends_in_an_equals_sign_as_they_did_once_works_with_it_and_w
 
     assert sealed.endswith("=")
     for spelt in (sealed, sealed.rstrip("=")):
-        assert "Your answers are kept" in client.get(f"/resume/{spelt}").text
+        assert "Your answers are saved" in client.get(f"/resume/{spelt}").text
 
 
 @pytest.mark.parametrize("registration", ["01a2066f-e5cd-710c-9525-16e12fa5c8ec", "nonsense"])
@@ -162,7 +162,7 @@ def test_a_link_while_the_database_is_away_says_to_try_again(
 
     assert page.status_code == 503
     assert page.headers["Refresh"]
-    assert "We cannot open this page just now" in page.text
+    assert "We cannot open this page right now" in page.text
 
 
 def test_a_link_takes_nothing_from_what_was_typed(

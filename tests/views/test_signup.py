@@ -232,7 +232,7 @@ def test_a_page_that_cannot_be_read_does_not_speak_of_answers(
     page = shut_out.get("/welcome")
 
     assert page.status_code == 503
-    assert "We cannot open this page just now" in page.text
+    assert "We cannot open this page right now" in page.text
     assert "what you sent" not in page.text
     assert "Try again</button>" in page.text
 
@@ -246,6 +246,6 @@ def test_answers_that_cannot_be_saved_are_still_on_the_page(
     page = shut_out.post("/signup", data=form)
 
     assert page.status_code == 503
-    assert "We could not save this just now" in page.text
-    assert "what you sent is still on this page" in page.text
+    assert "We could not save this right now" in page.text
+    assert "this page still has what you sent" in page.text
     assert 'value="Ada Lovelace"' in page.text

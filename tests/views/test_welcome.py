@@ -88,11 +88,11 @@ def test_who_waits_for_aws_is_told_so_and_the_page_looks_again_ever_more_rarely(
     page = registered_buyer.welcome_text()
 
     assert WAITING in page
-    assert "There is nothing more for you to do." in page
-    assert "If it takes longer than an hour, write to help@acme.example" in page
+    assert "You do not need to do anything." in page
+    assert "If it takes longer than an hour, email help@acme.example" in page
     assert registered_buyer.refresh_seconds == pause
-    assert ("it looks again by itself" in page) is bool(pause)
-    assert ("looks by itself: look again." in page) is (pause is None)
+    assert ("it refreshes by itself" in page) is bool(pause)
+    assert ("refreshes by itself: check again." in page) is (pause is None)
 
 
 @on_sqlite
@@ -150,7 +150,7 @@ def test_an_ending_subscription_is_told_with_its_last_day_and_how_to_stay(regist
     page = registered_buyer.welcome_text()
 
     assert "Your subscription is ending" in page
-    assert "Its last day was 3 November 2026. Your access goes on for a short while" in page
+    assert "Its last day was 3 November 2026. You keep access for a short while" in page
     assert "To stay, subscribe again" in page
     assert registered_buyer.refresh_seconds is None
 
@@ -159,8 +159,8 @@ def test_an_ending_subscription_is_told_with_its_last_day_and_how_to_stay(regist
 @pytest.mark.parametrize(
     ("ends_at", "sentence"),
     [
-        (NOW + timedelta(days=28), "It ends on 1 December 2026, at 14:05 UTC. Your access goes on until then."),
-        (None, "Your access goes on until the subscription ends"),
+        (NOW + timedelta(days=28), "It ends on 1 December 2026, at 14:05 UTC. You keep access until then."),
+        (None, "You keep access until the subscription ends"),
     ],
 )
 def test_an_end_that_lies_ahead_is_told_with_its_hour(
@@ -201,7 +201,7 @@ def test_a_failed_purchase_is_told_what_to_do(
     assert "<h1>Your purchase is not confirmed</h1>" in response.text
     assert "for example because the payment did not go through" in response.text
     assert '<a href="https://console.aws.amazon.com/marketplace/">AWS Marketplace console</a>' in response.text
-    assert 'write to <a href="mailto:help@acme.example">' in response.text
+    assert 'email <a href="mailto:help@acme.example">' in response.text
     assert 'class="button' not in response.text
 
 
@@ -217,7 +217,7 @@ def test_no_access_is_promised_where_none_begins_and_the_way_in_stays(
     goes_on = status in {"pending", "active"}
     assert ('aria-label="Progress"' in page) is goes_on
     assert ("You are registered" in page) is (status == "pending")
-    assert ("your access begins" in page) is (status == "pending")
+    assert ("your access starts" in page) is (status == "pending")
     assert ("Sign in to Acme Insights</a>" in page) is (status != "failed")
     assert "Juniper &amp; Lark" in page
 

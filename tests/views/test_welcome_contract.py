@@ -16,7 +16,7 @@ from tests.support.registered_buyer import (
     RegisteredBuyer,
 )
 
-READING = "We are reading what your contract covers."
+READING = "We are checking what your contract covers."
 
 
 @pytest.fixture(autouse=True, params=["contract", "contract-with-consumption"])
@@ -43,7 +43,7 @@ def test_a_contract_is_told_with_what_it_covers_until_when_and_when_aws_said_so(
     assert "Your contract runs until 3 November 2027." in page
     assert "Entitlement Value Until seats 1,500 3 November 2027 support Yes No end date" in page
     assert "gold No Expired 3 November 2026 tier Not stated 3 November 2027" in page
-    assert "As AWS Marketplace told us at 14:05 UTC on 3 November 2026." in page
+    assert "Checked with AWS Marketplace at 14:05 UTC on 3 November 2026." in page
     assert registered_buyer.refresh_seconds is None
 
 
@@ -60,7 +60,7 @@ def test_a_contract_that_was_not_read_yet_is_awaited_while_it_is_young(
     assert READING in young
     assert pause == "5"
     assert READING in old
-    assert "look again" in old
+    assert "check again" in old
     assert registered_buyer.refresh_seconds is None
 
 
@@ -101,8 +101,8 @@ def test_a_contract_without_entitlements_is_told_plainly_and_whom_to_ask(registe
 
     page = registered_buyer.welcome_text()
 
-    assert "AWS Marketplace lists no entitlements for your contract. Please write to help@acme.example" in page
-    assert "As AWS Marketplace told us at 14:05 UTC" in page
+    assert "AWS Marketplace lists no entitlements for your contract. Please email help@acme.example" in page
+    assert "Checked with AWS Marketplace at 14:05 UTC" in page
     assert READING not in page
     assert registered_buyer.refresh_seconds is None
 

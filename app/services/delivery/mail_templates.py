@@ -15,7 +15,7 @@ from app.config.products import Product
 from app.mail import message
 from app.mail.message import Mail, MailRefused
 from app.services.outbox.payload import AccountOut, RegistrationOut, SubscriptionOut
-from app.services.purchases.text import ZERO_WIDTH_JOINERS, clean_lines, clean_single_line, format_date, format_time
+from app.text import ZERO_WIDTH_JOINERS, clean_lines, clean_single_line, format_date, format_time
 
 TEMPLATES_DIRECTORY = Path(__file__).parents[3] / "templates" / "mail"
 TEMPLATE_NAMES = tuple(sorted(folder.name for folder in TEMPLATES_DIRECTORY.iterdir() if folder.is_dir()))
