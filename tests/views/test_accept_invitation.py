@@ -56,7 +56,7 @@ def session_of(browser: FlaskClient) -> str:
 
 
 @on_sqlite
-def test_the_page_says_who_asks_for_what_and_little_of_the_purchase(colleague_client: FlaskClient, link: str) -> None:
+def test_invitation_page_shows_product_and_masked_account(colleague_client: FlaskClient, link: str) -> None:
     page = visible_text(colleague_client.get(link).text)
 
     assert "Your colleague bought Acme Insights on AWS Marketplace and asked you to set it up" in page
@@ -67,7 +67,7 @@ def test_the_page_says_who_asks_for_what_and_little_of_the_purchase(colleague_cl
 
 
 @on_sqlite
-def test_a_customer_of_an_old_listing_is_masked_as_well(app: Flask, client: FlaskClient) -> None:
+def test_invitation_page_masks_old_listing_customer(app: Flask, client: FlaskClient) -> None:
     old = {
         "customer_aws_account_id": None,
         "customer_identifier": "ifAPi5AcF3",
@@ -85,7 +85,7 @@ def test_a_customer_of_an_old_listing_is_masked_as_well(app: Flask, client: Flas
 
 
 @on_sqlite
-def test_to_look_uses_nothing_up(app: Flask, link: str) -> None:
+def test_opening_the_link_does_not_accept_the_invitation(app: Flask, link: str) -> None:
     for _ in range(3):
         scanner = app.test_client()
         assert scanner.get(link).status_code == 200
@@ -94,7 +94,7 @@ def test_to_look_uses_nothing_up(app: Flask, link: str) -> None:
     assert [invitation.accepted_at for invitation in all_rows(app, Invitation)] == [None]
 
 
-def test_one_press_leads_to_the_form_of_the_purchase_and_the_audit_knows_who_registered(
+def test_colleague_registers_and_audit_names_the_invitation(
     app: Flask, colleague_client: FlaskClient, link: str
 ) -> None:
     pressed = accept_invitation(colleague_client, link)
@@ -116,9 +116,7 @@ def test_one_press_leads_to_the_form_of_the_purchase_and_the_audit_knows_who_reg
 
 
 @on_sqlite
-def test_the_offer_that_the_purchaser_came_with_is_the_colleagues_as_well(
-    app: Flask, client: FlaskClient, sandbox: Sandbox
-) -> None:
+def test_colleague_sees_the_purchasers_free_trial(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox), "x-amzn-marketplace-offer-type": "free-trial"})
     _, link = create_invitation(app)
     colleague = app.test_client()
@@ -128,7 +126,7 @@ def test_the_offer_that_the_purchaser_came_with_is_the_colleagues_as_well(
     assert "Free trial" in colleague.get("/signup").text
 
 
-def test_of_two_browsers_that_press_at_once_one_gets_in(app: Flask, colleague_client: FlaskClient, link: str) -> None:
+def test_concurrent_accepts_admit_one_browser(app: Flask, colleague_client: FlaskClient, link: str) -> None:
     browsers = [app.test_client() for _ in range(6)]
     forms = [{"csrf_token": csrf_token(browser.get(link).text)} for browser in browsers]
 
@@ -142,7 +140,7 @@ def test_of_two_browsers_that_press_at_once_one_gets_in(app: Flask, colleague_cl
 
 
 @on_sqlite
-def test_who_is_in_already_comes_back_to_the_form(app: Flask, colleague_client: FlaskClient, link: str) -> None:
+def test_second_accept_in_same_browser_returns_to_form(app: Flask, colleague_client: FlaskClient, link: str) -> None:
     form = {"csrf_token": csrf_token(colleague_client.get(link).text)}
     colleague_client.post(link, data=form)
 
@@ -155,9 +153,7 @@ def test_who_is_in_already_comes_back_to_the_form(app: Flask, colleague_client: 
 
 
 @on_sqlite
-def test_a_page_elsewhere_cannot_put_a_browser_into_a_purchase(
-    app: Flask, colleague_client: FlaskClient, link: str
-) -> None:
+def test_foreign_page_cannot_accept_for_a_browser(app: Flask, colleague_client: FlaskClient, link: str) -> None:
     attacker = app.test_client()
     made_by_attacker = {"csrf_token": csrf_token(attacker.get(link).text)}
 
@@ -170,7 +166,7 @@ def test_a_page_elsewhere_cannot_put_a_browser_into_a_purchase(
 
 
 @on_sqlite
-def test_nothing_of_the_purchase_that_a_browser_held_before_survives(
+def test_accepting_clears_the_previous_session(
     app: Flask, colleague_client: FlaskClient, link: str, sandbox: Sandbox
 ) -> None:
     colleague_client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="999999999999")})
@@ -186,7 +182,7 @@ def test_nothing_of_the_purchase_that_a_browser_held_before_survives(
         assert "planted" not in session
 
 
-def test_who_comes_after_the_purchaser_has_registered_sees_that_and_changes_nothing(
+def test_late_colleague_sees_registration_and_cannot_change_it(
     app: Flask, purchaser_client: FlaskClient, colleague_client: FlaskClient, link: str
 ) -> None:
     register(purchaser_client, **ANSWERS)
@@ -202,7 +198,7 @@ def test_who_comes_after_the_purchaser_has_registered_sees_that_and_changes_noth
 
 
 @on_sqlite
-def test_the_purchaser_then_sees_that_it_is_done_and_not_by_whom(
+def test_purchaser_sees_colleagues_registration_masked(
     purchaser_client: FlaskClient, colleague_client: FlaskClient, link: str
 ) -> None:
     accept_invitation(colleague_client, link)
@@ -214,9 +210,7 @@ def test_the_purchaser_then_sees_that_it_is_done_and_not_by_whom(
     assert "Hopper" not in page
 
 
-def test_an_invitation_of_a_subscription_that_became_part_of_another_still_works(
-    client: FlaskClient, sandbox: Sandbox
-) -> None:
+def test_invitation_works_after_subscription_merge(client: FlaskClient, sandbox: Sandbox) -> None:
     app = client.application
     buyer = RegisteredBuyer(client, sandbox.marketplace.buy(factories.order()))
     buyer.receive_event(LICENSE_UPDATED, agreement="agmt-before", license="l-before")
@@ -234,7 +228,7 @@ def test_an_invitation_of_a_subscription_that_became_part_of_another_still_works
     assert registration.subscription_id == subscription.id
 
 
-def test_who_came_with_an_invitation_stays_that_colleague_after_a_merge(client: FlaskClient, sandbox: Sandbox) -> None:
+def test_colleague_stays_audit_actor_after_subscription_merge(client: FlaskClient, sandbox: Sandbox) -> None:
     app = client.application
     buyer = RegisteredBuyer(client, sandbox.marketplace.buy(factories.order()))
     buyer.receive_event(LICENSE_UPDATED, agreement="agmt-before", license="l-before")

@@ -42,7 +42,7 @@ def colleague_client(app: Flask, purchaser_client: FlaskClient) -> FlaskClient:
     return app.test_client()
 
 
-def test_a_link_that_was_used_helps_on(colleague_client: FlaskClient, app: Flask, link: str) -> None:
+def test_used_link_shows_next_steps(colleague_client: FlaskClient, app: Flask, link: str) -> None:
     accept_invitation(app.test_client(), link)
 
     answers = [colleague_client.get(link), colleague_client.post(link)]
@@ -54,7 +54,7 @@ def test_a_link_that_was_used_helps_on(colleague_client: FlaskClient, app: Flask
         assert "help@acme.example" in answer.text
 
 
-def test_a_link_that_was_revoked_lets_nobody_in(app: Flask, colleague_client: FlaskClient, link: str) -> None:
+def test_revoked_link_is_refused(app: Flask, colleague_client: FlaskClient, link: str) -> None:
     form = {"csrf_token": csrf_token(colleague_client.get(link).text)}
     with app.app_context():
         assert invitations.revoke(all_rows(app, Invitation)[0].id, "buyer")
@@ -65,7 +65,7 @@ def test_a_link_that_was_revoked_lets_nobody_in(app: Flask, colleague_client: Fl
     assert colleague_client.get("/signup").status_code == 403
 
 
-def test_a_link_is_good_for_seven_days(app: Flask, colleague_client: FlaskClient, link: str) -> None:
+def test_invitation_link_expires_after_seven_days(app: Flask, colleague_client: FlaskClient, link: str) -> None:
     [invitation] = all_rows(app, Invitation)
 
     with time_machine.travel(invitation.expires_at - timedelta(minutes=1)):
@@ -78,9 +78,7 @@ def test_a_link_is_good_for_seven_days(app: Flask, colleague_client: FlaskClient
     assert (in_time, too_late) == (200, [410, 410])
 
 
-def test_a_link_that_was_changed_or_guessed_is_no_invitation(
-    app: Flask, colleague_client: FlaskClient, link: str
-) -> None:
+def test_altered_or_guessed_link_is_not_found(app: Flask, colleague_client: FlaskClient, link: str) -> None:
     [invitation] = all_rows(app, Invitation)
     wrong = [link[:-4] + "AAAA", "/invitation/made-up", "/invitation/%00", "/invitation/%ff"]
     wrong += [f"/invitation/{invitation.id}", f"/invitation/{uuid4()}"]
@@ -91,11 +89,11 @@ def test_a_link_that_was_changed_or_guessed_is_no_invitation(
     assert "This invitation cannot be used" in colleague_client.get(wrong[0]).text
 
 
-def test_a_link_tells_nothing_of_anybody(link: str) -> None:
+def test_invitation_link_is_opaque(link: str) -> None:
     assert re.fullmatch(r"/invitation/[A-Za-z0-9_-]+", link)
 
 
-def test_a_link_made_under_the_key_before_still_works(
+def test_invitation_link_survives_secret_key_rotation(
     environment: pytest.MonkeyPatch, colleague_client: FlaskClient, link: str
 ) -> None:
     environment.setenv("SECRET_KEY", "the-next-secret-key-of-this-seller")
@@ -105,7 +103,7 @@ def test_a_link_made_under_the_key_before_still_works(
         assert accept_invitation(app.test_client(), link).location == "/signup"
 
 
-def test_a_product_that_is_no_longer_sold_here_is_told_as_that(
+def test_link_of_removed_product_shows_unknown_product(
     environment: pytest.MonkeyPatch, colleague_client: FlaskClient, link: str
 ) -> None:
     environment.setenv("PRODUCT_CODE", factories.OTHER_PRODUCT_CODE)
@@ -117,7 +115,7 @@ def test_a_product_that_is_no_longer_sold_here_is_told_as_that(
     assert "We do not set up this product here" in page.text
 
 
-def test_a_link_while_the_database_is_away_says_to_try_again(
+def test_invitation_link_during_database_outage_refreshes(
     environment: pytest.MonkeyPatch, colleague_client: FlaskClient, link: str
 ) -> None:
     environment.setenv("DATABASE_URL", "sqlite:////nowhere/foyer.db")
@@ -130,7 +128,9 @@ def test_a_link_while_the_database_is_away_says_to_try_again(
     assert page.headers["Refresh"]
 
 
-def test_no_link_is_logged(colleague_client: FlaskClient, link: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invitation_link_is_never_logged(
+    colleague_client: FlaskClient, link: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     accept_invitation(colleague_client, link)
     colleague_client.get(link[:-4] + "AAAA")
 

@@ -31,21 +31,21 @@ def stilled(client: FlaskClient, path: str = "/welcome") -> TestResponse:
     return client.get(dict(links(still))["check again"])
 
 
-def test_who_waits_for_aws_can_let_the_page_stand_still(registered_buyer: RegisteredBuyer) -> None:
+def test_refresh_can_be_stopped_while_waiting_for_aws(registered_buyer: RegisteredBuyer) -> None:
     page = stilled(registered_buyer.client)
 
     assert "Refresh" not in page.headers
     assert "It does not refresh by itself" in page.text
 
 
-def test_who_waits_for_a_slow_aws_can_let_the_page_stand_still(client: FlaskClient, sandbox: Sandbox) -> None:
+def test_refresh_can_be_stopped_with_pending_token(client: FlaskClient, sandbox: Sandbox) -> None:
     sandbox.marketplace.faults = Faults(aws_down=True)
     land_and_register(client, factories.token(sandbox))
 
     assert "Refresh" not in stilled(client).headers
 
 
-def test_who_waits_for_the_account_can_let_the_page_stand_still_and_goes_in_by_hand(new_buyer: NewBuyer) -> None:
+def test_refresh_can_be_stopped_while_account_is_set_up(new_buyer: NewBuyer) -> None:
     new_buyer.register()
 
     waiting = stilled(new_buyer.client)
@@ -59,7 +59,7 @@ def test_who_waits_for_the_account_can_let_the_page_stand_still_and_goes_in_by_h
     assert "opens in a moment" not in ready.text
 
 
-def test_who_waits_by_a_link_can_let_the_page_stand_still(new_buyer: NewBuyer) -> None:
+def test_refresh_can_be_stopped_on_progress_page(new_buyer: NewBuyer) -> None:
     new_buyer.register()
     new_buyer.deliver_handoffs(503)
 

@@ -16,7 +16,7 @@ from tests.support.factories import TOKEN_FIELD
 from tests.support.registered_buyer import AGREEMENT_CREATED, LICENSE_UPDATED, RegisteredBuyer, land_and_register
 
 
-def test_a_buyer_whose_purchase_became_part_of_another_subscription_still_finds_the_registration(
+def test_merged_subscription_keeps_the_buyers_registration(
     clock: time_machine.Traveller, client: FlaskClient, sandbox: Sandbox
 ) -> None:
     buyer = RegisteredBuyer(client, sandbox.marketplace.buy(factories.order()))
@@ -35,7 +35,7 @@ def test_a_buyer_whose_purchase_became_part_of_another_subscription_still_finds_
     assert buyer.welcome_text() == page
 
 
-def test_a_buyer_whose_purchase_is_known_no_more_is_sent_to_the_form(registered_buyer: RegisteredBuyer) -> None:
+def test_unknown_subscription_redirects_to_form(registered_buyer: RegisteredBuyer) -> None:
     with registered_buyer.client.session_transaction() as session:
         session["SubscriptionId"] = str(uuid4())
         session["LicenseArn"] = "arn:aws:license-manager::123456789012:license:l-another"
@@ -43,7 +43,7 @@ def test_a_buyer_whose_purchase_is_known_no_more_is_sent_to_the_form(registered_
     assert registered_buyer.client.get("/welcome").location == "/signup"
 
 
-def test_to_be_sent_to_the_form_is_no_second_landing(client: FlaskClient, sandbox: Sandbox) -> None:
+def test_redirect_to_form_does_not_update_last_seen(client: FlaskClient, sandbox: Sandbox) -> None:
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
     landed = last_seen(client.application)
 

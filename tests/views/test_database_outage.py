@@ -36,7 +36,7 @@ def buyer_client(proxied_app: Flask) -> FlaskClient:
     return proxied_app.test_client()
 
 
-def test_a_landing_reaches_the_form_without_the_database_and_is_kept_once_it_is_back(
+def test_landing_during_outage_is_stored_after_recovery(
     proxied_app: Flask, buyer_client: FlaskClient, sandbox: Sandbox, proxy: DatabaseProxy
 ) -> None:
     token = factories.token(sandbox, account_id="012345678901")
@@ -55,7 +55,7 @@ def test_a_landing_reaches_the_form_without_the_database_and_is_kept_once_it_is_
     assert len(all_rows(proxied_app, Registration)) == 1
 
 
-def test_answers_that_cannot_be_kept_come_back_whole_and_can_be_sent_once_more(
+def test_answers_during_outage_are_returned_and_resendable(
     proxied_app: Flask, buyer_client: FlaskClient, sandbox: Sandbox, proxy: DatabaseProxy
 ) -> None:
     buyer_client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
@@ -74,7 +74,7 @@ def test_answers_that_cannot_be_kept_come_back_whole_and_can_be_sent_once_more(
     assert [row.full_name for row in all_rows(proxied_app, Registration)] == ["Ada Lovelace"]
 
 
-def test_the_form_has_what_was_typed_when_the_buyer_comes_back_after_an_outage(
+def test_form_is_prefilled_after_outage(
     proxied_app: Flask, buyer_client: FlaskClient, sandbox: Sandbox, proxy: DatabaseProxy
 ) -> None:
     purchase = sandbox.marketplace.buy(factories.order())
@@ -91,9 +91,7 @@ def test_the_form_has_what_was_typed_when_the_buyer_comes_back_after_an_outage(
     assert "Please call\nafter ten." in page
 
 
-def test_readiness_follows_the_database_without_a_restart(
-    proxied_app: Flask, buyer_client: FlaskClient, proxy: DatabaseProxy
-) -> None:
+def test_readiness_follows_database_outage(proxied_app: Flask, buyer_client: FlaskClient, proxy: DatabaseProxy) -> None:
     before = buyer_client.get("/readyz").status_code
     proxy.disconnect(proxied_app)
     meanwhile = buyer_client.get("/readyz").status_code
@@ -103,7 +101,7 @@ def test_readiness_follows_the_database_without_a_restart(
     assert (before, meanwhile, after) == (200, 503, 200)
 
 
-def test_with_aws_and_the_database_away_one_press_tries_again(
+def test_aws_and_database_outage_offers_retry(
     proxied_app: Flask, buyer_client: FlaskClient, sandbox: Sandbox, proxy: DatabaseProxy
 ) -> None:
     token = factories.token(sandbox)
@@ -121,7 +119,7 @@ def test_with_aws_and_the_database_away_one_press_tries_again(
     proxy.reconnect()
 
 
-def test_the_page_that_was_asked_for_is_the_one_that_is_tried_again(
+def test_retry_repeats_the_requested_page(
     proxied_app: Flask, buyer_client: FlaskClient, sandbox: Sandbox, proxy: DatabaseProxy
 ) -> None:
     buyer_client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})

@@ -41,9 +41,7 @@ def draft(client: FlaskClient) -> str | None:
     return cookie.value if cookie else None
 
 
-def test_a_form_with_errors_that_was_left_is_filled_in_on_return(
-    client: FlaskClient, sandbox: Sandbox, purchase: Purchase
-) -> None:
+def test_invalid_answers_are_prefilled_on_return(client: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> None:
     page = land(client, sandbox, purchase)
     client.post("/signup", data={"csrf_token": csrf_token(page), **WRONG})
 
@@ -54,7 +52,7 @@ def test_a_form_with_errors_that_was_left_is_filled_in_on_return(
     assert "We saved your earlier answers" in again
 
 
-def test_what_was_sent_after_the_session_was_lost_is_there_on_return(
+def test_answers_sent_without_session_are_prefilled_on_return(
     client: FlaskClient, sandbox: Sandbox, purchase: Purchase
 ) -> None:
     form = {"csrf_token": csrf_token(land(client, sandbox, purchase)), **ANSWERS}
@@ -67,9 +65,7 @@ def test_what_was_sent_after_the_session_was_lost_is_there_on_return(
     assert 'value="Ada Lovelace"' in land(client, sandbox, purchase)
 
 
-def test_what_was_typed_for_one_purchase_is_not_on_the_form_of_another(
-    client: FlaskClient, sandbox: Sandbox, purchase: Purchase
-) -> None:
+def test_draft_is_not_shown_for_another_purchase(client: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> None:
     page = land(client, sandbox, purchase)
     client.post("/signup", data={"csrf_token": csrf_token(page), **WRONG})
 
@@ -80,9 +76,7 @@ def test_what_was_typed_for_one_purchase_is_not_on_the_form_of_another(
     assert 'value="Ada Lovelace"' in land(client, sandbox, purchase)
 
 
-def test_a_page_elsewhere_cannot_put_words_into_a_buyers_form(
-    app: Flask, client: FlaskClient, sandbox: Sandbox, purchase: Purchase
-) -> None:
+def test_foreign_page_cannot_set_a_draft(app: Flask, client: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> None:
     planted = {**ANSWERS, "company": "Planted"}
     signed = csrf_token(land(app.test_client(), sandbox, purchase))
     own = csrf_token(land(client, sandbox, purchase))
@@ -98,7 +92,7 @@ def test_a_page_elsewhere_cannot_put_words_into_a_buyers_form(
     assert 'value="Ada Lovelace"' in page
 
 
-def test_a_draft_is_sealed_and_kept_from_scripts(client: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> None:
+def test_draft_cookie_is_encrypted_and_http_only(client: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> None:
     page = land(client, sandbox, purchase)
 
     response = client.post("/signup", data={"csrf_token": csrf_token(page), **WRONG})
@@ -111,7 +105,7 @@ def test_a_draft_is_sealed_and_kept_from_scripts(client: FlaskClient, sandbox: S
     assert len(cookie) < 4096
 
 
-def test_under_tls_a_sibling_subdomain_cannot_set_a_draft(
+def test_draft_cookie_has_host_prefix_under_tls(
     environment: pytest.MonkeyPatch, sandbox: Sandbox, purchase: Purchase
 ) -> None:
     environment.delenv("SESSION_COOKIE_SECURE")
@@ -130,7 +124,7 @@ def test_under_tls_a_sibling_subdomain_cannot_set_a_draft(
     assert "Domain" not in cookie
 
 
-def test_notes_too_long_for_a_cookie_leave_the_other_answers(
+def test_notes_too_long_for_cookie_keep_other_answers(
     client: FlaskClient, sandbox: Sandbox, purchase: Purchase
 ) -> None:
     page = land(client, sandbox, purchase)
@@ -143,7 +137,7 @@ def test_notes_too_long_for_a_cookie_leave_the_other_answers(
     assert 'value="Ada Lovelace"' in again
 
 
-def test_a_registration_that_is_kept_leaves_no_draft(client: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> None:
+def test_stored_registration_clears_the_draft(client: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> None:
     page = land(client, sandbox, purchase)
     client.post("/signup", data={"csrf_token": csrf_token(page), **WRONG})
     assert draft(client)
@@ -153,9 +147,7 @@ def test_a_registration_that_is_kept_leaves_no_draft(client: FlaskClient, sandbo
     assert not draft(client)
 
 
-def test_a_draft_that_was_changed_or_that_nobody_sealed_is_left_alone(
-    client: FlaskClient, sandbox: Sandbox, purchase: Purchase
-) -> None:
+def test_forged_draft_is_ignored(client: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> None:
     client.set_cookie("draft", "gAAAAA-made-up", domain="localhost")
 
     page = land(client, sandbox, purchase)
@@ -163,7 +155,7 @@ def test_a_draft_that_was_changed_or_that_nobody_sealed_is_left_alone(
     assert "We saved your earlier answers" not in page
 
 
-def test_a_draft_outlives_a_new_secret_key(
+def test_draft_survives_secret_key_rotation(
     environment: pytest.MonkeyPatch, client: FlaskClient, sandbox: Sandbox, purchase: Purchase
 ) -> None:
     page = land(client, sandbox, purchase)
@@ -185,7 +177,7 @@ def test_a_draft_outlives_a_new_secret_key(
     assert 'value="Ada Lovelace"' in next_visit
 
 
-def test_who_loses_the_session_is_told_that_a_long_note_is_not_kept(
+def test_lost_session_page_says_long_note_is_not_saved(
     client: FlaskClient, sandbox: Sandbox, purchase: Purchase
 ) -> None:
     endless = "".join(chr(0x4E00 + secrets.randbelow(20_000)) for _ in range(2000))
@@ -197,7 +189,7 @@ def test_who_loses_the_session_is_told_that_a_long_note_is_not_kept(
     assert "Your answers, except your note, are saved in this browser" in page.text
 
 
-def test_what_was_typed_is_kept_for_a_day(client: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> None:
+def test_draft_expires_after_a_day(client: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> None:
     page = land(client, sandbox, purchase)
     client.post("/signup", data={"csrf_token": csrf_token(page), **WRONG})
     cookie = draft(client)

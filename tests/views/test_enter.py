@@ -15,7 +15,7 @@ from tests.support.new_buyer import NewBuyer, time_passes
 URL = "https://app.acme.example/t/juniper?tab=1"
 
 
-def test_who_has_registered_waits_for_the_account_and_then_goes_in_by_themselves(new_buyer: NewBuyer) -> None:
+def test_page_refreshes_until_ready_then_enters(new_buyer: NewBuyer) -> None:
     new_buyer.register()
     waiting, looks_again = new_buyer.page_text(), new_buyer.refresh_header()
 
@@ -28,7 +28,7 @@ def test_who_has_registered_waits_for_the_account_and_then_goes_in_by_themselves
     assert goes_in == "1; url=/enter"
 
 
-def test_the_door_leads_to_the_account_with_an_assertion_of_who_comes(new_buyer: NewBuyer) -> None:
+def test_enter_redirects_to_account_with_sign_in_token(new_buyer: NewBuyer) -> None:
     new_buyer.register()
     new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
 
@@ -53,7 +53,7 @@ def test_the_door_leads_to_the_account_with_an_assertion_of_who_comes(new_buyer:
 
 
 @on_sqlite
-def test_an_answer_without_an_address_leads_to_the_sign_in_page(new_buyer: NewBuyer) -> None:
+def test_reply_without_url_enters_at_sign_in_page(new_buyer: NewBuyer) -> None:
     new_buyer.register()
     new_buyer.deliver_handoffs()
 
@@ -63,7 +63,7 @@ def test_an_answer_without_an_address_leads_to_the_sign_in_page(new_buyer: NewBu
 
 
 @on_sqlite
-def test_who_has_been_let_in_is_not_sent_in_again_but_finds_the_door(new_buyer: NewBuyer) -> None:
+def test_entered_buyer_is_not_redirected_again(new_buyer: NewBuyer) -> None:
     new_buyer.register()
     new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
     new_buyer.client.get("/enter")
@@ -76,7 +76,7 @@ def test_who_has_been_let_in_is_not_sent_in_again_but_finds_the_door(new_buyer: 
 
 
 @on_sqlite
-def test_another_browser_is_shown_the_sign_in_page_without_an_assertion(new_buyer: NewBuyer) -> None:
+def test_other_browser_gets_sign_in_page_without_token(new_buyer: NewBuyer) -> None:
     purchase = new_buyer.register()
     new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
     colleague = new_buyer.client.application.test_client()
@@ -92,14 +92,14 @@ def test_another_browser_is_shown_the_sign_in_page_without_an_assertion(new_buye
 
 
 @on_sqlite
-def test_nobody_is_let_in_before_the_product_has_answered(new_buyer: NewBuyer) -> None:
+def test_enter_before_reply_returns_to_welcome(new_buyer: NewBuyer) -> None:
     new_buyer.register()
 
     assert new_buyer.client.get("/enter").headers["Location"] == "/welcome"
 
 
 @on_sqlite
-def test_who_waits_for_long_is_told_what_happens_by_when_and_gets_a_link_for_any_browser(new_buyer: NewBuyer) -> None:
+def test_long_wait_shows_deadline_and_progress_link(new_buyer: NewBuyer) -> None:
     new_buyer.register()
     new_buyer.deliver_handoffs(503)
 
@@ -121,7 +121,7 @@ def test_who_waits_for_long_is_told_what_happens_by_when_and_gets_a_link_for_any
 
 
 @on_sqlite
-def test_the_link_shows_the_account_once_it_is_there_and_lets_nobody_in_by_itself(new_buyer: NewBuyer) -> None:
+def test_progress_link_shows_account_without_access(new_buyer: NewBuyer) -> None:
     new_buyer.register()
     [link] = re.findall(r'href="(/progress/[^"]+)"', new_buyer.client.get("/welcome").text)
     new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
@@ -136,12 +136,12 @@ def test_the_link_shows_the_account_once_it_is_there_and_lets_nobody_in_by_itsel
 
 @on_sqlite
 @pytest.mark.parametrize("link", ["/progress/nonsense", "/progress/gAAAAAB"])
-def test_a_link_that_is_none_is_not_found(new_buyer: NewBuyer, link: str) -> None:
+def test_invalid_progress_link_is_not_found(new_buyer: NewBuyer, link: str) -> None:
     assert new_buyer.client.get(link).status_code == 404
 
 
 @on_sqlite
-def test_a_link_is_good_for_thirty_days(new_buyer: NewBuyer) -> None:
+def test_progress_link_expires_after_thirty_days(new_buyer: NewBuyer) -> None:
     new_buyer.register()
     [link] = re.findall(r'href="(/progress/[^"]+)"', new_buyer.client.get("/welcome").text)
 
@@ -152,7 +152,7 @@ def test_a_link_is_good_for_thirty_days(new_buyer: NewBuyer) -> None:
 
 
 @on_sqlite
-def test_a_product_that_gives_up_is_told_of_and_who_does_it_by_hand(new_buyer: NewBuyer) -> None:
+def test_failed_handoff_shows_manual_setup(new_buyer: NewBuyer) -> None:
     new_buyer.register()
     new_buyer.deliver_handoffs(410)
 
@@ -173,7 +173,7 @@ def test_a_product_that_gives_up_is_told_of_and_who_does_it_by_hand(new_buyer: N
         ("not_supported", "cannot add a purchase to an existing account automatically"),
     ],
 )
-def test_every_refusal_has_clear_words_and_a_way_on(new_buyer: NewBuyer, reason: str, text: str) -> None:
+def test_refusal_shows_reason_and_other_choices(new_buyer: NewBuyer, reason: str, text: str) -> None:
     new_buyer.register(account="existing", existing_account="acme-7")
     new_buyer.deliver_handoffs(refused=reason)
 
@@ -185,7 +185,7 @@ def test_every_refusal_has_clear_words_and_a_way_on(new_buyer: NewBuyer, reason:
 
 
 @on_sqlite
-def test_after_a_refusal_another_choice_leads_in(new_buyer: NewBuyer) -> None:
+def test_new_choice_after_refusal_enters(new_buyer: NewBuyer) -> None:
     new_buyer.register(account="existing", existing_account="acme-7")
     new_buyer.deliver_handoffs(refused="not_found")
 
@@ -196,7 +196,7 @@ def test_after_a_refusal_another_choice_leads_in(new_buyer: NewBuyer) -> None:
 
 
 @on_sqlite
-def test_which_account_has_to_be_said(new_buyer: NewBuyer) -> None:
+def test_existing_account_requires_its_name(new_buyer: NewBuyer) -> None:
     new_buyer.buy()
 
     response = new_buyer.submit_form(account="existing", existing_account=" ")
@@ -205,7 +205,7 @@ def test_which_account_has_to_be_said(new_buyer: NewBuyer) -> None:
     assert "Enter the account" in response.text
 
 
-def test_a_second_license_is_asked_whether_it_joins_the_first_ones_account(new_buyer: NewBuyer) -> None:
+def test_second_license_can_join_first_account(new_buyer: NewBuyer) -> None:
     new_buyer.buy(account_id="012345678901")
     new_buyer.submit_form()
     new_buyer.deliver_handoffs(reference="juniper-1")
@@ -222,7 +222,7 @@ def test_a_second_license_is_asked_whether_it_joins_the_first_ones_account(new_b
 
 
 @on_sqlite
-def test_another_customers_account_is_neither_offered_nor_taken(new_buyer: NewBuyer) -> None:
+def test_other_customers_account_is_not_offered_or_accepted(new_buyer: NewBuyer) -> None:
     new_buyer.register()
     new_buyer.deliver_handoffs()
     first = new_buyer.product.deliveries[0]["data"]["subscription"]["id"]
@@ -237,7 +237,7 @@ def test_another_customers_account_is_neither_offered_nor_taken(new_buyer: NewBu
 
 
 @on_sqlite
-def test_a_purchase_that_has_ended_lets_nobody_wait(new_buyer: NewBuyer) -> None:
+def test_ended_purchase_stops_waiting_for_account(new_buyer: NewBuyer) -> None:
     purchase = new_buyer.register()
     new_buyer.deliver_handoffs(503)
 

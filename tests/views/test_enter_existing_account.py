@@ -25,7 +25,7 @@ def colleague_of(newcomer: NewBuyer, purchase: Purchase) -> FlaskClient:
 
 @pytest.mark.parametrize("first", [{"url": URL, "reference": "juniper-1"}, {}])
 @pytest.mark.parametrize("answer", [{"refused": "not_found"}, {"status": 410}])
-def test_nobody_else_takes_an_account_over_because_its_owner_was_refused_another(
+def test_owners_refused_request_does_not_free_the_account(
     new_buyer: NewBuyer, first: dict[str, str], answer: dict[str, str | int]
 ) -> None:
     purchase = new_buyer.register()
@@ -44,7 +44,7 @@ def test_nobody_else_takes_an_account_over_because_its_owner_was_refused_another
     assert colleague.get("/enter").headers["Location"] == "/welcome"
 
 
-def test_nobody_else_takes_a_registration_over_that_its_product_cannot_be_told_of_yet(new_buyer: NewBuyer) -> None:
+def test_other_browser_cannot_replace_unlinked_registration(new_buyer: NewBuyer) -> None:
     world, other = new_buyer.sandbox.marketplace, new_buyer.client.application.test_client()
     token = world.mint_token(world.buy(factories.order()))
     world.faults = world.faults.model_copy(update={"aws_down": True})
@@ -60,7 +60,7 @@ def test_nobody_else_takes_a_registration_over_that_its_product_cannot_be_told_o
     assert sent.status_code == 409
 
 
-def test_who_may_not_choose_another_account_finds_the_sign_in_page(new_buyer: NewBuyer) -> None:
+def test_other_browser_sees_sign_in_and_no_account_choice(new_buyer: NewBuyer) -> None:
     purchase = new_buyer.register()
     new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
     new_buyer.submit_form(account="existing", existing_account="acme-7")
@@ -73,7 +73,7 @@ def test_who_may_not_choose_another_account_finds_the_sign_in_page(new_buyer: Ne
     assert "Choose another account" in new_buyer.page_text()
 
 
-def test_a_corrected_phone_number_that_the_product_does_not_take_leaves_the_way_in(new_buyer: NewBuyer) -> None:
+def test_failed_phone_update_keeps_account_access(new_buyer: NewBuyer) -> None:
     new_buyer.register()
     new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
     new_buyer.submit_form(phone="+1 555 010 0000")
@@ -84,7 +84,7 @@ def test_a_corrected_phone_number_that_the_product_does_not_take_leaves_the_way_
     assert new_buyer.client.get("/enter").headers["Location"].startswith(URL)
 
 
-def test_a_purchase_of_which_much_was_told_still_has_its_way_in(new_buyer: NewBuyer) -> None:
+def test_many_handoffs_keep_account_access(new_buyer: NewBuyer) -> None:
     purchase = new_buyer.register()
     new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
     buyer = registered_buyer.RegisteredBuyer(new_buyer.client, purchase)
@@ -98,7 +98,7 @@ def test_a_purchase_of_which_much_was_told_still_has_its_way_in(new_buyer: NewBu
     assert location.startswith(URL)
 
 
-def test_a_double_click_whose_first_press_is_kept_last_still_leads_in(new_buyer: NewBuyer) -> None:
+def test_double_click_stored_out_of_order_still_enters(new_buyer: NewBuyer) -> None:
     with time_passes(minutes=-1):
         new_buyer.buy()
     form = {**ANSWERS, "csrf_token": csrf_token(new_buyer.client.get("/signup").text)}
@@ -116,7 +116,7 @@ def test_a_double_click_whose_first_press_is_kept_last_still_leads_in(new_buyer:
     assert new_buyer.client.get("/enter").headers["Location"].startswith(URL)
 
 
-def test_answers_of_another_are_told_apart_whatever_the_clocks_say(new_buyer: NewBuyer) -> None:
+def test_answers_with_equal_timestamps_belong_to_their_sender(new_buyer: NewBuyer) -> None:
     with time_machine.travel(registered_buyer.NOW, tick=False):
         purchase = new_buyer.register(account="existing", existing_account="acme-7")
         new_buyer.deliver_handoffs(refused="not_found")
@@ -130,7 +130,7 @@ def test_answers_of_another_are_told_apart_whatever_the_clocks_say(new_buyer: Ne
         assert colleague.get("/enter").headers["Location"].startswith(URL)
 
 
-def test_who_was_joined_with_another_account_is_not_led_to_the_one_before(new_buyer: NewBuyer) -> None:
+def test_joined_account_replaces_the_earlier_url(new_buyer: NewBuyer) -> None:
     new_buyer.register()
     new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
     new_buyer.submit_form(account="existing", existing_account="acme-7")
@@ -141,7 +141,7 @@ def test_who_was_joined_with_another_account_is_not_led_to_the_one_before(new_bu
     assert location.startswith("https://app.acme.example/login?")
 
 
-def test_who_registered_before_the_product_took_hand_offs_is_let_into_what_it_has_made_since(
+def test_registration_before_handoffs_enters_later_account(
     new_buyer: NewBuyer,
 ) -> None:
     receivers = new_buyer.client.application.extensions["handoff_endpoints"]
@@ -160,7 +160,7 @@ def test_who_registered_before_the_product_took_hand_offs_is_let_into_what_it_ha
     assert new_buyer.client.get("/enter").headers["Location"].startswith(URL)
 
 
-def test_who_can_go_in_is_told_what_to_open(new_buyer: NewBuyer) -> None:
+def test_ready_account_shows_open_link(new_buyer: NewBuyer) -> None:
     purchase = new_buyer.register()
     new_buyer.deliver_handoffs(url=URL, reference="juniper-7f3k")
     new_buyer.client.get("/enter")

@@ -27,7 +27,7 @@ def link_of(newcomer: NewBuyer) -> str:
     return str(link)
 
 
-def test_a_second_person_with_an_open_form_is_not_let_in_as_the_first(new_buyer: NewBuyer) -> None:
+def test_second_person_with_open_form_is_refused(new_buyer: NewBuyer) -> None:
     purchase = new_buyer.buy()
     other = new_buyer.client.application.test_client()
     other.post("/", data={TOKEN_FIELD: new_buyer.sandbox.marketplace.mint_token(purchase)})
@@ -43,7 +43,7 @@ def test_a_second_person_with_an_open_form_is_not_let_in_as_the_first(new_buyer:
     assert new_buyer.product.event_types == ["registration.completed"]
 
 
-def test_a_colleague_who_comes_after_the_registration_replaces_nothing(new_buyer: NewBuyer, app: Flask) -> None:
+def test_late_colleague_cannot_enter_or_replace(new_buyer: NewBuyer, app: Flask) -> None:
     new_buyer.buy()
     _, link = create_invitation(app)
     new_buyer.submit_form()
@@ -57,7 +57,7 @@ def test_a_colleague_who_comes_after_the_registration_replaces_nothing(new_buyer
     assert colleague.get("/enter").headers["Location"] == "/welcome"
 
 
-def test_the_same_answers_once_more_are_their_senders(new_buyer: NewBuyer) -> None:
+def test_identical_answers_are_accepted_from_another_browser(new_buyer: NewBuyer) -> None:
     purchase = new_buyer.buy()
     again = new_buyer.client.application.test_client()
     again.post("/", data={TOKEN_FIELD: new_buyer.sandbox.marketplace.mint_token(purchase)})
@@ -71,9 +71,7 @@ def test_the_same_answers_once_more_are_their_senders(new_buyer: NewBuyer) -> No
 
 
 @pytest.mark.parametrize("answer", [{"refused": "not_found"}, {"status": 410}])
-def test_who_comes_from_aws_again_after_a_refusal_gets_an_empty_form(
-    new_buyer: NewBuyer, answer: dict[str, str | int]
-) -> None:
+def test_landing_after_refusal_shows_empty_form(new_buyer: NewBuyer, answer: dict[str, str | int]) -> None:
     purchase = new_buyer.register(account="existing", existing_account="acme-7")
     new_buyer.deliver_handoffs(**answer)  # type: ignore[arg-type]
     new_buyer.client.post("/", data={TOKEN_FIELD: new_buyer.sandbox.marketplace.mint_token(purchase)})
@@ -88,7 +86,7 @@ def test_who_comes_from_aws_again_after_a_refusal_gets_an_empty_form(
 
 
 @pytest.mark.parametrize("answer", [{"refused": "confirmation_needed"}, {"status": 410}])
-def test_asking_for_the_same_again_asks_the_product_again(new_buyer: NewBuyer, answer: dict[str, str | int]) -> None:
+def test_repeated_account_request_asks_product_again(new_buyer: NewBuyer, answer: dict[str, str | int]) -> None:
     new_buyer.register(account="existing", existing_account="acme-7")
     new_buyer.deliver_handoffs(**answer)  # type: ignore[arg-type]
 
@@ -99,7 +97,7 @@ def test_asking_for_the_same_again_asks_the_product_again(new_buyer: NewBuyer, a
     assert new_buyer.refresh_header() == "1; url=/enter"
 
 
-def test_who_asks_for_another_account_is_not_let_into_the_old_one_meanwhile(new_buyer: NewBuyer) -> None:
+def test_pending_account_change_blocks_entry(new_buyer: NewBuyer) -> None:
     new_buyer.register()
     new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
 
@@ -109,7 +107,7 @@ def test_who_asks_for_another_account_is_not_let_into_the_old_one_meanwhile(new_
     assert new_buyer.client.get("/enter").headers["Location"] == "/welcome"
 
 
-def test_who_corrects_a_phone_number_need_not_wait_for_the_product(new_buyer: NewBuyer) -> None:
+def test_phone_change_does_not_block_entry(new_buyer: NewBuyer) -> None:
     new_buyer.register()
     new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
 
@@ -118,7 +116,7 @@ def test_who_corrects_a_phone_number_need_not_wait_for_the_product(new_buyer: Ne
     assert new_buyer.refresh_header() == "1; url=/enter"
 
 
-def test_who_registers_after_an_erasure_is_not_let_into_the_others_account(new_buyer: NewBuyer, app: Flask) -> None:
+def test_registration_after_erasure_cannot_enter_old_account(new_buyer: NewBuyer, app: Flask) -> None:
     purchase = new_buyer.register()
     new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
     with app.app_context():
@@ -145,7 +143,7 @@ def test_who_registers_after_an_erasure_is_not_let_into_the_others_account(new_b
         "/t/juniper",
     ],
 )
-def test_an_address_that_no_browser_opens_is_not_kept(new_buyer: NewBuyer, url: str) -> None:
+def test_invalid_account_url_is_ignored(new_buyer: NewBuyer, url: str) -> None:
     new_buyer.register()
     new_buyer.deliver_handoffs(url=url, reference="juniper-1")
 
@@ -155,7 +153,7 @@ def test_an_address_that_no_browser_opens_is_not_kept(new_buyer: NewBuyer, url: 
 
 
 @pytest.mark.parametrize("query", ["next=%FF", "flag", "a=b;c=d", "sig=a%2Fb+c"])
-def test_the_products_own_query_stays_as_it_is_spelt(new_buyer: NewBuyer, query: str) -> None:
+def test_account_url_query_is_unchanged(new_buyer: NewBuyer, query: str) -> None:
     new_buyer.register()
     new_buyer.deliver_handoffs(url=f"{URL}?{query}#there")
 
@@ -165,7 +163,7 @@ def test_the_products_own_query_stays_as_it_is_spelt(new_buyer: NewBuyer, query:
     assert location.fragment == "there"
 
 
-def test_the_choice_of_another_purchases_account_outlives_its_registration(new_buyer: NewBuyer, app: Flask) -> None:
+def test_account_choice_outlives_erased_registration(new_buyer: NewBuyer, app: Flask) -> None:
     new_buyer.buy(account_id=ACCOUNT_ID)
     new_buyer.submit_form()
     new_buyer.deliver_handoffs(reference="juniper-1")
@@ -181,7 +179,7 @@ def test_the_choice_of_another_purchases_account_outlives_its_registration(new_b
     assert (registration.account, registration.phone) == (first, "+1 555 010 0000")
 
 
-def test_a_choice_that_is_not_offered_any_more_is_told_and_not_changed(new_buyer: NewBuyer) -> None:
+def test_account_that_is_not_offered_is_rejected(new_buyer: NewBuyer) -> None:
     new_buyer.buy()
 
     response = new_buyer.submit_form(account="01a20686-2dc5-74cb-b9e2-45eb30daf053")
@@ -191,7 +189,7 @@ def test_a_choice_that_is_not_offered_any_more_is_told_and_not_changed(new_buyer
     assert 'aria-describedby="account-error"' in response.text
 
 
-def test_a_purchase_without_an_account_is_no_account_to_join(new_buyer: NewBuyer) -> None:
+def test_purchase_without_account_is_not_offered(new_buyer: NewBuyer) -> None:
     new_buyer.buy(account_id=ACCOUNT_ID)
     new_buyer.submit_form(account="existing", existing_account="acme-7")
     new_buyer.deliver_handoffs(refused="not_found")
@@ -201,7 +199,7 @@ def test_a_purchase_without_an_account_is_no_account_to_join(new_buyer: NewBuyer
     assert "Add it to" not in new_buyer.page_text("/signup")
 
 
-def test_the_link_leads_back_to_itself_and_does_not_renew_itself(new_buyer: NewBuyer) -> None:
+def test_progress_page_links_to_itself_without_renewal(new_buyer: NewBuyer) -> None:
     new_buyer.register()
     new_buyer.deliver_handoffs(503)
     link = link_of(new_buyer)
@@ -214,7 +212,7 @@ def test_the_link_leads_back_to_itself_and_does_not_renew_itself(new_buyer: NewB
     assert set(re.findall(r'href="(/progress/[^"]+)"', page)) == {link}
 
 
-def test_a_browser_that_is_never_let_in_is_not_told_that_it_is(new_buyer: NewBuyer) -> None:
+def test_progress_page_does_not_promise_entry(new_buyer: NewBuyer) -> None:
     new_buyer.register()
 
     page = new_buyer.client.application.test_client().get(link_of(new_buyer)).text
@@ -223,7 +221,7 @@ def test_a_browser_that_is_never_let_in_is_not_told_that_it_is(new_buyer: NewBuy
     assert "This page will tell you when it is ready" in page
 
 
-def test_after_a_while_the_page_looks_less_often(new_buyer: NewBuyer) -> None:
+def test_refresh_slows_after_twenty_seconds(new_buyer: NewBuyer) -> None:
     new_buyer.register()
 
     with time_passes(seconds=21):
@@ -232,7 +230,7 @@ def test_after_a_while_the_page_looks_less_often(new_buyer: NewBuyer) -> None:
     assert refresh == "5; url=/welcome"
 
 
-def test_a_purchase_that_gives_no_access_lets_nobody_in(new_buyer: NewBuyer) -> None:
+def test_ended_purchase_cannot_enter(new_buyer: NewBuyer) -> None:
     purchase = new_buyer.register()
     new_buyer.deliver_handoffs(url=URL)
     registered_buyer.RegisteredBuyer(new_buyer.client, purchase).receive_event(registered_buyer.LICENSE_DEPROVISIONED)
@@ -240,7 +238,7 @@ def test_a_purchase_that_gives_no_access_lets_nobody_in(new_buyer: NewBuyer) -> 
     assert new_buyer.client.get("/enter").headers["Location"] == "/welcome"
 
 
-def test_a_later_hand_off_that_was_taken_says_as_much(new_buyer: NewBuyer) -> None:
+def test_later_delivered_handoff_makes_account_ready(new_buyer: NewBuyer) -> None:
     purchase = new_buyer.register()
     new_buyer.deliver_handoffs(410)
     registered_buyer.RegisteredBuyer(new_buyer.client, purchase).receive_event(registered_buyer.LICENSE_UPDATED)
@@ -249,7 +247,7 @@ def test_a_later_hand_off_that_was_taken_says_as_much(new_buyer: NewBuyer) -> No
     assert new_buyer.refresh_header() == "1; url=/enter"
 
 
-def test_once_somebody_has_registered_nobody_is_invited(new_buyer: NewBuyer) -> None:
+def test_registered_purchase_cannot_invite(new_buyer: NewBuyer) -> None:
     new_buyer.register()
 
     assert new_buyer.client.get("/invite").headers["Location"] == "/welcome"

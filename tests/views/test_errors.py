@@ -56,7 +56,7 @@ def app_url(app: Flask) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("fault", ROWS)
-def test_every_fault_of_aws_has_its_page(
+def test_aws_error_shows_its_page(
     app_url: str, sandbox: Sandbox, capsys: pytest.CaptureFixture[str], fault: str
 ) -> None:
     status, words, way_on, again = ROWS[fault]
@@ -79,7 +79,7 @@ def test_every_fault_of_aws_has_its_page(
 
 
 @on_sqlite
-def test_aws_too_slow_lets_the_buyer_on_in_time(app_url: str, sandbox: Sandbox) -> None:
+def test_slow_aws_reaches_form_in_time(app_url: str, sandbox: Sandbox) -> None:
     token = factories.token(sandbox)
     sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"slow": 60})
 
@@ -90,7 +90,7 @@ def test_aws_too_slow_lets_the_buyer_on_in_time(app_url: str, sandbox: Sandbox) 
 
 
 @pytest.mark.parametrize("fields", [{}, {TOKEN_FIELD: ""}, {TOKEN_FIELD: "  "}, {"token": "elsewhere"}])
-def test_a_post_without_a_token_is_told_where_to_start(app_url: str, fields: dict[str, str]) -> None:
+def test_post_without_token_shows_where_to_start(app_url: str, fields: dict[str, str]) -> None:
     response = requests.post(app_url, data=fields, timeout=10)
 
     assert response.status_code == 400
@@ -98,7 +98,7 @@ def test_a_post_without_a_token_is_told_where_to_start(app_url: str, fields: dic
     assert "Please start from AWS Marketplace" in response.text
 
 
-def test_one_press_tries_the_same_token_again(client: FlaskClient, sandbox: Sandbox) -> None:
+def test_retry_resends_the_same_token(client: FlaskClient, sandbox: Sandbox) -> None:
     token = factories.token(sandbox)
     sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"access_denied": True})
     page = client.post("/", data={TOKEN_FIELD: token, "x-amzn-marketplace-offer-type": "free-trial"})
@@ -111,19 +111,19 @@ def test_one_press_tries_the_same_token_again(client: FlaskClient, sandbox: Sand
     assert again.location == "/signup"
 
 
-def test_the_table_names_every_exception_of_the_domain() -> None:
+def test_every_exception_has_an_error_page() -> None:
     kinds = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.FoyerError)}
 
     assert set(ERROR_PAGES) == kinds - {errors.FoyerError, errors.MarketplaceError}
 
 
-def test_every_exception_has_a_page_of_its_own() -> None:
+def test_error_pages_are_distinct() -> None:
     pages = [fault.page for fault in ERROR_PAGES.values()]
 
     assert len(pages) == len(set(pages))
 
 
-def test_every_page_of_the_table_names_whom_to_ask_and_a_reference(client: FlaskClient) -> None:
+def test_error_page_has_contact_and_reference(client: FlaskClient) -> None:
     page = client.get("/signup")
 
     assert page.status_code == 403
@@ -131,7 +131,7 @@ def test_every_page_of_the_table_names_whom_to_ask_and_a_reference(client: Flask
     assert f"Reference <code>{page.headers['X-Request-Id']}</code>" in page.text
 
 
-def test_an_error_nobody_foresaw_shows_no_trace_and_logs_where_it_was(
+def test_unexpected_error_hides_traceback_and_logs_it(
     app: Flask, client: FlaskClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     app.testing = False
@@ -146,7 +146,7 @@ def test_an_error_nobody_foresaw_shows_no_trace_and_logs_where_it_was(
     assert "test_errors.py" in log
 
 
-def test_a_page_that_is_not_there_and_a_wrong_method_are_plain_pages(client: FlaskClient) -> None:
+def test_unknown_path_and_method_have_pages(client: FlaskClient) -> None:
     missing = client.get("/admin")
     wrong = client.delete("/signup")
 
@@ -155,14 +155,14 @@ def test_a_page_that_is_not_there_and_a_wrong_method_are_plain_pages(client: Fla
     assert "POST" in wrong.headers["Allow"]
 
 
-def test_a_body_that_is_too_large_is_refused(client: FlaskClient) -> None:
+def test_oversized_body_is_refused(client: FlaskClient) -> None:
     response = client.post("/", data={TOKEN_FIELD: "x" * 100_000})
 
     assert response.status_code == 413
     assert "too much" in response.text
 
 
-def test_the_press_that_tries_again_repeats_only_what_our_pages_read(client: FlaskClient, sandbox: Sandbox) -> None:
+def test_retry_form_repeats_known_fields_only(client: FlaskClient, sandbox: Sandbox) -> None:
     sandbox.marketplace.faults = Faults(access_denied=True)
     fields = {f"{name}{number}": "x" for name in ("field", "x-amzn-marketplace-") for number in range(500)}
 
@@ -174,7 +174,7 @@ def test_the_press_that_tries_again_repeats_only_what_our_pages_read(client: Fla
     assert page.text.count('type="hidden"') == 20
 
 
-def test_a_session_that_another_version_signed_in_its_own_way_is_no_purchase(client: FlaskClient) -> None:
+def test_incompatible_session_counts_as_no_purchase(client: FlaskClient) -> None:
     with client.session_transaction() as session:
         session["SubscriptionId"] = "of-another-kind"
 
@@ -184,7 +184,7 @@ def test_a_session_that_another_version_signed_in_its_own_way_is_no_purchase(cli
     assert "We cannot tell which purchase is yours" in page.text
 
 
-def test_a_browser_that_keeps_no_cookies_is_not_sent_round_for_ever(app: Flask, sandbox: Sandbox) -> None:
+def test_browser_without_cookies_gets_explanation(app: Flask, sandbox: Sandbox) -> None:
     client = app.test_client(use_cookies=False)
     landed = client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
 

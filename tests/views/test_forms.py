@@ -31,7 +31,7 @@ def accepted(**answers: str) -> Answers:
     return form.answers()
 
 
-def test_a_line_break_counts_as_one_character_as_it_does_in_the_browser() -> None:
+def test_line_break_counts_as_one_character() -> None:
     full = "x" + "\r\n" * 1998 + "y"
 
     kept = accepted(notes=full).notes
@@ -42,7 +42,7 @@ def test_a_line_break_counts_as_one_character_as_it_does_in_the_browser() -> Non
     assert too_long.notes.errors == ["Shorten this to 2000 characters or fewer."]
 
 
-def test_notes_are_kept_with_one_kind_of_line_end() -> None:
+def test_line_breaks_in_notes_are_normalised() -> None:
     notes = "one\r\ntwo\rthree\nfour\r\x07\nfive\u2028six\u2029seven"
 
     kept = accepted(notes=notes).notes
@@ -51,7 +51,7 @@ def test_notes_are_kept_with_one_kind_of_line_end() -> None:
 
 
 @pytest.mark.parametrize("value", INVISIBLE)
-def test_an_answer_that_nobody_can_see_is_empty(value: str) -> None:
+def test_invisible_required_answer_is_refused(value: str) -> None:
     form = filled(company=value)
 
     assert not form.validate()
@@ -59,13 +59,13 @@ def test_an_answer_that_nobody_can_see_is_empty(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", INVISIBLE)
-def test_phone_and_notes_that_nobody_can_see_are_left_out(value: str) -> None:
+def test_invisible_optional_answers_are_empty(value: str) -> None:
     kept = accepted(phone=value, notes=value)
 
     assert (kept.phone, kept.notes) == (None, None)
 
 
-def test_characters_that_turn_or_hide_text_are_not_kept() -> None:
+def test_reversing_and_hidden_characters_are_removed() -> None:
     kept = accepted(
         company="Juniper \u202egnp.exe", full_name="Ada\u200b Love\u00adlace\u200d", notes="\u2066a\u2069 b"
     )
@@ -74,7 +74,7 @@ def test_characters_that_turn_or_hide_text_are_not_kept() -> None:
 
 
 @pytest.mark.parametrize("name", ["نامه\u200cها", "ක්\u200dෂ", "👩\u200d💻 Works"])
-def test_joiners_inside_a_word_are_part_of_its_spelling(name: str) -> None:
+def test_joiners_inside_words_are_kept(name: str) -> None:
     kept = accepted(company=f"\u200c{name}\u200d")
 
     assert kept.company == name
@@ -94,14 +94,14 @@ def test_joiners_inside_a_word_are_part_of_its_spelling(name: str) -> None:
         ("*31#, 5550199", "*31#, 5550199"),
     ],
 )
-def test_a_phone_number_is_taken_as_people_write_and_paste_it(typed: str, kept: str) -> None:
+def test_phone_number_formats_are_accepted(typed: str, kept: str) -> None:
     assert accepted(phone=typed).phone == kept
 
 
 @pytest.mark.parametrize(
     "phone", ["call me", "555 0199 ext", "555 0199 extra 1", "555 0199 mobile", "xxxxx", "1234", "5550199 <b>"]
 )
-def test_what_is_no_phone_number_is_refused(phone: str) -> None:
+def test_invalid_phone_number_is_refused(phone: str) -> None:
     form = filled(phone=phone)
 
     assert not form.validate()

@@ -20,20 +20,20 @@ from tests.support import factories
 from tests.support.factories import TOKEN_FIELD
 
 
-def test_a_process_is_alive_whatever_the_database_does(environment: pytest.MonkeyPatch) -> None:
+def test_healthz_ignores_database_outage(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
 
     with factories.open_app(create_app()) as app:
         assert app.test_client().get("/healthz").text == "ok\n"
 
 
-def test_a_migrated_database_is_ready(client: FlaskClient) -> None:
+def test_migrated_database_is_ready(client: FlaskClient) -> None:
     response = client.get("/readyz")
 
     assert (response.status_code, response.text) == (200, "ready\n")
 
 
-def test_a_database_that_is_away_is_not_ready_and_says_what_to_check(environment: pytest.MonkeyPatch) -> None:
+def test_unreachable_database_is_not_ready(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
 
     with factories.open_app(create_app()) as app:
@@ -43,7 +43,7 @@ def test_a_database_that_is_away_is_not_ready_and_says_what_to_check(environment
     assert "Check DATABASE_URL" in response.text
 
 
-def test_a_database_without_tables_is_not_ready_and_says_what_to_run(app: Flask, client: FlaskClient) -> None:
+def test_database_without_tables_is_not_ready(app: Flask, client: FlaskClient) -> None:
     with app.app_context(), engine.current_database().write_engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE alembic_version RENAME TO elsewhere")
 
@@ -56,9 +56,7 @@ def test_a_database_without_tables_is_not_ready_and_says_what_to_run(app: Flask,
 
 
 @pytest.mark.parametrize(("revision", "status"), [("0000", 503), ("9999", 200)])
-def test_older_tables_are_not_ready_and_newer_ones_are(
-    app: Flask, client: FlaskClient, revision: str, status: int
-) -> None:
+def test_older_schema_is_not_ready_and_newer_is(app: Flask, client: FlaskClient, revision: str, status: int) -> None:
     move_to = text("UPDATE alembic_version SET version_num = :revision")
     with app.app_context(), engine.current_database().write_engine.begin() as connection:
         connection.execute(move_to, {"revision": revision})
@@ -91,7 +89,7 @@ def measured(client: FlaskClient) -> dict[str, float]:
     return {name: float(value) for name, _, value in lines if name in metrics.GAUGE_DESCRIPTIONS}
 
 
-def test_what_waits_is_measured(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
+def test_pending_work_is_measured(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
     before = measured(client)
     with app.app_context():
         parked = pending_tokens.store(factories.token(sandbox), UnverifiedFields())
@@ -109,7 +107,7 @@ def test_what_waits_is_measured(app: Flask, client: FlaskClient, sandbox: Sandbo
     assert 590 < waiting["foyer_parked_tokens_oldest_seconds"] <= 601
 
 
-def test_metrics_are_shown_before_the_database_is_migrated(app: Flask, client: FlaskClient) -> None:
+def test_metrics_work_before_migration(app: Flask, client: FlaskClient) -> None:
     with app.app_context(), engine.current_database().write_engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE parked_tokens RENAME TO elsewhere")
 
@@ -120,7 +118,7 @@ def test_metrics_are_shown_before_the_database_is_migrated(app: Flask, client: F
     assert found == {"foyer_database_up": 0}
 
 
-def test_metrics_are_shown_while_the_database_is_away(environment: pytest.MonkeyPatch) -> None:
+def test_metrics_work_during_database_outage(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
 
     with factories.open_app(create_app()) as app:

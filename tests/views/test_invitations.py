@@ -25,14 +25,12 @@ from tests.views.colleagues import COLLEAGUE_EMAIL, audit_actions, submit_invita
 pytestmark = on_sqlite
 
 
-def test_the_form_has_a_way_for_those_who_do_not_set_it_up_themselves(purchaser_client: FlaskClient) -> None:
+def test_form_links_to_invitations(purchaser_client: FlaskClient) -> None:
     assert "Someone else will set this up" in visible_text(purchaser_client.get("/signup").text)
     assert 'href="/invite"' in purchaser_client.get("/signup").text
 
 
-def test_an_invitation_is_kept_recorded_and_shown_with_its_link_to_pass_on(
-    app: Flask, purchaser_client: FlaskClient
-) -> None:
+def test_invitation_is_stored_audited_and_its_link_shown(app: Flask, purchaser_client: FlaskClient) -> None:
     page = submit_invitation(purchaser_client).text
 
     [invitation] = all_rows(app, Invitation)
@@ -48,7 +46,7 @@ def test_an_invitation_is_kept_recorded_and_shown_with_its_link_to_pass_on(
     assert all_rows(app, OutboxMessage) == []
 
 
-def test_where_mail_is_on_the_link_is_mailed_and_not_shown(mail_client: FlaskClient) -> None:
+def test_mailed_link_is_not_shown(mail_client: FlaskClient) -> None:
     page = submit_invitation(mail_client).text
 
     [message] = all_rows(mail_client.application, OutboxMessage)
@@ -60,9 +58,7 @@ def test_where_mail_is_on_the_link_is_mailed_and_not_shown(mail_client: FlaskCli
     assert "/invitation/" not in page
 
 
-def test_the_link_to_pass_on_begins_with_the_site_that_is_set(
-    environment: pytest.MonkeyPatch, sandbox: Sandbox
-) -> None:
+def test_shown_link_starts_with_site_url(environment: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
     environment.setenv("SITE_URL", "https://start.acme.example")
     with factories.open_app(create_app()) as app:
         client = app.test_client()
@@ -71,7 +67,7 @@ def test_the_link_to_pass_on_begins_with_the_site_that_is_set(
         assert "https://start.acme.example/invitation/" in submit_invitation(client).text
 
 
-def test_the_notice_is_gone_when_the_page_is_loaded_again(purchaser_client: FlaskClient) -> None:
+def test_outcome_message_is_shown_once(purchaser_client: FlaskClient) -> None:
     assert "Your link is ready" in submit_invitation(purchaser_client).text
 
     page = purchaser_client.get("/invite").text
@@ -88,7 +84,7 @@ def test_the_notice_is_gone_when_the_page_is_loaded_again(purchaser_client: Flas
         ("x" * 250 + "@example.com", "Shorten this to 254 characters or fewer."),
     ],
 )
-def test_an_address_that_is_none_comes_back_with_its_reason(
+def test_invalid_email_is_rejected_with_reason(
     app: Flask, purchaser_client: FlaskClient, email: str, message: str
 ) -> None:
     response = submit_invitation(purchaser_client, email)
@@ -98,7 +94,7 @@ def test_an_address_that_is_none_comes_back_with_its_reason(
     assert all_rows(app, Invitation) == []
 
 
-def test_a_form_that_is_not_ours_invites_nobody(app: Flask, purchaser_client: FlaskClient) -> None:
+def test_invitation_without_csrf_token_is_rejected(app: Flask, purchaser_client: FlaskClient) -> None:
     response = purchaser_client.post("/invite", data={"email": COLLEAGUE_EMAIL})
 
     assert response.status_code == 422
@@ -106,7 +102,7 @@ def test_a_form_that_is_not_ours_invites_nobody(app: Flask, purchaser_client: Fl
     assert all_rows(app, Invitation) == []
 
 
-def test_twenty_within_a_day_are_enough(purchaser_client: FlaskClient, clock: time_machine.Traveller) -> None:
+def test_twenty_invitations_a_day_are_the_limit(purchaser_client: FlaskClient, clock: time_machine.Traveller) -> None:
     for _ in range(20):
         assert submit_invitation(purchaser_client).status_code == 200
         clock.shift(timedelta(minutes=2))
@@ -117,7 +113,7 @@ def test_twenty_within_a_day_are_enough(purchaser_client: FlaskClient, clock: ti
     assert "20 invitations were sent within a day" in refused.text
 
 
-def test_the_same_address_again_is_the_same_invitation_mailed_again(
+def test_same_address_renews_and_remails_the_invitation(
     mail_client: FlaskClient, clock: time_machine.Traveller
 ) -> None:
     submit_invitation(mail_client)
@@ -131,7 +127,7 @@ def test_the_same_address_again_is_the_same_invitation_mailed_again(
     assert invitation.expires_at - datetime.now(UTC) > timedelta(days=6, hours=23)
 
 
-def test_two_presses_are_one_mail(mail_client: FlaskClient, clock: time_machine.Traveller) -> None:
+def test_double_click_sends_one_mail(mail_client: FlaskClient, clock: time_machine.Traveller) -> None:
     submit_invitation(mail_client)
     submit_invitation(mail_client)
 
@@ -140,16 +136,14 @@ def test_two_presses_are_one_mail(mail_client: FlaskClient, clock: time_machine.
     assert audit_actions(mail_client.application) == [("invitation.sent", "buyer")]
 
 
-def test_a_browser_without_a_purchase_invites_nobody(app: Flask, client: FlaskClient) -> None:
+def test_browser_without_purchase_cannot_invite(app: Flask, client: FlaskClient) -> None:
     answers = [client.get("/invite"), client.post("/invite"), client.post(f"/invite/{uuid4()}/revoke")]
 
     assert [answer.status_code for answer in answers] == [403] * 3
     assert all_rows(app, Invitation) == []
 
 
-def test_while_aws_has_not_told_the_purchase_the_page_says_when_and_what_else_to_do(
-    app: Flask, client: FlaskClient, sandbox: Sandbox
-) -> None:
+def test_pending_purchase_explains_when_to_invite(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
     sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"aws_down": True})
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
 
@@ -165,7 +159,7 @@ def test_while_aws_has_not_told_the_purchase_the_page_says_when_and_what_else_to
     assert all_rows(app, Invitation) == []
 
 
-def test_a_purchase_that_became_part_of_another_invites_for_that_one(client: FlaskClient, sandbox: Sandbox) -> None:
+def test_merged_subscription_gets_the_invitation(client: FlaskClient, sandbox: Sandbox) -> None:
     buyer = RegisteredBuyer(client, sandbox.marketplace.buy(factories.order()))
     buyer.receive_event(LICENSE_UPDATED, agreement="agmt-before", license="l-before")
     client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(buyer.purchase)})
@@ -180,7 +174,7 @@ def test_a_purchase_that_became_part_of_another_invites_for_that_one(client: Fla
         assert session["SubscriptionId"] == str(subscription.id)
 
 
-def test_a_database_that_is_away_offers_to_send_the_same_once_more(
+def test_invitation_during_database_outage_offers_retry(
     environment: pytest.MonkeyPatch, purchaser_client: FlaskClient
 ) -> None:
     form = {"email": COLLEAGUE_EMAIL, "csrf_token": csrf_token(purchaser_client.get("/invite").text)}
@@ -198,7 +192,7 @@ def test_a_database_that_is_away_offers_to_send_the_same_once_more(
     assert f'name="email" value="{COLLEAGUE_EMAIL}"' in sent.text
 
 
-def test_no_address_is_logged(purchaser_client: FlaskClient, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invitee_address_is_never_logged(purchaser_client: FlaskClient, capsys: pytest.CaptureFixture[str]) -> None:
     submit_invitation(purchaser_client)
     submit_invitation(purchaser_client, "grace hopper")
 

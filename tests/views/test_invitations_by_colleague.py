@@ -31,7 +31,7 @@ def link_of(app: Flask, invitation_id: UUID) -> str:
         return invitations.LINK.path_for(invitation_id)
 
 
-def test_a_colleague_who_invites_another_is_named_as_one(app: Flask, purchaser_client: FlaskClient) -> None:
+def test_colleagues_invitation_is_audited_as_theirs(app: Flask, purchaser_client: FlaskClient) -> None:
     colleague = colleague_of(app, purchaser_client)
     [invitation] = all_rows(app, Invitation)
 
@@ -40,9 +40,7 @@ def test_a_colleague_who_invites_another_is_named_as_one(app: Flask, purchaser_c
     assert audit_actions(app)[-1] == ("invitation.sent", f"invitation:{invitation.id}")
 
 
-def test_a_colleague_who_invites_another_gets_the_link_to_pass_on_and_sees_nobody_elses(
-    app: Flask, purchaser_client: FlaskClient
-) -> None:
+def test_colleague_sees_only_their_own_invitation(app: Flask, purchaser_client: FlaskClient) -> None:
     colleague = colleague_of(app, purchaser_client)
     submit_invitation(purchaser_client, "second@gmail.com")
 
@@ -57,7 +55,7 @@ def test_a_colleague_who_invites_another_gets_the_link_to_pass_on_and_sees_nobod
     assert "Set up Acme Insights" in app.test_client().get(link).text
 
 
-def test_a_colleague_who_invites_another_by_mail_hears_that_it_goes_out(mail_client: FlaskClient) -> None:
+def test_colleague_sees_that_invitation_is_mailed(mail_client: FlaskClient) -> None:
     colleague = colleague_of(mail_client.application, mail_client)
 
     page = submit_invitation(colleague, "third@gmail.com").text
@@ -65,9 +63,7 @@ def test_a_colleague_who_invites_another_by_mail_hears_that_it_goes_out(mail_cli
     assert "We are emailing the link to t•••@gmail.com" in visible_text(page)
 
 
-def test_once_somebody_has_registered_a_page_that_is_still_open_invites_nobody(
-    app: Flask, purchaser_client: FlaskClient
-) -> None:
+def test_open_page_cannot_invite_after_registration(app: Flask, purchaser_client: FlaskClient) -> None:
     form = {"email": COLLEAGUE_EMAIL, "csrf_token": csrf_token(purchaser_client.get("/invite").text)}
     purchaser_client.post("/signup", data={**ANSWERS, "csrf_token": csrf_token(purchaser_client.get("/signup").text)})
 

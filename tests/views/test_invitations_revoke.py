@@ -24,7 +24,7 @@ def revoke(client: FlaskClient, invitation_id: UUID) -> TestResponse:
     return client.post(f"/invite/{invitation_id}/revoke", data=form, follow_redirects=True)
 
 
-def test_the_sixth_open_invitation_is_refused_until_one_is_revoked(app: Flask, purchaser_client: FlaskClient) -> None:
+def test_sixth_open_invitation_requires_a_revocation(app: Flask, purchaser_client: FlaskClient) -> None:
     for number in range(5):
         assert submit_invitation(purchaser_client, f"colleague{number}@gmail.com").status_code == 200
 
@@ -39,7 +39,7 @@ def test_the_sixth_open_invitation_is_refused_until_one_is_revoked(app: Flask, p
     assert len(all_rows(app, Invitation)) == 6
 
 
-def test_a_revoked_invitation_is_recorded_and_not_listed(app: Flask, purchaser_client: FlaskClient) -> None:
+def test_revoked_invitation_is_audited_and_unlisted(app: Flask, purchaser_client: FlaskClient) -> None:
     submit_invitation(purchaser_client)
     [invitation] = all_rows(app, Invitation)
 
@@ -52,7 +52,7 @@ def test_a_revoked_invitation_is_recorded_and_not_listed(app: Flask, purchaser_c
     assert audit_actions(app) == [("invitation.sent", "buyer"), ("invitation.revoked", "buyer")]
 
 
-def test_what_was_used_meanwhile_cannot_be_taken_back(app: Flask, purchaser_client: FlaskClient) -> None:
+def test_used_invitation_cannot_be_revoked(app: Flask, purchaser_client: FlaskClient) -> None:
     submit_invitation(purchaser_client)
     [invitation] = all_rows(app, Invitation)
     with app.app_context():
@@ -64,7 +64,7 @@ def test_what_was_used_meanwhile_cannot_be_taken_back(app: Flask, purchaser_clie
     assert [invitation.revoked_at for invitation in all_rows(app, Invitation)] == [None]
 
 
-def test_another_purchases_invitation_is_not_revoked(
+def test_other_purchases_invitation_cannot_be_revoked(
     app: Flask, purchaser_client: FlaskClient, sandbox: Sandbox
 ) -> None:
     submit_invitation(purchaser_client)
@@ -79,7 +79,7 @@ def test_another_purchases_invitation_is_not_revoked(
     assert [invitation.revoked_at for invitation in all_rows(app, Invitation)] == [None]
 
 
-def test_a_press_that_is_not_from_our_page_revokes_nothing(app: Flask, purchaser_client: FlaskClient) -> None:
+def test_revoke_without_csrf_token_is_rejected(app: Flask, purchaser_client: FlaskClient) -> None:
     submit_invitation(purchaser_client)
     [invitation] = all_rows(app, Invitation)
 

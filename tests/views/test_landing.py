@@ -16,7 +16,7 @@ from tests.support.factories import PRODUCT_CODE, TOKEN_FIELD
 from tests.support.stored_rows import all_rows
 
 
-def test_a_visitor_without_a_purchase_is_told_where_to_start(client: FlaskClient) -> None:
+def test_landing_page_explains_where_to_start(client: FlaskClient) -> None:
     page = client.get("/")
     head = client.head("/")
 
@@ -29,7 +29,7 @@ def test_a_visitor_without_a_purchase_is_told_where_to_start(client: FlaskClient
 
 
 @pytest.mark.parametrize("origin", ["https://aws.amazon.com", "null", None])
-def test_a_new_purchase_is_recorded_and_sent_on_to_the_form(
+def test_new_purchase_is_stored_and_redirected_to_form(
     app: Flask, client: FlaskClient, sandbox: Sandbox, origin: str | None
 ) -> None:
     token = factories.token(sandbox, account_id="012345678901")
@@ -46,9 +46,7 @@ def test_a_new_purchase_is_recorded_and_sent_on_to_the_form(
     assert subscription.status == "pending"
 
 
-def test_the_session_holds_what_resolve_customer_returned_and_never_the_token(
-    app: Flask, client: FlaskClient, sandbox: Sandbox
-) -> None:
+def test_session_has_customer_and_never_the_token(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
     token = factories.token(sandbox, account_id="012345678901", free_trial=True)
 
     response = client.post("/", data={TOKEN_FIELD: token, "x-amzn-marketplace-offer-type": "free-trial"})
@@ -68,9 +66,7 @@ def test_the_session_holds_what_resolve_customer_returned_and_never_the_token(
     assert token not in str(response.headers)
 
 
-def test_the_session_cookie_survives_the_cross_site_post_and_no_script_reads_it(
-    client: FlaskClient, sandbox: Sandbox
-) -> None:
+def test_session_cookie_is_lax_and_http_only(client: FlaskClient, sandbox: Sandbox) -> None:
     response = client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
 
     cookie = response.headers["Set-Cookie"]
@@ -79,7 +75,7 @@ def test_the_session_cookie_survives_the_cross_site_post_and_no_script_reads_it(
     assert "Path=/" in cookie
 
 
-def test_a_token_posted_as_multipart_is_taken(client: FlaskClient, sandbox: Sandbox) -> None:
+def test_multipart_token_is_accepted(client: FlaskClient, sandbox: Sandbox) -> None:
     token = factories.token(sandbox)
 
     response = client.post("/", data={TOKEN_FIELD: token}, content_type="multipart/form-data")
@@ -87,7 +83,7 @@ def test_a_token_posted_as_multipart_is_taken(client: FlaskClient, sandbox: Sand
     assert response.location == "/signup"
 
 
-def test_plus_signs_that_became_spaces_on_the_way_are_put_back(client: FlaskClient, sandbox: Sandbox) -> None:
+def test_spaces_in_token_become_plus_signs(client: FlaskClient, sandbox: Sandbox) -> None:
     token = factories.token(sandbox)
     assert "+" in token
 
@@ -97,9 +93,7 @@ def test_plus_signs_that_became_spaces_on_the_way_are_put_back(client: FlaskClie
     assert response.location == "/signup"
 
 
-def test_other_marketplace_fields_are_kept_as_hints_and_decide_nothing(
-    app: Flask, client: FlaskClient, sandbox: Sandbox
-) -> None:
+def test_other_marketplace_fields_are_stored_as_hints(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
     fields = {
         TOKEN_FIELD: factories.token(sandbox),
         "x-amzn-marketplace-agreement-id": "agmt-forged",
@@ -115,7 +109,7 @@ def test_other_marketplace_fields_are_kept_as_hints_and_decide_nothing(
     assert subscription.product_code == PRODUCT_CODE
 
 
-def test_a_part_without_a_name_is_borne(client: FlaskClient, sandbox: Sandbox) -> None:
+def test_multipart_part_without_name_is_ignored(client: FlaskClient, sandbox: Sandbox) -> None:
     parts = [f'Content-Disposition: form-data; name="{TOKEN_FIELD}"\r\n\r\n{factories.token(sandbox)}']
     parts.append("Content-Disposition: form-data\r\n\r\nnobody's")
     body = "".join(f"--edge\r\n{part}\r\n" for part in parts) + "--edge--\r\n"
@@ -125,7 +119,7 @@ def test_a_part_without_a_name_is_borne(client: FlaskClient, sandbox: Sandbox) -
     assert response.location == "/signup"
 
 
-def test_a_free_trial_is_recorded_and_shown(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
+def test_free_trial_is_stored_and_shown(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
     fields = {TOKEN_FIELD: factories.token(sandbox, free_trial=True), "x-amzn-marketplace-offer-type": "free-trial"}
 
     client.post("/", data=fields)
@@ -135,9 +129,7 @@ def test_a_free_trial_is_recorded_and_shown(app: Flask, client: FlaskClient, san
     assert "Free trial" in client.get("/signup").text
 
 
-def test_a_purchase_of_the_old_kind_is_known_by_its_customer_identifier(
-    app: Flask, client: FlaskClient, sandbox: Sandbox
-) -> None:
+def test_old_listing_is_keyed_by_customer_identifier(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
     token = factories.token(sandbox, style="old")
 
     response = client.post("/", data={TOKEN_FIELD: token})
@@ -149,7 +141,7 @@ def test_a_purchase_of_the_old_kind_is_known_by_its_customer_identifier(
     assert subscription.purchase_key == f"{PRODUCT_CODE}/{subscription.customer_identifier}"
 
 
-def test_an_answer_without_a_license_is_still_a_purchase(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
+def test_purchase_without_license_is_keyed_by_agreement(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
     sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"no_license_arn": True})
 
     response = client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="012345678901")})
@@ -159,9 +151,7 @@ def test_an_answer_without_a_license_is_still_a_purchase(app: Flask, client: Fla
     assert subscription.purchase_key == f"{PRODUCT_CODE}/012345678901/{subscription.agreement_id}"
 
 
-def test_two_purchases_without_licenses_are_told_apart_by_their_agreements(
-    app: Flask, client: FlaskClient, sandbox: Sandbox
-) -> None:
+def test_purchases_without_licenses_differ_by_agreement(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
     sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"no_license_arn": True})
 
     for _ in range(2):
@@ -170,7 +160,7 @@ def test_two_purchases_without_licenses_are_told_apart_by_their_agreements(
     assert len({subscription.agreement_id for subscription in all_rows(app, Subscription)}) == 2
 
 
-def test_an_unknown_product_stores_nothing(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
+def test_unknown_product_stores_nothing(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
     token = factories.token(sandbox, product_code=factories.OTHER_PRODUCT_CODE)
 
     response = client.post("/", data={TOKEN_FIELD: token})

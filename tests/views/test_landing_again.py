@@ -22,9 +22,7 @@ def register(client: FlaskClient) -> None:
     assert client.post("/signup", data=form).location == "/welcome"
 
 
-def test_a_second_license_of_one_account_is_a_second_subscription(
-    app: Flask, client: FlaskClient, sandbox: Sandbox
-) -> None:
+def test_second_license_is_a_second_subscription(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="012345678901")})
     register(client)
 
@@ -34,9 +32,7 @@ def test_a_second_license_of_one_account_is_a_second_subscription(
     assert client.get("/signup").status_code == 200
 
 
-def test_a_second_click_with_a_new_token_is_the_same_subscription(
-    app: Flask, client: FlaskClient, sandbox: Sandbox
-) -> None:
+def test_second_click_updates_the_same_subscription(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
     purchase = sandbox.marketplace.buy(Order(product_code=PRODUCT_CODE, free_trial=True))
     client.post(
         "/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase), "x-amzn-marketplace-offer-type": "free-trial"}
@@ -54,7 +50,7 @@ def test_a_second_click_with_a_new_token_is_the_same_subscription(
     assert after.offer_type == "free-trial"
 
 
-def test_clicks_at_the_same_instant_make_one_subscription(app: Flask, sandbox: Sandbox) -> None:
+def test_concurrent_landings_store_one_subscription(app: Flask, sandbox: Sandbox) -> None:
     purchase = sandbox.marketplace.buy(Order(product_code=PRODUCT_CODE))
     tokens = [sandbox.marketplace.mint_token(purchase) for _ in range(8)]
 
@@ -65,9 +61,7 @@ def test_clicks_at_the_same_instant_make_one_subscription(app: Flask, sandbox: S
     assert len(all_rows(app, Subscription)) == 1
 
 
-def test_a_customer_who_has_registered_comes_to_the_welcome_page(
-    app: Flask, client: FlaskClient, sandbox: Sandbox
-) -> None:
+def test_registered_customer_lands_on_welcome_page(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
     purchase = sandbox.marketplace.buy(Order(product_code=PRODUCT_CODE))
     client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
     register(client)
@@ -79,9 +73,7 @@ def test_a_customer_who_has_registered_comes_to_the_welcome_page(
     assert "https://app.acme.example/login" in page.text
 
 
-def test_a_visit_after_the_subscription_ended_does_not_revive_it(
-    app: Flask, client: FlaskClient, sandbox: Sandbox
-) -> None:
+def test_landing_does_not_revive_ended_subscription(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
     purchase = sandbox.marketplace.buy(Order(product_code=PRODUCT_CODE))
     client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
     with app.app_context(), Session(engine.current_database().write_engine) as session, session.begin():
@@ -92,7 +84,7 @@ def test_a_visit_after_the_subscription_ended_does_not_revive_it(
     assert [subscription.status for subscription in all_rows(app, Subscription)] == ["ended"]
 
 
-def test_a_landing_that_fails_forgets_it_too(client: FlaskClient, sandbox: Sandbox) -> None:
+def test_failed_landing_clears_the_session(client: FlaskClient, sandbox: Sandbox) -> None:
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
 
     client.post("/", data={TOKEN_FIELD: "made up"})
@@ -100,7 +92,7 @@ def test_a_landing_that_fails_forgets_it_too(client: FlaskClient, sandbox: Sandb
     assert client.get("/signup").status_code == 403
 
 
-def test_a_landing_forgets_the_purchase_the_browser_came_with_before(client: FlaskClient, sandbox: Sandbox) -> None:
+def test_landing_clears_the_previous_session(client: FlaskClient, sandbox: Sandbox) -> None:
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
     register(client)
 
@@ -110,9 +102,7 @@ def test_a_landing_forgets_the_purchase_the_browser_came_with_before(client: Fla
         assert "Registered" not in session
 
 
-def test_whoever_shares_a_purchase_neither_replaces_nor_reads_what_another_has_sent(
-    client: FlaskClient, sandbox: Sandbox
-) -> None:
+def test_other_buyer_cannot_replace_or_read_answers(client: FlaskClient, sandbox: Sandbox) -> None:
     purchase = sandbox.marketplace.buy(Order(product_code=PRODUCT_CODE))
     other = client.application.test_client()
     for browser in (client, other):

@@ -56,7 +56,7 @@ def sends_again(client: FlaskClient, name: str) -> None:
     [(("ada", "bob"), (URL + "ada", "/welcome")), (("not made", "bob"), ("/welcome", URL + "bob"))],
 )
 @pytest.mark.parametrize("last", ["ada", "bob"])
-def test_the_account_stays_with_whom_it_was_made_for(
+def test_merge_keeps_account_with_its_owner(
     new_buyer: NewBuyer, accounts: tuple[str, str], ways: tuple[str, str], last: str
 ) -> None:
     browsers = {"ada": new_buyer.client, "bob": new_buyer.client.application.test_client()}
@@ -75,9 +75,7 @@ def test_the_account_stays_with_whom_it_was_made_for(
 
 @pytest.mark.parametrize("other", ["refused", "not made"])
 @pytest.mark.parametrize("owner", ["ada", "bob"])
-def test_an_account_that_was_made_without_a_word_stays_with_its_owner_too(
-    new_buyer: NewBuyer, owner: str, other: str
-) -> None:
+def test_merge_keeps_unnamed_account_with_its_owner(new_buyer: NewBuyer, owner: str, other: str) -> None:
     app = new_buyer.client.application
     browsers = {"ada": new_buyer.client, "bob": app.test_client()}
     for name, client in browsers.items():
@@ -96,7 +94,7 @@ def test_an_account_that_was_made_without_a_word_stays_with_its_owner_too(
 
 
 @pytest.mark.parametrize("erased", ["ada", "bob"])
-def test_the_account_of_somebody_who_was_erased_is_not_the_others(new_buyer: NewBuyer, erased: str) -> None:
+def test_merge_does_not_pass_on_erased_owners_account(new_buyer: NewBuyer, erased: str) -> None:
     app = new_buyer.client.application
     browsers = {"ada": new_buyer.client, "bob": app.test_client()}
     for name, client in browsers.items():
@@ -114,7 +112,7 @@ def test_the_account_of_somebody_who_was_erased_is_not_the_others(new_buyer: New
     assert [way_in(client) for name, client in browsers.items() if name != erased] == [f"{URL}other"]
 
 
-def test_the_account_of_a_purchase_that_nobody_had_registered_for_is_whose_it_turns_out_to_be(
+def test_merge_keeps_account_without_registration(
     new_buyer: NewBuyer,
 ) -> None:
     app = new_buyer.client.application
@@ -133,9 +131,7 @@ def test_the_account_of_a_purchase_that_nobody_had_registered_for_is_whose_it_tu
 
 
 @pytest.mark.parametrize("is_refused_another", [False, True])
-def test_who_registers_while_aws_is_down_takes_over_no_account_that_the_product_did_not_name(
-    new_buyer: NewBuyer, is_refused_another: bool
-) -> None:
+def test_registration_during_outage_cannot_take_account(new_buyer: NewBuyer, is_refused_another: bool) -> None:
     app, world = new_buyer.client.application, new_buyer.sandbox.marketplace
     purchase = new_buyer.register()
     new_buyer.deliver_handoffs()

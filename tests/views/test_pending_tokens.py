@@ -45,9 +45,7 @@ def token(sandbox: Sandbox) -> str:
 
 @on_sqlite
 @pytest.mark.parametrize("fault", [{"aws_down": True}, {"throttled": 100}, {"slow": 60}])
-def test_a_buyer_whom_aws_keeps_waiting_goes_on_to_the_form(
-    client: FlaskClient, sandbox: Sandbox, fault: dict[str, object]
-) -> None:
+def test_aws_outage_leads_to_the_form(client: FlaskClient, sandbox: Sandbox, fault: dict[str, object]) -> None:
     token = factories.token(sandbox)
     switch(sandbox, **fault)
 
@@ -61,7 +59,7 @@ def test_a_buyer_whom_aws_keeps_waiting_goes_on_to_the_form(
 
 
 @on_sqlite
-def test_a_parked_token_is_encrypted_and_in_no_cookie(app: Flask, client: FlaskClient, token: str) -> None:
+def test_pending_token_is_encrypted_and_in_no_cookie(app: Flask, client: FlaskClient, token: str) -> None:
     response = client.post("/", data={TOKEN_FIELD: token})
 
     [parked] = all_rows(app, PendingToken)
@@ -72,9 +70,7 @@ def test_a_parked_token_is_encrypted_and_in_no_cookie(app: Flask, client: FlaskC
         assert token not in repr(dict(session))
 
 
-def test_what_a_buyer_sends_is_kept_and_linked_once_aws_answers(
-    app: Flask, client: FlaskClient, sandbox: Sandbox, token: str
-) -> None:
+def test_registration_is_linked_once_aws_answers(app: Flask, client: FlaskClient, sandbox: Sandbox, token: str) -> None:
     client.post("/", data={TOKEN_FIELD: token, "x-amzn-marketplace-offer-type": "free-trial"})
     assert register(client) == "/welcome"
     waiting = client.get("/welcome")
@@ -96,9 +92,7 @@ def test_what_a_buyer_sends_is_kept_and_linked_once_aws_answers(
     assert parked.sealed is None
 
 
-def test_a_form_sent_after_the_token_was_resolved_is_the_purchases(
-    app: Flask, client: FlaskClient, sandbox: Sandbox, token: str
-) -> None:
+def test_form_sent_after_resolution_is_linked(app: Flask, client: FlaskClient, sandbox: Sandbox, token: str) -> None:
     client.post("/", data={TOKEN_FIELD: token})
     page = client.get("/signup").text
     switch(sandbox, aws_down=False)
@@ -112,9 +106,7 @@ def test_a_form_sent_after_the_token_was_resolved_is_the_purchases(
     assert "You are registered" in client.get("/welcome").text
 
 
-def test_a_double_click_while_aws_is_down_is_one_parked_token_and_one_registration(
-    app: Flask, client: FlaskClient, token: str
-) -> None:
+def test_double_click_stores_one_token_and_registration(app: Flask, client: FlaskClient, token: str) -> None:
     client.post("/", data={TOKEN_FIELD: token})
     client.post("/", data={TOKEN_FIELD: token})
     register(client)
@@ -126,9 +118,7 @@ def test_a_double_click_while_aws_is_down_is_one_parked_token_and_one_registrati
 
 @on_sqlite
 @pytest.mark.parametrize("fault", ["invalid", "expired", "other_product", "access_denied", "credentials_expired"])
-def test_only_a_token_that_aws_has_not_judged_is_parked(
-    app: Flask, client: FlaskClient, sandbox: Sandbox, fault: str
-) -> None:
+def test_refused_token_is_not_stored(app: Flask, client: FlaskClient, sandbox: Sandbox, fault: str) -> None:
     token = factories.token(sandbox)
     switch(sandbox, **{fault: True})
 
@@ -139,7 +129,7 @@ def test_only_a_token_that_aws_has_not_judged_is_parked(
 
 
 @on_sqlite
-def test_a_token_longer_than_any_of_awss_is_not_parked(app: Flask, client: FlaskClient, token: str) -> None:
+def test_oversized_token_is_not_stored(app: Flask, client: FlaskClient, token: str) -> None:
     response = client.post("/", data={TOKEN_FIELD: token * 30})
 
     assert response.status_code == 503
@@ -147,7 +137,7 @@ def test_a_token_longer_than_any_of_awss_is_not_parked(app: Flask, client: Flask
     assert all_rows(app, PendingToken) == []
 
 
-def test_a_buyer_whose_token_died_waiting_is_told_the_way_back_and_types_nothing_again(
+def test_dead_token_offers_new_start_with_answers(
     app: Flask, client: FlaskClient, sandbox: Sandbox, token: str
 ) -> None:
     client.post("/", data={TOKEN_FIELD: token})
@@ -171,7 +161,7 @@ def test_a_buyer_whose_token_died_waiting_is_told_the_way_back_and_types_nothing
     assert client.get_cookie("draft", domain="localhost") is None
 
 
-def test_a_registration_that_may_still_be_linked_is_not_taken_for_another_purchase(
+def test_unlinked_registration_is_not_moved_to_other_purchase(
     app: Flask, client: FlaskClient, sandbox: Sandbox, token: str
 ) -> None:
     client.post("/", data={TOKEN_FIELD: token})
@@ -187,9 +177,7 @@ def test_a_registration_that_may_still_be_linked_is_not_taken_for_another_purcha
     assert all(row.subscription_id for row in registrations)
 
 
-def test_a_later_outage_does_not_leave_two_registrations_of_one_buyer(
-    app: Flask, client: FlaskClient, sandbox: Sandbox, token: str
-) -> None:
+def test_second_outage_leaves_one_registration(app: Flask, client: FlaskClient, sandbox: Sandbox, token: str) -> None:
     client.post("/", data={TOKEN_FIELD: token})
     register(client)
     link(app, hours=5)
@@ -202,7 +190,7 @@ def test_a_later_outage_does_not_leave_two_registrations_of_one_buyer(
 
 
 @on_sqlite
-def test_a_token_that_aws_refused_in_the_background_is_told_at_the_next_press(
+def test_token_refused_by_worker_fails_at_next_landing(
     app: Flask, client: FlaskClient, sandbox: Sandbox, token: str
 ) -> None:
     client.post("/", data={TOKEN_FIELD: token})
@@ -216,9 +204,7 @@ def test_a_token_that_aws_refused_in_the_background_is_told_at_the_next_press(
     assert "This link has expired" in response.text
 
 
-def test_a_customer_who_had_registered_before_the_outage_keeps_the_latest_answers(
-    app: Flask, client: FlaskClient, sandbox: Sandbox
-) -> None:
+def test_answers_during_outage_replace_earlier_ones(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
     purchase = sandbox.marketplace.buy(factories.order(account_id="012345678901"))
     client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
     register(client)
@@ -235,9 +221,7 @@ def test_a_customer_who_had_registered_before_the_outage_keeps_the_latest_answer
 
 
 @on_sqlite
-def test_a_buyer_whose_parked_token_was_forgotten_is_told_where_to_start_and_keeps_what_they_typed(
-    app: Flask, client: FlaskClient, token: str
-) -> None:
+def test_deleted_token_offers_new_start_and_keeps_draft(app: Flask, client: FlaskClient, token: str) -> None:
     client.post("/", data={TOKEN_FIELD: token})
     form = {"csrf_token": csrf_token(client.get("/signup").text), **ANSWERS}
     with app.app_context(), engine.current_database().write_engine.begin() as connection:
@@ -254,7 +238,7 @@ def test_a_buyer_whose_parked_token_was_forgotten_is_told_where_to_start_and_kee
 @pytest.mark.parametrize(
     ("fault", "words"), [("expired", "This link has expired"), ("invalid", "This link no longer works")]
 )
-def test_a_form_whose_token_died_before_it_was_sent_says_so(
+def test_form_of_dead_token_shows_its_error(
     app: Flask, client: FlaskClient, sandbox: Sandbox, token: str, fault: str, words: str
 ) -> None:
     client.post("/", data={TOKEN_FIELD: token})
@@ -268,9 +252,7 @@ def test_a_form_whose_token_died_before_it_was_sent_says_so(
 
 
 @on_sqlite
-def test_another_accounts_form_has_nothing_of_a_registration_that_still_waits(
-    client: FlaskClient, sandbox: Sandbox, token: str
-) -> None:
+def test_other_account_does_not_see_unlinked_registration(client: FlaskClient, sandbox: Sandbox, token: str) -> None:
     client.post("/", data={TOKEN_FIELD: token})
     register(client)
     switch(sandbox, aws_down=False)
@@ -281,7 +263,7 @@ def test_another_accounts_form_has_nothing_of_a_registration_that_still_waits(
 
 
 @on_sqlite
-def test_newer_answers_whose_token_died_are_offered_to_who_had_registered_before(
+def test_newer_unlinked_answers_are_offered_to_registered_buyer(
     app: Flask, client: FlaskClient, sandbox: Sandbox
 ) -> None:
     purchase = sandbox.marketplace.buy(factories.order())
@@ -305,7 +287,7 @@ def test_newer_answers_whose_token_died_are_offered_to_who_had_registered_before
 
 
 @on_sqlite
-def test_a_second_purchase_takes_nothing_from_the_promise_to_the_first(
+def test_second_purchase_keeps_first_registrations_answers(
     app: Flask, client: FlaskClient, sandbox: Sandbox, token: str
 ) -> None:
     client.post("/", data={TOKEN_FIELD: token})
@@ -323,7 +305,7 @@ def test_a_second_purchase_takes_nothing_from_the_promise_to_the_first(
 
 
 @pytest.mark.parametrize("is_linked", [False, True])
-def test_of_two_browsers_with_one_token_the_second_replaces_nothing_that_the_first_has_sent(
+def test_second_browser_cannot_replace_unlinked_registration(
     app: Flask, client: FlaskClient, sandbox: Sandbox, token: str, is_linked: bool
 ) -> None:
     other = app.test_client()
@@ -342,7 +324,7 @@ def test_of_two_browsers_with_one_token_the_second_replaces_nothing_that_the_fir
     assert "Ada Lovelace" not in other.get("/welcome").text
 
 
-def test_who_has_sent_a_form_while_aws_is_down_may_correct_it(app: Flask, client: FlaskClient, token: str) -> None:
+def test_sender_can_correct_unlinked_registration(app: Flask, client: FlaskClient, token: str) -> None:
     client.post("/", data={TOKEN_FIELD: token})
     register(client)
 

@@ -38,7 +38,9 @@ def page(client: FlaskClient, registration_id: UUID) -> str | None:
     return response.text if response.status_code == 200 else None
 
 
-def test_both_links_lead_to_the_one_registration(client: FlaskClient, merged_registrations: tuple[UUID, UUID]) -> None:
+def test_links_of_both_registrations_show_the_merged_one(
+    client: FlaskClient, merged_registrations: tuple[UUID, UUID]
+) -> None:
     kept, gone = (page(client, registration_id) for registration_id in merged_registrations)
 
     assert [registration.id for registration in all_rows(client.application, Registration)] == [merged_registrations[0]]
@@ -48,9 +50,7 @@ def test_both_links_lead_to_the_one_registration(client: FlaskClient, merged_reg
     assert "Latest" in gone
 
 
-def test_the_link_of_one_whose_purchase_was_told_late_leads_there_as_well(
-    client: FlaskClient, sandbox: Sandbox
-) -> None:
+def test_link_of_late_resolved_registration_shows_the_merged_one(client: FlaskClient, sandbox: Sandbox) -> None:
     app = client.application
     kept = register_customer(app, KEPT)
     with app.app_context():
@@ -65,7 +65,7 @@ def test_the_link_of_one_whose_purchase_was_told_late_leads_there_as_well(
     assert "Latest" in (page(client, parked_id) or "")
 
 
-def test_what_was_erased_leads_to_nobody_who_registered_after_it(
+def test_erased_link_does_not_show_later_registration(
     client: FlaskClient, merged_registrations: tuple[UUID, UUID]
 ) -> None:
     app = client.application
@@ -76,7 +76,7 @@ def test_what_was_erased_leads_to_nobody_who_registered_after_it(
     assert [page(client, registration_id) for registration_id in merged_registrations] == [None, None]
 
 
-def test_what_was_erased_before_leads_nowhere_either(client: FlaskClient) -> None:
+def test_link_erased_before_merge_is_not_found(client: FlaskClient) -> None:
     app = client.application
     kept, gone = register_customer(app, KEPT), register_customer(app, GONE)
     erased_id = registration_id_of(app, gone)

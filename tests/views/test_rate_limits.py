@@ -49,7 +49,7 @@ class SlowFake(ScriptedAws):
         return answer
 
 
-def test_a_flood_of_made_up_tokens_reaches_aws_thirty_times_a_minute(refusing_aws: tuple[Flask, ScriptedAws]) -> None:
+def test_flood_of_invalid_tokens_makes_thirty_aws_calls(refusing_aws: tuple[Flask, ScriptedAws]) -> None:
     app, aws = refusing_aws
 
     statuses = post_invalid_tokens(app, 80)
@@ -58,14 +58,14 @@ def test_a_flood_of_made_up_tokens_reaches_aws_thirty_times_a_minute(refusing_aw
     assert aws.request_count == REFUSALS.max_count == 30
 
 
-def test_a_flood_at_one_address_shuts_out_no_other(app: Flask, sandbox: Sandbox) -> None:
+def test_flood_does_not_block_another_address(app: Flask, sandbox: Sandbox) -> None:
     post_invalid_tokens(app, 40)
 
     assert post_token(app, factories.token(sandbox)).status_code == 429
     assert post_token(app, factories.token(sandbox), OTHER_ADDRESS).location == "/signup"
 
 
-def test_the_same_made_up_token_again_and_again_is_one_call(refusing_aws: tuple[Flask, ScriptedAws]) -> None:
+def test_repeated_invalid_token_makes_one_aws_call(refusing_aws: tuple[Flask, ScriptedAws]) -> None:
     app, aws = refusing_aws
 
     statuses = [post_token(app, "made up").status_code for _ in range(100)]
@@ -74,7 +74,7 @@ def test_the_same_made_up_token_again_and_again_is_one_call(refusing_aws: tuple[
     assert aws.request_count == 1
 
 
-def test_one_token_again_and_again_ends_at_the_generous_limit(refusing_aws: tuple[Flask, ScriptedAws]) -> None:
+def test_repeated_token_reaches_the_landing_limit(refusing_aws: tuple[Flask, ScriptedAws]) -> None:
     app, aws = refusing_aws
 
     statuses = [post_token(app, "made up").status_code for _ in range(LANDINGS.max_count + 2)]
@@ -83,7 +83,7 @@ def test_one_token_again_and_again_ends_at_the_generous_limit(refusing_aws: tupl
     assert aws.request_count == 1
 
 
-def test_a_second_click_is_one_call_and_the_same_way_on(environment: pytest.MonkeyPatch) -> None:
+def test_second_click_makes_one_aws_call(environment: pytest.MonkeyPatch) -> None:
     with ScriptedAws([GOOD]) as aws, app_with_aws(environment, aws) as app:
         clicks = [post_token(app, "good") for _ in range(2)]
 
@@ -91,7 +91,7 @@ def test_a_second_click_is_one_call_and_the_same_way_on(environment: pytest.Monk
         assert aws.request_count == 1
 
 
-def test_a_double_click_while_aws_is_slow_is_one_call(environment: pytest.MonkeyPatch) -> None:
+def test_double_click_during_slow_aws_makes_one_aws_call(environment: pytest.MonkeyPatch) -> None:
     with SlowFake([GOOD]) as aws, app_with_aws(environment, aws) as app, ThreadPoolExecutor(2) as hand:
         first = hand.submit(post_token, app, "good")
         assert aws.was_asked.wait(5)
@@ -104,7 +104,7 @@ def test_a_double_click_while_aws_is_slow_is_one_call(environment: pytest.Monkey
         assert aws.request_count == 1
 
 
-def test_a_busy_office_never_meets_the_limit(app: Flask, sandbox: Sandbox) -> None:
+def test_busy_office_is_not_limited(app: Flask, sandbox: Sandbox) -> None:
     now = datetime.now(UTC)
     with time_machine.travel(now - timedelta(hours=5), tick=False):
         expired = [factories.token(sandbox) for _ in range(15)]
@@ -119,7 +119,7 @@ def test_a_busy_office_never_meets_the_limit(app: Flask, sandbox: Sandbox) -> No
                 assert post_token(app, expired[number % 15]).status_code == 400
 
 
-def test_first_landings_with_good_tokens_are_not_counted_and_others_are(app: Flask, sandbox: Sandbox) -> None:
+def test_only_first_good_landings_are_uncounted(app: Flask, sandbox: Sandbox) -> None:
     with app.app_context():
         rate_counters.current().increment(f"landings/{OFFICE_ADDRESS}", 60, LANDINGS.max_count - 1)
     good = [factories.token(sandbox) for _ in range(3)]
@@ -131,7 +131,7 @@ def test_first_landings_with_good_tokens_are_not_counted_and_others_are(app: Fla
     assert again == [303, 429, 429]
 
 
-def test_tokens_that_aws_could_not_judge_are_counted(app: Flask, sandbox: Sandbox) -> None:
+def test_pending_tokens_count_as_landings(app: Flask, sandbox: Sandbox) -> None:
     with app.app_context():
         rate_counters.current().increment(f"landings/{OFFICE_ADDRESS}", 60, LANDINGS.max_count - 1)
     sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"aws_down": True})
@@ -141,7 +141,7 @@ def test_tokens_that_aws_could_not_judge_are_counted(app: Flask, sandbox: Sandbo
     assert statuses == [303, 429]
 
 
-def test_tokens_of_a_product_that_is_not_ours_count_as_refused(app: Flask, sandbox: Sandbox) -> None:
+def test_other_sellers_tokens_count_as_refusals(app: Flask, sandbox: Sandbox) -> None:
     with app.app_context():
         rate_counters.current().increment(f"refusals/{OFFICE_ADDRESS}", 60, REFUSALS.max_count - 1)
 
@@ -153,7 +153,7 @@ def test_tokens_of_a_product_that_is_not_ours_count_as_refused(app: Flask, sandb
     assert statuses == [404, 429]
 
 
-def test_the_page_says_that_all_is_safe_and_when_to_try_again(
+def test_limit_page_says_when_to_try_again(
     refusing_aws: tuple[Flask, ScriptedAws], capsys: pytest.CaptureFixture[str]
 ) -> None:
     app, _ = refusing_aws
@@ -174,7 +174,7 @@ def test_the_page_says_that_all_is_safe_and_when_to_try_again(
     assert OFFICE_ADDRESS not in log
 
 
-def test_landings_turned_away_are_counted(refusing_aws: tuple[Flask, ScriptedAws]) -> None:
+def test_limited_landings_are_counted_in_metrics(refusing_aws: tuple[Flask, ScriptedAws]) -> None:
     app, _ = refusing_aws
     post_invalid_tokens(app, 31)
 
@@ -183,7 +183,7 @@ def test_landings_turned_away_are_counted(refusing_aws: tuple[Flask, ScriptedAws
     assert 'foyer_landings_total{outcome="TooManyLandings"}' in metrics
 
 
-def test_when_the_minute_is_over_the_address_is_served_again(app: Flask, sandbox: Sandbox) -> None:
+def test_limit_ends_with_its_window(app: Flask, sandbox: Sandbox) -> None:
     with time_machine.travel(datetime.now(UTC), tick=False) as clock:
         post_invalid_tokens(app, 30)
         clock.shift(20)
@@ -195,7 +195,7 @@ def test_when_the_minute_is_over_the_address_is_served_again(app: Flask, sandbox
     assert served.location == "/signup"
 
 
-def test_other_pages_know_no_limit(app: Flask, client: FlaskClient) -> None:
+def test_other_pages_are_not_limited(app: Flask, client: FlaskClient) -> None:
     with app.app_context():
         for name in ("landings", "refusals"):
             rate_counters.current().increment(f"{name}/127.0.0.1", 60, 10_000)
@@ -204,7 +204,7 @@ def test_other_pages_know_no_limit(app: Flask, client: FlaskClient) -> None:
     assert client.post("/").status_code == 400
 
 
-def test_one_address_cannot_fill_the_parking_places_of_all(app: Flask, sandbox: Sandbox) -> None:
+def test_one_address_cannot_use_all_pending_token_space(app: Flask, sandbox: Sandbox) -> None:
     sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"aws_down": True})
     with app.app_context():
         rate_counters.current().increment(f"parked/{OFFICE_ADDRESS}", 3600, PENDING_TOKENS.max_count - 1)

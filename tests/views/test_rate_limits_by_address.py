@@ -21,7 +21,7 @@ __all__ = ["redis_url", "refusing_aws"]
 pytestmark = on_sqlite
 
 
-def test_behind_a_load_balancer_each_client_counts_alone(
+def test_clients_behind_proxy_are_counted_alone(
     environment: pytest.MonkeyPatch, refusing_aws: tuple[Flask, ScriptedAws]
 ) -> None:
     environment.setenv("TRUSTED_PROXIES", "1")
@@ -35,7 +35,7 @@ def test_behind_a_load_balancer_each_client_counts_alone(
     assert other.status_code == 400
 
 
-def test_without_a_load_balancer_a_forged_header_changes_nothing(refusing_aws: tuple[Flask, ScriptedAws]) -> None:
+def test_forged_header_is_ignored_without_proxy(refusing_aws: tuple[Flask, ScriptedAws]) -> None:
     app, _ = refusing_aws
 
     statuses = [
@@ -60,13 +60,13 @@ def test_without_a_load_balancer_a_forged_header_changes_nothing(refusing_aws: t
         ("", ("", None)),
     ],
 )
-def test_an_address_is_known_however_it_is_written(
+def test_client_address_notations_are_normalised(
     database_url: str, address: str, counted_as: tuple[str, str | None]
 ) -> None:
     assert client_networks(address) == counted_as
 
 
-def test_the_addresses_of_one_ipv6_network_count_as_one(refusing_aws: tuple[Flask, ScriptedAws]) -> None:
+def test_ipv6_network_counts_as_one_client(refusing_aws: tuple[Flask, ScriptedAws]) -> None:
     app, _ = refusing_aws
 
     statuses = [post_token(app, f"made up {number}", f"2001:db8:1:2::{number:x}").status_code for number in range(31)]
@@ -74,7 +74,7 @@ def test_the_addresses_of_one_ipv6_network_count_as_one(refusing_aws: tuple[Flas
     assert statuses == [400] * 30 + [429]
 
 
-def test_many_ipv6_networks_of_one_owner_end_at_a_limit_too(refusing_aws: tuple[Flask, ScriptedAws]) -> None:
+def test_wide_ipv6_network_is_limited(refusing_aws: tuple[Flask, ScriptedAws]) -> None:
     app, aws = refusing_aws
 
     for number in range(150):
@@ -84,7 +84,7 @@ def test_many_ipv6_networks_of_one_owner_end_at_a_limit_too(refusing_aws: tuple[
     assert post_token(app, "made up", "2001:db8:2::1").status_code == 400
 
 
-def test_many_ipv6_networks_of_one_owner_cannot_fill_the_parking_places_of_all(app: Flask, sandbox: Sandbox) -> None:
+def test_wide_ipv6_network_cannot_use_all_pending_token_space(app: Flask, sandbox: Sandbox) -> None:
     sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"aws_down": True})
     with app.app_context():
         rate_counters.current().increment("parked-nearby/20010db80001/48", 3600, PENDING_TOKENS_WIDE.max_count - 1)
@@ -97,7 +97,7 @@ def test_many_ipv6_networks_of_one_owner_cannot_fill_the_parking_places_of_all(a
     assert one_more.status_code == 503
 
 
-def test_with_redis_machines_count_and_remember_together(
+def test_redis_shares_counts_and_cache_between_machines(
     environment: pytest.MonkeyPatch, refusing_aws: tuple[Flask, ScriptedAws], redis_url: str
 ) -> None:
     _, aws = refusing_aws
@@ -113,7 +113,7 @@ def test_with_redis_machines_count_and_remember_together(
     assert aws.request_count == 31
 
 
-def test_a_redis_that_goes_away_costs_no_buyer(
+def test_redis_outage_blocks_no_buyer(
     environment: pytest.MonkeyPatch, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with RedisServer() as url:

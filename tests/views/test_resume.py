@@ -46,7 +46,7 @@ def resume_link(runner: FlaskCliRunner, registration: str) -> str:
     return result.stdout.strip().removeprefix(SITE)
 
 
-def test_the_link_begins_with_the_sites_address_which_the_settings_or_the_operator_say(
+def test_resume_link_starts_with_configured_or_given_site(
     environment: pytest.MonkeyPatch, registration_link: str
 ) -> None:
     command = ["registrations", "resume-link", registration_link]
@@ -67,7 +67,7 @@ def listed(runner: FlaskCliRunner) -> list[dict[str, str]]:
     return rows
 
 
-def test_the_operator_sees_who_is_unlinked_and_why(
+def test_operator_list_shows_unlinked_registration_and_reason(
     app: Flask, client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, registration_link: str
 ) -> None:
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
@@ -84,7 +84,7 @@ def test_the_operator_sees_who_is_unlinked_and_why(
     assert "ExpiredToken" in table
 
 
-def test_a_buyer_with_a_link_types_nothing_again_in_another_browser(
+def test_resume_link_prefills_form_in_another_browser(
     client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, registration_link: str
 ) -> None:
     link = resume_link(runner, registration_link)
@@ -104,7 +104,9 @@ def test_a_buyer_with_a_link_types_nothing_again_in_another_browser(
     assert "This link no longer works" in client.get(link).text
 
 
-def test_a_link_is_good_for_thirty_days(client: FlaskClient, runner: FlaskCliRunner, registration_link: str) -> None:
+def test_resume_link_expires_after_thirty_days(
+    client: FlaskClient, runner: FlaskCliRunner, registration_link: str
+) -> None:
     link = resume_link(runner, registration_link)
 
     with time_machine.travel(datetime.now(UTC) + timedelta(days=29, hours=23)):
@@ -116,7 +118,7 @@ def test_a_link_is_good_for_thirty_days(client: FlaskClient, runner: FlaskCliRun
     assert "This link no longer works" in too_late
 
 
-def test_a_link_that_was_changed_leads_to_nobodys_answers(
+def test_altered_resume_link_shows_no_answers(
     client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, registration_link: str
 ) -> None:
     link = resume_link(runner, registration_link)
@@ -128,13 +130,11 @@ def test_a_link_that_was_changed_leads_to_nobodys_answers(
     assert "Ada Lovelace" not in client.get("/signup").text
 
 
-def test_a_link_says_nothing_of_the_person(runner: FlaskCliRunner, registration_link: str) -> None:
+def test_resume_link_is_opaque(runner: FlaskCliRunner, registration_link: str) -> None:
     assert re.fullmatch(r"/resume/[A-Za-z0-9_-]+", resume_link(runner, registration_link))
 
 
-def test_a_link_that_ends_in_an_equals_sign_as_they_did_once_works_with_it_and_without(
-    app: Flask, client: FlaskClient, registration_link: str
-) -> None:
+def test_resume_link_works_with_and_without_padding(app: Flask, client: FlaskClient, registration_link: str) -> None:
     with app.app_context():
         sealed = encryption.cipher("resume link").encrypt(UUID(registration_link).bytes).decode()
 
@@ -144,14 +144,14 @@ def test_a_link_that_ends_in_an_equals_sign_as_they_did_once_works_with_it_and_w
 
 
 @pytest.mark.parametrize("registration", ["01a2066f-e5cd-710c-9525-16e12fa5c8ec", "nonsense"])
-def test_only_an_unlinked_registration_has_a_link(runner: FlaskCliRunner, registration: str) -> None:
+def test_only_unlinked_registration_has_resume_link(runner: FlaskCliRunner, registration: str) -> None:
     result = runner.invoke(args=["registrations", "resume-link", registration, "--site", SITE])
 
     assert result.exit_code == 1
     assert "registrations list" in result.stderr
 
 
-def test_a_link_while_the_database_is_away_says_to_try_again(
+def test_resume_link_during_database_outage_refreshes(
     environment: pytest.MonkeyPatch, runner: FlaskCliRunner, registration_link: str
 ) -> None:
     link = resume_link(runner, registration_link)
@@ -165,7 +165,7 @@ def test_a_link_while_the_database_is_away_says_to_try_again(
     assert "We cannot open this page right now" in page.text
 
 
-def test_a_link_takes_nothing_from_what_was_typed(
+def test_resume_link_keeps_the_draft(
     client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, registration_link: str
 ) -> None:
     purchase = sandbox.marketplace.buy(factories.order())
@@ -178,7 +178,7 @@ def test_a_link_takes_nothing_from_what_was_typed(
     assert 'value="Typed"' in client.get("/signup").text
 
 
-def test_a_link_that_is_opened_again_and_again_takes_nothing_from_the_others(
+def test_reopening_resume_link_keeps_other_registrations(
     app: Flask, client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, registration_link: str
 ) -> None:
     later = died(app, sandbox, full_name="Grace Hopper")

@@ -42,7 +42,7 @@ def without_database(environment: pytest.MonkeyPatch, buyer: FlaskClient) -> Fla
     return browser
 
 
-def test_the_form_shows_whose_purchase_it_is_and_hides_most_of_the_account(buyer_client: FlaskClient) -> None:
+def test_form_shows_purchase_with_masked_account(buyer_client: FlaskClient) -> None:
     page = buyer_client.get("/signup").text
 
     assert "Register for Acme Insights" in page
@@ -51,7 +51,7 @@ def test_the_form_shows_whose_purchase_it_is_and_hides_most_of_the_account(buyer
     assert "https://app.acme.example/login" in page
 
 
-def test_what_the_buyer_typed_is_kept(app: Flask, buyer_client: FlaskClient) -> None:
+def test_answers_are_stored(app: Flask, buyer_client: FlaskClient) -> None:
     status, _ = send(buyer_client)
 
     assert status == 303
@@ -63,7 +63,7 @@ def test_what_the_buyer_typed_is_kept(app: Flask, buyer_client: FlaskClient) -> 
     assert registration.notes == "Please call\nafter ten."
 
 
-def test_phone_and_notes_may_be_left_empty(app: Flask, buyer_client: FlaskClient) -> None:
+def test_phone_and_notes_are_optional(app: Flask, buyer_client: FlaskClient) -> None:
     status, _ = send(buyer_client, phone=" ", notes="")
 
     assert status == 303
@@ -86,7 +86,7 @@ def test_phone_and_notes_may_be_left_empty(app: Flask, buyer_client: FlaskClient
         ("notes", "x" * 2001, "Shorten this to 2000 characters or fewer."),
     ],
 )
-def test_a_wrong_answer_comes_back_with_its_reason_and_all_answers_kept(
+def test_invalid_answer_is_returned_with_reason(
     app: Flask, buyer_client: FlaskClient, field: str, value: str, message: str
 ) -> None:
     status, page = send(buyer_client, **{field: value})
@@ -100,7 +100,7 @@ def test_a_wrong_answer_comes_back_with_its_reason_and_all_answers_kept(
     assert all_rows(app, Registration) == []
 
 
-def test_control_characters_never_reach_the_database(app: Flask, buyer_client: FlaskClient) -> None:
+def test_control_characters_are_not_stored(app: Flask, buyer_client: FlaskClient) -> None:
     status, _ = send(
         buyer_client, company="Juniper\x00 &\r\nLark\x1b[2J", full_name="Zoë\u00a0O’Brien", notes="a\x07\nb"
     )
@@ -112,7 +112,7 @@ def test_control_characters_never_reach_the_database(app: Flask, buyer_client: F
     assert registration.notes == "a\nb"
 
 
-def test_a_form_without_its_csrf_token_is_not_taken_but_loses_nothing(app: Flask, buyer_client: FlaskClient) -> None:
+def test_missing_csrf_token_keeps_the_answers(app: Flask, buyer_client: FlaskClient) -> None:
     response = buyer_client.post("/signup", data=ANSWERS)
 
     assert response.status_code == 422
@@ -121,7 +121,7 @@ def test_a_form_without_its_csrf_token_is_not_taken_but_loses_nothing(app: Flask
     assert all_rows(app, Registration) == []
 
 
-def test_a_double_submit_makes_one_registration(app: Flask, buyer_client: FlaskClient) -> None:
+def test_double_submit_stores_one_registration(app: Flask, buyer_client: FlaskClient) -> None:
     form = {**ANSWERS, "csrf_token": csrf_token(buyer_client.get("/signup").text)}
     cookie = buyer_client.get_cookie("session", domain="localhost")
     assert cookie
@@ -138,7 +138,7 @@ def test_a_double_submit_makes_one_registration(app: Flask, buyer_client: FlaskC
     assert len(all_rows(app, Registration)) == 1
 
 
-def test_a_corrected_answer_replaces_the_first_one_and_nothing_else(app: Flask, buyer_client: FlaskClient) -> None:
+def test_corrected_answer_replaces_the_first(app: Flask, buyer_client: FlaskClient) -> None:
     form = {**ANSWERS, "csrf_token": csrf_token(buyer_client.get("/signup").text)}
     buyer_client.post("/signup", data=form)
     [before] = all_rows(app, Registration)
@@ -150,9 +150,7 @@ def test_a_corrected_answer_replaces_the_first_one_and_nothing_else(app: Flask, 
     assert after.updated_at > before.updated_at
 
 
-def test_the_form_of_one_purchase_is_not_taken_for_another(
-    app: Flask, buyer_client: FlaskClient, sandbox: Sandbox
-) -> None:
+def test_form_of_another_purchase_is_refused(app: Flask, buyer_client: FlaskClient, sandbox: Sandbox) -> None:
     form = {**ANSWERS, "csrf_token": csrf_token(buyer_client.get("/signup").text)}
     buyer_client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="999988887777")})
 
@@ -164,9 +162,7 @@ def test_the_form_of_one_purchase_is_not_taken_for_another(
     assert all_rows(app, Registration) == []
 
 
-def test_the_form_of_one_purchase_is_taken_after_a_second_click(
-    app: Flask, client: FlaskClient, sandbox: Sandbox
-) -> None:
+def test_form_stays_valid_after_second_landing(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
     purchase = sandbox.marketplace.buy(Order(product_code=PRODUCT_CODE))
     client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
     form = {**ANSWERS, "csrf_token": csrf_token(client.get("/signup").text)}
@@ -178,7 +174,7 @@ def test_the_form_of_one_purchase_is_taken_after_a_second_click(
     assert len(all_rows(app, Registration)) == 1
 
 
-def test_a_browser_without_a_purchase_is_told_what_to_do(client: FlaskClient) -> None:
+def test_signup_without_purchase_is_refused_with_help(client: FlaskClient) -> None:
     shown = client.get("/signup")
     sent = client.post("/signup", data=ANSWERS)
 
@@ -187,19 +183,19 @@ def test_a_browser_without_a_purchase_is_told_what_to_do(client: FlaskClient) ->
     assert "https://app.acme.example/login" in shown.text
 
 
-def test_a_cookie_of_another_key_is_no_purchase(client: FlaskClient) -> None:
+def test_session_signed_with_other_key_is_no_purchase(client: FlaskClient) -> None:
     client.set_cookie("session", "eyJTdWJzY3JpcHRpb25JZCI6IjEifQ.aaaaaa.forged", domain="localhost")
 
     assert client.get("/signup").status_code == 403
 
 
-def test_a_registered_customer_has_no_second_form(buyer_client: FlaskClient) -> None:
+def test_registered_customer_is_redirected_to_welcome(buyer_client: FlaskClient) -> None:
     send(buyer_client)
 
     assert buyer_client.get("/signup").location == "/welcome"
 
 
-def test_markup_in_an_answer_is_shown_as_text(buyer_client: FlaskClient) -> None:
+def test_markup_in_answers_is_escaped(buyer_client: FlaskClient) -> None:
     hostile = '"><script>alert(1)</script>'
 
     _, page = send(buyer_client, company=hostile, email="wrong")
@@ -211,9 +207,7 @@ def test_markup_in_an_answer_is_shown_as_text(buyer_client: FlaskClient) -> None
     assert "&lt;script&gt;" in welcome
 
 
-def test_a_subscription_that_the_database_forgot_is_recorded_with_the_answers(
-    app: Flask, buyer_client: FlaskClient
-) -> None:
+def test_deleted_subscription_is_stored_again_with_answers(app: Flask, buyer_client: FlaskClient) -> None:
     form = {**ANSWERS, "csrf_token": csrf_token(buyer_client.get("/signup").text)}
     with app.app_context(), engine.current_database().write_engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM subscriptions")
@@ -224,9 +218,7 @@ def test_a_subscription_that_the_database_forgot_is_recorded_with_the_answers(
     assert len(all_rows(app, Registration)) == 1
 
 
-def test_a_page_that_cannot_be_read_does_not_speak_of_answers(
-    environment: pytest.MonkeyPatch, buyer_client: FlaskClient
-) -> None:
+def test_unreadable_page_does_not_mention_answers(environment: pytest.MonkeyPatch, buyer_client: FlaskClient) -> None:
     shut_out = without_database(environment, buyer_client)
 
     page = shut_out.get("/welcome")
@@ -237,9 +229,7 @@ def test_a_page_that_cannot_be_read_does_not_speak_of_answers(
     assert "Try again</button>" in page.text
 
 
-def test_answers_that_cannot_be_saved_are_still_on_the_page(
-    environment: pytest.MonkeyPatch, buyer_client: FlaskClient
-) -> None:
+def test_unsaved_answers_stay_on_the_page(environment: pytest.MonkeyPatch, buyer_client: FlaskClient) -> None:
     form = {**ANSWERS, "csrf_token": csrf_token(buyer_client.get("/signup").text)}
     shut_out = without_database(environment, buyer_client)
 

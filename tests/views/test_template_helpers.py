@@ -23,5 +23,5 @@ from app.views import template_helpers
         (None, ""),
     ],
 )
-def test_a_quantity_is_written_for_people(value: Any, text: str) -> None:
+def test_entitlement_value_is_formatted(value: Any, text: str) -> None:
     assert template_helpers.format_quantity(value) == text

@@ -33,7 +33,7 @@ from tests.support.registered_buyer import (
 WAITING = "We are waiting for AWS Marketplace to confirm your subscription."
 
 
-def test_the_buyer_sees_what_was_registered_and_what_happens_next(client: FlaskClient, sandbox: Sandbox) -> None:
+def test_welcome_shows_answers_and_next_steps(client: FlaskClient, sandbox: Sandbox) -> None:
     purchase = sandbox.marketplace.buy(Order(product_code=PRODUCT_CODE, account_id="012345678901"))
 
     land_and_register(client, sandbox.marketplace.mint_token(purchase))
@@ -49,9 +49,7 @@ def test_the_buyer_sees_what_was_registered_and_what_happens_next(client: FlaskC
     assert "help@acme.example" in page
 
 
-def test_another_browser_with_the_same_purchase_does_not_see_the_persons_details(
-    client: FlaskClient, sandbox: Sandbox
-) -> None:
+def test_other_browser_sees_masked_registration(client: FlaskClient, sandbox: Sandbox) -> None:
     purchase = sandbox.marketplace.buy(factories.order())
     land_and_register(client, sandbox.marketplace.mint_token(purchase))
 
@@ -65,13 +63,13 @@ def test_another_browser_with_the_same_purchase_does_not_see_the_persons_details
     assert "after ten" not in page
 
 
-def test_a_buyer_who_has_not_registered_is_sent_to_the_form(client: FlaskClient, sandbox: Sandbox) -> None:
+def test_unregistered_buyer_is_redirected_to_form(client: FlaskClient, sandbox: Sandbox) -> None:
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
 
     assert client.get("/welcome").location == "/signup"
 
 
-def test_a_browser_without_a_purchase_is_told_what_to_do(client: FlaskClient) -> None:
+def test_welcome_without_purchase_is_refused_with_help(client: FlaskClient) -> None:
     page = client.get("/welcome")
 
     assert page.status_code == 403
@@ -80,7 +78,7 @@ def test_a_browser_without_a_purchase_is_told_what_to_do(client: FlaskClient) ->
 
 @on_sqlite
 @pytest.mark.parametrize(("hours", "pause"), [(0, "5"), (0.16, "5"), (0.17, "60"), (22.9, "60"), (23, None)])
-def test_who_waits_for_aws_is_told_so_and_the_page_looks_again_ever_more_rarely(
+def test_page_waiting_for_aws_refreshes_ever_less_often(
     clock: time_machine.Traveller, registered_buyer: RegisteredBuyer, hours: float, pause: str | None
 ) -> None:
     clock.shift(timedelta(hours=hours))
@@ -96,7 +94,7 @@ def test_who_waits_for_aws_is_told_so_and_the_page_looks_again_ever_more_rarely(
 
 
 @on_sqlite
-def test_who_waits_for_a_slow_aws_has_a_page_that_looks_again_more_rarely(
+def test_page_with_pending_token_refreshes_less_often_later(
     clock: time_machine.Traveller, client: FlaskClient, sandbox: Sandbox
 ) -> None:
     sandbox.marketplace.faults = Faults(aws_down=True)
@@ -110,7 +108,7 @@ def test_who_waits_for_a_slow_aws_has_a_page_that_looks_again_more_rarely(
     assert [young.headers["Refresh"], older.headers["Refresh"]] == ["5; url=/welcome", "60; url=/welcome"]
 
 
-def test_an_active_subscription_is_told_with_its_first_day(registered_buyer: RegisteredBuyer) -> None:
+def test_active_subscription_shows_first_day(registered_buyer: RegisteredBuyer) -> None:
     registered_buyer.receive_event(LICENSE_UPDATED)
 
     page = registered_buyer.welcome_text()
@@ -125,7 +123,7 @@ def test_an_active_subscription_is_told_with_its_first_day(registered_buyer: Reg
 @on_sqlite
 @pytest.mark.parametrize("free_trial", [True, False, None])
 @pytest.mark.parametrize("said", [{}, {"x-amzn-marketplace-offer-type": "free-trial"}])
-def test_a_free_trial_is_told_as_aws_says_it_and_else_as_the_browser_did(
+def test_free_trial_follows_aws_then_browser(
     client: FlaskClient, sandbox: Sandbox, free_trial: bool | None, said: dict[str, str]
 ) -> None:
     purchase = sandbox.marketplace.buy(factories.order())
@@ -143,7 +141,7 @@ def test_a_free_trial_is_told_as_aws_says_it_and_else_as_the_browser_did(
 
 
 @on_sqlite
-def test_an_ending_subscription_is_told_with_its_last_day_and_how_to_stay(registered_buyer: RegisteredBuyer) -> None:
+def test_ending_subscription_shows_last_day_and_renewal(registered_buyer: RegisteredBuyer) -> None:
     registered_buyer.receive_event(LICENSE_UPDATED)
     registered_buyer.receive_event(AGREEMENT_ENDED, status="CANCELLED", ends="2027-11-03T00:00:00Z")
 
@@ -163,16 +161,14 @@ def test_an_ending_subscription_is_told_with_its_last_day_and_how_to_stay(regist
         (None, "You keep access until the subscription ends"),
     ],
 )
-def test_an_end_that_lies_ahead_is_told_with_its_hour(
-    registered_buyer: RegisteredBuyer, ends_at: datetime | None, sentence: str
-) -> None:
+def test_future_end_shows_its_time(registered_buyer: RegisteredBuyer, ends_at: datetime | None, sentence: str) -> None:
     registered_buyer.update_subscription(status="ending", ends_at=ends_at)
 
     assert sentence in registered_buyer.welcome_text()
 
 
 @on_sqlite
-def test_an_ended_subscription_is_told_with_its_last_day_and_how_to_come_back(
+def test_ended_subscription_shows_last_day_and_return(
     registered_buyer: RegisteredBuyer,
 ) -> None:
     registered_buyer.receive_event(LICENSE_UPDATED, NOW - timedelta(days=30))
@@ -187,9 +183,7 @@ def test_an_ended_subscription_is_told_with_its_last_day_and_how_to_come_back(
 
 
 @on_sqlite
-def test_a_failed_purchase_is_told_what_to_do(
-    clock: time_machine.Traveller, client: FlaskClient, sandbox: Sandbox
-) -> None:
+def test_failed_purchase_shows_what_to_do(clock: time_machine.Traveller, client: FlaskClient, sandbox: Sandbox) -> None:
     purchase = sandbox.marketplace.buy(Order(product_code=PRODUCT_CODE, style="old"))
     land_and_register(client, sandbox.marketplace.mint_token(purchase))
     with client.application.app_context():
@@ -207,9 +201,7 @@ def test_a_failed_purchase_is_told_what_to_do(
 
 @on_sqlite
 @pytest.mark.parametrize("status", ["pending", "active", "ending", "ended", "failed"])
-def test_no_access_is_promised_where_none_begins_and_the_way_in_stays(
-    registered_buyer: RegisteredBuyer, status: str
-) -> None:
+def test_status_decides_access_message_and_sign_in_link(registered_buyer: RegisteredBuyer, status: str) -> None:
     registered_buyer.update_subscription(status=status)
 
     page = registered_buyer.client.get("/welcome").text
@@ -223,7 +215,7 @@ def test_no_access_is_promised_where_none_begins_and_the_way_in_stays(
 
 
 @on_sqlite
-def test_a_product_paid_by_use_has_no_entitlements_and_says_nothing_of_them(registered_buyer: RegisteredBuyer) -> None:
+def test_usage_priced_product_shows_no_entitlements(registered_buyer: RegisteredBuyer) -> None:
     registered_buyer.receive_event(LICENSE_UPDATED)
     registered_buyer.set_entitlements()
 
@@ -234,7 +226,7 @@ def test_a_product_paid_by_use_has_no_entitlements_and_says_nothing_of_them(regi
     assert "contract" not in page.lower()
 
 
-def test_a_registration_whose_subscription_was_not_found_reads_as_pending(app: Flask) -> None:
+def test_missing_subscription_reads_as_pending(app: Flask) -> None:
     now = datetime.now(UTC)
     registration = Registration(company="Juniper", full_name="Ada", email="ada@gmail.com", created_at=now)
     with app.test_request_context():

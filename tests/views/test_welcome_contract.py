@@ -25,7 +25,7 @@ def contract(environment: pytest.MonkeyPatch, request: pytest.FixtureRequest) ->
     environment.setenv("PRODUCT_PRICING", request.param)
 
 
-def test_a_contract_is_told_with_what_it_covers_until_when_and_when_aws_said_so(
+def test_contract_shows_entitlements_end_and_read_time(
     registered_buyer: RegisteredBuyer,
 ) -> None:
     registered_buyer.receive_event(LICENSE_UPDATED)
@@ -48,7 +48,7 @@ def test_a_contract_is_told_with_what_it_covers_until_when_and_when_aws_said_so(
 
 
 @on_sqlite
-def test_a_contract_that_was_not_read_yet_is_awaited_while_it_is_young(
+def test_unread_contract_refreshes_while_young(
     clock: time_machine.Traveller, registered_buyer: RegisteredBuyer
 ) -> None:
     registered_buyer.receive_event(LICENSE_UPDATED)
@@ -66,7 +66,7 @@ def test_a_contract_that_was_not_read_yet_is_awaited_while_it_is_young(
 
 @on_sqlite
 @pytest.mark.parametrize("held", [[], [EXPIRED_SEATS]])
-def test_what_aws_said_before_it_granted_a_contract_is_not_the_last_word(
+def test_entitlements_read_before_activation_are_read_again(
     registered_buyer: RegisteredBuyer, held: list[dict[str, Any]]
 ) -> None:
     registered_buyer.set_entitlements(*held, read_at=NOW - timedelta(seconds=3))
@@ -81,7 +81,7 @@ def test_what_aws_said_before_it_granted_a_contract_is_not_the_last_word(
 
 
 @on_sqlite
-def test_what_a_contract_covers_is_told_while_a_change_of_it_is_read(registered_buyer: RegisteredBuyer) -> None:
+def test_entitlements_stay_visible_during_reread(registered_buyer: RegisteredBuyer) -> None:
     registered_buyer.set_entitlements(VALID_SEATS)
     registered_buyer.receive_event(AGREEMENT_AMENDED, ends="2026-11-03T14:05:00Z")
     registered_buyer.receive_event(LICENSE_UPDATED)
@@ -95,7 +95,7 @@ def test_what_a_contract_covers_is_told_while_a_change_of_it_is_read(registered_
 
 
 @on_sqlite
-def test_a_contract_without_entitlements_is_told_plainly_and_whom_to_ask(registered_buyer: RegisteredBuyer) -> None:
+def test_contract_without_entitlements_names_support(registered_buyer: RegisteredBuyer) -> None:
     registered_buyer.receive_event(LICENSE_UPDATED)
     registered_buyer.set_entitlements()
 
@@ -108,7 +108,7 @@ def test_a_contract_without_entitlements_is_told_plainly_and_whom_to_ask(registe
 
 
 @on_sqlite
-def test_a_contract_of_which_everything_has_expired_is_over_and_can_be_renewed(
+def test_expired_contract_offers_renewal(
     registered_buyer: RegisteredBuyer,
 ) -> None:
     registered_buyer.receive_event(LICENSE_UPDATED)
@@ -130,9 +130,7 @@ def test_a_contract_of_which_everything_has_expired_is_over_and_can_be_renewed(
 @pytest.mark.parametrize(
     ("status", "shown"), [("pending", True), ("ending", True), ("ended", False), ("failed", False)]
 )
-def test_what_a_contract_covers_is_told_while_it_is_worth_something(
-    registered_buyer: RegisteredBuyer, status: str, shown: bool
-) -> None:
+def test_entitlements_are_shown_by_status(registered_buyer: RegisteredBuyer, status: str, shown: bool) -> None:
     registered_buyer.set_entitlements(VALID_SEATS)
     registered_buyer.update_subscription(status=status)
 

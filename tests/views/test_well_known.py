@@ -17,7 +17,7 @@ def fields(text: str) -> list[tuple[str, ...]]:
     return [tuple(line.split(": ", 1)) for line in text.splitlines()]
 
 
-def test_whoever_finds_a_weakness_is_told_whom_to_write_to(client: FlaskClient) -> None:
+def test_security_txt_names_contact_and_expiry(client: FlaskClient) -> None:
     with time_machine.travel(datetime(2026, 11, 23, 12, tzinfo=UTC), tick=False):
         response = client.get("/.well-known/security.txt")
 
@@ -29,7 +29,7 @@ def test_whoever_finds_a_weakness_is_told_whom_to_write_to(client: FlaskClient) 
     ]
 
 
-def test_every_support_address_is_named_once_and_is_an_address(app: Flask, client: FlaskClient) -> None:
+def test_support_addresses_are_unique_and_encoded(app: Flask, client: FlaskClient) -> None:
     emails = ["help@acme.example", "first+%?last@acme.example", "help@acme.example"]
     sold = [Product(code=str(n), **{**PRODUCT_FIELDS, "support_email": email}) for n, email in enumerate(emails)]
     app.extensions["products"] = Products({product.code: product for product in sold})
@@ -40,7 +40,7 @@ def test_every_support_address_is_named_once_and_is_an_address(app: Flask, clien
     assert contacts == ["mailto:help@acme.example", "mailto:first+%25%3Flast@acme.example"]
 
 
-def test_search_engines_are_asked_to_leave_all_of_it_out(client: FlaskClient) -> None:
+def test_robots_txt_disallows_everything(client: FlaskClient) -> None:
     response = client.get("/robots.txt")
 
     assert response.content_type == "text/plain; charset=utf-8"
