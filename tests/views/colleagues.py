@@ -1,4 +1,4 @@
-"""A purchaser who asks a colleague to set up the account, the colleague, and what is recorded of both."""
+"""A purchaser invites a colleague and the colleague accepts, for tests of both."""
 
 from uuid import UUID
 
@@ -18,24 +18,24 @@ COLLEAGUE_ANSWERS = {**ANSWERS, "full_name": "Grace Hopper", "email": COLLEAGUE_
 
 
 def submit_invitation(client: FlaskClient, email: str = COLLEAGUE_EMAIL) -> TestResponse:
-    """Send the purchaser's form, and return the page that comes of it."""
+    """Submit the purchaser's form, and return the page it redirects to."""
     form = {"email": email, "csrf_token": csrf_token(client.get("/invite").text)}
     return client.post("/invite", data=form, follow_redirects=True)
 
 
 def create_invitation(app: Flask, subscription_id: UUID | None = None) -> tuple[UUID, str]:
-    """Invite a colleague to the subscription, the only one where none is given; return the invitation's id and link."""
+    """Invite a colleague to that subscription, or to the only one; return the invitation's id and link."""
     with app.app_context():
-        made = invitations.invite(subscription_id or all_rows(app, Subscription)[0].id, COLLEAGUE_EMAIL, "buyer")
-        assert not isinstance(made, Refusal)
-        return made.id, invitations.LINK.path_for(made.id)
+        invitation = invitations.invite(subscription_id or all_rows(app, Subscription)[0].id, COLLEAGUE_EMAIL, "buyer")
+        assert not isinstance(invitation, Refusal)
+        return invitation.id, invitations.path_for(invitation.id)
 
 
 def accept_invitation(client: FlaskClient, link: str) -> TestResponse:
-    """Press the button on the page behind the link."""
+    """Press the button on the invitation's page."""
     return client.post(link, data={"csrf_token": csrf_token(client.get(link).text)})
 
 
 def audit_actions(app: Flask) -> list[tuple[str, str]]:
-    """Return what the audit has: what was done, and by whom."""
+    """Return action and actor of each audit entry."""
     return [(entry.action, entry.actor) for entry in all_rows(app, AuditEntry)]

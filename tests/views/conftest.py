@@ -1,9 +1,10 @@
-"""What tests of pages share: a clock that stands, a buyer who has registered, and one who asks somebody else to."""
+"""Fixtures for tests of pages: a frozen clock, and browsers of buyers, purchasers and colleagues."""
 
 from collections.abc import Iterator
 
 import pytest
 import time_machine
+from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
@@ -12,11 +13,13 @@ from tests.support import factories
 from tests.support.factories import TOKEN_FIELD
 from tests.support.page_checks import CheckedClient
 from tests.support.registered_buyer import NOW, RegisteredBuyer, land_and_register
+from tests.views.colleagues import create_invitation
+from tests.views.outages import set_faults
 
 
 @pytest.fixture
 def clock() -> Iterator[time_machine.Traveller]:
-    """Five past two in the afternoon, until it is moved."""
+    """A clock that stands at `NOW` until a test moves it."""
     with time_machine.travel(NOW, tick=False) as clock:
         yield clock
 
@@ -29,17 +32,35 @@ def registered_buyer(clock: time_machine.Traveller, client: FlaskClient, sandbox
 
 
 @pytest.fixture
-def purchaser_client(clock: time_machine.Traveller, client: FlaskClient, sandbox: Sandbox) -> FlaskClient:
-    """A browser that has just come with a purchase."""
+def buyer_client(client: FlaskClient, sandbox: Sandbox) -> FlaskClient:
+    """A browser that has landed with a purchase."""
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="012345678901")})
     return client
+
+
+@pytest.fixture
+def purchaser_client(clock: time_machine.Traveller, buyer_client: FlaskClient) -> FlaskClient:
+    """A browser that has landed with a purchase, while the clock is frozen."""
+    return buyer_client
+
+
+@pytest.fixture
+def invitation_link(app: Flask, buyer_client: FlaskClient) -> str:
+    """The path of the link that the purchaser's colleague got."""
+    return create_invitation(app)[1]
+
+
+@pytest.fixture
+def colleague_client(app: Flask, buyer_client: FlaskClient) -> FlaskClient:
+    """Another browser, without a session."""
+    return app.test_client()
 
 
 @pytest.fixture
 def mail_client(
     clock: time_machine.Traveller, environment: pytest.MonkeyPatch, sandbox: Sandbox
 ) -> Iterator[FlaskClient]:
-    """A purchaser's browser where mail is on."""
+    """A purchaser's browser at an application that sends mail."""
     environment.setenv("MAIL_FROM", "start@acme.example")
     environment.setenv("SITE_URL", "https://start.acme.example")
     with factories.open_app(create_app()) as app:
@@ -47,3 +68,11 @@ def mail_client(
         client = app.test_client()
         client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
         yield client
+
+
+@pytest.fixture
+def token_during_outage(sandbox: Sandbox) -> str:
+    """A buyer's token, while AWS is down."""
+    token = factories.token(sandbox, account_id="012345678901")
+    set_faults(sandbox, aws_down=True)
+    return token

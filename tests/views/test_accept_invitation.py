@@ -1,9 +1,8 @@
-"""A colleague with an invitation: what they see before they press, who gets in, once, and as whom."""
+"""Accepting an invitation: what the page shows, which browser is admitted, and what the audit records."""
 
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
-import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -18,25 +17,6 @@ from tests.support.page_checks import csrf_token
 from tests.support.registered_buyer import AGREEMENT_CREATED, LICENSE_UPDATED, RegisteredBuyer, visible_text
 from tests.support.stored_rows import all_rows
 from tests.views.colleagues import COLLEAGUE_ANSWERS, accept_invitation, audit_actions, create_invitation
-
-
-@pytest.fixture
-def purchaser_client(client: FlaskClient, sandbox: Sandbox) -> FlaskClient:
-    """A browser that has just come with a purchase."""
-    client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="012345678901")})
-    return client
-
-
-@pytest.fixture
-def link(app: Flask, purchaser_client: FlaskClient) -> str:
-    """The path of the link that the purchaser's colleague got."""
-    return create_invitation(app)[1]
-
-
-@pytest.fixture
-def colleague_client(app: Flask, purchaser_client: FlaskClient) -> FlaskClient:
-    """Another browser, which has never been here."""
-    return app.test_client()
 
 
 def subscription_of(browser: FlaskClient) -> UUID:
@@ -56,8 +36,8 @@ def session_of(browser: FlaskClient) -> str:
 
 
 @on_sqlite
-def test_invitation_page_shows_product_and_masked_account(colleague_client: FlaskClient, link: str) -> None:
-    page = visible_text(colleague_client.get(link).text)
+def test_invitation_page_shows_product_and_masked_account(colleague_client: FlaskClient, invitation_link: str) -> None:
+    page = visible_text(colleague_client.get(invitation_link).text)
 
     assert "Your colleague bought Acme Insights on AWS Marketplace and asked you to set it up" in page
     assert "•••• •••• 8901" in page
@@ -68,14 +48,14 @@ def test_invitation_page_shows_product_and_masked_account(colleague_client: Flas
 
 @on_sqlite
 def test_invitation_page_masks_old_listing_customer(app: Flask, client: FlaskClient) -> None:
-    old = {
+    old_listing = {
         "customer_aws_account_id": None,
         "customer_identifier": "ifAPi5AcF3",
         "license_arn": None,
         "agreement_id": None,
     }
     with app.app_context():
-        subscription_id = subscriptions.upsert_from_landing(factories.landing(**old))
+        subscription_id = subscriptions.upsert_from_landing(factories.landing(**old_listing))
     _, link = create_invitation(app, subscription_id)
 
     page = client.get(link).text
@@ -85,23 +65,23 @@ def test_invitation_page_masks_old_listing_customer(app: Flask, client: FlaskCli
 
 
 @on_sqlite
-def test_opening_the_link_does_not_accept_the_invitation(app: Flask, link: str) -> None:
+def test_opening_the_link_does_not_accept_the_invitation(app: Flask, invitation_link: str) -> None:
     for _ in range(3):
         scanner = app.test_client()
-        assert scanner.get(link).status_code == 200
-        assert scanner.head(link).status_code == 200
+        assert scanner.get(invitation_link).status_code == 200
+        assert scanner.head(invitation_link).status_code == 200
 
     assert [invitation.accepted_at for invitation in all_rows(app, Invitation)] == [None]
 
 
 def test_colleague_registers_and_audit_names_the_invitation(
-    app: Flask, colleague_client: FlaskClient, link: str
+    app: Flask, colleague_client: FlaskClient, invitation_link: str
 ) -> None:
-    pressed = accept_invitation(colleague_client, link)
+    accepted = accept_invitation(colleague_client, invitation_link)
     form = colleague_client.get("/signup").text
     sent = register(colleague_client, **COLLEAGUE_ANSWERS)
 
-    assert (pressed.status_code, pressed.location) == (303, "/signup")
+    assert (accepted.status_code, accepted.location) == (303, "/signup")
     assert "•••• •••• 8901" in form
     assert (sent.status_code, sent.location) == (303, "/welcome")
     [registration], [subscription] = all_rows(app, Registration), all_rows(app, Subscription)
@@ -126,55 +106,62 @@ def test_colleague_sees_the_purchasers_free_trial(app: Flask, client: FlaskClien
     assert "Free trial" in colleague.get("/signup").text
 
 
-def test_concurrent_accepts_admit_one_browser(app: Flask, colleague_client: FlaskClient, link: str) -> None:
+def test_concurrent_accepts_admit_one_browser(app: Flask, colleague_client: FlaskClient, invitation_link: str) -> None:
     browsers = [app.test_client() for _ in range(6)]
-    forms = [{"csrf_token": csrf_token(browser.get(link).text)} for browser in browsers]
+    forms = [{"csrf_token": csrf_token(browser.get(invitation_link).text)} for browser in browsers]
 
     with ThreadPoolExecutor(6) as threads:
-        pressed = list(threads.map(lambda browser, form: browser.post(link, data=form), browsers, forms))
+        responses = list(threads.map(lambda browser, form: browser.post(invitation_link, data=form), browsers, forms))
 
-    assert sorted(answer.status_code for answer in pressed) == [303, 410, 410, 410, 410, 410]
+    assert sorted(response.status_code for response in responses) == [303, 410, 410, 410, 410, 410]
     assert [action for action, _ in audit_actions(app)].count("invitation.accepted") == 1
-    inside = [browser.get("/signup").status_code for browser in browsers]
-    assert sorted(inside) == [200, 403, 403, 403, 403, 403]
+    forms_shown = [browser.get("/signup").status_code for browser in browsers]
+    assert sorted(forms_shown) == [200, 403, 403, 403, 403, 403]
 
 
 @on_sqlite
-def test_second_accept_in_same_browser_returns_to_form(app: Flask, colleague_client: FlaskClient, link: str) -> None:
-    form = {"csrf_token": csrf_token(colleague_client.get(link).text)}
-    colleague_client.post(link, data=form)
+def test_second_accept_in_same_browser_returns_to_form(
+    app: Flask, colleague_client: FlaskClient, invitation_link: str
+) -> None:
+    form = {"csrf_token": csrf_token(colleague_client.get(invitation_link).text)}
+    colleague_client.post(invitation_link, data=form)
 
-    seen = colleague_client.get(link)
-    again = colleague_client.post(link, data=form)
+    shown = colleague_client.get(invitation_link)
+    again = colleague_client.post(invitation_link, data=form)
 
-    assert (seen.status_code, seen.location) == (303, "/signup")
+    assert (shown.status_code, shown.location) == (303, "/signup")
     assert (again.status_code, again.location) == (303, "/signup")
     assert [action for action, _ in audit_actions(app)] == ["invitation.sent", "invitation.accepted"]
 
 
 @on_sqlite
-def test_foreign_page_cannot_accept_for_a_browser(app: Flask, colleague_client: FlaskClient, link: str) -> None:
+def test_foreign_page_cannot_accept_for_a_browser(
+    app: Flask, colleague_client: FlaskClient, invitation_link: str
+) -> None:
     attacker = app.test_client()
-    made_by_attacker = {"csrf_token": csrf_token(attacker.get(link).text)}
+    attackers_form = {"csrf_token": csrf_token(attacker.get(invitation_link).text)}
 
-    without, with_theirs = colleague_client.post(link), colleague_client.post(link, data=made_by_attacker)
+    without_form, with_attackers_form = (
+        colleague_client.post(invitation_link),
+        colleague_client.post(invitation_link, data=attackers_form),
+    )
 
-    assert [without.status_code, with_theirs.status_code] == [422, 422]
-    assert "Please try again" in without.text
+    assert [without_form.status_code, with_attackers_form.status_code] == [422, 422]
+    assert "Please try again" in without_form.text
     assert colleague_client.get("/signup").status_code == 403
     assert [invitation.accepted_at for invitation in all_rows(app, Invitation)] == [None]
 
 
 @on_sqlite
 def test_accepting_clears_the_previous_session(
-    app: Flask, colleague_client: FlaskClient, link: str, sandbox: Sandbox
+    app: Flask, colleague_client: FlaskClient, invitation_link: str, sandbox: Sandbox
 ) -> None:
     colleague_client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="999999999999")})
     with colleague_client.session_transaction() as session:
-        session["planted"] = "by somebody"
+        session["planted"] = "by an attacker"
     before = session_of(colleague_client)
 
-    accept_invitation(colleague_client, link)
+    accept_invitation(colleague_client, invitation_link)
 
     assert "•••• •••• 8901" in colleague_client.get("/signup").text
     assert session_of(colleague_client) != before
@@ -183,11 +170,11 @@ def test_accepting_clears_the_previous_session(
 
 
 def test_late_colleague_sees_registration_and_cannot_change_it(
-    app: Flask, purchaser_client: FlaskClient, colleague_client: FlaskClient, link: str
+    app: Flask, buyer_client: FlaskClient, colleague_client: FlaskClient, invitation_link: str
 ) -> None:
-    register(purchaser_client, **ANSWERS)
+    register(buyer_client, **ANSWERS)
 
-    accept_invitation(colleague_client, link)
+    accept_invitation(colleague_client, invitation_link)
     form = colleague_client.get("/signup")
     welcome = visible_text(colleague_client.get("/welcome").text)
 
@@ -199,12 +186,12 @@ def test_late_colleague_sees_registration_and_cannot_change_it(
 
 @on_sqlite
 def test_purchaser_sees_colleagues_registration_masked(
-    purchaser_client: FlaskClient, colleague_client: FlaskClient, link: str
+    buyer_client: FlaskClient, colleague_client: FlaskClient, invitation_link: str
 ) -> None:
-    accept_invitation(colleague_client, link)
+    accept_invitation(colleague_client, invitation_link)
     register(colleague_client, **COLLEAGUE_ANSWERS)
 
-    page = visible_text(purchaser_client.get("/welcome").text)
+    page = visible_text(buyer_client.get("/welcome").text)
 
     assert "g•••@gmail.com" in page
     assert "Hopper" not in page
@@ -215,8 +202,8 @@ def test_invitation_works_after_subscription_merge(client: FlaskClient, sandbox:
     buyer = RegisteredBuyer(client, sandbox.marketplace.buy(factories.order()))
     buyer.receive_event(LICENSE_UPDATED, agreement="agmt-before", license="l-before")
     client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(buyer.purchase)})
-    landed = subscription_of(client)
-    _, link = create_invitation(app, landed)
+    landed_id = subscription_of(client)
+    _, link = create_invitation(app, landed_id)
     buyer.receive_event(AGREEMENT_CREATED, previous="agmt-before")
     colleague = app.test_client()
 
@@ -224,7 +211,7 @@ def test_invitation_works_after_subscription_merge(client: FlaskClient, sandbox:
     register(colleague, **COLLEAGUE_ANSWERS)
 
     [subscription], [registration] = all_rows(app, Subscription), all_rows(app, Registration)
-    assert subscription.id != landed
+    assert subscription.id != landed_id
     assert registration.subscription_id == subscription.id
 
 

@@ -1,8 +1,11 @@
-"""A page that looks again by itself stands still for who asks: each time, a screen reader begins at its top."""
+"""Automatic refresh: it slows down, and the buyer can stop it, as it sends a screen reader back to the top."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from urllib.parse import urljoin
 
+import pytest
+import time_machine
 from flask.testing import FlaskClient
 from justhtml import JustHTML
 from werkzeug.test import TestResponse
@@ -15,6 +18,7 @@ from tests.support.new_buyer import NewBuyer, time_passes
 from tests.support.registered_buyer import RegisteredBuyer, land_and_register, visible_text
 
 pytestmark = on_sqlite
+WAITING = "We are waiting for AWS Marketplace to confirm your subscription."
 
 
 def links(page: TestResponse) -> Iterator[tuple[str, str]]:
@@ -22,17 +26,17 @@ def links(page: TestResponse) -> Iterator[tuple[str, str]]:
         yield link.to_text().strip(), urljoin(page.request.path, (link.attrs or {})["href"] or "")
 
 
-def stilled(client: FlaskClient, path: str = "/welcome") -> TestResponse:
-    """Press what lets the page stand still, and what then looks again; return the page after both."""
+def stop_refreshing(client: FlaskClient, path: str = "/welcome") -> TestResponse:
+    """Follow the link that stops the refresh and then the one that checks again; return that page."""
     page = client.get(path)
     assert "Refresh" in page.headers
-    still = client.get(dict(links(page))["Stop refreshing"])
-    assert "Refresh" not in still.headers
-    return client.get(dict(links(still))["check again"])
+    stopped = client.get(dict(links(page))["Stop refreshing"])
+    assert "Refresh" not in stopped.headers
+    return client.get(dict(links(stopped))["check again"])
 
 
 def test_refresh_can_be_stopped_while_waiting_for_aws(registered_buyer: RegisteredBuyer) -> None:
-    page = stilled(registered_buyer.client)
+    page = stop_refreshing(registered_buyer.client)
 
     assert "Refresh" not in page.headers
     assert "It does not refresh by itself" in page.text
@@ -42,13 +46,13 @@ def test_refresh_can_be_stopped_with_pending_token(client: FlaskClient, sandbox:
     sandbox.marketplace.faults = Faults(aws_down=True)
     land_and_register(client, factories.token(sandbox))
 
-    assert "Refresh" not in stilled(client).headers
+    assert "Refresh" not in stop_refreshing(client).headers
 
 
 def test_refresh_can_be_stopped_while_account_is_set_up(new_buyer: NewBuyer) -> None:
     new_buyer.register()
 
-    waiting = stilled(new_buyer.client)
+    waiting = stop_refreshing(new_buyer.client)
     new_buyer.deliver_handoffs(url="https://app.acme.example/t/juniper", reference="juniper-7f3k")
     ready = new_buyer.client.get(dict(links(waiting))["check again"])
 
@@ -65,7 +69,46 @@ def test_refresh_can_be_stopped_on_progress_page(new_buyer: NewBuyer) -> None:
 
     with time_passes(minutes=3):
         link = dict(links(new_buyer.client.get("/welcome")))["your registration page"]
-        page = stilled(new_buyer.client.application.test_client(), link)
+        page = stop_refreshing(new_buyer.client.application.test_client(), link)
 
     assert page.request.path == link
     assert "Refresh" not in page.headers
+
+
+def test_refresh_slows_after_twenty_seconds(new_buyer: NewBuyer) -> None:
+    new_buyer.register()
+
+    with time_passes(seconds=21):
+        refresh = new_buyer.refresh_header()
+
+    assert refresh == "5; url=/welcome"
+
+
+@pytest.mark.parametrize(("hours", "seconds"), [(0, "5"), (0.16, "5"), (0.17, "60"), (22.9, "60"), (23, None)])
+def test_page_waiting_for_aws_refreshes_ever_less_often(
+    clock: time_machine.Traveller, registered_buyer: RegisteredBuyer, hours: float, seconds: str | None
+) -> None:
+    clock.shift(timedelta(hours=hours))
+
+    page = registered_buyer.welcome_text()
+
+    assert WAITING in page
+    assert "You do not need to do anything." in page
+    assert "If it takes longer than an hour, email help@acme.example" in page
+    assert registered_buyer.refresh_seconds == seconds
+    assert ("it refreshes by itself" in page) is bool(seconds)
+    assert ("refreshes by itself: check again." in page) is (seconds is None)
+
+
+def test_page_with_pending_token_refreshes_less_often_later(
+    clock: time_machine.Traveller, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    sandbox.marketplace.faults = Faults(aws_down=True)
+    land_and_register(client, factories.token(sandbox))
+
+    young = client.get("/welcome")
+    clock.shift(timedelta(minutes=10))
+    older = client.get("/welcome")
+
+    assert "We have your registration" in older.text
+    assert [young.headers["Refresh"], older.headers["Refresh"]] == ["5; url=/welcome", "60; url=/welcome"]

@@ -1,4 +1,4 @@
-"""A browser whose session holds a subscription that has become part of another since."""
+"""A session whose subscription was merged into another, or is gone."""
 
 from datetime import datetime
 from uuid import uuid4
@@ -22,16 +22,16 @@ def test_merged_subscription_keeps_the_buyers_registration(
     buyer = RegisteredBuyer(client, sandbox.marketplace.buy(factories.order()))
     buyer.receive_event(LICENSE_UPDATED, agreement="agmt-before", license="l-before")
     land_and_register(client, sandbox.marketplace.mint_token(buyer.purchase))
-    known = subscription_ids(client.application)
+    ids_before = subscription_ids(client.application)
     buyer.receive_event(AGREEMENT_CREATED, previous="agmt-before")
 
     page = buyer.welcome_text()
 
     assert "Ada Lovelace" in page
-    [kept] = subscription_ids(client.application)
-    assert kept == known[0]
+    [kept_id] = subscription_ids(client.application)
+    assert kept_id == ids_before[0]
     with client.session_transaction() as session:
-        assert session["SubscriptionId"] == kept
+        assert session["SubscriptionId"] == kept_id
     assert buyer.welcome_text() == page
 
 
@@ -45,11 +45,11 @@ def test_unknown_subscription_redirects_to_form(registered_buyer: RegisteredBuye
 
 def test_redirect_to_form_does_not_update_last_seen(client: FlaskClient, sandbox: Sandbox) -> None:
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
-    landed = last_seen(client.application)
+    landed_at = last_seen(client.application)
 
     assert client.get("/welcome").location == "/signup"
 
-    assert last_seen(client.application) == landed
+    assert last_seen(client.application) == landed_at
 
 
 def last_seen(app: Flask) -> datetime | None:
@@ -58,5 +58,8 @@ def last_seen(app: Flask) -> datetime | None:
 
 
 def subscription_ids(app: Flask) -> list[str]:
-    with app.app_context(), engine.current_database().read_engine.connect() as connection:
-        return [str(found) for found in connection.execute(select(Subscription.id).order_by("id")).scalars()]
+    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
+        return [
+            str(subscription_id)
+            for subscription_id in connection.execute(select(Subscription.id).order_by("id")).scalars()
+        ]

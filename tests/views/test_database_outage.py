@@ -1,4 +1,4 @@
-"""The database is away: buyers reach the form, nothing is acknowledged that is not kept, and it heals by itself."""
+"""Database outages: buyers reach the form, unsaved answers are never acknowledged, and recovery needs no restart."""
 
 from collections.abc import Iterator
 
@@ -18,13 +18,13 @@ from tests.support.stored_rows import all_rows
 
 @pytest.fixture
 def proxy(database_url: str) -> Iterator[DatabaseProxy]:
-    with database_proxy.start(database_url) as laid:
-        yield laid
+    with database_proxy.start(database_url) as proxy:
+        yield proxy
 
 
 @pytest.fixture
 def proxied_app(environment: pytest.MonkeyPatch, proxy: DatabaseProxy) -> Iterator[Flask]:
-    """The application, with a cable to its database."""
+    """The application, with its database behind the proxy."""
     environment.setenv("DATABASE_URL", proxy.url)
     with factories.open_app(create_app()) as app:
         app.test_client_class = CheckedClient
@@ -126,11 +126,11 @@ def test_retry_repeats_the_requested_page(
     buyer_client.post("/signup", data={"csrf_token": csrf_token(buyer_client.get("/signup").text), **ANSWERS})
     proxy.disconnect(proxied_app)
 
-    changing, still = buyer_client.get("/welcome?change"), buyer_client.get("/welcome?still&other=1")
+    changing, paused = buyer_client.get("/welcome?change"), buyer_client.get("/welcome?still&other=1")
 
     assert changing.status_code == 503
     assert changing.headers["Refresh"] == "10; url=/welcome?change"
     assert '<input type="hidden" name="change" value="">' in changing.text
-    assert "Refresh" not in still.headers
-    assert '<input type="hidden" name="still" value="">' in still.text
-    assert "other" not in still.text
+    assert "Refresh" not in paused.headers
+    assert '<input type="hidden" name="still" value="">' in paused.text
+    assert "other" not in paused.text

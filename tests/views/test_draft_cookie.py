@@ -1,4 +1,4 @@
-"""What a buyer typed and could not be kept: it is there on return, for the same purchase and in no one else's hands."""
+"""The draft cookie: answers that were not stored are prefilled on return, for the same purchase only."""
 
 import secrets
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ def purchase(sandbox: Sandbox) -> Purchase:
 
 
 def land(client: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> str:
-    """Bring the buyer to the form, and return its page."""
+    """Land with the purchase, and return the form's page."""
     client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
     return client.get("/signup").text
 
@@ -69,23 +69,25 @@ def test_draft_is_not_shown_for_another_purchase(client: FlaskClient, sandbox: S
     page = land(client, sandbox, purchase)
     client.post("/signup", data={"csrf_token": csrf_token(page), **WRONG})
 
-    attackers = land(client, sandbox, sandbox.marketplace.buy(factories.order(account_id="777788889999")))
+    other_form = land(client, sandbox, sandbox.marketplace.buy(factories.order(account_id="777788889999")))
 
-    assert "Ada Lovelace" not in attackers
-    assert "Juniper" not in attackers
+    assert "Ada Lovelace" not in other_form
+    assert "Juniper" not in other_form
     assert 'value="Ada Lovelace"' in land(client, sandbox, purchase)
 
 
 def test_foreign_page_cannot_set_a_draft(app: Flask, client: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> None:
-    planted = {**ANSWERS, "company": "Planted"}
-    signed = csrf_token(land(app.test_client(), sandbox, purchase))
-    own = csrf_token(land(client, sandbox, purchase))
-    client.post("/signup", data={"csrf_token": own, **WRONG})
+    planted_form = {**ANSWERS, "company": "Planted"}
+    attackers_token = csrf_token(land(app.test_client(), sandbox, purchase))
+    own_token = csrf_token(land(client, sandbox, purchase))
+    client.post("/signup", data={"csrf_token": own_token, **WRONG})
 
-    client.post("/signup", data=planted)
-    client.post("/signup", data={**planted, "csrf_token": "made-up"})
+    client.post("/signup", data=planted_form)
+    client.post("/signup", data={**planted_form, "csrf_token": "made-up"})
     lose_session(client)
-    client.post("/signup", data={**planted, "csrf_token": signed}, headers={"Sec-Fetch-Site": "cross-site"})
+    client.post(
+        "/signup", data={**planted_form, "csrf_token": attackers_token}, headers={"Sec-Fetch-Site": "cross-site"}
+    )
 
     page = land(client, sandbox, purchase)
     assert "Planted" not in page
@@ -128,8 +130,8 @@ def test_notes_too_long_for_cookie_keep_other_answers(
     client: FlaskClient, sandbox: Sandbox, purchase: Purchase
 ) -> None:
     page = land(client, sandbox, purchase)
-    endless = "".join(secrets.choice("漢字仮名交じり文の長い覚え書き例文集成立案") for _ in range(3000))
-    client.post("/signup", data={"csrf_token": csrf_token(page), **ANSWERS, "notes": endless})
+    long_notes = "".join(secrets.choice("漢字仮名交じり文の長い覚え書き例文集成立案") for _ in range(3000))
+    client.post("/signup", data={"csrf_token": csrf_token(page), **ANSWERS, "notes": long_notes})
 
     again = land(client, sandbox, purchase)
 
@@ -160,14 +162,14 @@ def test_draft_survives_secret_key_rotation(
 ) -> None:
     page = land(client, sandbox, purchase)
     client.post("/signup", data={"csrf_token": csrf_token(page), **WRONG})
-    kept = {name: client.get_cookie(name, domain="localhost") for name in ("draft", "session")}
+    cookies = {name: client.get_cookie(name, domain="localhost") for name in ("draft", "session")}
     environment.setenv("SECRET_KEY", "the-next-key-0123456789")
     environment.setenv("SECRET_KEY_FALLBACKS", factories.SECRET_KEY)
 
     with factories.open_app(create_app()) as rotated:
         rotated.test_client_class = CheckedClient
         browser = rotated.test_client()
-        for name, cookie in kept.items():
+        for name, cookie in cookies.items():
             assert cookie
             browser.set_cookie(name, cookie.value, domain="localhost")
         same_session = browser.get("/signup").text
@@ -180,8 +182,8 @@ def test_draft_survives_secret_key_rotation(
 def test_lost_session_page_says_long_note_is_not_saved(
     client: FlaskClient, sandbox: Sandbox, purchase: Purchase
 ) -> None:
-    endless = "".join(chr(0x4E00 + secrets.randbelow(20_000)) for _ in range(2000))
-    form = {"csrf_token": csrf_token(land(client, sandbox, purchase)), **ANSWERS, "notes": endless}
+    long_notes = "".join(chr(0x4E00 + secrets.randbelow(20_000)) for _ in range(2000))
+    form = {"csrf_token": csrf_token(land(client, sandbox, purchase)), **ANSWERS, "notes": long_notes}
     lose_session(client)
 
     page = client.post("/signup", data=form)

@@ -1,4 +1,4 @@
-"""The way in: the wait for the account, what is said when it takes long or is refused, and the door itself."""
+"""Entering the product: waiting for the account, a long wait, a refusal, and the redirect with a sign-in token."""
 
 import re
 from urllib.parse import parse_qs, urlsplit
@@ -17,15 +17,15 @@ URL = "https://app.acme.example/t/juniper?tab=1"
 
 def test_page_refreshes_until_ready_then_enters(new_buyer: NewBuyer) -> None:
     new_buyer.register()
-    waiting, looks_again = new_buyer.page_text(), new_buyer.refresh_header()
+    waiting, refresh = new_buyer.page_text(), new_buyer.refresh_header()
 
     new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
-    ready, goes_in = new_buyer.page_text(), new_buyer.refresh_header()
+    ready, redirect = new_buyer.page_text(), new_buyer.refresh_header()
 
     assert "Setting up your account" in waiting
-    assert looks_again == "2; url=/welcome"
+    assert refresh == "2; url=/welcome"
     assert "Your account is ready" in ready
-    assert goes_in == "1; url=/enter"
+    assert redirect == "1; url=/enter"
 
 
 def test_enter_redirects_to_account_with_sign_in_token(new_buyer: NewBuyer) -> None:
@@ -34,19 +34,23 @@ def test_enter_redirects_to_account_with_sign_in_token(new_buyer: NewBuyer) -> N
 
     entered = new_buyer.client.get("/enter")
 
-    way = urlsplit(entered.headers["Location"])
+    location = urlsplit(entered.headers["Location"])
     assert entered.status_code == 303
-    assert (way.netloc, way.path) == ("app.acme.example", "/t/juniper")
-    asked = parse_qs(way.query)
-    assert asked["tab"] == ["1"]
+    assert (location.netloc, location.path) == ("app.acme.example", "/t/juniper")
+    parameters = parse_qs(location.query)
+    assert parameters["tab"] == ["1"]
     keys = jwt.PyJWKSet.from_json(new_buyer.client.get("/.well-known/jwks.json").text)
-    [assertion] = asked[progress.QUERY_PARAMETER]
+    [sign_in_token] = parameters[product_url.QUERY_PARAMETER]
     claims = jwt.decode(
-        assertion, keys.keys[0].key, algorithms=["EdDSA"], audience=PRODUCT_CODE, issuer="https://start.acme.example"
+        sign_in_token,
+        keys.keys[0].key,
+        algorithms=["EdDSA"],
+        audience=PRODUCT_CODE,
+        issuer="https://start.acme.example",
     )
-    told = new_buyer.product.deliveries[0]["data"]
-    assert claims["sub"] == told["subscription"]["id"]
-    assert claims["registration_id"] == told["registration"]["id"]
+    payload = new_buyer.product.deliveries[0]["data"]
+    assert claims["sub"] == payload["subscription"]["id"]
+    assert claims["registration_id"] == payload["registration"]["id"]
     assert claims["reference"] == "juniper-1"
     assert "Lovelace" not in str(claims)
     assert "ada@" not in str(claims)
@@ -83,12 +87,12 @@ def test_other_browser_gets_sign_in_page_without_token(new_buyer: NewBuyer) -> N
     colleague.post("/", data={TOKEN_FIELD: new_buyer.sandbox.marketplace.mint_token(purchase)})
 
     page = colleague.get("/welcome").text
-    door = colleague.get("/enter")
+    entered = colleague.get("/enter")
 
     assert "https://app.acme.example/login" in page
     assert URL not in page
-    assert progress.QUERY_PARAMETER not in page
-    assert door.headers["Location"] == "/welcome"
+    assert product_url.QUERY_PARAMETER not in page
+    assert entered.headers["Location"] == "/welcome"
 
 
 @on_sqlite
@@ -106,49 +110,18 @@ def test_long_wait_shows_deadline_and_progress_link(new_buyer: NewBuyer) -> None
     with time_passes(minutes=3):
         page = new_buyer.client.get("/welcome")
         [link] = re.findall(r'href="(/progress/[^"]+)"', page.text)
-        elsewhere = new_buyer.client.application.test_client().get(link)
+        other_browser_page = new_buyer.client.application.test_client().get(link)
 
     assert "still creating your account" in page.text
     assert "one working day" in page.text
     assert "ada@gmail.com" in page.text
     assert page.headers["Refresh"] == "5; url=/welcome"
-    # Mail programs leave a last = out of what they make a link of.
+    # A mail program leaves a trailing = out of the link that it makes.
     assert re.fullmatch(r"/progress/[A-Za-z0-9_-]+", link)
-    assert "still creating your account" in elsewhere.text
-    assert elsewhere.headers["Refresh"] == f"5; url={link}"
-    assert "a•••@gmail.com" in elsewhere.text
-    assert "ada@gmail.com" not in elsewhere.text
-
-
-@on_sqlite
-def test_progress_link_shows_account_without_access(new_buyer: NewBuyer) -> None:
-    new_buyer.register()
-    [link] = re.findall(r'href="(/progress/[^"]+)"', new_buyer.client.get("/welcome").text)
-    new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
-
-    page = new_buyer.client.application.test_client().get(link).text
-
-    assert "juniper-1" in page
-    assert "https://app.acme.example/login" in page
-    assert progress.QUERY_PARAMETER not in page
-    assert "/enter" not in page
-
-
-@on_sqlite
-@pytest.mark.parametrize("link", ["/progress/nonsense", "/progress/gAAAAAB"])
-def test_invalid_progress_link_is_not_found(new_buyer: NewBuyer, link: str) -> None:
-    assert new_buyer.client.get(link).status_code == 404
-
-
-@on_sqlite
-def test_progress_link_expires_after_thirty_days(new_buyer: NewBuyer) -> None:
-    new_buyer.register()
-    [link] = re.findall(r'href="(/progress/[^"]+)"', new_buyer.client.get("/welcome").text)
-
-    with time_passes(days=29, hours=23):
-        assert new_buyer.client.get(link).status_code == 200
-    with time_passes(days=30, seconds=2):
-        assert new_buyer.client.get(link).status_code == 404
+    assert "still creating your account" in other_browser_page.text
+    assert other_browser_page.headers["Refresh"] == f"5; url={link}"
+    assert "a•••@gmail.com" in other_browser_page.text
+    assert "ada@gmail.com" not in other_browser_page.text
 
 
 @on_sqlite
@@ -182,58 +155,6 @@ def test_refusal_shows_reason_and_other_choices(new_buyer: NewBuyer, reason: str
     assert text in page
     assert "Choose another account" in page
     assert new_buyer.client.get("/enter").headers["Location"] == "/welcome"
-
-
-@on_sqlite
-def test_new_choice_after_refusal_enters(new_buyer: NewBuyer) -> None:
-    new_buyer.register(account="existing", existing_account="acme-7")
-    new_buyer.deliver_handoffs(refused="not_found")
-
-    new_buyer.submit_form(account="new")
-    new_buyer.deliver_handoffs(url=URL)
-
-    assert new_buyer.refresh_header() == "1; url=/enter"
-
-
-@on_sqlite
-def test_existing_account_requires_its_name(new_buyer: NewBuyer) -> None:
-    new_buyer.buy()
-
-    response = new_buyer.submit_form(account="existing", existing_account=" ")
-
-    assert response.status_code == 422
-    assert "Enter the account" in response.text
-
-
-def test_second_license_can_join_first_account(new_buyer: NewBuyer) -> None:
-    new_buyer.buy(account_id="012345678901")
-    new_buyer.submit_form()
-    new_buyer.deliver_handoffs(reference="juniper-1")
-    first = new_buyer.product.deliveries[0]["data"]["subscription"]["id"]
-
-    new_buyer.buy(account_id="012345678901")
-    form = new_buyer.client.get("/signup").text
-    new_buyer.submit_form(account=first)
-    new_buyer.deliver_handoffs()
-
-    assert "Add it to the account of Juniper &amp; Lark (juniper-1)" in form
-    account = new_buyer.product.deliveries[-1]["data"]["account"]
-    assert (account["wish"], account["subscription_id"]) == ("add", first)
-
-
-@on_sqlite
-def test_other_customers_account_is_not_offered_or_accepted(new_buyer: NewBuyer) -> None:
-    new_buyer.register()
-    new_buyer.deliver_handoffs()
-    first = new_buyer.product.deliveries[0]["data"]["subscription"]["id"]
-
-    new_buyer.buy(account_id="999988887777")
-    form = new_buyer.client.get("/signup").text
-    new_buyer.submit_form(account=first)
-    new_buyer.deliver_handoffs()
-
-    assert "Add it to" not in form
-    assert new_buyer.product.deliveries[-1]["data"]["account"]["wish"] == "new"
 
 
 @on_sqlite

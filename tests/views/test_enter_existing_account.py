@@ -1,4 +1,4 @@
-"""The way into an account that is there already: nothing that comes later takes it away, or gives it to others."""
+"""Entering an existing account: no later change takes it away, or gives it to another person."""
 
 import pytest
 import time_machine
@@ -16,10 +16,10 @@ URL = "https://app.acme.example/t/juniper"
 BOB = {**ANSWERS, "full_name": "Bob Babbage", "email": "bob@gmail.com"}
 
 
-def colleague_of(newcomer: NewBuyer, purchase: Purchase) -> FlaskClient:
-    """Return the browser of somebody else who comes with the same purchase."""
-    other = newcomer.client.application.test_client()
-    other.post("/", data={TOKEN_FIELD: newcomer.sandbox.marketplace.mint_token(purchase)})
+def colleague_of(buyer: NewBuyer, purchase: Purchase) -> FlaskClient:
+    """Return another person's browser, landed with the same purchase."""
+    other = buyer.client.application.test_client()
+    other.post("/", data={TOKEN_FIELD: buyer.sandbox.marketplace.mint_token(purchase)})
     return other
 
 
@@ -45,9 +45,9 @@ def test_owners_refused_request_does_not_free_the_account(
 
 
 def test_other_browser_cannot_replace_unlinked_registration(new_buyer: NewBuyer) -> None:
-    world, other = new_buyer.sandbox.marketplace, new_buyer.client.application.test_client()
-    token = world.mint_token(world.buy(factories.order()))
-    world.faults = world.faults.model_copy(update={"aws_down": True})
+    marketplace, other = new_buyer.sandbox.marketplace, new_buyer.client.application.test_client()
+    token = marketplace.mint_token(marketplace.buy(factories.order()))
+    marketplace.faults = marketplace.faults.model_copy(update={"aws_down": True})
     for browser in (new_buyer.client, other):
         browser.post("/", data={TOKEN_FIELD: token})
     form = csrf_token(other.get("/signup").text)
@@ -145,10 +145,10 @@ def test_registration_before_handoffs_enters_later_account(
     new_buyer: NewBuyer,
 ) -> None:
     receivers = new_buyer.client.application.extensions["handoff_endpoints"]
-    before = receivers.copy()
+    endpoints = receivers.copy()
     receivers.clear()
     purchase = new_buyer.register()
-    receivers.update(before)
+    receivers.update(endpoints)
     buyer = registered_buyer.RegisteredBuyer(new_buyer.client, purchase)
 
     buyer.receive_event(registered_buyer.LICENSE_UPDATED)

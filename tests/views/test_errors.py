@@ -1,4 +1,4 @@
-"""The fault table: what a buyer and the operator are told, with a real server and a real sandbox on either side."""
+"""The error pages: what the buyer sees and the log says, with a real HTTP server and the sandbox's AWS."""
 
 import logging
 import threading
@@ -19,7 +19,7 @@ from tests.support.databases import on_sqlite
 from tests.support.factories import TOKEN_FIELD
 from tests.support.page_checks import check_page
 
-# The fault at AWS -> status, words of its page alone, what the buyer can do, whether one press tries again.
+# The fault at AWS -> status, words of its page alone, what the buyer can do, whether the page offers a retry.
 ROWS = {
     "expired": (400, "This link has expired", "Set up your account", False),
     "invalid": (400, "This link no longer works", "Set up your account", False),
@@ -59,7 +59,7 @@ def app_url(app: Flask) -> Iterator[str]:
 def test_aws_error_shows_its_page(
     app_url: str, sandbox: Sandbox, capsys: pytest.CaptureFixture[str], fault: str
 ) -> None:
-    status, words, way_on, again = ROWS[fault]
+    status, words, next_step, offers_retry = ROWS[fault]
     token = factories.token(sandbox)
     sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={fault: True})
 
@@ -68,9 +68,9 @@ def test_aws_error_shows_its_page(
     assert response.status_code == status
     check_page(response.text)
     assert words in response.text
-    assert way_on.lower() in response.text.lower()
-    assert ("Try again</button>" in response.text) is again
-    assert (TOKEN_FIELD in response.text) is again
+    assert next_step.lower() in response.text.lower()
+    assert ("Try again</button>" in response.text) is offers_retry
+    assert (TOKEN_FIELD in response.text) is offers_retry
     assert "Exception" not in response.text
     assert not response.cookies
     log = capsys.readouterr().err
@@ -118,7 +118,7 @@ def test_every_exception_has_an_error_page() -> None:
 
 
 def test_error_pages_are_distinct() -> None:
-    pages = [fault.page for fault in ERROR_PAGES.values()]
+    pages = [error_page.page for error_page in ERROR_PAGES.values()]
 
     assert len(pages) == len(set(pages))
 
@@ -176,7 +176,7 @@ def test_retry_form_repeats_known_fields_only(client: FlaskClient, sandbox: Sand
 
 def test_incompatible_session_counts_as_no_purchase(client: FlaskClient) -> None:
     with client.session_transaction() as session:
-        session["SubscriptionId"] = "of-another-kind"
+        session["SubscriptionId"] = "not-a-uuid"
 
     page = client.get("/signup")
 

@@ -1,4 +1,4 @@
-"""The sign-up form's rules on what browsers, phones and other people's keyboards send."""
+"""The sign-up form's rules for what browsers, phones and keyboards send."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ INVISIBLE = ["\u200b", "\u200d", "\u200c\u200d", "\u00ad", "\u2060\ufeff", " \u2
 
 @pytest.fixture(autouse=True)
 def request_context() -> Iterator[None]:
-    """A request, which Flask-WTF asks for."""
+    """A request context, which Flask-WTF needs."""
     with Flask(__name__).test_request_context():
         yield
 
@@ -32,12 +32,12 @@ def accepted(**answers: str) -> Answers:
 
 
 def test_line_break_counts_as_one_character() -> None:
-    full = "x" + "\r\n" * 1998 + "y"
+    longest = "x" + "\r\n" * 1998 + "y"
 
-    kept = accepted(notes=full).notes
-    too_long = filled(notes=full + "zz")
+    stored = accepted(notes=longest).notes
+    too_long = filled(notes=longest + "zz")
 
-    assert kept == "x" + "\n" * 1998 + "y"
+    assert stored == "x" + "\n" * 1998 + "y"
     assert not too_long.validate()
     assert too_long.notes.errors == ["Shorten this to 2000 characters or fewer."]
 
@@ -45,9 +45,9 @@ def test_line_break_counts_as_one_character() -> None:
 def test_line_breaks_in_notes_are_normalised() -> None:
     notes = "one\r\ntwo\rthree\nfour\r\x07\nfive\u2028six\u2029seven"
 
-    kept = accepted(notes=notes).notes
+    stored = accepted(notes=notes).notes
 
-    assert kept == "one\ntwo\nthree\nfour\nfive\nsix\nseven"
+    assert stored == "one\ntwo\nthree\nfour\nfive\nsix\nseven"
 
 
 @pytest.mark.parametrize("value", INVISIBLE)
@@ -60,28 +60,28 @@ def test_invisible_required_answer_is_refused(value: str) -> None:
 
 @pytest.mark.parametrize("value", INVISIBLE)
 def test_invisible_optional_answers_are_empty(value: str) -> None:
-    kept = accepted(phone=value, notes=value)
+    answers = accepted(phone=value, notes=value)
 
-    assert (kept.phone, kept.notes) == (None, None)
+    assert (answers.phone, answers.notes) == (None, None)
 
 
 def test_reversing_and_hidden_characters_are_removed() -> None:
-    kept = accepted(
+    answers = accepted(
         company="Juniper \u202egnp.exe", full_name="Ada\u200b Love\u00adlace\u200d", notes="\u2066a\u2069 b"
     )
 
-    assert (kept.company, kept.full_name, kept.notes) == ("Juniper gnp.exe", "Ada Lovelace", "a b")
+    assert (answers.company, answers.full_name, answers.notes) == ("Juniper gnp.exe", "Ada Lovelace", "a b")
 
 
 @pytest.mark.parametrize("name", ["نامه\u200cها", "ක්\u200dෂ", "👩\u200d💻 Works"])
 def test_joiners_inside_words_are_kept(name: str) -> None:
-    kept = accepted(company=f"\u200c{name}\u200d")
+    answers = accepted(company=f"\u200c{name}\u200d")
 
-    assert kept.company == name
+    assert answers.company == name
 
 
 @pytest.mark.parametrize(
-    ("typed", "kept"),
+    ("typed", "stored"),
     [
         ("+1 555 010 0199 ext. 12", "+1 555 010 0199 ext. 12"),
         ("+1 555 010 0199, Ext 12", "+1 555 010 0199, Ext 12"),
@@ -94,8 +94,8 @@ def test_joiners_inside_words_are_kept(name: str) -> None:
         ("*31#, 5550199", "*31#, 5550199"),
     ],
 )
-def test_phone_number_formats_are_accepted(typed: str, kept: str) -> None:
-    assert accepted(phone=typed).phone == kept
+def test_phone_number_formats_are_accepted(typed: str, stored: str) -> None:
+    assert accepted(phone=typed).phone == stored
 
 
 @pytest.mark.parametrize(

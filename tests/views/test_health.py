@@ -1,4 +1,4 @@
-"""What machines ask of a process: alive, ready, and what it has counted."""
+"""The probes and the metrics: /healthz, /readyz and /metrics."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -72,8 +72,8 @@ def test_older_schema_is_not_ready_and_newer_is(app: Flask, client: FlaskClient,
 def test_landings_are_counted_by_outcome(client: FlaskClient, sandbox: Sandbox) -> None:
     def counted(outcome: str) -> float:
         lines = client.get("/metrics").text.splitlines()
-        found = [line for line in lines if line.startswith(f'foyer_landings_total{{outcome="{outcome}"}}')]
-        return float(found[0].rpartition(" ")[2]) if found else 0
+        samples = [line for line in lines if line.startswith(f'foyer_landings_total{{outcome="{outcome}"}}')]
+        return float(samples[0].rpartition(" ")[2]) if samples else 0
 
     resolved, invalid = counted("resolved"), counted("InvalidToken")
 
@@ -84,22 +84,22 @@ def test_landings_are_counted_by_outcome(client: FlaskClient, sandbox: Sandbox) 
     assert counted("InvalidToken") == invalid + 1
 
 
-def measured(client: FlaskClient) -> dict[str, float]:
+def gauges(client: FlaskClient) -> dict[str, float]:
     lines = [line.rpartition(" ") for line in client.get("/metrics").text.splitlines() if not line.startswith("#")]
     return {name: float(value) for name, _, value in lines if name in metrics.GAUGE_DESCRIPTIONS}
 
 
 def test_pending_work_is_measured(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
-    before = measured(client)
+    before = gauges(client)
     with app.app_context():
-        parked = pending_tokens.store(factories.token(sandbox), UnverifiedFields())
-        registrations.complete(parked, factories.answers())
+        pending = pending_tokens.store(factories.token(sandbox), UnverifiedFields())
+        registrations.complete(pending, factories.answers())
 
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=10), tick=False):
-        waiting = measured(client)
+        waiting = gauges(client)
 
-    nothing = {name for name in metrics.GAUGE_DESCRIPTIONS if "heartbeat" not in name}
-    assert before == dict.fromkeys(nothing, 0) | {
+    zero_gauges = {name for name in metrics.GAUGE_DESCRIPTIONS if "heartbeat" not in name}
+    assert before == dict.fromkeys(zero_gauges, 0) | {
         "foyer_database_up": 1,
         "foyer_worker_heartbeat_age_seconds": math.inf,
     }
@@ -111,11 +111,11 @@ def test_metrics_work_before_migration(app: Flask, client: FlaskClient) -> None:
     with app.app_context(), engine.current_database().write_engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE parked_tokens RENAME TO elsewhere")
 
-    found = measured(client)
+    during = gauges(client)
 
     with app.app_context(), engine.current_database().write_engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO parked_tokens")
-    assert found == {"foyer_database_up": 0}
+    assert during == {"foyer_database_up": 0}
 
 
 def test_metrics_work_during_database_outage(environment: pytest.MonkeyPatch) -> None:
@@ -124,5 +124,5 @@ def test_metrics_work_during_database_outage(environment: pytest.MonkeyPatch) ->
     with factories.open_app(create_app()) as app:
         client = app.test_client()
 
-        assert measured(client) == {"foyer_database_up": 0}
+        assert gauges(client) == {"foyer_database_up": 0}
         assert "foyer_landings_total" in client.get("/metrics").text

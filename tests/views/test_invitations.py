@@ -1,4 +1,4 @@
-"""A purchaser who asks a colleague to set up the account: who may, how often, and what they see."""
+"""Inviting a colleague: who can, how often, and what the page shows."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -16,12 +16,13 @@ from sandbox.server import Sandbox
 from tests.support import factories
 from tests.support.databases import on_sqlite
 from tests.support.factories import TOKEN_FIELD
-from tests.support.page_checks import CheckedClient, csrf_token
+from tests.support.page_checks import csrf_token
 from tests.support.registered_buyer import AGREEMENT_CREATED, LICENSE_UPDATED, RegisteredBuyer, visible_text
 from tests.support.stored_rows import all_rows
 from tests.views.colleagues import COLLEAGUE_EMAIL, audit_actions, submit_invitation
+from tests.views.outages import browser_without_database
 
-# tests/services has both databases.
+# The tests of the service run on both databases.
 pytestmark = on_sqlite
 
 
@@ -137,9 +138,9 @@ def test_double_click_sends_one_mail(mail_client: FlaskClient, clock: time_machi
 
 
 def test_browser_without_purchase_cannot_invite(app: Flask, client: FlaskClient) -> None:
-    answers = [client.get("/invite"), client.post("/invite"), client.post(f"/invite/{uuid4()}/revoke")]
+    responses = [client.get("/invite"), client.post("/invite"), client.post(f"/invite/{uuid4()}/revoke")]
 
-    assert [answer.status_code for answer in answers] == [403] * 3
+    assert [response.status_code for response in responses] == [403] * 3
     assert all_rows(app, Invitation) == []
 
 
@@ -149,13 +150,13 @@ def test_pending_purchase_explains_when_to_invite(app: Flask, client: FlaskClien
 
     page = client.get("/invite")
     sent = client.post("/invite", data={"email": COLLEAGUE_EMAIL})
-    taken_back = client.post(f"/invite/{uuid4()}/revoke")
+    revoked = client.post(f"/invite/{uuid4()}/revoke")
 
     assert page.status_code == 200
     assert "once AWS Marketplace has confirmed" in page.text
     assert "Send them this message" in page.text
     assert "<input" not in page.text
-    assert {sent.location, taken_back.location} == {"/invite"}
+    assert {sent.location, revoked.location} == {"/invite"}
     assert all_rows(app, Invitation) == []
 
 
@@ -178,17 +179,11 @@ def test_invitation_during_database_outage_offers_retry(
     environment: pytest.MonkeyPatch, purchaser_client: FlaskClient
 ) -> None:
     form = {"email": COLLEAGUE_EMAIL, "csrf_token": csrf_token(purchaser_client.get("/invite").text)}
-    cookie = purchaser_client.get_cookie("session", domain="localhost")
-    assert cookie
-    environment.setenv("DATABASE_URL", "sqlite:////nowhere/foyer.db")
-    with factories.open_app(create_app()) as app:
-        app.test_client_class = CheckedClient
-        browser = app.test_client()
-        browser.set_cookie("session", cookie.value, domain="localhost")
 
-        sent, seen = browser.post("/invite", data=form), browser.get("/invite")
+    with browser_without_database(environment, purchaser_client) as browser:
+        sent, shown = browser.post("/invite", data=form), browser.get("/invite")
 
-    assert (sent.status_code, seen.status_code) == (503, 503)
+    assert (sent.status_code, shown.status_code) == (503, 503)
     assert f'name="email" value="{COLLEAGUE_EMAIL}"' in sent.text
 
 

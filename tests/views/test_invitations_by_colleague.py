@@ -1,4 +1,4 @@
-"""A colleague who was invited and asks another, and a page of invitations that is open for longer than it is needed."""
+"""Invitations by an invited colleague, and by a page that is still open after the registration."""
 
 import re
 from uuid import UUID
@@ -10,6 +10,7 @@ from app.models import Invitation
 from app.services.signup import invitations
 from tests.support.databases import on_sqlite
 from tests.support.factories import ANSWERS
+from tests.support.new_buyer import NewBuyer
 from tests.support.page_checks import csrf_token
 from tests.support.registered_buyer import visible_text
 from tests.support.stored_rows import all_rows
@@ -19,7 +20,7 @@ pytestmark = on_sqlite
 
 
 def colleague_of(app: Flask, purchaser: FlaskClient) -> FlaskClient:
-    """Return the browser of a colleague whom the purchaser has invited, and who has come."""
+    """Return the browser of a colleague who accepted the purchaser's invitation."""
     submit_invitation(purchaser)
     colleague = app.test_client()
     accept_invitation(colleague, link_of(app, all_rows(app, Invitation)[-1].id))
@@ -67,7 +68,13 @@ def test_open_page_cannot_invite_after_registration(app: Flask, purchaser_client
     form = {"email": COLLEAGUE_EMAIL, "csrf_token": csrf_token(purchaser_client.get("/invite").text)}
     purchaser_client.post("/signup", data={**ANSWERS, "csrf_token": csrf_token(purchaser_client.get("/signup").text)})
 
-    answer = purchaser_client.post("/invite", data=form, follow_redirects=True)
+    response = purchaser_client.post("/invite", data=form, follow_redirects=True)
 
-    assert answer.request.path == "/welcome"
+    assert response.request.path == "/welcome"
     assert all_rows(app, Invitation) == []
+
+
+def test_registered_purchase_cannot_invite(new_buyer: NewBuyer) -> None:
+    new_buyer.register()
+
+    assert new_buyer.client.get("/invite").headers["Location"] == "/welcome"

@@ -1,4 +1,4 @@
-"""A purchaser who takes an invitation back."""
+"""Revoking invitations."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""The landing, from the browser's POST to the form, with AWS answering over HTTP."""
+"""The landing, from the browser's POST to the form, with the sandbox's AWS over HTTP."""
 
 from urllib.parse import quote
 
@@ -111,7 +111,7 @@ def test_other_marketplace_fields_are_stored_as_hints(app: Flask, client: FlaskC
 
 def test_multipart_part_without_name_is_ignored(client: FlaskClient, sandbox: Sandbox) -> None:
     parts = [f'Content-Disposition: form-data; name="{TOKEN_FIELD}"\r\n\r\n{factories.token(sandbox)}']
-    parts.append("Content-Disposition: form-data\r\n\r\nnobody's")
+    parts.append("Content-Disposition: form-data\r\n\r\nunnamed")
     body = "".join(f"--edge\r\n{part}\r\n" for part in parts) + "--edge--\r\n"
 
     response = client.post("/", data=body, content_type="multipart/form-data; boundary=edge")

@@ -1,4 +1,4 @@
-"""Landings of somebody who has been here before: the same purchase again, another one, or at the same instant."""
+"""Repeated landings: the same purchase again, another purchase, or several at the same instant."""
 
 from concurrent.futures import ThreadPoolExecutor
 

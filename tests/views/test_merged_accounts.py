@@ -1,4 +1,4 @@
-"""Two people who registered for what turned out to be one purchase: nobody is let into the other's account."""
+"""Two people registered for one purchase, found later by a merge: neither can enter the other's account."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +20,7 @@ from tests.support.stored_rows import all_rows
 
 pytestmark = on_sqlite
 URL = "https://app.acme.example/t/"
-# What the product answers where it names no account.
+# The product's replies that name no account.
 NAMELESS: dict[str, dict[str, Any]] = {
     "made": {},
     "refused": {"refused": "not_found"},
@@ -28,22 +28,22 @@ NAMELESS: dict[str, dict[str, Any]] = {
 }
 
 
-def way_in(client: FlaskClient) -> str:
-    """Return where the door leads, without what is asked there."""
+def enter_url(client: FlaskClient) -> str:
+    """Return where /enter redirects to, without the query."""
     return str(client.get("/enter").headers["Location"].partition("?")[0])
 
 
-def comes(newcomer: NewBuyer, client: FlaskClient, name: str, account: str) -> None:
-    """Let somebody buy and register, and the product make that account, or answer what names none."""
-    purchase = newcomer.sandbox.marketplace.buy(factories.order())
-    client.post("/", data={TOKEN_FIELD: newcomer.sandbox.marketplace.mint_token(purchase)})
+def register(buyer: NewBuyer, client: FlaskClient, name: str, account: str) -> None:
+    """Buy and register, and let the product make that account or send a reply that names none."""
+    purchase = buyer.sandbox.marketplace.buy(factories.order())
+    client.post("/", data={TOKEN_FIELD: buyer.sandbox.marketplace.mint_token(purchase)})
     form = csrf_token(client.get("/signup").text)
     client.post("/signup", data={**ANSWERS, "email": f"{name}@gmail.com", "csrf_token": form})
-    newcomer.deliver_handoffs(**NAMELESS.get(account, {"url": URL + account, "reference": account}))
+    buyer.deliver_handoffs(**NAMELESS.get(account, {"url": URL + account, "reference": account}))
 
 
-def sends_again(client: FlaskClient, name: str) -> None:
-    """Let somebody correct their phone number, so that their answers are the latest."""
+def send_correction(client: FlaskClient, name: str) -> None:
+    """Correct the phone number, so that these answers are the latest."""
     form = csrf_token(client.get("/signup?change=").text)
     client.post(
         "/signup",
@@ -52,17 +52,17 @@ def sends_again(client: FlaskClient, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("accounts", "ways"),
+    ("accounts", "urls"),
     [(("ada", "bob"), (URL + "ada", "/welcome")), (("not made", "bob"), ("/welcome", URL + "bob"))],
 )
 @pytest.mark.parametrize("last", ["ada", "bob"])
 def test_merge_keeps_account_with_its_owner(
-    new_buyer: NewBuyer, accounts: tuple[str, str], ways: tuple[str, str], last: str
+    new_buyer: NewBuyer, accounts: tuple[str, str], urls: tuple[str, str], last: str
 ) -> None:
     browsers = {"ada": new_buyer.client, "bob": new_buyer.client.application.test_client()}
     for (name, client), account in zip(browsers.items(), accounts, strict=True):
-        comes(new_buyer, client, name, account)
-    sends_again(browsers[last], last)
+        register(new_buyer, client, name, account)
+    send_correction(browsers[last], last)
     kept, gone = (subscription.id for subscription in all_rows(new_buyer.client.application, Subscription))
 
     run_transaction(new_buyer.client.application, lambda connection: merge.merge(connection, kept, gone))
@@ -70,7 +70,7 @@ def test_merge_keeps_account_with_its_owner(
         client.get("/welcome")
     new_buyer.deliver_handoffs()
 
-    assert (way_in(browsers["ada"]), way_in(browsers["bob"])) == ways
+    assert (enter_url(browsers["ada"]), enter_url(browsers["bob"])) == urls
 
 
 @pytest.mark.parametrize("other", ["refused", "not made"])
@@ -79,9 +79,9 @@ def test_merge_keeps_unnamed_account_with_its_owner(new_buyer: NewBuyer, owner: 
     app = new_buyer.client.application
     browsers = {"ada": new_buyer.client, "bob": app.test_client()}
     for name, client in browsers.items():
-        comes(new_buyer, client, name, "made" if name == owner else other)
+        register(new_buyer, client, name, "made" if name == owner else other)
     last = next(name for name in browsers if name != owner)
-    sends_again(browsers[last], last)
+    send_correction(browsers[last], last)
     kept, gone = (subscription.id for subscription in all_rows(app, Subscription))
 
     run_transaction(app, lambda connection: merge.merge(connection, kept, gone))
@@ -90,7 +90,7 @@ def test_merge_keeps_unnamed_account_with_its_owner(new_buyer: NewBuyer, owner: 
     assert [registration.email for registration in all_rows(app, Registration)] == [f"{owner}@gmail.com"]
     for client in browsers.values():
         client.get("/welcome")
-    assert way_in(browsers[last]) == "/welcome"
+    assert enter_url(browsers[last]) == "/welcome"
 
 
 @pytest.mark.parametrize("erased", ["ada", "bob"])
@@ -98,32 +98,32 @@ def test_merge_does_not_pass_on_erased_owners_account(new_buyer: NewBuyer, erase
     app = new_buyer.client.application
     browsers = {"ada": new_buyer.client, "bob": app.test_client()}
     for name, client in browsers.items():
-        comes(new_buyer, client, name, name if name == erased else "made")
+        register(new_buyer, client, name, name if name == erased else "made")
     with app.app_context():
-        erasure.erase(next(each.id for each in all_rows(app, Registration) if erased in each.email), "operator:alice")
+        erasure.erase(next(row.id for row in all_rows(app, Registration) if erased in row.email), "operator:alice")
     kept, gone = (subscription.id for subscription in all_rows(app, Subscription))
 
     run_transaction(app, lambda connection: merge.merge(connection, kept, gone))
     for client in browsers.values():
         client.get("/welcome")
 
-    assert [way_in(client) for client in browsers.values()] == ["/welcome", "/welcome"]
+    assert [enter_url(client) for client in browsers.values()] == ["/welcome", "/welcome"]
     new_buyer.deliver_handoffs(url=f"{URL}other", reference="other")
-    assert [way_in(client) for name, client in browsers.items() if name != erased] == [f"{URL}other"]
+    assert [enter_url(client) for name, client in browsers.items() if name != erased] == [f"{URL}other"]
 
 
 def test_merge_keeps_account_without_registration(
     new_buyer: NewBuyer,
 ) -> None:
     app = new_buyer.client.application
-    comes(new_buyer, new_buyer.client, "ada", "not made")
+    register(new_buyer, new_buyer.client, "ada", "not made")
     purchase = new_buyer.sandbox.marketplace.buy(factories.order())
     new_buyer.client.application.test_client().post(
         "/", data={TOKEN_FIELD: new_buyer.sandbox.marketplace.mint_token(purchase)}
     )
     kept, gone = (subscription.id for subscription in all_rows(app, Subscription))
-    made = {"subscription_id": gone, "url": f"{URL}made", "answered_at": datetime.now(UTC)}
-    run_transaction(app, lambda connection: connection.execute(insert(Account).values(**made)))
+    account = {"subscription_id": gone, "url": f"{URL}made", "answered_at": datetime.now(UTC)}
+    run_transaction(app, lambda connection: connection.execute(insert(Account).values(**account)))
 
     run_transaction(app, lambda connection: merge.merge(connection, kept, gone))
 
@@ -132,23 +132,23 @@ def test_merge_keeps_account_without_registration(
 
 @pytest.mark.parametrize("is_refused_another", [False, True])
 def test_registration_during_outage_cannot_take_account(new_buyer: NewBuyer, is_refused_another: bool) -> None:
-    app, world = new_buyer.client.application, new_buyer.sandbox.marketplace
+    app, marketplace = new_buyer.client.application, new_buyer.sandbox.marketplace
     purchase = new_buyer.register()
     new_buyer.deliver_handoffs()
     if is_refused_another:
         new_buyer.submit_form(account="existing", existing_account="acme-7")
         new_buyer.deliver_handoffs(refused="not_found")
     bob = app.test_client()
-    world.faults = world.faults.model_copy(update={"aws_down": True})
-    bob.post("/", data={TOKEN_FIELD: world.mint_token(purchase)})
+    marketplace.faults = marketplace.faults.model_copy(update={"aws_down": True})
+    bob.post("/", data={TOKEN_FIELD: marketplace.mint_token(purchase)})
     form = csrf_token(bob.get("/signup").text)
     bob.post("/signup", data={**ANSWERS, "email": "bob@gmail.com", "csrf_token": form})
-    world.faults = world.faults.model_copy(update={"aws_down": False})
+    marketplace.faults = marketplace.faults.model_copy(update={"aws_down": False})
 
     with app.app_context(), time_passes(seconds=5):
         assert retry_pending.resolve_next()
         new_buyer.deliver_handoffs()
 
     assert [registration.email for registration in all_rows(app, Registration)] == [ANSWERS["email"]]
-    assert way_in(bob) == "/welcome"
-    assert way_in(new_buyer.client) == "https://app.acme.example/login"
+    assert enter_url(bob) == "/welcome"
+    assert enter_url(new_buyer.client) == "https://app.acme.example/login"

@@ -1,4 +1,4 @@
-"""The link of a registration that has become part of another, since their purchases turned out to be one."""
+"""Progress links after two registrations were merged, as their purchases turned out to be one."""
 
 from uuid import UUID
 
@@ -22,7 +22,7 @@ KEPT, GONE = {"license_arn": f"{ARN}kept"}, {"license_arn": f"{ARN}gone"}
 
 @pytest.fixture
 def merged_registrations(app: Flask) -> tuple[UUID, UUID]:
-    """Two purchases, registered for by two people, that turned out to be one; their registrations' ids."""
+    """The ids of two people's registrations, after their purchases were merged."""
     kept, gone = register_customer(app, KEPT, company="Kept"), register_customer(app, GONE, company="Latest")
     ids = registration_id_of(app, kept), registration_id_of(app, gone)
     run_transaction(app, lambda connection: merge.merge(connection, kept, gone))
@@ -30,7 +30,7 @@ def merged_registrations(app: Flask) -> tuple[UUID, UUID]:
 
 
 def page(client: FlaskClient, registration_id: UUID) -> str | None:
-    """Return the page that the registration's link leads to; None where it leads to none."""
+    """Return the page of the registration's progress link; None for 404."""
     with client.application.app_context():
         link = progress.path_for(registration_id)
     response = client.get(link)
@@ -54,15 +54,15 @@ def test_link_of_late_resolved_registration_shows_the_merged_one(client: FlaskCl
     app = client.application
     kept = register_customer(app, KEPT)
     with app.app_context():
-        parked = pending_tokens.store(factories.token(sandbox), UnverifiedFields())
-        parked_id = registrations.complete(parked, factories.answers(company="Latest")).registration_id
+        pending = pending_tokens.store(factories.token(sandbox), UnverifiedFields())
+        late_id = registrations.complete(pending, factories.answers(company="Latest")).registration_id
         with time_passes(minutes=1):
             assert retry_pending.resolve_next()
-    [gone] = [found.subscription_id for found in all_rows(app, Registration) if found.id == parked_id]
+    [gone] = [row.subscription_id for row in all_rows(app, Registration) if row.id == late_id]
     assert gone
     run_transaction(app, lambda connection: merge.merge(connection, kept, gone))
 
-    assert "Latest" in (page(client, parked_id) or "")
+    assert "Latest" in (page(client, late_id) or "")
 
 
 def test_erased_link_does_not_show_later_registration(

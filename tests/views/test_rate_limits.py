@@ -1,4 +1,4 @@
-"""Limits by address: floods end at our door, and no buyer with a good first token meets them."""
+"""Rate limits by address: a flood never reaches AWS, and a first good token is never limited."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -35,8 +35,8 @@ GOOD = AwsResponse(
 )
 
 
-class SlowFake(ScriptedAws):
-    """Answers when it is told to, and says when it is asked for the first and for the second time."""
+class SlowAws(ScriptedAws):
+    """Responds when `may_answer` is set; `was_asked` and `was_asked_again` report the first and second request."""
 
     def __init__(self, answers: list[AwsResponse]) -> None:
         super().__init__(answers)
@@ -92,10 +92,10 @@ def test_second_click_makes_one_aws_call(environment: pytest.MonkeyPatch) -> Non
 
 
 def test_double_click_during_slow_aws_makes_one_aws_call(environment: pytest.MonkeyPatch) -> None:
-    with SlowFake([GOOD]) as aws, app_with_aws(environment, aws) as app, ThreadPoolExecutor(2) as hand:
-        first = hand.submit(post_token, app, "good")
+    with SlowAws([GOOD]) as aws, app_with_aws(environment, aws) as app, ThreadPoolExecutor(2) as clicks:
+        first = clicks.submit(post_token, app, "good")
         assert aws.was_asked.wait(5)
-        second = hand.submit(post_token, app, "good")
+        second = clicks.submit(post_token, app, "good")
         asked_again = aws.was_asked_again.wait(0.5)
         aws.may_answer.set()
 
@@ -209,10 +209,10 @@ def test_one_address_cannot_use_all_pending_token_space(app: Flask, sandbox: San
     with app.app_context():
         rate_counters.current().increment(f"parked/{OFFICE_ADDRESS}", 3600, PENDING_TOKENS.max_count - 1)
 
-    last = post_token(app, factories.token(sandbox))
-    one_more = post_token(app, factories.token(sandbox))
-    elsewhere = post_token(app, factories.token(sandbox), OTHER_ADDRESS)
+    within_limit = post_token(app, factories.token(sandbox))
+    over_limit = post_token(app, factories.token(sandbox))
+    other_address = post_token(app, factories.token(sandbox), OTHER_ADDRESS)
 
-    assert last.location == elsewhere.location == "/signup"
-    assert one_more.status_code == 503
-    assert "Try again</button>" in one_more.text
+    assert within_limit.location == other_address.location == "/signup"
+    assert over_limit.status_code == 503
+    assert "Try again</button>" in over_limit.text

@@ -1,4 +1,4 @@
-"""Whose landings count together: one address, one IPv6 network, behind proxies, and on several machines."""
+"""Which landings count together: by address, by IPv6 network, behind proxies, and on several machines."""
 
 from urllib.parse import urlsplit
 
@@ -89,12 +89,12 @@ def test_wide_ipv6_network_cannot_use_all_pending_token_space(app: Flask, sandbo
     with app.app_context():
         rate_counters.current().increment("parked-nearby/20010db80001/48", 3600, PENDING_TOKENS_WIDE.max_count - 1)
 
-    last = post_token(app, factories.token(sandbox), "2001:db8:1:1::1")
-    one_more = post_token(app, factories.token(sandbox), "2001:db8:1:2::1")
-    elsewhere = post_token(app, factories.token(sandbox), "2001:db8:2::1")
+    within_limit = post_token(app, factories.token(sandbox), "2001:db8:1:1::1")
+    over_limit = post_token(app, factories.token(sandbox), "2001:db8:1:2::1")
+    other_network = post_token(app, factories.token(sandbox), "2001:db8:2::1")
 
-    assert last.location == elsewhere.location == "/signup"
-    assert one_more.status_code == 503
+    assert within_limit.location == other_network.location == "/signup"
+    assert over_limit.status_code == 503
 
 
 def test_redis_shares_counts_and_cache_between_machines(
@@ -102,14 +102,14 @@ def test_redis_shares_counts_and_cache_between_machines(
 ) -> None:
     _, aws = refusing_aws
     environment.setenv("RATELIMIT_STORAGE_URI", redis_url)
-    with factories.open_app(create_app()) as one, factories.open_app(create_app()) as other:
-        assert [post_token(machine, "made up").status_code for machine in (one, other)] == [400] * 2
+    with factories.open_app(create_app()) as first, factories.open_app(create_app()) as second:
+        assert [post_token(machine, "made up").status_code for machine in (first, second)] == [400] * 2
         assert aws.request_count == 1
 
-        post_invalid_tokens(one, 29)
-        assert post_token(other, "another").status_code == 429
-        assert post_token(other, "made up").status_code == 400
-        assert post_token(other, "another", OTHER_ADDRESS).status_code == 400
+        post_invalid_tokens(first, 29)
+        assert post_token(second, "another").status_code == 429
+        assert post_token(second, "made up").status_code == 400
+        assert post_token(second, "another", OTHER_ADDRESS).status_code == 400
     assert aws.request_count == 31
 
 

@@ -1,4 +1,4 @@
-"""A buyer whose registration lost its purchase, and the operator who finds them and sends them a link."""
+"""Resume links: an operator sends one to a buyer whose registration has no purchase."""
 
 import json
 import re
@@ -23,16 +23,16 @@ SITE = "https://register.acme.example"
 
 
 @pytest.fixture
-def registration_link(app: Flask, sandbox: Sandbox) -> str:
-    """The id of a registration whose token has died."""
-    return died(app, sandbox)
+def unlinked_id(app: Flask, sandbox: Sandbox) -> str:
+    """The id of a registration whose token died."""
+    return register_with_dead_token(app, sandbox)
 
 
-def died(app: Flask, sandbox: Sandbox, **answers: str) -> str:
-    """Let somebody register with a token that dies before AWS resolves it; return the registration's id."""
+def register_with_dead_token(app: Flask, sandbox: Sandbox, **answers: str) -> str:
+    """Register with a token that AWS then refuses; return the registration's id."""
     with app.app_context():
-        parked = pending_tokens.store(factories.token(sandbox), UnverifiedFields())
-        completed = registrations.complete(parked, factories.answers(**answers))
+        pending = pending_tokens.store(factories.token(sandbox), UnverifiedFields())
+        completed = registrations.complete(pending, factories.answers(**answers))
         sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"expired": True})
         with time_machine.travel(datetime.now(UTC) + timedelta(seconds=5)):
             assert retry_pending.resolve_next() is True
@@ -46,19 +46,17 @@ def resume_link(runner: FlaskCliRunner, registration: str) -> str:
     return result.stdout.strip().removeprefix(SITE)
 
 
-def test_resume_link_starts_with_configured_or_given_site(
-    environment: pytest.MonkeyPatch, registration_link: str
-) -> None:
-    command = ["registrations", "resume-link", registration_link]
+def test_resume_link_starts_with_configured_or_given_site(environment: pytest.MonkeyPatch, unlinked_id: str) -> None:
+    command = ["registrations", "resume-link", unlinked_id]
     with factories.open_app(create_app()) as app:
-        nowhere = app.test_cli_runner().invoke(args=command)
+        without_site = app.test_cli_runner().invoke(args=command)
     environment.setenv("SITE_URL", SITE)
     with factories.open_app(create_app()) as app:
-        known = app.test_cli_runner().invoke(args=command)
+        with_setting = app.test_cli_runner().invoke(args=command)
 
-    assert nowhere.exit_code == 2
-    assert "SITE_URL is not set: say with --site" in nowhere.stderr
-    assert known.stdout.startswith(f"{SITE}/resume/")
+    assert without_site.exit_code == 2
+    assert "SITE_URL is not set: say with --site" in without_site.stderr
+    assert with_setting.stdout.startswith(f"{SITE}/resume/")
 
 
 def listed(runner: FlaskCliRunner) -> list[dict[str, str]]:
@@ -68,7 +66,7 @@ def listed(runner: FlaskCliRunner) -> list[dict[str, str]]:
 
 
 def test_operator_list_shows_unlinked_registration_and_reason(
-    app: Flask, client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, registration_link: str
+    app: Flask, client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, unlinked_id: str
 ) -> None:
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
     client.post("/signup", data={"csrf_token": csrf_token(client.get("/signup").text), **ANSWERS})
@@ -76,7 +74,7 @@ def test_operator_list_shows_unlinked_registration_and_reason(
     [row] = listed(runner)
     table = runner.invoke(args=["registrations", "list", "--unlinked"]).stdout
 
-    assert row["id"] == registration_link
+    assert row["id"] == unlinked_id
     assert row["token_fault"] == "ExpiredToken"
     assert row["token_died_at"]
     assert row["subscription_id"] is None
@@ -85,9 +83,9 @@ def test_operator_list_shows_unlinked_registration_and_reason(
 
 
 def test_resume_link_prefills_form_in_another_browser(
-    client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, registration_link: str
+    client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, unlinked_id: str
 ) -> None:
-    link = resume_link(runner, registration_link)
+    link = resume_link(runner, unlinked_id)
     page = client.get(link)
     assert "Your answers are saved" in page.text
     assert "Set up your account" in page.text
@@ -99,15 +97,13 @@ def test_resume_link_prefills_form_in_another_browser(
     client.post("/signup", data={"csrf_token": csrf_token(form), **ANSWERS})
 
     assert listed(runner) == []
-    shown = json.loads(runner.invoke(args=["registrations", "show", registration_link, "--json"]).stdout)
+    shown = json.loads(runner.invoke(args=["registrations", "show", unlinked_id, "--json"]).stdout)
     assert shown["customer_aws_account_id"] == "012345678901"
     assert "This link no longer works" in client.get(link).text
 
 
-def test_resume_link_expires_after_thirty_days(
-    client: FlaskClient, runner: FlaskCliRunner, registration_link: str
-) -> None:
-    link = resume_link(runner, registration_link)
+def test_resume_link_expires_after_thirty_days(client: FlaskClient, runner: FlaskCliRunner, unlinked_id: str) -> None:
+    link = resume_link(runner, unlinked_id)
 
     with time_machine.travel(datetime.now(UTC) + timedelta(days=29, hours=23)):
         in_time = client.get(link).text
@@ -119,28 +115,28 @@ def test_resume_link_expires_after_thirty_days(
 
 
 def test_altered_resume_link_shows_no_answers(
-    client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, registration_link: str
+    client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, unlinked_id: str
 ) -> None:
-    link = resume_link(runner, registration_link)
+    link = resume_link(runner, unlinked_id)
 
-    for wrong in (link[:-4] + "AAAA", "/resume/made-up", "/resume/%00", f"/resume/{registration_link}"):
+    for wrong in (link[:-4] + "AAAA", "/resume/made-up", "/resume/%00", f"/resume/{unlinked_id}"):
         assert "This link no longer works" in client.get(wrong).text
 
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
     assert "Ada Lovelace" not in client.get("/signup").text
 
 
-def test_resume_link_is_opaque(runner: FlaskCliRunner, registration_link: str) -> None:
-    assert re.fullmatch(r"/resume/[A-Za-z0-9_-]+", resume_link(runner, registration_link))
+def test_resume_link_is_opaque(runner: FlaskCliRunner, unlinked_id: str) -> None:
+    assert re.fullmatch(r"/resume/[A-Za-z0-9_-]+", resume_link(runner, unlinked_id))
 
 
-def test_resume_link_works_with_and_without_padding(app: Flask, client: FlaskClient, registration_link: str) -> None:
+def test_resume_link_works_with_and_without_padding(app: Flask, client: FlaskClient, unlinked_id: str) -> None:
     with app.app_context():
-        sealed = encryption.cipher("resume link").encrypt(UUID(registration_link).bytes).decode()
+        ciphertext = encryption.resume_link_cipher().encrypt(UUID(unlinked_id).bytes).decode()
 
-    assert sealed.endswith("=")
-    for spelt in (sealed, sealed.rstrip("=")):
-        assert "Your answers are saved" in client.get(f"/resume/{spelt}").text
+    assert ciphertext.endswith("=")
+    for link_id in (ciphertext, ciphertext.rstrip("=")):
+        assert "Your answers are saved" in client.get(f"/resume/{link_id}").text
 
 
 @pytest.mark.parametrize("registration", ["01a2066f-e5cd-710c-9525-16e12fa5c8ec", "nonsense"])
@@ -152,9 +148,9 @@ def test_only_unlinked_registration_has_resume_link(runner: FlaskCliRunner, regi
 
 
 def test_resume_link_during_database_outage_refreshes(
-    environment: pytest.MonkeyPatch, runner: FlaskCliRunner, registration_link: str
+    environment: pytest.MonkeyPatch, runner: FlaskCliRunner, unlinked_id: str
 ) -> None:
-    link = resume_link(runner, registration_link)
+    link = resume_link(runner, unlinked_id)
     environment.setenv("DATABASE_URL", "sqlite:////nowhere/foyer.db")
 
     with factories.open_app(create_app()) as app:
@@ -166,26 +162,26 @@ def test_resume_link_during_database_outage_refreshes(
 
 
 def test_resume_link_keeps_the_draft(
-    client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, registration_link: str
+    client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, unlinked_id: str
 ) -> None:
     purchase = sandbox.marketplace.buy(factories.order())
     client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
     wrong = {**ANSWERS, "company": "Typed", "email": "not-an-email"}
     client.post("/signup", data={"csrf_token": csrf_token(client.get("/signup").text), **wrong})
 
-    client.get(resume_link(runner, registration_link))
+    client.get(resume_link(runner, unlinked_id))
 
     assert 'value="Typed"' in client.get("/signup").text
 
 
 def test_reopening_resume_link_keeps_other_registrations(
-    app: Flask, client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, registration_link: str
+    app: Flask, client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, unlinked_id: str
 ) -> None:
-    later = died(app, sandbox, full_name="Grace Hopper")
+    later = register_with_dead_token(app, sandbox, full_name="Grace Hopper")
     client.get(resume_link(runner, later))
 
     for _ in range(6):
-        client.get(resume_link(runner, registration_link))
+        client.get(resume_link(runner, unlinked_id))
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
 
     assert 'value="Grace Hopper"' in client.get("/signup").text

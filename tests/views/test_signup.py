@@ -1,4 +1,4 @@
-"""The sign-up form: who is asked what, what is accepted, and that one purchase makes one registration."""
+"""The sign-up form: what it shows, which answers it accepts, and one registration per purchase."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -6,40 +6,21 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import create_app
-from app.database import engine
+from app.database import transactions
 from app.models import Registration
 from sandbox.purchases import Order
 from sandbox.server import Sandbox
 from tests.support import factories
 from tests.support.factories import ANSWERS, PRODUCT_CODE, TOKEN_FIELD
-from tests.support.page_checks import CheckedClient, csrf_token
+from tests.support.page_checks import csrf_token
 from tests.support.stored_rows import all_rows
-
-
-@pytest.fixture
-def buyer_client(client: FlaskClient, sandbox: Sandbox) -> FlaskClient:
-    """A browser that has just come with a purchase."""
-    client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="012345678901")})
-    return client
+from tests.views.outages import browser_without_database
 
 
 def send(client: FlaskClient, **answers: str) -> tuple[int, str]:
     form = {**ANSWERS, **answers, "csrf_token": csrf_token(client.get("/signup").text)}
     response = client.post("/signup", data=form)
     return response.status_code, response.text
-
-
-def without_database(environment: pytest.MonkeyPatch, buyer: FlaskClient) -> FlaskClient:
-    """Return the buyer's browser, at an application whose database is away."""
-    cookie = buyer.get_cookie("session", domain="localhost")
-    assert cookie
-    environment.setenv("DATABASE_URL", "sqlite:////nowhere/foyer.db")
-    app = create_app()
-    app.test_client_class = CheckedClient
-    browser = app.test_client()
-    browser.set_cookie("session", cookie.value, domain="localhost")
-    return browser
 
 
 def test_form_shows_purchase_with_masked_account(buyer_client: FlaskClient) -> None:
@@ -95,8 +76,8 @@ def test_invalid_answer_is_returned_with_reason(
     assert page.count(message) == 2
     assert f'href="#{field}"' in page
     assert f'aria-describedby="{field}-' in page
-    kept = {"company": "Juniper &amp; Lark", "full_name": "Ada Lovelace", "email": "ada@gmail.com"}
-    assert all(f'value="{answer}"' in page for name, answer in kept.items() if name != field)
+    answers = {"company": "Juniper &amp; Lark", "full_name": "Ada Lovelace", "email": "ada@gmail.com"}
+    assert all(f'value="{answer}"' in page for name, answer in answers.items() if name != field)
     assert all_rows(app, Registration) == []
 
 
@@ -219,9 +200,8 @@ def test_deleted_subscription_is_stored_again_with_answers(app: Flask, buyer_cli
 
 
 def test_unreadable_page_does_not_mention_answers(environment: pytest.MonkeyPatch, buyer_client: FlaskClient) -> None:
-    shut_out = without_database(environment, buyer_client)
-
-    page = shut_out.get("/welcome")
+    with browser_without_database(environment, buyer_client) as browser:
+        page = browser.get("/welcome")
 
     assert page.status_code == 503
     assert "We cannot open this page right now" in page.text
@@ -231,9 +211,9 @@ def test_unreadable_page_does_not_mention_answers(environment: pytest.MonkeyPatc
 
 def test_unsaved_answers_stay_on_the_page(environment: pytest.MonkeyPatch, buyer_client: FlaskClient) -> None:
     form = {**ANSWERS, "csrf_token": csrf_token(buyer_client.get("/signup").text)}
-    shut_out = without_database(environment, buyer_client)
 
-    page = shut_out.post("/signup", data=form)
+    with browser_without_database(environment, buyer_client) as browser:
+        page = browser.post("/signup", data=form)
 
     assert page.status_code == 503
     assert "We could not save this right now" in page.text

@@ -1,4 +1,4 @@
-"""Identifiers and quantities, written for people."""
+"""Values as the templates write them for people."""
 
 from typing import Any
 

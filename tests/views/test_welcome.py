@@ -1,4 +1,4 @@
-"""The welcome page: what was registered, where the subscription stands at this moment, and the way in."""
+"""The welcome page: the registration, the subscription's status, and the link into the product."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +13,6 @@ from app.services.events import apply
 from app.services.signup import progress
 from app.views import welcome
 from app.views.browser_session import Visit
-from sandbox.faults import Faults
 from sandbox.purchases import Order
 from sandbox.server import Sandbox
 from tests.support import factories
@@ -76,38 +75,6 @@ def test_welcome_without_purchase_is_refused_with_help(client: FlaskClient) -> N
     assert "Manage subscriptions" in page.text
 
 
-@on_sqlite
-@pytest.mark.parametrize(("hours", "pause"), [(0, "5"), (0.16, "5"), (0.17, "60"), (22.9, "60"), (23, None)])
-def test_page_waiting_for_aws_refreshes_ever_less_often(
-    clock: time_machine.Traveller, registered_buyer: RegisteredBuyer, hours: float, pause: str | None
-) -> None:
-    clock.shift(timedelta(hours=hours))
-
-    page = registered_buyer.welcome_text()
-
-    assert WAITING in page
-    assert "You do not need to do anything." in page
-    assert "If it takes longer than an hour, email help@acme.example" in page
-    assert registered_buyer.refresh_seconds == pause
-    assert ("it refreshes by itself" in page) is bool(pause)
-    assert ("refreshes by itself: check again." in page) is (pause is None)
-
-
-@on_sqlite
-def test_page_with_pending_token_refreshes_less_often_later(
-    clock: time_machine.Traveller, client: FlaskClient, sandbox: Sandbox
-) -> None:
-    sandbox.marketplace.faults = Faults(aws_down=True)
-    land_and_register(client, factories.token(sandbox))
-
-    young = client.get("/welcome")
-    clock.shift(timedelta(minutes=10))
-    older = client.get("/welcome")
-
-    assert "We have your registration" in older.text
-    assert [young.headers["Refresh"], older.headers["Refresh"]] == ["5; url=/welcome", "60; url=/welcome"]
-
-
 def test_active_subscription_shows_first_day(registered_buyer: RegisteredBuyer) -> None:
     registered_buyer.receive_event(LICENSE_UPDATED)
 
@@ -122,19 +89,19 @@ def test_active_subscription_shows_first_day(registered_buyer: RegisteredBuyer) 
 
 @on_sqlite
 @pytest.mark.parametrize("free_trial", [True, False, None])
-@pytest.mark.parametrize("said", [{}, {"x-amzn-marketplace-offer-type": "free-trial"}])
+@pytest.mark.parametrize("landing_fields", [{}, {"x-amzn-marketplace-offer-type": "free-trial"}])
 def test_free_trial_follows_aws_then_browser(
-    client: FlaskClient, sandbox: Sandbox, free_trial: bool | None, said: dict[str, str]
+    client: FlaskClient, sandbox: Sandbox, free_trial: bool | None, landing_fields: dict[str, str]
 ) -> None:
     purchase = sandbox.marketplace.buy(factories.order())
-    land_and_register(client, sandbox.marketplace.mint_token(purchase), **said)
+    land_and_register(client, sandbox.marketplace.mint_token(purchase), **landing_fields)
     buyer = RegisteredBuyer(client, purchase)
     buyer.receive_event(LICENSE_UPDATED)
     buyer.update_subscription(free_trial=free_trial)
 
     page = buyer.welcome_text()
 
-    is_trial = bool(said) if free_trial is None else free_trial
+    is_trial = bool(landing_fields) if free_trial is None else free_trial
     assert ("Your free trial is active" in page) is is_trial
     assert ("You are on a free trial." in page) is is_trial
     assert ("Acme Insights Free trial" in page) is is_trial
@@ -206,8 +173,8 @@ def test_status_decides_access_message_and_sign_in_link(registered_buyer: Regist
 
     page = registered_buyer.client.get("/welcome").text
 
-    goes_on = status in {"pending", "active"}
-    assert ('aria-label="Progress"' in page) is goes_on
+    is_live = status in {"pending", "active"}
+    assert ('aria-label="Progress"' in page) is is_live
     assert ("You are registered" in page) is (status == "pending")
     assert ("your access starts" in page) is (status == "pending")
     assert ("Sign in to Acme Insights</a>" in page) is (status != "failed")

@@ -1,4 +1,4 @@
-"""The welcome page of a contract: what it covers, until when, and when AWS said so."""
+"""The welcome page of a contract: its entitlements, their end, and when AWS was last read."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from tests.support.registered_buyer import (
     RegisteredBuyer,
 )
 
-READING = "We are checking what your contract covers."
+CHECKING = "We are checking what your contract covers."
 
 
 @pytest.fixture(autouse=True, params=["contract", "contract-with-consumption"])
@@ -53,28 +53,28 @@ def test_unread_contract_refreshes_while_young(
 ) -> None:
     registered_buyer.receive_event(LICENSE_UPDATED)
 
-    young, pause = registered_buyer.welcome_text(), registered_buyer.refresh_seconds
+    young, seconds = registered_buyer.welcome_text(), registered_buyer.refresh_seconds
     clock.shift(timedelta(hours=23))
     old = registered_buyer.welcome_text()
 
-    assert READING in young
-    assert pause == "5"
-    assert READING in old
+    assert CHECKING in young
+    assert seconds == "5"
+    assert CHECKING in old
     assert "check again" in old
     assert registered_buyer.refresh_seconds is None
 
 
 @on_sqlite
-@pytest.mark.parametrize("held", [[], [EXPIRED_SEATS]])
+@pytest.mark.parametrize("entitlements", [[], [EXPIRED_SEATS]])
 def test_entitlements_read_before_activation_are_read_again(
-    registered_buyer: RegisteredBuyer, held: list[dict[str, Any]]
+    registered_buyer: RegisteredBuyer, entitlements: list[dict[str, Any]]
 ) -> None:
-    registered_buyer.set_entitlements(*held, read_at=NOW - timedelta(seconds=3))
+    registered_buyer.set_entitlements(*entitlements, read_at=NOW - timedelta(seconds=3))
     registered_buyer.receive_event(LICENSE_UPDATED)
 
     page = registered_buyer.welcome_text()
 
-    assert READING in page
+    assert CHECKING in page
     assert "Your subscription is active" in page
     assert "lists no entitlements" not in page
     assert registered_buyer.refresh_seconds == "5"
@@ -90,7 +90,7 @@ def test_entitlements_stay_visible_during_reread(registered_buyer: RegisteredBuy
 
     assert "seats 1,500" in page
     assert "runs until" not in page
-    assert READING not in page
+    assert CHECKING not in page
     assert registered_buyer.refresh_seconds is None
 
 
@@ -103,7 +103,7 @@ def test_contract_without_entitlements_names_support(registered_buyer: Registere
 
     assert "AWS Marketplace lists no entitlements for your contract. Please email help@acme.example" in page
     assert "Checked with AWS Marketplace at 14:05 UTC" in page
-    assert READING not in page
+    assert CHECKING not in page
     assert registered_buyer.refresh_seconds is None
 
 

@@ -1,4 +1,4 @@
-"""What programs look for at addresses of their own."""
+"""The files that programs fetch by a well-known path."""
 
 from datetime import UTC, datetime
 
@@ -31,8 +31,8 @@ def test_security_txt_names_contact_and_expiry(client: FlaskClient) -> None:
 
 def test_support_addresses_are_unique_and_encoded(app: Flask, client: FlaskClient) -> None:
     emails = ["help@acme.example", "first+%?last@acme.example", "help@acme.example"]
-    sold = [Product(code=str(n), **{**PRODUCT_FIELDS, "support_email": email}) for n, email in enumerate(emails)]
-    app.extensions["products"] = Products({product.code: product for product in sold})
+    configured = [Product(code=str(n), **{**PRODUCT_FIELDS, "support_email": email}) for n, email in enumerate(emails)]
+    app.extensions["products"] = Products({product.code: product for product in configured})
 
     response = client.get("/.well-known/security.txt")
 
