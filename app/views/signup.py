@@ -31,8 +31,7 @@ def show() -> Response | str:
     visit = browser_session.current()
     registration = registrations.try_find_by_purchase(visit.purchase)
     prefilled = initial_answers(visit, registration)
-    may_change = registration and "change" in request.args and may_anyone_replace(visit, registration)
-    if registration and not prefilled and not may_change:
+    if registration and not prefilled and not ("change" in request.args and may_anyone_replace(visit, registration)):
         return redirect(url_for("welcome.welcome"), 303)
     if isinstance(visit.purchase, Pending):
         pending_tokens.raise_if_dead(visit.purchase.id)

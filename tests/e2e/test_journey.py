@@ -178,7 +178,7 @@ def test_a_buyer_who_does_not_hold_the_aws_sign_in_has_a_text_for_who_does(
 
     click_set_up_account(buyer_page)
 
-    expect(buyer_page.get_by_role("blockquote")).to_contain_text("choose Manage subscriptions, then Acme Insights")
+    expect(buyer_page.get_by_role("blockquote")).to_contain_text("Choose Manage subscriptions, then Acme Insights")
 
 
 def test_the_storefront_posts_what_aws_posts(buyer_page: Page, storefront_url: str) -> None:

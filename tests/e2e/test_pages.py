@@ -127,7 +127,7 @@ OVER, HELD = registered_buyer.EXPIRED_SEATS, {**registered_buyer.VALID_SEATS, "e
 STATES: dict[str, dict[str, Any]] = {
     "You are registered": {"status": "pending"},
     "Your free trial is active": {"status": "active", "free_trial": True, "entitlements": [HELD, OVER]},
-    "We are reading": {"free_trial": False, "entitlements": None, "review_at": datetime.now(UTC)},
+    "We are checking": {"free_trial": False, "entitlements": None, "review_at": datetime.now(UTC)},
     "lists no entitlements": {"entitlements": [], "review_at": None},
     "Your contract has expired": {"entitlements": [OVER]},
     "Your subscription is ending": {"status": "ending"},
