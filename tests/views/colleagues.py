@@ -28,7 +28,7 @@ def create_invitation(app: Flask, subscription_id: UUID | None = None) -> tuple[
     with app.app_context():
         invitation = invitations.invite(subscription_id or all_rows(app, Subscription)[0].id, COLLEAGUE_EMAIL, "buyer")
         assert not isinstance(invitation, Refusal)
-        return invitation.id, invitations.path_for(invitation.id)
+        return invitation.id, invitations.LINK.path_for(invitation.id)
 
 
 def accept_invitation(client: FlaskClient, link: str) -> TestResponse:

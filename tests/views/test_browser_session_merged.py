@@ -58,7 +58,7 @@ def last_seen(app: Flask) -> datetime | None:
 
 
 def subscription_ids(app: Flask) -> list[str]:
-    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
+    with app.app_context(), engine.current_database().read_engine.connect() as connection:
         return [
             str(subscription_id)
             for subscription_id in connection.execute(select(Subscription.id).order_by("id")).scalars()

@@ -40,7 +40,7 @@ def test_enter_redirects_to_account_with_sign_in_token(new_buyer: NewBuyer) -> N
     parameters = parse_qs(location.query)
     assert parameters["tab"] == ["1"]
     keys = jwt.PyJWKSet.from_json(new_buyer.client.get("/.well-known/jwks.json").text)
-    [sign_in_token] = parameters[product_url.QUERY_PARAMETER]
+    [sign_in_token] = parameters[progress.QUERY_PARAMETER]
     claims = jwt.decode(
         sign_in_token,
         keys.keys[0].key,
@@ -91,7 +91,7 @@ def test_other_browser_gets_sign_in_page_without_token(new_buyer: NewBuyer) -> N
 
     assert "https://app.acme.example/login" in page
     assert URL not in page
-    assert product_url.QUERY_PARAMETER not in page
+    assert progress.QUERY_PARAMETER not in page
     assert entered.headers["Location"] == "/welcome"
 
 

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from app.models import Registration
-from app.services.signup import erasure, product_url
+from app.services.signup import erasure, progress
 from tests.support import registered_buyer
 from tests.support.databases import on_sqlite
 from tests.support.factories import ANSWERS, TOKEN_FIELD

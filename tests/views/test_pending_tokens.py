@@ -5,7 +5,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import delete
 
-from app.database import transactions
+from app.database import engine
 from app.models import PendingToken, Registration
 from sandbox.server import Sandbox
 from tests.support import factories

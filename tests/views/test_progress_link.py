@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app.services.signup import product_url
+from app.services.signup import progress
 from tests.support.databases import on_sqlite
 from tests.support.new_buyer import NewBuyer, time_passes
 
@@ -26,7 +26,7 @@ def test_progress_link_shows_account_without_access(new_buyer: NewBuyer) -> None
 
     assert "juniper-1" in page
     assert "https://app.acme.example/login" in page
-    assert product_url.QUERY_PARAMETER not in page
+    assert progress.QUERY_PARAMETER not in page
     assert "/enter" not in page
 
 

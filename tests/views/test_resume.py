@@ -132,7 +132,7 @@ def test_resume_link_is_opaque(runner: FlaskCliRunner, unlinked_id: str) -> None
 
 def test_resume_link_works_with_and_without_padding(app: Flask, client: FlaskClient, unlinked_id: str) -> None:
     with app.app_context():
-        ciphertext = encryption.resume_link_cipher().encrypt(UUID(unlinked_id).bytes).decode()
+        ciphertext = encryption.cipher("resume link").encrypt(UUID(unlinked_id).bytes).decode()
 
     assert ciphertext.endswith("=")
     for link_id in (ciphertext, ciphertext.rstrip("=")):

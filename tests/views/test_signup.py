@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.database import transactions
+from app.database import engine
 from app.models import Registration
 from sandbox.purchases import Order
 from sandbox.server import Sandbox
