@@ -1,4 +1,4 @@
-"""What the seller sets: settings in the environment, their products, and where each product receives hand-offs.
+"""What the seller configures: settings, products, and each product's endpoint for hand-offs.
 
-Every layer above may import it; it imports `app.errors` alone.
+Every layer above may import it; it imports only `app.errors`.
 """

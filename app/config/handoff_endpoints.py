@@ -1,4 +1,4 @@
-"""Receivers: where each product takes hand-offs, and the secrets that sign them, read once at the start."""
+"""Hand-off endpoints: each product's URL for hand-offs and the secrets that sign them, read once at the start."""
 
 import os
 from base64 import b64decode
@@ -20,20 +20,20 @@ GENERATE_COMMAND = "\"import base64, secrets; print('whsec_' + base64.b64encode(
 
 @dataclass(frozen=True)
 class HandoffEndpoint:
-    """One product's address for hand-offs, and its secrets, the newest first."""
+    """One product's URL for hand-offs and its secrets, the newest first."""
 
     url: str
     secrets: tuple[str, ...] = field(repr=False)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Read the receivers of all products once, when the application is made.
+    """Read the endpoints of all products once, when the application is created.
 
     Raises:
-        SettingsError: a secret is missing or odd, an address is not HTTPS, or nobody knows this service's own address.
+        SettingsError: a secret is missing or invalid, a URL is not HTTPS, or SITE_URL is not set.
     """
-    sold: dict[str, Product] = app.extensions["products"]
-    receiving = {code: product for code, product in sold.items() if product.handoff_url}
+    products: dict[str, Product] = app.extensions["products"]
+    receiving = {code: product for code, product in products.items() if product.handoff_url}
     if receiving and settings.site_url is None:
         raise missing_setting("site_url")
     app.extensions["handoff_endpoints"] = {
@@ -42,18 +42,18 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def for_product(product_code: str) -> HandoffEndpoint | None:
-    """Return the receiver of a product, if it has one."""
+    """Return the product's endpoint; None where it receives no hand-offs."""
     return by_product_code().get(product_code)
 
 
 def by_product_code() -> dict[str, HandoffEndpoint]:
-    """Return the receivers of all products that have one, by product code."""
-    receivers: dict[str, HandoffEndpoint] = current_app.extensions["handoff_endpoints"]
-    return receivers
+    """Return the endpoints of all products that receive hand-offs, by product code."""
+    endpoints: dict[str, HandoffEndpoint] = current_app.extensions["handoff_endpoints"]
+    return endpoints
 
 
 def is_private_url(url: str) -> bool:
-    """Return whether the address is plainly one of a private network; a name is not looked up."""
+    """Return whether the URL names a private IP address or localhost; other host names are not resolved."""
     host = urlsplit(url).hostname or ""
     try:
         return not ip_address(host).is_global
@@ -65,19 +65,19 @@ def _build_endpoint(product: Product, settings: Settings) -> HandoffEndpoint:
     url = str(product.handoff_url)
     if not url.startswith("https://") and not settings.handoff_allow_private:
         raise SettingsError(
-            f"handoff_url of {product.code}: it must start with https://, unless HANDOFF_ALLOW_PRIVATE is true."
+            f"handoff_url of {product.code}: it must start with https:// unless HANDOFF_ALLOW_PRIVATE is true."
         )
-    name = product.handoff_secret_setting
-    value = settings.handoff_secret if name == "HANDOFF_SECRET" else os.environ.get(name)
-    return HandoffEndpoint(url, _parse_secrets(name, value or ""))
+    setting = product.handoff_secret_setting
+    value = settings.handoff_secret if setting == "HANDOFF_SECRET" else os.environ.get(setting)
+    return HandoffEndpoint(url, _parse_secrets(setting, value or ""))
 
 
-def _parse_secrets(name: str, value: str) -> tuple[str, ...]:
+def _parse_secrets(setting: str, value: str) -> tuple[str, ...]:
     secrets = tuple(part.strip() for part in value.split(",") if part.strip())
     if not secrets:
-        raise SettingsError(f"{name}: it is not set. It signs hand-offs: {FORMAT}{GENERATE_COMMAND}")
+        raise SettingsError(f"{setting}: it is not set. It signs hand-offs: {FORMAT}{GENERATE_COMMAND}")
     if not all(map(_is_valid_secret, secrets)):
-        raise SettingsError(f"{name}: it must be {FORMAT}{GENERATE_COMMAND}")
+        raise SettingsError(f"{setting}: it must be {FORMAT}{GENERATE_COMMAND}")
     return secrets
 
 

@@ -1,4 +1,4 @@
-"""The products this seller sells, read from products.toml or from the PRODUCT_* settings."""
+"""The seller's products, read from products.toml or from the PRODUCT_* settings."""
 
 import tomllib
 from pathlib import Path
@@ -14,20 +14,20 @@ from app.errors import UnknownProduct
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-# No control characters: no page may hold them. And a name that can be seen.
+# No control characters, which pages must not contain, and at least one visible character.
 NAME_PATTERN = r"^\P{Cc}*[^\p{Cc}\s]\P{Cc}*$"
 URL_PATTERN = r"^https?://[^\s\p{Cc}/@]+(/[^\s\p{Cc}]*)?$"
-# An address alone: to one with a name around it, or with mailto: in front, no mail would ever go.
+# Only the address: with a name around it, or with "mailto:" in front, no mail would arrive.
 EMAIL_PART_PATTERN = r'[^@\s\p{Cc}<>()\[\],:;\\"]+'
 EMAIL_PATTERN = rf"^{EMAIL_PART_PATTERN}@{EMAIL_PART_PATTERN}\.{EMAIL_PART_PATTERN}$"
 
 
 class Product(BaseModel):
-    """One listing on AWS Marketplace and what buyers of it need to be told."""
+    """One listing on AWS Marketplace, and what its buyers see of the product."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    # Each description completes "it must be": it is what the seller reads in place of the pattern.
+    # Each description completes "it must be": the seller reads it in place of the pattern.
     code: str = Field(min_length=1, max_length=255, description="a product code of 1 to 255 characters")
     name: str = Field(pattern=NAME_PATTERN, max_length=200, description="text of 1 to 200 characters")
     pricing: Literal["subscription", "contract", "contract-with-consumption"] = Field(
@@ -66,16 +66,16 @@ class Product(BaseModel):
     @field_validator("sign_in_url", "handoff_url")
     @classmethod
     def _check_port(cls, value: str | None) -> str | None:
-        # To ask for one that is no number, or too large, is a ValueError, too.
+        # `port` itself raises ValueError where it is not a number or too large.
         if value is not None and urlsplit(value).port == 0:
             raise ValueError("there is no port 0")
         return value
 
 
 class Products(dict[str, Product]):
-    """The seller's products by product code, in the order they were configured.
+    """The seller's products by product code, in the order of their configuration.
 
-    Looking up a code that is not there raises UnknownProduct.
+    An unknown code raises UnknownProduct.
     """
 
     def __missing__(self, code: str) -> Product:
@@ -83,13 +83,13 @@ class Products(dict[str, Product]):
 
 
 def load(settings: Settings) -> Products:
-    """Return the products the settings name.
+    """Return the products that the settings name.
 
     Raises:
-        SettingsError: none is named, both ways are used at once, or a value is odd.
+        SettingsError: no product is named, PRODUCT_CODE and PRODUCTS_FILE are both set, or a value is invalid.
     """
     if settings.products_file and settings.product_code:
-        raise SettingsError("PRODUCT_CODE: unset it, or unset PRODUCTS_FILE. Use one of them.")
+        raise SettingsError("PRODUCT_CODE: unset it, or unset PRODUCTS_FILE. Use only one of them.")
     tables = _tables_from_file(settings.products_file) if settings.products_file else _tables_from_settings(settings)
     return Products({code: _parse_product(code, table, settings) for code, table in tables.items()})
 
@@ -121,7 +121,7 @@ def _tables_from_file(path: Path) -> dict[str, object]:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("products")
     except OSError as error:
         raise SettingsError(f"PRODUCTS_FILE: {path}: {error.strerror}.") from None
-    # Not only its own errors: a number of too many digits is a plain ValueError, and nesting has no end.
+    # Besides TOMLDecodeError: a number of too many digits is a plain ValueError, deep nesting a RecursionError.
     except (ValueError, RecursionError) as error:
         raise SettingsError(f"PRODUCTS_FILE: {path} is not TOML: {error}.") from None
     if not isinstance(tables, dict) or not tables:
@@ -134,8 +134,8 @@ def _parse_product(code: str, table: object, settings: Settings) -> Product:
         fields = TypeAdapter(dict[str, object]).validate_python(table)
         return Product.model_validate({**fields, "code": code})
     except ValidationError as error:
-        faults = [f"{_field_location(code, fault, settings)}: {_describe_error(fault)}" for fault in error.errors()]
-        raise SettingsError(*faults) from None
+        problems = [f"{_field_location(code, fault, settings)}: {_describe_error(fault)}" for fault in error.errors()]
+        raise SettingsError(*problems) from None
 
 
 def _field_location(code: str, error: "ErrorDetails", settings: Settings) -> str:
@@ -151,7 +151,7 @@ def _describe_error(error: "ErrorDetails") -> str:
         return "it must be a table."
     if field not in Product.model_fields:
         *others, last = (name for name in Product.model_fields if name != "code")
-        return f"no such field. There are {', '.join(others)} and {last}."
+        return f"there is no such field. The fields are {', '.join(others)} and {last}."
     if error["type"] == "missing" or error["input"] is None:
         return f"it is not set. {Settings.model_fields[_setting_name(field)].description}"
     return f"it must be {Product.model_fields[field].description}."
@@ -166,7 +166,7 @@ def _setting_name(field: str) -> str:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Read the products once, when the application is made."""
+    """Read the products once, when the application is created."""
     app.extensions["products"] = load(settings)
 
 

@@ -1,4 +1,4 @@
-"""Every setting: its name in the environment, type, default, and one sentence on what it is for."""
+"""Every setting: its name in the environment, its type, its default, and one sentence on its purpose."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -16,13 +16,13 @@ INSTANCE_DIR = Path(__file__).resolve().parents[2] / "instance"
 
 IN_MEMORY_URLS = {"sqlite://", "sqlite:///"}
 
-# A landing waits for AWS on its thread. So many in each of two processes leave some free for everybody
-# else while 64 buyers wait; the pool of connections to AWS is as large, so that no thread waits for another.
+# Threads of each of two processes. A landing waits for AWS on its thread: with 64 landings waiting, threads are left
+# for other requests. The pool of connections to AWS has the same size, so that no thread waits for a connection.
 THREADS = 64
 
 
 class SettingsError(SystemExit):
-    """A setting is missing or odd; left uncaught, it ends the process with its text and status 1."""
+    """A setting is missing or invalid. Uncaught, it ends the process with its text and exit status 1."""
 
     def __init__(self, *problems: str) -> None:
         super().__init__("\n  ".join(["Foyer cannot start:", *problems]))
@@ -32,14 +32,14 @@ def _split_commas(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-# No quotes, no comments, and a domain as DNS spells it.
+# No quotes, no comments, and a domain that DNS allows.
 EMAIL_PATTERN = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
 HostName = Annotated[str, Field(pattern=r"^\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:\d+)?$")]
 SecretKey = Annotated[str, Field(min_length=16)]
 
 
 class Settings(BaseSettings):
-    """The seller's settings, read once from the environment when the process starts."""
+    """The seller's settings, read from the environment once, when the process starts."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True)
 
@@ -49,11 +49,11 @@ class Settings(BaseSettings):
     )
     secret_key_fallbacks: Annotated[tuple[SecretKey, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
         default=(),
-        description="Earlier secret keys, separated by commas: sessions they signed stay good while you rotate.",
+        description="Earlier secret keys, separated by commas: sessions that they signed stay valid while you rotate.",
     )
     session_cookie_secure: bool = Field(
         default=True,
-        description="Keeps the session cookie to HTTPS. `false` only where there is no TLS, as in `make run`.",
+        description="Sends the session cookie over HTTPS only. `false` only where there is no TLS, as in `make run`.",
     )
     database_url: str = Field(
         default=f"sqlite:///{INSTANCE_DIR / 'foyer.db'}",
@@ -65,26 +65,27 @@ class Settings(BaseSettings):
     )
     product_code: str | None = Field(
         default=None,
-        description="In place of `PRODUCTS_FILE`, where you sell one product: the product code of its listing.",
+        description="The product code of your listing. Use it in place of `PRODUCTS_FILE` if you sell one product.",
     )
-    product_name: str | None = Field(default=None, description="What buyers call the product.")
+    product_name: str | None = Field(default=None, description="The product's name on pages and in mails.")
     product_pricing: str = Field(
         default="subscription",
         description="`subscription`, `contract` or `contract-with-consumption`, as on the listing.",
     )
     product_sign_in_url: str | None = Field(
-        default=None, description="Where those who already have an account sign in."
+        default=None, description="Where buyers who already have an account sign in."
     )
     product_handoff_url: str | None = Field(
-        default=None, description="Where your product receives hand-offs; without it none are sent."
+        default=None, description="Where your product receives hand-offs. Unset: none are sent."
     )
     product_notify_email: str | None = Field(
-        default=None, description="Whom of yours mails tell of registrations. Unset: `SUPPORT_EMAIL`."
+        default=None, description="Your address for mails about registrations. Unset: `SUPPORT_EMAIL`."
     )
     product_ready_within: str | None = Field(
-        default=None, description="By when a buyer has an account if your product does not make it at once."
+        default=None,
+        description="How long buyers wait at most for an account that your product does not make at once.",
     )
-    support_email: str | None = Field(default=None, description="Whom a buyer asks for help; every page shows it.")
+    support_email: str | None = Field(default=None, description="Where buyers ask for help. Every page shows it.")
     aws_region: str = Field(
         default="us-east-1",
         pattern=r"^[a-z]{2,}(-[a-z]+)+-\d+$",
@@ -98,7 +99,7 @@ class Settings(BaseSettings):
         description="A role in the account that published the product, assumed for every call to AWS.",
     )
     marketplace_role_external_id: str | None = Field(
-        default=None, description="The external id that the role's trust policy asks for, if it asks for one."
+        default=None, description="The external id, if the role's trust policy asks for one."
     )
     events_queue_url: str | None = Field(
         default=None,
@@ -121,13 +122,13 @@ class Settings(BaseSettings):
     )
     handoff_allow_private: bool = Field(
         default=False,
-        description="Lets hand-offs go over plain HTTP and to private addresses, as a product inside your network has.",
+        description="Allows hand-offs over plain HTTP and to private addresses, for a product inside your network.",
     )
     mail_from: str | None = Field(
         default=None,
         pattern=rf"^([^<>\p{{Cc}}]*<{EMAIL_PATTERN}>|{EMAIL_PATTERN})$",
         examples=["Acme <start@acme.example>"],
-        description="Whom mails come from: `start@acme.example` or `Acme <start@acme.example>`. Unset: none are sent.",
+        description="The sender of mails: `start@acme.example` or `Acme <start@acme.example>`. Unset: none are sent.",
     )
     smtp_url: str | None = Field(
         default=None,
@@ -138,7 +139,7 @@ class Settings(BaseSettings):
         default=None,
         pattern=r"^[A-Za-z0-9_-]{1,64}$",
         examples=["foyer"],
-        description="The SES configuration set that mails go by, so that bounces are told.",
+        description="The SES configuration set for mails. It reports bounces.",
     )
     trusted_proxies: int = Field(
         default=0, ge=0, le=10, description="How many proxies stand in front and set `X-Forwarded-*` headers."
@@ -146,7 +147,7 @@ class Settings(BaseSettings):
     trusted_hosts: Annotated[tuple[HostName, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
         default=(),
         examples=["start.acme.example"],
-        description="The host names this service answers to, separated by commas. Empty: any.",
+        description="The host names that this service answers to, separated by commas. Empty: any.",
     )
     retention_days: int = Field(
         default=0,
@@ -156,7 +157,7 @@ class Settings(BaseSettings):
     )
     ratelimit_storage_uri: str = Field(
         default="memory://",
-        description="Where buyers' tries are counted: `memory://`, in each process for itself, "
+        description="Where rate limits are counted: `memory://`, in each process for itself, "
         "or `redis://host:6379/0`, for all machines together.",
     )
     log_format: Literal["json", "console"] = Field(
@@ -182,11 +183,11 @@ class Settings(BaseSettings):
     def _check_ratelimit_storage_uri(cls, value: str) -> str:
         try:
             uri = urlsplit(value)
-            redis = uri.scheme in {"redis", "rediss"} and bool(uri.hostname) and uri.port != 0
-            redis = redis and (uri.path in {"", "/"} or uri.path[1:].isdecimal())
+            is_redis = uri.scheme in {"redis", "rediss"} and bool(uri.hostname) and uri.port != 0
+            is_redis = is_redis and (uri.path in {"", "/"} or uri.path[1:].isdecimal())
         except ValueError:
-            redis = False
-        if value != "memory://" and not redis:
+            is_redis = False
+        if value != "memory://" and not is_redis:
             raise ValueError("it must be memory://, or start with redis:// or rediss:// and name a host")
         return value
 
@@ -197,22 +198,24 @@ class Settings(BaseSettings):
             return value
         try:
             url = urlsplit(value)
-            known = url.scheme in {"smtp", "smtps"} and bool(url.hostname) and url.port != 0
+            is_smtp = url.scheme in {"smtp", "smtps"} and bool(url.hostname) and url.port != 0
         except ValueError:
-            known = False
-        if not known or url.path.strip("/") or url.query or url.fragment or (url.username and not url.password):
-            raise ValueError("it must start with smtp:// or smtps:// and name a host, and a password for its user")
+            is_smtp = False
+        if not is_smtp or url.path.strip("/") or url.query or url.fragment or (url.username and not url.password):
+            raise ValueError(
+                "it must start with smtp:// or smtps:// and name a host, and a password if it names a user"
+            )
         return value
 
     @property
     def sqlalchemy_url(self) -> URL:
-        """The database's URL, naming the driver this project ships."""
+        """The database URL, with the driver that this project ships."""
         url = make_url(self.database_url)
         return url if url.get_backend_name() == "sqlite" else url.set(drivername="postgresql+psycopg")
 
 
 def missing_setting(name: str) -> SettingsError:
-    """Return what to say of a setting that is needed and not there."""
+    """Return the error for a setting that is required but not set."""
     return SettingsError(f"{name.upper()}: it is not set. {Settings.model_fields[name].description}")
 
 
@@ -220,7 +223,7 @@ def load() -> Settings:
     """Return the settings in the environment.
 
     Raises:
-        SettingsError: naming each setting that is missing or odd, and what it should be.
+        SettingsError: it names each setting that is missing or invalid, and says what it should be.
     """
     try:
         return Settings()

@@ -1,4 +1,4 @@
-"""Receivers: where products take hand-offs and what signs them; whatever is missing or odd stops the start."""
+"""Hand-off endpoints: URLs and secrets of the products; a missing or invalid one stops the start."""
 
 import base64
 from pathlib import Path
@@ -42,21 +42,21 @@ def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return environment
 
 
-def refused() -> str:
-    with pytest.raises(SettingsError) as stopped:
+def start_error() -> str:
+    with pytest.raises(SettingsError) as raised:
         create_app()
-    return str(stopped.value)
+    return str(raised.value)
 
 
 def secrets_of(app: Flask, product_code: str = PRODUCT_CODE) -> tuple[str, ...]:
     with app.app_context():
-        receiver = handoff_endpoints.for_product(product_code)
-    assert receiver
-    return receiver.secrets
+        endpoint = handoff_endpoints.for_product(product_code)
+    assert endpoint
+    return endpoint.secrets
 
 
 @pytest.mark.parametrize(
-    ("value", "found"),
+    ("value", "secrets"),
     [
         (SECRET, (SECRET,)),
         (SHORTEST, (SHORTEST,)),
@@ -64,27 +64,25 @@ def secrets_of(app: Flask, product_code: str = PRODUCT_CODE) -> tuple[str, ...]:
         (f" {OTHER} ,, {SECRET} ", (OTHER, SECRET)),
     ],
 )
-def test_one_or_several_secrets_are_read_the_newest_first(
-    environment: pytest.MonkeyPatch, value: str, found: tuple[str, ...]
-) -> None:
+def test_secrets_keep_their_order(environment: pytest.MonkeyPatch, value: str, secrets: tuple[str, ...]) -> None:
     environment.setenv("HANDOFF_SECRET", value)
 
     with factories.open_app(create_app()) as app:
-        assert secrets_of(app) == found
+        assert secrets_of(app) == secrets
 
 
 @pytest.mark.parametrize("value", [None, "", " , "])
-def test_without_a_secret_nothing_starts_and_it_says_how_to_make_one(
+def test_missing_secret_is_reported_with_a_command_to_make_one(
     environment: pytest.MonkeyPatch, value: str | None
 ) -> None:
     environment.delenv("HANDOFF_SECRET")
     if value is not None:
         environment.setenv("HANDOFF_SECRET", value)
 
-    said = refused()
+    error = start_error()
 
-    assert "HANDOFF_SECRET: it is not set." in said
-    assert "python -c " in said
+    assert "HANDOFF_SECRET: it is not set." in error
+    assert "python -c " in error
 
 
 @pytest.mark.parametrize(
@@ -100,23 +98,23 @@ def test_without_a_secret_nothing_starts_and_it_says_how_to_make_one(
         f"{OTHER},{SECRET[:-3]}",
     ],
 )
-def test_an_odd_secret_stops_the_start_and_is_not_repeated(environment: pytest.MonkeyPatch, value: str) -> None:
+def test_invalid_secret_is_refused_without_repeating_it(environment: pytest.MonkeyPatch, value: str) -> None:
     environment.setenv("HANDOFF_SECRET", value)
 
-    said = refused()
+    error = start_error()
 
-    assert "HANDOFF_SECRET: it must be whsec_ and 24 to 64 bytes in base64" in said
-    assert not [part for part in value.split(",") if part in said]
+    assert "HANDOFF_SECRET: it must be whsec_ and 24 to 64 bytes in base64" in error
+    assert not [part for part in value.split(",") if part in error]
 
 
-def test_the_command_that_a_message_names_makes_a_secret_that_is_taken(environment: pytest.MonkeyPatch) -> None:
-    code = handoff_endpoints.GENERATE_COMMAND.strip('"').replace("print(", "made.append(")
-    made: list[str] = []
-    exec(code, {"made": made})  # noqa: S102  # what the seller is told to run
-    environment.setenv("HANDOFF_SECRET", made[0])
+def test_suggested_command_makes_a_valid_secret(environment: pytest.MonkeyPatch) -> None:
+    code = handoff_endpoints.GENERATE_COMMAND.strip('"').replace("print(", "printed.append(")
+    printed: list[str] = []
+    exec(code, {"printed": printed})  # noqa: S102  # what the seller is told to run
+    environment.setenv("HANDOFF_SECRET", printed[0])
 
     with factories.open_app(create_app()) as app:
-        assert secrets_of(app) == tuple(made)
+        assert secrets_of(app) == tuple(printed)
 
 
 @pytest.mark.parametrize(
@@ -138,26 +136,26 @@ def test_plain_http_is_refused_unless_a_setting_allows_it(
             assert handoff_endpoints.by_product_code()[PRODUCT_CODE].url == url
     else:
         assert (
-            f"handoff_url of {PRODUCT_CODE}: it must start with https://, unless HANDOFF_ALLOW_PRIVATE is true."
-            in refused()
+            f"handoff_url of {PRODUCT_CODE}: it must start with https:// unless HANDOFF_ALLOW_PRIVATE is true."
+            in start_error()
         )
 
 
-def test_hand_offs_need_this_services_own_address(environment: pytest.MonkeyPatch) -> None:
+def test_handoffs_require_site_url(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("SITE_URL")
 
-    assert "SITE_URL: it is not set. Where buyers find this service" in refused()
+    assert "SITE_URL: it is not set. Where buyers find this service" in start_error()
 
 
-def test_mails_need_this_services_own_address(environment: pytest.MonkeyPatch) -> None:
+def test_mails_require_site_url(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("SITE_URL")
     environment.delenv("PRODUCT_HANDOFF_URL")
     environment.setenv("MAIL_FROM", "start@acme.example")
 
-    assert "SITE_URL: it is not set. Where buyers find this service" in refused()
+    assert "SITE_URL: it is not set. Where buyers find this service" in start_error()
 
 
-def test_without_hand_offs_and_mails_neither_secret_nor_address_is_needed(environment: pytest.MonkeyPatch) -> None:
+def test_secret_and_site_url_are_optional_without_handoffs_and_mails(environment: pytest.MonkeyPatch) -> None:
     for name in ("SITE_URL", "PRODUCT_HANDOFF_URL", "HANDOFF_SECRET"):
         environment.delenv(name)
 
@@ -167,7 +165,7 @@ def test_without_hand_offs_and_mails_neither_secret_nor_address_is_needed(enviro
 
 @pytest.fixture
 def two_products(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Two products, of which one has a secret of its own."""
+    """Two products, the second with its own secret."""
     for name in ("CODE", "NAME", "SIGN_IN_URL", "HANDOFF_URL"):
         environment.delenv(f"PRODUCT_{name}")
     environment.delenv("SUPPORT_EMAIL")
@@ -175,22 +173,20 @@ def two_products(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     environment.setenv("PRODUCTS_FILE", str(tmp_path / "products.toml"))
 
 
-def test_a_product_may_have_a_secret_of_its_own(environment: pytest.MonkeyPatch, two_products: None) -> None:
+def test_product_can_have_its_own_secret(environment: pytest.MonkeyPatch, two_products: None) -> None:
     environment.setenv("OTHER_SECRET", OTHER)
 
     with factories.open_app(create_app()) as app:
         assert (secrets_of(app), secrets_of(app, OTHER_PRODUCT_CODE)) == ((SECRET,), (OTHER,))
 
 
-def test_a_secret_of_its_own_that_is_missing_is_named(environment: pytest.MonkeyPatch, two_products: None) -> None:
+def test_missing_secret_of_one_product_is_named(environment: pytest.MonkeyPatch, two_products: None) -> None:
     environment.delenv("OTHER_SECRET", raising=False)
 
-    assert "OTHER_SECRET: it is not set." in refused()
+    assert "OTHER_SECRET: it is not set." in start_error()
 
 
-def test_a_secret_is_in_no_representation_and_no_log(
-    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_secrets_are_in_no_repr_and_no_log(environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     environment.setenv("HANDOFF_SECRET", f"{OTHER},{SECRET}")
     environment.setenv("PRODUCT_HANDOFF_URL", "https://127.0.0.1:1/foyer")
 
@@ -198,8 +194,8 @@ def test_a_secret_is_in_no_representation_and_no_log(
         outbox_messages.register_customer(app)
         outbox_messages.send_due_handoffs(app)
         with app.app_context():
-            shown = f"{handoff_endpoints.by_product_code()!r} {handoff_endpoints.for_product(PRODUCT_CODE)}"
+            representations = f"{handoff_endpoints.by_product_code()!r} {handoff_endpoints.for_product(PRODUCT_CODE)}"
     written = capsys.readouterr()
 
     assert "handoff.rescheduled" in written.err
-    assert not [part for part in (OTHER, SECRET) if part in shown + written.err + written.out]
+    assert not [part for part in (OTHER, SECRET) if part in representations + written.err + written.out]

@@ -1,4 +1,4 @@
-"""Products: from a TOML file or from the environment, and clear words where either is odd."""
+"""Products: read from a TOML file or from the environment, with clear errors where either is invalid."""
 
 from pathlib import Path
 
@@ -30,25 +30,25 @@ def load(file: Path, text: str) -> products.Products:
     return products.load(factories.settings(products_file=file, product_code=None))
 
 
-def test_one_product_comes_from_the_environment() -> None:
-    found = products.load(factories.settings())
+def test_one_product_is_read_from_the_environment() -> None:
+    loaded = products.load(factories.settings())
 
-    assert found == {PRODUCT_CODE: Product(code=PRODUCT_CODE, **PRODUCT_FIELDS)}
-
-
-def test_several_products_come_from_a_file(tmp_path: Path) -> None:
-    found = load(tmp_path / "products.toml", TOML)
-
-    assert list(found) == ["first", "second"]
-    assert found["first"].pricing == "contract"
-    assert found["second"].pricing == "subscription"
+    assert loaded == {PRODUCT_CODE: Product(code=PRODUCT_CODE, **PRODUCT_FIELDS)}
 
 
-def test_a_code_that_is_not_ours_is_an_unknown_product() -> None:
-    found = products.load(factories.settings())
+def test_several_products_are_read_from_a_file(tmp_path: Path) -> None:
+    loaded = load(tmp_path / "products.toml", TOML)
+
+    assert list(loaded) == ["first", "second"]
+    assert loaded["first"].pricing == "contract"
+    assert loaded["second"].pricing == "subscription"
+
+
+def test_unknown_code_raises_unknown_product() -> None:
+    loaded = products.load(factories.settings())
 
     with pytest.raises(UnknownProduct):
-        found["somebody-elses"]
+        loaded["another-sellers"]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_code_that_is_not_ours_is_an_unknown_product() -> None:
         (f"a = {'[' * 5000}", "is not TOML"),
         (
             "[products.a]\nname = 'A'",
-            "[products.a] sign_in_url: it is not set. Where those who already have an account sign in.",
+            "[products.a] sign_in_url: it is not set. Where buyers who already have an account sign in.",
         ),
         (
             TOML.replace('"contract"', '"rental"'),
@@ -78,27 +78,27 @@ def test_a_code_that_is_not_ours_is_an_unknown_product() -> None:
         (TOML.replace('"Acme Relay"', "7"), "[products.second] name: it must be text of 1 to 200 characters."),
         (
             TOML + "colour = 'red'",
-            "[products.second] colour: no such field. There are name, pricing,",
+            "[products.second] colour: there is no such field. The fields are name, pricing,",
         ),
         ("[products]\na = 1", "[products.a]: it must be a table."),
     ],
 )
-def test_an_odd_file_stops_the_start_and_says_where(tmp_path: Path, text: str, fault: str) -> None:
-    with pytest.raises(SettingsError) as stopped:
+def test_invalid_file_is_reported_with_path_and_field(tmp_path: Path, text: str, fault: str) -> None:
+    with pytest.raises(SettingsError) as raised:
         load(tmp_path / "products.toml", text)
 
-    assert fault in str(stopped.value)
-    assert f"{tmp_path / 'products.toml'}" in str(stopped.value)
+    assert fault in str(raised.value)
+    assert f"{tmp_path / 'products.toml'}" in str(raised.value)
 
 
-def test_a_file_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
+def test_missing_file_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="No such file"):
         products.load(factories.settings(products_file=tmp_path / "none.toml", product_code=None))
 
 
 @pytest.mark.parametrize("name", ["product_sign_in_url", "product_handoff_url"])
 @pytest.mark.parametrize("port", ["99999", "0", "x"])
-def test_an_address_with_a_port_that_there_is_not_stops_the_start(name: str, port: str) -> None:
+def test_url_with_an_impossible_port_is_refused(name: str, port: str) -> None:
     with pytest.raises(SettingsError, match=f"{name.upper()}: it must be an address such as https://app.acme.example/"):
         products.load(factories.settings(**{name: f"https://app.acme.example:{port}/foyer"}))
 
@@ -108,7 +108,7 @@ def test_an_address_with_a_port_that_there_is_not_stops_the_start(name: str, por
     [
         ({"product_code": None}, "PRODUCT_CODE: it is not set. Set it to the product code of your listing"),
         ({"product_code": "x" * 256}, "PRODUCT_CODE: it must be a product code of 1 to 255 characters."),
-        ({"product_name": None}, "PRODUCT_NAME: it is not set. What buyers call the product."),
+        ({"product_name": None}, "PRODUCT_NAME: it is not set. The product's name on pages and in mails."),
         ({"product_name": "x" * 201}, "PRODUCT_NAME: it must be text of 1 to 200 characters."),
         ({"product_name": " \u3000"}, "PRODUCT_NAME: it must be text of 1 to 200 characters."),
         ({"product_name": "Acme\x1b[2J"}, "PRODUCT_NAME: it must be text of 1 to 200 characters."),
@@ -128,35 +128,35 @@ def test_an_address_with_a_port_that_there_is_not_stops_the_start(name: str, por
             {"product_sign_in_url": "app.acme.example"},
             "PRODUCT_SIGN_IN_URL: it must be an address such as https://app.acme.example/login.",
         ),
-        ({"support_email": None}, "SUPPORT_EMAIL: it is not set. Whom a buyer asks for help; every page shows it."),
+        ({"support_email": None}, "SUPPORT_EMAIL: it is not set. Where buyers ask for help. Every page shows it."),
         ({"support_email": "help"}, "SUPPORT_EMAIL: it must be an e-mail address such as help@acme.example."),
         ({"products_file": "also.toml"}, "PRODUCT_CODE: unset it, or unset PRODUCTS_FILE."),
     ],
 )
-def test_an_odd_setting_stops_the_start_and_says_what_it_should_be(values: dict[str, object], fault: str) -> None:
-    with pytest.raises(SettingsError) as stopped:
+def test_invalid_setting_is_reported_with_a_valid_format(values: dict[str, object], fault: str) -> None:
+    with pytest.raises(SettingsError) as raised:
         products.load(factories.settings(**values))
 
-    assert f"\n  {fault}" in str(stopped.value)
+    assert f"\n  {fault}" in str(raised.value)
 
 
 @pytest.mark.parametrize(
     "address", ["Help<help@acme.example>", "mailto:help@acme.example", "help@acme.example,", '"help"@acme.example']
 )
-def test_an_address_to_which_no_mail_would_go_stops_the_start(address: str) -> None:
+def test_undeliverable_email_address_is_refused(address: str) -> None:
     for name in ("support_email", "product_notify_email"):
         with pytest.raises(SettingsError, match=f"{name.upper()}: it must be an e-mail address such as"):
             products.load(factories.settings(**{name: address}))
 
 
-def test_every_fault_of_a_product_is_named_at_once_and_no_regular_expression_is_shown() -> None:
-    with pytest.raises(SettingsError) as stopped:
+def test_all_problems_are_reported_at_once_without_patterns() -> None:
+    with pytest.raises(SettingsError) as raised:
         products.load(factories.settings(product_name=None, product_sign_in_url="app", support_email="help"))
 
-    faults = str(stopped.value)
-    assert [line.split(":")[0].strip() for line in faults.splitlines()[1:]] == [
+    problems = str(raised.value)
+    assert [line.split(":")[0].strip() for line in problems.splitlines()[1:]] == [
         "PRODUCT_NAME",
         "PRODUCT_SIGN_IN_URL",
         "SUPPORT_EMAIL",
     ]
-    assert not set("^$[]\\") & set(faults)
+    assert not set("^$[]\\") & set(problems)

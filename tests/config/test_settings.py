@@ -1,4 +1,4 @@
-"""Settings: what starts, and what stops the start with the setting's name and what to do."""
+"""Settings: valid values, and errors that name the setting and say what to do."""
 
 import json
 import subprocess
@@ -23,17 +23,17 @@ def seller(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def test_lists_are_separated_by_commas(seller: pytest.MonkeyPatch) -> None:
+def test_lists_are_split_at_commas(seller: pytest.MonkeyPatch) -> None:
     seller.setenv("TRUSTED_HOSTS", "buy.acme.example, .acme.example,")
     seller.setenv("SECRET_KEY_FALLBACKS", "an-earlier-secret-key-1,an-earlier-secret-key-2")
 
-    found = settings.load()
+    loaded = settings.load()
 
-    assert found.trusted_hosts == ("buy.acme.example", ".acme.example")
-    assert found.secret_key_fallbacks == ("an-earlier-secret-key-1", "an-earlier-secret-key-2")
+    assert loaded.trusted_hosts == ("buy.acme.example", ".acme.example")
+    assert loaded.secret_key_fallbacks == ("an-earlier-secret-key-1", "an-earlier-secret-key-2")
 
 
-def test_the_database_is_sqlite_unless_another_is_named(seller: pytest.MonkeyPatch) -> None:
+def test_default_database_is_sqlite_in_the_instance_folder(seller: pytest.MonkeyPatch) -> None:
     seller.delenv("DATABASE_URL")
 
     url = settings.load().sqlalchemy_url
@@ -43,7 +43,7 @@ def test_the_database_is_sqlite_unless_another_is_named(seller: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
-def test_every_spelling_of_postgresql_means_the_driver_we_ship(seller: pytest.MonkeyPatch, scheme: str) -> None:
+def test_postgresql_urls_use_the_shipped_driver(seller: pytest.MonkeyPatch, scheme: str) -> None:
     seller.setenv("DATABASE_URL", f"{scheme}://me:p%40ss@db.example/foyer")
 
     url = settings.load().sqlalchemy_url
@@ -51,7 +51,7 @@ def test_every_spelling_of_postgresql_means_the_driver_we_ship(seller: pytest.Mo
     assert url.render_as_string(hide_password=False) == "postgresql+psycopg://me:p%40ss@db.example/foyer"
 
 
-def test_cookies_are_secure_unless_told_otherwise(seller: pytest.MonkeyPatch) -> None:
+def test_session_cookie_is_secure_by_default(seller: pytest.MonkeyPatch) -> None:
     seller.delenv("SESSION_COOKIE_SECURE")
 
     assert settings.load().session_cookie_secure is True
@@ -78,34 +78,34 @@ def test_cookies_are_secure_unless_told_otherwise(seller: pytest.MonkeyPatch) ->
         ("LOG_LEVEL", "loud"),
     ],
 )
-def test_an_odd_value_stops_the_start_with_the_settings_name(seller: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_invalid_value_is_reported_with_the_settings_name(seller: pytest.MonkeyPatch, name: str, value: str) -> None:
     seller.setenv(name, value)
 
-    with pytest.raises(SettingsError) as stopped:
+    with pytest.raises(SettingsError) as raised:
         settings.load()
 
-    assert f"  {name}: " in str(stopped.value)
-    assert str(Settings.model_fields[name.lower()].description) in str(stopped.value)
-    assert not value or value == "-1" or f"'{value}'" not in str(stopped.value)
+    assert f"  {name}: " in str(raised.value)
+    assert str(Settings.model_fields[name.lower()].description) in str(raised.value)
+    assert not value or value == "-1" or f"'{value}'" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
     "name",
     [name for name, shape in Settings.model_json_schema()["properties"].items() if '"pattern"' in json.dumps(shape)],
 )
-def test_an_odd_value_is_answered_with_an_example_that_would_do(seller: pytest.MonkeyPatch, name: str) -> None:
+def test_invalid_value_is_reported_with_a_valid_example(seller: pytest.MonkeyPatch, name: str) -> None:
     seller.setenv(name.upper(), "what is this?")
 
-    with pytest.raises(SettingsError) as stopped:
+    with pytest.raises(SettingsError) as raised:
         settings.load()
 
     [example] = Settings.model_fields[name].examples or []
-    assert f"  {name.upper()}: it must look like {example}. " in str(stopped.value)
+    assert f"  {name.upper()}: it must look like {example}. " in str(raised.value)
     seller.setenv(name.upper(), str(example))
     assert settings.load()
 
 
-def test_a_process_that_cannot_start_says_why_and_leaves_no_trace_of_its_code(seller: pytest.MonkeyPatch) -> None:
+def test_failed_start_prints_the_reason_without_a_traceback(seller: pytest.MonkeyPatch) -> None:
     seller.delenv("SECRET_KEY")
 
     started = subprocess.run(
