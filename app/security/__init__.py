@@ -1,4 +1,4 @@
 """Encryption, signed sign-in tokens, security headers and rate counters.
 
-Every layer above may import it; it knows no tables.
+Every layer above may import it; it imports no models.
 """

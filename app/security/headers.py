@@ -1,4 +1,4 @@
-"""What guards every page: the session's cookie, trusted hosts and proxies, and the security headers."""
+"""Protection of every page: the session cookie, trusted hosts and proxies, size limits, and security headers."""
 
 from datetime import timedelta
 
@@ -30,21 +30,21 @@ HSTS = "max-age=31536000"
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Set up the session's cookie, the proxies in front, the hosts answered to and the headers."""
+    """Set up the session cookie, trusted proxies and hosts, body limits and response headers."""
     secure = settings.session_cookie_secure
     app.config.from_mapping(
         SECRET_KEY=settings.secret_key,
         SECRET_KEY_FALLBACKS=list(settings.secret_key_fallbacks),
-        # Lax, not Strict: the cookie has to come along on the redirect out of AWS's cross-site POST.
+        # Lax, not Strict: the browser has to send the cookie on the redirect after AWS's cross-site POST.
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SECURE=secure,
         SESSION_COOKIE_NAME=cookie_name("session", secure=secure),
         SESSION_REFRESH_EACH_REQUEST=False,
         PERMANENT_SESSION_LIFETIME=timedelta(hours=SESSION_HOURS),
-        # The form is good for as long as the session it belongs to.
+        # A form is valid for as long as its session.
         WTF_CSRF_TIME_LIMIT=None,
-        # An open form outlives a change of the key as the session does. Newest last.
+        # A form that is open while the key is rotated stays valid, as the session does. Newest last.
         WTF_CSRF_SECRET_KEY=[*settings.secret_key_fallbacks, settings.secret_key],
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
@@ -53,9 +53,9 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.session_interface = SecureCookieSessionInterface()
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
-        # Not X-Forwarded-Host: a load balancer that keeps Host passes on whatever the browser put there.
+        # Not X-Forwarded-Host: a load balancer that keeps Host passes on any X-Forwarded-Host of the browser's.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
-    # Names of hosts have no upper and lower case, in a setting either.
+    # Host names are case-insensitive, in the setting too.
     trusted = [host.lower() for host in settings.trusted_hosts]
     app.before_request(lambda: _reject_untrusted_hosts(trusted))
     app.before_request(_reject_oversized_bodies)
@@ -63,13 +63,13 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def cookie_name(name: str, *, secure: bool) -> str:
-    """Return what a cookie of ours is called."""
+    """Return the cookie's full name; over HTTPS with the prefix `__Host-`."""
     # A __Host- cookie cannot be set from a sibling subdomain or over plain HTTP.
     return f"__Host-{name}" if secure else name
 
 
 def _reject_untrusted_hosts(trusted: list[str]) -> None:
-    # A load balancer asks after health by address, not by name.
+    # A load balancer sends health checks to the address, not to the host name.
     if (
         trusted
         and request.endpoint not in HOST_CHECK_EXEMPT_ENDPOINTS
@@ -79,7 +79,7 @@ def _reject_untrusted_hosts(trusted: list[str]) -> None:
 
 
 def _reject_oversized_bodies() -> None:
-    # A body in chunks has no length: Werkzeug cuts it at the limit and takes what is left for the whole.
+    # A chunked body announces no length: Werkzeug cuts it off at the limit and treats the rest as complete.
     if "Transfer-Encoding" in request.headers and len(request.get_data()) >= MAX_BODY_BYTES:
         raise RequestEntityTooLarge
 
@@ -88,6 +88,6 @@ def _add_security_headers(response: Response, secure: bool) -> Response:
     response.headers.update(SECURITY_HEADERS)
     if secure:
         response.headers["Strict-Transport-Security"] = HSTS
-    # Only static files say themselves for how long they may be kept.
+    # Only static files set their own Cache-Control.
     response.headers.setdefault("Cache-Control", "no-store")
     return response

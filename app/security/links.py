@@ -1,4 +1,4 @@
-"""Signed links: a path whose last part is one record's id, encrypted, so that only Foyer can make it."""
+"""Signed links: a path that ends in the encrypted id of one record, so that only Foyer can make it."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,10 +9,10 @@ from app.security.encryption import cipher
 
 @dataclass(frozen=True)
 class SignedLink:
-    """One kind of link: the path before the id, what the key is derived for, and how long a link works.
+    """One kind of link: the path before the id, the purpose of its key, and for how long a link works.
 
-    `purpose` keeps a link of one kind from being taken for one of another. Without `max_age` the link itself does not
-    expire: the record that it leads to says when it is over.
+    A link made for one purpose is invalid for another. Without `max_age` the link itself does not expire: the record
+    that it leads to has an expiry of its own.
     """
 
     prefix: str
@@ -21,7 +21,7 @@ class SignedLink:
 
     def path_for(self, record_id: UUID) -> str:
         """Return the path of the link that leads to the record."""
-        # Without the padding: programs that make links of text leave out a last "=".
+        # Without padding: programs that detect links in text leave out a trailing "=".
         return self.prefix + cipher(self.purpose).encrypt(record_id.bytes).decode().rstrip("=")
 
     def id_from(self, link_part: str) -> UUID | None:

@@ -1,7 +1,6 @@
-"""What a buyer takes along to the product: a signed word on who comes, good for five minutes and one use."""
+"""Sign-in tokens: signed JWTs that tell the product which buyer arrives, valid for five minutes and one use."""
 
 import json
-from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -22,7 +21,7 @@ ALGORITHM = "EdDSA"
 
 
 class TokenSigner:
-    """Signs with the key of the secret key, and publishes that and those of the earlier secrets."""
+    """Signs with the key derived from the first secret, and publishes the public keys of all secrets."""
 
     def __init__(self, issuer: str | None, secrets: Iterable[str]) -> None:
         keys = [_private_key(secret) for secret in secrets]
@@ -31,34 +30,34 @@ class TokenSigner:
         self._signing_key = keys[0]
 
     def sign(self, claims: dict[str, str]) -> str:
-        """Return the claims as a JWT of this moment."""
+        """Return the claims as a JWT that is issued now."""
         # Slow to import, and most processes sign nothing.
         import jwt  # noqa: PLC0415
 
         now = datetime.now(UTC)
-        moment = {"iss": self._issuer, "jti": uuid4().hex, "iat": now, "exp": now + TOKEN_LIFETIME}
+        registered_claims = {"iss": self._issuer, "jti": uuid4().hex, "iat": now, "exp": now + TOKEN_LIFETIME}
         return jwt.encode(
-            {**claims, **moment}, self._signing_key, ALGORITHM, headers={"kid": self.public_jwks[0]["kid"]}
+            {**claims, **registered_claims}, self._signing_key, ALGORITHM, headers={"kid": self.public_jwks[0]["kid"]}
         )
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Make the keys once, when they are first used: deriving them costs more than using them."""
+    """Derive the keys once, at their first use: deriving them costs more than signing."""
     secrets = (settings.secret_key, *settings.secret_key_fallbacks)
     app.extensions["sign_in_tokens"] = cache(lambda: TokenSigner(settings.site_url, secrets))
 
 
 def issue(product_code: str, subscription_id: UUID, registration_id: UUID, reference: str | None) -> str:
-    """Return an assertion, a JWT for this product alone, that the buyer of the subscription comes.
+    """Return a JWT, for this product alone, that says that the buyer of the subscription arrives.
 
-    It names no person: `reference` is what the product itself calls the account. SITE_URL has to be set.
+    It names no person: `reference` is the product's own name for the account. SITE_URL has to be set.
     """
     claims = {"aud": product_code, "sub": str(subscription_id), "registration_id": str(registration_id)}
     return _signer().sign(claims if reference is None else {**claims, "reference": reference})
 
 
 def jwk_set() -> dict[str, object]:
-    """Return the JSON Web Key Set with which products verify assertions, the key in use first."""
+    """Return the JSON Web Key Set with which products verify sign-in tokens, the signing key first."""
     return {"keys": _signer().public_jwks}
 
 
@@ -74,12 +73,11 @@ def _private_key(secret: str) -> "Ed25519PrivateKey":
 
 
 def _public_jwk(private_key: "Ed25519PrivateKey") -> dict[str, str]:
-    x = _encode_base64url(private_key.public_key().public_bytes_raw())
-    members = {"crv": "Ed25519", "kty": "OKP", "x": x}
-    # RFC 7638's thumbprint, over the members in this order and without blanks.
-    kid = _encode_base64url(sha256(json.dumps(members, separators=(",", ":")).encode()).digest())
+    from jwt.algorithms import OKPAlgorithm  # noqa: PLC0415  # slow to import
+    from jwt.utils import base64url_encode  # noqa: PLC0415
+
+    members: dict[str, str] = OKPAlgorithm.to_jwk(private_key.public_key(), as_dict=True)
+    # RFC 7638: the thumbprint is over the required members in alphabetical order, without white space.
+    canonical = json.dumps(members, sort_keys=True, separators=(",", ":"))
+    kid = base64url_encode(sha256(canonical.encode()).digest()).decode()
     return {**members, "kid": kid, "use": "sig", "alg": ALGORITHM}
-
-
-def _encode_base64url(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -1,4 +1,4 @@
-"""Cookies, hosts, proxies and headers."""
+"""Security headers: the session cookie, trusted hosts and proxies, and what every response carries."""
 
 import pytest
 from flask import Flask, request
@@ -13,9 +13,7 @@ from tests.support.factories import TOKEN_FIELD
 pytestmark = on_sqlite
 
 
-def test_behind_tls_the_cookie_is_secure_and_bound_to_the_host(
-    environment: pytest.MonkeyPatch, sandbox: Sandbox
-) -> None:
+def test_session_cookie_is_secure_and_host_bound_behind_tls(environment: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
     environment.delenv("SESSION_COOKIE_SECURE")
 
     with factories.open_app(create_app()) as app:
@@ -30,11 +28,11 @@ def test_behind_tls_the_cookie_is_secure_and_bound_to_the_host(
     assert response.headers["Strict-Transport-Security"] == "max-age=31536000"
 
 
-def test_without_tls_there_is_no_promise_of_it(client: FlaskClient) -> None:
+def test_hsts_header_is_absent_without_tls(client: FlaskClient) -> None:
     assert "Strict-Transport-Security" not in client.get("/").headers
 
 
-def test_every_page_has_the_headers_that_guard_it(client: FlaskClient) -> None:
+def test_pages_carry_the_security_headers(client: FlaskClient) -> None:
     headers = client.get("/").headers
 
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")
@@ -44,16 +42,16 @@ def test_every_page_has_the_headers_that_guard_it(client: FlaskClient) -> None:
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
 
 
-def test_the_stylesheet_may_be_kept_and_changes_its_address_when_it_changes(client: FlaskClient) -> None:
-    address = client.get("/").text.partition('rel="stylesheet"')[2].partition('href="')[2].partition('"')[0]
+def test_stylesheet_is_cacheable_and_has_a_versioned_url(client: FlaskClient) -> None:
+    url = client.get("/").text.partition('rel="stylesheet"')[2].partition('href="')[2].partition('"')[0]
 
-    with client.get(address) as stylesheet:
-        assert "?v=" in address
+    with client.get(url) as stylesheet:
+        assert "?v=" in url
         assert stylesheet.mimetype == "text/css"
         assert "max-age=31536000" in stylesheet.headers["Cache-Control"]
 
 
-def test_sessions_signed_with_an_earlier_key_stay_good(
+def test_session_signed_with_an_earlier_key_stays_valid(
     app: Flask, environment: pytest.MonkeyPatch, client: FlaskClient, sandbox: Sandbox
 ) -> None:
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
@@ -70,7 +68,7 @@ def test_sessions_signed_with_an_earlier_key_stay_good(
     assert page.status_code == 200
 
 
-def test_only_trusted_hosts_are_answered_but_for_health(environment: pytest.MonkeyPatch) -> None:
+def test_untrusted_hosts_are_refused_except_for_health_checks(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TRUSTED_HOSTS", "buy.acme.example")
 
     with factories.open_app(create_app()) as app:
@@ -81,16 +79,16 @@ def test_only_trusted_hosts_are_answered_but_for_health(environment: pytest.Monk
         assert browser.get("/healthz", base_url="http://10.0.0.7:8000").status_code == 200
 
 
-def test_forwarded_headers_count_only_for_the_proxies_that_stand_in_front(environment: pytest.MonkeyPatch) -> None:
+def test_forwarded_headers_count_only_from_trusted_proxies(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TRUSTED_HOSTS", "buy.acme.example")
     forged = {"X-Forwarded-Host": "buy.acme.example", "X-Forwarded-For": "203.0.113.9, 198.51.100.7"}
-    seen: list[str | None] = []
+    remote_addresses: list[str | None] = []
 
     for hops in (0, 1, 2):
         environment.setenv("TRUSTED_PROXIES", str(hops))
         with factories.open_app(create_app()) as app:
-            app.before_request(lambda: seen.append(request.remote_addr))
+            app.before_request(lambda: remote_addresses.append(request.remote_addr))
             app.test_client().get("/", base_url="http://buy.acme.example", headers=forged)
             assert app.test_client().get("/", base_url="http://evil.example", headers=forged).status_code == 400
 
-    assert seen == ["127.0.0.1", "198.51.100.7", "203.0.113.9"]
+    assert remote_addresses == ["127.0.0.1", "198.51.100.7", "203.0.113.9"]

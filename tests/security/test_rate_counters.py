@@ -1,4 +1,4 @@
-"""Counts: when they start anew, how many are kept, and what becomes of them with and without Redis."""
+"""Rate counters: their reset, their number, and what happens with and without Redis."""
 
 import os
 import socket
@@ -34,19 +34,19 @@ def redis_url() -> Iterator[str]:
         yield url
 
 
-def made(uri: str) -> Counters:
-    """Return the counts of a new application with that setting."""
+def counters_for(uri: str) -> Counters:
+    """Return the counters of a new application with that storage."""
     with factories.open_app(create_app(factories.settings(ratelimit_storage_uri=uri))) as app, app.app_context():
         return rate_counters.current()
 
 
-def shared(uri: str) -> RedisCounters:
-    found = made(uri)
-    assert isinstance(found, RedisCounters)
-    return found
+def redis_counters(uri: str) -> RedisCounters:
+    counters = counters_for(uri)
+    assert isinstance(counters, RedisCounters)
+    return counters
 
 
-def test_a_count_starts_anew_when_its_time_is_over() -> None:
+def test_count_is_reset_when_its_window_ends() -> None:
     counts = Counters()
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         assert [counts.increment("office", 60), counts.increment("office", 60, 5)] == [1, 6]
@@ -60,7 +60,7 @@ def test_a_count_starts_anew_when_its_time_is_over() -> None:
         assert counts.increment("office", 60) == 1
 
 
-def test_the_least_used_counts_go_when_there_are_too_many() -> None:
+def test_least_used_counts_are_dropped_when_too_many() -> None:
     counts = Counters(max_counts=3)
     for key in ("flooder", "a", "b", "flooder", "c"):
         counts.increment(key, 60)
@@ -68,39 +68,39 @@ def test_the_least_used_counts_go_when_there_are_too_many() -> None:
     assert [counts.get(key) for key in ("flooder", "a", "b", "c")] == [2, 0, 1, 1]
 
 
-def test_a_count_whose_time_is_over_is_forgotten_when_others_come() -> None:
+def test_expired_count_is_dropped_at_the_next_increment() -> None:
     counts = Counters()
     with time_machine.travel(1_800_000_000, tick=False) as clock:
-        counts.increment("passer-by", 60)
-        counts.increment("regular", 3600)
-        clock.shift(rate_counters.PURGE_INTERVAL_SECONDS)
+        counts.increment("expired", 60)
+        counts.increment("counting", 3600)
+        clock.shift(60)
 
         counts.increment("another", 60)
 
-    assert set(counts._counts) == {"regular", "another"}
+    assert set(counts._counts) == {"counting", "another"}
 
 
-def test_threads_lose_no_count() -> None:
+def test_concurrent_increments_are_all_counted() -> None:
     counts = Counters()
-    usual = sys.getswitchinterval()
+    switch_interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: [counts.increment("office", 60) for _ in range(2000)], range(8)))
 
-    sys.setswitchinterval(usual)
+    sys.setswitchinterval(switch_interval)
     assert counts.get("office") == 16_000
 
 
-def test_every_application_counts_for_itself() -> None:
-    first, second = made("memory://"), made("memory://")
+def test_applications_in_memory_count_separately() -> None:
+    first, second = counters_for("memory://"), counters_for("memory://")
     first.increment("office", 60)
 
     assert second.get("office") == 0
 
 
-def test_with_redis_all_applications_count_together(redis_url: str) -> None:
-    first, second = shared(redis_url), shared(redis_url)
+def test_applications_on_one_redis_count_together(redis_url: str) -> None:
+    first, second = redis_counters(redis_url), redis_counters(redis_url)
 
     assert [first.increment("office", 60), second.increment("office", 60, 5)] == [1, 6]
     assert first.get("office") == 6
@@ -108,19 +108,19 @@ def test_with_redis_all_applications_count_together(redis_url: str) -> None:
     assert first.get("elsewhere") == 0
 
 
-def test_without_a_redis_at_the_start_counts_are_kept_here_and_it_is_said_once(
+def test_unreachable_redis_falls_back_to_memory_and_is_logged_once(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    counts = shared("redis://127.0.0.1:1/0")
+    counts = redis_counters("redis://127.0.0.1:1/0")
 
     assert [counts.increment("office", 60) for _ in range(3)] == [1, 2, 3]
     assert counts.get("office") == 3
     assert capsys.readouterr().err.count('"event": "redis.unavailable"') == 1
 
 
-def test_a_redis_that_never_answers_is_waited_for_once_and_briefly() -> None:
+def test_silent_redis_is_waited_for_once_and_briefly() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        counts = shared(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        counts = redis_counters(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
         started = time.monotonic()
 
         assert [counts.increment("office", 60) for _ in range(20)] == list(range(1, 21))
@@ -128,9 +128,9 @@ def test_a_redis_that_never_answers_is_waited_for_once_and_briefly() -> None:
     assert time.monotonic() - started < 2 * (rate_counters.CONNECT_TIMEOUT_SECONDS + rate_counters.READ_TIMEOUT_SECONDS)
 
 
-def test_buyers_who_wait_for_redis_together_say_once_that_it_is_away(capsys: pytest.CaptureFixture[str]) -> None:
+def test_concurrent_redis_failures_are_logged_once(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(8) as buyers:
-        counts = shared(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        counts = redis_counters(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
 
         list(buyers.map(lambda _: counts.increment("office", 60), range(8)))
 
@@ -138,10 +138,10 @@ def test_buyers_who_wait_for_redis_together_say_once_that_it_is_away(capsys: pyt
     assert capsys.readouterr().err.count('"event": "redis.unavailable"') == 1
 
 
-def test_a_redis_that_comes_back_is_counted_in_again(capsys: pytest.CaptureFixture[str]) -> None:
+def test_recovered_redis_is_used_again(capsys: pytest.CaptureFixture[str]) -> None:
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         with RedisServer(free_port()) as url:
-            counts = shared(url)
+            counts = redis_counters(url)
             counts.increment("office", 60)
         assert counts.increment("office", 60) == 1
 
@@ -149,16 +149,16 @@ def test_a_redis_that_comes_back_is_counted_in_again(capsys: pytest.CaptureFixtu
             assert counts.get("office") == 1
             clock.shift(rate_counters.RECONNECT_INTERVAL_SECONDS)
             counts.get("office")
-            settle()
+            wait_for_reconnect()
 
             assert [counts.increment("office", 60, 7), counts.get("office")] == [7, 7]
     log = capsys.readouterr().err
-    assert [log.count(f'"event": "redis.{what}"') for what in ("unavailable", "recovered")] == [1, 1]
+    assert [log.count(f'"event": "redis.{change}"') for change in ("unavailable", "recovered")] == [1, 1]
 
 
-def test_nobody_waits_while_redis_is_looked_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_reconnecting_to_redis_blocks_no_request(capsys: pytest.CaptureFixture[str]) -> None:
     with time_machine.travel(1_800_000_000, tick=False) as clock, socket.create_server(("127.0.0.1", 0)) as silent:
-        counts = shared(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        counts = redis_counters(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
         counts.get("office")
         clock.shift(rate_counters.RECONNECT_INTERVAL_SECONDS)
         started = time.monotonic()
@@ -166,7 +166,7 @@ def test_nobody_waits_while_redis_is_looked_for(capsys: pytest.CaptureFixture[st
         counts.get("office")
 
         assert time.monotonic() - started < rate_counters.READ_TIMEOUT_SECONDS
-        settle()
+        wait_for_reconnect()
     assert "redis.recovered" not in capsys.readouterr().err
 
 
@@ -184,7 +184,7 @@ def test_nobody_waits_while_redis_is_looked_for(capsys: pytest.CaptureFixture[st
         "http://cache:6379",
     ],
 )
-def test_an_odd_storage_stops_the_start(monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
+def test_invalid_storage_uri_stops_the_start(monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
     factories.clear_environment(monkeypatch)
     for name, value in factories.environment("sqlite:///foyer.db", "").items():
         monkeypatch.setenv(name, value)
@@ -195,15 +195,15 @@ def test_an_odd_storage_stops_the_start(monkeypatch: pytest.MonkeyPatch, uri: st
 
 
 @pytest.mark.parametrize("parameter", ["no_such_parameter=1", "max_connections=many"])
-def test_an_odd_parameter_of_redis_stops_the_start_and_its_password_is_not_shown(parameter: str) -> None:
+def test_invalid_redis_parameter_is_refused_without_the_password(parameter: str) -> None:
     with pytest.raises(SettingsError, match="RATELIMIT_STORAGE_URI: ") as stopped:
-        made(f"rediss://user:open-sesame@cache.example:6379/0?{parameter}")
+        counters_for(f"rediss://user:open-sesame@cache.example:6379/0?{parameter}")
 
     assert "sesame" not in str(stopped.value)
 
 
-def settle() -> None:
-    """Wait for the look for Redis that is under way."""
+def wait_for_reconnect() -> None:
+    """Wait until the background check of Redis has ended."""
     for thread in threading.enumerate():
-        if thread.name == "look-for-redis":
+        if thread.name == "reconnect-redis":
             thread.join(10)

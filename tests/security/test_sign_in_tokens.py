@@ -1,4 +1,4 @@
-"""Assertions as a product checks them: with two libraries, for itself alone, for five minutes, through a rotation."""
+"""Sign-in tokens as a product verifies them: with two libraries, for five minutes, and through a key rotation."""
 
 import json
 import re
@@ -31,8 +31,8 @@ LATER_SECRET = "set-at-the-rotation-0123456789abcdef"
 
 
 @contextmanager
-def serving(*secrets: str) -> Iterator[None]:
-    """Be the service with these secrets, the newest first."""
+def service_with(*secrets: str) -> Iterator[None]:
+    """Run the block as the service with these secrets, the newest first."""
     app = Flask(__name__)
     newest, *earlier = secrets or (SECRET_KEY,)
     sign_in_tokens.init_app(
@@ -42,35 +42,35 @@ def serving(*secrets: str) -> Iterator[None]:
         yield
 
 
-def issued(reference: str | None = "acct-7") -> str:
+def issue_token(reference: str | None = "acct-7") -> str:
     return sign_in_tokens.issue(PRODUCT_CODE, SUBSCRIPTION, REGISTRATION, reference)
 
 
-def published() -> dict[str, Any]:
-    """Return the keys as they come out of the response."""
+def published_keys() -> dict[str, Any]:
+    """Return the JWK set as it leaves in the response."""
     keys: dict[str, Any] = json.loads(json.dumps(sign_in_tokens.jwk_set()))
     return keys
 
 
-def accepted(
-    assertion: str, keys: dict[str, Any], product_code: str = PRODUCT_CODE, issuer: str = SITE
+def verified_claims(
+    token: str, keys: dict[str, Any], product_code: str = PRODUCT_CODE, issuer: str = SITE
 ) -> dict[str, Any]:
-    """Check the assertion as the product with that code does, and return its claims."""
-    key = jwt.PyJWKSet.from_dict(keys)[jwt.get_unverified_header(assertion)["kid"]]
-    needed: list[str] = ["exp", "iat", "iss", "aud", "sub", "jti"]
+    """Verify the token as the product with that code does, and return its claims."""
+    key = jwt.PyJWKSet.from_dict(keys)[jwt.get_unverified_header(token)["kid"]]
+    required: list[str] = ["exp", "iat", "iss", "aud", "sub", "jti"]
     claims: dict[str, Any] = jwt.decode(
-        assertion, key, ["EdDSA"], audience=product_code, issuer=issuer, options={"require": needed}
+        token, key, ["EdDSA"], audience=product_code, issuer=issuer, options={"require": required}
     )
     return claims
 
 
-def unpacked(part: str) -> bytes:
+def base64url_decoded(part: str) -> bytes:
     return urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
-def test_a_product_learns_who_comes_and_nothing_of_the_person() -> None:
-    with serving(), time_machine.travel(NOW, tick=False):
-        claims = accepted(issued(), published())
+def test_token_names_the_subscription_and_no_person() -> None:
+    with service_with(), time_machine.travel(NOW, tick=False):
+        claims = verified_claims(issue_token(), published_keys())
 
     assert claims.pop("jti")
     assert claims == {
@@ -84,119 +84,122 @@ def test_a_product_learns_who_comes_and_nothing_of_the_person() -> None:
     }
 
 
-def test_a_product_that_gave_no_reference_is_told_none() -> None:
-    with serving():
-        assert "reference" not in accepted(issued(None), published())
+def test_token_without_reference_has_no_such_claim() -> None:
+    with service_with():
+        assert "reference" not in verified_claims(issue_token(None), published_keys())
 
 
-def test_the_header_names_the_key() -> None:
-    with serving():
-        header = jwt.get_unverified_header(issued())
+def test_token_header_names_the_key() -> None:
+    with service_with():
+        header = jwt.get_unverified_header(issue_token())
 
-        assert header == {"alg": "EdDSA", "typ": "JWT", "kid": published()["keys"][0]["kid"]}
+        assert header == {"alg": "EdDSA", "typ": "JWT", "kid": published_keys()["keys"][0]["kid"]}
 
 
-def test_another_library_accepts_an_assertion_too() -> None:
-    with serving():
-        keys = jwk.KeySet.import_key_set(published())  # type: ignore[arg-type]  # its type is that of one it made
+def test_second_library_accepts_the_token() -> None:
+    with service_with():
+        keys = jwk.KeySet.import_key_set(published_keys())  # type: ignore[arg-type]  # its type is that of one it made
 
-        # It would rather have the algorithm's newer name, which other libraries do not know yet.
+        # joserfc prefers the algorithm's newer name, which other libraries do not support yet.
         with pytest.warns(SecurityWarning, match="EdDSA is deprecated"):
-            token = other_jwt.decode(issued(), keys, algorithms=["EdDSA"])
+            decoded = other_jwt.decode(issue_token(), keys, algorithms=["EdDSA"])
 
-    other_jwt.JWTClaimsRegistry(aud={"essential": True, "value": PRODUCT_CODE}).validate(token.claims)
-    assert keys.keys[0].thumbprint() == token.header["kid"]
-
-
-def test_the_signature_is_that_of_the_published_key() -> None:
-    with serving():
-        head, claims, signature = issued().split(".")
-        public = Ed25519PublicKey.from_public_bytes(unpacked(published()["keys"][0]["x"]))
-
-    public.verify(unpacked(signature), f"{head}.{claims}".encode())
+    other_jwt.JWTClaimsRegistry(aud={"essential": True, "value": PRODUCT_CODE}).validate(decoded.claims)
+    assert keys.keys[0].thumbprint() == decoded.header["kid"]
 
 
-def test_an_assertion_is_good_for_five_minutes() -> None:
-    with serving(), time_machine.travel(NOW, tick=False) as clock:
-        assertion = issued()
+def test_published_key_verifies_the_signature() -> None:
+    with service_with():
+        head, claims, signature = issue_token().split(".")
+        public = Ed25519PublicKey.from_public_bytes(base64url_decoded(published_keys()["keys"][0]["x"]))
+
+    public.verify(base64url_decoded(signature), f"{head}.{claims}".encode())
+
+
+def test_token_expires_after_five_minutes() -> None:
+    with service_with(), time_machine.travel(NOW, tick=False) as clock:
+        token = issue_token()
 
         clock.shift(299)
-        accepted(assertion, published())
+        verified_claims(token, published_keys())
         clock.shift(1)
         with pytest.raises(jwt.ExpiredSignatureError):
-            accepted(assertion, published())
+            verified_claims(token, published_keys())
 
 
-def test_no_two_assertions_are_the_same() -> None:
-    with serving(), time_machine.travel(NOW, tick=False):
-        names = {accepted(issued(), published())["jti"] for _ in range(100)}
+def test_token_ids_are_unique() -> None:
+    with service_with(), time_machine.travel(NOW, tick=False):
+        token_ids = {verified_claims(issue_token(), published_keys())["jti"] for _ in range(100)}
 
-    assert len(names) == 100
-
-
-def test_another_product_refuses_an_assertion() -> None:
-    with serving(), pytest.raises(jwt.InvalidAudienceError):
-        accepted(issued(), published(), product_code=OTHER_PRODUCT_CODE)
+    assert len(token_ids) == 100
 
 
-def test_an_assertion_of_another_service_is_refused() -> None:
-    with serving(), pytest.raises(jwt.InvalidIssuerError):
-        accepted(issued(), published(), issuer="https://start.other.example")
+def test_another_product_refuses_the_token() -> None:
+    with service_with(), pytest.raises(jwt.InvalidAudienceError):
+        verified_claims(issue_token(), published_keys(), product_code=OTHER_PRODUCT_CODE)
 
 
-def test_an_assertion_is_refused_if_any_character_of_it_was_changed() -> None:
-    with serving():
-        assertion, keys = issued(), published()
+def test_token_of_another_issuer_is_refused() -> None:
+    with service_with(), pytest.raises(jwt.InvalidIssuerError):
+        verified_claims(issue_token(), published_keys(), issuer="https://start.other.example")
 
-    # After the header; and the last character of a part may hold bits that mean nothing.
-    for found in re.compile(r"[^.](?=[^.])").finditer(assertion, assertion.index(".")):
-        changed = assertion[: found.start()] + ("B" if found[0] == "A" else "A") + assertion[found.end() :]
+
+def test_changed_token_is_refused() -> None:
+    with service_with():
+        token, keys = issue_token(), published_keys()
+
+    # Not the header; and not the last character of a part, which may have bits without meaning.
+    for match in re.compile(r"[^.](?=[^.])").finditer(token, token.index(".")):
+        changed = token[: match.start()] + ("B" if match[0] == "A" else "A") + token[match.end() :]
         with pytest.raises(jwt.InvalidTokenError):
-            accepted(changed, keys)
+            verified_claims(changed, keys)
 
 
-def test_an_assertion_made_before_a_rotation_is_accepted_after_it_and_another_key_signs() -> None:
-    with serving(SECRET_KEY):
-        before, only = issued(), published()["keys"]
+def test_token_issued_before_a_key_rotation_stays_valid() -> None:
+    with service_with(SECRET_KEY):
+        before, old_keys = issue_token(), published_keys()["keys"]
 
-    with serving(LATER_SECRET, SECRET_KEY):
-        accepted(before, published())
-        after, both = issued(), published()["keys"]
-        accepted(after, published())
+    with service_with(LATER_SECRET, SECRET_KEY):
+        verified_claims(before, published_keys())
+        after, all_keys = issue_token(), published_keys()["keys"]
+        verified_claims(after, published_keys())
 
-    assert both[1:] == only
-    assert [jwt.get_unverified_header(made)["kid"] for made in (before, after)] == [both[1]["kid"], both[0]["kid"]]
+    assert all_keys[1:] == old_keys
+    assert [jwt.get_unverified_header(token)["kid"] for token in (before, after)] == [
+        all_keys[1]["kid"],
+        all_keys[0]["kid"],
+    ]
 
 
-def test_an_assertion_is_refused_once_its_secret_is_no_longer_set() -> None:
-    with serving(SECRET_KEY):
-        before = issued()
+def test_token_of_a_removed_secret_is_refused() -> None:
+    with service_with(SECRET_KEY):
+        before = issue_token()
 
-    with serving(LATER_SECRET):
+    with service_with(LATER_SECRET):
         with pytest.raises(KeyError):
-            accepted(before, published())
-        renamed = {"keys": [{**published()["keys"][0], "kid": jwt.get_unverified_header(before)["kid"]}]}
+            verified_claims(before, published_keys())
+        renamed = {"keys": [{**published_keys()["keys"][0], "kid": jwt.get_unverified_header(before)["kid"]}]}
         with pytest.raises(jwt.InvalidSignatureError):
-            accepted(before, renamed)
+            verified_claims(before, renamed)
 
 
-def test_every_process_with_the_same_secret_has_the_same_keys() -> None:
-    with serving():
-        first = published()
+def test_equal_secrets_give_equal_keys() -> None:
+    with service_with():
+        first = published_keys()
 
-    with serving():
-        assert published() == first
+    with service_with():
+        assert published_keys() == first
 
 
-def test_only_what_all_may_know_is_published() -> None:
-    with serving(LATER_SECRET, SECRET_KEY):
-        keys = published()["keys"]
+def test_jwk_set_holds_public_members_only_keys() -> None:
+    with service_with(LATER_SECRET, SECRET_KEY):
+        keys = published_keys()["keys"]
 
     assert [set(key) for key in keys] == [{"kty", "crv", "x", "kid", "use", "alg"}] * 2
     assert {(key["kty"], key["crv"], key["use"], key["alg"]) for key in keys} == {("OKP", "Ed25519", "sig", "EdDSA")}
 
 
-def test_nothing_slow_is_imported_before_the_first_assertion() -> None:
+def test_slow_imports_wait_for_the_first_token() -> None:
     script = "import sys, app.security.sign_in_tokens; sys.exit('jwt' in sys.modules or 'cryptography' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
