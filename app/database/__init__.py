@@ -1,4 +1,4 @@
-"""Transactions on SQLite and PostgreSQL, and what every table's queries share.
+"""Transactions on SQLite and PostgreSQL, and statements that all tables share.
 
-Models and all layers above may import it; it knows no table.
+Models and all layers above may import it; it imports no models.
 """

@@ -1,4 +1,4 @@
-"""The connection pool of one process."""
+"""The connection pool of one process, for SQLite or PostgreSQL."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,10 +11,10 @@ from app.database import sqlite
 
 T = TypeVar("T")
 
-# No transaction waits for AWS, so that a few connections serve many threads, and PostgreSQL's usual 100 serve
-# several processes.
+# A few connections serve many threads, because no transaction waits for AWS. PostgreSQL's default of 100 connections
+# then serves several processes.
 POOL_SIZE = 16
-# A database that hangs must not hold the buyer, nor the thread that serves them.
+# A hanging database must not block the buyer, nor the thread that serves the request.
 POSTGRESQL_TIMEOUTS = {
     "connect_timeout": 3,
     "tcp_user_timeout": 5000,
@@ -23,7 +23,7 @@ POSTGRESQL_TIMEOUTS = {
 
 
 class Database:
-    """Two views of one connection pool: transactions that only read, and transactions that write."""
+    """One connection pool with two engines: one for transactions that only read, one for those that write."""
 
     def __init__(self, settings: Settings) -> None:
         url = settings.sqlalchemy_url
@@ -33,30 +33,30 @@ class Database:
             max_overflow=0,
             pool_timeout=sqlite.LOCK_TIMEOUT_SECONDS,
             connect_args={} if url.get_backend_name() == "sqlite" else POSTGRESQL_TIMEOUTS,
-            # A failed statement must not carry a buyer's answers into the log.
+            # Otherwise the error of a failed statement carries a buyer's answers into the log.
             hide_parameters=True,
         )
         self.write_engine: Engine = self.read_engine.execution_options(**sqlite.IMMEDIATE_TRANSACTION)
-        self._group_committer: sqlite.GroupCommitter | None = None
+        self._writer_thread: sqlite.WriterThread | None = None
         if url.get_backend_name() == "sqlite":
             sqlite.configure_engine(self.read_engine)
-            self._group_committer = sqlite.GroupCommitter(self.write_engine)
+            self._writer_thread = sqlite.WriterThread(self.write_engine)
 
     def write(self, work: Callable[[Connection], T]) -> T:
-        """Return what the work returns, once its transaction is on disk."""
-        if self._group_committer:
-            return self._group_committer.write(work)
+        """Run the work in a transaction, and return its result once the transaction is on disk."""
+        if self._writer_thread:
+            return self._writer_thread.write(work)
         with self.write_engine.begin() as connection:
             return work(connection)
 
     @property
     def engines(self) -> dict[str, Engine]:
-        """The engines by name, as Flask-Alembic looks for them."""
+        """The engines by name, as Flask-Alembic expects them."""
         return {"default": self.write_engine}
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Keep the database on the application; no connection is opened before it is used."""
+    """Create the application's database. It connects at its first use."""
     app.extensions["sqlalchemy"] = Database(settings)
 
 

@@ -1,14 +1,14 @@
-"""Leases: a worker claims the row that has been due for longest, and no other worker takes it until the lease ends.
+"""Leases: a worker claims the row that has been due for longest, and no other worker claims it until the lease ends.
 
-A table that is worked through like this has one column that says when a row is due, such as `outbox.next_try_at`.
+A table that works as a queue has one column with the time at which a row is due, such as `outbox.next_try_at`.
 To claim a row, the worker moves that time to the end of its lease, in the statement that finds the row:
 
-    12:00:00  due 11:59:58  worker A claims it: due 12:00:30, the end of A's lease
-    12:00:01                worker B finds nothing that is due
-    12:00:02                A has sent it and sets the due time to NULL, or to the time of the next try
+    12:00:00  due 11:59:58  worker A claims the row: due 12:00:30, the end of A's lease
+    12:00:01                worker B finds no row that is due
+    12:00:02                worker A is done: it sets the due time to NULL, or to the time of the next try
 
-A worker that dies leaves a row that is due again at 12:00:30. A worker that takes longer than its lease may find the
-row claimed by another: it writes its result only where the due time is still the end of its own lease (`is_leased`).
+If worker A dies, the row is due again at 12:00:30. If worker A takes longer than its lease, another worker may claim
+the row: worker A writes its result only where the due time is still the end of its own lease (`is_leased`).
 Times are UTC, by the worker's clock.
 """
 
@@ -24,7 +24,7 @@ from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
 @dataclass(frozen=True)
 class Lease:
-    """A claimed row's id, and until when the row belongs to the worker that claimed it."""
+    """The id of a claimed row, and the time at which the claim ends."""
 
     id: UUID
     until: datetime
@@ -38,16 +38,16 @@ class Lease:
 def claim_statement(
     model: type[DeclarativeBase], due: str, *, updates: Mapping[str, str] | None = None, condition: str = ""
 ) -> TextualSelect:
-    """Return the statement that claims the row that has been due for longest, and answers all its columns.
+    """Return the statement that claims the row that has been due for longest, and returns all its columns.
 
-    `due` names the column with the due time. `updates` gives other columns their new value in SQL. `condition` limits
-    the rows, in SQL. Parameters: `now`, `lease_until`, and those of the condition.
+    `due` names the column with the due time. `updates` are the new values of other columns, in SQL. `condition` limits
+    the rows, in SQL. The statement's parameters: `now`, `lease_until`, and those of the condition.
     """
     table, columns = model.__tablename__, list(model.__table__.columns)
     assignments = ", ".join(f"{name} = {value}" for name, value in {due: ":lease_until", **(updates or {})}.items())
     is_due = f"{due} <= :now"
     candidate = f"SELECT id FROM {table} WHERE {condition or '1 = 1'} AND {is_due} ORDER BY {due} LIMIT 1"  # noqa: S608
-    # `is_due` once more: of two workers that find the same row, the second sees here that it is taken.
+    # `is_due` again: of two workers that find the same row, the second sees here that the first has claimed it.
     statement = text(
         f"UPDATE {table} SET {assignments} WHERE {is_due} AND id = ({candidate})"  # noqa: S608  # names of our own
         f" RETURNING {', '.join(column.name for column in columns)}"
@@ -60,12 +60,12 @@ def claim_statement(
 def claim(
     connection: Connection, statement: TextualSelect, now: datetime, duration: timedelta, **parameters: object
 ) -> tuple[Lease, Row[Any]] | None:
-    """Return the lease and the claimed row, as it is after the claim; None where no row is due."""
+    """Return the lease and the row as the claim left it; None where no row is due."""
     until = now + duration
     row = connection.execute(statement, {"now": now, "lease_until": until, **parameters}).one_or_none()
     return (Lease(row.id, until), row) if row else None
 
 
 def is_leased(id_column: InstrumentedAttribute[UUID], due: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
-    """Return the condition that a row still belongs to the worker with the lease, for `Lease.parameters`."""
+    """Return the condition that the lease is still valid; its parameters are `Lease.parameters`."""
     return and_(id_column == bindparam("leased_id"), due == bindparam("leased_until"))

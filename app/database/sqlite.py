@@ -1,14 +1,27 @@
-"""SQLite's ways: durable connections, writers that lock at once, and a queue in which writers commit together."""
+"""SQLite: durable connections, write transactions that lock at once, and one thread that commits writes in groups.
+
+SQLite has one writer at a time. So one thread of each process writes, and commits all writes that wait by then in one
+transaction, with one wait for the disk:
+
+    buyer A ─ write ─┐                                                  ┌─▶ result of A
+    buyer B ─ write ─┼─▶ lock file ─▶ BEGIN IMMEDIATE, A, B, C, COMMIT ─┼─▶ result of B
+    buyer C ─ write ─┘                                                  └─▶ result of C
+
+Where one of them raises, the transaction is rolled back and each write runs alone in a transaction of its own.
+"""
 
 import fcntl
 import os
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
@@ -25,54 +38,55 @@ PRAGMAS = (
     "journal_mode = WAL",
     "synchronous = FULL",
     "foreign_keys = ON",
-    # What is erased is written over. FAST would leave long notes where they were.
+    # Deleted bytes are overwritten with zeros. FAST would leave long notes in the file.
     "secure_delete = ON",
 )
 IMMEDIATE_TRANSACTION = {"sqlite_begin": "BEGIN IMMEDIATE"}
 
 
 def configure_engine(engine: Engine) -> None:
-    """Set up the connections that the engine will make, and the folder of its file.
+    """Set up every connection of the engine, and create the folder of the database file.
 
     Raises:
-        SettingsError: the folder cannot be made.
+        SettingsError: the folder cannot be created.
     """
     folder = Path(str(engine.url.database)).parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError(f"DATABASE_URL: the folder {folder} cannot be made: {error.strerror}.") from None
+        raise SettingsError(f"DATABASE_URL: the folder {folder} cannot be created: {error.strerror}.") from None
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin_transaction)
 
 
 def _set_pragmas(connection: Any, _record: object) -> None:
-    # The driver would begin transactions by itself, too late and never IMMEDIATE.
+    # Otherwise the driver begins transactions by itself: too late, and never IMMEDIATE.
     connection.isolation_level = None
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_transaction(connection: Connection) -> None:
-    # A reader that turns writer half-way fails at once when another writes: writers take their lock first.
+    # A transaction that reads first and writes later fails at once while another one writes: writers lock first.
     connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
 
 
 @contextmanager
-def _writer_lock(engine: Engine, timeout_seconds: float) -> Iterator[None]:
-    """Wait until no other process of this machine writes, asking every millisecond: SQLite would ask ever less often.
+def _writer_lock(engine: Engine, is_abandoned: Callable[[], bool]) -> Iterator[None]:
+    """Lock out the writers of all other processes on this machine.
+
+    Polls the lock file every millisecond: SQLite's own wait polls more and more slowly.
 
     Raises:
-        DatabaseUnavailable: the turn did not come in time, or the lock's file cannot be opened.
+        DatabaseUnavailable: the lock file cannot be opened, or the write was abandoned before the lock was free.
     """
-    deadline = time.monotonic() + timeout_seconds
     try:
         lock = os.open(f"{engine.url.database}-writer", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise DatabaseUnavailable(type(error).__name__) from error
     try:
         while not _try_lock(lock):
-            if time.monotonic() > deadline:
+            if is_abandoned():
                 raise DatabaseUnavailable("WriterLock")
             time.sleep(LOCK_POLL_SECONDS)
         yield
@@ -88,99 +102,71 @@ def _try_lock(file: int) -> bool:
     return True
 
 
-class PendingWrite(Generic[T]):
-    """One thread's work in a transaction, and what came of it."""
+@dataclass(frozen=True)
+class PendingWrite:
+    """Work for the writer thread, and the future on which the caller waits for its result."""
 
-    def __init__(self, work: Callable[[Connection], T]) -> None:
-        self.work = work
-        self.result: T | None = None
-        self.error: Exception | None = None
-        self.is_done = False
+    work: Callable[[Connection], Any]
+    future: "Future[Any]"
 
-    def finish(self, result: T | None = None, error: Exception | None = None) -> None:
-        """Keep what came of it."""
-        self.result, self.error, self.is_done = result, error, True
+    def start(self) -> bool:
+        """Return whether the work may run: from then on its caller waits for the end; False once the caller gave up."""
+        return self.future.running() or (not self.future.cancelled() and self.future.set_running_or_notify_cancel())
 
 
-class GroupCommitter:
-    """The threads of this process that write to SQLite.
-
-    SQLite has one writer at a time, and its writers poll for their turn, ever more slowly. So only one thread of a
-    process polls, and it takes along all who came meanwhile: one transaction, one wait for the disk.
-    """
+class WriterThread:
+    """The one thread of this process that writes to SQLite."""
 
     def __init__(self, engine: Engine, timeout_seconds: float = LOCK_TIMEOUT_SECONDS) -> None:
         self._engine = engine
         self._timeout_seconds = timeout_seconds
-        self._leader_lock = threading.Lock()
-        self._pending_writes: deque[PendingWrite[Any]] = deque()
+        self._pending_writes: deque[PendingWrite] = deque()
+        self._blocked_by = "WriterQueue"
+        self._executor = ThreadPoolExecutor(1, "sqlite-writer")  # starts at the first write: after gunicorn's fork
 
     def write(self, work: Callable[[Connection], T]) -> T:
-        """Return what the work returns, once it is on disk. It may run more than once, each time from the start.
+        """Return what the work returns, once it is on disk. The work may run more than once, each time from the start.
 
         Raises:
-            DatabaseUnavailable: the turn did not come in time.
+            DatabaseUnavailable: the work did not start in time, and never will.
         """
-        mine = PendingWrite(work)
-        self._pending_writes.append(mine)
-        if self._leader_lock.acquire(timeout=self._timeout_seconds):
-            try:
-                if not mine.is_done:
-                    self._commit_as_leader(mine)
-            finally:
-                self._leader_lock.release()
-        else:
-            self._withdraw(mine)
-        if not mine.is_done:
-            raise DatabaseUnavailable("WriterQueue")
-        if mine.error:
-            raise mine.error
-        return mine.result  # type: ignore[return-value]  # a settled write without an error has its result
+        future: Future[T] = Future()
+        pending = PendingWrite(partial(copy_context().run, work), future)
+        self._pending_writes.append(pending)
+        self._executor.submit(self._commit_with_group, pending)
+        wait([future], self._timeout_seconds)
+        if future.cancel():
+            raise DatabaseUnavailable(self._blocked_by)
+        return future.result()
 
-    def _commit_as_leader(self, write: PendingWrite[Any]) -> None:
-        try:
-            with _writer_lock(self._engine, self._timeout_seconds):
-                self._commit_group()
-        except DatabaseUnavailable:
-            # Its thread is told that nothing was written: nobody may write it later.
-            self._pending_writes.remove(write)
-            raise
-
-    def _withdraw(self, write: PendingWrite[Any]) -> None:
-        """Take the write back; where another thread has taken it along, wait for what comes of it."""
-        with suppress(ValueError):
-            self._pending_writes.remove(write)
+    def _commit_with_group(self, pending: PendingWrite) -> None:
+        if pending.future.done():  # committed with an earlier group, or abandoned
             return
-        deadline = time.monotonic() + self._timeout_seconds
-        while not write.is_done and time.monotonic() < deadline:
-            time.sleep(LOCK_POLL_SECONDS)
-        # What has not begun by now does not begin any more.
-        write.work = lambda _: None
+        try:
+            self._blocked_by = "WriterLock"
+            with _writer_lock(self._engine, pending.future.cancelled):
+                self._blocked_by = "WriterQueue"
+                self._commit([self._pending_writes.popleft() for _ in range(len(self._pending_writes))])
+        except DatabaseUnavailable as error:
+            _fail([pending], error)
 
-    def _commit_group(self) -> None:
-        group: list[PendingWrite[Any]] = []
-        # Whoever gives up takes theirs back meanwhile, so that a count taken first would be wrong.
-        with suppress(IndexError):
-            while True:
-                group.append(self._pending_writes.popleft())
+    def _commit(self, group: list[PendingWrite]) -> None:
         try:
             with self._engine.begin() as connection:
-                results = [write.work(connection) for write in group]
-        except OperationalError as error:
-            for write in group:
-                write.finish(error=error)
-        except Exception:  # noqa: BLE001  # one of them failed: each is told of its own
-            for write in group:
-                self._commit_one(write)
+                results = [(pending.future, pending.work(connection)) for pending in group if pending.start()]
+        except BaseException as error:  # noqa: BLE001  # the callers raise it again
+            # One write failed: each runs alone. But a database that fails would fail each of them again.
+            if len(group) == 1 or isinstance(error, OperationalError):
+                _fail(group, error)
+            else:
+                for pending in group:
+                    self._commit([pending])
         else:
-            for write, result in zip(group, results, strict=True):
-                write.finish(result)
+            for future, result in results:
+                future.set_result(result)
 
-    def _commit_one(self, write: PendingWrite[Any]) -> None:
-        try:
-            with self._engine.begin() as connection:
-                result = write.work(connection)
-        except Exception as error:  # noqa: BLE001  # raised again by the thread it belongs to
-            write.finish(error=error)
-        else:
-            write.finish(result)
+
+def _fail(group: list[PendingWrite], error: BaseException) -> None:
+    for pending in group:
+        if pending.start():
+            pending.future.set_exception(error)

@@ -1,4 +1,4 @@
-"""Statements that every table's queries share, made once and executed often."""
+"""SQL statements that all tables share, built once at import and executed often."""
 
 from collections.abc import Mapping
 
@@ -12,16 +12,15 @@ def upsert_statement(
     updates: Mapping[str, str],
     insert_values: Mapping[str, str] | None = None,
 ) -> TextualSelect:
-    """Return the statement that inserts a row or, where the natural key is taken, changes that one.
+    """Return the statement that inserts a row or, where its natural key exists, updates that row; it returns the id.
 
-    `changes` gives each column's new value in SQL, `values` what is inserted where it is not the parameter of the
-    column's name; it answers the row's id. SQLite and PostgreSQL read the same
-    text. As text it is made once: SQLAlchemy compiles its own kind of upsert anew at each execution, which
-    costs more than all else that a landing does here.
+    `updates` are the columns' new values, in SQL. A column is inserted from the parameter of its name, or from its SQL
+    in `insert_values`. The same SQL works on SQLite and PostgreSQL. It is text because SQLAlchemy compiles its own
+    upsert again at each execution, which costs more CPU than the rest of a landing's database work.
     """
     columns = model.__table__.columns
     insert = text(
-        f"INSERT INTO {model.__tablename__} ({', '.join(column.name for column in columns)})"  # noqa: S608  # names of our own
+        f"INSERT INTO {model.__tablename__} ({', '.join(column.name for column in columns)})"  # noqa: S608  # only names of tables and columns
         f" VALUES ({', '.join((insert_values or {}).get(column.name, f':{column.name}') for column in columns)})"
         f" ON CONFLICT ({natural_key}) DO UPDATE SET {', '.join(f'{name} = {new}' for name, new in updates.items())}"
         " RETURNING id"

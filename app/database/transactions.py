@@ -1,4 +1,4 @@
-"""Transactions: they run again when they lose to another, and log only what is on disk."""
+"""Transactions: retried after a conflict, and logged only once they are on disk."""
 
 import sqlite3
 import time
@@ -22,22 +22,22 @@ T = TypeVar("T")
 MAX_ATTEMPTS = 4
 FIRST_BACKOFF_SECONDS = 0.05
 MAX_BACKOFF_SECONDS = 1
-# Could not be serialized, was in a deadlock, or met what another transaction had inserted or deleted: the next try
-# finds it. https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html
+# A serialization failure, a deadlock, or a row that another transaction inserted or deleted meanwhile: the retry sees
+# that row. https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html
 RETRYABLE_CODES = {"40001", "40P01", "23503", "23505", "SQLITE_CONSTRAINT_UNIQUE"}
-# PostgreSQL counts a missing table or column among the faults of the program; SQLite does not.
+# PostgreSQL reports a missing table or column as a ProgrammingError, SQLite as an OperationalError.
 MISSING_SCHEMA_CODES = {"42P01", "42703"}
 
 _actions_after_commit: ContextVar[list[Callable[[], object]]] = ContextVar("actions_after_commit")
 
 
 def transaction(work: Callable[Concatenate[Connection, P], T]) -> Callable[P, T]:
-    """Make a function that writes one transaction: committed when it returns, rolled back when it raises.
+    """Make a function a transaction that writes: committed when it returns, rolled back when it raises.
 
-    A transaction that lost to another, or whose connection had died, runs again from the start.
+    After a conflict, or on a dead connection, the function runs again from the start.
 
     Raises:
-        DatabaseUnavailable: the database cannot be reached or does not take the transaction.
+        DatabaseUnavailable: the database cannot be reached, or does not accept the transaction.
     """
 
     @wraps(work)
@@ -46,7 +46,7 @@ def transaction(work: Callable[Concatenate[Connection, P], T]) -> Callable[P, T]
 
         def attempt(connection: Connection) -> T:
             actions.clear()
-            # On SQLite, the thread that commits for several may run this: the list goes where the work goes.
+            # Set here, not in `write`: on SQLite the writer thread runs this, in a copy of the caller's context.
             token = _actions_after_commit.set(actions)
             try:
                 return work(connection, *args, **kwargs)
@@ -62,15 +62,15 @@ def transaction(work: Callable[Concatenate[Connection, P], T]) -> Callable[P, T]
 
 
 def after_commit(action: Callable[..., object], *args: object, **kwargs: object) -> None:
-    """Call the action once the running transaction is on disk; not where it is rolled back.
+    """Call the action once the running transaction is on disk; never if it is rolled back.
 
-    Made for log lines: a transaction that runs again would log twice, one that fails would log what never was.
+    It is for log lines: a retried transaction would log twice, and a failed one would log what did not happen.
     """
     _actions_after_commit.get().append(partial(action, *args, **kwargs))
 
 
 def query(work: Callable[Concatenate[Session, P], T]) -> Callable[P, T]:
-    """Make a function that only reads one transaction, under the same rules as `transaction`."""
+    """Make a function a transaction that only reads; it is retried and raises as `transaction` does."""
 
     @wraps(work)
     def read(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -101,7 +101,7 @@ def _is_retryable(error: DBAPIError | PoolTimeout) -> bool:
 
 
 def _translate_error(error: DBAPIError | PoolTimeout) -> Exception:
-    # A statement that was cancelled for its time, and a corrupt SQLite file, are faults of the database.
+    # A statement that timed out and a corrupt SQLite file count as an unavailable database.
     if isinstance(error, OperationalError | InterfaceError | InternalError | PoolTimeout) or _is_corrupt(error):
         return DatabaseUnavailable(_error_code(error))
     if _sqlstate(error.orig) in MISSING_SCHEMA_CODES:
@@ -119,5 +119,5 @@ def _error_code(error: DBAPIError | PoolTimeout) -> str:
 
 
 def _sqlstate(cause: BaseException | None) -> str:
-    # PostgreSQL's SQLSTATE, or SQLite's name for the error.
+    # PostgreSQL's SQLSTATE, or SQLite's name of the error.
     return getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None) or ""

@@ -1,4 +1,4 @@
-"""SQLite's queue of writers: those who wait together are committed together, and each is told of its own."""
+"""SQLite's writer thread: waiting writes are committed together, and each caller gets the result of its own."""
 
 import fcntl
 import sqlite3
@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,180 +16,166 @@ from sqlalchemy.exc import IntegrityError
 
 from app.config.settings import SettingsError
 from app.database import sqlite
-from app.database.sqlite import GroupCommitter
+from app.database.sqlite import WriterThread
 from app.errors import DatabaseUnavailable
 from tests.support import factories
 
-BEGUN = "BEGIN IMMEDIATE"
-
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
+def engine(tmp_path: Path) -> Iterator[Engine]:
     """An engine on a file with one table of unique names."""
     engine = create_engine(f"sqlite:///{tmp_path / 'names.db'}")
     sqlite.configure_engine(engine)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE names (name TEXT UNIQUE)"))
-    return engine.execution_options(**sqlite.IMMEDIATE_TRANSACTION)
+    yield engine.execution_options(**sqlite.IMMEDIATE_TRANSACTION)
+    engine.dispose()
 
 
-def names(engine: Engine) -> list[str]:
+def stored_names(engine: Engine) -> list[str]:
     with engine.connect() as connection:
         return list(connection.execute(text("SELECT name FROM names ORDER BY name")).scalars())
 
 
-def add(name: str, connection: Connection) -> str:
+def insert(name: str, connection: Connection) -> str:
     connection.execute(text("INSERT INTO names VALUES (:name)"), {"name": name})
     return name
 
 
-def crowd(writers: GroupCommitter, *wanted: str) -> list[Future[str]]:
-    """Have all names wait behind a writer that is at work, and return what came of each."""
-    at_work, go_on = threading.Event(), threading.Event()
-
-    def first(connection: Connection) -> str:
-        at_work.set()
-        go_on.wait(10)
-        return add("first", connection)
-
-    with ThreadPoolExecutor(len(wanted) + 1) as threads:
-        threads.submit(writers.write, first)
-        at_work.wait(10)
-        futures = [threads.submit(writers.write, lambda c, name=name: add(name, c)) for name in wanted]
-        while len(writers._pending_writes) < len(wanted):
-            threading.Event().wait(0.001)
-        go_on.set()
-    return futures
-
-
-def test_those_who_wait_together_are_committed_together(engine: Engine) -> None:
-    commits: list[object] = []
-    writers = GroupCommitter(engine)
-    event.listen(engine, "commit", commits.append)
-
-    futures = crowd(writers, *"abcdefgh")
-
-    assert [future.result() for future in futures] == list("abcdefgh")
-    assert names(engine) == sorted(["first", *"abcdefgh"])
-    assert len(commits) == 2
-    engine.dispose()
-
-
-def test_one_that_fails_fails_alone(engine: Engine) -> None:
-    futures = crowd(GroupCommitter(engine), "a", "a", "b")
-
-    failed = [future.exception() for future in futures]
-    assert sorted(type(error).__name__ for error in failed) == ["IntegrityError", "NoneType", "NoneType"]
-    assert any(isinstance(error, IntegrityError) for error in failed)
-    assert names(engine) == ["a", "b", "first"]
-    engine.dispose()
-
-
-def test_a_writer_that_never_ends_elsewhere_is_given_up(engine: Engine, tmp_path: Path) -> None:
-    with (tmp_path / "names.db-writer").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(DatabaseUnavailable, match="WriterLock"):
-            GroupCommitter(engine, timeout_seconds=0.05).write(lambda connection: add("a", connection))
-
-    assert names(engine) == []
-    engine.dispose()
+def wait_for_pending(writer: WriterThread, count: int) -> None:
+    while len(writer._pending_writes) < count:
+        threading.Event().wait(0.001)
 
 
 @contextmanager
-def another_process_at_work(folder: Path) -> Iterator[None]:
+def slow_write(writer: WriterThread) -> Iterator[ThreadPoolExecutor]:
+    """Keep the writer busy with inserting "slow" until the block ends."""
+    is_started, may_end = threading.Event(), threading.Event()
+
+    def insert_slowly(connection: Connection) -> str:
+        is_started.set()
+        may_end.wait(10)
+        return insert("slow", connection)
+
+    with ThreadPoolExecutor(16) as threads:
+        threads.submit(writer.write, insert_slowly)
+        is_started.wait(10)
+        try:
+            yield threads
+        finally:
+            may_end.set()
+
+
+@contextmanager
+def another_process_writing(folder: Path) -> Iterator[None]:
     with (folder / "names.db-writer").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def together(
-    writers: GroupCommitter, folder: Path, threads: ThreadPoolExecutor, slow: Callable[[], object]
-) -> tuple[Future[str], Future[str]]:
-    """Have one writer take along another, who comes after it in the same transaction; the first is slow there."""
-
-    def first(connection: Connection) -> str:
-        slow()
-        return add("first", connection)
-
-    with another_process_at_work(folder):
-        leader = threads.submit(writers.write, first)
-        while not (writers._leader_lock.locked() and writers._pending_writes):
-            threading.Event().wait(0.001)
-        follower = threads.submit(writers.write, lambda connection: add("second", connection))
-        while len(writers._pending_writes) < 2:
-            threading.Event().wait(0.001)
-    return leader, follower
+def write_while_busy(writer: WriterThread, *names: str) -> list[Future[str]]:
+    """Insert all names behind a write that is under way, each from a thread of its own."""
+    with slow_write(writer) as threads:
+        futures = [threads.submit(writer.write, lambda c, name=name: insert(name, c)) for name in names]
+        wait_for_pending(writer, len(names))
+    return futures
 
 
-def test_what_another_process_kept_waiting_too_long_is_never_written(engine: Engine, tmp_path: Path) -> None:
-    writers = GroupCommitter(engine, timeout_seconds=0.05)
-    with another_process_at_work(tmp_path), pytest.raises(DatabaseUnavailable, match="WriterLock"):
-        writers.write(lambda connection: add("given up", connection))
+def write_in_one_group(
+    writer: WriterThread, folder: Path, threads: ThreadPoolExecutor, delays: dict[str, Callable[[], object]]
+) -> list[Future[str]]:
+    """Insert "first" and "second" in one transaction, each after its delay."""
 
-    writers.write(lambda connection: add("next", connection))
+    def insert_after_delay(name: str, connection: Connection) -> str:
+        delays.get(name, lambda: None)()
+        return insert(name, connection)
 
-    assert names(engine) == ["next"]
-    engine.dispose()
-
-
-def test_what_waited_too_long_for_its_turn_is_never_written(engine: Engine) -> None:
-    writers = GroupCommitter(engine, timeout_seconds=0.05)
-    at_work, go_on = threading.Event(), threading.Event()
-
-    def slow(connection: Connection) -> str:
-        at_work.set()
-        go_on.wait(10)
-        return add("slow", connection)
-
-    with ThreadPoolExecutor(1) as threads:
-        threads.submit(writers.write, slow)
-        at_work.wait(10)
-        with pytest.raises(DatabaseUnavailable, match="WriterQueue"):
-            writers.write(lambda connection: add("given up", connection))
-        go_on.set()
-    writers.write(lambda connection: add("next", connection))
-
-    assert names(engine) == ["next", "slow"]
-    engine.dispose()
+    futures = []
+    with another_process_writing(folder):
+        for count, name in enumerate(("first", "second"), start=1):
+            futures.append(threads.submit(writer.write, partial(insert_after_delay, name)))
+            wait_for_pending(writer, count)
+    return futures
 
 
-def test_what_is_being_written_when_the_patience_ends_is_waited_for(engine: Engine, tmp_path: Path) -> None:
-    patience = 0.5
-    writers = GroupCommitter(engine, timeout_seconds=patience)
+def test_waiting_writes_are_committed_together(engine: Engine) -> None:
+    commits: list[object] = []
+    event.listen(engine, "commit", commits.append)
+
+    futures = write_while_busy(WriterThread(engine), *"abcdefgh")
+
+    assert [future.result() for future in futures] == list("abcdefgh")
+    assert stored_names(engine) == sorted(["slow", *"abcdefgh"])
+    assert len(commits) == 2
+
+
+def test_failing_write_does_not_fail_its_neighbours(engine: Engine) -> None:
+    futures = write_while_busy(WriterThread(engine), "a", "a", "b")
+
+    errors = [future.exception() for future in futures]
+    assert sorted(type(error).__name__ for error in errors) == ["IntegrityError", "NoneType", "NoneType"]
+    assert any(isinstance(error, IntegrityError) for error in errors)
+    assert stored_names(engine) == ["a", "b", "slow"]
+
+
+def test_write_runs_in_its_callers_context(engine: Engine) -> None:
+    caller: ContextVar[str] = ContextVar("caller")
+    caller.set("a")
+
+    assert WriterThread(engine).write(lambda connection: insert(caller.get(), connection)) == "a"
+
+
+def test_write_blocked_by_another_process_is_abandoned(engine: Engine, tmp_path: Path) -> None:
+    writer = WriterThread(engine, timeout_seconds=0.2)
+    with another_process_writing(tmp_path), pytest.raises(DatabaseUnavailable, match="WriterLock"):
+        writer.write(lambda connection: insert("abandoned", connection))
+
+    writer.write(lambda connection: insert("next", connection))
+
+    assert stored_names(engine) == ["next"]
+
+
+def test_write_that_waited_too_long_is_never_committed(engine: Engine) -> None:
+    writer = WriterThread(engine, timeout_seconds=0.2)
+    with slow_write(writer), pytest.raises(DatabaseUnavailable, match="WriterQueue"):
+        writer.write(lambda connection: insert("abandoned", connection))
+    writer.write(lambda connection: insert("next", connection))
+
+    assert stored_names(engine) == ["next", "slow"]
+
+
+def test_started_writes_are_waited_for_beyond_the_timeout(engine: Engine, tmp_path: Path) -> None:
+    writer = WriterThread(engine, timeout_seconds=0.5)
 
     with ThreadPoolExecutor(2) as threads:
-        leader, follower = together(writers, tmp_path, threads, lambda: threading.Event().wait(patience * 1.4))
+        futures = write_in_one_group(writer, tmp_path, threads, {"second": lambda: threading.Event().wait(0.7)})
 
-    assert [leader.result(), follower.result()] == ["first", "second"]
-    assert names(engine) == ["first", "second"]
-    engine.dispose()
+    assert [future.result() for future in futures] == ["first", "second"]
+    assert stored_names(engine) == ["first", "second"]
 
 
-def test_what_was_given_up_is_not_begun_by_a_writer_who_took_it_along(engine: Engine, tmp_path: Path) -> None:
-    go_on = threading.Event()
+def test_abandoned_write_is_left_out_of_its_group(engine: Engine, tmp_path: Path) -> None:
+    may_continue = threading.Event()
+    writer = WriterThread(engine, timeout_seconds=0.3)
 
     with ThreadPoolExecutor(2) as threads:
-        leader, follower = together(
-            GroupCommitter(engine, timeout_seconds=0.3), tmp_path, threads, lambda: go_on.wait(10)
-        )
-        given_up = follower.exception(10)
-        go_on.set()
+        first, second = write_in_one_group(writer, tmp_path, threads, {"first": lambda: may_continue.wait(10)})
+        error = second.exception(10)
+        may_continue.set()
 
-    assert isinstance(given_up, DatabaseUnavailable)
-    assert leader.result() == "first"
-    assert names(engine) == ["first"]
-    engine.dispose()
+    assert isinstance(error, DatabaseUnavailable)
+    assert first.result() == "first"
+    assert stored_names(engine) == ["first"]
 
 
-def test_a_reader_meets_no_lock(engine: Engine, tmp_path: Path) -> None:
-    with closing(sqlite3.connect(tmp_path / "names.db", timeout=0, isolation_level=None)) as other:
-        other.execute(BEGUN)
+def test_reader_does_not_wait_for_a_writer(engine: Engine, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "names.db", timeout=0, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
 
-        assert names(engine.execution_options(sqlite_begin="BEGIN")) == []
-    engine.dispose()
+        assert stored_names(engine.execution_options(sqlite_begin="BEGIN")) == []
 
 
-def test_a_folder_that_cannot_be_made_names_the_setting(tmp_path: Path) -> None:
+def test_uncreatable_folder_is_reported_with_the_setting(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     settings = factories.settings(database_url=f"sqlite:///{tmp_path / 'file' / 'foyer.db'}")
 
