@@ -1,4 +1,4 @@
-"""Makes the first two tables: subscriptions and registrations."""
+"""Creates the tables of subscriptions and registrations."""
 
 import sqlalchemy as sa
 from alembic import op

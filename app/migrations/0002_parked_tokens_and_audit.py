@@ -1,4 +1,4 @@
-"""Makes room for tokens that wait for AWS, registrations not linked yet, and the record of erasures."""
+"""Adds pending tokens, registrations that belong to a pending token, and the audit log."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Makes room for AWS's events and entitlements; purchases are known by their license's id."""
+"""Adds AWS's events and entitlements, and makes the license id the key of a subscription."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Makes room for hand-offs and mails, the accounts that products make, invitations, and the read API's tokens."""
+"""Adds the outbox of hand-offs and mails, accounts in products, invitations, and tokens of the read API."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The tables."""
+"""The database tables, as SQLAlchemy models."""
 
 from app.models.base import Base, UtcDateTime
 from app.models.outbox import OUTBOX_OUTCOMES, OutboxMessage

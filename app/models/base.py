@@ -1,4 +1,4 @@
-"""What all tables share: named constraints, ids that sort by age, and moments in UTC."""
+"""What all tables share: named constraints, and times in UTC."""
 
 from datetime import UTC, datetime
 
@@ -8,22 +8,25 @@ from sqlalchemy.types import TypeDecorator
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC on every database: SQLite forgets time zones, so they are put on again."""
+    """A time in UTC on every database. SQLite does not store time zones: reading adds UTC again."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Return the moment in UTC."""
+        """Convert to UTC before the value is stored."""
         return value.astimezone(UTC) if value else None
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Return the moment with its time zone."""
+        """Add the time zone to what SQLite returns."""
         return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
 
 
 class Base(DeclarativeBase):
-    """The tables' shared rules: named constraints, ids that sort by age, times in UTC."""
+    """The base of all models: it names their constraints, and stores each `datetime` in UTC.
+
+    Primary keys are UUIDv7, made by the application: they sort by age.
+    """
 
     metadata = MetaData(
         naming_convention={

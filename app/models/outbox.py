@@ -1,4 +1,4 @@
-"""What is promised to products and people: hand-offs and mails."""
+"""The outbox: hand-offs to products and mails to people, written in the transaction that causes them."""
 
 from datetime import datetime
 from typing import Any
@@ -10,12 +10,12 @@ from uuid_utils.compat import uuid7
 
 from app.models.base import Base
 
-# What became of a hand-off or a mail. Cancelled is what nobody needs any more, as after an erasure.
+# The outcome of a hand-off or a mail. "cancelled": it is no longer needed, for example after an erasure.
 OUTBOX_OUTCOMES = ("waiting", "delivered", "failed", "cancelled")
 
 
 class OutboxMessage(Base):
-    """Something promised to a product or a person: a hand-off or a mail, until it has gone out and after."""
+    """A hand-off or a mail. The row stays after it was delivered."""
 
     __tablename__ = "outbox"
     __table_args__ = (
@@ -43,7 +43,7 @@ class OutboxMessage(Base):
     tries: Mapped[int] = mapped_column(default=0)
     outcome: Mapped[str] = mapped_column(String(16), default="waiting")
     settled_at: Mapped[datetime | None] = mapped_column()
-    # Of one that was delivered: why the product refused the account that the buyer asked for.
+    # On a delivered hand-off: why the product refused the account that the buyer asked for.
     fault: Mapped[str | None] = mapped_column(String(64), comment="Why the latest try failed")
     provider_id: Mapped[str | None] = mapped_column(String(255), index=True, comment="The mail service's id of it")
     bounced_at: Mapped[datetime | None] = mapped_column()

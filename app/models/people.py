@@ -1,4 +1,4 @@
-"""Buyers: the tokens they brought, what they answered, whom they invited, and the accounts that products made them."""
+"""Buyers: their pending tokens, registrations, invitations, and accounts in the product."""
 
 from datetime import datetime
 from typing import Any
@@ -10,12 +10,12 @@ from uuid_utils.compat import uuid7
 
 from app.models.base import Base
 
-# Why a product does not join a purchase with the account that its buyer asked for.
+# Why a product refuses to join a subscription to the account that the buyer asked for.
 REFUSAL_REASONS = ("not_found", "not_allowed", "already_linked", "confirmation_needed", "not_supported")
 
 
 class PendingToken(Base):
-    """A registration token that AWS could not resolve at once, and what came of it later."""
+    """A registration token that AWS could not resolve at once. The worker retries it."""
 
     __tablename__ = "parked_tokens"
     __table_args__ = (CheckConstraint("(sealed IS NULL) = (next_try_at IS NULL)", name="sealed_while_tried"),)
@@ -40,7 +40,7 @@ class PendingToken(Base):
 
 
 class Registration(Base):
-    """A sign-up form's answers: for one subscription or, until AWS has resolved it, for a parked token."""
+    """The answers of the sign-up form, for a subscription or, until AWS resolves the token, for a pending token."""
 
     __tablename__ = "registrations"
     __table_args__ = (
@@ -64,7 +64,7 @@ class Registration(Base):
 
 
 class Invitation(Base):
-    """A purchaser's request that somebody else set up the account; good once, and not for ever."""
+    """An invitation by the purchaser for a colleague to set up the account. It works once, and expires."""
 
     __tablename__ = "invitations"
 
@@ -79,7 +79,7 @@ class Invitation(Base):
 
 
 class Account(Base):
-    """What the product answered: the account that it made for a subscription or joined it with, or why not."""
+    """The product's reply to a hand-off: the account for a subscription, new or joined, or the reason for a refusal."""
 
     __tablename__ = "accounts"
     __table_args__ = (CheckConstraint(f"refused IN {REFUSAL_REASONS}", name="refused"),)

@@ -1,4 +1,4 @@
-"""Purchases, and what AWS's events say of them."""
+"""Subscriptions, their earlier keys and locks, and the events that AWS sends about them."""
 
 from datetime import datetime
 from typing import Any
@@ -12,15 +12,16 @@ from app.models.base import Base
 
 SUBSCRIPTION_STATUSES = ("pending", "active", "ending", "ended", "failed")
 EVENT_CHANNELS = ("eventbridge", "sns")
-# What became of an event. The last three wait: for another event or a landing, for a person, for a product's settings.
+# The outcome of an event. Three are replayed later: "waiting" after another event or a landing, "ambiguous" by an
+# operator, "not_ours" once the product is configured.
 EVENT_OUTCOMES = ("applied", "noted", "waiting", "ambiguous", "not_ours")
 
-# Few are: who looks one up by a former id looks among these alone.
+# Queries by former id add this condition: the index `ix_subscriptions_merged` holds only the few merged rows.
 IS_MERGED_SQL = "CAST(former_ids AS VARCHAR) <> '[]'"
 
 
 class Subscription(Base):
-    """One purchase: an agreement between a customer and the seller about one product."""
+    """One subscription: an agreement between a customer and the seller about one product."""
 
     __tablename__ = "subscriptions"
     __table_args__ = (
@@ -28,7 +29,7 @@ class Subscription(Base):
         Index(None, "customer_aws_account_id", "product_code"),
         Index(None, "customer_identifier", "product_code"),
         Index(None, "changed_at", "id"),
-        # Its migration makes it of the merged ones alone; to say so here loads PostgreSQL's dialect at every start.
+        # The migration limits it to merged rows. Saying so here would load PostgreSQL's dialect at every start.
         Index("ix_subscriptions_merged", "id"),
     )
 
@@ -60,14 +61,14 @@ class Subscription(Base):
     review_at: Mapped[datetime | None] = mapped_column(
         index=True, comment="When the worker joins it with waiting events and reads its entitlements; None: no need"
     )
-    # Or, for whatever reason, was not reviewed to the end.
+    # Also counts reviews that failed for another reason.
     review_failures: Mapped[int] = mapped_column(default=0, comment="How often AWS did not tell its entitlements")
     changed_at: Mapped[datetime] = mapped_column(comment="When what other programs are told of it last changed")
     former_ids: Mapped[list[str]] = mapped_column(JSON, default=list, comment="Of those that were merged into it")
 
 
 class EarlierKey(Base):
-    """A purchase key that a subscription had before its agreement was renewed or replaced under another license."""
+    """A purchase key of a subscription from before its agreement was renewed or replaced under another license."""
 
     __tablename__ = "earlier_keys"
 
@@ -76,7 +77,12 @@ class EarlierKey(Base):
 
 
 class AgreementLock(Base):
-    """An agreement, or the AWS account of several; whoever joins what belongs to it holds its row meanwhile."""
+    """A lock table: one row per agreement id or AWS account id. It holds no data.
+
+    Agreements that replace each other form a chain. A transaction that attaches events or a landing to a chain first
+    inserts and locks the row of its agreement id or AWS account id. Without the lock, two workers attach at the same
+    time, and each misses what the other has written. Rows are never read, and stay.
+    """
 
     __tablename__ = "agreements"
 
@@ -84,7 +90,7 @@ class AgreementLock(Base):
 
 
 class Event(Base):
-    """One notification from AWS Marketplace, kept whole, and what it did."""
+    """One event from AWS Marketplace: its complete body, and its outcome."""
 
     __tablename__ = "events"
     __table_args__ = (

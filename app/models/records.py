@@ -1,4 +1,4 @@
-"""What the operator needs: who may read, who did what, and whether the workers are alive."""
+"""Operations: API tokens, the audit log, and the heartbeats of the workers."""
 
 from datetime import datetime
 from uuid import UUID
@@ -11,7 +11,7 @@ from app.models.base import Base
 
 
 class ApiToken(Base):
-    """A bearer token of the read API; what is stored does not let anybody in."""
+    """A bearer token of the read API. Only its hash is stored, which gives no access."""
 
     __tablename__ = "api_tokens"
 
@@ -26,7 +26,7 @@ class ApiToken(Base):
 
 
 class AuditEntry(Base):
-    """One thing done to somebody's personal data, kept after the data itself is gone."""
+    """One action on personal data. The entry stays after the data is erased."""
 
     __tablename__ = "audit_entries"
 
@@ -41,7 +41,7 @@ class AuditEntry(Base):
 
 
 class Heartbeat(Base):
-    """When some worker last did one of its chores to the end."""
+    """The time at which a worker last completed a chore."""
 
     __tablename__ = "heartbeats"
 
