@@ -17,10 +17,10 @@ TEMPLATES_DIR = Path(__file__).parent.parent / "templates"
 
 
 def create_app(app_settings: Settings | None = None) -> Flask:
-    """Return the application, with the settings given or those in the environment.
+    """Return the application, with the given settings or those in the environment.
 
     Raises:
-        SettingsError: a setting is missing or odd.
+        SettingsError: a setting is missing or invalid.
     """
     app = Flask(__name__, template_folder=TEMPLATES_DIR)
     app.config["THREADS"] = THREADS

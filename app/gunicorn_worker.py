@@ -1,4 +1,22 @@
-"""The gunicorn worker that serves Foyer: one that no client can hold up, however slowly or oddly it speaks."""
+"""The gunicorn worker that serves Foyer: each connection occupies a thread for a bounded time, however slow the client.
+
+Gunicorn itself waits without limit for the rest of a request, and for a client that does not read the response. This
+worker bounds both. With S = `graceful_timeout`, 20 s in gunicorn.conf.py:
+
+    accept        first byte         last byte                    response sent
+      |---- idle ----|---- receiving ----|---- application, response ----|-- linger --|
+      |  no thread   |----------------------- one thread ----------------------------|
+
+    bound               if it is exceeded                               measured in
+    idle, S             the connection is closed                        gunicorn's `conn.timeout`
+    receiving, S        reading is shut down, what arrived is served    `receiving_since`
+    one thread, S x 3   the connection is shut down in both directions  `thread_busy_since`
+    linger, 1 s         the connection is closed                        `_linger_and_close`
+
+Between two requests on one connection gunicorn's `keepalive` applies, and no thread is occupied.
+Gunicorn checks the first three about once a second, in `murder_pending`. The receiving bound ends with the last byte of
+the body. A body that breaks off raises ConnectionResetError: otherwise the application takes half a form as complete.
+"""
 
 import errno
 import socket
@@ -20,7 +38,7 @@ from app.security.headers import SECURITY_HEADERS
 
 log = structlog.get_logger()
 
-# A request gets one share of time to arrive in, and its thread so many: the rest is for the answer, and to read that.
+# A thread's time in multiples of `graceful_timeout`: one is for the request to arrive, the rest for the response.
 TOTAL_TIME_FACTOR = 3
 LINGER_SECONDS = 1.0
 STATUS_BY_ERROR = {
@@ -32,26 +50,25 @@ STATUS_BY_ERROR = {
 
 
 class BoundedThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Gunicorn's threads, each held by one connection for a bounded time.
+    """Gunicorn's gthread worker with bounds on the time of each connection; see the module's drawing.
 
-    Gunicorn itself waits without end for the rest of a request, and for a client that reads no answer. Here
-    `graceful_timeout`, which is what a request gets when the process stops, is what it always gets to arrive.
+    Gunicorn applies `graceful_timeout` only when the process stops. Here each request has that time to arrive.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Since when each request is due, the longest first. The main thread cuts those that are late, the threads take
-        # out those that are there: whoever takes it out has decided.
+        # When each request began to arrive, the oldest first. The main thread removes late ones and stops reading them;
+        # the serving threads remove complete ones. Only one of the two removes an entry, and that one decides.
         self.receiving_since: dict[TConn, float] = {}
-        # The connections on which nothing more is read; only the main thread changes it.
+        # Connections whose reading side is shut down. Only the main thread changes the set.
         self.read_closed: set[TConn] = set()
-        # What each thread answers at present.
+        # The request that is being served on each connection.
         self.current_requests: dict[TConn, Request] = {}
-        # Since when each connection has had a thread.
+        # When a thread began to serve each connection.
         self.thread_busy_since: dict[TConn, float] = {}
 
     def enqueue_req(self, conn: TConn) -> None:
-        """Hand a connection to a thread as soon as its first byte is there: until then it needs none."""
+        """Pass a connection to a thread once its first byte has arrived; until then it occupies none."""
         if conn.initialized or conn.data_ready:
             self.receiving_since[conn] = time.monotonic()
             super().enqueue_req(conn)
@@ -61,81 +78,81 @@ class BoundedThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has n
         self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
     def finish_request(self, conn: TConn, future: "Future[object]") -> None:
-        """Stop the connection's clock; then keep it for its next request, or close it."""
+        """End the receiving bound; gunicorn then keeps the connection for its next request, or closes it."""
         self.receiving_since.pop(conn, None)
         self.read_closed.discard(conn)
         super().finish_request(conn, future)
 
     def murder_pending(self) -> None:
-        """Close what sent nothing, and do not wait any longer for what sends or reads too slowly.
+        """Close idle connections, and shut down those whose client sends or reads too slowly.
 
         Gunicorn calls this at least once a second.
         """
         super().murder_pending()
-        now, share = time.monotonic(), self.cfg.graceful_timeout
+        now, time_limit = time.monotonic(), self.cfg.graceful_timeout
         for conn, since in self.receiving_since.copy().items():
-            if now - since <= share:
+            if now - since <= time_limit:
                 break
             self._stop_receiving(conn)
         for conn, since in self.thread_busy_since.copy().items():
-            if now - since > share * TOTAL_TIME_FACTOR:
+            if now - since > time_limit * TOTAL_TIME_FACTOR:
                 _shut_down(conn, socket.SHUT_RDWR)
 
     def _stop_receiving(self, conn: TConn) -> None:
         if self.receiving_since.pop(conn, None) is None:
-            return  # it has arrived just now
-        # A load balancer would send its next request on a connection that the answer calls kept.
+            return  # the request became complete just now
+        # Otherwise the response keeps the connection alive, and a load balancer sends its next request on it.
         self.read_closed.add(conn)
-        if asked := self.current_requests.get(conn):
-            asked.force_close()
-        # What has arrived can still be read, and an answer can still be sent: only the waiting for more ends.
+        if request := self.current_requests.get(conn):
+            request.force_close()
+        # Bytes that have arrived can still be read, and the response can still be sent.
         _shut_down(conn, socket.SHUT_RD)
 
     def _cap_keepalive(self, deadline: float) -> None:
         super()._cap_keepalive(deadline)
-        # Nor does a process that stops wait for those that have sent nothing.
+        # A stopping process does not wait for connections that have sent nothing.
         for conn in self.pending_conns:
             conn.timeout = min(conn.timeout, deadline)
 
     def handle(self, conn: TConn) -> object:
-        """Answer one request, and see the client off here: gunicorn's main thread would wait for it."""
+        """Serve one request and wait here for the client to close: gunicorn would wait in its main thread."""
         self.thread_busy_since[conn] = time.monotonic()
         try:
-            kept: object = super().handle(conn)
+            keeps_alive: object = super().handle(conn)
             if conn in self.read_closed:
-                kept = False
-            if not kept:
+                keeps_alive = False
+            if not keeps_alive:
                 _linger_and_close(conn.sock)
         finally:
             self.current_requests.pop(conn, None)
             del self.thread_busy_since[conn]
-        return kept
+        return keeps_alive
 
     def handle_request(self, req: Request, conn: TConn) -> object:
-        """Answer a request whose body has to come as it was announced; once it is there, the time is ours."""
+        """Serve a request, and require its complete body; with the last byte the receiving bound ends."""
         req.body.reader = CompleteBodyReader(req.body.reader, on_complete=partial(self.receiving_since.pop, conn, None))
-        # First where the main thread finds it, then a look at what it has cut: in between nothing is missed.
+        # In this order: the main thread may shut down reading at any time, and either it or this thread sees that.
         self.current_requests[conn] = req
         if conn in self.read_closed:
             req.force_close()
         return super().handle_request(req, conn)
 
     def handle_error(self, req: Request | None, client: socket.socket, addr: object, exc: Exception) -> None:
-        """Refuse what is not HTTP in plain words, none of them the client's own: they may hold a token."""
+        """Refuse a request that is not HTTP, without repeating any of it: it may contain a registration token."""
         if not isinstance(exc, errors.ParseException):
             super().handle_error(req, client, addr, exc)
             return
         status = STATUS_BY_ERROR.get(type(exc), HTTPStatus.BAD_REQUEST)
-        structlog.contextvars.clear_contextvars()  # of the request that this thread answered before
+        structlog.contextvars.clear_contextvars()  # of this thread's previous request
         log.info("request.refused", fault=type(exc).__name__, status=status.value)
         with suppress(OSError):
             client.sendall(_plain_text_response(status))
 
 
 class CompleteBodyReader:
-    """Reads a body to its announced end: one that breaks off or is malformed is a client that has gone.
+    """Reads a request body to its announced end; one that breaks off or is malformed raises ConnectionResetError.
 
-    `on_end` is called when all of it is there: at once where there is none, and more than once where more is asked.
+    `on_complete` is called when the body is complete: at once for an empty body, and again at each later read.
     """
 
     def __init__(self, reader: Any, on_complete: Callable[[], object]) -> None:
@@ -145,24 +162,24 @@ class CompleteBodyReader:
             on_complete()
 
     def read(self, size: int) -> bytes:
-        """Return that many bytes, fewer only at the end.
+        """Return that many bytes, fewer only at the end of the body.
 
         Raises:
-            ConnectionResetError: the rest does not come, or what comes is no body.
+            ConnectionResetError: the body broke off, or is malformed.
         """
-        announced = self._content_length()
+        bytes_left = self._content_length()
         try:
-            piece: bytes = self.reader.read(size)
+            chunk: bytes = self.reader.read(size)
         except errors.ParseException as error:
             raise ConnectionResetError(errno.ECONNRESET, type(error).__name__) from None
-        if len(piece) < min(size, announced or 0):
+        if len(chunk) < min(size, bytes_left or 0):
             raise ConnectionResetError(errno.ECONNRESET, "the body broke off")
-        if len(piece) == announced or len(piece) < size:
+        if len(chunk) == bytes_left or len(chunk) < size:
             self.on_complete()
-        return piece
+        return chunk
 
     def _content_length(self) -> int | None:
-        # What comes in chunks announces no length: it ends where less comes than was asked for.
+        # None for a chunked body, which announces no length: it ends where a read returns fewer bytes than asked for.
         length: int | None = getattr(self.reader, "length", None)
         return length
 
@@ -173,12 +190,12 @@ def _shut_down(conn: TConn, how: int) -> None:
 
 
 def _linger_and_close(sock: socket.socket) -> None:
-    """Give the client a moment to read the answer and to close: an earlier close could take the answer away."""
+    """Wait up to LINGER_SECONDS for the client to close: an earlier close could discard the unread response."""
     deadline = time.monotonic() + LINGER_SECONDS
     with suppress(OSError):
         sock.shutdown(socket.SHUT_WR)
-        while (left := deadline - time.monotonic()) > 0:
-            sock.settimeout(left)
+        while (seconds_left := deadline - time.monotonic()) > 0:
+            sock.settimeout(seconds_left)
             if not sock.recv(65536):
                 break
     with suppress(OSError):
