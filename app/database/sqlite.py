@@ -17,9 +17,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from contextvars import copy_context
-from dataclasses import dataclass
-from functools import partial
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -104,14 +103,19 @@ def _try_lock(file: int) -> bool:
 
 @dataclass(frozen=True)
 class PendingWrite:
-    """Work for the writer thread, and the future on which the caller waits for its result."""
+    """Work for the writer thread, the future on which the caller waits, and the caller's context variables."""
 
     work: Callable[[Connection], Any]
     future: "Future[Any]"
+    context: Context = field(default_factory=copy_context)
 
     def start(self) -> bool:
-        """Return whether the work may run: from then on its caller waits for the end; False once the caller gave up."""
-        return self.future.running() or (not self.future.cancelled() and self.future.set_running_or_notify_cancel())
+        """Return whether the work may run. Then its caller can no longer give up; False where it already has."""
+        return self.future.running() or (not self.future.done() and self.future.set_running_or_notify_cancel())
+
+    def run(self, connection: Connection) -> object:
+        """Run the work as in the thread of its caller: log lines carry the caller's request."""
+        return self.context.run(self.work, connection)
 
 
 class WriterThread:
@@ -131,7 +135,7 @@ class WriterThread:
             DatabaseUnavailable: the work did not start in time, and never will.
         """
         future: Future[T] = Future()
-        pending = PendingWrite(partial(copy_context().run, work), future)
+        pending = PendingWrite(work, future)
         self._pending_writes.append(pending)
         self._executor.submit(self._commit_with_group, pending)
         wait([future], self._timeout_seconds)
@@ -153,7 +157,7 @@ class WriterThread:
     def _commit(self, group: list[PendingWrite]) -> None:
         try:
             with self._engine.begin() as connection:
-                results = [(pending.future, pending.work(connection)) for pending in group if pending.start()]
+                results = [(pending.future, pending.run(connection)) for pending in group if pending.start()]
         except BaseException as error:  # noqa: BLE001  # the callers raise it again
             # One write failed: each runs alone. But a database that fails would fail each of them again.
             if len(group) == 1 or isinstance(error, OperationalError):

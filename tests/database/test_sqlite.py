@@ -135,6 +135,18 @@ def test_write_blocked_by_another_process_is_abandoned(engine: Engine, tmp_path:
     assert stored_names(engine) == ["next"]
 
 
+def test_unopenable_lock_file_fails_only_the_waiting_write(engine: Engine, tmp_path: Path) -> None:
+    writer = WriterThread(engine)
+    (tmp_path / "names.db-writer").mkdir()
+    with pytest.raises(DatabaseUnavailable, match="IsADirectoryError"):
+        writer.write(lambda connection: insert("failed", connection))
+    (tmp_path / "names.db-writer").rmdir()
+
+    writer.write(lambda connection: insert("next", connection))
+
+    assert stored_names(engine) == ["next"]
+
+
 def test_write_that_waited_too_long_is_never_committed(engine: Engine) -> None:
     writer = WriterThread(engine, timeout_seconds=0.2)
     with slow_write(writer), pytest.raises(DatabaseUnavailable, match="WriterQueue"):
