@@ -1,14 +1,14 @@
-"""The buyer and the product that ResolveCustomer names."""
+"""The customer that AWS names: which AWS account bought which product, under which license and agreement."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 from app.errors import IncompleteAnswer
 
 
 @dataclass(frozen=True)
 class Customer:
-    """A parsed ResolveCustomer response. A member that AWS left out or sent empty is None."""
+    """A buyer of one product, as ResolveCustomer answers. What AWS leaves out, or sends empty, is None."""
 
     product_code: str
     customer_aws_account_id: str | None
@@ -16,9 +16,16 @@ class Customer:
     license_arn: str | None
     agreement_id: str | None
 
+    @classmethod
+    def from_row(cls, row: object) -> Self:
+        """Return the customer of a stored row or an event: of any object with attributes of these five names."""
+        return cls(**{field.name: getattr(row, field.name) for field in fields(cls)})
+
 
 def parse_customer(response: dict[str, Any]) -> Customer:
-    """Return the customer in a ResolveCustomer response.
+    """Return the customer in a response of ResolveCustomer.
+
+    https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-metering_ResolveCustomer.html
 
     Raises:
         IncompleteAnswer: the product code is missing, or both customer ids are.

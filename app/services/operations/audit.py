@@ -1,4 +1,4 @@
-"""The audit: who did what about a purchase or to a person's data, kept after the data itself is gone."""
+"""The audit log: who did what to a purchase or to a person's data. It outlives the data itself."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -12,11 +12,12 @@ from app.models import AuditEntry
 
 BUYER_ACTOR = "buyer"
 REGISTRATION_ERASED = "registration.erased"
+INSERT_ENTRY = insert(AuditEntry)
 
 
 @dataclass(frozen=True)
 class AuditRecord:
-    """One thing done: noun.verb as in the logs, by whom, and what it was about."""
+    """One action, as noun.verb like the log events, who did it, and what it was done to."""
 
     at: datetime
     action: str
@@ -26,6 +27,6 @@ class AuditRecord:
 
 
 def record(connection: Connection, records: Iterable[AuditRecord]) -> None:
-    """Record what was done, within the transaction that does it."""
-    if entries := [{"id": uuid7(), **asdict(deed)} for deed in records]:
-        connection.execute(insert(AuditEntry), entries)
+    """Store the records within the transaction that does what they say."""
+    if entries := [{"id": uuid7(), **asdict(entry)} for entry in records]:
+        connection.execute(INSERT_ENTRY, entries)

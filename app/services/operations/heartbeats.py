@@ -1,4 +1,4 @@
-"""Heartbeats: when some worker last did each of its chores, for the metrics and the doctor."""
+"""Heartbeats: when any worker last did each of its chores, for the metrics and the doctor."""
 
 import math
 from collections import defaultdict
@@ -14,21 +14,22 @@ from app.models import Heartbeat, UtcDateTime
 UPSERT_HEARTBEAT = text(
     "INSERT INTO heartbeats (chore, at) VALUES (:chore, :at) ON CONFLICT (chore) DO UPDATE SET at = excluded.at"
 ).bindparams(bindparam("at", type_=UtcDateTime))
+SELECT_HEARTBEATS = select(Heartbeat.chore, Heartbeat.at)
 
 
 @transaction
 def record(connection: Connection, chore: str) -> None:
-    """Record that a worker is at this chore now."""
+    """Record that a worker does this chore now."""
     connection.execute(UPSERT_HEARTBEAT, {"chore": chore, "at": datetime.now(UTC)})
 
 
 @query
 def age_seconds(session: Session, chore: str) -> float:
-    """Return for how long no worker has been at this chore; infinite where none ever was."""
+    """Return how many seconds ago a worker last did this chore; infinite where none ever did."""
     return ages_by_chore(session, datetime.now(UTC))[chore]
 
 
 def ages_by_chore(session: Session, now: datetime) -> Mapping[str, float]:
-    """Return for each chore for how many seconds no worker has been at it; infinite where none ever was."""
-    ages = {beat.chore: max((now - beat.at).total_seconds(), 0) for beat in session.scalars(select(Heartbeat))}
+    """Return for each chore how many seconds ago a worker last did it; infinite where none ever did."""
+    ages = {chore: max((now - at).total_seconds(), 0) for chore, at in session.execute(SELECT_HEARTBEATS)}
     return defaultdict(lambda: math.inf, ages)

@@ -14,21 +14,21 @@ DATABASE_UNREACHABLE = "The database cannot be reached. Check DATABASE_URL and t
 
 
 def find_problem() -> str | None:
-    """Return what keeps this process from serving and how to clear it; None where nothing does."""
+    """Return why this process cannot serve and what to do about it; None where it can."""
     try:
-        found = _stored_revision()
+        revision = _stored_revision()
     except DatabaseUnavailable:
         return DATABASE_UNREACHABLE
-    if found is None:
+    if revision is None:
         return f"The database has no tables yet. {UPGRADE_HINT}"
-    # Newer tables are no obstacle: while an update rolls out, the processes before it go on serving.
-    if found < newest_revision():
-        return f"The database is at revision {found}, this version needs {newest_revision()}. {UPGRADE_HINT}"
+    # Newer tables are fine: while an update rolls out, the processes of the version before it go on serving.
+    if revision < newest_revision():
+        return f"The database is at revision {revision}, this version needs {newest_revision()}. {UPGRADE_HINT}"
     return None
 
 
 def newest_revision() -> str:
-    """Return the revision this version's tables are at, from the migrations' file names."""
+    """Return the revision that this version's code needs, from the names of the migrations' files."""
     return max(path.name.partition("_")[0] for path in MIGRATIONS.glob("[0-9]*.py"))
 
 

@@ -1,4 +1,4 @@
-"""What was bought: a sign-up's purchase, the stored subscription, and the status that AWS's events give it.
+"""What a buyer bought: a sign-up's purchase, the stored subscription, and the status that AWS's events give it.
 
-Every other service may import it; it imports no other service.
+Every other service may import this package; it imports no other service.
 """

@@ -1,4 +1,4 @@
-"""Notices: what AWS Marketplace says in its notifications, on EventBridge and on SNS, in our words.
+"""AWS Marketplace's events, from EventBridge and from SNS, parsed into one class of our own.
 
 Follows https://docs.aws.amazon.com/marketplace/latest/userguide/notifications-eventbridge.html and
 https://docs.aws.amazon.com/marketplace/latest/userguide/saas-notification.html
@@ -7,22 +7,37 @@ https://docs.aws.amazon.com/marketplace/latest/userguide/saas-notification.html
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from app.errors import FoyerError
 
+
+class AwsEventKind(StrEnum):
+    """EventBridge's detail types, without the party, and SNS's actions. AWS may send others: those stay plain text."""
+
+    AGREEMENT_CREATED = "Purchase Agreement Created"
+    AGREEMENT_AMENDED = "Purchase Agreement Amended"
+    AGREEMENT_ENDED = "Purchase Agreement Ended"
+    LICENSE_UPDATED = "License Updated"
+    LICENSE_DEPROVISIONED = "License Deprovisioned"
+    SUBSCRIBE_SUCCESS = "subscribe-success"
+    SUBSCRIBE_FAIL = "subscribe-fail"
+    UNSUBSCRIBE_PENDING = "unsubscribe-pending"
+    UNSUBSCRIBE_SUCCESS = "unsubscribe-success"
+    ENTITLEMENT_UPDATED = "entitlement-updated"
+
+
 EVENTBRIDGE_SOURCE = "aws.agreement-marketplace"
+AGREEMENT_KINDS = (AwsEventKind.AGREEMENT_CREATED, AwsEventKind.AGREEMENT_AMENDED, AwsEventKind.AGREEMENT_ENDED)
+LICENSE_KINDS = (AwsEventKind.LICENSE_UPDATED, AwsEventKind.LICENSE_DEPROVISIONED)
+# What the rule in the seller's account has to match. A seller is the proposer or the manufacturer of an agreement.
 DETAIL_TYPES = frozenset(
     [
-        *(
-            f"Purchase Agreement {verb} - {party}"
-            for verb in ("Created", "Amended", "Ended")
-            for party in ("Proposer", "Manufacturer")
-        ),
-        "License Updated - Manufacturer",
-        "License Deprovisioned - Manufacturer",
+        *(f"{kind} - {party}" for kind in AGREEMENT_KINDS for party in ("Proposer", "Manufacturer")),
+        *(f"{kind} - Manufacturer" for kind in LICENSE_KINDS),
     ]
 )
 PARTY_SUFFIXES = (" - Proposer", " - Manufacturer", " - Acceptor")
@@ -30,26 +45,26 @@ EARLIEST_TIME, LATEST_TIME = datetime(2012, 4, 19, tzinfo=UTC), datetime(9000, 1
 
 
 class InvalidEvent(FoyerError):
-    """A message is no notification from AWS Marketplace; `code` says what is wrong with it."""
+    """The message is not an event of AWS Marketplace; `code` says which field is wrong, and why."""
 
 
 def _validate_time(moment: datetime) -> datetime:
     if not EARLIEST_TIME <= moment <= LATEST_TIME:
-        raise ValueError("the time is not one of AWS Marketplace's")
+        raise ValueError(f"the time is not between {EARLIEST_TIME:%Y} and {LATEST_TIME:%Y}")
     return moment
 
 
-# PostgreSQL stores neither NUL nor half a surrogate pair, and no id of AWS's has a control character.
+# PostgreSQL stores neither NUL nor half a surrogate pair, and AWS's ids have no control characters.
 AwsText = Annotated[str, Field(pattern=r"^\P{Cc}+$", max_length=255)]
 AgreementId = Annotated[str, Field(pattern=r"^\P{Cc}+$", max_length=64)]
 Arn = Annotated[str, Field(pattern=r"^\P{Cc}+$", max_length=600)]
 AwsTime = Annotated[AwareDatetime, AfterValidator(_validate_time)]
-# What AWS does not populate may be left out, null or empty.
+# AWS leaves out a field without a value, or sends it null or empty.
 EmptyAsNone = BeforeValidator(lambda value: value or None)
 
 
 class AwsModel(BaseModel):
-    """A part of a notification: what we read of it; whatever else AWS adds is kept with the whole."""
+    """The fields of an event that Foyer reads. The others are ignored here and stored with the whole body."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
@@ -65,13 +80,13 @@ class AwsAgreement(AwsModel):
 
 
 class AwsProduct(AwsModel):
-    """`detail.product`; agreements' events have the product's id at the most, not its code."""
+    """`detail.product`. An agreement's event has at most the product's id, never its code."""
 
     code: Annotated[AwsText | None, EmptyAsNone] = None
 
 
 class AwsLicense(AwsModel):
-    """`detail.license`; AWS's samples read `id`, its documentation shows `arn`."""
+    """`detail.license`. AWS's sample code reads `id`, its documentation shows `arn`."""
 
     arn: Annotated[Arn | None, EmptyAsNone] = None
     id: Annotated[Arn | None, EmptyAsNone] = None
@@ -103,7 +118,7 @@ class EventBridgeEvent(AwsModel):
 
 
 class SnsMessage(AwsModel):
-    """What AWS Marketplace publishes on a listing's topics."""
+    """What AWS Marketplace publishes on the SNS topics of an older listing."""
 
     action: Annotated[AwsText, Field(max_length=128)]
     product_code: AwsText = Field(alias="product-code")
@@ -112,7 +127,7 @@ class SnsMessage(AwsModel):
 
 
 class SnsEnvelope(AwsModel):
-    """An SNS message as a queue gets it, unless raw delivery is on."""
+    """The JSON that SNS puts around a message for a queue, unless raw delivery is on."""
 
     type: Literal["Notification"] = Field(alias="Type")
     id: AwsText = Field(alias="MessageId")
@@ -122,7 +137,7 @@ class SnsEnvelope(AwsModel):
 
 @dataclass(frozen=True)
 class AwsEvent:
-    """One notification: AWS's id of it, what it is, when that happened by AWS's clock, and what it is about."""
+    """One event. `happened_at` is by AWS's clock; `body` is what came out of the queue, for storing."""
 
     aws_id: str
     channel: str
@@ -142,23 +157,23 @@ class AwsEvent:
 
     @property
     def kind_without_party(self) -> str:
-        """The kind, whichever party of the agreement it was sent to."""
+        """The kind without the party that AWS sent the event to: an `AwsEventKind`, or one that AWS has added since."""
         return self.kind.removesuffix(next(filter(self.kind.endswith, PARTY_SUFFIXES), ""))
 
 
 def parse(text: str, message_id: str, sent_at: datetime) -> AwsEvent:
-    """Return the notification in a message: from EventBridge, or from SNS with its envelope or without (raw delivery).
+    """Return the event in a message: EventBridge's, or SNS's with its envelope or without (raw delivery).
 
-    A message without SNS's envelope has neither id nor time of its own: it goes by the queue's.
+    SNS's raw delivery has neither an id nor a time: those of the SQS message stand in.
 
     Raises:
-        NotUnderstood: it is none of them.
+        InvalidEvent: the message is none of them.
     """
     return parse_body(_parse_json_object(text), message_id, sent_at)
 
 
 def parse_body(body: dict[str, Any], message_id: str, sent_at: datetime) -> AwsEvent:
-    """Do what `parse` does, with a message that has been read as JSON."""
+    """Return the event in a message body, such as a stored one. Raises `InvalidEvent`, as `parse` does."""
     try:
         if "detail-type" in body:
             return _from_eventbridge(EventBridgeEvent.model_validate(body), body)
@@ -197,7 +212,7 @@ def _from_eventbridge(event: EventBridgeEvent, body: dict[str, Any]) -> AwsEvent
         customer_aws_account_id=event.detail.acceptor.account_id if event.detail.acceptor else None,
         license_arn=license_.arn or license_.id,
         agreement_id=agreement.id,
-        # An agreement that is said to follow itself would never end.
+        # An agreement that renews itself would never end.
         previous_agreement_id=agreement.previous_id if agreement.previous_id != agreement.id else None,
         agreement_status=agreement.status,
         starts_at=agreement.start_time,
@@ -214,6 +229,6 @@ def _from_sns(message: SnsMessage, aws_id: str, happened_at: datetime, body: dic
         body=body,
         product_code=message.product_code,
         customer_identifier=message.customer_identifier,
-        # AWS sends the word, not the truth value.
+        # AWS sends the text "true" or "false".
         free_trial=None if message.free_trial is None else str(message.free_trial).lower() == "true",
     )

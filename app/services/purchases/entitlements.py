@@ -1,4 +1,4 @@
-"""Entitlements: what a contract's buyer has paid for, as it is kept with the subscription."""
+"""Entitlements: what a contract's buyer has paid for, as it is stored with the subscription."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -16,25 +16,25 @@ from app.services.purchases import keys
 
 @dataclass(frozen=True)
 class StoredEntitlement:
-    """One dimension of a contract: how much of it, and until when; None where AWS names no end."""
+    """One dimension of a contract: how much of it, and until when. `expires_at` is None where AWS names no end."""
 
     dimension: str
     value: EntitlementValue | None
     expires_at: datetime | None
 
     def expired(self, at: datetime) -> bool:
-        """Return whether its time is over at that moment."""
+        """Return whether the entitlement is over at that time; at `expires_at` itself it is."""
         return self.expires_at is not None and self.expires_at <= at
 
 
 def exist_for(product_code: str) -> bool:
-    """Return whether buyers of the product hold entitlements; one that is paid by use alone has none."""
+    """Return whether buyers of the product have entitlements; a product that is paid by use alone has none."""
     product = products.current().get(product_code)
     return product is not None and product.pricing != "subscription"
 
 
 def load_stored(subscription: Subscription | Row[Any]) -> list[StoredEntitlement]:
-    """Return what AWS said last; nothing where it has not been asked yet."""
+    """Return what GetEntitlements answered last; nothing where it has not been called yet."""
     return [
         StoredEntitlement(stored["dimension"], stored["value"], _parse_time(stored["expires_at"]))
         for stored in subscription.entitlements or []
@@ -42,8 +42,8 @@ def load_stored(subscription: Subscription | Row[Any]) -> list[StoredEntitlement
 
 
 def to_stored(fetched: Iterable[AwsEntitlement], license_arn: str | None) -> list[dict[str, Any]]:
-    """Return the entitlements of one license, as they are stored: AWS may have told of the whole account's."""
-    own = keys.license_id(license_arn) if license_arn else None
+    """Return the entitlements of one license as JSON for its row; AWS may have answered for the whole account."""
+    own_license_id = keys.license_id(license_arn) if license_arn else None
     return [
         {
             "dimension": entitlement.dimension,
@@ -51,17 +51,19 @@ def to_stored(fetched: Iterable[AwsEntitlement], license_arn: str | None) -> lis
             "expires_at": entitlement.expires_at and entitlement.expires_at.astimezone(UTC).isoformat(),
         }
         for entitlement in fetched
-        if not (own and entitlement.license_arn) or keys.license_id(entitlement.license_arn) == own
+        if own_license_id is None
+        or not entitlement.license_arn
+        or keys.license_id(entitlement.license_arn) == own_license_id
     ]
 
 
 def is_same(first: Iterable[dict[str, Any]], second: Iterable[dict[str, Any]]) -> bool:
-    """Return whether both are the same as they are stored: AWS promises no order."""
+    """Return whether two stored lists are equal but for their order, which AWS does not guarantee."""
     return _as_multiset(first) == _as_multiset(second)
 
 
 def _as_multiset(stored: Iterable[dict[str, Any]]) -> Counter[tuple[tuple[str, Any], ...]]:
-    return Counter(tuple(sorted(each.items())) for each in stored)
+    return Counter(tuple(sorted(entitlement.items())) for entitlement in stored)
 
 
 def _parse_time(stored: str | None) -> datetime | None:

@@ -1,4 +1,4 @@
-"""A purchase on its way through the sign-up: resolved by AWS, or pending until AWS answers."""
+"""The purchase that a buyer signs up for: resolved by AWS, or still pending."""
 
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -8,7 +8,7 @@ from app.aws.customer import Customer
 
 @dataclass(frozen=True)
 class UnverifiedFields:
-    """What the browser posted beside the token: unsigned, stored, never trusted."""
+    """The form fields that a browser sent beside the token. AWS does not sign them: store them, never trust them."""
 
     offer_type: str | None = None
     hints: dict[str, str] = field(default_factory=dict)
@@ -16,7 +16,7 @@ class UnverifiedFields:
 
 @dataclass(frozen=True)
 class Landing:
-    """A customer whose browser posted a token, and what the browser posted beside it."""
+    """A customer that AWS resolved from a buyer's token, and what the buyer's browser sent beside it."""
 
     customer: Customer
     unverified: UnverifiedFields = UnverifiedFields()
@@ -24,7 +24,7 @@ class Landing:
 
 @dataclass(frozen=True)
 class Resolved:
-    """A purchase whose customer AWS has named. Without a subscription's id it is not stored yet."""
+    """A purchase that AWS resolved. `subscription_id` is None while the database could not store it yet."""
 
     landing: Landing
     subscription_id: UUID | None = None
@@ -32,7 +32,7 @@ class Resolved:
 
 @dataclass(frozen=True)
 class Pending:
-    """A purchase whose token AWS has not resolved yet, by the pending token's id."""
+    """A purchase that AWS could not resolve yet, by the id of its pending token."""
 
     id: UUID
     offer_type: str | None = None

@@ -1,46 +1,66 @@
-"""A subscription's life: what each notification makes of it, as one table.
+"""A subscription's status: what its events make of it, as one table.
 
-A status is never stored and then guarded: it is what all known notifications, in the order of their own times, make of
-a pending subscription. So neither delay nor doubling nor the order of their coming can change it.
+No status is stored and then changed event by event. Each time, all events of the subscription are sorted by AWS's own
+times and folded, from `pending` on, through `TRANSITIONS`. So a late, doubled or reordered event cannot change the
+result.
+
+A worked example, license l-1 bought under agreement A0, which A1 renews:
+
+    time   event                        agreement             status   because
+    12:00  Purchase Agreement Created   A0                    pending  an agreement alone gives no access
+    12:01  License Updated              A0, license l-1       active   (since 12:01)
+    12:02  Purchase Agreement Created   A1, previous A0       active
+    12:03  Purchase Agreement Ended     A0, EXPIRED           active   A1 supersedes A0: the customer has not left
+    12:04  License Updated              A1, license l-1       active   (still since 12:01)
+    12:05  Purchase Agreement Ended     A1, CANCELLED         ending   (since 12:05) the last usage may still be sent
+    13:05  License Deprovisioned        A1, license l-1       ended    (since 13:05)
+
+Beside the status, the events give the free trial (the last event that names one), the end (`ends_at`, of the last
+agreement that is in force) and the agreement of the present license: A1. An agreement is not in force where another
+supersedes it, or where it is void: a renewal that ends before its first day leaves the one before it as it is.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
-from app.services.purchases.aws_event import EARLIEST_TIME, AwsEvent
+from app.services.purchases.aws_event import EARLIEST_TIME, AwsEvent, AwsEventKind
 from app.services.purchases.keys import license_id
+
+T = TypeVar("T")
 
 FINAL_STATUSES = ("ended", "failed")
 ALL_STATUSES = ("pending", "active", "ending", "ended", "failed")
 
-# The notification, by EventBridge's detail-type without its party or by SNS's action, and what it makes of which
-# status; what is not here stays as it is. Of two in the same second, the one further down came later.
+TO_ACTIVE, TO_ENDED, TO_FAILED = (dict.fromkeys(ALL_STATUSES, status) for status in ("active", "ended", "failed"))
+# For each kind of event, the new status by the old one; a status that is missing stays. Of two events in the same
+# second, the one whose kind is further down in this table counts as the later.
 TRANSITIONS: Mapping[str, Mapping[str, str]] = {
-    "Purchase Agreement Created": {},
-    "Purchase Agreement Amended": {},
-    "License Updated": dict.fromkeys(ALL_STATUSES, "active"),
-    "subscribe-success": dict.fromkeys(ALL_STATUSES, "active"),
-    "entitlement-updated": {},  # what GetEntitlements says makes of it: see _by_entitlements
-    "subscribe-fail": dict.fromkeys(ALL_STATUSES, "failed"),
-    # The last hour: access goes on, and the last usage is sent. One that never began, as where a payment failed, has no
-    # license, whose end would be told.
-    "Purchase Agreement Ended": {"pending": "failed", "active": "ending"},
-    "unsubscribe-pending": dict.fromkeys(("pending", "active"), "ending"),
-    "License Deprovisioned": dict.fromkeys(ALL_STATUSES, "ended"),
-    "unsubscribe-success": dict.fromkeys(ALL_STATUSES, "ended"),
+    AwsEventKind.AGREEMENT_CREATED: {},
+    AwsEventKind.AGREEMENT_AMENDED: {},
+    AwsEventKind.LICENSE_UPDATED: TO_ACTIVE,
+    AwsEventKind.SUBSCRIBE_SUCCESS: TO_ACTIVE,
+    AwsEventKind.ENTITLEMENT_UPDATED: {},  # of a contract, GetEntitlements decides: see _contract_transitions
+    AwsEventKind.SUBSCRIBE_FAIL: TO_FAILED,
+    # Ending is the last hour: access goes on, and the last usage is sent. An agreement that never began, as where a
+    # payment failed, has no license, so no License Deprovisioned would follow.
+    AwsEventKind.AGREEMENT_ENDED: {"pending": "failed", "active": "ending"},
+    AwsEventKind.UNSUBSCRIBE_PENDING: dict.fromkeys(("pending", "active"), "ending"),
+    AwsEventKind.LICENSE_DEPROVISIONED: TO_ENDED,
+    AwsEventKind.UNSUBSCRIBE_SUCCESS: TO_ENDED,
 }
 TIE_BREAK_ORDER = {name: place for place, name in enumerate(TRANSITIONS)}
-ENDING_EVENTS = {"Purchase Agreement Ended", "License Deprovisioned"}
-# With these an agreement ends because another has taken its place, whether or not that other is known already.
+ENDING_EVENTS = {AwsEventKind.AGREEMENT_ENDED, AwsEventKind.LICENSE_DEPROVISIONED}
+# An agreement that ends with one of these has been replaced by another, whether or not that one's event has come yet.
 SUPERSEDED_STATUSES = {"RENEWED", "REPLACED", "SUPERSEDED"}
 
 
 @dataclass(frozen=True)
 class SubscriptionState:
-    """Where a subscription stands. `since` is None while no notification has changed it.
+    """What a subscription's events come to. `status_since` is None while no event has changed the status.
 
-    `agreement_id` is that of its present license, as events tell; without any, the one that is known.
+    `agreement_id` is the present license's, as events name it; where none does, the one that was given.
     """
 
     status: str = "pending"
@@ -58,82 +78,91 @@ def derive_state(
     is_contract: bool = False,
     has_entitlements: bool | None = None,
 ) -> SubscriptionState:
-    """Return what the notifications about one subscription, in whatever order, make of it and of its agreement's id.
+    """Return what the events of one subscription, in any order, make of it.
 
-    The agreement is given as it is known so far, the license by its id. A contract of an old listing is told only that
-    its entitlements changed: `entitled` is whether it has some that have not expired; None while AWS has not been asked
-    since the latest change.
+    `agreement_id` and `current_license_id` are what is stored of it. AWS says of an old listing's contract only that
+    its entitlements changed: `has_entitlements` is whether some have not expired, None while GetEntitlements has not
+    been called since the latest change.
     """
-    in_order = sorted(
-        events,
-        key=lambda notice: (notice.happened_at, TIE_BREAK_ORDER.get(notice.kind_without_party, -1), notice.aws_id),
+    history = sorted(events, key=_sort_key)
+    inactive_ids = _superseded_or_void_ids(history)
+    in_force = [event for event in history if event.agreement_id not in inactive_ids]
+    status, since = _fold_status(
+        history, inactive_ids, _contract_transitions(history, has_entitlements) if is_contract else {}
     )
-    followed, void = _superseded_and_void(in_order)
-    changes = (
-        [notice for notice in in_order if notice.kind_without_party == "entitlement-updated"] if is_contract else []
-    )
-    status, since = "pending", None
-    for notice in in_order:
-        becomes = (
-            _transitions_by_entitlements(notice is changes[-1], has_entitlements)
-            if notice in changes
-            else _transitions_for(notice, followed | void)
-        )
-        if becomes.get(status, status) != status:
-            status, since = becomes[status], notice.happened_at
-    free_trials = [notice.free_trial for notice in in_order if notice.free_trial is not None]
-    lasting = [notice for notice in in_order if notice.agreement_id not in followed | void]
-    ends = [end for notice in lasting if (end := _agreement_end(notice))]
-    # What was told of an earlier license says nothing of the present one's agreement.
-    own = [notice for notice in lasting if notice.license_arn]
-    licensed = [told.agreement_id for told in own if current_license_id in {None, license_id(str(told.license_arn))}]
     return SubscriptionState(
         status,
         since,
-        free_trial=free_trials[-1] if free_trials else None,
-        ends_at=ends[-1] if ends else None,
-        agreement_id=licensed[-1] if licensed else agreement_id,
+        free_trial=_last(event.free_trial for event in history),
+        ends_at=_last(_agreement_end(event) for event in in_force),
+        agreement_id=_last(_licensed_agreement_id(event, current_license_id) for event in in_force) or agreement_id,
     )
 
 
-def _superseded_and_void(events: list[AwsEvent]) -> tuple[set[str | None], set[str | None]]:
-    """Return the agreements that another has renewed or replaced, and those that were to renew one and never began.
+def _sort_key(event: AwsEvent) -> tuple[datetime, int, str]:
+    return event.happened_at, TIE_BREAK_ORDER.get(event.kind_without_party, -1), event.aws_id
 
-    A renewal that ends before its first day leaves the agreement before it as it is.
-    """
-    renewals = [notice for notice in events if notice.previous_agreement_id]
-    starts = {notice.agreement_id: notice.starts_at for notice in renewals if notice.starts_at}
-    licensed = {notice.agreement_id for notice in events if notice.license_arn}
-    void = {
-        notice.agreement_id
-        for notice in events
-        if notice.kind_without_party == "Purchase Agreement Ended"
-        and notice.agreement_id not in licensed
-        and notice.happened_at < starts.get(notice.agreement_id, EARLIEST_TIME)
+
+def _fold_status(
+    history: list[AwsEvent], inactive_ids: set[str | None], contract_transitions: Mapping[str, Mapping[str, str]]
+) -> tuple[str, datetime | None]:
+    status, since = "pending", None
+    for event in history:
+        transitions = contract_transitions.get(event.aws_id) or _transitions(event, inactive_ids)
+        if (new_status := transitions.get(status, status)) != status:
+            status, since = new_status, event.happened_at
+    return status, since
+
+
+def _contract_transitions(history: list[AwsEvent], has_entitlements: bool | None) -> dict[str, Mapping[str, str]]:
+    """Return what each change of an old listing's contract comes to, by AWS's id of the event."""
+    ids = [event.aws_id for event in history if event.kind_without_party == AwsEventKind.ENTITLEMENT_UPDATED]
+    # GetEntitlements answers for the present only. An earlier change was not the contract's end: another followed.
+    transitions: dict[str, Mapping[str, str]] = dict.fromkeys(ids, TO_ACTIVE)
+    if ids:
+        transitions[ids[-1]] = {None: {}, True: TO_ACTIVE, False: TO_ENDED}[has_entitlements]
+    return transitions
+
+
+def _superseded_or_void_ids(events: list[AwsEvent]) -> set[str | None]:
+    """Return the agreements that another renewed or replaced, and the renewals that ended before their first day."""
+    renewals = [event for event in events if event.previous_agreement_id]
+    starts = {event.agreement_id: event.starts_at for event in renewals if event.starts_at}
+    licensed_ids = {event.agreement_id for event in events if event.license_arn}
+    void_ids = {
+        event.agreement_id
+        for event in events
+        if event.kind_without_party == AwsEventKind.AGREEMENT_ENDED
+        and event.agreement_id not in licensed_ids
+        and event.happened_at < starts.get(event.agreement_id, EARLIEST_TIME)
     }
-    edges = {(notice.previous_agreement_id, notice.agreement_id) for notice in renewals}
-    # Of two that are said to follow each other, neither does.
-    return {before for before, after in edges if after not in void and (after, before) not in edges}, void
+    edges = {(event.previous_agreement_id, event.agreement_id) for event in renewals}
+    # Where two agreements each renew the other, neither is superseded: else neither could ever end.
+    superseded = {before for before, after in edges if after not in void_ids and (after, before) not in edges}
+    return superseded | void_ids
 
 
-def _agreement_end(event: AwsEvent) -> datetime | None:
-    # One that was cancelled does not last until the day that was agreed.
-    if event.kind_without_party == "Purchase Agreement Ended" and event.agreement_status not in SUPERSEDED_STATUSES:
-        return min(event.ends_at or event.happened_at, event.happened_at)
-    return event.ends_at
-
-
-def _transitions_for(event: AwsEvent, superseded: set[str | None]) -> Mapping[str, str]:
-    # A renewal ends the agreement before it, and with that maybe its license: no ending for the customer.
+def _transitions(event: AwsEvent, inactive_ids: set[str | None]) -> Mapping[str, str]:
+    # A renewal ends the agreement before it, and with it maybe the license: the customer goes on.
     if event.kind_without_party in ENDING_EVENTS and (
-        event.agreement_id in superseded or event.agreement_status in SUPERSEDED_STATUSES
+        event.agreement_id in inactive_ids or event.agreement_status in SUPERSEDED_STATUSES
     ):
         return {}
     return TRANSITIONS.get(event.kind_without_party, {})
 
 
-def _transitions_by_entitlements(is_latest: bool, has_entitlements: bool | None) -> Mapping[str, str]:
-    # Of an earlier change AWS cannot be asked any more; since another followed, it was not the contract's end.
-    if is_latest and has_entitlements is None:
-        return {}
-    return dict.fromkeys(ALL_STATUSES, "ended" if is_latest and not has_entitlements else "active")
+def _agreement_end(event: AwsEvent) -> datetime | None:
+    # An agreement that was cancelled does not last until the day that was agreed.
+    if event.kind_without_party == AwsEventKind.AGREEMENT_ENDED and event.agreement_status not in SUPERSEDED_STATUSES:
+        return min(event.ends_at or event.happened_at, event.happened_at)
+    return event.ends_at
+
+
+def _licensed_agreement_id(event: AwsEvent, current_license_id: str | None) -> str | None:
+    # An event about an earlier license says nothing about the present one's agreement.
+    is_current = event.license_arn and current_license_id in {None, license_id(event.license_arn)}
+    return event.agreement_id if is_current else None
+
+
+def _last(values: Iterable[T | None]) -> T | None:
+    return next((value for value in reversed(list(values)) if value is not None), None)

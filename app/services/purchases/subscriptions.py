@@ -1,6 +1,20 @@
-"""Subscriptions: what the seller knows of each purchase."""
+"""Subscriptions: one row for each purchase, however often and in whatever form AWS names it.
+
+Four functions write the row by its purchase key; all create it where it is missing:
+
+    function               called by                               where the row exists
+    upsert_from_landing    landing view, its own transaction       AWS's answer wins; the landing is recorded
+    upsert_in_transaction  worker, for a resolved pending token    the same
+    ensure_from_form       sign-up form                            the stored values win, gaps are filled
+    ensure_from_event      worker, for an AWS event                the same; a new row has no landing (last_seen_at)
+
+A value that AWS leaves out never erases a stored one. A license or agreement is written only where the row still has
+the purchase key that the caller came with: one from before a renewal must not replace the present one. `changed_at`,
+which the read API's feed goes by, moves only where a value differs.
+"""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -16,7 +30,7 @@ from app.models import PendingToken, Subscription
 from app.services.purchases.keys import key_without_license, purchase_key
 from app.services.purchases.purchase import Landing
 
-# A renewal may bring another license: who comes with an earlier one has come for the same subscription.
+# A renewal may bring another license: a buyer who comes with an earlier one comes for the same subscription.
 CURRENT_PURCHASE_KEY = (
     "coalesce((SELECT s.purchase_key FROM earlier_keys e JOIN subscriptions s ON s.id = e.subscription_id"
     " WHERE e.purchase_key = :purchase_key), :purchase_key)"
@@ -24,20 +38,15 @@ CURRENT_PURCHASE_KEY = (
 
 
 def _if_current_key(name: str, value: str) -> str:
-    # What is said of an earlier license must not stand for the present one.
     return f"CASE subscriptions.purchase_key WHEN :purchase_key THEN {value} ELSE subscriptions.{name} END"
 
 
-# What AWS answers last stands; what it leaves out stays as it was.
-KEY_INDEPENDENT_COLUMNS = ("customer_aws_account_id", "customer_identifier", "offer_type")
-
-
-def _changed_at_if_different(changes: Mapping[str, str]) -> str:
-    # Whoever follows the changes is told of them, and not of each landing.
-    differ = (f"coalesce({new}, '') <> coalesce(subscriptions.{name}, '')" for name, new in changes.items())
+def _changed_at_if_different(updates: Mapping[str, str]) -> str:
+    differ = (f"coalesce({new}, '') <> coalesce(subscriptions.{name}, '')" for name, new in updates.items())
     return f"CASE WHEN {' OR '.join(differ)} THEN excluded.changed_at ELSE subscriptions.changed_at END"
 
 
+KEY_INDEPENDENT_COLUMNS = ("customer_aws_account_id", "customer_identifier", "offer_type")
 LATEST_WINS = {
     **{name: f"coalesce(excluded.{name}, subscriptions.{name})" for name in KEY_INDEPENDENT_COLUMNS},
     **{
@@ -61,7 +70,7 @@ UPSERT_LATEST_WINS = upsert_statement(
         "hints": "CASE CAST(excluded.hints AS TEXT) WHEN '{}' THEN subscriptions.hints ELSE excluded.hints END",
     },
 )
-# A form that was open for long, and an event, know nothing newer than what is stored.
+# A form that stayed open for long, and an event, may be older than what is stored.
 UPSERT_STORED_WINS = upsert_statement(
     Subscription,
     natural_key="purchase_key",
@@ -73,49 +82,59 @@ LOCK = text("UPDATE subscriptions SET last_seen_at = last_seen_at WHERE id = :id
 )
 UPSERT_EARLIER_KEY = text(
     "INSERT INTO earlier_keys (purchase_key, subscription_id)"
-    " SELECT :earlier, id FROM subscriptions WHERE purchase_key = :present"
+    " SELECT :earlier_key, id FROM subscriptions WHERE purchase_key = :current_key"
     " ON CONFLICT (purchase_key) DO UPDATE SET subscription_id = excluded.subscription_id"
 )
 SET_LICENSE_KEY = text(
-    "UPDATE subscriptions SET purchase_key = :license WHERE purchase_key = :known_key"
+    "UPDATE subscriptions SET purchase_key = :license_key WHERE purchase_key = :key_without_license"
     " AND status NOT IN ('ended', 'failed')"
-    " AND (agreement_id IS NULL OR agreement_id = :agreement)"
-    " AND NOT EXISTS (SELECT 1 FROM subscriptions WHERE purchase_key = :license)"
+    " AND (agreement_id IS NULL OR agreement_id = :agreement_id)"
+    " AND NOT EXISTS (SELECT 1 FROM subscriptions WHERE purchase_key = :license_key)"
+)
+SELECT_BY_PENDING_TOKEN = (
+    select(Subscription)
+    .join(PendingToken, PendingToken.subscription_id == Subscription.id)
+    .where(PendingToken.id == bindparam("pending_token_id"))
 )
 
 
 @transaction
 def upsert_from_landing(connection: Connection, landing: Landing) -> UUID:
-    """Record that the purchase has been seen, and return its subscription's id.
+    """Store the landing view's purchase, for which AWS's answer wins, and return the subscription's id.
 
-    What AWS answers now stands; nothing that it leaves out, and nothing that came of events, is touched.
+    The worker reviews the subscription next. Status, entitlements and whatever else comes of events stay.
     """
     return upsert_in_transaction(connection, landing)
 
 
 def upsert_in_transaction(connection: Connection, landing: Landing) -> UUID:
-    """Do what `arrive` does, within the caller's transaction."""
+    """Do what `upsert_from_landing` does within the caller's transaction: the worker's, for a resolved token."""
     return _upsert(connection, landing, UPSERT_LATEST_WINS)
 
 
 def ensure_from_form(connection: Connection, landing: Landing) -> UUID:
-    """Return the subscription's id within the caller's transaction; record it only where it is not stored yet."""
+    """Return the id of the subscription that the sign-up form is for, within the caller's transaction.
+
+    What is stored wins: the form may have been open since before a renewal.
+    """
     return _upsert(connection, landing, UPSERT_STORED_WINS)
 
 
 def ensure_from_event(connection: Connection, customer: Customer) -> UUID:
-    """Return the id of the subscription that an event is about, within the caller's transaction.
+    """Return the id of the subscription that an AWS event names, within the caller's transaction.
 
-    Where it is not stored yet it is recorded, as one whose buyer has not come; of one that is, gaps are filled.
+    What is stored wins: events come late and in any order. A new subscription is one whose buyer has not landed.
     """
-    row_id: UUID = connection.execute(
-        UPSERT_STORED_WINS, _new_row(Landing(customer), datetime.now(UTC)) | {"last_seen_at": None}
-    ).scalar_one()
-    return row_id
+    row = _new_row(Landing(customer), datetime.now(UTC)) | {"last_seen_at": None}
+    subscription_id: UUID = connection.execute(UPSERT_STORED_WINS, row).scalar_one()
+    return subscription_id
 
 
 def lock(connection: Connection, subscription_id: UUID) -> None:
-    """Let no other transaction change the subscription, or register for it, before the caller's ends."""
+    """Lock the subscription's row until the caller's transaction ends.
+
+    No other transaction changes the subscription meanwhile, or registers for it.
+    """
     connection.execute(LOCK, {"id": subscription_id})
 
 
@@ -123,20 +142,15 @@ def _upsert(connection: Connection, landing: Landing, statement: TextualSelect) 
     customer = landing.customer
     if customer.license_arn and customer.customer_identifier:
         _set_license_key(connection, customer)
-    row_id: UUID = connection.execute(statement, _new_row(landing, datetime.now(UTC))).scalar_one()
-    return row_id
+    subscription_id: UUID = connection.execute(statement, _new_row(landing, datetime.now(UTC))).scalar_one()
+    return subscription_id
 
 
 def _new_row(landing: Landing, now: datetime) -> dict[str, Any]:
-    customer = landing.customer
     return {
         "id": uuid7(),
-        "purchase_key": purchase_key(customer),
-        "product_code": customer.product_code,
-        "customer_aws_account_id": customer.customer_aws_account_id,
-        "customer_identifier": customer.customer_identifier,
-        "license_arn": customer.license_arn,
-        "agreement_id": customer.agreement_id,
+        "purchase_key": purchase_key(landing.customer),
+        **asdict(landing.customer),
         "status": "pending",
         "status_since": None,
         "offer_type": landing.unverified.offer_type,
@@ -162,32 +176,25 @@ def find(session: Session, subscription_id: UUID) -> Subscription | None:
 
 @query
 def find_by_pending_token(session: Session, pending_token_id: UUID) -> Subscription | None:
-    """Return the subscription that a parked token turned out to stand for, if AWS has told by now."""
-    resolved = select(Subscription).join(PendingToken, PendingToken.subscription_id == Subscription.id)
-    return session.scalar(resolved.where(PendingToken.id == pending_token_id))
+    """Return the subscription that a pending token turned out to be for; None while AWS has not resolved it."""
+    return session.scalar(SELECT_BY_PENDING_TOKEN, {"pending_token_id": pending_token_id})
 
 
 def customer_of(subscription: Subscription | Row[Any]) -> Customer:
-    """Return the customer as AWS told of them when the subscription was recorded."""
-    return Customer(
-        product_code=subscription.product_code,
-        customer_aws_account_id=subscription.customer_aws_account_id,
-        customer_identifier=subscription.customer_identifier,
-        license_arn=subscription.license_arn,
-        agreement_id=subscription.agreement_id,
-    )
+    """Return the customer that is stored with the subscription."""
+    return Customer.from_row(subscription)
 
 
 def _set_license_key(connection: Connection, customer: Customer) -> None:
-    """Give a purchase that was stored before its listing had licenses the license it has now.
+    """Give a purchase from before its listing had licenses the key of the license that it has now.
 
     Only old listings, which still send the customer identifier, have such purchases.
     """
-    keys = {"known_key": key_without_license(customer), "license": purchase_key(customer)}
-    if connection.execute(SET_LICENSE_KEY, {**keys, "agreement": customer.agreement_id}).rowcount:
-        store_earlier_key(connection, keys["known_key"], purchase_key(customer))
+    keys = {"key_without_license": key_without_license(customer), "license_key": purchase_key(customer)}
+    if connection.execute(SET_LICENSE_KEY, {**keys, "agreement_id": customer.agreement_id}).rowcount:
+        store_earlier_key(connection, keys["key_without_license"], keys["license_key"])
 
 
 def store_earlier_key(connection: Connection, earlier_key: str, current_key: str) -> None:
-    """Let whoever comes with an earlier purchase key come to the subscription that has the present one."""
-    connection.execute(UPSERT_EARLIER_KEY, {"earlier": earlier_key, "present": current_key})
+    """Lead an earlier purchase key to the subscription that has the current one, for buyers who still come with it."""
+    connection.execute(UPSERT_EARLIER_KEY, {"earlier_key": earlier_key, "current_key": current_key})
