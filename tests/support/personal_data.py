@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from app.database import engine
+from app.database.transactions import transaction
 from app.models import AuditEntry, PendingToken, Registration, Subscription
 from tests.support.factories import PRODUCT_CODE
 
@@ -28,7 +29,7 @@ LONG_AGO = NOW - timedelta(days=400)
 def run_transaction(app: Flask, work: Callable[[Connection], object]) -> None:
     """Do that to the database."""
     with app.app_context():
-        engine.current_database().write(work)
+        transaction(work)()
 
 
 def insert_registration(app: Flask, updated_at: datetime = LONG_AGO, **purchase: Any) -> UUID:

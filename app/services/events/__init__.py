@@ -1,4 +1,5 @@
 """AWS Marketplace's events: taken from the queue, matched with a subscription, and applied to it.
 
-The worker and the commands import it; no other service does, except reports.
+An event's way: consume → apply → match (→ agreements, merge) → recompute → the outbox's announce. The worker and the
+commands import this package; of the services, only reports does.
 """

@@ -1,4 +1,4 @@
-"""The inbox: takes AWS Marketplace's events, and SES's, out of the queue; lets go of each only once it is on disk."""
+"""Consuming: takes AWS Marketplace's events, and SES's bounces, from SQS; deletes each only once it is on disk."""
 
 import threading
 import time
@@ -18,42 +18,44 @@ log = structlog.get_logger()
 
 
 def poll(stop: threading.Event) -> bool:
-    """Receive some messages, apply them, and delete those that are on disk; return whether a queue is set.
+    """Receive messages, apply them, and delete those that are on disk; return whether a queue is set.
 
-    Waits up to 20 seconds for the first. A message that is no event goes to the dead-letter queue with the reason; one
-    whose applying fails stays in the queue and comes again. What comes after the worker was told to stop is given back.
+    Waits up to 20 seconds for the first message. A message that is not an event goes to the dead-letter queue with the
+    reason. A message whose applying fails stays in the queue, and SQS sends it again. Messages that come after the
+    worker was told to stop are released.
 
     Raises:
-        DatabaseUnavailable: asked before anything is received, so that no message is counted as tried in vain.
-        MarketplaceError: SQS could not be asked, or refused.
+        DatabaseUnavailable: found before anything is received, so SQS counts no attempt for any message.
+        MarketplaceError: SQS could not be reached, or refused.
     """
-    inbox = queue.current()
-    if inbox is None:
+    events_queue = queue.current()
+    if events_queue is None:
         return False
     heartbeats.record("events")
-    messages = inbox.receive()
+    messages = events_queue.receive()
     if stop.is_set():
-        inbox.release(messages)
+        events_queue.release(messages)
     else:
-        _process(inbox, messages)
+        _process(events_queue, messages)
     return True
 
 
 def is_idle() -> bool:
-    """Return whether nothing is under way but the waiting for messages."""
-    inbox = queue.current()
-    return inbox is not None and inbox.is_polling.is_set()
+    """Return whether the worker only waits for messages: it can be stopped without a message being worked on."""
+    events_queue = queue.current()
+    return events_queue is not None and events_queue.is_polling.is_set()
 
 
 def _process(events_queue: Queue, messages: list[Message]) -> None:
-    kept_at, done, place = time.monotonic(), list[Message](), 0
+    extended_at, done, place = time.monotonic(), list[Message](), 0
     try:
         for place, message in enumerate(messages):
-            if time.monotonic() - kept_at > events_queue.visibility_seconds / 2:
+            # Half of the visibility timeout is left for one slow event. Then SQS would give the rest to another worker.
+            if time.monotonic() - extended_at > events_queue.visibility_seconds / 2:
                 events_queue.delete(done)
                 done.clear()
                 events_queue.extend(messages[place:])
-                kept_at = time.monotonic()
+                extended_at = time.monotonic()
             if _try_apply(events_queue, message):
                 done.append(message)
     except DatabaseUnavailable:
@@ -82,10 +84,12 @@ def _try_apply(events_queue: Queue, message: Message) -> bool:
 
 def _dead_letter(events_queue: Queue, message: Message, reason: str) -> None:
     try:
-        buried = events_queue.dead_letter(message, reason)
+        was_moved = events_queue.dead_letter(message, reason)
     except MarketplaceError as error:
         log.error(
             "message.dead_letter_failed", message=message.id, reason=reason, fault=type(error).__name__, code=error.code
         )
         return
-    log.error("message.dead_lettered" if buried else "message.no_dead_letter_queue", message=message.id, reason=reason)
+    log.error(
+        "message.dead_lettered" if was_moved else "message.no_dead_letter_queue", message=message.id, reason=reason
+    )

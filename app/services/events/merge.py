@@ -1,13 +1,31 @@
-"""Merging: two subscriptions that turn out to be one purchase, and a purchase that gets another license."""
+"""Merging: makes one subscription of several that are one purchase, and gives a subscription another license.
 
-from dataclasses import dataclass
+Everything of the source becomes the target's, and its purchase key leads to the target. Where both have a
+registration, one remains (`registrations.attach_to_subscription`); whose answers it has, two registrations being one
+person's where their e-mail addresses are equal:
+
+    one person                                                  the newest answers
+    two people, and the product has made an account for one     the account owner's: nobody gets another's account
+    two people, and no account                                  the newest answers
+
+Where both have a product's reply, the one that says more remains, the target's where they say the same:
+
+    3  it names the account: a URL or a reference
+    2  the product made an account, and named none
+    1  it refuses the account that the buyer asked for
+    0  no reply
+
+An erased person's account goes to nobody: it is deleted where another person's registration remains.
+"""
+
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Row, delete, exists, func, select, update
+from sqlalchemy import Connection, Row, Uuid, bindparam, delete, exists, func, select, update
 
+from app.database.transactions import after_commit
 from app.models import (
     Account,
     AuditEntry,
@@ -19,6 +37,7 @@ from app.models import (
     Registration,
     Subscription,
 )
+from app.services.events.agreements import AgreementChain, CurrentLicense
 from app.services.operations import audit
 from app.services.outbox import account_reply, announce, queue
 from app.services.purchases import subscriptions
@@ -26,105 +45,146 @@ from app.services.signup import attach
 
 log = structlog.get_logger()
 
-MOVED_MODELS = (Event, PendingToken, AuditEntry, EarlierKey, Invitation)
+FILLED_COLUMNS = ("customer_aws_account_id", "customer_identifier", "license_arn", "agreement_id", "offer_type")
+TARGET, SOURCE = bindparam("target", type_=Uuid), bindparam("source", type_=Uuid)
+SUBSCRIPTION_IDS = bindparam("subscription_ids", expanding=True, type_=Uuid)
+COUNT_PARTIES = select(
+    func.count(Subscription.product_code.distinct()), func.count(Subscription.customer_aws_account_id.distinct())
+).where(Subscription.id.in_(SUBSCRIPTION_IDS))
+DELETE_SUBSCRIPTION = delete(Subscription).where(Subscription.id == SOURCE)
+DELETE_EARLIER_KEY = delete(EarlierKey).where(EarlierKey.purchase_key == bindparam("key"))
+MOVE_ROWS = tuple(
+    update(model).where(model.subscription_id == SOURCE).values(subscription_id=TARGET)
+    for model in (Event, PendingToken, AuditEntry, EarlierKey, Invitation)
+)
+LAST_SEQUENCE = select(func.max(OutboxMessage.sequence)).where(OutboxMessage.subscription_id == TARGET)
+MOVE_OUTBOX = (
+    update(OutboxMessage)
+    .where(OutboxMessage.subscription_id == SOURCE)
+    .values(subscription_id=TARGET, sequence=OutboxMessage.sequence + bindparam("last_sequence"))
+)
+DELETE_ACCOUNT = delete(Account).where(Account.subscription_id == bindparam("dropped", type_=Uuid))
+MOVE_ACCOUNT = update(Account).where(Account.subscription_id == SOURCE).values(subscription_id=TARGET)
+OWN_REGISTRATION = exists().where(Registration.subscription_id == Account.subscription_id)
+OWN_ERASURE = exists().where(
+    AuditEntry.subscription_id == Account.subscription_id, AuditEntry.action == audit.REGISTRATION_ERASED
+)
+DELETE_ERASED_ACCOUNTS = delete(Account).where(
+    Account.subscription_id.in_(SUBSCRIPTION_IDS),
+    ~OWN_REGISTRATION,
+    OWN_ERASURE,
+    exists().where(Registration.subscription_id.in_(SUBSCRIPTION_IDS)),
+)
+REDIRECT_ACCOUNT_REQUESTS = (
+    update(Registration)
+    .where(Registration.account == bindparam("source_account"))
+    .values(account=bindparam("target_account"))
+    .returning(Registration.subscription_id)
+)
+# A buyer who asked for the account of what turned out to be the same purchase asks for its own.
+REQUEST_OWN_ACCOUNT = (
+    update(Registration)
+    .where(Registration.subscription_id == TARGET, Registration.account == bindparam("target_account"))
+    .values(account="new")
+)
 
 
-@dataclass(frozen=True)
-class LicenseChange:
-    """What a renewal changes of a subscription."""
+def merge_chain(connection: Connection, chain: AgreementChain, landed_id: UUID | None = None) -> list[UUID]:
+    """Merge the subscriptions of a chain, and a landing that is part of it, and set the chain's current license.
 
-    purchase_key: str
-    license_arn: str | None
-    agreement_id: str | None
+    Returns the one that remains; several, unmerged, where the chain is ambiguous or they are of two customers.
+    """
+    if not chain.is_unambiguous:
+        return sorted(chain.subscription_ids)
+    remaining_ids = merge_into_oldest(connection, {*chain.subscription_ids, *([landed_id] if landed_id else [])})
+    if len(remaining_ids) == 1 and (license_ := chain.current_license):
+        row = _load_row(connection, remaining_ids[0])
+        if row.purchase_key != license_.purchase_key:
+            replace_license(connection, row.id, license_)
+        for earlier_key in chain.license_ids - {license_.purchase_key}:
+            subscriptions.store_earlier_key(connection, earlier_key, license_.purchase_key)
+    return remaining_ids
 
 
-def replace_license(connection: Connection, subscription_id: UUID, license_change: LicenseChange) -> None:
-    """Give the subscription another license; who comes with the one before still finds it.
+def merge_into_oldest(connection: Connection, subscription_ids: set[UUID]) -> list[UUID]:
+    """Merge subscriptions that are one purchase; not those of different products or AWS accounts."""
+    parties = {"subscription_ids": list(subscription_ids)}
+    if len(subscription_ids) < 2 or max(connection.execute(COUNT_PARTIES, parties).one()) > 1:
+        return sorted(subscription_ids)
+    oldest_id, *other_ids = sorted(subscription_ids)
+    for other_id in other_ids:
+        merge(connection, oldest_id, other_id)
+    return [oldest_id]
 
-    A product that has heard of the one before is told when the subscription is reviewed, which is due now.
+
+def replace_license(connection: Connection, subscription_id: UUID, license_: CurrentLicense) -> None:
+    """Give the subscription another license; the key it had leads to it still.
+
+    The worker reviews it next, and tells the product that has heard of the earlier license.
     """
     subscriptions.lock(connection, subscription_id)
-    before = _load_subscription(connection, subscription_id)
+    before = _load_row(connection, subscription_id)
+    now = datetime.now(UTC)
     values = {
-        "purchase_key": license_change.purchase_key,
-        "license_arn": license_change.license_arn or before.license_arn,
-        "agreement_id": license_change.agreement_id or before.agreement_id,
-        # Whoever is reading the entitlements of the license before must not have the last word.
-        "review_at": datetime.now(UTC),
+        "purchase_key": license_.purchase_key,
+        "license_arn": license_.license_arn or before.license_arn,
+        "agreement_id": license_.agreement_id or before.agreement_id,
+        # A new due time takes the lease from a worker that is reading the earlier license's entitlements.
+        "review_at": now,
         "review_failures": 0,
-        "changed_at": datetime.now(UTC),
+        "changed_at": now,
     }
-    connection.execute(update(Subscription).where(Subscription.id == subscription_id).values(values))
-    connection.execute(delete(EarlierKey).where(EarlierKey.purchase_key == license_change.purchase_key))
-    subscriptions.store_earlier_key(connection, before.purchase_key, license_change.purchase_key)
+    subscriptions.update_row(connection, subscription_id, values)
+    connection.execute(DELETE_EARLIER_KEY, {"key": license_.purchase_key})
+    subscriptions.store_earlier_key(connection, before.purchase_key, license_.purchase_key)
 
 
 def merge(connection: Connection, target_id: UUID, source_id: UUID) -> None:
-    """Make one subscription of two: everything of the second becomes the first's.
+    """Move everything of the source to the target, delete the source, and tell the product of a registered target.
 
-    Nothing is lost: of two registrations the latest answers stand, or of two people's those of whose account it is, and
-    both purchase keys lead to what is kept. Of two licenses it has the first's. The account of somebody who was erased
-    is not the other person's.
+    Of two licenses the target's remains.
     """
     for subscription_id in (target_id, source_id):
         subscriptions.lock(connection, subscription_id)
-    kept, gone = _load_subscription(connection, target_id), _load_subscription(connection, source_id)
-    _delete_erased_accounts(connection, target_id, source_id)
-    for model in MOVED_MODELS:
-        connection.execute(update(model).where(model.subscription_id == source_id).values(subscription_id=target_id))
+    target, source = _load_row(connection, target_id), _load_row(connection, source_id)
+    ids = {"target": target_id, "source": source_id}
+    connection.execute(DELETE_ERASED_ACCOUNTS, {"subscription_ids": [target_id, source_id]})
+    for statement in MOVE_ROWS:
+        connection.execute(statement, ids)
     _move_outbox(connection, target_id, source_id)
-    is_moved = _merge_accounts(connection, target_id, source_id)
-    attach.to_subscription(connection, Registration.subscription_id == source_id, target_id, owns_account=is_moved)
-    joining = update(Registration).where(Registration.account == str(source_id))
-    pointed = connection.execute(joining.values(account=str(target_id)).returning(Registration.subscription_id))
-    for pointing_id in filter(None, pointed.scalars().all()):
-        announce.touch(connection, pointing_id, datetime.now(UTC))
-    # Who asked for the account of what has turned out to be the same purchase asks for none but its own.
-    its_own = update(Registration).where(
-        Registration.subscription_id == target_id, Registration.account == str(target_id)
+    owns_account = _merge_accounts(connection, target_id, source_id)
+    attach.to_subscription(
+        connection, Registration.subscription_id == source_id, target_id, owns_account=owns_account
     )
-    connection.execute(its_own.values(account="new"))
-    connection.execute(delete(Subscription).where(Subscription.id == source_id))
-    connection.execute(update(Subscription).where(Subscription.id == target_id).values(_merged_values(kept, gone)))
-    subscriptions.store_earlier_key(connection, gone.purchase_key, kept.purchase_key)
-    if gone.license_arn and not kept.license_arn:
-        replace_license(connection, target_id, LicenseChange(gone.purchase_key, gone.license_arn, gone.agreement_id))
-    # Whoever was told of the one that is gone hears here what it has become.
+    _redirect_account_requests(connection, target_id, source_id)
+    connection.execute(DELETE_SUBSCRIPTION, {"source": source_id})
+    subscriptions.update_row(connection, target_id, _merged_values(target, source))
+    subscriptions.store_earlier_key(connection, source.purchase_key, target.purchase_key)
+    if source.license_arn and not target.license_arn:
+        license_ = CurrentLicense(source.purchase_key, source.license_arn, source.agreement_id)
+        replace_license(connection, target_id, license_)
+    # A product that knows the source learns here what became of it: `former_ids` has its id.
     if attach.lock_registration(connection, Registration.subscription_id == target_id):
         announce.announce(connection, target_id, announce.REGISTRATION_UPDATED)
-    log.info("subscription.merged", subscription=str(target_id), merged=str(source_id))
+    after_commit(log.info, "subscription.merged", subscription=str(target_id), merged=str(source_id))
 
 
 def _move_outbox(connection: Connection, target_id: UUID, source_id: UUID) -> None:
-    """Put the hand-offs of the one that goes behind those of the one that stays."""
-    of_kept = select(func.max(OutboxMessage.sequence)).where(OutboxMessage.subscription_id == target_id)
-    behind = connection.execute(of_kept).scalar() or 0
-    moved = update(OutboxMessage).where(OutboxMessage.subscription_id == source_id)
-    connection.execute(moved.values(subscription_id=target_id, sequence=OutboxMessage.sequence + behind))
+    """Put the source's hand-offs behind the target's, in one order."""
+    last_sequence = connection.execute(LAST_SEQUENCE, {"target": target_id}).scalar() or 0
+    connection.execute(MOVE_OUTBOX, {"target": target_id, "source": source_id, "last_sequence": last_sequence})
     queue.reorder(connection, target_id)
 
 
-def _delete_erased_accounts(connection: Connection, target_id: UUID, source_id: UUID) -> None:
-    """Drop the account of somebody who was erased, where another person's registration is to be the one of both."""
-    its_own = Registration.subscription_id == Account.subscription_id
-    erased = (AuditEntry.subscription_id == Account.subscription_id, AuditEntry.action == audit.REGISTRATION_ERASED)
-    ownerless = (Account.subscription_id.in_([target_id, source_id]), ~exists().where(its_own), exists().where(*erased))
-    others = exists().where(Registration.subscription_id.in_([target_id, source_id]))
-    connection.execute(delete(Account).where(*ownerless, others))
-
-
 def _merge_accounts(connection: Connection, target_id: UUID, source_id: UUID) -> bool:
-    """Leave the one account of two that says more, and return whether it is the second's."""
-    is_moved = _account_rank(connection, source_id) > _account_rank(connection, target_id)
-    dropped_id = target_id if is_moved else source_id
-    connection.execute(delete(Account).where(Account.subscription_id == dropped_id))
-    moved = update(Account).where(Account.subscription_id == source_id)
-    connection.execute(moved.values(subscription_id=target_id))
-    return is_moved
+    """Keep the reply that says more, and return whether it is the source's."""
+    is_sources = _account_rank(connection, source_id) > _account_rank(connection, target_id)
+    connection.execute(DELETE_ACCOUNT, {"dropped": target_id if is_sources else source_id})
+    connection.execute(MOVE_ACCOUNT, {"target": target_id, "source": source_id})
+    return is_sources
 
 
 def _account_rank(connection: Connection, subscription_id: UUID) -> int:
-    """Return more for an account with a name than for one that was made without a word, a refusal, or nothing."""
     account = account_reply.account_of(connection, subscription_id)
     if account is None:
         return 0
@@ -134,19 +194,27 @@ def _account_rank(connection: Connection, subscription_id: UUID) -> int:
     return 2 if owner and account_reply.exists(connection, account, owner.id) else 1
 
 
+def _redirect_account_requests(connection: Connection, target_id: UUID, source_id: UUID) -> None:
+    """Let the registrations that asked for the source's account ask for the target's."""
+    accounts = {"target_account": str(target_id), "source_account": str(source_id)}
+    redirected = connection.execute(REDIRECT_ACCOUNT_REQUESTS, accounts)
+    for subscription_id in filter(None, redirected.scalars().all()):
+        announce.touch(connection, subscription_id, datetime.now(UTC))
+    connection.execute(REQUEST_OWN_ACCOUNT, {"target": target_id, "target_account": str(target_id)})
+
+
 def _merged_values(target: Row[Any], source: Row[Any]) -> dict[str, object]:
-    known = ("customer_aws_account_id", "customer_identifier", "license_arn", "agreement_id", "offer_type")
-    landings = [seen for seen in (target.last_seen_at, source.last_seen_at) if seen]
+    now = datetime.now(UTC)
     return {
-        **{name: getattr(target, name) or getattr(source, name) for name in known},
+        **{name: getattr(target, name) or getattr(source, name) for name in FILLED_COLUMNS},
         "hints": source.hints or target.hints,
         "created_at": min(target.created_at, source.created_at),
-        "last_seen_at": max(landings, default=None),
-        "review_at": datetime.now(UTC),
-        "changed_at": datetime.now(UTC),
+        "last_seen_at": max(filter(None, (target.last_seen_at, source.last_seen_at)), default=None),
+        "review_at": now,
+        "changed_at": now,
         "former_ids": [*target.former_ids, str(source.id), *source.former_ids],
     }
 
 
-def _load_subscription(connection: Connection, subscription_id: UUID) -> Row[Any]:
-    return connection.execute(select(Subscription.__table__).where(Subscription.id == subscription_id)).one()
+def _load_row(connection: Connection, subscription_id: UUID) -> Row[Any]:
+    return connection.execute(subscriptions.SELECT_ROW, {"subscription_id": subscription_id}).one()

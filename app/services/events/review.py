@@ -1,59 +1,77 @@
-"""Reviews: after a landing or a change, the worker joins a subscription with its events and reads its entitlements."""
+"""Reviews: after a landing or a change, the worker matches a subscription with its events and reads entitlements."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Row, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
-from app.aws import get_entitlements as aws_entitlements
+from app.aws import get_entitlements
+from app.aws.customer import Customer
 from app.aws.get_entitlements import AwsEntitlement
 from app.backoff import backoff_seconds
 from app.config import handoff_endpoints
 from app.database import leases
 from app.database.leases import Lease, claim_statement, is_leased
-from app.database.transactions import transaction
+from app.database.transactions import after_commit, transaction
 from app.errors import DatabaseUnavailable, MarketplaceError
 from app.models import Subscription
 from app.services.events import apply, recompute
-from app.services.events.apply import StatusChange
 from app.services.outbox import announce, queue
 from app.services.purchases import entitlements, keys, subscriptions
 
 log = structlog.get_logger()
 
-# Longer than AWS takes at the most: nobody else reviews the same one meanwhile, and after a kill somebody does.
+# Longer than GetEntitlements takes at the most. After a worker was killed, another takes over this much later.
 LEASE = timedelta(minutes=5)
 FIRST_BACKOFF_SECONDS = 5
 MAX_BACKOFF_SECONDS = 600
-# What nobody foresaw takes a person to mend.
+# An error of Foyer's own takes a person to mend.
 MAX_ERROR_BACKOFF_SECONDS = 86400
 CLAIM = claim_statement(Subscription, "review_at")
 IS_LEASED = is_leased(Subscription.id, Subscription.review_at)
 NEXT_FAILURE = select(Subscription.review_failures + 1).where(IS_LEASED)
+RESCHEDULE = update(Subscription).where(IS_LEASED)
+# The lease moves to the subscription that a claimed one was merged into.
+MOVE_LEASE = (
+    update(Subscription)
+    .where(Subscription.id == bindparam("leased_id"))
+    .values(review_at=bindparam("leased_until"))
+    .returning(Subscription.__table__)
+)
+# A renewal may have brought another license since the lease began: what AWS answered is then not about this one.
+HAS_SAME_KEY = Subscription.purchase_key == bindparam("leased_key")
+SELECT_ENTITLEMENTS = select(Subscription.entitlements).where(Subscription.id == bindparam("leased_id"), HAS_SAME_KEY)
+UPDATE_ENTITLEMENTS = update(Subscription).where(Subscription.id == bindparam("leased_id"), HAS_SAME_KEY)
+# A landing or an event since then has set another due time: that review is still to be done.
+END_LEASE = update(Subscription).where(IS_LEASED, HAS_SAME_KEY).values(review_at=None, review_failures=0)
 
 
 @dataclass(frozen=True)
 class MatchedSubscription:
-    """A claimed subscription after it was matched with its events, and the changes of status that came of it.
+    """A claimed subscription after it was matched with its events.
 
     The lease names the subscription that it is by now: matching may have merged it into an older one.
     """
 
     lease: Lease
     subscription: Row[Any]
-    changes: list[StatusChange]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters of the statements that apply only while subscription and license are the same."""
+        return {**self.lease.parameters, "leased_key": self.subscription.purchase_key}
 
 
 def process_next() -> bool | None:
     """Review the subscription that has been due for longest.
 
-    Returns True where that is done, False where AWS did not tell its entitlements, None where none is due. One that
-    fails in a way nobody foresaw is put off, ever longer, and holds up no other.
+    Returns True where that is done, False where GetEntitlements failed, None where none is due. After an unforeseen
+    error the subscription is rescheduled, ever later, so that it does not hold up the others.
 
     Raises:
-        DatabaseUnavailable: whatever was not reviewed comes up again.
+        DatabaseUnavailable: a subscription that was claimed is due again once its lease ends.
     """
     now = datetime.now(UTC)
     lease = claim(now)
@@ -80,89 +98,83 @@ def _review(lease: Lease, now: datetime) -> bool:
     matched = _match_events(lease)
     if matched is None:
         return True
-    apply.log_changes(matched.changes)
     if not entitlements.exist_for(matched.subscription.product_code):
         _finish(matched, None, now)
         return True
     try:
-        found = aws_entitlements.fetch_all(subscriptions.customer_of(matched.subscription))
+        fetched = get_entitlements.fetch_all(Customer.from_row(matched.subscription))
     except MarketplaceError as error:
         _reschedule(matched.lease, FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
         log.error(
             "entitlements.read_failed", subscription=str(matched.lease.id), fault=type(error).__name__, code=error.code
         )
         return False
-    status = _finish(matched, found, now)
-    log.info("entitlements.read", subscription=str(matched.lease.id), count=len(found), status=status)
+    _finish(matched, fetched, now)
     return True
 
 
 @transaction
 def _match_events(connection: Connection, lease: Lease) -> MatchedSubscription | None:
-    caught_up = apply.attach_waiting_events(connection, lease.id)
-    if caught_up is None:
+    subscription_id = apply.attach_waiting_events(connection, lease.id)
+    if subscription_id is None:
         return None
-    subscription_id, applied = caught_up
-    leased = update(Subscription).where(Subscription.id == subscription_id).values(review_at=lease.until)
-    found = connection.execute(leased.returning(Subscription.__table__)).one()
-    _announce_license_change(connection, found)
-    return MatchedSubscription(Lease(subscription_id, lease.until), found, applied)
+    lease = Lease(subscription_id, lease.until)
+    subscription = connection.execute(MOVE_LEASE, lease.parameters).one()
+    _announce_license_change(connection, subscription)
+    return MatchedSubscription(lease, subscription)
 
 
 def _announce_license_change(connection: Connection, subscription: Row[Any]) -> None:
-    """Promise to tell the product of the license, where the last that it heard of is another, or none.
+    """Announce the license where the product's latest hand-off has another one, or none.
 
-    It has to meter with the license that there is, which a renewal or a landing may have brought.
+    The product meters with the license, which a renewal or a landing may have changed.
     """
     takes_handoffs = handoff_endpoints.for_product(subscription.product_code) is not None
-    heard = queue.latest_uncancelled_handoff(connection, subscription.id) if takes_handoffs else None
-    known = heard and heard.payload["data"]["subscription"]["license_arn"]
-    if heard and keys.license_id(known or "") != keys.license_id(subscription.license_arn or ""):
+    handoff = queue.latest_uncancelled_handoff(connection, subscription.id) if takes_handoffs else None
+    sent_license = handoff and handoff.payload["data"]["subscription"]["license_arn"]
+    if handoff and keys.license_id(sent_license or "") != keys.license_id(subscription.license_arn or ""):
         announce.announce(connection, subscription.id, announce.LICENSE_CHANGED)
 
 
 @transaction
 def _finish(
     connection: Connection, matched: MatchedSubscription, fetched: list[AwsEntitlement] | None, fetched_at: datetime
-) -> str | None:
+) -> None:
+    """Store what GetEntitlements answered, None where it was not called, and end the lease."""
     subscription_id = matched.lease.id
     subscriptions.lock(connection, subscription_id)
-    # A renewal may have come since, with another license.
-    same = (Subscription.id == subscription_id, Subscription.purchase_key == matched.subscription.purchase_key)
-    is_new = fetched is not None and _store_entitlements(connection, matched, same, fetched, fetched_at)
-    # Whoever has come since, or whatever has changed, has set another time: that review is still to be done.
-    done = update(Subscription).where(*same, Subscription.review_at == matched.lease.until)
-    connection.execute(done.values(review_at=None, review_failures=0))
+    has_changed = fetched is not None and _store_entitlements(connection, matched, fetched, fetched_at)
+    connection.execute(END_LEASE, matched.parameters)
     status = recompute.update_subscription(connection, subscription_id)
-    if is_new:
+    if has_changed:
         announce.announce(connection, subscription_id, announce.ENTITLEMENTS_CHANGED)
-    return status
+    if fetched is not None:
+        after_commit(
+            log.info, "entitlements.read", subscription=str(subscription_id), count=len(fetched), status=status
+        )
 
 
 def _store_entitlements(
-    connection: Connection,
-    matched: MatchedSubscription,
-    conditions: tuple[ColumnElement[bool], ...],
-    fetched: list[AwsEntitlement],
-    fetched_at: datetime,
+    connection: Connection, matched: MatchedSubscription, fetched: list[AwsEntitlement], fetched_at: datetime
 ) -> bool:
-    """Keep what AWS told of the entitlements; return whether it is something else than before."""
-    before = connection.execute(select(Subscription.entitlements).where(*conditions)).one_or_none()
+    """Store the entitlements where the license is the same; return whether they differ from those before."""
+    before = connection.execute(SELECT_ENTITLEMENTS, matched.parameters).one_or_none()
+    if before is None:
+        return False
     stored = entitlements.to_stored(fetched, matched.subscription.license_arn)
-    if before is not None and before.entitlements and entitlements.is_same(before.entitlements, stored):
+    if before.entitlements and entitlements.is_same(before.entitlements, stored):
         stored = before.entitlements
-    told: dict[str, Any] = {"entitlements": stored, "entitlements_read_at": fetched_at}
-    if before is not None and before.entitlements != stored:
-        told["changed_at"] = datetime.now(UTC)
-    connection.execute(update(Subscription).where(*conditions).values(told))
-    return before is not None and (before.entitlements or []) != stored
+    values: dict[str, Any] = {"entitlements": stored, "entitlements_read_at": fetched_at}
+    if before.entitlements != stored:
+        values["changed_at"] = datetime.now(UTC)
+    connection.execute(UPDATE_ENTITLEMENTS, {**matched.parameters, **values})
+    return (before.entitlements or []) != stored
 
 
 @transaction
 def _reschedule(connection: Connection, lease: Lease, first_seconds: float, max_seconds: float) -> None:
     failures = connection.execute(NEXT_FAILURE, lease.parameters).scalar_one_or_none()
     if failures:
-        pause = timedelta(seconds=backoff_seconds(failures, first_seconds, max_seconds))
-        later = update(Subscription).where(IS_LEASED)
-        values = {"review_at": datetime.now(UTC) + pause, "review_failures": failures}
-        connection.execute(later.values(values), lease.parameters)
+        backoff = timedelta(seconds=backoff_seconds(failures, first_seconds, max_seconds))
+        values = {"review_at": datetime.now(UTC) + backoff, "review_failures": failures}
+        connection.execute(RESCHEDULE, {**lease.parameters, **values})

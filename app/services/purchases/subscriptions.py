@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, TextualSelect, Uuid, bindparam, select, text
+from sqlalchemy import Connection, Row, TextualSelect, Uuid, bindparam, select, text, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -91,6 +91,8 @@ SET_LICENSE_KEY = text(
     " AND (agreement_id IS NULL OR agreement_id = :agreement_id)"
     " AND NOT EXISTS (SELECT 1 FROM subscriptions WHERE purchase_key = :license_key)"
 )
+SELECT_ROW = select(Subscription.__table__).where(Subscription.id == bindparam("subscription_id"))
+UPDATE_ROW = update(Subscription).where(Subscription.id == bindparam("subscription_id"))
 SELECT_BY_PENDING_TOKEN = (
     select(Subscription)
     .join(PendingToken, PendingToken.subscription_id == Subscription.id)
@@ -172,6 +174,16 @@ def _new_row(landing: Landing, now: datetime) -> dict[str, Any]:
 def find(session: Session, subscription_id: UUID) -> Subscription | None:
     """Return the subscription with that id, if there is one."""
     return session.get(Subscription, subscription_id)
+
+
+def find_row(connection: Connection, subscription_id: UUID) -> Row[Any] | None:
+    """Return the subscription's row as it is in the caller's transaction; None where it was merged into another."""
+    return connection.execute(SELECT_ROW, {"subscription_id": subscription_id}).one_or_none()
+
+
+def update_row(connection: Connection, subscription_id: UUID, values: Mapping[str, object]) -> None:
+    """Set the columns given, within the transaction of a caller that locked the subscription."""
+    connection.execute(UPDATE_ROW, {"subscription_id": subscription_id, **values})
 
 
 @query

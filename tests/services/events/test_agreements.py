@@ -1,13 +1,14 @@
 """Agreements of one AWS account are joined one after the other, whatever agreements each turns out to be about."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import Connection, update
 
 from app.database import engine
+from app.database.transactions import transaction
 from app.models import Subscription
 from app.services.events import agreements, apply, merge
 from app.services.events import review as events_review
@@ -64,13 +65,17 @@ def test_a_purchase_that_becomes_part_of_another_while_it_waits_to_be_reviewed_i
             return events_review.process_next()
 
     with app.app_context(), ThreadPoolExecutor(1) as threads:
-        with engine.current_database().write_engine.begin() as connection:
+
+        @transaction
+        def merge_while_review_waits(connection: Connection) -> Future[bool | None]:
             agreements.lock_chain(connection, (), account_id=ACCOUNT_ID)
             reviewing = threads.submit(review)
             while not has_waiting_transaction():
                 assert not reviewing.done()
             merge.merge(connection, kept, gone)
-        assert reviewing.result(10)
+            return reviewing
+
+        assert merge_while_review_waits().result(10)
 
     assert "review.failed" not in capsys.readouterr().err
     [subscription] = all_rows(app, Subscription)
