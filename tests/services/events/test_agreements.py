@@ -1,4 +1,4 @@
-"""Agreements of one AWS account are joined one after the other, whatever agreements each turns out to be about."""
+"""Locks of agreement chains: what belongs to one AWS account is matched by one transaction at a time."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -22,14 +22,14 @@ from tests.support.stored_rows import all_rows
 
 
 @on_postgresql
-@pytest.mark.parametrize("comes", ["event", "landing"])
-def test_who_joins_another_agreement_of_the_account_waits_and_holds_none_meanwhile(app: Flask, comes: str) -> None:
+@pytest.mark.parametrize("source", ["event", "landing"])
+def test_matching_waits_for_the_account_before_it_locks_agreements(app: Flask, source: str) -> None:
     with app.app_context():
         subscriptions.upsert_from_landing(factories.landing(agreement_id="agmt-b", customer_aws_account_id=ACCOUNT_ID))
 
-    def join() -> object:
+    def match() -> object:
         with app.app_context():
-            if comes == "landing":
+            if source == "landing":
                 return events_review.process_next()
             return apply.ingest(
                 parse_event(eventbridge_event(LICENSE_UPDATED, minutes_after_noon(1), agreement="agmt-b"))
@@ -38,26 +38,27 @@ def test_who_joins_another_agreement_of_the_account_waits_and_holds_none_meanwhi
     with app.app_context(), ThreadPoolExecutor(1) as threads:
         with engine.current_database().write_engine.begin() as connection:
             agreements.lock_chain(connection, ("agmt-a",), account_id=ACCOUNT_ID)
-            joining = threads.submit(join)
+            matching = threads.submit(match)
             while not has_waiting_transaction():
-                assert not joining.done()
+                assert not matching.done()
             agreements.lock_chain(connection, ("agmt-b",), account_id=ACCOUNT_ID)
-        assert joining.result(10)
+        assert matching.result(10)
 
     assert [subscription.agreement_id for subscription in all_rows(app, Subscription)] == ["agmt-b"]
 
 
 @on_postgresql
-def test_a_purchase_that_becomes_part_of_another_while_it_waits_to_be_reviewed_is_no_fault(
-    app: Flask, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_review_of_a_subscription_merged_meanwhile_is_no_error(app: Flask, capsys: pytest.CaptureFixture[str]) -> None:
     with app.app_context():
-        kept, gone = (
-            subscriptions.upsert_from_landing(factories.landing(**landed, customer_aws_account_id=ACCOUNT_ID))
-            for landed in ({}, {"license_arn": None})
+        target_id, source_id = (
+            subscriptions.upsert_from_landing(factories.landing(**license_arn, customer_aws_account_id=ACCOUNT_ID))
+            for license_arn in ({}, {"license_arn": None})
         )
     run_transaction(
-        app, lambda to: to.execute(update(Subscription).where(Subscription.id == kept).values(review_at=None))
+        app,
+        lambda connection: connection.execute(
+            update(Subscription).where(Subscription.id == target_id).values(review_at=None)
+        ),
     )
 
     def review() -> bool | None:
@@ -72,7 +73,7 @@ def test_a_purchase_that_becomes_part_of_another_while_it_waits_to_be_reviewed_i
             reviewing = threads.submit(review)
             while not has_waiting_transaction():
                 assert not reviewing.done()
-            merge.merge(connection, kept, gone)
+            merge.merge(connection, target_id, source_id)
             return reviewing
 
         assert merge_while_review_waits().result(10)

@@ -1,4 +1,4 @@
-"""Any life of several agreements, told in any order, doubled and delayed: the end is what the events' own times say."""
+"""Any history of several purchases, its events in any order, doubled and delayed: the state follows AWS's times."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,22 +28,22 @@ UPDATED, DEPROVISIONED = "License Updated - Manufacturer", "License Deprovisione
 
 @dataclass
 class Purchase:
-    """One purchase as AWS knows it: its names, every one it ever had, and the truth about it."""
+    """One purchase as AWS has it: its names, the earlier ones, and its true status."""
 
     number: int
     agreement: str
     license: str | None
-    truth: str = "pending"
+    status: str = "pending"
     since: datetime | None = None
     earlier: list[tuple[str, str | None]] = field(default_factory=list)
-    # Its present agreement has ended once: AWS renews no such agreement.
+    # AWS does not renew an agreement that has ended.
     has_ended: bool = False
-    known: bool = False
+    is_stored: bool = False
     landed: bool = False
     registered: str | None = None
 
-    def arrival(self, names: tuple[str, str | None]) -> Landing:
-        """Return the buyer at the door, as AWS resolves their token under these names."""
+    def landing(self, names: tuple[str, str | None]) -> Landing:
+        """Return the landing of a token that AWS resolves to these names."""
         agreement, license_id = names
         if license_id is None:
             return factories.landing(
@@ -54,9 +54,9 @@ class Purchase:
 
     @property
     def summary(self) -> tuple[str, str, str, str]:
-        """Return what has to be stored of it in the end."""
+        """Return the key, agreement, status and time that have to be stored in the end."""
         key = self.license or f"{factories.PRODUCT_CODE}/{self.customer}"
-        return key, self.agreement if self.license else "", self.truth, str(self.since)
+        return key, self.agreement if self.license else "", self.status, str(self.since)
 
     @property
     def customer(self) -> str:
@@ -64,8 +64,8 @@ class Purchase:
         return f"customer-{self.number}"
 
 
-class Lives(RuleBasedStateMachine):
-    """AWS makes events, the queue delays, doubles and shuffles them, and buyers come whenever they like."""
+class Histories(RuleBasedStateMachine):
+    """AWS makes events, the queue delays, doubles and shuffles them, and buyers land and sign up at any time."""
 
     app: Flask
 
@@ -73,7 +73,7 @@ class Lives(RuleBasedStateMachine):
         super().__init__()
         self.minutes = 0
         self.purchases: list[Purchase] = []
-        self.under_way: list[dict[str, Any]] = []
+        self.undelivered: list[dict[str, Any]] = []
         self.delivered: list[dict[str, Any]] = []
         self.forms = 0
 
@@ -98,7 +98,7 @@ class Lives(RuleBasedStateMachine):
     def confirm(self, which: int) -> None:
         purchase = self.chosen(which)
         self.send(purchase, "subscribe-success" if purchase.license is None else UPDATED)
-        self.becomes(purchase, "active")
+        self.set_status(purchase, "active")
 
     @precondition(lambda self: self.purchases)
     @rule(which=st.integers(0, 3))
@@ -106,7 +106,7 @@ class Lives(RuleBasedStateMachine):
         purchase = self.chosen(which)
         if purchase.license is None:
             self.send(purchase, "subscribe-fail")
-            self.becomes(purchase, "failed")
+            self.set_status(purchase, "failed")
 
     @precondition(lambda self: self.purchases)
     @rule(which=st.integers(0, 3), party=st.sampled_from(["Proposer", "Manufacturer"]))
@@ -115,9 +115,9 @@ class Lives(RuleBasedStateMachine):
         old = purchase.license is None
         self.send(purchase, "unsubscribe-pending" if old else f"{ENDED} - {party}", status="CANCELLED")
         purchase.has_ended = True
-        if purchase.truth in {"pending", "active"}:
-            never_began = purchase.truth == "pending" and not old
-            self.becomes(purchase, "failed" if never_began else "ending")
+        if purchase.status in {"pending", "active"}:
+            never_began = purchase.status == "pending" and not old
+            self.set_status(purchase, "failed" if never_began else "ending")
 
     @precondition(lambda self: self.purchases)
     @rule(which=st.integers(0, 3))
@@ -125,11 +125,11 @@ class Lives(RuleBasedStateMachine):
         purchase = self.chosen(which)
         self.send(purchase, "unsubscribe-success" if purchase.license is None else DEPROVISIONED)
         purchase.has_ended = True
-        self.becomes(purchase, "ended")
+        self.set_status(purchase, "ended")
 
     @precondition(lambda self: self.purchases)
-    @rule(which=st.integers(0, 3), new_license=st.booleans(), says_so=st.booleans())
-    def renew(self, which: int, new_license: bool, says_so: bool) -> None:
+    @rule(which=st.integers(0, 3), new_license=st.booleans(), is_marked=st.booleans())
+    def renew(self, which: int, new_license: bool, is_marked: bool) -> None:
         purchase = self.chosen(which)
         if purchase.license is None or purchase.has_ended:
             return
@@ -140,45 +140,41 @@ class Lives(RuleBasedStateMachine):
             purchase.license = f"l-{purchase.number}-{len(purchase.earlier)}"
         self.send(purchase, f"{CREATED} - Proposer", previous=before[0])
         self.send(purchase, UPDATED)
-        self.becomes(purchase, "active")
-        self.send(purchase, f"{ENDED} - Proposer", names=before, status="RENEWED" if says_so else "EXPIRED")
+        self.set_status(purchase, "active")
+        self.send(purchase, f"{ENDED} - Proposer", names=before, status="RENEWED" if is_marked else "EXPIRED")
         if new_license:
             self.send(purchase, DEPROVISIONED, names=before)
 
     def chosen(self, which: int) -> Purchase:
-        """Return one of the purchases."""
+        """Return one of the purchases, whatever the number."""
         return self.purchases[which % len(self.purchases)]
 
-    def becomes(self, purchase: Purchase, truth: str) -> None:
-        """Write down what AWS knows to be so, and since when."""
-        if purchase.truth != truth:
-            purchase.truth, purchase.since = truth, minutes_after_noon(self.minutes)
+    def set_status(self, purchase: Purchase, status: str) -> None:
+        """Set the true status, which is so from the latest event on."""
+        if purchase.status != status:
+            purchase.status, purchase.since = status, minutes_after_noon(self.minutes)
 
-    def send(self, purchase: Purchase, kind: str, names: tuple[str, str | None] | None = None, **about: Any) -> None:
-        """Let an event set out; its time is later than that of every one before."""
+    def send(
+        self, purchase: Purchase, kind: str, names: tuple[str, str | None] | None = None, **overrides: Any
+    ) -> None:
+        """Make an event, later than all before, and leave it undelivered."""
         self.minutes += 1
-        purchase.known = purchase.known or not kind.startswith("Purchase Agreement")
+        purchase.is_stored = purchase.is_stored or not kind.startswith("Purchase Agreement")
         agreement, license_id = names or (purchase.agreement, purchase.license)
+        happened_at = minutes_after_noon(self.minutes)
         if license_id is None:
-            self.under_way.append(sns_notification(kind, minutes_after_noon(self.minutes), customer=purchase.customer))
+            body = sns_notification(kind, happened_at, customer=purchase.customer)
         else:
-            self.under_way.append(
-                eventbridge_event(
-                    kind,
-                    minutes_after_noon(self.minutes),
-                    agreement=agreement,
-                    license=license_id,
-                    account=ACCOUNT,
-                    **about,
-                )
-            )
+            overrides |= {"agreement": agreement, "license": license_id, "account": ACCOUNT}
+            body = eventbridge_event(kind, happened_at, **overrides)
+        self.undelivered.append(body)
 
     # What the queue and the buyers do.
 
-    @precondition(lambda self: self.under_way)
+    @precondition(lambda self: self.undelivered)
     @rule(which=st.integers(0, 40))
     def deliver(self, which: int) -> None:
-        body = self.under_way.pop(which % len(self.under_way))
+        body = self.undelivered.pop(which % len(self.undelivered))
         self.delivered.append(body)
         with self.app.app_context():
             assert apply.ingest(parse_event(body)) is not None
@@ -193,9 +189,9 @@ class Lives(RuleBasedStateMachine):
     @rule(which=st.integers(0, 3), token=st.integers(0, 5))
     def land(self, which: int, token: int) -> None:
         purchase = self.chosen(which)
-        purchase.landed = purchase.known = True
+        purchase.landed = purchase.is_stored = True
         with self.app.app_context():
-            subscriptions.upsert_from_landing(purchase.arrival(self.names(purchase, token)))
+            subscriptions.upsert_from_landing(purchase.landing(self.names(purchase, token)))
 
     @precondition(lambda self: any(purchase.landed for purchase in self.purchases))
     @rule(which=st.integers(0, 3), token=st.integers(0, 5))
@@ -205,8 +201,8 @@ class Lives(RuleBasedStateMachine):
             self.forms += 1
             purchase.registered = f"Company {self.forms}"
             with self.app.app_context():
-                arrived = Resolved(purchase.arrival(self.names(purchase, token)))
-                registrations.complete(arrived, factories.answers(company=purchase.registered))
+                resolved = Resolved(purchase.landing(self.names(purchase, token)))
+                registrations.complete(resolved, factories.answers(company=purchase.registered))
 
     @rule()
     def review(self) -> None:
@@ -215,37 +211,38 @@ class Lives(RuleBasedStateMachine):
                 pass
 
     def names(self, purchase: Purchase, token: int) -> tuple[str, str | None]:
-        """Return the names under which AWS resolves a token: maybe those from before a renewal."""
-        every = [(purchase.agreement, purchase.license), *purchase.earlier[::-1]]
-        return every[token % len(every)]
+        """Return the names that AWS resolves a token to: the present ones, or those before a renewal."""
+        names = [(purchase.agreement, purchase.license), *purchase.earlier[::-1]]
+        return names[token % len(names)]
 
     def teardown(self) -> None:
-        """Let everything arrive at last, and compare what is stored with the truth."""
+        """Deliver the rest, and compare what is stored with what is true."""
         with self.app.app_context():
-            for body in self.under_way:
+            for body in self.undelivered:
                 apply.ingest(parse_event(body))
             while events_review.process_next() is not None:
                 pass
             with engine.current_database().read_engine.connect() as connection:
-                found = connection.execute(select(Subscription.__table__)).all()
-                kept = connection.execute(select(Registration.subscription_id, Registration.company)).all()
+                rows = connection.execute(select(Subscription.__table__)).all()
+                answers = connection.execute(select(Registration.subscription_id, Registration.company)).all()
                 outcomes = set(connection.execute(select(Event.outcome)).scalars())
-        known = [purchase for purchase in self.purchases if purchase.known]
-        assert sorted(map(summary, found)) == sorted(purchase.summary for purchase in known)
-        assert sorted(row.company for row in kept) == sorted(filter(None, (purchase.registered for purchase in known)))
-        signed_up = {row.subscription_id: row.company for row in kept}
-        assert {summary(row)[0]: signed_up.get(row.id) for row in found} == {
-            purchase.summary[0]: purchase.registered for purchase in known
+        expected = [purchase for purchase in self.purchases if purchase.is_stored]
+        assert sorted(map(summary, rows)) == sorted(purchase.summary for purchase in expected)
+        companies = [purchase.registered for purchase in expected if purchase.registered]
+        assert sorted(row.company for row in answers) == sorted(companies)
+        signed_up = {row.subscription_id: row.company for row in answers}
+        assert {summary(row)[0]: signed_up.get(row.id) for row in rows} == {
+            purchase.summary[0]: purchase.registered for purchase in expected
         }
         assert outcomes <= {"applied", "noted", "waiting"}
 
 
 def summary(row: Row[Any]) -> tuple[str, str, str, str]:
-    """Return what is stored of a purchase: its key, its agreement, its status, and since when that is so."""
+    """Return what is stored: key, agreement, status, and since when."""
     return row.purchase_key, row.agreement_id or "", row.status, str(row.status_since)
 
 
 @on_sqlite
-def test_the_end_is_what_the_events_own_times_say(app: Flask) -> None:
-    Lives.app = app
-    run_state_machine_as_test(Lives, settings=settings(stateful_step_count=30))
+def test_any_order_of_events_ends_in_the_true_state(app: Flask) -> None:
+    Histories.app = app
+    run_state_machine_as_test(Histories, settings=settings(stateful_step_count=30))

@@ -1,4 +1,4 @@
-"""The inbox: nothing leaves the queue before it is on disk, and nothing that is no event is dropped in silence."""
+"""Consuming: nothing leaves the queue before it is on disk, and an invalid message goes to the dead-letter queue."""
 
 import json
 import threading
@@ -29,10 +29,10 @@ UPDATED = "License Updated - Manufacturer"
 
 @pytest.fixture
 def events_queue(sandbox: Sandbox, environment: pytest.MonkeyPatch) -> Iterator[EventsQueue]:
-    mailbox = EventsQueue(sandbox)
-    environment.setenv("EVENTS_QUEUE_URL", mailbox.url)
-    yield mailbox
-    mailbox.close()
+    created = EventsQueue(sandbox)
+    environment.setenv("EVENTS_QUEUE_URL", created.url)
+    yield created
+    created.close()
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def execute(app: Flask, *statements: str) -> None:
             connection.execute(text(statement))
 
 
-def take_in(app: Flask) -> bool:
+def poll(app: Flask) -> bool:
     with app.app_context():
         return consume.poll(threading.Event())
 
@@ -70,7 +70,7 @@ def test_events_of_both_channels_are_applied_and_deleted(queue_app: Flask, event
         eventbridge_event(UPDATED, minutes_after_noon(0)), sns_notification("subscribe-success", minutes_after_noon(1))
     )
 
-    assert take_in(queue_app) is True
+    assert poll(queue_app) is True
 
     assert {row.status for row in all_rows(queue_app, Subscription)} == {"active"}
     assert {event.channel for event in all_rows(queue_app, Event)} == {"eventbridge", "sns"}
@@ -78,58 +78,56 @@ def test_events_of_both_channels_are_applied_and_deleted(queue_app: Flask, event
     assert events_queue.dead_letters() == []
 
 
-def test_a_message_that_is_no_event_becomes_a_dead_letter_with_the_reason(
+def test_invalid_message_is_dead_lettered_with_the_reason(
     queue_app: Flask, events_queue: EventsQueue, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = json.dumps({**eventbridge_event(UPDATED), "source": "aws.ec2"})
     events_queue.send("nonsense", other, eventbridge_event(UPDATED))
 
-    take_in(queue_app)
+    poll(queue_app)
 
-    letters = dict(events_queue.dead_letters())
-    assert letters.keys() == {"nonsense", other}
-    assert letters["nonsense"] == "It is not JSON."
-    assert letters[other].startswith("source: ")
+    dead_letters = dict(events_queue.dead_letters())
+    assert dead_letters.keys() == {"nonsense", other}
+    assert dead_letters["nonsense"] == "It is not JSON."
+    assert dead_letters[other].startswith("source: ")
     assert events_queue.message_counts() == (0, 0)
     assert len(all_rows(queue_app, Event)) == 1
     log = capsys.readouterr().err
     assert '"reason": "It is not JSON.", "event": "message.dead_lettered"' in log
 
 
-def test_without_dead_letters_it_stays_in_the_queue(
+def test_invalid_message_stays_without_a_dead_letter_queue(
     queue_app: Flask, events_queue: EventsQueue, capsys: pytest.CaptureFixture[str]
 ) -> None:
     events_queue.send("nonsense")
 
     with events_queue.without_dead_letter_queue():
-        take_in(queue_app)
+        poll(queue_app)
 
     assert events_queue.message_counts() == (0, 1)
     assert '"event": "message.no_dead_letter_queue"' in capsys.readouterr().err
 
 
-def test_while_the_database_is_away_nothing_is_received(
+def test_nothing_is_received_while_the_database_is_down(
     database_url: str, environment: pytest.MonkeyPatch, events_queue: EventsQueue
 ) -> None:
     events_queue.send(eventbridge_event(UPDATED))
-    with database_proxy.start(database_url) as laid:
-        environment.setenv("DATABASE_URL", laid.url)
+    with database_proxy.start(database_url) as proxy:
+        environment.setenv("DATABASE_URL", proxy.url)
         with factories.open_app(create_app()) as app:
-            laid.disconnect(app)
+            proxy.disconnect(app)
             with pytest.raises(DatabaseUnavailable):
-                take_in(app)
+                poll(app)
 
             assert events_queue.message_counts() == (1, 0)
-            laid.reconnect()
-            take_in(app)
+            proxy.reconnect()
+            poll(app)
             assert len(all_rows(app, Event)) == 1
 
     assert events_queue.message_counts() == (0, 0)
 
 
-def test_what_comes_after_the_worker_was_told_to_stop_is_given_back(
-    queue_app: Flask, events_queue: EventsQueue
-) -> None:
+def test_messages_that_come_after_the_stop_are_released(queue_app: Flask, events_queue: EventsQueue) -> None:
     events_queue.send(eventbridge_event(UPDATED))
     stop = threading.Event()
     stop.set()
@@ -142,35 +140,35 @@ def test_what_comes_after_the_worker_was_told_to_stop_is_given_back(
 
 
 @on_postgresql
-def test_while_the_work_is_slow_nobody_else_gets_the_messages(queue_app: Flask, events_queue: EventsQueue) -> None:
+def test_messages_stay_invisible_while_events_are_slow(queue_app: Flask, events_queue: EventsQueue) -> None:
     queue_app.extensions["aws.queue"] = Queue(events_queue.url, visibility_seconds=2)
     events_queue.send(*(eventbridge_event(UPDATED, minutes_after_noon(minute)) for minute in range(3)))
 
-    with slow_events(queue_app), ThreadPoolExecutor() as beside:
-        working = beside.submit(take_in, queue_app)
-        # Each event takes more than half of the time for which messages are kept from others.
-        taken_twice = events_queue.receive_during(working, 3)
+    with slow_events(queue_app), ThreadPoolExecutor() as threads:
+        working = threads.submit(poll, queue_app)
+        # Each event takes more than half of the visibility timeout.
+        received_twice = events_queue.receive_during(working, 3)
 
-    assert taken_twice == 0
+    assert received_twice == 0
     assert events_queue.message_counts() == (0, 0)
     assert len(all_rows(queue_app, Event)) == 3
 
 
-def test_an_sqs_that_is_down_is_said_by_name(queue_app: Flask, environment: pytest.MonkeyPatch) -> None:
+def test_poll_raises_while_sqs_is_down(queue_app: Flask, environment: pytest.MonkeyPatch) -> None:
     environment.setenv("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:1")
 
     with pytest.raises(MarketplaceUnavailable):
-        take_in(queue_app)
+        poll(queue_app)
 
 
-def test_without_a_queue_there_is_nothing_to_take_in(app: Flask) -> None:
-    assert take_in(app) is False
+def test_poll_returns_false_without_a_queue(app: Flask) -> None:
+    assert poll(app) is False
 
 
-def test_whoever_looks_for_events_is_seen_in_the_metrics(queue_app: Flask, events_queue: EventsQueue) -> None:
+def test_poll_updates_the_heartbeat_metric(queue_app: Flask, events_queue: EventsQueue) -> None:
     events_queue.send(eventbridge_event(UPDATED))
 
-    take_in(queue_app)
+    poll(queue_app)
 
     with queue_app.app_context():
         assert 0 <= gauges.current()["foyer_events_heartbeat_age_seconds"] < 10

@@ -1,4 +1,4 @@
-"""The audit: each deed once, however often the same form comes."""
+"""The audit log: each action once, however often the same form is sent."""
 
 import pytest
 from flask import Flask
@@ -12,20 +12,20 @@ from tests.support import factories
 from tests.support.stored_rows import all_rows
 
 
-@pytest.fixture(params=["linked", "parked"])
+@pytest.fixture(params=["resolved", "pending"])
 def purchase(request: pytest.FixtureRequest, app: Flask, sandbox: Sandbox) -> Purchase:
-    """A purchase that AWS has told us about, or one that it has yet to tell of."""
+    """A purchase that AWS has resolved, or one that is still pending."""
     with app.app_context():
-        if request.param == "parked":
+        if request.param == "pending":
             return pending_tokens.store(factories.token(sandbox), UnverifiedFields())
-        arrival = factories.landing()
-        return Resolved(arrival, subscriptions.upsert_from_landing(arrival))
+        landing = factories.landing()
+        return Resolved(landing, subscriptions.upsert_from_landing(landing))
 
 
-def test_the_same_form_twice_is_one_deed_and_a_changed_one_another(app: Flask, purchase: Purchase) -> None:
+def test_same_form_is_recorded_once_and_a_changed_one_again(app: Flask, purchase: Purchase) -> None:
     with app.app_context():
         for company in ("Juniper", "Juniper", "Lark", "Lark"):
             registrations.complete(purchase, factories.answers(company=company))
 
-    deeds = [(entry.action, entry.actor) for entry in all_rows(app, AuditEntry)]
-    assert deeds == [("registration.completed", "buyer"), ("registration.updated", "buyer")]
+    actions = [(entry.action, entry.actor) for entry in all_rows(app, AuditEntry)]
+    assert actions == [("registration.completed", "buyer"), ("registration.updated", "buyer")]

@@ -1,4 +1,4 @@
-"""Notifications: every shape in which AWS Marketplace's come out of a queue, and what is none of them."""
+"""AWS's events: every shape in which they come out of a queue, and messages that are none."""
 
 import json
 from datetime import UTC, datetime
@@ -27,118 +27,118 @@ def parsed(body: Any) -> AwsEvent:
     return aws_event.parse(json.dumps(body), message_id="of-the-queue", sent_at=SENT_AT)
 
 
-def test_a_license_event_says_whose_it_is_and_joins_license_and_agreement() -> None:
+def test_license_event_names_customer_license_and_agreement() -> None:
     body = eventbridge_event(
         "License Updated - Manufacturer", minutes_after_noon(5), license="l-e52ca6f3", id="of-eventbridge"
     )
 
-    said = parse_event(body)
+    event = parse_event(body)
 
-    assert (said.aws_id, said.channel, said.happened_at) == ("of-eventbridge", "eventbridge", minutes_after_noon(5))
-    assert (said.kind, said.kind_without_party) == ("License Updated - Manufacturer", "License Updated")
-    assert (said.product_code, said.customer_aws_account_id, said.agreement_id) == (
+    assert (event.aws_id, event.channel, event.happened_at) == ("of-eventbridge", "eventbridge", minutes_after_noon(5))
+    assert (event.kind, event.kind_without_party) == ("License Updated - Manufacturer", "License Updated")
+    assert (event.product_code, event.customer_aws_account_id, event.agreement_id) == (
         PRODUCT_CODE,
         ACCOUNT_ID,
         AGREEMENT_ID,
     )
-    assert said.license_arn == "aws:license-manager:us-east-1:123456789012:l-e52ca6f3"
-    assert said.body == body
+    assert event.license_arn == "aws:license-manager:us-east-1:123456789012:l-e52ca6f3"
+    assert event.body == body
 
 
 @pytest.mark.parametrize("party", ["Proposer", "Manufacturer"])
-def test_an_agreements_event_is_the_same_whichever_party_it_was_sent_to(party: str) -> None:
-    said = parse_event(eventbridge_event(f"Purchase Agreement Ended - {party}", status="CANCELLED"))
+def test_agreement_event_is_the_same_for_either_party(party: str) -> None:
+    event = parse_event(eventbridge_event(f"Purchase Agreement Ended - {party}", status="CANCELLED"))
 
-    assert said.kind_without_party == "Purchase Agreement Ended"
-    assert (said.agreement_status, said.license_arn, said.product_code) == ("CANCELLED", None, None)
+    assert event.kind_without_party == "Purchase Agreement Ended"
+    assert (event.agreement_status, event.license_arn, event.product_code) == ("CANCELLED", None, None)
 
 
-def test_a_renewal_names_the_agreement_before_it_and_the_new_end() -> None:
-    said = parse_event(
+def test_renewal_names_the_previous_agreement_and_the_new_end() -> None:
+    event = parse_event(
         eventbridge_event("Purchase Agreement Created - Proposer", previous="agmt-a", ends="2027-05-30T21:36:03Z")
     )
 
-    assert said.previous_agreement_id == "agmt-a"
-    assert said.ends_at == datetime(2027, 5, 30, 21, 36, 3, tzinfo=UTC)
+    assert event.previous_agreement_id == "agmt-a"
+    assert event.ends_at == datetime(2027, 5, 30, 21, 36, 3, tzinfo=UTC)
 
 
-def test_an_agreement_is_not_its_own_renewal() -> None:
-    said = parse_event(eventbridge_event("Purchase Agreement Created - Proposer", previous=AGREEMENT_ID))
+def test_agreement_that_renews_itself_has_no_previous_agreement() -> None:
+    event = parse_event(eventbridge_event("Purchase Agreement Created - Proposer", previous=AGREEMENT_ID))
 
-    assert said.previous_agreement_id is None
+    assert event.previous_agreement_id is None
 
 
-def test_a_license_is_read_where_awss_samples_have_it_too() -> None:
+def test_license_id_is_read_where_the_arn_is_missing() -> None:
     body = eventbridge_event("License Updated - Manufacturer")
     body["detail"]["license"] = {"id": "l-e52ca6f3"}
 
     assert parse_event(body).license_arn == "l-e52ca6f3"
 
 
-@pytest.mark.parametrize("nothing", [None, "", {}])
-def test_what_aws_does_not_populate_is_left_out(nothing: object) -> None:
+@pytest.mark.parametrize("empty", [None, "", {}])
+def test_empty_fields_are_none(empty: object) -> None:
     body = eventbridge_event("Purchase Agreement Created - Proposer")
-    body["detail"] |= {"product": nothing, "acceptor": nothing, "license": nothing}
+    body["detail"] |= {"product": empty, "acceptor": empty, "license": empty}
     body["detail"]["agreement"]["previousAgreementId"] = None
 
-    said = parse_event(body)
+    event = parse_event(body)
 
-    assert (said.product_code, said.customer_aws_account_id, said.license_arn, said.previous_agreement_id) == (
+    assert (event.product_code, event.customer_aws_account_id, event.license_arn, event.previous_agreement_id) == (
         None,
     ) * 4
 
 
 @pytest.mark.parametrize(("flag", "free_trial"), [("true", True), ("false", False), (True, True), (None, None)])
-def test_a_free_trial_is_told_by_a_word(flag: object, free_trial: bool | None) -> None:
+def test_free_trial_is_parsed_from_text(flag: object, free_trial: bool | None) -> None:
     assert parse_event(sns_notification("subscribe-success", trial=flag)).free_trial is free_trial
 
 
-def test_sns_says_when_it_was_and_which_customer() -> None:
-    said = parsed(sns_notification("subscribe-success", minutes_after_noon(7), id="of-sns"))
+def test_sns_notification_names_time_and_customer() -> None:
+    event = parsed(sns_notification("subscribe-success", minutes_after_noon(7), id="of-sns"))
 
-    assert (said.aws_id, said.channel, said.kind, said.happened_at) == (
+    assert (event.aws_id, event.channel, event.kind, event.happened_at) == (
         "of-sns",
         "sns",
         "subscribe-success",
         minutes_after_noon(7),
     )
-    assert (said.customer_identifier, said.product_code, said.customer_aws_account_id) == (
+    assert (event.customer_identifier, event.product_code, event.customer_aws_account_id) == (
         CUSTOMER_IDENTIFIER,
         PRODUCT_CODE,
         None,
     )
 
 
-def test_raw_delivery_goes_by_the_queues_id_and_time() -> None:
-    said = parsed(json.loads(sns_notification("unsubscribe-success")["Message"]))
+def test_raw_delivery_has_the_id_and_time_of_the_message() -> None:
+    event = parsed(json.loads(sns_notification("unsubscribe-success")["Message"]))
 
-    assert (said.aws_id, said.happened_at, said.kind) == ("of-the-queue", SENT_AT, "unsubscribe-success")
+    assert (event.aws_id, event.happened_at, event.kind) == ("of-the-queue", SENT_AT, "unsubscribe-success")
 
 
-def test_an_event_that_came_by_way_of_a_topic_keeps_its_own_id_and_time() -> None:
-    event = eventbridge_event("License Deprovisioned - Manufacturer", minutes_after_noon(9), id="of-eventbridge")
+def test_eventbridge_event_through_sns_keeps_its_id_and_time() -> None:
+    body = eventbridge_event("License Deprovisioned - Manufacturer", minutes_after_noon(9), id="of-eventbridge")
     envelope = {"Type": "Notification", "MessageId": "of-sns", "Timestamp": "2026-11-02T18:00:00.000Z"}
 
-    said = parsed({**envelope, "Message": json.dumps(event)})
+    event = parsed({**envelope, "Message": json.dumps(body)})
 
-    assert (said.aws_id, said.happened_at, said.kind_without_party) == (
+    assert (event.aws_id, event.happened_at, event.kind_without_party) == (
         "of-eventbridge",
         minutes_after_noon(9),
         "License Deprovisioned",
     )
 
 
-def test_what_was_stored_whole_says_the_same_when_it_is_read_again() -> None:
-    said = parsed(sns_notification("subscribe-fail", minutes_after_noon(3)))
+def test_stored_body_parses_to_the_same_event() -> None:
+    event = parsed(sns_notification("subscribe-fail", minutes_after_noon(3)))
 
-    assert aws_event.parse_body(said.body, said.aws_id, said.happened_at) == said
+    assert aws_event.parse_body(event.body, event.aws_id, event.happened_at) == event
 
 
 NOT_AN_EVENT = eventbridge_event("License Updated - Manufacturer")
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "reason"),
     [
         ("nonsense", "not JSON"),
         ("[" * 100_000, "not JSON"),
@@ -160,9 +160,9 @@ NOT_AN_EVENT = eventbridge_event("License Updated - Manufacturer")
         (json.dumps({**NOT_AN_EVENT, "detail": None}), "detail"),
     ],
 )
-def test_what_is_no_notification_is_refused_with_the_reason(text: str, why: str) -> None:
+def test_invalid_message_is_refused_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(InvalidEvent) as refused:
         aws_event.parse(text, message_id="of-the-queue", sent_at=NOON)
 
-    assert why in refused.value.code
+    assert reason in refused.value.code
     assert "aws.ec2" not in refused.value.code

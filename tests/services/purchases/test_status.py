@@ -1,12 +1,13 @@
-"""The state machine: what each notification makes of a subscription, and what must not count as its end."""
+"""The status: what each event makes of a subscription, and what must not count as its end."""
 
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
 import pytest
 
 from app.models import SUBSCRIPTION_STATUSES
-from app.services.purchases import status as purchases_status
+from app.services.purchases import status as status_service
 from app.services.purchases.aws_event import DETAIL_TYPES, AwsEvent
 from tests.support.aws_events import AGREEMENT_ID, eventbridge_event, minutes_after_noon, parse_event, sns_notification
 
@@ -14,11 +15,11 @@ CREATED, AMENDED, ENDED = (f"Purchase Agreement {verb} - Proposer" for verb in (
 UPDATED, DEPROVISIONED = "License Updated - Manufacturer", "License Deprovisioned - Manufacturer"
 
 
-def told(*kinds: str, **about: Any) -> list[AwsEvent]:
-    """Return notifications of these kinds, a minute apart."""
+def events_of(*kinds: str, **overrides: Any) -> list[AwsEvent]:
+    """Return events of these kinds, a minute apart."""
     return [
         parse_event(
-            eventbridge_event(kind, minutes_after_noon(place), **about)
+            eventbridge_event(kind, minutes_after_noon(place), **overrides)
             if " " in kind
             else sns_notification(kind, minutes_after_noon(place))
         )
@@ -52,142 +53,148 @@ def told(*kinds: str, **about: Any) -> list[AwsEvent]:
         ([UPDATED, "something-new"], "active", 0),
     ],
 )
-def test_notifications_make_the_status_in_the_order_of_their_times(
-    kinds: list[str], status: str, since: int | None
-) -> None:
-    notices = told(*kinds)
+def test_status_follows_event_times_in_any_order(kinds: list[str], status: str, since: int | None) -> None:
+    events = events_of(*kinds)
 
-    states = {purchases_status.derive_state(order) for order in permutations(notices)}
+    states = {status_service.derive_state(order) for order in permutations(events)}
 
     [state] = states
     assert (state.status, state.status_since) == (status, None if since is None else minutes_after_noon(since))
 
 
-def test_in_one_second_an_end_comes_last() -> None:
-    notices = [
+def test_end_counts_as_last_within_one_second() -> None:
+    events = [
         parse_event(eventbridge_event(kind, minutes_after_noon(0))) for kind in (DEPROVISIONED, ENDED, UPDATED, CREATED)
     ]
 
-    assert purchases_status.derive_state(notices).status == "ended"
+    assert status_service.derive_state(events).status == "ended"
 
 
 @pytest.mark.parametrize("status", ["EXPIRED", "RENEWED", None])
-def test_a_renewal_is_no_end(status: str | None) -> None:
+def test_renewal_does_not_end_the_subscription(status: str | None) -> None:
     renewal = parse_event(eventbridge_event(CREATED, minutes_after_noon(1), agreement="agmt-b", previous=AGREEMENT_ID))
-    notices = [*told(UPDATED), renewal, *told(ENDED, DEPROVISIONED, ENDED, status=status)]
+    events = [*events_of(UPDATED), renewal, *events_of(ENDED, DEPROVISIONED, ENDED, status=status)]
 
-    state = purchases_status.derive_state(notices)
+    state = status_service.derive_state(events)
 
     assert (state.status, state.status_since) == ("active", minutes_after_noon(0))
 
 
 @pytest.mark.parametrize("status", ["RENEWED", "REPLACED", "SUPERSEDED"])
-def test_an_agreement_whose_place_another_takes_has_not_ended_before_the_other_is_known(status: str) -> None:
-    assert purchases_status.derive_state(told(UPDATED, ENDED, status=status)).status == "active"
+def test_superseded_agreement_does_not_end_the_subscription(status: str) -> None:
+    assert status_service.derive_state(events_of(UPDATED, ENDED, status=status)).status == "active"
 
 
-def test_the_renewed_agreement_ends_like_any_other() -> None:
+def test_renewed_agreement_ends_like_any_other() -> None:
     renewal = [eventbridge_event(CREATED, minutes_after_noon(1), agreement="agmt-b", previous=AGREEMENT_ID)]
     renewal += [
         eventbridge_event(ENDED, minutes_after_noon(2)),
         eventbridge_event(ENDED, minutes_after_noon(3), agreement="agmt-b"),
     ]
 
-    state = purchases_status.derive_state([*told(UPDATED), *map(parse_event, renewal)])
+    state = status_service.derive_state([*events_of(UPDATED), *map(parse_event, renewal)])
 
     assert (state.status, state.status_since) == ("ending", minutes_after_noon(3))
 
 
-def test_a_renewal_that_is_cancelled_before_its_first_day_leaves_everything_as_it_is() -> None:
+def test_renewal_cancelled_before_its_first_day_changes_nothing() -> None:
     renewal = [
         eventbridge_event(
             CREATED, minutes_after_noon(1), agreement="agmt-b", previous=AGREEMENT_ID, starts="2027-01-01T00:00:00Z"
         )
     ]
     renewal += [eventbridge_event(ENDED, minutes_after_noon(2), agreement="agmt-b", status="CANCELLED")]
-    notices = [*told(UPDATED), *map(parse_event, renewal)]
+    events = [*events_of(UPDATED), *map(parse_event, renewal)]
 
     over = [
-        *notices,
+        *events,
         parse_event(eventbridge_event(ENDED, minutes_after_noon(3), status="EXPIRED")),
         parse_event(eventbridge_event(DEPROVISIONED, minutes_after_noon(4))),
     ]
 
-    assert (purchases_status.derive_state(notices).status, purchases_status.derive_state(notices).status_since) == (
+    assert (status_service.derive_state(events).status, status_service.derive_state(events).status_since) == (
         "active",
         minutes_after_noon(0),
     )
-    assert (purchases_status.derive_state(over).status, purchases_status.derive_state(over).status_since) == (
+    assert (status_service.derive_state(over).status, status_service.derive_state(over).status_since) == (
         "ended",
         minutes_after_noon(4),
     )
 
 
-def test_two_agreements_that_are_said_to_follow_each_other_end_all_the_same() -> None:
+def test_agreements_that_renew_each_other_still_end() -> None:
     ring = [eventbridge_event(CREATED, minutes_after_noon(1), agreement="agmt-b", previous=AGREEMENT_ID)]
     ring += [
         eventbridge_event(CREATED, minutes_after_noon(2), previous="agmt-b"),
         eventbridge_event(DEPROVISIONED, minutes_after_noon(3)),
     ]
 
-    assert purchases_status.derive_state([*told(UPDATED), *map(parse_event, ring)]).status == "ended"
+    assert status_service.derive_state([*events_of(UPDATED), *map(parse_event, ring)]).status == "ended"
 
 
-def test_the_agreements_end_is_what_its_latest_event_says() -> None:
+def test_ends_at_is_that_of_the_latest_event() -> None:
     first = parse_event(eventbridge_event(CREATED, minutes_after_noon(0), ends="2027-01-01T00:00:00Z"))
     amended = parse_event(eventbridge_event(AMENDED, minutes_after_noon(1), ends="2028-01-01T00:00:00Z"))
 
-    state = purchases_status.derive_state([amended, first])
+    state = status_service.derive_state([amended, first])
 
     assert state.ends_at
     assert state.ends_at.year == 2028
 
 
-def test_an_agreement_that_is_cancelled_ends_then_and_not_on_the_day_that_was_agreed() -> None:
+def test_cancelled_agreement_ends_when_it_was_cancelled() -> None:
     agreed = parse_event(eventbridge_event(CREATED, minutes_after_noon(0), ends="2027-01-01T00:00:00Z"))
     cancelled = parse_event(eventbridge_event(ENDED, minutes_after_noon(5), status="CANCELLED"))
 
-    assert purchases_status.derive_state([cancelled, agreed]).ends_at == minutes_after_noon(5)
+    assert status_service.derive_state([cancelled, agreed]).ends_at == minutes_after_noon(5)
 
 
-def test_the_end_of_an_agreement_that_was_renewed_is_not_the_subscriptions() -> None:
+def test_ends_at_is_not_that_of_a_renewed_agreement() -> None:
     first = parse_event(eventbridge_event(CREATED, minutes_after_noon(0), ends="2027-01-01T00:00:00Z"))
     renewal = parse_event(eventbridge_event(CREATED, minutes_after_noon(1), agreement="agmt-b", previous=AGREEMENT_ID))
 
-    assert purchases_status.derive_state([first, renewal]).ends_at is None
+    assert status_service.derive_state([first, renewal]).ends_at is None
 
 
-def test_the_latest_word_on_a_free_trial_stands() -> None:
-    begun, over = (
+def test_license_event_without_agreement_keeps_the_agreement() -> None:
+    first, second = events_of(UPDATED, UPDATED)
+    unnamed = replace(second, agreement_id=None)
+
+    assert status_service.derive_state([first, unnamed]).agreement_id == AGREEMENT_ID
+    assert status_service.derive_state([unnamed], "agmt-stored").agreement_id == "agmt-stored"
+
+
+def test_latest_free_trial_wins() -> None:
+    first, second = (
         parse_event(sns_notification("subscribe-success", minutes_after_noon(0), trial="true")),
         parse_event(sns_notification("subscribe-success", minutes_after_noon(9))),
     )
 
-    assert purchases_status.derive_state([begun]).free_trial is True
-    assert purchases_status.derive_state([over, begun]).free_trial is False
+    assert status_service.derive_state([first]).free_trial is True
+    assert status_service.derive_state([second, first]).free_trial is False
 
 
 @pytest.mark.parametrize(
-    ("entitled", "status", "since"), [(True, "active", 0), (False, "ended", 1), (None, "active", 0)]
+    ("has_entitlements", "status", "since"), [(True, "active", 0), (False, "ended", 1), (None, "active", 0)]
 )
-def test_an_old_contract_stands_as_its_entitlements_do(entitled: bool | None, status: str, since: int) -> None:
+def test_old_contract_follows_its_entitlements(has_entitlements: bool | None, status: str, since: int) -> None:
     changes = [parse_event(sns_notification("entitlement-updated", minutes_after_noon(minute))) for minute in (0, 1)]
 
-    state = purchases_status.derive_state(changes, is_contract=True, has_entitlements=entitled)
+    state = status_service.derive_state(changes, is_contract=True, has_entitlements=has_entitlements)
 
     assert (state.status, state.status_since) == (status, minutes_after_noon(since))
 
 
-def test_one_change_of_entitlements_says_nothing_before_they_are_read() -> None:
+def test_entitlement_change_has_no_effect_before_it_is_read() -> None:
     change = parse_event(sns_notification("entitlement-updated"))
 
-    assert purchases_status.derive_state([change], is_contract=True).status == "pending"
-    assert purchases_status.derive_state([change], has_entitlements=True).status == "pending"
+    assert status_service.derive_state([change], is_contract=True).status == "pending"
+    assert status_service.derive_state([change], has_entitlements=True).status == "pending"
 
 
-def test_the_table_has_every_kind_that_the_rules_send_and_only_statuses_that_exist() -> None:
+def test_table_has_every_detail_type_and_only_known_statuses() -> None:
     names = {parse_event(eventbridge_event(kind)).kind_without_party for kind in DETAIL_TYPES}
 
-    assert names <= purchases_status.TRANSITIONS.keys()
-    used = {status for row in purchases_status.TRANSITIONS.values() for status in (*row, *row.values())}
+    assert names <= status_service.TRANSITIONS.keys()
+    used = {status for row in status_service.TRANSITIONS.values() for status in (*row, *row.values())}
     assert used == set(SUBSCRIPTION_STATUSES)

@@ -1,4 +1,4 @@
-"""Subscriptions: one for each purchase, however often and in whatever form AWS names it."""
+"""Subscriptions: one row for each purchase, however often and in whatever form AWS names it."""
 
 from flask import Flask
 
@@ -11,7 +11,7 @@ from tests.support import factories
 OLD = {"customer_identifier": "X01EXAMPLEX", "license_arn": None, "agreement_id": None}
 
 
-def test_a_purchase_is_known_by_its_license(app: Flask) -> None:
+def test_license_identifies_the_purchase(app: Flask) -> None:
     with app.app_context():
         first = subscriptions.upsert_from_landing(factories.landing())
         again = subscriptions.upsert_from_landing(factories.landing(customer_aws_account_id="999988887777"))
@@ -22,7 +22,7 @@ def test_a_purchase_is_known_by_its_license(app: Flask) -> None:
     assert first == again != other
 
 
-def test_a_purchase_without_a_license_is_known_by_product_and_customer(app: Flask) -> None:
+def test_product_and_customer_identify_a_purchase_without_license(app: Flask) -> None:
     with app.app_context():
         by_identifier = subscriptions.upsert_from_landing(factories.landing(**OLD))
         again = subscriptions.upsert_from_landing(factories.landing(**{**OLD, "customer_aws_account_id": None}))
@@ -31,7 +31,7 @@ def test_a_purchase_without_a_license_is_known_by_product_and_customer(app: Flas
     assert by_identifier == again != by_account
 
 
-def test_what_a_later_arrival_does_not_say_stays(app: Flask) -> None:
+def test_landing_keeps_values_that_aws_leaves_out(app: Flask) -> None:
     with app.app_context():
         subscriptions.upsert_from_landing(
             purchase.Landing(
@@ -40,30 +40,33 @@ def test_what_a_later_arrival_does_not_say_stays(app: Flask) -> None:
             )
         )
         row_id = subscriptions.upsert_from_landing(factories.landing(customer_aws_account_id=None, agreement_id=None))
-        found = subscriptions.find(row_id)
+        subscription = subscriptions.find(row_id)
 
-    assert found
-    assert found.customer_aws_account_id == "012345678901"
-    assert found.customer_identifier == "X"
-    assert found.agreement_id
-    assert (found.offer_type, found.hints) == ("free-trial", {"product-id": "prod-1"})
+    assert subscription
+    assert subscription.customer_aws_account_id == "012345678901"
+    assert subscription.customer_identifier == "X"
+    assert subscription.agreement_id
+    assert (subscription.offer_type, subscription.hints) == ("free-trial", {"product-id": "prod-1"})
 
 
-def test_a_listing_that_gains_licenses_keeps_its_old_purchases(app: Flask) -> None:
+def test_listing_with_new_licenses_keeps_its_subscriptions(app: Flask) -> None:
     with app.app_context():
         before = subscriptions.upsert_from_landing(factories.landing(**OLD))
         registrations.complete(factories.resolved(**OLD), factories.answers())
 
         after = subscriptions.upsert_from_landing(factories.landing(customer_identifier="X01EXAMPLEX"))
 
-        found = subscriptions.find(after)
+        subscription = subscriptions.find(after)
         assert after == before
-        assert found
-        assert (found.purchase_key, found.license_arn) == ("l-0123456789abcdef", factories.customer().license_arn)
+        assert subscription
+        assert (subscription.purchase_key, subscription.license_arn) == (
+            "l-0123456789abcdef",
+            factories.customer().license_arn,
+        )
         assert registrations.find_by_purchase(Resolved(factories.landing(), after))
 
 
-def test_a_purchase_that_has_ended_is_not_taken_for_a_new_license(app: Flask) -> None:
+def test_new_license_is_not_given_to_an_ended_subscription(app: Flask) -> None:
     with app.app_context():
         ended = subscriptions.upsert_from_landing(factories.landing(**OLD))
         with engine.current_database().write_engine.begin() as connection:
@@ -74,19 +77,19 @@ def test_a_purchase_that_has_ended_is_not_taken_for_a_new_license(app: Flask) ->
     assert new != ended
 
 
-def test_a_form_that_was_open_for_long_changes_nothing_of_the_purchase(app: Flask) -> None:
+def test_old_form_does_not_change_the_subscription(app: Flask) -> None:
     with app.app_context():
         subscriptions.upsert_from_landing(factories.landing(agreement_id="agmt-old"))
         row_id = subscriptions.upsert_from_landing(factories.landing(agreement_id="agmt-new"))
 
         registrations.complete(factories.resolved(agreement_id="agmt-old"), factories.answers())
 
-        found = subscriptions.find(row_id)
-        assert found
-        assert found.agreement_id == "agmt-new"
+        subscription = subscriptions.find(row_id)
+        assert subscription
+        assert subscription.agreement_id == "agmt-new"
 
 
-def test_an_old_purchase_is_not_taken_for_a_second_license(app: Flask) -> None:
+def test_second_agreement_is_not_given_to_an_old_subscription(app: Flask) -> None:
     with app.app_context():
         first = subscriptions.upsert_from_landing(factories.landing(**{**OLD, "agreement_id": "agmt-first"}))
 
