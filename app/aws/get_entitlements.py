@@ -23,12 +23,16 @@ EntitlementValue = int | float | bool | str
 
 @dataclass(frozen=True)
 class AwsEntitlement:
-    """What the buyer has of one pricing dimension, and until when."""
+    """One dimension of a contract: how much of it, until when (None: AWS names no end), and of which license."""
 
     dimension: str
     value: EntitlementValue | None
     expires_at: datetime | None
-    license_arn: str | None
+    license_arn: str | None = None
+
+    def expired(self, at: datetime) -> bool:
+        """Return whether the entitlement is over at that time; at `expires_at` itself it is."""
+        return self.expires_at is not None and self.expires_at <= at
 
 
 def fetch_all(customer: Customer) -> list[AwsEntitlement]:

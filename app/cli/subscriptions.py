@@ -13,7 +13,7 @@ from app.config import products
 from app.database.rows import RowDict
 from app.models import SUBSCRIPTION_STATUSES
 from app.services.purchases import entitlements, subscriptions
-from app.services.purchases.entitlements import StoredEntitlement
+from app.aws.get_entitlements import AwsEntitlement
 from app.services.reports import events as event_reports
 from app.services.reports import subscriptions as subscription_reports
 
@@ -117,7 +117,7 @@ def _print_subscription(row: RowDict, *, in_json: bool) -> None:
         click.echo(_explain_unregistered(row))
 
 
-def _entitlement_cells(row: RowDict, stored: Sequence[StoredEntitlement], now: datetime) -> list[list[str]] | str:
+def _entitlement_cells(row: RowDict, stored: Sequence[AwsEntitlement], now: datetime) -> list[list[str]] | str:
     if stored:
         return [
             [entitlement.dimension, tables.format_value(entitlement.value), *_format_expiry(entitlement, now)]
@@ -129,7 +129,7 @@ def _entitlement_cells(row: RowDict, stored: Sequence[StoredEntitlement], now: d
     return "none" if row["entitlements_read_at"] else "not read yet"
 
 
-def _format_expiry(entitlement: StoredEntitlement, now: datetime) -> tuple[str, str]:
+def _format_expiry(entitlement: AwsEntitlement, now: datetime) -> tuple[str, str]:
     if entitlement.expires_at is None:
         return "without an end", ""
     return f"until {tables.format_value(entitlement.expires_at)}", "EXPIRED" if entitlement.expired(now) else ""

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from flask import Blueprint, make_response, redirect, render_template, url_for
 from werkzeug import Response
 
+from app.aws.get_entitlements import AwsEntitlement
 from app.models import Registration, Subscription
 from app.security import headers
 from app.services.purchases import entitlements, subscriptions
-from app.services.purchases.entitlements import StoredEntitlement
 from app.services.purchases.purchase import Pending, Resolved
 from app.services.purchases.status import FINAL_STATUSES
 from app.services.signup import pending_tokens, progress, registrations, resolve
@@ -34,7 +34,7 @@ ENTER_DELAY_SECONDS = 1
 class Coverage:
     """The entitlements of a contract at `now`, as stored when AWS was last read."""
 
-    entitlements: list[StoredEntitlement]
+    entitlements: list[AwsEntitlement]
     read_at: datetime | None
     is_read_scheduled: bool
     now: datetime

@@ -60,7 +60,7 @@ class CurrentLicense:
 class AgreementChain:
     """Agreements, the earliest first, the licenses reported under each, and the subscriptions that have any of them.
 
-    `is_unambiguous`: all of it is one purchase, as far as is known.
+    `is_unambiguous`: nothing that Foyer has received speaks against all of it being one purchase.
     """
 
     agreement_ids: tuple[AgreementId, ...]

@@ -2,7 +2,7 @@
 
 An event on SNS names the product and the customer identifier: any subscription of that customer may be meant. An event
 on EventBridge, and a landing, belong to an agreement chain (see agreements.py). A worked example, in the order in
-which Foyer hears of it; each line is one transaction:
+which Foyer receives it:
 
     landing  account 0123, no license, no agreement       creates S1, key product/0123
     event    License Updated, A0, l-1, account 0123       is S1's: the landing without license gets l-1 and A0

@@ -5,7 +5,7 @@ registration, one remains (`registrations.attach_to_subscription`); whose answer
 person's where their e-mail addresses are equal:
 
     one person                                                  the newest answers
-    two people, and the product has made an account for one     the account owner's: nobody gets another's account
+    two people, and the product has made an account for one     the account owner's: an account never changes hands
     two people, and no account                                  the newest answers
 
 Where both have a product's reply, the one that says more remains, the target's where they say the same:
@@ -15,7 +15,7 @@ Where both have a product's reply, the one that says more remains, the target's 
     1  it refuses the account that the buyer asked for
     0  no reply
 
-An erased person's account goes to nobody: it is deleted where another person's registration remains.
+An erased person's account is deleted where another person's registration remains.
 """
 
 from datetime import UTC, datetime
@@ -37,7 +37,7 @@ from app.models import (
     Registration,
     Subscription,
 )
-from app.services.events.agreements import AgreementChain, CurrentLicense
+from app.services.events.agreements import SUBSCRIPTION_IDS, AgreementChain, CurrentLicense
 from app.services.operations import audit
 from app.services.outbox import account_reply, announce, queue
 from app.services.purchases import subscriptions
@@ -47,7 +47,6 @@ log = structlog.get_logger()
 
 FILLED_COLUMNS = ("customer_aws_account_id", "customer_identifier", "license_arn", "agreement_id", "offer_type")
 TARGET, SOURCE = bindparam("target", type_=Uuid), bindparam("source", type_=Uuid)
-SUBSCRIPTION_IDS = bindparam("subscription_ids", expanding=True, type_=Uuid)
 COUNT_PARTIES = select(
     func.count(Subscription.product_code.distinct()), func.count(Subscription.customer_aws_account_id.distinct())
 ).where(Subscription.id.in_(SUBSCRIPTION_IDS))
@@ -120,7 +119,7 @@ def merge_into_oldest(connection: Connection, subscription_ids: set[UUID]) -> li
 def replace_license(connection: Connection, subscription_id: UUID, license_: CurrentLicense) -> None:
     """Give the subscription another license; the key it had leads to it still.
 
-    The worker reviews it next, and tells the product that has heard of the earlier license.
+    The worker reviews it next, and announces the license to a product that has the earlier one.
     """
     subscriptions.lock(connection, subscription_id)
     before = _load_row(connection, subscription_id)
@@ -140,7 +139,7 @@ def replace_license(connection: Connection, subscription_id: UUID, license_: Cur
 
 
 def merge(connection: Connection, target_id: UUID, source_id: UUID) -> None:
-    """Move everything of the source to the target, delete the source, and tell the product of a registered target.
+    """Move everything of the source to the target, delete the source, and announce a registered target.
 
     Of two licenses the target's remains.
     """
@@ -163,7 +162,7 @@ def merge(connection: Connection, target_id: UUID, source_id: UUID) -> None:
     if source.license_arn and not target.license_arn:
         license_ = CurrentLicense(source.purchase_key, source.license_arn, source.agreement_id)
         replace_license(connection, target_id, license_)
-    # A product that knows the source learns here what became of it: `former_ids` has its id.
+    # A product that stored the source finds its id in `former_ids`.
     if attach.lock_registration(connection, Registration.subscription_id == target_id):
         announce.announce(connection, target_id, announce.REGISTRATION_UPDATED)
     after_commit(log.info, "subscription.merged", subscription=str(target_id), merged=str(source_id))

@@ -2,29 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row
 
-from app.aws.get_entitlements import AwsEntitlement, EntitlementValue
+from app.aws.get_entitlements import AwsEntitlement
 from app.config import products
 from app.models import Subscription
 from app.services.purchases import keys
-
-
-@dataclass(frozen=True)
-class StoredEntitlement:
-    """One dimension of a contract: how much of it, and until when. `expires_at` is None where AWS names no end."""
-
-    dimension: str
-    value: EntitlementValue | None
-    expires_at: datetime | None
-
-    def expired(self, at: datetime) -> bool:
-        """Return whether the entitlement is over at that time; at `expires_at` itself it is."""
-        return self.expires_at is not None and self.expires_at <= at
 
 
 def exist_for(product_code: str) -> bool:
@@ -33,10 +19,10 @@ def exist_for(product_code: str) -> bool:
     return product is not None and product.pricing != "subscription"
 
 
-def load_stored(subscription: Subscription | Row[Any]) -> list[StoredEntitlement]:
-    """Return what GetEntitlements answered last; nothing where it has not been called yet."""
+def load_stored(subscription: Subscription | Row[Any]) -> list[AwsEntitlement]:
+    """Return what GetEntitlements answered last for the subscription's license; nothing before the first call."""
     return [
-        StoredEntitlement(stored["dimension"], stored["value"], _parse_time(stored["expires_at"]))
+        AwsEntitlement(stored["dimension"], stored["value"], _parse_time(stored["expires_at"]))
         for stored in subscription.entitlements or []
     ]
 
