@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from app.aws.get_entitlements import AwsEntitlement
 from app.cli import event_outcomes, listing, tables
 from app.cli.database import with_database
 from app.cli.listing import ListOutput
@@ -13,7 +14,6 @@ from app.config import products
 from app.database.rows import RowDict
 from app.models import SUBSCRIPTION_STATUSES
 from app.services.purchases import entitlements, subscriptions
-from app.aws.get_entitlements import AwsEntitlement
 from app.services.reports import events as event_reports
 from app.services.reports import subscriptions as subscription_reports
 

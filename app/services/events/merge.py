@@ -152,9 +152,7 @@ def merge(connection: Connection, target_id: UUID, source_id: UUID) -> None:
         connection.execute(statement, ids)
     _move_outbox(connection, target_id, source_id)
     owns_account = _merge_accounts(connection, target_id, source_id)
-    attach.to_subscription(
-        connection, Registration.subscription_id == source_id, target_id, owns_account=owns_account
-    )
+    attach.to_subscription(connection, Registration.subscription_id == source_id, target_id, owns_account=owns_account)
     _redirect_account_requests(connection, target_id, source_id)
     connection.execute(DELETE_SUBSCRIPTION, {"source": source_id})
     subscriptions.update_row(connection, target_id, _merged_values(target, source))
