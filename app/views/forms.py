@@ -9,6 +9,7 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  #
 from wtforms.validators import DataRequired, Email, Length, Optional, Regexp, ValidationError
 
 from app import text
+from app.services.purchases import account_request
 from app.services.signup.other_purchases import OtherPurchase
 from app.services.signup.registrations import Answers
 
@@ -98,14 +99,15 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
     def answers(self) -> Answers:
         """Return the answers of a valid form."""
+        request = account_request.parse(self.account.data or NEW_ACCOUNT, self.existing_account.data or None)
         return Answers(
             company=self.company.data or "",
             full_name=self.full_name.data or "",
             email=self.email.data or "",
             phone=self.phone.data or None,
             notes=self.notes.data or None,
-            account=self.account.data or NEW_ACCOUNT,
-            existing_account=(self.existing_account.data or None) if self.account.data == EXISTING_ACCOUNT else None,
+            account=account_request.to_column(request),
+            existing_account=request.existing_account,
         )
 
     def set_account_choices(self, other_purchases: Iterable[OtherPurchase], *, asks_account: bool) -> "SignupForm":

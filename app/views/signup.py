@@ -10,7 +10,7 @@ from werkzeug import Response
 from app.config import handoff_endpoints
 from app.models import Registration
 from app.observability import logs
-from app.services.outbox import payload
+from app.services.purchases import account_request
 from app.services.purchases.purchase import Pending
 from app.services.signup import other_purchases, pending_tokens, progress, registrations, resume_links
 from app.services.signup.registrations import StoredRegistration
@@ -89,7 +89,7 @@ def build_form(visit: Visit, registration: Registration | None, prefilled: Answe
     if visit.product is None or handoff_endpoints.for_product(visit.product.code) is None:
         return form.set_account_choices([], asks_account=False)
     # An invited colleague sets up this purchase alone, and must not see the customer's others.
-    chosen = payload.subscription_to_join(registration) if registration else None
+    chosen = account_request.of_registration(registration).subscription_id
     others = [] if browser_session.is_invited() else other_purchases.find_with_account(visit.purchase, chosen)
     return form.set_account_choices(others, asks_account=True)
 

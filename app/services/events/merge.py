@@ -40,6 +40,7 @@ from app.models import (
 from app.services.events.agreements import SUBSCRIPTION_IDS, AgreementChain, CurrentLicense
 from app.services.operations import audit
 from app.services.outbox import account_reply, announce, queue
+from app.services.outbox.payload import HandoffType
 from app.services.purchases import subscriptions
 from app.services.signup import attach
 
@@ -162,7 +163,7 @@ def merge(connection: Connection, target_id: UUID, source_id: UUID) -> None:
         replace_license(connection, target_id, license_)
     # A product that stored the source finds its id in `former_ids`.
     if attach.lock_registration(connection, Registration.subscription_id == target_id):
-        announce.announce(connection, target_id, announce.REGISTRATION_UPDATED)
+        announce.announce(connection, target_id, HandoffType.REGISTRATION_UPDATED)
     after_commit(log.info, "subscription.merged", subscription=str(target_id), merged=str(source_id))
 
 

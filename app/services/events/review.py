@@ -19,6 +19,7 @@ from app.errors import DatabaseUnavailable, MarketplaceError
 from app.models import Subscription
 from app.services.events import apply, recompute
 from app.services.outbox import announce, queue
+from app.services.outbox.payload import HandoffType
 from app.services.purchases import entitlements, keys, subscriptions
 
 log = structlog.get_logger()
@@ -133,7 +134,7 @@ def _announce_license_change(connection: Connection, subscription: Row[Any]) -> 
     handoff = queue.latest_uncancelled_handoff(connection, subscription.id) if takes_handoffs else None
     sent_license = handoff and handoff.payload["data"]["subscription"]["license_arn"]
     if handoff and keys.license_id(sent_license or "") != keys.license_id(subscription.license_arn or ""):
-        announce.announce(connection, subscription.id, announce.LICENSE_CHANGED)
+        announce.announce(connection, subscription.id, HandoffType.LICENSE_CHANGED)
 
 
 @transaction
@@ -147,7 +148,7 @@ def _finish(
     connection.execute(END_LEASE, matched.parameters)
     status = recompute.update_subscription(connection, subscription_id)
     if has_changed:
-        announce.announce(connection, subscription_id, announce.ENTITLEMENTS_CHANGED)
+        announce.announce(connection, subscription_id, HandoffType.ENTITLEMENTS_CHANGED)
     if fetched is not None:
         after_commit(
             log.info, "entitlements.read", subscription=str(subscription_id), count=len(fetched), status=status

@@ -1,39 +1,41 @@
-"""Untold: registrations that their product was never told of, as those from before it took hand-offs."""
+"""Backfill: hand-offs for registrations that were completed before their product had an endpoint."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.orm import Session
 
 from app.database.transactions import query, transaction
 from app.models import Registration, Subscription
 from app.services.outbox import announce, queue
+from app.services.outbox.payload import HandoffType
 from app.services.purchases import subscriptions
 from app.services.purchases.status import FINAL_STATUSES
+
+# A purchase that has ended needs no account any more.
+SELECT_UNANNOUNCED = (
+    select(Subscription.id)
+    .join(Registration, Registration.subscription_id == Subscription.id)
+    .where(Subscription.status.not_in(FINAL_STATUSES), ~queue.has_handoff(Subscription.id))
+)
+SELECT_UNANNOUNCED_OF_PRODUCT = SELECT_UNANNOUNCED.where(Subscription.product_code == bindparam("code")).order_by(
+    Registration.id
+)
+IS_UNANNOUNCED = SELECT_UNANNOUNCED.where(Subscription.id == bindparam("subscription"))
 
 
 @query
 def find_unannounced(session: Session, product_code: str) -> Sequence[UUID]:
-    """Return the ids of the subscriptions, oldest first, whose registration the product does not know.
-
-    A purchase that gives no access any more is none of them.
-    """
-    return session.scalars(
-        _select_unannounced().where(Subscription.product_code == product_code).order_by(Registration.id)
-    ).all()
+    """Return the subscriptions with a registration and no hand-off yet, oldest first."""
+    return session.scalars(SELECT_UNANNOUNCED_OF_PRODUCT, {"code": product_code}).all()
 
 
 @transaction
 def enqueue(connection: Connection, subscription_id: UUID) -> bool:
-    """Promise the product the registration, and mail nobody; return False where it knows of it by now."""
+    """Enqueue the hand-off of the registration, without mails; return False where it has one by now."""
     subscriptions.lock(connection, subscription_id)
-    if connection.execute(_select_unannounced().where(Subscription.id == subscription_id)).first() is None:
+    if connection.execute(IS_UNANNOUNCED, {"subscription": subscription_id}).first() is None:
         return False
-    announce.announce(connection, subscription_id, announce.REGISTRATION_COMPLETED, with_mails=False)
+    announce.announce(connection, subscription_id, HandoffType.REGISTRATION_COMPLETED, with_mails=False)
     return True
-
-
-def _select_unannounced() -> Select[tuple[UUID]]:
-    registered = select(Subscription.id).join(Registration, Registration.subscription_id == Subscription.id)
-    return registered.where(Subscription.status.not_in(FINAL_STATUSES), ~queue.has_handoff(Subscription.id))

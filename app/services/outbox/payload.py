@@ -1,23 +1,50 @@
-"""Documents: what other programs are told of a purchase, by hand-off and by the read API. This is version 1."""
+"""The payload: what other programs read about a subscription, in a hand-off and in the read API. This is version 1.
+
+The names and docstrings of the models are public: docs/handoff.schema.json is made from them, where `SubscriptionOut`
+is called `Subscription`.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
-from sqlalchemy import Connection, Row, select
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from sqlalchemy import Connection, Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from app import models
 from app.aws.get_entitlements import EntitlementValue
-from app.services.purchases import entitlements
+from app.services.purchases import account_request, entitlements
 
 VERSION = 1
+SELECT_SUBSCRIPTION, SELECT_REGISTRATION, SELECT_ACCOUNT = (
+    select(column.table).where(column == bindparam("loaded_id"))
+    for column in (
+        models.Subscription.__table__.c.id,
+        models.Registration.__table__.c.subscription_id,
+        models.Account.__table__.c.subscription_id,
+    )
+)
+
+
+class HandoffType(StrEnum):
+    """What happened to a subscription, in the order of the table in docs/receiver.md."""
+
+    REGISTRATION_COMPLETED = "registration.completed"
+    REGISTRATION_UPDATED = "registration.updated"
+    SUBSCRIPTION_PENDING = "subscription.pending"
+    SUBSCRIPTION_ACTIVATED = "subscription.activated"
+    SUBSCRIPTION_ENDING = "subscription.ending"
+    SUBSCRIPTION_ENDED = "subscription.ended"
+    SUBSCRIPTION_FAILED = "subscription.failed"
+    ENTITLEMENTS_CHANGED = "entitlements.changed"
+    LICENSE_CHANGED = "license.changed"
 
 
 def rfc3339(moment: datetime) -> str:
-    """Return the moment in UTC as every document spells it, as in 2026-11-23T12:00:00.000Z."""
+    """Return the moment in UTC with milliseconds, such as 2026-11-23T12:00:00.000Z."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -29,9 +56,8 @@ Timestamp = Annotated[
 
 
 class PayloadModel(BaseModel):
-    """A part of what is told; a later version may add fields, and takes none away."""
+    """A part of the payload. A later version may add fields and removes none."""
 
-    # Other programs know `SubscriptionOut` as `Subscription`.
     model_config = ConfigDict(
         frozen=True, from_attributes=True, model_title_generator=lambda model: model.__name__.removesuffix("Out")
     )
@@ -92,7 +118,7 @@ class AccountOut(PayloadModel):
 
 @dataclass(frozen=True)
 class SubscriptionSnapshot:
-    """All that is told of one subscription."""
+    """One subscription with its registration and account, as they are in one transaction."""
 
     subscription: SubscriptionOut
     registration: RegistrationOut | None
@@ -111,36 +137,23 @@ class Contents(PayloadModel):
     account: AccountOut
 
 
-HandoffType = Literal[
-    "registration.completed",
-    "registration.updated",
-    "subscription.pending",
-    "subscription.activated",
-    "subscription.ending",
-    "subscription.ended",
-    "subscription.failed",
-    "entitlements.changed",
-    "license.changed",
-]
-
-
 class Handoff(PayloadModel):
     """One event in the life of a subscription, as it is sent to the seller's product."""
 
-    type: HandoffType
+    # Pydantic would move an enum into `$defs`: the published schema has its values in place.
+    type: Annotated[HandoffType, WithJsonSchema({"enum": list(HandoffType), "title": "Type", "type": "string"})]
     timestamp: Timestamp
     version: Literal[1]
     data: Contents
 
 
 def load(database: Connection | Session, subscription_id: UUID) -> SubscriptionSnapshot | None:
-    """Return what is told of the subscription as it stands in the caller's transaction; None where there is none."""
-    found = _load_row(database, models.Subscription, models.Subscription.id == subscription_id)
-    if found is None:
-        return None
-    registration = _load_row(database, models.Registration, models.Registration.subscription_id == subscription_id)
-    account = _load_row(database, models.Account, models.Account.subscription_id == subscription_id)
-    return build(found, registration, account)
+    """Return the subscription as the caller's transaction sees it; None where it is gone."""
+    subscription, registration, account = (
+        database.execute(statement, {"loaded_id": subscription_id}).one_or_none()
+        for statement in (SELECT_SUBSCRIPTION, SELECT_REGISTRATION, SELECT_ACCOUNT)
+    )
+    return build(subscription, registration, account) if subscription else None
 
 
 def build(
@@ -148,12 +161,15 @@ def build(
     registration: Row[Any] | models.Registration | None,
     account: Row[Any] | models.Account | None,
 ) -> SubscriptionSnapshot:
-    """Return what is told of these rows."""
+    """Return the snapshot of rows that are loaded already."""
+    request = account_request.of_registration(registration)
     return SubscriptionSnapshot(
         build_subscription(subscription),
         RegistrationOut.model_validate(registration) if registration else None,
         AccountOut(
-            **_account_request(registration),
+            wish=request.kind,
+            existing_account=request.existing_account,
+            subscription_id=request.subscription_id,
             url=account.url if account else None,
             reference=account.reference if account else None,
         ),
@@ -161,30 +177,10 @@ def build(
 
 
 def build_subscription(row: Row[Any] | models.Subscription) -> SubscriptionOut:
-    """Return the subscription's document."""
+    """Return the subscription's part; `entitlements` is null until AWS has been asked for them."""
     fields = {name: getattr(row, name) for name in SubscriptionOut.model_fields if name != "entitlements"}
-    held = (
-        None
-        if row.entitlements is None
-        else [EntitlementOut.model_validate(one) for one in entitlements.load_stored(row)]
+    stored = None if row.entitlements is None else entitlements.load_stored(row)
+    return SubscriptionOut(
+        **fields,
+        entitlements=None if stored is None else [EntitlementOut.model_validate(entitlement) for entitlement in stored],
     )
-    return SubscriptionOut(**fields, entitlements=held)
-
-
-def _account_request(registration: Row[Any] | models.Registration | None) -> dict[str, Any]:
-    account = registration.account if registration else "new"
-    joined_id = subscription_to_join(registration) if registration else None
-    return {
-        "wish": "add" if joined_id else account,
-        "existing_account": registration.existing_account if registration and account == "existing" else None,
-        "subscription_id": joined_id,
-    }
-
-
-def subscription_to_join(registration: Row[Any] | models.Registration) -> UUID | None:
-    """Return the id of the subscription whose account this one shall join, if it shall join one."""
-    return None if registration.account in {"new", "existing"} else UUID(registration.account)
-
-
-def _load_row(database: Connection | Session, model: type[models.Base], condition: Any) -> Row[Any] | None:
-    return database.execute(select(model.__table__).where(condition)).one_or_none()

@@ -6,7 +6,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, select, update
 
 from app.models import AuditEntry, OutboxMessage, Registration
-from app.services.outbox import account_reply, announce
+from app.services.outbox import account_reply
+from app.services.outbox.payload import HandoffType
 from app.services.signup.registrations import ANSWER_COLUMNS
 
 MOVE_AUDIT = (
@@ -24,7 +25,7 @@ DELETE = delete(Registration).where(Registration.id == bindparam("source"))
 
 def to_subscription(
     connection: Connection, condition: ColumnElement[bool], subscription_id: UUID, *, owns_account: bool = False
-) -> str | None:
+) -> HandoffType | None:
     """Attach the matching registration to the subscription; return the type of hand-off to announce.
 
     Where the subscription has a registration already, one of the two stands:
@@ -44,13 +45,13 @@ def to_subscription(
     if target is None:
         attached = {"subscription_id": subscription_id, "parked_token_id": None}
         connection.execute(update(Registration).where(Registration.id == source.id).values(attached))
-        return announce.REGISTRATION_COMPLETED
+        return HandoffType.REGISTRATION_COMPLETED
     if _source_stands(connection, source, target, owns_account):
         latest = {name: getattr(source, name) for name in ANSWER_COLUMNS}
         connection.execute(update(Registration).where(Registration.id == target.id).values(latest))
     connection.execute(MOVE_OUTBOX, {"source": source.id, "target": target.id})
     connection.execute(DELETE, {"source": source.id})
-    return announce.REGISTRATION_UPDATED
+    return HandoffType.REGISTRATION_UPDATED
 
 
 def _source_stands(connection: Connection, source: Row[Any], target: Row[Any], owns_account: bool) -> bool:

@@ -17,6 +17,7 @@ from app.security import sign_in_tokens
 from app.security.links import SignedLink
 from app.services.operations import audit
 from app.services.outbox import account_reply, announce, queue
+from app.services.purchases import account_request
 
 QUERY_PARAMETER = "foyer_assertion"
 LINK = SignedLink("/progress/", "progress link", max_age=timedelta(days=30))
@@ -68,12 +69,7 @@ def _has_requested_account(delivered: Row[Any] | None, requested: Row[Any], acco
     """Return whether the account is there already, and something else than the account was changed."""
     if delivered is None or account is None or account.refused or not account_reply.is_identified(account):
         return False
-    return _account_request(delivered.payload) == _account_request(requested.payload)
-
-
-def _account_request(payload: dict[str, Any]) -> list[Any]:
-    account = payload["data"]["account"]
-    return [account["wish"], account["existing_account"], account["subscription_id"]]
+    return account_request.of_handoff(delivered.payload) == account_request.of_handoff(requested.payload)
 
 
 def path_for(registration_id: UUID) -> str:

@@ -23,6 +23,7 @@ from app.models import Account, OutboxMessage, PendingToken, Registration
 from app.services.operations import audit
 from app.services.operations.audit import AuditRecord
 from app.services.outbox import announce, queue
+from app.services.outbox.payload import HandoffType
 from app.services.purchases import subscriptions
 from app.services.purchases.purchase import Purchase, Resolved
 
@@ -159,7 +160,7 @@ def _upsert_answers(
     ).scalar_one()
     # The same answers again, after the product refused them: the buyer and the product may have settled it meanwhile.
     if is_changed or (subscription_id and _was_refused_or_failed(connection, subscription_id, registration_id)):
-        kind = announce.REGISTRATION_UPDATED if before else announce.REGISTRATION_COMPLETED
+        kind = HandoffType.REGISTRATION_UPDATED if before else HandoffType.REGISTRATION_COMPLETED
         record = AuditRecord(submission.submitted_at, kind, submission.actor, registration_id, subscription_id)
         audit.record(connection, [record])
         if subscription_id:

@@ -1,0 +1,59 @@
+"""Which account in the product a buyer asks for, as a registration stores it and as a hand-off says it.
+
+The column `registrations.account` is one string: "new", "existing", or the id of the other subscription whose account
+this purchase shall join. A hand-off has the same as three members: `wish`, `existing_account` and `subscription_id`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import Row
+
+from app.models import Registration
+
+
+@dataclass(frozen=True)
+class AccountRequest:
+    """`new`: a new account. `existing`: one that the buyer describes. `add`: the account of another subscription."""
+
+    kind: Literal["new", "existing", "add"] = "new"
+    # In the buyer's own words, which prove nothing.
+    existing_account: str | None = None
+    subscription_id: UUID | None = None
+
+
+NEW_ACCOUNT = AccountRequest()
+
+
+def parse(account: str, existing_account: str | None) -> AccountRequest:
+    """Return what the columns `account` and `existing_account` ask for.
+
+    Raises:
+        ValueError: `account` is none of the three.
+    """
+    if account == "new":
+        return NEW_ACCOUNT
+    if account == "existing":
+        return AccountRequest("existing", existing_account)
+    return AccountRequest("add", subscription_id=UUID(account))
+
+
+def to_column(request: AccountRequest) -> str:
+    """Return the request as the column `account` stores it; the buyer's words have a column of their own."""
+    return str(request.subscription_id) if request.subscription_id else request.kind
+
+
+def of_registration(registration: Row[Any] | Registration | None) -> AccountRequest:
+    """Return what the registration asks for; a purchase without a registration asks for a new account."""
+    return parse(registration.account, registration.existing_account) if registration else NEW_ACCOUNT
+
+
+def of_handoff(payload: Mapping[str, Any]) -> AccountRequest:
+    """Return what a stored hand-off asked the product for."""
+    account = payload["data"]["account"]
+    subscription_id = account["subscription_id"]
+    return AccountRequest(
+        account["wish"], account["existing_account"], UUID(subscription_id) if subscription_id else None
+    )
