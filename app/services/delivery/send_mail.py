@@ -1,23 +1,24 @@
-"""Mailing: sends the mails that were promised; what is in them is looked up when they go out."""
+"""Sends one mail of the outbox; its text is written from the database when it is sent."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.orm import Session
 
 from app.backoff import backoff_seconds
 from app.config import products
-from app.database.transactions import query, transaction
+from app.config.products import Product
+from app.database.transactions import after_commit, query, transaction
 from app.mail import mailer
 from app.mail.mailer import MailRefused, MailUnavailable
 from app.models import OutboxMessage, Registration
 from app.services.delivery import mail_templates
 from app.services.delivery.mail_templates import FailedHandoff, MailContext
 from app.services.outbox import payload, queue
+from app.services.outbox.payload import RegistrationOut, SubscriptionSnapshot
 from app.services.outbox.queue import ClaimedMessage
 from app.services.signup import invitations, progress, resume_links
 
@@ -25,60 +26,68 @@ log = structlog.get_logger()
 
 FIRST_BACKOFF_SECONDS = 5
 MAX_BACKOFF_SECONDS = 3600
-# Without their link these say nothing.
+# These are of no use without their link.
 LINK_REQUIRED = {"buyer_resume", "colleague_invited"}
+SELECT_REGISTRATION = select(Registration.__table__).where(Registration.id == bindparam("registration"))
+SELECT_HANDOFF = select(OutboxMessage.__table__).where(OutboxMessage.id == bindparam("handoff"))
 
 
 def send(claimed: ClaimedMessage, *, site_url: str) -> bool:
-    """Send the mail, settle or postpone it, and return whether it was settled.
+    """Send the mail, then settle or reschedule it, and return whether it is settled.
 
-    One that is about something that is over, as after an erasure, is cancelled.
+    A mail whose subject is gone, as after an erasure, is cancelled.
 
     Raises:
-        DatabaseUnavailable: it is not settled and comes up again, so that it may be sent twice.
+        DatabaseUnavailable: it is due again when its lease ends, so it may be sent twice.
     """
-    facts = _load_context(claimed, site_url)
-    if facts is None:
-        _settle(claimed, "cancelled")
-        return True
+    context = _load_context(claimed, site_url)
+    if context is None:
+        return _cancel(claimed)
     try:
-        provider_id = mailer.send(mail_templates.compose(claimed.type, facts), str(claimed.id))
+        provider_id = mailer.send(mail_templates.compose(claimed.type, context), str(claimed.id))
     except MailRefused as error:
         return _give_up(claimed, error.code)
     except MailUnavailable as error:
         return reschedule_or_fail(claimed, error.code)
-    _settle(claimed, "delivered", provider_id=provider_id, fault=None)
-    log.info("mail.sent", mail=str(claimed.id), letter=claimed.type, tries=claimed.tries)
-    return True
+    return _record_delivery(claimed, provider_id)
 
 
 def reschedule_or_fail(claimed: ClaimedMessage, fault: str) -> bool:
-    """Count a try that failed: postpone the mail or, after three days, give it up; return whether it was given up.
+    """Reschedule the mail after a failed try or, after three days, fail it; return whether it is settled.
 
     Raises:
-        DatabaseUnavailable: it comes up again once its lease is over.
+        DatabaseUnavailable: it is due again when its lease ends.
     """
-    pause = backoff_seconds(claimed.tries, FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
-    if not queue.reschedule(claimed, pause, fault):
+    delay = backoff_seconds(claimed.tries, FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
+    if not queue.reschedule(claimed, delay, fault):
         return _give_up(claimed, fault)
-    log.warning("mail.rescheduled", mail=str(claimed.id), letter=claimed.type, fault=fault, tries=claimed.tries)
+    log.warning("mail.rescheduled", mail=str(claimed.id), type=claimed.type, fault=fault, tries=claimed.tries)
     return False
 
 
-def _give_up(claimed: ClaimedMessage, fault: str) -> bool:
-    _settle(claimed, "failed", fault=fault)
-    log.error("mail.failed", mail=str(claimed.id), letter=claimed.type, fault=fault, tries=claimed.tries)
+@transaction
+def _record_delivery(connection: Connection, claimed: ClaimedMessage, provider_id: str | None) -> bool:
+    after_commit(log.info, "mail.sent", mail=str(claimed.id), type=claimed.type, tries=claimed.tries)
+    queue.settle(connection, claimed, "delivered", provider_id=provider_id, fault=None)
     return True
 
 
 @transaction
-def _settle(connection: Connection, /, claimed: ClaimedMessage, outcome: str, **values: object) -> None:
-    queue.settle(connection, claimed, outcome, **values)
+def _give_up(connection: Connection, claimed: ClaimedMessage, fault: str) -> bool:
+    after_commit(log.error, "mail.failed", mail=str(claimed.id), type=claimed.type, fault=fault, tries=claimed.tries)
+    queue.settle(connection, claimed, "failed", fault=fault)
+    return True
+
+
+@transaction
+def _cancel(connection: Connection, claimed: ClaimedMessage) -> bool:
+    queue.settle(connection, claimed, "cancelled")
+    return True
 
 
 @dataclass(frozen=True)
 class MailLink:
-    """A link in a letter, until when it is good, and to whom it goes where that is not the buyer."""
+    """A link in a mail. `recipient` is who the mail goes to, where that is not the buyer."""
 
     path: str
     expires_at: datetime | None = None
@@ -87,37 +96,44 @@ class MailLink:
 
 @query
 def _load_context(session: Session, claimed: ClaimedMessage, site_url: str) -> MailContext | None:
-    """Return what the letter tells of; None where it need not be sent any more."""
-    told = payload.load(session, claimed.subscription_id) if claimed.subscription_id else None
+    """Return what the mail's templates need; None where the mail is no longer of use."""
     registration = _load_registration(session, claimed)
-    way = _link_of(claimed)
-    is_to_buyer = claimed.type.startswith("buyer_")
-    if (is_to_buyer and registration is None) or (claimed.type in LINK_REQUIRED and way is None):
+    link = _link_of(claimed)
+    if claimed.type.startswith("buyer_") and registration is None:
         return None
-    sold = products.current()
-    code = told.subscription.product_code if told else next(iter(sold)) if len(sold) == 1 else None
+    if claimed.type in LINK_REQUIRED and link is None:
+        return None
+    snapshot = payload.load(session, claimed.subscription_id) if claimed.subscription_id else None
     return MailContext(
-        product=sold.get(code) if code else None,
+        product=_product_of(snapshot),
         site_url=site_url,
         happened_at=_happened_at(claimed),
         registration=registration,
-        subscription=told.subscription if told else None,
-        account=told.account if told else None,
-        link=f"{site_url}{way.path}" if way else None,
-        expires_at=way.expires_at if way else None,
-        to=way.recipient if way else None,
-        handoff=_load_failed_handoff(session, claimed.payload),
+        subscription=snapshot.subscription if snapshot else None,
+        account=snapshot.account if snapshot else None,
+        link=f"{site_url}{link.path}" if link else None,
+        expires_at=link.expires_at if link else None,
+        to=link.recipient if link else None,
+        handoff=_load_failed_handoff(session, claimed),
     )
 
 
+def _product_of(snapshot: SubscriptionSnapshot | None) -> Product | None:
+    """Return the product; a purchase that AWS has not resolved can only be of a seller's single product."""
+    by_code = products.current()
+    if snapshot:
+        return by_code.get(snapshot.subscription.product_code)
+    return next(iter(by_code.values())) if len(by_code) == 1 else None
+
+
 def _happened_at(claimed: ClaimedMessage) -> datetime:
-    told = claimed.payload.get("happened_at")
-    return datetime.fromisoformat(told) if told else claimed.created_at
+    stored = claimed.payload.get("happened_at")
+    return datetime.fromisoformat(stored) if stored else claimed.created_at
 
 
-def _load_registration(session: Session, claimed: ClaimedMessage) -> payload.RegistrationOut | None:
-    found = session.get(Registration, claimed.registration_id) if claimed.registration_id else None
-    return payload.RegistrationOut.model_validate(found) if found else None
+def _load_registration(session: Session, claimed: ClaimedMessage) -> RegistrationOut | None:
+    row = session.execute(SELECT_REGISTRATION, {"registration": claimed.registration_id}).one_or_none()
+    return RegistrationOut.model_validate(row) if row else None
 
 
 def _link_of(claimed: ClaimedMessage) -> MailLink | None:
@@ -125,28 +141,24 @@ def _link_of(claimed: ClaimedMessage) -> MailLink | None:
         case "buyer_registered" | "buyer_access_began" if claimed.registration_id:
             return MailLink(progress.path_for(claimed.registration_id))
         case "buyer_resume" if claimed.registration_id:
-            link = resume_links.path_for(claimed.registration_id)
-            return MailLink(link, claimed.created_at + resume_links.TTL) if link else None
+            path = resume_links.path_for(claimed.registration_id)
+            return MailLink(path, claimed.created_at + resume_links.TTL) if path else None
         case "colleague_invited":
             return _invitation_link(UUID(claimed.payload["invitation"]))
     return None
 
 
 def _invitation_link(invitation_id: UUID) -> MailLink | None:
-    found = invitations.find_open(invitation_id)
-    if found is None or found.email is None:
+    invitation = invitations.find_open(invitation_id)
+    if invitation is None or invitation.email is None:
         return None
-    return MailLink(invitations.LINK.path_for(found.id), found.expires_at, found.email)
+    return MailLink(invitations.LINK.path_for(invitation.id), invitation.expires_at, invitation.email)
 
 
-def _load_failed_handoff(session: Session, mail_payload: dict[str, Any]) -> FailedHandoff | None:
-    if "handoff" not in mail_payload:
+def _load_failed_handoff(session: Session, claimed: ClaimedMessage) -> FailedHandoff | None:
+    if "handoff" not in claimed.payload:
         return None
-    failed = session.execute(
-        select(OutboxMessage.__table__).where(OutboxMessage.id == UUID(mail_payload["handoff"]))
-    ).one_or_none()
-    if failed is None:
+    row = session.execute(SELECT_HANDOFF, {"handoff": UUID(claimed.payload["handoff"])}).one_or_none()
+    if row is None:
         return None
-    return FailedHandoff(
-        failed.id, failed.type, failed.due_since or failed.created_at, failed.tries, mail_payload["fault"]
-    )
+    return FailedHandoff(row.id, row.type, row.due_since or row.created_at, row.tries, claimed.payload["fault"])

@@ -1,13 +1,32 @@
-"""Answers: what a product says of the account that it made for a purchase, or joined it with."""
+"""The product's replies to hand-offs: which account a purchase is in, and whose account that is.
+
+A reply says where the account is (`url`), what the product calls it (`reference`), or why it is not the one that the
+buyer asked for (`refused`). All may be left out: a product that makes accounts by hand replies 200 with an empty body.
+So an account may exist although no reply has named one. Ada and Bob registered for one purchase, each in a browser:
+
+    hand-off                         reply                       stored: url, reference, refused   account exists
+    1 registration.completed (Ada)   {}                          -        -       -                yes, it may
+    2 registration.updated: acme-7   {"refused": "not_found"}    -        -       not_found        yes, since 1
+    3 subscription.activated         {}                          -        -       not_found        yes
+    4 subscription.ending            U7, "team-7"                U7       team-7  -                yes
+    5 registration.updated: team-8   {"reference": "team-8"}     -        team-8  -                yes
+
+3 asked for no account, so an empty reply leaves the refusal. 4 names an account, which ends a refusal at any event.
+5 names another account, so the URL of team-7 is dropped: it would let the buyer into the wrong account.
+
+The account belongs to the registration whose hand-off the product took. Once AWS says that Ada and Bob bought the same
+thing, two registrations become one (`registrations.attach_to_subscription`): while Ada's account exists, her answers
+stay, and Bob is not let in. Where the product refused Ada's first hand-off, no account exists, and the newest answers
+replace the others. A reply to a hand-off that was sent again, after a newer one was taken, is ignored (`send_handoff`).
+"""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.models import REFUSAL_REASONS, Account, OutboxMessage
@@ -15,13 +34,24 @@ from app.services.outbox import announce, queue
 
 MAX_URL_LENGTH, MAX_REFERENCE_LENGTH = 2048, 255
 URL_SCHEMES = ("https", "http")
-# The words for any reason that we do not know.
+# The buyer reads this reason where the product gives one that we do not know.
 DEFAULT_REFUSAL = "not_supported"
+SELECT_ACCOUNT = select(Account.url, Account.reference, Account.refused).where(
+    Account.subscription_id == bindparam("account_of")
+)
+INSERT_ACCOUNT = insert(Account)
+UPDATE_ACCOUNT = update(Account).where(Account.subscription_id == bindparam("account_of"))
+# A hand-off that asked for the account, and that the product took without a refusal.
+IS_TAKEN_REQUEST = (
+    OutboxMessage.outcome == "delivered",
+    OutboxMessage.type.in_(announce.REGISTRATION_TYPES),
+    OutboxMessage.fault.is_(None),
+)
 
 
 @dataclass(frozen=True)
 class AccountReply:
-    """What an answer says: where the account is, what the product calls it, or why it is not the one asked for."""
+    """One reply, or what all replies so far add up to."""
 
     url: str | None = None
     reference: str | None = None
@@ -32,20 +62,19 @@ EMPTY_REPLY = AccountReply()
 
 
 def parse(body: bytes, *, allow_http: bool = False) -> AccountReply | None:
-    """Return what the body says; nothing where it is empty, None where it is no JSON object.
+    """Return the reply in a response's body; None where the body is neither empty nor a JSON object.
 
-    Each member is judged by itself: an address that no browser opens does not take the reference away. A refusal for a
-    reason that we have no words for is one all the same.
+    A member that is not valid is left out and the others count: a URL that no browser opens leaves the reference.
     """
     if not body.strip():
         return EMPTY_REPLY
     try:
-        said = json.loads(body)
+        members = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(said, dict):
+    if not isinstance(members, dict):
         return None
-    url, reference, refused = said.get("url"), said.get("reference"), said.get("refused")
+    url, reference, refused = members.get("url"), members.get("reference"), members.get("refused")
     return AccountReply(
         url=url if isinstance(url, str) and is_valid_url(url, allow_http=allow_http) else None,
         reference=reference if isinstance(reference, str) and _is_valid_reference(reference) else None,
@@ -54,7 +83,7 @@ def parse(body: bytes, *, allow_http: bool = False) -> AccountReply | None:
 
 
 def is_valid_url(url: str, *, allow_http: bool) -> bool:
-    """Return whether browsers open the address."""
+    """Return whether a browser opens the URL."""
     if len(url) > MAX_URL_LENGTH or not url.isprintable() or " " in url:
         return False
     try:
@@ -70,44 +99,47 @@ def _is_valid_reference(text: str) -> bool:
     return 0 < len(text) <= MAX_REFERENCE_LENGTH and text.isprintable()
 
 
-def account_of(connection: Connection, subscription_id: UUID) -> Row[Any] | None:
-    """Return what is kept of the product's answers for the subscription, if it has given any."""
-    kept = select(Account.__table__).where(Account.subscription_id == subscription_id)
-    return connection.execute(kept).one_or_none()
+def account_of(connection: Connection, subscription_id: UUID) -> AccountReply | None:
+    """Return what the replies about the subscription add up to; None before the first reply."""
+    row = connection.execute(SELECT_ACCOUNT, {"account_of": subscription_id}).one_or_none()
+    return AccountReply(*row) if row else None
 
 
-def is_identified(account: Account | Row[Any] | AccountReply) -> bool:
-    """Return whether the product has said which account it is; one that answers nothing may have made one, too."""
+def is_identified(account: Account | AccountReply) -> bool:
+    """Return whether the product has named an account."""
     return bool(account.url or account.reference)
 
 
-def exists(database: Connection | Session, account: Account | Row[Any], registration_id: UUID) -> bool:
-    """Return whether the product has made an account for who registered, be it not the one that is asked for now."""
+def exists(database: Connection | Session, account: Account | AccountReply, registration_id: UUID) -> bool:
+    """Return whether the registration may have an account in the product, even if not the one it asks for now."""
     if is_identified(account) or account.refused is None:
         return True
-    # It may have taken the registration without a word, and refused only what was asked for since.
-    took = (OutboxMessage.outcome == "delivered", OutboxMessage.type.in_(announce.REGISTRATION_TYPES))
-    return queue.latest_handoff(database, registration_id, *took, OutboxMessage.fault.is_(None)) is not None
+    # The product may have taken an earlier request and refused only the latest.
+    return queue.latest_handoff(database, registration_id, *IS_TAKEN_REQUEST) is not None
 
 
 def store(connection: Connection, subscription_id: UUID, reply: AccountReply, *, account_requested: bool) -> bool:
-    """Keep the answer within the transaction of a caller who holds the subscription; return whether it is news.
+    """Add the reply to what is stored, and return whether that changed anything.
 
-    What an answer leaves out stays as it was; but another account does not have the address of the one before, and what
-    refuses nothing takes back what was refused before, where the product was asked for an account or names one.
+    The caller has locked the subscription. `account_requested` says whether the hand-off asked for an account.
     """
     if reply == EMPTY_REPLY and not account_requested:
         return False
-    of_it = Account.subscription_id == subscription_id
     before = account_of(connection, subscription_id)
-    values: dict[str, Any] = {name: value for name, value in vars(reply).items() if value is not None}
-    if account_requested or is_identified(reply):
-        values["refused"] = reply.refused
-    if reply.reference and before is not None and before.reference not in {None, reply.reference}:
-        values["url"] = reply.url
-    values["answered_at"] = datetime.now(UTC)
+    after = _combine(before or EMPTY_REPLY, reply, account_requested=account_requested)
+    values = {**asdict(after), "answered_at": datetime.now(UTC)}
     if before is None:
-        connection.execute(insert(Account).values(subscription_id=subscription_id, **values))
-        return reply != EMPTY_REPLY
-    connection.execute(update(Account).where(of_it).values(**values))
-    return any(getattr(before, name) != value for name, value in values.items() if name != "answered_at")
+        connection.execute(INSERT_ACCOUNT, {"subscription_id": subscription_id, **values})
+    else:
+        connection.execute(UPDATE_ACCOUNT, {"account_of": subscription_id, **values})
+    return after != (before or EMPTY_REPLY)
+
+
+def _combine(before: AccountReply, reply: AccountReply, *, account_requested: bool) -> AccountReply:
+    is_other_account = reply.reference and before.reference not in {None, reply.reference}
+    replaces_refusal = account_requested or is_identified(reply)
+    return AccountReply(
+        url=reply.url if is_other_account else reply.url or before.url,
+        reference=reply.reference or before.reference,
+        refused=reply.refused if replaces_refusal else reply.refused or before.refused,
+    )

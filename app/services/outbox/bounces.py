@@ -1,4 +1,6 @@
-"""Bounces: what SES says of mails that reached nobody, as EventBridge puts it into the events' queue.
+"""Bounces: records on a mail in the outbox that SES could not deliver it, or that its reader called it spam.
+
+EventBridge puts SES's events into the same queue as AWS Marketplace's.
 
 Follows https://docs.aws.amazon.com/ses/latest/dg/monitoring-eventbridge.html, whose `detail` is that of
 https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html
@@ -12,9 +14,9 @@ from uuid import UUID
 
 import structlog
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from sqlalchemy import Connection, or_, update
+from sqlalchemy import Connection, bindparam, or_, update
 
-from app.database.transactions import transaction
+from app.database.transactions import after_commit, transaction
 from app.models import OutboxMessage
 
 log = structlog.get_logger()
@@ -22,21 +24,30 @@ log = structlog.get_logger()
 SesEventKind = Literal["Email Bounced", "Email Complaint Received", "Email Rejected", "Email Rendering Failed"]
 REASON_PATTERN = re.compile(r"[A-Za-z-]{1,30}")
 MAX_REASON_LENGTH = 64
-# As app/aws/ses.py sends it along.
+# app/mail/ses.py sends the tag with each mail, and SES returns it.
 OUTBOX_ID_TAG = "foyer-outbox"
 
-# One of AWS's own words, not what a mail server said: that may repeat the address.
-ReasonCode = Annotated[str | None, BeforeValidator(lambda word: word if REASON_PATTERN.fullmatch(str(word)) else None)]
+# Only a code of AWS's own is stored: the text of a mail server may repeat the address.
+ReasonCode = Annotated[str | None, BeforeValidator(lambda code: code if REASON_PATTERN.fullmatch(str(code)) else None)]
+MARK_BOUNCED = (
+    update(OutboxMessage)
+    .where(
+        # SES may report a bounce before the worker has stored SES's id of the mail: then our own id finds it.
+        or_(OutboxMessage.provider_id == bindparam("ses_id"), OutboxMessage.id == bindparam("tagged_id")),
+        OutboxMessage.bounced_at.is_(None),
+    )
+    .returning(OutboxMessage.id)
+)
 
 
 class SesModel(BaseModel):
-    """A part of an event: what we read of it. Whom the mail was for is in it as well, and is not kept."""
+    """A part of an event. Fields that are not listed, such as the address, are dropped."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class SesMail(SesModel):
-    """`detail.mail`; its tags are there where the mail went by a configuration set."""
+    """`detail.mail`. `tags` needs a configuration set."""
 
     id: str = Field(alias="messageId", pattern=r"^[!-~]+$", max_length=255)
     tags: dict[str, list[str]] = {}
@@ -64,7 +75,7 @@ class SesDetail(SesModel):
 
 
 class SesEvent(SesModel):
-    """An event of SES's as EventBridge delivers it."""
+    """An event of SES, as EventBridge delivers it."""
 
     source: Literal["aws.ses"]
     kind: SesEventKind = Field(alias="detail-type")
@@ -74,10 +85,7 @@ class SesEvent(SesModel):
 
 @dataclass(frozen=True)
 class Bounce:
-    """A mail that did not come where it should: what happened to it, why in AWS's words, and when.
-
-    `provider_id` is SES's id of it, `outbox_id` ours where it came back.
-    """
+    """A mail that was not delivered: SES's id of it, ours where SES returned the tag, and why in AWS's codes."""
 
     provider_id: str
     outbox_id: UUID | None
@@ -87,35 +95,29 @@ class Bounce:
 
 
 def parse(body: str) -> Bounce | None:
-    """Return what SES says of a mail that did not arrive; None where the message says nothing of the kind."""
+    """Return the bounce that the message reports; None where it reports anything else."""
     try:
         event = SesEvent.model_validate_json(body)
     except ValidationError:
         return None
-    sent, words = event.detail.mail, _reason_parts(event)
-    reason = "/".join(word for word in words if word)[:MAX_REASON_LENGTH]
-    return Bounce(sent.id, _outbox_id(sent), event.kind, reason, event.time)
-
-
-def record(bounce: Bounce) -> bool:
-    """Record on the mail in the outbox what became of it, and return whether it is one of ours; the first word stands.
-
-    Raises:
-        DatabaseUnavailable: it is not recorded.
-    """
-    found = _record(bounce)
-    for outbox_id in found:
-        log.warning("mail.bounced", mail=str(outbox_id), kind=bounce.kind, reason=bounce.reason)
-    return bool(found)
+    mail = event.detail.mail
+    reason = "/".join(filter(None, _reason_parts(event)))[:MAX_REASON_LENGTH]
+    return Bounce(mail.id, _outbox_id(mail), event.kind, reason, event.time)
 
 
 @transaction
-def _record(connection: Connection, bounce: Bounce) -> list[UUID]:
-    # SES may be quicker to tell of the mail than the worker is to note the id that SES gave it.
-    ours = or_(OutboxMessage.provider_id == bounce.provider_id, OutboxMessage.id == bounce.outbox_id)
-    unheard = update(OutboxMessage).where(ours, OutboxMessage.bounced_at.is_(None))
-    told = unheard.values(bounced_at=bounce.bounced_at, bounce=bounce.reason)
-    return list(connection.scalars(told.returning(OutboxMessage.id)))
+def record(connection: Connection, bounce: Bounce) -> bool:
+    """Record the bounce on its mail, and return whether the mail is ours and had no bounce before.
+
+    Raises:
+        DatabaseUnavailable: it is not recorded, and SQS delivers the message again.
+    """
+    keys = {"ses_id": bounce.provider_id, "tagged_id": bounce.outbox_id}
+    values = {"bounced_at": bounce.bounced_at, "bounce": bounce.reason}
+    mail_ids = connection.scalars(MARK_BOUNCED, {**keys, **values}).all()
+    for mail_id in mail_ids:
+        after_commit(log.warning, "mail.bounced", mail=str(mail_id), kind=bounce.kind, reason=bounce.reason)
+    return bool(mail_ids)
 
 
 def _reason_parts(event: SesEvent) -> tuple[str | None, ...]:

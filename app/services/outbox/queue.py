@@ -1,7 +1,22 @@
-"""The outbox: hand-offs and mails, promised in the transaction that changed something, and what became of them.
+"""The outbox: hand-offs and mails, stored in the transaction of the change that they announce and sent by the worker.
 
-The hand-offs of one subscription go out in their order: only the first that is not settled has a time for its next try,
-and whoever settles it gives the next one its turn. Mails wait for nobody.
+Ordering rule: per subscription only the first undelivered hand-off has `next_try_at`. The ones after it have none, so
+no worker can claim them. Settling a hand-off (delivered, failed or cancelled) gives the next one its time. An example:
+
+                                       1 registration.completed   2 subscription.activated   3 subscription.ended
+    a buyer signs up                   due now
+    AWS confirms, then ends it         due now                    no time                    no time
+    worker A claims 1                  due when A's lease ends    no time                    no time
+    the product replies 503            due in 2 seconds           no time                    no time
+    the product replies 200            delivered                  due now                    no time
+    2 fails for three days             delivered                  failed                     due now
+    an operator sends 2 again          delivered                  due now                    no time
+
+Lock the subscription before you change its hand-offs; otherwise two transactions make two of them due, and the product
+may get them in the wrong order. A mail has no sequence: it is due at once and waits for no other message.
+
+Each message is in a lane, `mail` or `handoff/` with the product code: a product that is down delays no other lane. A
+worker claims the message that has been due for longest, under a lease (`app.database.leases`).
 """
 
 from collections.abc import Mapping
@@ -35,7 +50,7 @@ from app.services.purchases import subscriptions
 
 MAIL_LANE = "mail"
 HANDOFF_LANE_PREFIX = "handoff/"
-# Longer than any delivery takes: nobody else sends the same one meanwhile, and after a kill somebody does.
+# Longer than any delivery takes, so that no second worker sends the message meanwhile.
 LEASE = timedelta(seconds=30)
 RETRY_WINDOW = timedelta(days=3)
 CLAIM = claim_statement(
@@ -45,12 +60,26 @@ CLAIM = claim_statement(
     updates={"tries": "tries + 1", "due_since": "CASE tries WHEN 0 THEN :now ELSE due_since END"},
     condition="lane = :lane",
 )
-IS_LEASED = is_leased(OutboxMessage.id, OutboxMessage.next_try_at)
+RESCHEDULE = update(OutboxMessage).where(is_leased(OutboxMessage.id, OutboxMessage.next_try_at))
+SETTLE = (
+    update(OutboxMessage)
+    .where(OutboxMessage.id == bindparam("settled_id"), OutboxMessage.outcome == "waiting")
+    .returning(OutboxMessage.subscription_id)
+)
+INSERT = insert(OutboxMessage)
+LATEST_HANDOFF = (
+    select(OutboxMessage.outcome, OutboxMessage.sequence, OutboxMessage.created_at, OutboxMessage.payload)
+    .where(OutboxMessage.sequence.is_not(None))
+    .order_by(OutboxMessage.sequence.desc())
+    .limit(1)
+)
+IS_OF_SUBSCRIPTION = OutboxMessage.subscription_id == bindparam("subscription")
+LATEST_UNCANCELLED_HANDOFF = LATEST_HANDOFF.where(IS_OF_SUBSCRIPTION, OutboxMessage.outcome != "cancelled")
+NEXT_SEQUENCE = select(func.coalesce(func.max(OutboxMessage.sequence), 0) + 1).where(IS_OF_SUBSCRIPTION)
 FIRST_WAITING = (
     "SELECT id FROM outbox WHERE subscription_id = :subscription AND sequence IS NOT NULL AND outcome = 'waiting'"
     " ORDER BY sequence LIMIT 1"
 )
-# Whoever writes these holds the subscription, so that its hand-offs are one line.
 RELEASE_NEXT = text(
     f"UPDATE outbox SET next_try_at = :now, due_since = :now WHERE id = ({FIRST_WAITING}) AND next_try_at IS NULL"  # noqa: S608
 ).bindparams(bindparam("now", type_=UtcDateTime), bindparam("subscription", type_=Uuid))
@@ -62,7 +91,7 @@ UNSCHEDULE_REST = text(
 
 @dataclass(frozen=True)
 class ClaimedMessage:
-    """A message that is this worker's to send until its lease ends."""
+    """A message that only this worker sends until the lease ends."""
 
     id: UUID
     type: str
@@ -88,18 +117,17 @@ def product_code_of(lane: str) -> str:
 def enqueue_handoff(
     connection: Connection, lane: str, subscription_id: UUID, registration_id: UUID | None, payload: dict[str, Any]
 ) -> UUID:
-    """Promise a hand-off, within the transaction of a caller who holds the subscription, and return its id.
+    """Store a hand-off after the subscription's others, and return its id; the caller has locked the subscription.
 
-    Its place in the subscription's line becomes `payload["data"]["sequence"]`.
+    Its sequence becomes `payload["data"]["sequence"]`.
     """
-    of_it = select(func.max(OutboxMessage.sequence)).where(OutboxMessage.subscription_id == subscription_id)
-    sequence = (connection.execute(of_it).scalar() or 0) + 1
+    sequence = connection.execute(NEXT_SEQUENCE, {"subscription": subscription_id}).scalar_one()
     row = {
         **_message_row(lane, payload["type"], subscription_id, registration_id),
         "sequence": sequence,
         "payload": {**payload, "data": {"sequence": sequence, **payload["data"]}},
     }
-    connection.execute(insert(OutboxMessage).values(**row))
+    connection.execute(INSERT, row)
     release_next(connection, subscription_id)
     return UUID(str(row["id"]))
 
@@ -112,93 +140,85 @@ def enqueue_mail(
     registration_id: UUID | None = None,
     payload: Mapping[str, Any] | None = None,
 ) -> None:
-    """Promise a mail, within the caller's transaction; what is in it is looked up when it goes out."""
+    """Store a mail that is due at once; its text is written from the database when it is sent."""
     row = _message_row(MAIL_LANE, template, subscription_id, registration_id)
     now = row["created_at"]
-    connection.execute(insert(OutboxMessage).values(**row, payload=dict(payload or {}), next_try_at=now, due_since=now))
+    connection.execute(INSERT, {**row, "payload": dict(payload or {}), "next_try_at": now, "due_since": now})
 
 
 def has_handoff(subscription_id: InstrumentedAttribute[UUID]) -> Exists:
-    """Return the condition that something of the subscription was ever handed off, or is to be."""
+    """Return the condition that the subscription has a hand-off, whatever its outcome."""
     return exists().where(OutboxMessage.subscription_id == subscription_id, OutboxMessage.sequence.is_not(None))
 
 
 def latest_handoff(
     database: Connection | Session, registration_id: UUID, *conditions: ColumnElement[bool]
 ) -> Row[Any] | None:
-    """Return the last in line of the hand-offs that tell of the registration and are such."""
-    return _latest_handoff(database, OutboxMessage.registration_id == registration_id, *conditions)
+    """Return the registration's hand-off with the highest sequence that meets the conditions."""
+    statement = LATEST_HANDOFF.where(OutboxMessage.registration_id == registration_id, *conditions)
+    return database.execute(statement).one_or_none()
 
 
 def latest_uncancelled_handoff(connection: Connection, subscription_id: UUID) -> Row[Any] | None:
-    """Return the last in line of the subscription's hand-offs that was not taken back."""
-    of_it = OutboxMessage.subscription_id == subscription_id
-    return _latest_handoff(connection, of_it, OutboxMessage.outcome != "cancelled")
-
-
-def _latest_handoff(database: Connection | Session, *conditions: ColumnElement[bool]) -> Row[Any] | None:
-    columns = (OutboxMessage.outcome, OutboxMessage.sequence, OutboxMessage.created_at, OutboxMessage.payload)
-    found = select(*columns).where(OutboxMessage.sequence.is_not(None), *conditions)
-    return database.execute(found.order_by(OutboxMessage.sequence.desc()).limit(1)).one_or_none()
+    """Return the subscription's hand-off with the highest sequence that was not cancelled."""
+    return connection.execute(LATEST_UNCANCELLED_HANDOFF, {"subscription": subscription_id}).one_or_none()
 
 
 def release_next(connection: Connection, subscription_id: UUID) -> None:
-    """Let the first of the subscription's hand-offs that is not settled go out, if it waited its turn."""
+    """Make the subscription's first waiting hand-off due now, unless it has a time already."""
     connection.execute(RELEASE_NEXT, {"subscription": subscription_id, "now": datetime.now(UTC)})
 
 
 def reorder(connection: Connection, subscription_id: UUID) -> None:
-    """Let none of the subscription's hand-offs go out but the first, after one came back or others joined it."""
+    """Leave a time only with the first waiting hand-off, after one was sent again or a merge added others."""
     connection.execute(UNSCHEDULE_REST, {"subscription": subscription_id})
     release_next(connection, subscription_id)
 
 
 @transaction
 def claim(connection: Connection, lane: str, now: datetime) -> ClaimedMessage | None:
-    """Return the message of the lane that has been due for longest, this worker's alone until its lease ends."""
+    """Claim the message of the lane that has been due for longest; return None where none is due."""
     claimed = leases.claim(connection, CLAIM, now, LEASE, lane=lane)
     if claimed is None:
         return None
     lease, row = claimed
     return ClaimedMessage(
-        row.id,
-        row.type,
-        row.subscription_id,
-        row.registration_id,
-        row.payload,
-        row.created_at,
-        row.due_since,
-        row.tries,
-        lease,
+        id=row.id,
+        type=row.type,
+        subscription_id=row.subscription_id,
+        registration_id=row.registration_id,
+        payload=row.payload,
+        created_at=row.created_at,
+        due_since=row.due_since,
+        tries=row.tries,
+        lease=lease,
     )
 
 
 def settle(connection: Connection, claimed: ClaimedMessage, outcome: str, **values: object) -> UUID | None:
-    """Settle the message and give the next one its turn, within the caller's transaction.
+    """Settle the message and release the subscription's next hand-off, within the caller's transaction.
 
-    Returns its subscription's id as it is now; None where it has none, or where somebody else settled it since.
+    Returns the id of its subscription by now; None where it has none, or where another worker settled it.
     """
     if claimed.subscription_id:
         subscriptions.lock(connection, claimed.subscription_id)
-    mine = (OutboxMessage.id == claimed.id, OutboxMessage.outcome == "waiting")
     settled = {"outcome": outcome, "settled_at": datetime.now(UTC), "next_try_at": None, **values}
-    done = update(OutboxMessage).where(*mine).values(**settled).returning(OutboxMessage.subscription_id)
-    row = connection.execute(done).one_or_none()
+    row = connection.execute(SETTLE, {"settled_id": claimed.id, **settled}).one_or_none()
     if row is None or row.subscription_id is None:
         return None
-    if row.subscription_id != claimed.subscription_id:
-        # It was merged into another meanwhile.
-        subscriptions.lock(connection, row.subscription_id)
-    release_next(connection, row.subscription_id)
     subscription_id: UUID = row.subscription_id
+    if subscription_id != claimed.subscription_id:
+        # The subscription was merged into another since the claim.
+        subscriptions.lock(connection, subscription_id)
+    release_next(connection, subscription_id)
     return subscription_id
 
 
 def reschedule(claimed: ClaimedMessage, delay_seconds: float, fault: str) -> bool:
-    """Let the message come up again after the pause; return False where it has been tried for three days by now.
+    """Make the message due again after the delay; return False where the three days to retry are over.
 
     Raises:
-        DatabaseUnavailable: it comes up again once its lease is over.
+        DatabaseUnavailable: the message is due again when its lease ends.
     """
     now = datetime.now(UTC)
     if now - claimed.due_since >= RETRY_WINDOW:
@@ -209,9 +229,8 @@ def reschedule(claimed: ClaimedMessage, delay_seconds: float, fault: str) -> boo
 
 @transaction
 def set_next_try(connection: Connection, claimed: ClaimedMessage, next_try_at: datetime, fault: str) -> None:
-    """Let the message come up again then, unless its lease ended or it lost its turn meanwhile."""
-    later = update(OutboxMessage).where(IS_LEASED).values(next_try_at=next_try_at, fault=fault)
-    connection.execute(later, claimed.lease.parameters)
+    """Make the message due at that time, unless its lease ended or an earlier hand-off was sent again meanwhile."""
+    connection.execute(RESCHEDULE, {**claimed.lease.parameters, "next_try_at": next_try_at, "fault": fault})
 
 
 def _message_row(lane: str, type_: str, subscription_id: UUID | None, registration_id: UUID | None) -> dict[str, Any]:
