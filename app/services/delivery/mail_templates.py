@@ -1,6 +1,6 @@
-"""Letters: what buyers, their colleagues and the seller's people read in their mail.
+"""Writes the mails to buyers, to invited colleagues and to the seller.
 
-Each has a folder in templates/mail: its subject, its text, and the same as HTML.
+Each mail has a folder in templates/mail with its subject, its text, and its HTML.
 """
 
 import re
@@ -19,17 +19,21 @@ from app.text import ZERO_WIDTH_JOINERS, clean_lines, clean_single_line, format_
 
 TEMPLATES_DIRECTORY = Path(__file__).parents[3] / "templates" / "mail"
 TEMPLATE_NAMES = tuple(sorted(folder.name for folder in TEMPLATES_DIRECTORY.iterdir() if folder.is_dir()))
-# Written while AWS may not have told yet which product it is.
+# These are sent also while AWS has not resolved the purchase, so that the product may be unknown.
 PRODUCT_OPTIONAL = {"buyer_resume", "colleague_invited"}
 MAX_SUBJECT_LENGTH = 150
+# The longest customer name in a subject: a longer one is cut, so that the verb and the product stay in it.
+MAX_NAME_LENGTH = 80
+SINGLE_LINE_ANSWERS = ("company", "full_name", "email", "phone")
+ACCOUNT_TEXTS = ("existing_account", "url", "reference")
 EXTRA_BLANK_LINES = re.compile(r"\n{3,}")
-# What a mail program makes a link of.
+# Mail programs make a link of such text.
 LINK_PATTERN = re.compile(r"://|@|\w[.\u3002\uff0e\uff61]\w")
 
 
 @dataclass(frozen=True)
 class FailedHandoff:
-    """A hand-off that the product did not take: since when it was tried, how often, and why the latest try failed."""
+    """A hand-off that the product did not accept: since when it was tried, how often, and why the last try failed."""
 
     id: UUID
     type: str
@@ -40,11 +44,10 @@ class FailedHandoff:
 
 @dataclass(frozen=True, kw_only=True)
 class MailContext:
-    """What letters can tell of; each takes what it needs, and leaves out what is None.
+    """The values for the templates; a template leaves out what is None.
 
-    `product` is None where AWS has not told yet which it is. `link` is a whole URL: of the page that shows how far a
-    buyer has come, of the way back to a registration, or of an invitation; `expires_at` is when it ends. `to` is the
-    address of an invited colleague.
+    `product` is None while AWS has not resolved the purchase. `link` is a whole URL: of the registration's progress, of
+    the saved answers, or of an invitation; it works until `expires_at`. `to` is an invited colleague's address.
     """
 
     product: Product | None
@@ -60,27 +63,26 @@ class MailContext:
 
 
 def compose(template: str, context: MailContext) -> Mail:
-    """Return the letter of that name about the facts.
+    """Return the mail that the template makes of the context.
 
     Raises:
-        MailRefused: there is nobody to send it to, as after an erasure, or the product is not configured any more.
+        MailRefused: there is no address, as after an erasure, or the product is not configured any more.
     """
     if context.product is None and template not in PRODUCT_OPTIONAL:
         raise MailRefused("UnknownProduct")
     to, reply_to = _recipient_and_reply_to(template, context)
     if to is None:
         raise MailRefused("NobodyToSendTo")
-    about = _template_variables(context) | {"reply_to": reply_to}
-    subject = clean_single_line(_render(f"{template}/subject.txt", about))
+    variables = _template_variables(context) | {"reply_to": reply_to}
+    subject = clean_single_line(_render(f"{template}/subject.txt", variables))
     if len(subject) > MAX_SUBJECT_LENGTH:
         subject = f"{subject[: MAX_SUBJECT_LENGTH - 1]}…"
-    # What is left out leaves its empty lines.
-    text = EXTRA_BLANK_LINES.sub("\n\n", _render(f"{template}/body.txt", about)).strip() + "\n"
-    return Mail(to, subject, text, _render(f"{template}/body.html", about), reply_to)
+    # A part that a template leaves out would leave its blank lines.
+    text = EXTRA_BLANK_LINES.sub("\n\n", _render(f"{template}/body.txt", variables)).strip() + "\n"
+    return Mail(to, subject, text, _render(f"{template}/body.html", variables), reply_to)
 
 
 def _recipient_and_reply_to(template: str, context: MailContext) -> tuple[str | None, str | None]:
-    """Return to whom the letter goes and to whom an answer goes, if it can be led there: else to whom it comes from."""
     buyer = context.registration.email if context.registration else None
     support = context.product.support_email if context.product else None
     if template.startswith("seller_"):
@@ -92,10 +94,10 @@ def _recipient_and_reply_to(template: str, context: MailContext) -> tuple[str | 
 
 
 def _template_variables(context: MailContext) -> dict[str, object]:
-    """Return the facts for the templates, with nothing in anybody's words that breaks a line or cannot be seen."""
+    """Return the context with the buyer's text on one line and without invisible characters."""
     registration = _clean_registration(context.registration)
-    known = {name: getattr(context, name) for name in MailContext.__dataclass_fields__}
-    return known | {
+    variables = {name: getattr(context, name) for name in MailContext.__dataclass_fields__}
+    return variables | {
         "registration": registration,
         "account": _clean_account(context.account),
         "product_name": clean_single_line(context.product.name) if context.product else "your product",
@@ -103,29 +105,31 @@ def _template_variables(context: MailContext) -> dict[str, object]:
         if registration and is_link_free(registration.full_name)
         else "Hello",
         "company": registration.company if registration and is_link_free(registration.company) else None,
-        "who": registration.company if registration else _customer_name(context.subscription),
+        "customer_name": registration.company if registration else _customer_name(context.subscription),
     }
 
 
 def is_link_free(text: str) -> bool:
-    """Return whether no mail program makes a link of the text: who types another's address shall not send them one."""
-    # Addresses are read without joiners, which cannot be seen.
+    """Return whether no mail program makes a link of the text.
+
+    Anyone can enter another person's address: a name such as `win.example` must not send that person a link.
+    """
+    # Mail programs ignore joiners, which are invisible.
     return LINK_PATTERN.search(text.translate(dict.fromkeys(map(ord, ZERO_WIDTH_JOINERS)))) is None
 
 
 def _clean_registration(registration: RegistrationOut | None) -> RegistrationOut | None:
     if registration is None:
         return None
-    on_one_line = ("company", "full_name", "email", "phone")
-    cleaned = {name: clean_single_line(getattr(registration, name) or "") or None for name in on_one_line}
+    cleaned = {name: clean_single_line(getattr(registration, name) or "") or None for name in SINGLE_LINE_ANSWERS}
     return registration.model_copy(update=cleaned | {"notes": clean_lines(registration.notes or "").strip() or None})
 
 
 def _clean_account(account: AccountOut | None) -> AccountOut | None:
     if account is None:
         return None
-    words = ("existing_account", "url", "reference")
-    return account.model_copy(update={name: clean_single_line(getattr(account, name) or "") or None for name in words})
+    cleaned = {name: clean_single_line(getattr(account, name) or "") or None for name in ACCOUNT_TEXTS}
+    return account.model_copy(update=cleaned)
 
 
 def _customer_name(subscription: SubscriptionOut | None) -> str:
@@ -134,6 +138,10 @@ def _customer_name(subscription: SubscriptionOut | None) -> str:
     if subscription.customer_aws_account_id:
         return f"AWS account {subscription.customer_aws_account_id}"
     return f"Customer {subscription.customer_identifier}"
+
+
+def _shorten(name: str) -> str:
+    return name if len(name) <= MAX_NAME_LENGTH else f"{name[: MAX_NAME_LENGTH - 1]}…"
 
 
 def _render(template: str, variables: dict[str, object]) -> str:
@@ -149,7 +157,7 @@ def _build_environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(day=format_date, clock=format_time)
+    environment.filters.update(day=format_date, clock=format_time, short=_shorten)
     return environment
 
 

@@ -1,4 +1,4 @@
-"""What the tests of mailing share."""
+"""A mail server for the tests that send mails."""
 
 import pytest
 
@@ -7,5 +7,5 @@ from tests.support.smtp_server import FakeSmtpServer
 
 @pytest.fixture
 def mail_server() -> FakeSmtpServer:
-    """The mail server's."""
+    """The server, before it listens."""
     return FakeSmtpServer()

@@ -1,16 +1,15 @@
-"""Hand-offs: what the product gets, in which order, how often it is tried, and what its answer does."""
+"""Sending hand-offs: what the product receives, in which order, and when a try is repeated."""
 
 from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from app import create_app
 from app.config import handoff_endpoints
 from app.database import engine
-from app.models import Account, Subscription
+from app.models import Subscription
 from app.services.delivery import send_handoff
 from app.services.outbox import payload, queue
 from tests.support import factories, handoff_receiver
@@ -37,12 +36,7 @@ def environment(environment: pytest.MonkeyPatch, product: HandoffReceiver) -> py
     return environment
 
 
-def account(app: Flask) -> Account | None:
-    with app.app_context(), Session(engine.current_database().read_engine) as session:
-        return session.scalar(select(Account))
-
-
-def test_the_product_gets_the_whole_registration(app: Flask, product: HandoffReceiver) -> None:
+def test_product_receives_the_whole_signed_registration(app: Flask, product: HandoffReceiver) -> None:
     subscription_id = register_customer(app, company="Juniper & Lark")
 
     send_due_handoffs(app)
@@ -57,9 +51,7 @@ def test_the_product_gets_the_whole_registration(app: Flask, product: HandoffRec
     payload.Handoff.model_validate(delivery)
 
 
-def test_nothing_is_promised_for_a_product_without_an_address(
-    environment: pytest.MonkeyPatch, product: HandoffReceiver
-) -> None:
+def test_product_without_url_gets_no_handoff(environment: pytest.MonkeyPatch, product: HandoffReceiver) -> None:
     environment.delenv("PRODUCT_HANDOFF_URL")
 
     with factories.open_app(create_app()) as app:
@@ -67,7 +59,7 @@ def test_nothing_is_promised_for_a_product_without_an_address(
         assert outbox_messages(app) == []
 
 
-def test_the_same_form_twice_is_one_hand_off_and_a_changed_one_another(app: Flask, product: HandoffReceiver) -> None:
+def test_resubmitted_form_is_a_handoff_only_if_changed(app: Flask, product: HandoffReceiver) -> None:
     register_customer(app)
     register_customer(app)
     register_customer(app, phone=None)
@@ -77,7 +69,7 @@ def test_the_same_form_twice_is_one_hand_off_and_a_changed_one_another(app: Flas
     assert product.event_types == ["registration.completed", "registration.updated"]
 
 
-def test_every_change_of_the_status_is_told_in_order(app: Flask, product: HandoffReceiver) -> None:
+def test_status_changes_are_sent_in_order(app: Flask, product: HandoffReceiver) -> None:
     register_customer(app)
     receive_license_event(app, LICENSE_UPDATED, minutes_after_noon(1))
     receive_license_event(app, LICENSE_UPDATED, minutes_after_noon(2))
@@ -91,7 +83,7 @@ def test_every_change_of_the_status_is_told_in_order(app: Flask, product: Handof
     assert product.deliveries[-1]["data"]["registration"]["full_name"] == "Ada Lovelace"
 
 
-def test_what_comes_after_waits_for_what_the_product_has_not_taken(app: Flask, product: HandoffReceiver) -> None:
+def test_retried_handoff_keeps_its_id_and_delays_later_ones(app: Flask, product: HandoffReceiver) -> None:
     register_customer(app)
     receive_license_event(app, LICENSE_UPDATED, minutes_after_noon(1))
     product.reply = lambda _: json_reply(503)
@@ -105,23 +97,23 @@ def test_what_comes_after_waits_for_what_the_product_has_not_taken(app: Flask, p
     assert product.webhook_ids[0] == product.webhook_ids[1] != product.webhook_ids[2]
 
 
-def test_a_claimed_hand_off_is_nobody_elses_until_its_lease_ends(app: Flask) -> None:
+def test_claimed_handoff_is_claimed_again_only_after_its_lease(app: Flask) -> None:
     register_customer(app)
     receive_license_event(app, LICENSE_UPDATED, minutes_after_noon(1))
     now = datetime.now(UTC)
 
     with app.app_context():
         first = queue.claim(queue.handoff_lane(PRODUCT_CODE), now)
-        meanwhile = queue.claim(queue.handoff_lane(PRODUCT_CODE), now + queue.LEASE / 2)
-        afterwards = queue.claim(queue.handoff_lane(PRODUCT_CODE), now + queue.LEASE)
+        during_lease = queue.claim(queue.handoff_lane(PRODUCT_CODE), now + queue.LEASE / 2)
+        after_lease = queue.claim(queue.handoff_lane(PRODUCT_CODE), now + queue.LEASE)
 
     assert first
-    assert meanwhile is None
-    assert afterwards
-    assert afterwards.id == first.id
+    assert during_lease is None
+    assert after_lease
+    assert after_lease.id == first.id
 
 
-def test_retry_after_is_honoured(app: Flask, product: HandoffReceiver) -> None:
+def test_retry_after_header_delays_the_next_try(app: Flask, product: HandoffReceiver) -> None:
     register_customer(app)
     product.reply = lambda _: json_reply(503, {"Retry-After": "600"})
     send_due_handoffs(app)
@@ -132,15 +124,15 @@ def test_retry_after_is_honoured(app: Flask, product: HandoffReceiver) -> None:
         assert send_due_handoffs(app) == [False]
 
 
-def test_pauses_grow_and_end_at_a_quarter_of_an_hour() -> None:
-    pauses = [send_handoff._retry_delay_seconds(tries, None) for tries in range(1, 40)]
+def test_backoff_grows_to_fifteen_minutes() -> None:
+    delays = [send_handoff._retry_delay_seconds(tries, None) for tries in range(1, 40)]
 
-    assert 1 <= pauses[0] <= 2
-    assert max(pauses[12:]) <= 900
-    assert min(pauses[12:]) >= 450
+    assert 1 <= delays[0] <= 2
+    assert max(delays[12:]) <= 900
+    assert min(delays[12:]) >= 450
 
 
-def test_after_three_days_it_is_kept_as_failed_and_the_next_goes_out(app: Flask, product: HandoffReceiver) -> None:
+def test_handoff_fails_after_three_days_and_releases_the_next(app: Flask, product: HandoffReceiver) -> None:
     register_customer(app)
     receive_license_event(app, LICENSE_UPDATED, minutes_after_noon(1))
     product.reply = lambda delivery: json_reply(500 if delivery["type"] == "registration.completed" else 200)
@@ -154,9 +146,7 @@ def test_after_three_days_it_is_kept_as_failed_and_the_next_goes_out(app: Flask,
     assert second.outcome == "delivered"
 
 
-def test_a_worker_that_was_away_for_days_gives_nothing_up_at_the_first_try(
-    app: Flask, product: HandoffReceiver
-) -> None:
+def test_first_try_after_days_without_worker_is_retried(app: Flask, product: HandoffReceiver) -> None:
     register_customer(app)
     product.reply = lambda _: json_reply(503)
 
@@ -167,7 +157,7 @@ def test_a_worker_that_was_away_for_days_gives_nothing_up_at_the_first_try(
     assert (message.outcome, message.fault, message.tries) == ("waiting", "503", 1)
 
 
-def test_gone_stops_at_once(app: Flask, product: HandoffReceiver) -> None:
+def test_status_410_fails_the_handoff_at_once(app: Flask, product: HandoffReceiver) -> None:
     register_customer(app)
     product.reply = lambda _: json_reply(410)
 
@@ -179,7 +169,7 @@ def test_gone_stops_at_once(app: Flask, product: HandoffReceiver) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 429, 500])
 @on_sqlite
-def test_anything_but_2xx_comes_again(app: Flask, product: HandoffReceiver, status: int) -> None:
+def test_other_statuses_and_redirects_are_retried(app: Flask, product: HandoffReceiver, status: int) -> None:
     register_customer(app)
     product.reply = lambda _: json_reply(status, {"Location": product.url})
 
@@ -191,90 +181,26 @@ def test_anything_but_2xx_comes_again(app: Flask, product: HandoffReceiver, stat
 
 
 @on_sqlite
-def test_a_private_address_is_refused_unless_the_setting_allows_it(app: Flask, product: HandoffReceiver) -> None:
+def test_private_address_is_refused_by_default(app: Flask, product: HandoffReceiver) -> None:
     register_customer(app)
 
     with app.app_context():
-        to, claimed = (
-            handoff_endpoints.for_product(PRODUCT_CODE),
-            queue.claim(queue.handoff_lane(PRODUCT_CODE), datetime.now(UTC)),
-        )
-        assert to
+        endpoint = handoff_endpoints.for_product(PRODUCT_CODE)
+        claimed = queue.claim(queue.handoff_lane(PRODUCT_CODE), datetime.now(UTC))
+        assert endpoint
         assert claimed
-        assert send_handoff.send(to, claimed) is False
+        assert send_handoff.send(endpoint, claimed) is False
 
     (message,) = outbox_messages(app)
     assert message.fault == "private_address"
     assert product.deliveries == []
 
 
-def test_the_account_that_the_product_made_is_kept(app: Flask, product: HandoffReceiver) -> None:
-    register_customer(app)
-    product.reply = lambda _: json_reply(url="https://app.acme.example/t/juniper", reference="juniper-1")
-
-    send_due_handoffs(app)
-
-    made = account(app)
-    assert made
-    assert (made.url, made.reference, made.refused) == ("https://app.acme.example/t/juniper", "juniper-1", None)
-
-
-def test_a_later_answer_that_says_nothing_takes_nothing_away(app: Flask, product: HandoffReceiver) -> None:
-    register_customer(app)
-    product.reply = lambda _: json_reply(url="https://app.acme.example/t/juniper", reference="juniper-1")
-    send_due_handoffs(app)
-    receive_license_event(app, LICENSE_UPDATED, minutes_after_noon(1))
-    product.reply = lambda _: handoff_receiver.OK_REPLY
-
-    send_due_handoffs(app)
-
-    made = account(app)
-    assert made
-    assert made.reference == "juniper-1"
-    assert product.deliveries[-1]["data"]["account"]["reference"] == "juniper-1"
-
-
-def test_a_refusal_is_kept_until_the_buyer_asks_for_another_account(app: Flask, product: HandoffReceiver) -> None:
-    register_customer(app, account="existing", existing_account="acme-7")
-    product.reply = lambda _: json_reply(refused="not_found")
-    send_due_handoffs(app)
-    refused = account(app)
-
-    register_customer(app, account="new")
-    product.reply = lambda _: json_reply(reference="acme-8")
-    send_due_handoffs(app)
-
-    assert refused
-    assert refused.refused == "not_found"
-    assert product.deliveries[0]["data"]["account"]["existing_account"] == "acme-7"
-    made = account(app)
-    assert made
-    assert (made.reference, made.refused) == ("acme-8", None)
-
-
-@pytest.mark.parametrize(
-    "body", [b"ok", b"[]", b'{"url": 3}', b'{"url": "javascript:alert(1)"}', b'{"reference": "\\ud800"}', b"\xff\xfe"]
-)
 @on_sqlite
-def test_an_answer_that_is_none_is_delivered_all_the_same(app: Flask, product: HandoffReceiver, body: bytes) -> None:
-    register_customer(app)
-    product.reply = lambda _: (200, {}, body)
-
-    assert send_due_handoffs(app) == [True]
-
-    made = account(app)
-    assert outbox_messages(app)[0].outcome == "delivered"
-    assert made
-    assert (made.url, made.reference, made.refused) == (None, None, None)
-
-
-@on_sqlite
-@pytest.mark.parametrize("known", [handoff_receiver.SECRET, SECOND_SECRET])
-def test_while_secrets_rotate_a_product_verifies_with_either(
-    environment: pytest.MonkeyPatch, product: HandoffReceiver, known: str
-) -> None:
+@pytest.mark.parametrize("secret", [handoff_receiver.SECRET, SECOND_SECRET])
+def test_rotated_secrets_both_verify(environment: pytest.MonkeyPatch, product: HandoffReceiver, secret: str) -> None:
     environment.setenv("HANDOFF_SECRET", f"{SECOND_SECRET}, {handoff_receiver.SECRET}")
-    product.secret = known
+    product.secret = secret
 
     with factories.open_app(create_app()) as app:
         register_customer(app)
@@ -283,7 +209,7 @@ def test_while_secrets_rotate_a_product_verifies_with_either(
     assert (len(product.deliveries), product.unverified_count) == (1, 0)
 
 
-def test_a_subscription_without_a_registration_is_told_too(app: Flask, product: HandoffReceiver) -> None:
+def test_subscription_without_registration_is_sent(app: Flask, product: HandoffReceiver) -> None:
     receive_license_event(app, LICENSE_UPDATED, minutes_after_noon(1))
 
     send_due_handoffs(app)
@@ -299,11 +225,11 @@ def test_changed_at_moves_with_every_change(app: Flask, product: HandoffReceiver
             return connection.execute(select(Subscription.changed_at)).scalar_one()
 
     register_customer(app)
-    moments = [changed_at()]
+    times = [changed_at()]
     receive_license_event(app, LICENSE_UPDATED, minutes_after_noon(1))
-    moments.append(changed_at())
+    times.append(changed_at())
     product.reply = lambda _: json_reply(reference="juniper-1")
     send_due_handoffs(app)
-    moments.append(changed_at())
+    times.append(changed_at())
 
-    assert sorted(set(moments)) == moments
+    assert sorted(set(times)) == times

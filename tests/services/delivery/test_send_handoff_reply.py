@@ -1,4 +1,4 @@
-"""Answers to a hand-off that was sent again, after the product had answered what was asked since."""
+"""The product's replies to hand-offs: which one is stored as the account, also after one was sent again."""
 
 import pytest
 from flask import Flask
@@ -27,59 +27,104 @@ def environment(environment: pytest.MonkeyPatch, product: HandoffReceiver) -> py
     return environment
 
 
-def hand_off(app: Flask, product: HandoffReceiver, reply: Reply) -> None:
+def reply_to_due(app: Flask, product: HandoffReceiver, reply: Reply) -> None:
     product.reply = lambda _: reply
     send_due_handoffs(app)
 
 
-def send_again(app: Flask, product: HandoffReceiver, place: int, reply: Reply) -> None:
+def resend_handoff(app: Flask, product: HandoffReceiver, index: int, reply: Reply) -> None:
     with app.app_context():
-        assert outbox.resend(handoff_messages(app)[place].id)
-    hand_off(app, product, reply)
+        assert outbox.resend(handoff_messages(app)[index].id)
+    reply_to_due(app, product, reply)
 
 
-def account(app: Flask) -> tuple[str | None, str | None]:
-    (found,) = all_rows(app, Account)
-    return found.reference, found.refused
+def stored_account(app: Flask) -> tuple[str | None, str | None]:
+    (stored,) = all_rows(app, Account)
+    return stored.reference, stored.refused
 
 
-@pytest.mark.parametrize("again", [TEAM_7, json_reply(refused="not_found")])
-def test_what_was_answered_to_an_earlier_wish_is_not_the_account_of_the_present_one(
-    app: Flask, product: HandoffReceiver, again: Reply
+@pytest.mark.parametrize("second_reply", [TEAM_7, json_reply(refused="not_found")])
+def test_reply_to_resent_handoff_does_not_replace_a_newer_account(
+    app: Flask, product: HandoffReceiver, second_reply: Reply
 ) -> None:
     register_customer(app)
-    hand_off(app, product, TEAM_7)
+    reply_to_due(app, product, TEAM_7)
     register_customer(app, account="existing", existing_account="team-8")
-    hand_off(app, product, TEAM_8)
+    reply_to_due(app, product, TEAM_8)
 
-    send_again(app, product, 0, again)
+    resend_handoff(app, product, 0, second_reply)
 
-    assert account(app) == ("team-8", None)
+    assert stored_account(app) == ("team-8", None)
     assert [message.outcome for message in handoff_messages(app)] == ["delivered", "delivered"]
 
 
-def test_who_says_nothing_to_what_it_has_overtaken_still_refuses(app: Flask, product: HandoffReceiver) -> None:
+def test_empty_reply_to_resent_handoff_keeps_the_refusal(app: Flask, product: HandoffReceiver) -> None:
     register_customer(app)
-    hand_off(app, product, json_reply(410))
+    reply_to_due(app, product, json_reply(410))
     register_customer(app, account="existing", existing_account="team-8")
-    hand_off(app, product, json_reply(refused="not_found"))
+    reply_to_due(app, product, json_reply(refused="not_found"))
 
-    send_again(app, product, 0, OK_REPLY)
+    resend_handoff(app, product, 0, OK_REPLY)
 
-    assert account(app) == (None, "not_found")
+    assert stored_account(app) == (None, "not_found")
 
 
 @on_sqlite
-def test_an_account_that_was_made_by_hand_is_told_by_the_latest_hand_off_sent_again(
-    app: Flask, product: HandoffReceiver
-) -> None:
+def test_resent_latest_handoff_stores_an_account_made_by_hand(app: Flask, product: HandoffReceiver) -> None:
     register_customer(app)
-    hand_off(app, product, OK_REPLY)
+    reply_to_due(app, product, OK_REPLY)
     receive_license_event(app, LICENSE_UPDATED, outbox_messages.NOW)
-    hand_off(app, product, OK_REPLY)
+    reply_to_due(app, product, OK_REPLY)
 
-    send_again(app, product, 0, TEAM_7)
-    first = account(app)
-    send_again(app, product, 1, TEAM_8)
+    resend_handoff(app, product, 0, TEAM_7)
+    first = stored_account(app)
+    resend_handoff(app, product, 1, TEAM_8)
 
-    assert (first, account(app)) == (("team-7", None), ("team-8", None))
+    assert (first, stored_account(app)) == (("team-7", None), ("team-8", None))
+
+
+def test_reply_stores_the_account(app: Flask, product: HandoffReceiver) -> None:
+    register_customer(app)
+
+    reply_to_due(app, product, TEAM_7)
+
+    (account,) = all_rows(app, Account)
+    assert (account.url, account.reference, account.refused) == ("https://app.acme.example/t/7", "team-7", None)
+
+
+def test_empty_later_reply_keeps_the_account(app: Flask, product: HandoffReceiver) -> None:
+    register_customer(app)
+    reply_to_due(app, product, TEAM_7)
+    receive_license_event(app, LICENSE_UPDATED, outbox_messages.NOW)
+
+    reply_to_due(app, product, OK_REPLY)
+
+    assert stored_account(app) == ("team-7", None)
+    assert product.deliveries[-1]["data"]["account"]["reference"] == "team-7"
+
+
+def test_refusal_is_kept_until_the_buyer_asks_for_another_account(app: Flask, product: HandoffReceiver) -> None:
+    register_customer(app, account="existing", existing_account="acme-7")
+    reply_to_due(app, product, json_reply(refused="not_found"))
+    refused = stored_account(app)
+
+    register_customer(app, account="new")
+    reply_to_due(app, product, json_reply(reference="acme-8"))
+
+    assert product.deliveries[0]["data"]["account"]["existing_account"] == "acme-7"
+    assert (refused, stored_account(app)) == ((None, "not_found"), ("acme-8", None))
+
+
+@pytest.mark.parametrize(
+    "body", [b"ok", b"[]", b'{"url": 3}', b'{"url": "javascript:alert(1)"}', b'{"reference": "\\ud800"}', b"\xff\xfe"]
+)
+@on_sqlite
+def test_unreadable_reply_counts_as_delivered(app: Flask, product: HandoffReceiver, body: bytes) -> None:
+    register_customer(app)
+    product.reply = lambda _: (200, {}, body)
+
+    assert send_due_handoffs(app) == [True]
+
+    (account,) = all_rows(app, Account)
+    assert handoff_messages(app)[0].outcome == "delivered"
+    assert (account.url, account.reference, account.refused) == (None, None, None)

@@ -1,4 +1,4 @@
-"""Mailing: who is written to when, over a real mail server or the sandbox's SES."""
+"""Sending mails: who receives which and when, through a real mail server or the sandbox's SES."""
 
 from collections.abc import Iterator
 
@@ -39,11 +39,11 @@ from tests.support.smtp_server import FakeSmtpServer
 
 @pytest.fixture
 def environment(environment: pytest.MonkeyPatch, mail_server: FakeSmtpServer) -> Iterator[pytest.MonkeyPatch]:
-    with mail_environment(environment, mail_server) as mailing_:
-        yield mailing_
+    with mail_environment(environment, mail_server) as mail_settings:
+        yield mail_settings
 
 
-def test_buyer_and_seller_are_written_to_at_each_step_of_a_purchase(app: Flask, mail_server: FakeSmtpServer) -> None:
+def test_each_step_of_a_purchase_is_mailed_to_buyer_and_seller(app: Flask, mail_server: FakeSmtpServer) -> None:
     register_customer(app)
     registered = send_due_mails(app, mail_server)
     receive_license_event(app, LICENSE_UPDATED, minutes_after_noon(1))
@@ -55,14 +55,14 @@ def test_buyer_and_seller_are_written_to_at_each_step_of_a_purchase(app: Flask, 
     assert recipients_by_type(activated) == {"buyer_access_began": BUYER_ADDRESS, "seller_activated": SELLER_ADDRESS}
     assert recipients_by_type(ended) == {"buyer_access_ended": BUYER_ADDRESS, "seller_ended": SELLER_ADDRESS}
     assert registered["seller_registered"]["Reply-To"] == BUYER_ADDRESS
-    assert {str(letter["Reply-To"]) for letter in activated.values()} == {"help@acme.example", "None"}
+    assert {str(mail["Reply-To"]) for mail in activated.values()} == {"help@acme.example", "None"}
     assert f"{SITE_URL}/progress/" in text_of(registered["buyer_registered"])
     assert {mail.outcome for mail in mail_messages(app)} == {"delivered"}
     assert all(mail.provider_id and not mail.fault for mail in mail_messages(app))
 
 
 @on_sqlite
-def test_the_seller_alone_hears_that_a_purchase_is_being_cancelled(app: Flask, mail_server: FakeSmtpServer) -> None:
+def test_cancellation_is_mailed_to_the_seller_only(app: Flask, mail_server: FakeSmtpServer) -> None:
     old = {"license_arn": None, "customer_identifier": "ifAMPLE1234", "agreement_id": None}
     register_customer(app, old)
     with app.app_context():
@@ -74,7 +74,7 @@ def test_the_seller_alone_hears_that_a_purchase_is_being_cancelled(app: Flask, m
 
 
 @on_sqlite
-def test_buyer_and_seller_hear_of_a_purchase_that_failed(app: Flask, mail_server: FakeSmtpServer) -> None:
+def test_failed_purchase_is_mailed_to_buyer_and_seller(app: Flask, mail_server: FakeSmtpServer) -> None:
     register_customer(app)
     send_due_mails(app, mail_server)
     receive_license_event(app, "Purchase Agreement Ended - Proposer", minutes_after_noon(1))
@@ -86,49 +86,47 @@ def test_buyer_and_seller_hear_of_a_purchase_that_failed(app: Flask, mail_server
 
 
 @on_sqlite
-def test_of_a_purchase_that_nobody_registered_for_the_seller_alone_hears(
-    app: Flask, mail_server: FakeSmtpServer
-) -> None:
+def test_purchase_without_registration_is_mailed_to_the_seller_only(app: Flask, mail_server: FakeSmtpServer) -> None:
     receive_license_event(app, LICENSE_UPDATED, minutes_after_noon(1))
     receive_license_event(app, LICENSE_DEPROVISIONED, minutes_after_noon(2))
 
-    came = send_due_mails(app, mail_server)
+    mails = send_due_mails(app, mail_server)
 
-    assert recipients_by_type(came) == {"seller_activated": SELLER_ADDRESS, "seller_ended": SELLER_ADDRESS}
-    assert {mail.type for mail in mail_messages(app)} == set(came)
-    assert "Nobody has registered for it yet." in text_of(came["seller_activated"])
+    assert recipients_by_type(mails) == {"seller_activated": SELLER_ADDRESS, "seller_ended": SELLER_ADDRESS}
+    assert {mail.type for mail in mail_messages(app)} == set(mails)
+    assert "No one has registered for this purchase yet." in text_of(mails["seller_activated"])
 
 
 @on_sqlite
-def test_letters_tell_the_time_that_aws_told_however_late_they_are(app: Flask, mail_server: FakeSmtpServer) -> None:
+def test_late_mail_names_the_time_of_the_aws_event(app: Flask, mail_server: FakeSmtpServer) -> None:
     register_customer(app)
     send_due_mails(app, mail_server)
     receive_license_event(app, LICENSE_UPDATED, minutes_after_noon(1))
 
     with time_passes(hours=20):
-        came = send_due_mails(app, mail_server)
+        mails = send_due_mails(app, mail_server)
 
-    assert "has access since 2 November 2026, 12:01 UTC" in text_of(came["seller_activated"])
+    assert "has had access since 2 November 2026, 12:01 UTC" in text_of(mails["seller_activated"])
 
 
-def test_the_seller_hears_of_a_hand_off_that_failed(app: Flask, mail_server: FakeSmtpServer) -> None:
+def test_failed_handoff_is_mailed_to_the_seller(app: Flask, mail_server: FakeSmtpServer) -> None:
     register_customer(app)
     send_due_mails(app, mail_server)
     with app.app_context():
         send_handoff._give_up(claim_due(app), "410")
 
-    came = send_due_mails(app, mail_server)
+    mails = send_due_mails(app, mail_server)
 
     (failed,) = handoff_messages(app)
-    assert recipients_by_type(came) == {"seller_handoff_failed": SELLER_ADDRESS}
-    told = text_of(came["seller_handoff_failed"])
-    assert f"flask --app wsgi handoffs retry {failed.id}" in told
-    assert "registration.completed" in told
-    assert "410" in told
+    assert recipients_by_type(mails) == {"seller_handoff_failed": SELLER_ADDRESS}
+    text = text_of(mails["seller_handoff_failed"])
+    assert f"flask --app wsgi handoffs retry {failed.id}" in text
+    assert "registration.completed" in text
+    assert "410" in text
 
 
 @on_sqlite
-def test_a_colleague_is_invited_with_a_link_unless_it_was_revoked(app: Flask, mail_server: FakeSmtpServer) -> None:
+def test_invitation_is_mailed_unless_revoked(app: Flask, mail_server: FakeSmtpServer) -> None:
     subscription_id = register_customer(app)
     send_due_mails(app, mail_server)
     with app.app_context():
@@ -137,40 +135,42 @@ def test_a_colleague_is_invited_with_a_link_unless_it_was_revoked(app: Flask, ma
         assert not isinstance(invited, invitations.Refusal)
         invitations.revoke(invited.id, "buyer")
 
-    came = send_due_mails(app, mail_server)
+    mails = send_due_mails(app, mail_server)
 
-    assert recipients_by_type(came) == {"colleague_invited": "bob@example.com"}
-    assert f"{SITE_URL}/invitation/" in text_of(came["colleague_invited"])
+    assert recipients_by_type(mails) == {"colleague_invited": "bob@example.com"}
+    assert f"{SITE_URL}/invitation/" in text_of(mails["colleague_invited"])
     assert [mail.outcome for mail in mail_messages(app)][-2:] == ["delivered", "cancelled"]
 
 
 @on_sqlite
-def test_whose_token_died_is_written_a_way_back_unless_they_have_come(
+def test_resume_link_is_mailed_unless_the_buyer_has_registered(
     app: Flask, sandbox: Sandbox, mail_server: FakeSmtpServer
 ) -> None:
     sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"expired": True})
     with app.app_context():
-        for name in ("here", "back"):
-            parked = pending_tokens.store(factories.token(sandbox), UnverifiedFields())
+        for name in ("waiting", "registered"):
+            token = pending_tokens.store(factories.token(sandbox), UnverifiedFields())
             email = f"{name}@example.com"
-            registration_id = registrations.complete(parked, factories.answers(email=email)).registration_id
+            registration_id = registrations.complete(token, factories.answers(email=email)).registration_id
         with time_passes(minutes=1):
             assert (retry_pending.resolve_next(), retry_pending.resolve_next()) == (True, True)
-        registrations.complete(factories.resolved(), factories.answers(email="back@example.com"), [registration_id])
+        registrations.complete(
+            factories.resolved(), factories.answers(email="registered@example.com"), [registration_id]
+        )
 
     with time_passes(minutes=2):
-        came = send_due_mails(app, mail_server)
+        mails = send_due_mails(app, mail_server)
 
-    assert sorted(recipients_by_type(came).items()) == [
-        ("buyer_registered", "back@example.com"),
-        ("buyer_resume", "here@example.com"),
+    assert sorted(recipients_by_type(mails).items()) == [
+        ("buyer_registered", "registered@example.com"),
+        ("buyer_resume", "waiting@example.com"),
         ("seller_registered", SELLER_ADDRESS),
     ]
-    assert f"{SITE_URL}/resume/" in text_of(came["buyer_resume"])
+    assert f"{SITE_URL}/resume/" in text_of(mails["buyer_resume"])
 
 
 @on_sqlite
-def test_without_a_sender_no_letter_is_promised(environment: pytest.MonkeyPatch) -> None:
+def test_no_mail_is_enqueued_without_mail_from(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("MAIL_FROM")
     with factories.open_app(create_app()) as app:
         register_customer(app)
@@ -180,7 +180,7 @@ def test_without_a_sender_no_letter_is_promised(environment: pytest.MonkeyPatch)
 
 
 @on_sqlite
-def test_without_a_mail_server_letters_go_through_ses_and_keep_its_id(
+def test_mail_without_smtp_url_goes_through_ses_and_stores_its_id(
     environment: pytest.MonkeyPatch, sandbox: Sandbox
 ) -> None:
     environment.delenv("SMTP_URL")
@@ -189,10 +189,10 @@ def test_without_a_mail_server_letters_go_through_ses_and_keep_its_id(
         send_outbox_mails(app)
         by_id = {mail.provider_id: (mail.type, str(mail.id)) for mail in mail_messages(app)}
 
-    came = {letter.id: (letter.to, letter.tags["foyer-outbox"]) for letter in sandbox.marketplace.inbox.mails}
-    assert set(came) == set(by_id)
-    assert {by_id[one][0]: to for one, (to, _) in came.items()} == {
+    mails = {mail.id: (mail.to, mail.tags["foyer-outbox"]) for mail in sandbox.marketplace.inbox.mails}
+    assert set(mails) == set(by_id)
+    assert {by_id[one][0]: to for one, (to, _) in mails.items()} == {
         "buyer_registered": [BUYER_ADDRESS],
         "seller_registered": [SELLER_ADDRESS],
     }
-    assert {tag for _, tag in came.values()} == {our_id for _, our_id in by_id.values()}
+    assert {tag for _, tag in mails.values()} == {our_id for _, our_id in by_id.values()}

@@ -1,4 +1,4 @@
-"""Mailing: what keeps a letter from going, and what becomes of it then."""
+"""Mails that cannot be sent: which are tried again, which fail, and which are cancelled."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -29,13 +29,11 @@ from tests.support.smtp_server import FakeSmtpServer
 
 @pytest.fixture
 def environment(environment: pytest.MonkeyPatch, mail_server: FakeSmtpServer) -> Iterator[pytest.MonkeyPatch]:
-    with mail_environment(environment, mail_server) as mailing_:
-        yield mailing_
+    with mail_environment(environment, mail_server) as mail_settings:
+        yield mail_settings
 
 
-def test_a_mail_server_that_is_down_is_waited_for_and_never_fails_a_registration(
-    app: Flask, mail_server: FakeSmtpServer
-) -> None:
+def test_unavailable_mail_server_is_retried_and_registration_succeeds(app: Flask, mail_server: FakeSmtpServer) -> None:
     mail_server.replies["MAIL"] = "451 4.3.0 not now"
     subscription_id = register_customer(app)
 
@@ -53,7 +51,7 @@ def test_a_mail_server_that_is_down_is_waited_for_and_never_fails_a_registration
 
 
 @on_sqlite
-def test_after_three_days_a_letter_counts_as_failed(app: Flask, mail_server: FakeSmtpServer) -> None:
+def test_mail_fails_after_three_days(app: Flask, mail_server: FakeSmtpServer) -> None:
     mail_server.replies["MAIL"] = "451 4.3.0 not now"
     register_customer(app)
     send_outbox_mails(app)
@@ -65,7 +63,7 @@ def test_after_three_days_a_letter_counts_as_failed(app: Flask, mail_server: Fak
 
 
 @on_sqlite
-def test_an_address_that_the_server_refuses_is_not_tried_again(
+def test_refused_address_is_neither_retried_nor_logged(
     app: Flask, mail_server: FakeSmtpServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mail_server.replies["RCPT"] = f"550 5.1.1 <{BUYER_ADDRESS}> is unknown here"
@@ -74,20 +72,20 @@ def test_an_address_that_the_server_refuses_is_not_tried_again(
     send_outbox_mails(app)
 
     assert {(mail.outcome, mail.fault) for mail in mail_messages(app)} == {("failed", "SMTP 550 5.1.1")}
-    # The clerk logs, too.
-    said = [line for line in capsys.readouterr().err.splitlines() if '"event": "mail.failed"' in line]
-    assert len(said) == 2
-    assert BUYER_ADDRESS not in str(said)
+    # The mail server's test double logs, too.
+    logged = [line for line in capsys.readouterr().err.splitlines() if '"event": "mail.failed"' in line]
+    assert len(logged) == 2
+    assert BUYER_ADDRESS not in str(logged)
 
 
-def test_to_who_was_erased_nothing_is_sent(app: Flask, mail_server: FakeSmtpServer) -> None:
+def test_erased_person_is_sent_nothing(app: Flask, mail_server: FakeSmtpServer) -> None:
     subscription_id = register_customer(app)
-    under_way = claim_due(app, queue.MAIL_LANE)
+    claimed = claim_due(app, queue.MAIL_LANE)
     with app.app_context():
         erasure.erase(registration_id_of(app, subscription_id), "operator:alice")
 
     with app.app_context():
-        assert send_mail.send(under_way, site_url=SITE_URL)
+        assert send_mail.send(claimed, site_url=SITE_URL)
 
     assert send_outbox_mails(app) == []
     assert take_received_mails(mail_server) == []
@@ -95,7 +93,7 @@ def test_to_who_was_erased_nothing_is_sent(app: Flask, mail_server: FakeSmtpServ
 
 
 @on_sqlite
-def test_a_letter_to_who_is_not_there_any_more_is_cancelled(app: Flask) -> None:
+def test_mail_without_its_registration_is_cancelled(app: Flask) -> None:
     run_transaction(app, lambda connection: queue.enqueue_mail(connection, "buyer_registered", registration_id=uuid7()))
 
     send_outbox_mails(app)
@@ -104,10 +102,10 @@ def test_a_letter_to_who_is_not_there_any_more_is_cancelled(app: Flask) -> None:
 
 
 @on_sqlite
-def test_a_letter_about_a_product_that_is_not_sold_any_more_fails(app: Flask, mail_server: FakeSmtpServer) -> None:
+def test_mail_about_a_removed_product_fails(app: Flask, mail_server: FakeSmtpServer) -> None:
     register_customer(app)
-    sold_before = update(Subscription).values(product_code="gone")
-    run_transaction(app, lambda connection: connection.execute(sold_before))
+    remove_product = update(Subscription).values(product_code="gone")
+    run_transaction(app, lambda connection: connection.execute(remove_product))
 
     send_outbox_mails(app)
 

@@ -1,4 +1,4 @@
-"""What a product is told of a contract: its entitlements once when they change, and not when they are read again."""
+"""Hand-offs about a contract: one when its entitlements change, and none when they are read again unchanged."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,14 +22,14 @@ from tests.support.stored_rows import all_rows
 
 @pytest.fixture(scope="module")
 def running_sandbox() -> Iterator[Sandbox]:
-    """A marketplace that sells a contract."""
+    """A sandbox that sells a contract."""
     with Sandbox([Product(code=PRODUCT_CODE, **{**factories.PRODUCT_FIELDS, "pricing": "contract"})]) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def app(environment: pytest.MonkeyPatch) -> Iterator[Flask]:
-    """The application of a seller of contracts, whose product takes hand-offs."""
+    """The app of a seller of contracts, whose product has an endpoint."""
     factories.enable_handoffs(environment)
     environment.setenv("PRODUCT_PRICING", "contract")
     with factories.open_app(create_app()) as app:
@@ -44,8 +44,8 @@ def purchase(sandbox: Sandbox) -> Purchase:
     return sandbox.marketplace.get_purchase(bought.id)
 
 
-def look(app: Flask, purchase: Purchase) -> None:
-    """Let the buyer land, and the entitlements be read."""
+def land_and_review(app: Flask, purchase: Purchase) -> None:
+    """Land as the buyer, and let the worker read the entitlements."""
     customer = factories.customer(
         customer_aws_account_id=purchase.account_id,
         license_arn=purchase.license_arn,
@@ -56,50 +56,48 @@ def look(app: Flask, purchase: Purchase) -> None:
         assert review.process_next()
 
 
-def told(app: Flask) -> list[tuple[str, Any]]:
-    """Return the types of the hand-offs, and which entitlements each of them names."""
+def announced(app: Flask) -> list[tuple[str, Any]]:
+    """Return the types of the hand-offs, and the entitlements in each."""
     return [
         (
             message.type,
-            {held["dimension"]: held["value"] for held in message.payload["data"]["subscription"]["entitlements"]},
+            {item["dimension"]: item["value"] for item in message.payload["data"]["subscription"]["entitlements"]},
         )
         for message in handoff_messages(app)
     ]
 
 
-def test_entitlements_are_told_when_they_are_first_read_and_when_they_change(
+def test_entitlements_are_announced_when_first_read_and_when_changed(
     app: Flask, sandbox: Sandbox, purchase: Purchase
 ) -> None:
-    look(app, purchase)
+    land_and_review(app, purchase)
     sandbox.marketplace.apply_action(
         purchase, "change_entitlements", delivery="late", entitlements=[{"dimension": "seats", "value": 99}]
     )
-    look(app, purchase)
+    land_and_review(app, purchase)
 
-    assert told(app) == [
+    assert announced(app) == [
         ("entitlements.changed", {"seats": 25, "tier": "standard"}),
         ("entitlements.changed", {"seats": 99}),
     ]
 
 
-def test_entitlements_in_another_order_are_no_change(app: Flask, sandbox: Sandbox, purchase: Purchase) -> None:
+def test_entitlements_in_another_order_are_not_announced(app: Flask, sandbox: Sandbox, purchase: Purchase) -> None:
     seats = [{"dimension": "seats", "value": value} for value in (5, 25, 5)]
-    others = [{"dimension": "tier", "value": "standard"}, *reversed(seats)]
-    for held in ([*seats, others[0]], others, others[:-1]):
-        sandbox.marketplace.apply_action(purchase, "change_entitlements", delivery="late", entitlements=held)
-        look(app, purchase)
+    contract = [{"dimension": "tier", "value": "standard"}, *reversed(seats)]
+    for entitlements in ([*seats, contract[0]], contract, contract[:-1]):
+        sandbox.marketplace.apply_action(purchase, "change_entitlements", delivery="late", entitlements=entitlements)
+        land_and_review(app, purchase)
 
-    assert len(told(app)) == 2
+    assert len(announced(app)) == 2
     assert len(all_rows(app, Subscription)[0].entitlements or []) == 3
 
 
-def test_entitlements_that_are_read_again_unchanged_are_not_told_and_no_change(
-    app: Flask, sandbox: Sandbox, purchase: Purchase
-) -> None:
-    look(app, purchase)
+def test_unchanged_entitlements_are_not_announced_again(app: Flask, sandbox: Sandbox, purchase: Purchase) -> None:
+    land_and_review(app, purchase)
     before = [subscription.changed_at for subscription in all_rows(app, Subscription)]
 
-    look(app, purchase)
+    land_and_review(app, purchase)
 
-    assert [kind for kind, _ in told(app)] == ["entitlements.changed"]
+    assert [type_ for type_, _ in announced(app)] == ["entitlements.changed"]
     assert [subscription.changed_at for subscription in all_rows(app, Subscription)] == before

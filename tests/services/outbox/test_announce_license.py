@@ -1,4 +1,4 @@
-"""What a product is told of another license, which it has to meter with: once, as soon as AWS tells of it."""
+"""Hand-offs about a new license, which the product has to meter with: one, as soon as AWS reports it."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return factories.enable_handoffs_and_mail(environment)
 
 
-def tell(app: Flask, *bodies: dict[str, Any]) -> None:
+def receive_and_review(app: Flask, *bodies: dict[str, Any]) -> None:
     with app.app_context():
         for body in bodies:
             apply.ingest(parse_event(body))
@@ -45,20 +45,25 @@ def tell(app: Flask, *bodies: dict[str, Any]) -> None:
             pass
 
 
-def told(app: Flask) -> list[tuple[str, str, str]]:
-    """Return the types of the hand-offs, and which license and agreement each of them names."""
-    contents = [(message.type, message.payload["data"]["subscription"]) for message in handoff_messages(app)]
-    return [(kind, about["license_arn"].rpartition(":")[2], about["agreement_id"]) for kind, about in contents]
+def announced(app: Flask) -> list[tuple[str, str, str]]:
+    """Return the types of the hand-offs, and the license and agreement in each."""
+    subscriptions_by_type = [
+        (message.type, message.payload["data"]["subscription"]) for message in handoff_messages(app)
+    ]
+    return [
+        (type_, subscription["license_arn"].rpartition(":")[2], subscription["agreement_id"])
+        for type_, subscription in subscriptions_by_type
+    ]
 
 
-def test_a_renewal_with_another_license_is_told_once_and_mailed_to_nobody(app: Flask) -> None:
+def test_renewed_license_is_announced_once_without_mails(app: Flask) -> None:
     register_customer(app)
-    tell(app, eventbridge_event(LICENSE_UPDATED, minutes_after_noon(0)))
+    receive_and_review(app, eventbridge_event(LICENSE_UPDATED, minutes_after_noon(0)))
     before = len(mail_messages(app))
 
-    tell(app, *RENEWAL, *RENEWAL)
+    receive_and_review(app, *RENEWAL, *RENEWAL)
 
-    assert told(app)[1:] == [
+    assert announced(app)[1:] == [
         ("subscription.activated", LICENSE_ID, AGREEMENT_ID),
         ("license.changed", "l-b", "agmt-b"),
     ]
@@ -66,37 +71,35 @@ def test_a_renewal_with_another_license_is_told_once_and_mailed_to_nobody(app: F
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_a_renewal_is_told_in_whatever_order_aws_tells_of_it(app: Flask, order: tuple[int, int]) -> None:
+def test_renewed_license_is_announced_in_any_order_of_events(app: Flask, order: tuple[int, int]) -> None:
     register_customer(app)
-    tell(app, eventbridge_event(LICENSE_UPDATED, minutes_after_noon(0)))
+    receive_and_review(app, eventbridge_event(LICENSE_UPDATED, minutes_after_noon(0)))
 
-    tell(app, *(RENEWAL[place] for place in order))
+    receive_and_review(app, *(RENEWAL[index] for index in order))
 
-    assert told(app)[-1][1:] == ("l-b", "agmt-b")
+    assert announced(app)[-1][1:] == ("l-b", "agmt-b")
     assert [subscription.purchase_key for subscription in all_rows(app, Subscription)] == ["l-b"]
 
 
-def test_a_product_that_has_heard_nothing_yet_hears_nothing_of_a_license_alone(app: Flask) -> None:
+def test_first_handoff_of_a_subscription_is_not_a_license_change(app: Flask) -> None:
     with app.app_context():
         subscriptions.upsert_from_landing(factories.landing(license_arn=None))
 
-    tell(app, eventbridge_event(LICENSE_UPDATED, minutes_after_noon(0)))
+    receive_and_review(app, eventbridge_event(LICENSE_UPDATED, minutes_after_noon(0)))
 
-    assert told(app) == [("subscription.activated", LICENSE_ID, AGREEMENT_ID)]
+    assert announced(app) == [("subscription.activated", LICENSE_ID, AGREEMENT_ID)]
 
 
 @pytest.mark.parametrize("is_reviewed", [True, False])
-def test_a_purchase_of_an_old_listing_that_lands_with_its_first_license_tells_of_it(
-    app: Flask, is_reviewed: bool
-) -> None:
+def test_first_license_of_an_old_listing_is_announced(app: Flask, is_reviewed: bool) -> None:
     old = {"customer_identifier": "X01EXAMPLEX", "license_arn": None, "agreement_id": None}
     register_customer(app, old)
     if is_reviewed:
-        tell(app)
+        receive_and_review(app)
 
     with app.app_context():
         subscriptions.upsert_from_landing(factories.landing(customer_identifier="X01EXAMPLEX"))
-    tell(app)
+    receive_and_review(app)
 
     last = handoff_messages(app)[-1]
     assert (last.type, last.payload["data"]["subscription"]["license_arn"]) == (
@@ -106,38 +109,40 @@ def test_a_purchase_of_an_old_listing_that_lands_with_its_first_license_tells_of
     assert len(handoff_messages(app)) == 2
 
 
-def test_a_license_that_is_spelt_otherwise_is_no_other(app: Flask) -> None:
+def test_license_arn_in_another_format_is_not_a_change(app: Flask) -> None:
     register_customer(app, {"license_arn": f"aws:license-manager:us-east-1:123456789012:{LICENSE_ID}"})
     with app.app_context():
         subscriptions.upsert_from_landing(factories.landing())
 
-    tell(app)
+    receive_and_review(app)
 
     assert [message.type for message in handoff_messages(app)] == ["registration.completed"]
 
 
 @on_sqlite
-def test_where_the_product_takes_no_hand_offs_any_more_a_review_is_no_change(
+def test_review_without_handoff_url_does_not_touch_the_subscription(
     app: Flask, environment: pytest.MonkeyPatch
 ) -> None:
     register_customer(app)
-    tell(app, eventbridge_event(LICENSE_UPDATED, minutes_after_noon(0)), *RENEWAL[:1])
+    receive_and_review(app, eventbridge_event(LICENSE_UPDATED, minutes_after_noon(0)), *RENEWAL[:1])
     environment.delenv("PRODUCT_HANDOFF_URL")
-    with factories.open_app(create_app()) as without:
-        tell(without, *RENEWAL[1:])
-        [before] = all_rows(without, Subscription)
-        with without.app_context():
+    with factories.open_app(create_app()) as app_without_handoffs:
+        receive_and_review(app_without_handoffs, *RENEWAL[1:])
+        [before] = all_rows(app_without_handoffs, Subscription)
+        with app_without_handoffs.app_context():
             subscriptions.upsert_from_landing(Landing(subscriptions.customer_of(before)))
 
-        tell(without)
+        receive_and_review(app_without_handoffs)
 
-        assert [subscription.changed_at for subscription in all_rows(without, Subscription)] == [before.changed_at]
+        assert [subscription.changed_at for subscription in all_rows(app_without_handoffs, Subscription)] == [
+            before.changed_at
+        ]
 
 
 @on_sqlite
-def test_a_license_that_only_a_hand_off_about_who_was_erased_told_of_is_told_all_the_same(app: Flask) -> None:
+def test_license_of_a_cancelled_handoff_is_announced_again(app: Flask) -> None:
     subscription_id = register_customer(app)
-    tell(app, eventbridge_event(LICENSE_UPDATED, minutes_after_noon(0)))
+    receive_and_review(app, eventbridge_event(LICENSE_UPDATED, minutes_after_noon(0)))
     while waiting := claim_next(app):
         settle_message(app, waiting)
     with app.app_context():
@@ -145,11 +150,11 @@ def test_a_license_that_only_a_hand_off_about_who_was_erased_told_of_is_told_all
             apply.ingest(parse_event(body))
     renewed = {"license_arn": "arn:aws:license-manager::294406891311:license:l-b", "agreement_id": "agmt-b"}
     register_customer(app, renewed, company="Ostrava Robotics")
-    tell(app)
+    receive_and_review(app)
 
     with app.app_context():
         erasure.erase(registration_id_of(app, subscription_id), "operator:alice")
-    tell(app)
+    receive_and_review(app)
 
     assert [message.outcome for message in handoff_messages(app)][-2:] == ["cancelled", "waiting"]
-    assert told(app)[-1] == ("license.changed", "l-b", "agmt-b")
+    assert announced(app)[-1] == ("license.changed", "l-b", "agmt-b")

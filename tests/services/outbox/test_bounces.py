@@ -1,4 +1,4 @@
-"""Bounces: what SES tells of a mail is recorded on it, and nothing of whom it was for."""
+"""Bounces: SES's report is recorded on the mail, without the recipient's address."""
 
 import json
 import threading
@@ -25,31 +25,31 @@ from tests.support.personal_data import run_transaction
 from tests.support.stored_rows import all_rows
 
 AT = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
-ASKED = {
+SEND_REQUEST = {
     "FromEmailAddress": "start@acme.example",
     "Destination": {"ToAddresses": ["ada@gmail.com"]},
     "Content": {"Simple": {"Subject": {"Data": "Hello"}, "Body": {}}},
     "ConfigurationSetName": "acme-mail",
 }
-LETTER = Inbox().store(ASKED)
+MAIL = Inbox().store(SEND_REQUEST)
 FULL = {"bounceType": "Transient", "bounceSubType": "MailboxFull"}
 COMPLAINT = {"complaintFeedbackType": "abuse", "complainedRecipients": [{"emailAddress": "ada@gmail.com"}]}
 
 
-def told(kind: str = "Email Bounced", **detail: Any) -> dict[str, Any]:
-    """Return what SES tells of the letter, with the parts of its detail given."""
-    event = bounce_event(LETTER, AT)
+def ses_event(kind: str = "Email Bounced", **detail: Any) -> dict[str, Any]:
+    """Return SES's event about the mail, with some parts of its detail replaced."""
+    event = bounce_event(MAIL, AT)
     return {**event, "detail-type": kind, "detail": {**event["detail"], **detail}}
 
 
-def read(event: dict[str, Any]) -> Bounce:
+def parse_event(event: dict[str, Any]) -> Bounce:
     bounce = bounces.parse(json.dumps(event))
     assert bounce
     return bounce
 
 
-def mailed(app: Flask, provider_id: str | None = None) -> UUID:
-    """Return the id of a mail in the outbox that has gone out."""
+def add_sent_mail(app: Flask, provider_id: str | None = None) -> UUID:
+    """Add a mail to the outbox that was sent, and return its id."""
     outbox_id = uuid7()
     row = {"id": outbox_id, "lane": "mail", "type": "buyer_registered", "payload": {}, "created_at": AT, "tries": 1}
     row |= {"outcome": "delivered", "settled_at": AT, "provider_id": provider_id}
@@ -74,11 +74,7 @@ def recorded(app: Flask) -> list[tuple[datetime | None, str | None]]:
     ("kind", "detail", "reason"),
     [
         ("Email Bounced", {}, "Permanent/General"),
-        (
-            "Email Bounced",
-            {"bounce": {"bounceType": "Transient", "bounceSubType": "MailboxFull"}},
-            "Transient/MailboxFull",
-        ),
+        ("Email Bounced", {"bounce": FULL}, "Transient/MailboxFull"),
         ("Email Bounced", {"bounce": {}}, "Bounced"),
         ("Email Complaint Received", {"complaint": COMPLAINT}, "Complaint/abuse"),
         ("Email Complaint Received", {"complaint": {"complaintFeedbackType": None}}, "Complaint"),
@@ -86,30 +82,28 @@ def recorded(app: Flask) -> list[tuple[datetime | None, str | None]]:
         ("Email Rendering Failed", {"failure": {"errorMessage": "ada@gmail.com"}}, "RenderingFailed"),
     ],
 )
-def test_each_kind_is_understood_with_its_reason_in_a_word_or_two(
-    kind: str, detail: dict[str, Any], reason: str
-) -> None:
-    bounce = read(told(kind, **detail))
+def test_bounce_is_parsed_with_its_reason(kind: str, detail: dict[str, Any], reason: str) -> None:
+    bounce = parse_event(ses_event(kind, **detail))
 
-    assert bounce == Bounce(LETTER.id, None, kind, reason, AT)
+    assert bounce == Bounce(MAIL.id, None, kind, reason, AT)
 
 
-def test_the_tag_that_we_gave_the_mail_comes_back() -> None:
+def test_bounce_has_the_outbox_id_of_our_tag() -> None:
     outbox_id = uuid7()
-    mail = {**told()["detail"]["mail"], "tags": {"foyer-outbox": [str(outbox_id)], "ses:source-ip": ["10.0.0.1"]}}
+    mail = {**ses_event()["detail"]["mail"], "tags": {"foyer-outbox": [str(outbox_id)], "ses:source-ip": ["10.0.0.1"]}}
 
-    assert read(told(mail=mail)).outbox_id == outbox_id
+    assert parse_event(ses_event(mail=mail)).outbox_id == outbox_id
 
 
 @pytest.mark.parametrize("tags", [{}, {"foyer-outbox": []}, {"foyer-outbox": ["not an id"]}])
-def test_a_tag_that_is_not_ours_is_none(tags: dict[str, list[str]]) -> None:
-    mail = {**told()["detail"]["mail"], "tags": tags}
+def test_tag_without_a_valid_id_is_ignored(tags: dict[str, list[str]]) -> None:
+    mail = {**ses_event()["detail"]["mail"], "tags": tags}
 
-    assert read(told(mail=mail)).outbox_id is None
+    assert parse_event(ses_event(mail=mail)).outbox_id is None
 
 
-def test_nothing_that_a_mail_server_says_is_kept_for_a_reason() -> None:
-    bounce = read(told(bounce={"bounceType": "smtp; 550 ada@gmail.com", "bounceSubType": "x" * 500}))
+def test_text_of_a_mail_server_is_not_stored_as_the_reason() -> None:
+    bounce = parse_event(ses_event(bounce={"bounceType": "smtp; 550 ada@gmail.com", "bounceSubType": "x" * 500}))
 
     assert bounce.reason == "Bounced"
 
@@ -122,26 +116,24 @@ def test_nothing_that_a_mail_server_says_is_kept_for_a_reason() -> None:
         "[]",
         "null",
         "[" * 100_000,
-        json.dumps({**told(), "source": "aws.agreement-marketplace"}),
-        json.dumps({**told(), "source": "com.example.orders"}),
-        json.dumps(told("Email Delivered")),
-        json.dumps({**told(), "detail": {}}),
-        json.dumps({**told(), "time": "yesterday"}),
-        json.dumps(told(mail={"messageId": "\x00"})),
-        json.dumps(told(mail={"messageId": "x" * 300})),
+        json.dumps({**ses_event(), "source": "aws.agreement-marketplace"}),
+        json.dumps({**ses_event(), "source": "com.example.orders"}),
+        json.dumps(ses_event("Email Delivered")),
+        json.dumps({**ses_event(), "detail": {}}),
+        json.dumps({**ses_event(), "time": "yesterday"}),
+        json.dumps(ses_event(mail={"messageId": "\x00"})),
+        json.dumps(ses_event(mail={"messageId": "x" * 300})),
     ],
 )
-def test_whatever_is_no_bounce_is_left_to_others(body: str) -> None:
+def test_message_that_is_no_bounce_is_not_parsed(body: str) -> None:
     assert bounces.parse(body) is None
 
 
-def test_a_bounce_is_recorded_on_the_mail_that_ses_knows_by_that_id(
-    app: Flask, capsys: pytest.CaptureFixture[str]
-) -> None:
-    outbox_id = mailed(app, LETTER.id)
-    mailed(app, "another")
+def test_bounce_is_recorded_on_the_mail_with_its_ses_id(app: Flask, capsys: pytest.CaptureFixture[str]) -> None:
+    outbox_id = add_sent_mail(app, MAIL.id)
+    add_sent_mail(app, "another")
 
-    is_ours = record(app, read(told()))
+    is_ours = record(app, parse_event(ses_event()))
 
     assert is_ours
     assert sorted(recorded(app), key=str) == [(None, None), (AT, "Permanent/General")]
@@ -150,30 +142,30 @@ def test_a_bounce_is_recorded_on_the_mail_that_ses_knows_by_that_id(
     assert "gmail" not in logged
 
 
-def test_a_bounce_that_is_quicker_than_the_note_of_sess_id_finds_its_mail_by_the_tag(app: Flask) -> None:
-    outbox_id = mailed(app)
-    mail = {**told()["detail"]["mail"], "tags": {"foyer-outbox": [str(outbox_id)]}}
+def test_bounce_before_the_ses_id_is_stored_finds_its_mail_by_tag(app: Flask) -> None:
+    outbox_id = add_sent_mail(app)
+    mail = {**ses_event()["detail"]["mail"], "tags": {"foyer-outbox": [str(outbox_id)]}}
 
-    is_ours = record(app, read(told(mail=mail)))
+    is_ours = record(app, parse_event(ses_event(mail=mail)))
 
     assert is_ours
     assert recorded(app) == [(AT, "Permanent/General")]
 
 
-def test_the_first_word_on_a_mail_stands(app: Flask) -> None:
-    mailed(app, LETTER.id)
-    record(app, read(told()))
+def test_second_bounce_does_not_replace_the_first(app: Flask) -> None:
+    add_sent_mail(app, MAIL.id)
+    record(app, parse_event(ses_event()))
 
-    is_news = record(app, read(told("Email Complaint Received", complaint=COMPLAINT)))
+    is_recorded = record(app, parse_event(ses_event("Email Complaint Received", complaint=COMPLAINT)))
 
-    assert not is_news
+    assert not is_recorded
     assert recorded(app) == [(AT, "Permanent/General")]
 
 
-def test_a_bounce_of_somebody_elses_mail_changes_nothing(app: Flask) -> None:
-    mailed(app, "another")
+def test_bounce_of_an_unknown_mail_changes_nothing(app: Flask) -> None:
+    add_sent_mail(app, "another")
 
-    is_ours = record(app, read(told()))
+    is_ours = record(app, parse_event(ses_event()))
 
     assert not is_ours
     assert recorded(app) == [(None, None)]
@@ -181,16 +173,16 @@ def test_a_bounce_of_somebody_elses_mail_changes_nothing(app: Flask) -> None:
 
 @pytest.fixture
 def events_queue(sandbox: Sandbox, environment: pytest.MonkeyPatch) -> Iterator[EventsQueue]:
-    mailbox = EventsQueue(sandbox)
-    environment.setenv("EVENTS_QUEUE_URL", mailbox.url)
-    yield mailbox
-    mailbox.close()
+    queue = EventsQueue(sandbox)
+    environment.setenv("EVENTS_QUEUE_URL", queue.url)
+    yield queue
+    queue.close()
 
 
-def test_the_worker_takes_a_bounce_out_of_the_queue_once_it_is_on_disk(events_queue: EventsQueue) -> None:
+def test_worker_deletes_a_recorded_bounce_from_the_queue(events_queue: EventsQueue) -> None:
     with factories.open_app(create_app()) as app:
-        mailed(app, LETTER.id)
-        events_queue.send(told())
+        add_sent_mail(app, MAIL.id)
+        events_queue.send(ses_event())
 
         with app.app_context():
             consume.poll(threading.Event())
@@ -200,9 +192,9 @@ def test_the_worker_takes_a_bounce_out_of_the_queue_once_it_is_on_disk(events_qu
     assert events_queue.dead_letters() == []
 
 
-def test_an_event_of_ses_that_nobody_understands_is_set_aside(events_queue: EventsQueue) -> None:
+def test_unknown_ses_event_is_dead_lettered(events_queue: EventsQueue) -> None:
     with factories.open_app(create_app()) as app, app.app_context():
-        events_queue.send(told("Email Delivered"))
+        events_queue.send(ses_event("Email Delivered"))
 
         consume.poll(threading.Event())
 

@@ -1,4 +1,4 @@
-"""The outbox: who may send what and when, while many claim, fail and come late."""
+"""The outbox's queue: claims, leases, retries, and the order of one subscription's hand-offs."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -34,72 +34,72 @@ def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return environment
 
 
-def postpone(app: Flask, message: ClaimedMessage, **by: int) -> datetime:
-    until = datetime.now(UTC) + timedelta(**by)
+def reschedule(app: Flask, message: ClaimedMessage, **delay: int) -> datetime:
+    until = datetime.now(UTC) + timedelta(**delay)
     with app.app_context():
         queue.set_next_try(message, until, "503")
     return until
 
 
-def in_turn(app: Flask) -> list[int | None]:
-    """Return the places in the line of those that may go out."""
+def due_sequences(app: Flask) -> list[int | None]:
+    """Return the sequences of the hand-offs that have a time for their next try."""
     return [message.sequence for message in handoff_messages(app) if message.next_try_at]
 
 
-def test_of_many_who_claim_at_once_each_message_goes_to_one(app: Flask) -> None:
-    wanted = {register_customer(app, {"license_arn": f"{ARN}{number}"}) for number in range(6)}
-    together = threading.Barrier(4)
+def test_concurrent_claims_give_each_message_to_one_worker(app: Flask) -> None:
+    subscription_ids = {register_customer(app, {"license_arn": f"{ARN}{number}"}) for number in range(6)}
+    barrier = threading.Barrier(4)
     now = datetime.now(UTC)
 
     def claim_all(_: int) -> list[ClaimedMessage]:
-        got = []
+        claimed = []
         with app.app_context():
-            together.wait(10)
-            # Who loses a race gets nothing that time, and asks again.
-            for _again in range(20):
+            barrier.wait(10)
+            # A worker that loses a race gets nothing that time.
+            for _attempt in range(20):
                 if message := queue.claim(HANDOFF_LANE, now):
-                    got.append(message)
-        return got
+                    claimed.append(message)
+        return claimed
 
     with ThreadPoolExecutor(4) as threads:
-        got = [message for messages in threads.map(claim_all, range(4)) for message in messages]
+        claimed = [message for messages in threads.map(claim_all, range(4)) for message in messages]
 
-    assert len(got) == len({message.id for message in got}) == 6
-    assert {message.subscription_id for message in got} == wanted
-    assert {message.tries for message in got} == {1}
+    assert len(claimed) == len({message.id for message in claimed}) == 6
+    assert {message.subscription_id for message in claimed} == subscription_ids
+    assert {message.tries for message in claimed} == {1}
 
 
-def test_two_who_promise_at_once_get_places_of_their_own_and_one_turn(app: Flask) -> None:
+def test_concurrent_enqueues_get_own_sequences_and_one_due_handoff(app: Flask) -> None:
     subscription_id = register_customer(app)
-    together = threading.Barrier(4)
+    barrier = threading.Barrier(4)
 
-    def promise(number: int) -> None:
+    def enqueue(number: int) -> None:
         with app.app_context():
-            together.wait(10)
+            barrier.wait(10)
             register_customer(app, phone=f"+1 555 010 {number}")
 
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(promise, range(4)))
+        list(threads.map(enqueue, range(4)))
 
     messages = handoff_messages(app)
     assert [message.sequence for message in messages] == [1, 2, 3, 4, 5]
     assert {message.subscription_id for message in messages} == {subscription_id}
-    assert in_turn(app) == [1]
+    assert due_sequences(app) == [1]
 
 
-def test_one_subscription_does_not_wait_for_another(app: Flask) -> None:
-    slow = register_customer(app)
-    other = register_customer(app, {"license_arn": f"{ARN}other"})
+def test_subscriptions_do_not_wait_for_each_other(app: Flask) -> None:
+    first_id = register_customer(app)
+    second_id = register_customer(app, {"license_arn": f"{ARN}other"})
     first = claim_due(app)
 
     second = claim_due(app)
     third = claim_next(app)
 
-    assert (first.subscription_id, second.subscription_id) == (slow, other)
+    assert (first.subscription_id, second.subscription_id) == (first_id, second_id)
     assert third is None
 
 
-def test_one_products_lane_holds_nothing_of_anothers(app: Flask) -> None:
+def test_claim_takes_only_from_its_own_lane(app: Flask) -> None:
     register_customer(app)
 
     assert claim_next(app, queue.handoff_lane(factories.OTHER_PRODUCT_CODE)) is None
@@ -107,7 +107,7 @@ def test_one_products_lane_holds_nothing_of_anothers(app: Flask) -> None:
     assert claim_next(app)
 
 
-def test_a_retried_one_goes_out_before_those_behind_it_and_the_line_goes_on(app: Flask) -> None:
+def test_resent_handoff_is_due_before_later_ones(app: Flask) -> None:
     register_customer(app)
     settle_message(app, claim_due(app), "failed")
     receive_license_event(app, LICENSE_UPDATED, minutes_after_noon(1))
@@ -116,45 +116,45 @@ def test_a_retried_one_goes_out_before_those_behind_it_and_the_line_goes_on(app:
 
     with app.app_context():
         assert outbox.resend(first.id)
-    turns = [in_turn(app)]
+    due = [due_sequences(app)]
     for _ in range(3):
         settle_message(app, claim_due(app))
-        turns.append(in_turn(app))
+        due.append(due_sequences(app))
 
-    assert turns == [[1], [2], [3], []]
+    assert due == [[1], [2], [3], []]
 
 
-def test_one_under_way_loses_its_turn_to_a_retried_one_before_it(app: Flask) -> None:
+def test_claimed_handoff_waits_for_an_earlier_resent_one(app: Flask) -> None:
     register_customer(app)
     settle_message(app, claim_due(app), "failed")
     receive_license_event(app, LICENSE_UPDATED, minutes_after_noon(1))
-    under_way = claim_due(app)
+    claimed = claim_due(app)
 
     with app.app_context():
         outbox.resend(handoff_messages(app)[0].id)
-    postpone(app, under_way, hours=-1)
+    reschedule(app, claimed, hours=-1)
 
-    assert under_way.type == "subscription.activated"
-    assert in_turn(app) == [1]
+    assert claimed.type == "subscription.activated"
+    assert due_sequences(app) == [1]
     assert claim_due(app).type == "registration.completed"
 
 
-def test_one_that_was_taken_though_it_had_lost_its_turn_is_delivered_all_the_same(app: Flask) -> None:
+def test_claimed_handoff_is_settled_despite_an_earlier_resent_one(app: Flask) -> None:
     register_customer(app)
     settle_message(app, claim_due(app), "failed")
     receive_license_event(app, LICENSE_UPDATED, minutes_after_noon(1))
-    under_way = claim_due(app)
+    claimed = claim_due(app)
     with app.app_context():
         outbox.resend(handoff_messages(app)[0].id)
 
-    settle_message(app, under_way)
+    settle_message(app, claimed)
 
     assert [message.outcome for message in handoff_messages(app)] == ["waiting", "delivered"]
-    assert in_turn(app) == [1]
+    assert due_sequences(app) == [1]
 
 
 @pytest.mark.parametrize("outcome", ["delivered", "failed", "cancelled"])
-def test_what_is_settled_is_never_claimed_again_and_settled_once(app: Flask, outcome: str) -> None:
+def test_settled_message_is_neither_claimed_nor_settled_again(app: Flask, outcome: str) -> None:
     subscription_id = register_customer(app)
     first = claim_due(app)
 
@@ -167,47 +167,47 @@ def test_what_is_settled_is_never_claimed_again_and_settled_once(app: Flask, out
     assert message.settled_at
 
 
-def test_a_sender_that_was_slow_postpones_nothing_of_the_next_ones(app: Flask) -> None:
+def test_expired_lease_cannot_reschedule(app: Flask) -> None:
     register_customer(app)
     slow = claim_due(app)
     quick = claim_due(app, seconds=30)
 
-    postpone(app, slow, days=1)
+    reschedule(app, slow, days=1)
 
     (message,) = handoff_messages(app)
     assert (message.next_try_at, message.fault, message.tries) == (quick.lease.until, None, 2)
-    until = postpone(app, quick, minutes=1)
+    until = reschedule(app, quick, minutes=1)
     assert [message.next_try_at for message in handoff_messages(app)] == [until]
 
 
-def test_a_sender_that_was_slow_may_still_be_the_one_who_delivered(app: Flask) -> None:
+def test_expired_lease_may_still_settle(app: Flask) -> None:
     register_customer(app)
     slow, quick = claim_due(app), claim_due(app, seconds=30)
 
     settle_message(app, slow)
-    postpone(app, quick, minutes=1)
+    reschedule(app, quick, minutes=1)
 
     assert claim_next(app, days=1) is None
     assert [message.outcome for message in handoff_messages(app)] == ["delivered"]
 
 
-def test_what_waited_for_a_worker_for_days_is_tried_for_three_days_all_the_same(app: Flask) -> None:
+def test_retry_window_begins_with_the_first_try(app: Flask) -> None:
     register_customer(app)
 
     first = claim_due(app, days=4)
-    postpone(app, first, days=4)
+    reschedule(app, first, days=4)
     second = claim_due(app, days=5)
     last = claim_due(app, days=8)
 
-    waited = [message.lease.until - message.due_since - queue.LEASE for message in (first, second, last)]
-    assert waited[0] == timedelta()
-    assert waited[1] < queue.RETRY_WINDOW < waited[2]
+    waits = [message.lease.until - message.due_since - queue.LEASE for message in (first, second, last)]
+    assert waits[0] == timedelta()
+    assert waits[1] < queue.RETRY_WINDOW < waits[2]
 
 
-def test_what_could_not_be_committed_was_not_promised(app: Flask) -> None:
+def test_rolled_back_handoff_is_not_enqueued(app: Flask) -> None:
     subscription_id = register_customer(app)
 
-    def half_done() -> None:
+    def enqueue_and_fail() -> None:
         with engine.current_database().write_engine.begin() as connection:
             queue.enqueue_handoff(
                 connection, HANDOFF_LANE, subscription_id, None, {"type": "subscription.ended", "data": {}}
@@ -215,6 +215,6 @@ def test_what_could_not_be_committed_was_not_promised(app: Flask) -> None:
             raise LookupError
 
     with app.app_context(), pytest.raises(LookupError):
-        half_done()
+        enqueue_and_fail()
 
     assert [message.type for message in handoff_messages(app)] == ["registration.completed"]
