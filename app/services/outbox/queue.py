@@ -1,13 +1,13 @@
 """The outbox: hand-offs and mails, stored in the transaction of the change that they announce and sent by the worker.
 
-Ordering rule: per subscription only the first undelivered hand-off has `next_try_at`. The ones after it have none, so
-no worker can claim them. Settling a hand-off (delivered, failed or cancelled) gives the next one its time. An example:
+Ordering rule: per subscription only the first undelivered hand-off has `next_try_at`. Those after it have none, so that
+no worker claims them. When it is settled (delivered, failed or cancelled), the next one gets its time. For example:
 
                                        1 registration.completed   2 subscription.activated   3 subscription.ended
     a buyer signs up                   due now
     AWS confirms, then ends it         due now                    no time                    no time
     worker A claims 1                  due when A's lease ends    no time                    no time
-    the product replies 503            due in 2 seconds           no time                    no time
+    the product replies 503            due in 1 to 2 seconds      no time                    no time
     the product replies 200            delivered                  due now                    no time
     2 fails for three days             delivered                  failed                     due now
     an operator sends 2 again          delivered                  due now                    no time

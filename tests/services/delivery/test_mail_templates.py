@@ -91,6 +91,7 @@ def test_seller_mail_goes_to_notify_email_or_support(name: str, notify: str | No
     mail = mail_templates.compose(name, replace(CONTEXT, product=product))
 
     assert (mail.to, mail.reply_to) == (to, "ada@gmail.com" if name == "seller_registered" else None)
+    assert "\n\nCompany             Juniper & Lark\n" in mail.text
     assert all(f"subscriptions show {SUBSCRIPTION.id}" in text for text in rendered_texts(name))
     assert all(f"registrations show {REGISTRATION.id}" in text for text in rendered_texts(name))
 

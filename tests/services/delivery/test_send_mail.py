@@ -191,7 +191,7 @@ def test_mail_without_smtp_url_goes_through_ses_and_stores_its_id(
 
     mails = {mail.id: (mail.to, mail.tags["foyer-outbox"]) for mail in sandbox.marketplace.inbox.mails}
     assert set(mails) == set(by_id)
-    assert {by_id[one][0]: to for one, (to, _) in mails.items()} == {
+    assert {by_id[provider_id][0]: to for provider_id, (to, _) in mails.items()} == {
         "buyer_registered": [BUYER_ADDRESS],
         "seller_registered": [SELLER_ADDRESS],
     }
