@@ -15,9 +15,9 @@ So an account may exist although no reply has named one. Ada and Bob registered 
 5 names another account, so the URL of team-7 is dropped: it would let the buyer into the wrong account.
 
 The account belongs to the registration whose hand-off the product took. Once AWS says that Ada and Bob bought the same
-thing, two registrations become one (`registrations.attach_to_subscription`): while Ada's account exists, her answers
-stay, and Bob is not let in. Where the product refused Ada's first hand-off, no account exists, and the newest answers
-replace the others. A reply to a hand-off that was sent again, after a newer one was taken, is ignored (`send_handoff`).
+thing, their registrations become one (`signup.attach.to_subscription`): while Ada's account exists, her answers stay
+and Bob is not let in. Where the product refused Ada's first hand-off, no account exists, and the newest answers stay.
+`send_handoff` ignores the reply to a hand-off that was sent again after a newer request was delivered.
 """
 
 import json
