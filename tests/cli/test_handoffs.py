@@ -12,12 +12,10 @@ from app.services.outbox import queue
 from app.services.signup import erasure
 from tests.cli.command_output import UNKNOWN_ID, list_rows
 from tests.support import factories
-from tests.support.aws_events import minutes_after_noon
+from tests.support.aws_events import LICENSE_DEPROVISIONED, LICENSE_UPDATED, minutes_after_noon
 from tests.support.databases import on_sqlite
 from tests.support.factories import OTHER_PRODUCT_CODE, PRODUCT_CODE
 from tests.support.outbox_messages import (
-    LICENSE_DEPROVISIONED,
-    LICENSE_UPDATED,
     claim_due,
     claim_next,
     handoff_messages,

@@ -9,11 +9,9 @@ from flask import Flask
 
 from app import create_app
 from tests.support import factories
-from tests.support.aws_events import minutes_after_noon
+from tests.support.aws_events import LICENSE_DEPROVISIONED, LICENSE_UPDATED, minutes_after_noon
 from tests.support.factories import OTHER_PRODUCT_CODE, PRODUCT_CODE
 from tests.support.outbox_messages import (
-    LICENSE_DEPROVISIONED,
-    LICENSE_UPDATED,
     claim_next,
     handoff_messages,
     mail_messages,

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from playwright.sync_api import Page
 
 from tests.e2e.test_pages import PHONE, check_both_color_schemes, fulfill_from_app
+from tests.support.clock import time_passes
 from tests.support.databases import on_sqlite
-from tests.support.new_buyer import NewBuyer, time_passes
+from tests.support.new_buyer import NewBuyer
 from tests.support.page_checks import csrf_token
 
 Step = Callable[[NewBuyer], str]

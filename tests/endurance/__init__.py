@@ -1,1 +1,1 @@
-"""`make endure`: every process is killed under load, and what was acknowledged is counted. Linux only."""
+"""`make endure`: kills every kind of process under load and counts what was acknowledged and lost. Linux only."""

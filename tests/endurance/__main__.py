@@ -1,4 +1,4 @@
-"""`make endure`: the long form of the endurance tests, and the table of what was lost."""
+"""`make endure`: the endurance tests at full length. Prints one line per run: its counts, and what was lost."""
 
 import argparse
 import sys
@@ -18,17 +18,17 @@ from tests.endurance.registration_report import RegistrationReport
 from tests.support import factories
 from tests.support.postgresql_server import DEADLOCK, SERIALIZATION_FAILURE, PostgresqlServer
 
-# The shares of the whole time that the runs take.
+# Each kind of run takes this share of the whole time.
 KILL_SHARE, STOP_SHARE, PARALLEL_SHARE = 0.22, 0.07, 0.05
 WORKER_KILLS = 20
-# Each has about six events.
+# A purchase has about six events.
 EVENT_PURCHASES = 1600
-# Each has four hand-offs.
+# A purchase has four hand-offs.
 HANDOFF_PURCHASES = 250
 
 
 class Endurance:
-    """One long form: its folder, its AWS, and its PostgreSQL."""
+    """All runs at full length, in one folder, with one sandbox and one PostgreSQL server."""
 
     def __init__(self, stack: ExitStack, minutes: float) -> None:
         self._seconds = minutes * 60
@@ -39,26 +39,32 @@ class Endurance:
 
     def reports(self) -> Iterator[RegistrationReport | EventsReport | HandoffReport]:
         """Yield the report of each run."""
-        for place in (self._sqlite_environment, self._postgresql_environment):
-            yield kill_runs.kill_gunicorn_under_load(place("killed"), self._run_length(KILL_SHARE))
-            yield graceful_stop.stop_under_load(place("stopped"), self._run_length(STOP_SHARE))
-            yield graceful_stop.stop_during_requests(place("drained"))
-            yield pending_tokens_run.kill_worker_during_retries(place("parked"), registered=150, kills=WORKER_KILLS)
-            yield events_run.kill_workers_during_events(place("told"), EVENT_PURCHASES, kills=WORKER_KILLS)
-            yield handoffs_run.kill_workers_during_handoffs(place("handed_off"), HANDOFF_PURCHASES, kills=WORKER_KILLS)
+        for create_environment in (self._sqlite_environment, self._postgresql_environment):
+            yield kill_runs.kill_gunicorn_under_load(create_environment("killed"), self._run_length(KILL_SHARE))
+            yield graceful_stop.stop_under_load(create_environment("stopped"), self._run_length(STOP_SHARE))
+            yield graceful_stop.stop_during_requests(create_environment("drained"))
+            yield pending_tokens_run.kill_worker_during_retries(
+                create_environment("pending"), registered=150, kills=WORKER_KILLS
+            )
+            yield events_run.kill_workers_during_events(
+                create_environment("events"), EVENT_PURCHASES, kills=WORKER_KILLS
+            )
+            yield handoffs_run.kill_workers_during_handoffs(
+                create_environment("handoffs"), HANDOFF_PURCHASES, kills=WORKER_KILLS
+            )
         yield kill_runs.kill_postgresql_under_load(
             self._postgresql_environment("server_killed"), self.server, self._run_length(KILL_SHARE)
         )
         yield events_run.kill_workers_during_events(
-            self._postgresql_environment("told_to_four"), EVENT_PURCHASES, kills=WORKER_KILLS, workers=4
+            self._postgresql_environment("events_four_workers"), EVENT_PURCHASES, kills=WORKER_KILLS, workers=4
         )
         for workers in (2, 4, 8):
             yield kill_runs.run_parallel_workers(
-                self._postgresql_environment(f"side_{workers}"), workers, self._run_length(PARALLEL_SHARE)
+                self._postgresql_environment(f"parallel_{workers}"), workers, self._run_length(PARALLEL_SHARE)
             )
-        strict = self._postgresql_environment("strict")
-        self.server.set_repeatable_read(strict.database_url)
-        yield kill_runs.run_parallel_workers(strict, 4, self._run_length(PARALLEL_SHARE))
+        repeatable_read = self._postgresql_environment("repeatable_read")
+        self.server.set_repeatable_read(repeatable_read.database_url)
+        yield kill_runs.run_parallel_workers(repeatable_read, 4, self._run_length(PARALLEL_SHARE))
 
     def _run_length(self, share: float) -> RunLength:
         return RunLength(rounds=2, seconds=self._seconds * share)
@@ -77,19 +83,19 @@ class Endurance:
 
 
 def run_all(minutes: float) -> bool:
-    """Print each report as it comes, and return whether nothing was lost, doubled or answered wrongly."""
-    sound = True
+    """Print the report of each run; return whether nothing was lost, duplicated or answered wrongly."""
+    is_lossless = True
     with ExitStack() as stack:
         endurance = Endurance(stack, minutes)
         for report in endurance.reports():
-            sound &= report.is_lossless(at_least=1)
+            is_lossless &= report.is_lossless(at_least=1)
             print(report, flush=True)
         deadlocks, failures = map(endurance.server.count_logged_errors, (DEADLOCK, SERIALIZATION_FAILURE))
         print(f"deadlocks {deadlocks}  serialization failures {failures}")
-    return sound and deadlocks == 0
+    return is_lossless and deadlocks == 0
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.endurance", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10, help="how long it takes at the least")
-    sys.exit(0 if run_all(parser.parse_args().minutes) else "SOMETHING WAS LOST, DOUBLED OR ANSWERED WRONGLY")
+    parser.add_argument("--minutes", type=float, default=10, help="minimum duration of all runs")
+    sys.exit(0 if run_all(parser.parse_args().minutes) else "SOMETHING WAS LOST, DUPLICATED OR ANSWERED WRONGLY")

@@ -1,4 +1,4 @@
-"""A buyer's browser: one kept-alive connection, its cookies, and what became of each request."""
+"""A buyer's browser: one keep-alive connection with cookies, which notices a cut connection."""
 
 import math
 import time
@@ -9,18 +9,18 @@ from http.client import HTTPConnection, HTTPException
 from http.cookies import SimpleCookie
 from urllib.parse import urlencode
 
-# Longer than anything behind it may take: a request without an answer by then has been forgotten.
+# Longer than any part of Foyer may take: a request without an answer by then never gets one.
 RESPONSE_TIMEOUT_SECONDS = 30
 FORM_HEADERS = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 class ConnectionCut(Exception):
-    """The connection ended before the answer was whole."""
+    """The connection ended before the response was complete."""
 
 
 @dataclass(frozen=True)
 class PageResponse:
-    """What the server said: the status, where it leads, and the page."""
+    """A response: status, Location header, and body."""
 
     status: int
     location: str
@@ -28,7 +28,7 @@ class PageResponse:
 
 
 class Browser:
-    """One buyer's way to the server; after a cut it connects again by itself."""
+    """One buyer's connection to the server; the next request after a cut connects again."""
 
     def __init__(self, port: int, seconds: float = RESPONSE_TIMEOUT_SECONDS) -> None:
         self._connection = HTTPConnection("127.0.0.1", port, timeout=seconds)
@@ -36,17 +36,15 @@ class Browser:
         self.sent_at = math.inf
 
     def get(self, path: str) -> PageResponse:
-        """Return the answer to a visit."""
         self.send("GET", path)
         return self.receive()
 
     def post(self, path: str, fields: dict[str, str]) -> PageResponse:
-        """Return the answer to a form that was sent."""
         self.send("POST", path, fields)
         return self.receive()
 
     def send(self, method: str, path: str, fields: dict[str, str] | None = None) -> None:
-        """Send a request; `sent` is the moment from which all of it was on its way."""
+        """Send a request; `sent_at` is the moment when all of it was sent."""
         self.sent_at = math.inf
         body = urlencode(fields).encode() if fields else None
         cookies = "; ".join(f"{name}={cookie.value}" for name, cookie in self._cookies.items() if cookie.value)
@@ -55,7 +53,7 @@ class Browser:
         self.sent_at = time.monotonic()
 
     def receive(self) -> PageResponse:
-        """Return the answer to what was sent."""
+        """Return the response to the request sent."""
         with self._connection_cut_on_error():
             response = self._connection.getresponse()
             page = response.read().decode()
@@ -64,7 +62,6 @@ class Browser:
         return PageResponse(response.status, response.getheader("Location", ""), page)
 
     def close(self) -> None:
-        """Close the connection."""
         self._connection.close()
 
     @contextmanager

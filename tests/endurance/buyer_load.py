@@ -1,4 +1,4 @@
-"""The load: buyers in threads who land, sign up, press again where that is offered, and note what they were told."""
+"""The load: buyers in threads, who land, sign up, retry after a 503 and record what was acknowledged."""
 
 import math
 import re
@@ -20,16 +20,16 @@ from tests.support import factories
 
 CSRF_FIELD = re.compile(r'name="csrf_token"[^>]* value="([^"]+)"')
 RETRY_SECONDS = 0.1
-# Of several who share a purchase, the first one's answers stand, and the others are told.
+# If several buyers share a purchase, the first one's answers are stored; the others get this status.
 CONFLICT_STATUS = 409
 TIMEOUT_SECONDS = 30
 
 
 class BuyerLoad:
-    """Buyers who come one after another between `with` and its end, which waits until each has been served.
+    """Buyers who sign up one after another for the time of a `with` block, whose end waits for the last of them.
 
-    `sharing` says, in turn, how many browsers sign up for the same purchase at once; `times` how often each
-    of them sends the form.
+    The items of `sharing` are, in turn, how many browsers sign up for the same purchase at once. Each browser sends
+    the form `times` times.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class BuyerLoad:
         self._buyer_count = buyers
 
     def run_after_acknowledged(self, after: int, action: Callable[[], object]) -> None:
-        """Strike the blow in the very moment in which a buyer learns of the acknowledgement that is so many ahead."""
+        """Call `action` at the moment a buyer receives the `after`-th acknowledgement from now."""
         with self._lock:
             self._action_done.clear()
             self._action_due_at, self._action = self.submission_log.acknowledged + after, action
@@ -57,7 +57,7 @@ class BuyerLoad:
         )
 
     def wait_for_acknowledged(self, more: int) -> None:
-        """Wait until so many more submits are acknowledged."""
+        """Wait until this many more submissions are acknowledged."""
         self.run_after_acknowledged(more, _no_action)
 
     def __enter__(self) -> Self:
@@ -75,79 +75,81 @@ class BuyerLoad:
 
     def _shared_purchases(self, sharing: tuple[int, ...]) -> Iterator[PurchaseSubmissions]:
         for browsers in cycle(sharing):
-            bought = create_purchase(self._sandbox)
-            self.submission_log.purchases.append(bought)
+            submissions = create_purchase(self._sandbox)
+            self.submission_log.purchases.append(submissions)
             for _ in range(browsers):
-                yield bought
+                yield submissions
 
     def _run_buyer(self) -> None:
         while not self._stopped.is_set():
             with self._lock:
-                bought = next(self._purchases)
+                submissions = next(self._purchases)
             with closing(Browser(self._port)) as browser:
-                self._sign_up(browser, bought)
+                self._sign_up(browser, submissions)
 
-    def _sign_up(self, browser: Browser, bought: PurchaseSubmissions) -> None:
-        landed = self._retry_until_answered(browser, lambda: browser.post("/", {factories.TOKEN_FIELD: bought.token}))
-        if not self._check_response(landed, "landing", 303, "/signup"):
+    def _sign_up(self, browser: Browser, submissions: PurchaseSubmissions) -> None:
+        landing = self._retry_until_answered(
+            browser, lambda: browser.post("/", {factories.TOKEN_FIELD: submissions.token})
+        )
+        if not self._check_response(landing, "landing", 303, "/signup"):
             return
-        shown = self._retry_until_answered(browser, lambda: browser.get("/signup"))
-        if secret := CSRF_FIELD.search(shown.page):
-            bought.csrf_token = secret[1]
-        elif not self._check_response(shown, "form", 303, "/welcome"):
+        form = self._retry_until_answered(browser, lambda: browser.get("/signup"))
+        if field := CSRF_FIELD.search(form.page):
+            submissions.csrf_token = field[1]
+        elif not self._check_response(form, "form", 303, "/welcome"):
             return
         for _ in range(self._times):
-            # Who presses again after a cut line sends what they have typed, not something else.
+            # A buyer who presses the button again after a cut sends the same answers.
             answers = unique_answers()
-            sent = self._retry_until_answered(browser, partial(self._submit, browser, bought, answers))
-            if sent.status == CONFLICT_STATUS or not self._check_response(sent, "submit", 303, "/welcome"):
+            response = self._retry_until_answered(browser, partial(self._submit, browser, submissions, answers))
+            if response.status == CONFLICT_STATUS or not self._check_response(response, "submit", 303, "/welcome"):
                 return
         self._check_response(self._retry_until_answered(browser, lambda: browser.get("/welcome")), "welcome", 200, "")
 
-    def _submit(self, browser: Browser, bought: PurchaseSubmissions, answers: Answers) -> PageResponse:
-        submit, fields = bought.new_submission(answers)
-        answer = None
+    def _submit(self, browser: Browser, submissions: PurchaseSubmissions, answers: Answers) -> PageResponse:
+        submission, fields = submissions.new_submission(answers)
+        response = None
         try:
-            answer = browser.post("/signup", fields)
+            response = browser.post("/signup", fields)
         finally:
-            told = submit.record_response(answer)
-        if told:
+            is_acknowledged = submission.record_response(response)
+        if is_acknowledged:
             self._record_acknowledged()
-        return answer
+        return response
 
     def _record_acknowledged(self) -> None:
         with self._lock:
             self.submission_log.acknowledged += 1
-            due = self.submission_log.acknowledged >= self._action_due_at
-            # One buyer strikes; the others of this moment go on.
-            self._action_due_at = math.inf if due else self._action_due_at
-        if due:
+            is_due = self.submission_log.acknowledged >= self._action_due_at
+            # Only one buyer's thread runs the action.
+            self._action_due_at = math.inf if is_due else self._action_due_at
+        if is_due:
             self._action()
             self._action_done.set()
 
-    def _retry_until_answered(self, browser: Browser, ask: Callable[[], PageResponse]) -> PageResponse:
+    def _retry_until_answered(self, browser: Browser, request: Callable[[], PageResponse]) -> PageResponse:
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while time.monotonic() < deadline:
             try:
-                answer = ask()
+                response = request()
             except ConnectionCut:
                 self.submission_log.cut_requests.append((browser.sent_at, time.monotonic()))
                 continue
-            if answer.status != 503:
-                return answer
+            if response.status != 503:
+                return response
             with self._lock:
                 self.submission_log.unavailable += 1
-            # A buyer reads the page before the press on its button.
+            # A buyer reads the page before pressing its button.
             time.sleep(RETRY_SECONDS)
         raise AssertionError(f"a buyer was not served within {TIMEOUT_SECONDS} seconds")
 
-    def _check_response(self, answer: PageResponse, step: str, status: int, location: str) -> bool:
-        right = (answer.status, answer.location) == (status, location)
-        if not right:
+    def _check_response(self, response: PageResponse, step: str, status: int, location: str) -> bool:
+        is_expected = (response.status, response.location) == (status, location)
+        if not is_expected:
             with self._lock:
-                self.submission_log.wrong_responses[f"{step}: {answer.status} {answer.location}".strip()] += 1
-        return right
+                self.submission_log.wrong_responses[f"{step}: {response.status} {response.location}".strip()] += 1
+        return is_expected
 
 
 def _no_action() -> None:
-    """Strike no blow."""
+    pass

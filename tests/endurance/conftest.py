@@ -1,4 +1,4 @@
-"""Where the short forms take place: on the shared databases, and on a PostgreSQL server of their own."""
+"""The environments of the short runs: on the databases of all tests, and on a private PostgreSQL server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +14,14 @@ from tests.support.postgresql_server import PostgresqlServer
 
 @pytest.fixture
 def run_environment(database_url: str, sandbox: Sandbox, tmp_path: Path) -> RunEnvironment:
-    """A stage on an empty database of each kind in turn."""
+    """A run's environment on an empty database; the test runs once on SQLite and once on PostgreSQL."""
     return RunEnvironment(database_url, sandbox, tmp_path)
 
 
 @pytest.fixture(scope="package")
 def postgresql_test_server() -> Iterator[PostgresqlServer]:
     """A PostgreSQL server that no other test uses."""
-    # Not under pytest's own folder: each new pytest closes that to other users, the server's among them.
+    # Not under pytest's own folder: each new pytest revokes the access of other users, the server's among them.
     with TemporaryDirectory(prefix="pg") as folder, PostgresqlServer(Path(folder)) as server:
         yield server
 
@@ -30,7 +30,7 @@ def postgresql_test_server() -> Iterator[PostgresqlServer]:
 def postgresql_run_environment(
     postgresql_test_server: PostgresqlServer, sandbox: Sandbox, tmp_path: Path
 ) -> RunEnvironment:
-    """A stage on an empty database of that server."""
+    """A run's environment on an empty database of that server."""
     url = postgresql_test_server.create_database(f"foyer_{tmp_path.name}")
     migrate(url)
     return RunEnvironment(url, sandbox, tmp_path)

@@ -1,4 +1,4 @@
-"""The count of events: what the database holds, held against the lives that AWS's events told of."""
+"""The report on events: compares the stored rows with the purchase histories that the events described."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,6 +9,7 @@ from sqlalchemy import Row, create_engine, select
 
 from app.models import Event, Registration, Subscription
 from tests.endurance.purchase_histories import PurchaseHistory
+from tests.endurance.registration_report import format_figures
 from tests.support import factories
 
 REPEATED_LOG_EVENT = '"event": "event.repeated"'
@@ -20,25 +21,24 @@ SELECT_REGISTERED = select(Subscription.purchase_key, Registration.company).join
 
 @dataclass
 class SentMessages:
-    """What has been put into the queue: events, doubles of them, and messages that are none."""
+    """What was sent to the queue: the number of events and of duplicates, and the invalid bodies."""
 
     events: int = 0
     duplicates: int = 0
     invalid: list[str] = field(default_factory=list)
 
-    def add(self, events: int, doubled: int, garbage: list[str]) -> None:
-        """Count one portion."""
+    def add(self, events: int, duplicates: int, invalid: list[str]) -> None:
         self.events += events
-        self.duplicates += doubled
-        self.invalid += garbage
+        self.duplicates += duplicates
+        self.invalid += invalid
 
 
 @dataclass(frozen=True)
 class EventCounts:
     """What became of the events and of the buyers.
 
-    Lost is an event that is not stored, or a buyer whose registration is not with their purchase. Wrong are
-    subscriptions that are not as AWS has it, or are too many, and outcomes that none of a life's events should have.
+    `lost`: events not stored, and buyers whose registration is not with their purchase. `wrong_states`: subscriptions
+    too many, or not in AWS's state. `wrong_outcomes`: events with an outcome that their history excludes.
     """
 
     applied: int
@@ -52,7 +52,7 @@ class EventCounts:
 
 @dataclass(frozen=True)
 class EventsReport:
-    """One run with events: what it was, what was sent, how often a worker was killed, and what became of it."""
+    """One run with events: what was sent, what was stored, and how often a worker was killed."""
 
     name: str
     counts: EventCounts
@@ -63,44 +63,43 @@ class EventsReport:
     seconds: float
 
     def is_lossless(self, at_least: int) -> bool:
-        """Return whether so many events were sent and each was applied once and rightly, and the garbage put aside."""
+        """Return whether at least this many events were sent, all applied, and all invalid bodies dead-lettered."""
         counts = self.counts
         faults = counts.lost + counts.wrong_states + counts.wrong_outcomes + counts.failed
-        # Who is killed between the burial and the deletion buries it once more.
-        put_aside = Counter(self.dead_lettered) >= Counter(self.sent.invalid) and set(self.dead_lettered) == set(
-            self.sent.invalid
-        )
-        return faults == 0 and counts.applied == self.sent.events >= at_least and put_aside
+        # A worker killed after it dead-lettered a message and before it deleted it makes another dead-letter it again.
+        invalid, dead_lettered = Counter(self.sent.invalid), Counter(self.dead_lettered)
+        is_dead_lettered = dead_lettered >= invalid and dead_lettered.keys() == invalid.keys()
+        return faults == 0 and counts.applied == self.sent.events >= at_least and is_dead_lettered
 
     def __str__(self) -> str:
-        sent = {"sent": self.sent.events, "doubled": self.sent.duplicates, "garbage": len(self.sent.invalid)}
+        sent = {"sent": self.sent.events, "duplicates": self.sent.duplicates, "invalid": len(self.sent.invalid)}
         kills = {
-            "buried": len(self.dead_lettered),
+            "dead-lettered": len(self.dead_lettered),
             "kills": self.kills,
             "with messages in flight": self.kills_in_flight,
         }
         figures = {**sent, **kills, **asdict(self.counts), "seconds": f"{self.seconds:.1f}"}
-        return f"{self.name}: {'  '.join(f'{name} {figure}' for name, figure in figures.items())}"
+        return format_figures(self.name, figures)
 
 
-def compare_events(database_url: str, lives: Iterable[PurchaseHistory], log: str) -> EventCounts:
-    """Return what of the lives is stored as it should be."""
+def compare_events(database_url: str, histories: Iterable[PurchaseHistory], log: str) -> EventCounts:
+    """Compare the database with the histories; count repeated and failed events in the worker's log."""
     engine = create_engine(factories.sqlalchemy_url(database_url))
     with engine.connect() as connection:
         subscriptions = Counter(map(_expected_columns, connection.execute(select(Subscription.__table__))))
         outcomes = {row.aws_id: row.outcome for row in connection.execute(select(Event.aws_id, Event.outcome))}
         companies = Counter((key, company) for key, company in connection.execute(SELECT_REGISTERED))
     engine.dispose()
-    every = list(lives)
-    sent = [aws_id for life in every for aws_id in life.bodies]
-    right = Counter(life.expected_row for life in every if life.is_subscription_expected)
-    landed = Counter((life.expected_row[0], life.company) for life in every if life.has_buyer)
-    expected = {aws_id: life.outcomes for life in every for aws_id in life.bodies}
+    histories = list(histories)
+    expected_rows = Counter(history.expected_row for history in histories if history.is_subscription_expected)
+    landed = Counter((history.expected_row[0], history.company) for history in histories if history.has_buyer)
+    expected_outcomes = {aws_id: history.outcomes for history in histories for aws_id in history.bodies}
+    wrong_rows = (expected_rows - subscriptions) + (subscriptions - expected_rows) + (companies - landed)
     return EventCounts(
-        applied=sum(aws_id in outcomes for aws_id in sent),
-        lost=sum(aws_id not in outcomes for aws_id in sent) + (landed - companies).total(),
-        wrong_states=(right - subscriptions).total() + (subscriptions - right).total() + (companies - landed).total(),
-        wrong_outcomes=sum(outcome not in expected.get(aws_id, ()) for aws_id, outcome in outcomes.items()),
+        applied=sum(aws_id in outcomes for aws_id in expected_outcomes),
+        lost=sum(aws_id not in outcomes for aws_id in expected_outcomes) + (landed - companies).total(),
+        wrong_states=wrong_rows.total(),
+        wrong_outcomes=sum(outcome not in expected_outcomes.get(aws_id, ()) for aws_id, outcome in outcomes.items()),
         repeated=log.count(REPEATED_LOG_EVENT),
         failed=log.count(FAILED_LOG_EVENT),
         landed=landed.total(),

@@ -1,4 +1,4 @@
-"""The run in which AWS's events come in any order, doubled, while workers are killed and buyers land."""
+"""The run in which events arrive in any order, some twice, while workers are killed and buyers sign up."""
 
 import random
 import time
@@ -14,17 +14,16 @@ from app import create_app
 from app.services.events import review
 from app.services.purchases import subscriptions
 from app.services.signup import registrations
-from tests.endurance import events_report, purchase_histories
+from tests.endurance import events_report, killable_processes, purchase_histories
 from tests.endurance.events_report import EventsReport
 from tests.endurance.fake_sqs import FakeQueue
 from tests.endurance.kill_runs import RunEnvironment
-from tests.endurance.killable_processes import KillableProcess
 from tests.endurance.purchase_histories import PurchaseHistory
 from tests.support import factories
 
-# So few lives under way at once that workers meet in the same one.
+# Few purchases at a time, so that workers often apply events of the same one at once.
 BATCH_PURCHASES = 20
-# More are sent when no more messages than these are left.
+# The next batch is sent when at most this many messages are left.
 REFILL_BELOW = 40
 DUPLICATE_SHARE = 0.15
 TIMEOUT_SECONDS = 60
@@ -38,14 +37,11 @@ INVALID_BODIES = (
 
 
 class WorkerPool:
-    """Workers side by side, of which one after another is killed and started again."""
+    """Parallel workers, which are killed one after another and started again."""
 
-    def __init__(self, stage: RunEnvironment, queue: FakeQueue, workers: int) -> None:
-        environment = factories.environment(stage.database_url, stage.sandbox.aws_url)
-        whole = {**environment, **queue.environment, "FLASK_SKIP_DOTENV": "1"}
-        self._workers = [
-            KillableProcess(["flask", "--app", "wsgi", "worker"], whole, stage.folder) for _ in range(workers)
-        ]
+    def __init__(self, run: RunEnvironment, queue: FakeQueue, workers: int) -> None:
+        environment = {**run.environment, **queue.environment}
+        self._workers = [killable_processes.worker(environment, run.folder) for _ in range(workers)]
         self._queue = queue
         self.log = self._workers[0].log
         self.kills = 0
@@ -61,7 +57,7 @@ class WorkerPool:
         self._stack.close()
 
     def kill_random_worker(self) -> None:
-        """Kill one at a moment of its own, and start another for it."""
+        """Kill one worker at a random moment within 0.1 s, and start it again."""
         time.sleep(random.uniform(0, 0.1))  # noqa: S311
         worker = random.choice(self._workers)  # noqa: S311
         worker.kill_all()
@@ -70,40 +66,41 @@ class WorkerPool:
         worker.start()
 
 
-def kill_workers_during_events(stage: RunEnvironment, purchases: int, kills: int, workers: int = 2) -> EventsReport:
-    """Let so many purchases live, so many times kill a worker meanwhile, and hold what is stored against the truth."""
+def kill_workers_during_events(run: RunEnvironment, purchases: int, kills: int, workers: int = 2) -> EventsReport:
+    """Send the events of random histories while workers are killed; compare the database with the histories."""
     started = time.monotonic()
-    every = purchase_histories.create_histories(purchases)
-    portions = [every[first : first + BATCH_PURCHASES] for first in range(0, purchases, BATCH_PURCHASES)]
-    with FakeQueue() as queue, WorkerPool(stage, queue, workers) as crew, _run_buyers(stage) as buyers:
-        sent = _send_in_batches(queue, portions, crew, kills, buyers)
+    histories = purchase_histories.create_histories(purchases)
+    batches = [histories[first : first + BATCH_PURCHASES] for first in range(0, purchases, BATCH_PURCHASES)]
+    with FakeQueue() as queue, WorkerPool(run, queue, workers) as pool, _run_buyers(run) as buyers:
+        sent = _send_in_batches(queue, batches, pool, kills, buyers)
         _wait_for_queue(queue, 0)
         buyers.wait()
         _review_remaining(buyers.app)
-    counts = events_report.compare_events(stage.database_url, every, crew.log.read_text())
-    name = f"worker killed among {workers}, events in any order, {stage.database_url.partition(':')[0]}"
+    counts = events_report.compare_events(run.database_url, histories, pool.log.read_text())
+    name = f"worker killed among {workers}, events in any order, {run.database_kind}"
     return EventsReport(
-        name, counts, sent, queue.dead_lettered, crew.kills, crew.kills_in_flight, time.monotonic() - started
+        name, counts, sent, queue.dead_lettered, pool.kills, pool.kills_in_flight, time.monotonic() - started
     )
 
 
 def _send_in_batches(
-    queue: FakeQueue, portions: list[list[PurchaseHistory]], crew: WorkerPool, kills: int, buyers: "BuyerThreads"
+    queue: FakeQueue, batches: list[list[PurchaseHistory]], pool: WorkerPool, kills: int, buyers: "BuyerThreads"
 ) -> events_report.SentMessages:
-    """Send portion after portion, each shuffled with doubles of the one before; kill evenly in between."""
+    """Send each batch shuffled, with duplicates from it and from the batch before; spread the kills evenly."""
     sent = events_report.SentMessages()
-    last: list[str] = []
-    for number, portion in enumerate(portions):
-        bodies = [body for life in portion for body in life.bodies.values()]
-        doubles = [body for body in bodies + last if random.random() < DUPLICATE_SHARE]  # noqa: S311
-        garbage = random.sample(INVALID_BODIES, 1)
-        queue.send(random.sample([*bodies, *doubles, *garbage], len(bodies) + len(doubles) + 1))
-        sent.add(len(bodies), len(doubles), garbage)
-        buyers.start([life for life in portion if life.has_buyer])
-        while crew.kills * len(portions) < (number + 1) * kills:
-            crew.kill_random_worker()
+    previous_bodies: list[str] = []
+    for number, batch in enumerate(batches, 1):
+        bodies = [body for history in batch for body in history.bodies.values()]
+        duplicates = [body for body in bodies + previous_bodies if random.random() < DUPLICATE_SHARE]  # noqa: S311
+        invalid = random.sample(INVALID_BODIES, 1)
+        messages = [*bodies, *duplicates, *invalid]
+        queue.send(random.sample(messages, len(messages)))
+        sent.add(len(bodies), len(duplicates), invalid)
+        buyers.start([history for history in batch if history.has_buyer])
+        while pool.kills * len(batches) < number * kills:
+            pool.kill_random_worker()
         _wait_for_queue(queue, REFILL_BELOW)
-        last = bodies
+        previous_bodies = bodies
     return sent
 
 
@@ -115,39 +112,38 @@ def _wait_for_queue(queue: FakeQueue, at_most: int) -> None:
 
 
 class BuyerThreads:
-    """Those who land and sign up while the events come."""
+    """Threads in which buyers land and sign up while the events arrive."""
 
     def __init__(self, app: Flask, threads: ThreadPoolExecutor) -> None:
         self.app = app
         self._threads = threads
-        self._under_way: list[Future[None]] = []
+        self._signups: list[Future[None]] = []
 
-    def start(self, purchases: list[PurchaseHistory]) -> None:
-        """Let the buyers of these lives come."""
-        self._under_way += [self._threads.submit(self._sign_up, life) for life in purchases]
+    def start(self, histories: list[PurchaseHistory]) -> None:
+        self._signups += [self._threads.submit(self._sign_up, history) for history in histories]
 
     def wait(self) -> None:
-        """Wait until each has been served."""
-        for visit in self._under_way:
-            visit.result()
+        """Wait for every sign-up; raise what one of them raised."""
+        for signup in self._signups:
+            signup.result()
 
-    def _sign_up(self, life: PurchaseHistory) -> None:
+    def _sign_up(self, history: PurchaseHistory) -> None:
         time.sleep(random.uniform(0, 0.2))  # noqa: S311
         with self.app.app_context():
-            arrived = life.resolved()
-            subscriptions.upsert_from_landing(arrived.landing)
-            registrations.complete(arrived, factories.answers(company=life.company))
+            purchase = history.resolved()
+            subscriptions.upsert_from_landing(purchase.landing)
+            registrations.complete(purchase, factories.answers(company=history.company))
 
 
 @contextmanager
-def _run_buyers(stage: RunEnvironment) -> Iterator[BuyerThreads]:
-    settings = factories.settings(database_url=stage.database_url)
+def _run_buyers(run: RunEnvironment) -> Iterator[BuyerThreads]:
+    settings = factories.settings(database_url=run.database_url)
     with factories.open_app(create_app(settings)) as app, ThreadPoolExecutor(2) as threads:
         yield BuyerThreads(app, threads)
 
 
 def _review_remaining(app: Flask) -> None:
-    """Review what is left, once the leases of those that were killed are over."""
+    """Review the remaining subscriptions at a time when the leases of killed workers have expired."""
     with app.app_context(), time_machine.travel(datetime.now(UTC) + 2 * review.LEASE):
         while review.process_next() is not None:
             pass

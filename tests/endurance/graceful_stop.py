@@ -1,4 +1,4 @@
-"""The drain: gunicorn is asked to stop while requests are under way, and each of them has to be answered."""
+"""The runs in which gunicorn is stopped by SIGTERM: it has to answer every request under way."""
 
 import time
 from collections.abc import Iterator
@@ -15,73 +15,73 @@ from tests.endurance.registration_report import RegistrationReport
 from tests.endurance.submissions import PurchaseSubmissions, SubmissionLog, create_purchase, unique_answers
 from tests.support import factories
 
-# Keeps every sign-up waiting: SQLite has one writer at a time, PostgreSQL locks the table.
+# Makes every sign-up wait: SQLite has one writer at a time, on PostgreSQL the table is locked.
 LOCK_STATEMENTS = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "LOCK TABLE registrations IN EXCLUSIVE MODE"}
 AWS_SECONDS = 4
 
 
-def stop_during_requests(stage: RunEnvironment, buyers: int = 12) -> RegistrationReport:
-    """Stop gunicorn while so many submits wait for the database, and as many landings for AWS."""
-    ledger = SubmissionLog()
-    with stage.gunicorn() as gunicorn:
-        forms = [_open_signup_form(Browser(gunicorn.port), create_purchase(stage.sandbox)) for _ in range(buyers)]
-        doors = [_connect_for_landing(Browser(gunicorn.port), create_purchase(stage.sandbox)) for _ in range(buyers)]
-        ledger.purchases = [bought for _, bought in forms]
-        with _slow_aws(stage.sandbox), _locked_writers(stage.database_url):
-            for browser, bought in forms:
-                browser.send("POST", "/signup", bought.new_submission(unique_answers())[1])
-            for browser, bought in doors:
-                browser.send("POST", "/", {factories.TOKEN_FIELD: bought.token})
+def stop_during_requests(run: RunEnvironment, buyers: int = 12) -> RegistrationReport:
+    """Stop gunicorn while `buyers` submissions wait for the database, and as many landings for AWS."""
+    log = SubmissionLog()
+    with run.gunicorn() as gunicorn:
+        signups = [_open_signup_form(Browser(gunicorn.port), create_purchase(run.sandbox)) for _ in range(buyers)]
+        landings = [_connect_for_landing(Browser(gunicorn.port), create_purchase(run.sandbox)) for _ in range(buyers)]
+        log.purchases = [purchase for _, purchase in signups]
+        with _slow_aws(run.sandbox), _locked_writers(run.database_url):
+            for browser, purchase in signups:
+                browser.send("POST", "/signup", purchase.new_submission(unique_answers())[1])
+            for browser, purchase in landings:
+                browser.send("POST", "/", {factories.TOKEN_FIELD: purchase.token})
             gunicorn.terminate()
             gunicorn.wait_until_draining()
-        for browser, bought in forms:
-            ledger.acknowledged += bought.submissions[0].record_response(_receive_response(browser, ledger))
-        for browser, _ in doors:
-            _receive_response(browser, ledger)
+        for browser, purchase in signups:
+            log.acknowledged += purchase.submissions[0].record_response(_receive_response(browser, log))
+        for browser, _ in landings:
+            _receive_response(browser, log)
         assert gunicorn.wait_for_exit() == 0
-    return stage.build_report("stopped with requests under way", ledger)
+    return run.build_report("stopped with requests under way", log)
 
 
-def stop_under_load(stage: RunEnvironment, length: RunLength) -> RegistrationReport:
-    """Stop gunicorn under load and start it again, round after round; cut are requests under way at a stop."""
-    moments: list[float] = []
-    with stage.gunicorn() as gunicorn, BuyerLoad(gunicorn.port, stage.sandbox) as load:
+def stop_under_load(run: RunEnvironment, length: RunLength) -> RegistrationReport:
+    """Stop gunicorn under load and start it again, in each round; report only cuts of requests under way at a stop."""
+    stopped_at: list[float] = []
+    with run.gunicorn() as gunicorn, BuyerLoad(gunicorn.port, run.sandbox) as load:
 
         def stop() -> None:
-            moments.append(gunicorn.terminate())
+            stopped_at.append(gunicorn.terminate())
 
         def restart() -> None:
             assert gunicorn.wait_for_exit() == 0
             gunicorn.start()
 
         recoveries = kill_in_rotation(load, length, [(stop, restart)])
-    load.submission_log.filter_cuts(moments)
-    return stage.build_report("stopped under load", load.submission_log, recoveries)
+    load.submission_log.filter_cuts(stopped_at)
+    return run.build_report("stopped under load", load.submission_log, recoveries)
 
 
-def _connect_for_landing(browser: Browser, bought: PurchaseSubmissions) -> tuple[Browser, PurchaseSubmissions]:
-    # A connection that no worker has taken yet is not under way: it waits for the next gunicorn.
+def _connect_for_landing(browser: Browser, purchase: PurchaseSubmissions) -> tuple[Browser, PurchaseSubmissions]:
+    # The page before the POST makes a worker accept the connection; one not accepted would wait for the next gunicorn.
     browser.get("/")
-    return browser, bought
+    return browser, purchase
 
 
-def _open_signup_form(browser: Browser, bought: PurchaseSubmissions) -> tuple[Browser, PurchaseSubmissions]:
-    browser.post("/", {factories.TOKEN_FIELD: bought.token})
-    found = CSRF_FIELD.search(browser.get("/signup").page)
-    assert found
-    bought.csrf_token = found[1]
-    return browser, bought
+def _open_signup_form(browser: Browser, purchase: PurchaseSubmissions) -> tuple[Browser, PurchaseSubmissions]:
+    browser.post("/", {factories.TOKEN_FIELD: purchase.token})
+    field = CSRF_FIELD.search(browser.get("/signup").page)
+    assert field
+    purchase.csrf_token = field[1]
+    return browser, purchase
 
 
-def _receive_response(browser: Browser, ledger: SubmissionLog) -> PageResponse | None:
-    answer = None
+def _receive_response(browser: Browser, log: SubmissionLog) -> PageResponse | None:
+    response = None
     with closing(browser), suppress(ConnectionCut):
-        answer = browser.receive()
-    if answer is None:
-        ledger.cut_requests.append((browser.sent_at, time.monotonic()))
-    elif answer.status != 303:
-        ledger.wrong_responses[f"{answer.status} {answer.location}"] += 1
-    return answer
+        response = browser.receive()
+    if response is None:
+        log.cut_requests.append((browser.sent_at, time.monotonic()))
+    elif response.status != 303:
+        log.wrong_responses[f"{response.status} {response.location}"] += 1
+    return response
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The runs: what is done to which processes under which load, and the report of what was lost by it."""
+"""The runs in which processes are killed under a load of buyers, and one in which many run in parallel."""
 
 import random
 import time
@@ -17,34 +17,41 @@ from tests.support.postgresql_server import PostgresqlServer
 
 RECOVERY_SUBMISSIONS = 5
 
-# What is done to a process, and what starts it again where nobody else does.
+# What kills a process, and what restarts it; None if gunicorn or PostgreSQL does that by itself.
 KillAndRestart = tuple[Callable[[], object], Callable[[], object] | None]
 
 
 @dataclass(frozen=True)
 class RunEnvironment:
-    """Where a run takes place: its database, its AWS, and a folder for what is left over."""
+    """What a run needs: a database, the sandbox as AWS, and a folder for logs and temporary files."""
 
     database_url: str
     sandbox: Sandbox
     folder: Path
 
-    def gunicorn(self, workers: int | None = None) -> Gunicorn:
-        """Return gunicorn for this stage, not started yet."""
-        return Gunicorn(factories.environment(self.database_url, self.sandbox.aws_url), self.folder, workers)
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables of the processes."""
+        return factories.environment(self.database_url, self.sandbox.aws_url)
 
-    def build_report(
-        self, name: str, ledger: SubmissionLog, recoveries: list[float] | None = None
-    ) -> RegistrationReport:
-        """Return the report, with the database counted now; each recovery was from a kill."""
-        counts = compare_registrations(self.database_url, ledger.purchases)
-        kind = self.database_url.partition(":")[0]
-        return RegistrationReport(f"{name}, {kind}", counts, ledger, recoveries or [])
+    @property
+    def database_kind(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.database_url.partition(":")[0]
+
+    def gunicorn(self, workers: int | None = None) -> Gunicorn:
+        """Return gunicorn, not started yet."""
+        return Gunicorn(self.environment, self.folder, workers)
+
+    def build_report(self, name: str, log: SubmissionLog, recoveries: list[float] | None = None) -> RegistrationReport:
+        """Compare the database with the log; `recoveries` has the seconds of recovery after each kill."""
+        counts = compare_registrations(self.database_url, log.purchases)
+        return RegistrationReport(f"{name}, {self.database_kind}", counts, log, recoveries or [])
 
 
 @dataclass(frozen=True)
 class RunLength:
-    """How long a run goes on: at the least so many rounds and so many seconds."""
+    """The minimum length of a run: rounds and seconds, whichever takes longer."""
 
     rounds: int
     seconds: float = 0
@@ -58,45 +65,43 @@ class RunLength:
                 return
 
 
-def kill_gunicorn_under_load(stage: RunEnvironment, length: RunLength) -> RegistrationReport:
-    """Kill workers, gunicorn, and both at once, each at a moment in which a buyer has just been told."""
-    with stage.gunicorn() as gunicorn, BuyerLoad(gunicorn.port, stage.sandbox) as load:
+def kill_gunicorn_under_load(run: RunEnvironment, length: RunLength) -> RegistrationReport:
+    """Kill workers, the master, and all at once, each at the moment a submission has been acknowledged."""
+    with run.gunicorn() as gunicorn, BuyerLoad(gunicorn.port, run.sandbox) as load:
         worker: KillAndRestart = (gunicorn.kill_worker, None)
-        everybody: KillAndRestart = (gunicorn.kill_all, gunicorn.start)
+        all_processes: KillAndRestart = (gunicorn.kill_all, gunicorn.start)
         master: KillAndRestart = (gunicorn.kill_master, gunicorn.start)
-        recoveries = kill_in_rotation(load, length, [worker, everybody, worker, master])
-    return stage.build_report("gunicorn killed", load.submission_log, recoveries)
+        recoveries = kill_in_rotation(load, length, [worker, all_processes, worker, master])
+    return run.build_report("gunicorn killed", load.submission_log, recoveries)
 
 
-def kill_postgresql_under_load(
-    stage: RunEnvironment, server: PostgresqlServer, length: RunLength
-) -> RegistrationReport:
-    """Stop PostgreSQL without ending anything, or kill one of its processes; gunicorn is left alone."""
-    with stage.gunicorn() as gunicorn, BuyerLoad(gunicorn.port, stage.sandbox) as load:
-        before = set(gunicorn.worker_pids())
+def kill_postgresql_under_load(run: RunEnvironment, server: PostgresqlServer, length: RunLength) -> RegistrationReport:
+    """Crash PostgreSQL, or kill one of its processes; gunicorn must go on with the same workers."""
+    with run.gunicorn() as gunicorn, BuyerLoad(gunicorn.port, run.sandbox) as load:
+        worker_pids = set(gunicorn.worker_pids())
         recoveries = kill_in_rotation(
             load, length, [(server.stop_immediately, server.start), (server.kill_random_process, None)]
         )
-        assert before <= set(gunicorn.worker_pids()), "a worker died of it"
-    return stage.build_report("PostgreSQL killed", load.submission_log, recoveries)
+        assert worker_pids <= set(gunicorn.worker_pids()), "a gunicorn worker died with PostgreSQL"
+    return run.build_report("PostgreSQL killed", load.submission_log, recoveries)
 
 
-def run_parallel_workers(stage: RunEnvironment, workers: int, length: RunLength) -> RegistrationReport:
-    """Let so many processes serve browsers that share some purchases and send each form twice."""
+def run_parallel_workers(run: RunEnvironment, workers: int, length: RunLength) -> RegistrationReport:
+    """Let gunicorn's workers serve browsers that share purchases and send each form twice."""
     with (
-        stage.gunicorn(workers) as gunicorn,
-        BuyerLoad(gunicorn.port, stage.sandbox, buyers=24, sharing=(1, 3, 6), times=2) as load,
+        run.gunicorn(workers) as gunicorn,
+        BuyerLoad(gunicorn.port, run.sandbox, buyers=24, sharing=(1, 3, 6), times=2) as load,
     ):
         for _ in length.round_numbers():
             load.wait_for_acknowledged(RECOVERY_SUBMISSIONS)
-    return stage.build_report(f"{workers} processes side by side", load.submission_log)
+    return run.build_report(f"{workers} processes in parallel", load.submission_log)
 
 
 def kill_in_rotation(load: BuyerLoad, length: RunLength, kills: list[KillAndRestart]) -> list[float]:
-    """Strike blow after blow, and return the seconds from each restart until buyers are served again."""
+    """Kill once a round; return for each kill the seconds from the restart until five submissions are acknowledged."""
     recoveries: list[float] = []
-    for _, (blow, restart) in zip(length.round_numbers(), cycle(kills), strict=False):
-        load.run_after_acknowledged(random_kill_delay(), blow)
+    for _, (kill, restart) in zip(length.round_numbers(), cycle(kills), strict=False):
+        load.run_after_acknowledged(random_kill_delay(), kill)
         if restart:
             restart()
         restarted = time.monotonic()
@@ -106,5 +111,5 @@ def kill_in_rotation(load: BuyerLoad, length: RunLength, kills: list[KillAndRest
 
 
 def random_kill_delay() -> int:
-    """Return after how many acknowledgements the next blow comes."""
+    """Return after how many acknowledgements the next kill comes."""
     return random.randint(1, 10)  # noqa: S311

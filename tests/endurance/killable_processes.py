@@ -1,4 +1,4 @@
-"""Processes that are killed: gunicorn, its workers, and both at once; started again where nobody else does it."""
+"""Processes that a run kills and starts again: gunicorn, its workers, and Foyer's worker."""
 
 import os
 import random
@@ -22,17 +22,16 @@ PROBE_TIMEOUT_SECONDS = 0.3
 
 
 class KillableProcess:
-    """A program of ours between `with` and its end, in a process group of its own."""
+    """A Python program in its own process group, running for the time of a `with` block."""
 
     def __init__(self, arguments: list[str], environment: dict[str, str], folder: Path) -> None:
-        # What a killed process leaves behind is left in the test's own folder.
+        # A killed process leaves its temporary files behind: keep them in the test's folder.
         self._environment = {**app_processes.inherited_environment(), "TMPDIR": str(folder), **environment}
         self._arguments = arguments
         self._inherited_fds: tuple[int, ...] = ()
-        self.log = folder / "victim.log"
+        self.log = folder / "processes.log"
 
     def start(self) -> None:
-        """Start the program."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *self._arguments],
@@ -46,7 +45,7 @@ class KillableProcess:
             )
 
     def kill_all(self) -> None:
-        """Kill the process and all its children in one moment."""
+        """Kill the whole process group at once."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(STOP_TIMEOUT_SECONDS)
@@ -63,7 +62,7 @@ class KillableProcess:
 
 
 class Gunicorn(KillableProcess):
-    """Foyer as it is served, on a socket that outlives it: who comes while it is away waits in the queue."""
+    """Gunicorn on a socket that outlives it: buyers who connect while it is down wait in the socket's backlog."""
 
     def __init__(self, environment: dict[str, str], folder: Path, workers: int | None = None) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
@@ -74,19 +73,18 @@ class Gunicorn(KillableProcess):
         self._orphan_pidfds: list[int] = []
 
     def start(self) -> None:
-        """Start gunicorn, and wait until it answers and the orphans of the one before have gone."""
+        """Start gunicorn; wait until it answers and the orphaned workers of the previous one have ended."""
         super().start()
         if not self._is_responding(START_TIMEOUT_SECONDS):
             raise AssertionError(f"gunicorn does not answer; the last of its log:\n{self.log.read_text()[-3000:]}")
         while self._orphan_pidfds:
             orphan = self._orphan_pidfds.pop()
-            gone = select.select([orphan], [], [], STOP_TIMEOUT_SECONDS)[0]
+            has_ended = select.select([orphan], [], [], STOP_TIMEOUT_SECONDS)[0]
             os.close(orphan)
-            assert gone, "a worker outlives its gunicorn"
+            assert has_ended, "a worker outlives its gunicorn"
 
     def worker_pids(self) -> list[int]:
-        """Return the ids of the worker processes."""
-        return child_pids(self.process.pid)
+        return processes.child_pids(self.process.pid)
 
     def kill_worker(self) -> None:
         """Kill one worker; gunicorn starts another."""
@@ -94,7 +92,7 @@ class Gunicorn(KillableProcess):
             os.kill(random.choice(self.worker_pids()), signal.SIGKILL)  # noqa: S311
 
     def kill_master(self) -> None:
-        """Kill gunicorn and leave its workers orphans, who notice within a second and end in order."""
+        """Kill the master alone: its orphaned workers notice within a second and end gracefully."""
         for pid in self.worker_pids():
             with suppress(ProcessLookupError):
                 self._orphan_pidfds.append(os.pidfd_open(pid))
@@ -102,19 +100,19 @@ class Gunicorn(KillableProcess):
         self.process.wait(STOP_TIMEOUT_SECONDS)
 
     def terminate(self) -> float:
-        """Ask gunicorn to stop, and return the moment of the asking."""
+        """Send SIGTERM; return the moment before."""
         moment = time.monotonic()
         self.process.terminate()
         return moment
 
     def wait_until_draining(self) -> None:
-        """Wait until no worker takes new connections any more."""
+        """Wait until no worker accepts new connections."""
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while self._is_responding(PROBE_TIMEOUT_SECONDS, "/healthz"):
-            assert time.monotonic() < deadline, "gunicorn goes on as if it had not been asked to stop"
+            assert time.monotonic() < deadline, "gunicorn still accepts connections after SIGTERM"
 
     def wait_for_exit(self) -> int:
-        """Return gunicorn's status at its end."""
+        """Return gunicorn's exit status."""
         return self.process.wait(STOP_TIMEOUT_SECONDS)
 
     def __exit__(
@@ -134,6 +132,6 @@ class Gunicorn(KillableProcess):
         return False
 
 
-def child_pids(pid: int) -> list[int]:
-    """Return the ids of the children of a process with one thread."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+def worker(environment: dict[str, str], folder: Path) -> KillableProcess:
+    """Return `flask worker`, not started yet."""
+    return KillableProcess(app_processes.WORKER_ARGUMENTS, {**environment, **app_processes.WITHOUT_DOTENV}, folder)

@@ -1,4 +1,4 @@
-"""The count: what the database holds, held against what buyers were told."""
+"""The report on registrations: compares the database with the submissions that were acknowledged."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -20,7 +20,10 @@ REGISTRATIONS = select(Subscription.license_arn, *(getattr(Registration, name) f
 
 @dataclass(frozen=True)
 class RegistrationCounts:
-    """Purchases with an acknowledged submit, those found and lost; rows too many; answers that nobody sent last."""
+    """Purchases by what the database has of them; `duplicates` counts rows.
+
+    `mismatched`: purchases without acknowledgement, whose stored answers no buyer can have sent last.
+    """
 
     acknowledged: int
     stored: int
@@ -30,9 +33,9 @@ class RegistrationCounts:
 
 
 def compare_registrations(database_url: str, purchases: Iterable[PurchaseSubmissions]) -> RegistrationCounts:
-    """Return what of the purchases is stored as it should be.
+    """Compare the stored registrations with the submissions for each purchase.
 
-    Lost is a purchase whose acknowledged answers are not there, or are older than those last acknowledged.
+    A purchase is lost if its acknowledged answers are not stored, or those stored are older than the last acknowledged.
     """
     engine = create_engine(factories.sqlalchemy_url(database_url))
     with engine.connect() as connection:
@@ -40,48 +43,54 @@ def compare_registrations(database_url: str, purchases: Iterable[PurchaseSubmiss
         rows = [(license_arn, Answers(*answers)) for license_arn, *answers in connection.execute(REGISTRATIONS)]
     engine.dispose()
     registrations = Counter(license_arn for license_arn, _ in rows)
-    stored = dict(rows)
-    right = {True: 0, False: 0}
-    mixed = 0
-    for bought in purchases:
-        answers = stored.get(bought.purchase.license_arn)
-        as_it_should_be = answers in bought.acceptable_answers()
-        if bought.acknowledged:
-            right[as_it_should_be] += 1
+    answers_by_license = dict(rows)
+    stored = lost = mismatched = 0
+    for purchase in purchases:
+        answers = answers_by_license.get(purchase.purchase.license_arn)
+        is_acceptable = answers in purchase.acceptable_answers()
+        if purchase.acknowledged:
+            stored += is_acceptable
+            lost += not is_acceptable
         elif answers:
-            mixed += not as_it_should_be
-    duplicates = sum(number - 1 for each in (subscriptions, registrations) for number in each.values())
-    return RegistrationCounts(sum(right.values()), right[True], right[False], duplicates, mixed)
+            mismatched += not is_acceptable
+    duplicates = sum(count - 1 for counts in (subscriptions, registrations) for count in counts.values())
+    return RegistrationCounts(stored + lost, stored, lost, duplicates, mismatched)
 
 
 @dataclass(frozen=True)
 class RegistrationReport:
-    """One run: what it was, its counts, what its buyers met, and how long after each kill they were served again."""
+    """One run: its counts, its buyers' log, and for each kill the seconds until buyers were served again."""
 
     name: str
     counts: RegistrationCounts
-    ledger: SubmissionLog = field(repr=False)
+    log: SubmissionLog = field(repr=False)
     recoveries: list[float]
 
     @property
     def kills(self) -> int:
-        """How often something was killed."""
+        """The number of kills."""
         return len(self.recoveries)
 
     @property
     def interrupted(self) -> int:
-        """How many requests were refused for a while, or cut."""
-        return self.ledger.unavailable + len(self.ledger.cut_requests)
+        """The number of requests answered 503 or cut."""
+        return self.log.unavailable + len(self.log.cut_requests)
 
     def is_lossless(self, at_least: int) -> bool:
-        """Return whether so many purchases were acknowledged, all of them found, once each, and no answer was wrong."""
+        """Return whether at least this many purchases were acknowledged, each is stored once, no response was wrong."""
         counts = self.counts
-        faults = counts.lost + counts.duplicates + counts.mismatched + self.ledger.wrong_responses.total()
+        faults = counts.lost + counts.duplicates + counts.mismatched + self.log.wrong_responses.total()
         return faults == 0 and counts.stored == counts.acknowledged >= at_least
 
     def __str__(self) -> str:
-        ledger = self.ledger
-        met = {"submits": ledger.acknowledged, "refused": ledger.unavailable, "cut": len(ledger.cut_requests)}
-        figures = {**asdict(self.counts), "kills": self.kills, **met, "wrong": dict(ledger.wrong_responses) or 0}
+        log = self.log
+        requests = {"submissions": log.acknowledged, "unavailable": log.unavailable, "cut": len(log.cut_requests)}
+        figures = {**asdict(self.counts), "kills": self.kills, **requests, "wrong": dict(log.wrong_responses) or 0}
         slowest = f"  slowest recovery {max(self.recoveries):.1f} s" if self.recoveries else ""
-        return f"{self.name}: {'  '.join(f'{name} {figure}' for name, figure in figures.items())}{slowest}"
+        return f"{format_figures(self.name, figures)}{slowest}"
+
+
+def format_figures(title: str, figures: dict[str, object]) -> str:
+    """Return a report's line: its title, then the figures with their names. A figure called `name` is left out."""
+    named = (f"{name.replace('_', ' ')} {figure}" for name, figure in figures.items() if name != "name")
+    return f"{title}: {'  '.join(named)}"

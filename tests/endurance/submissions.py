@@ -1,4 +1,4 @@
-"""What buyers have sent for each purchase, and which of it was acknowledged."""
+"""Records the forms that buyers sent for each purchase, and which of them Foyer acknowledged."""
 
 import math
 import time
@@ -17,23 +17,23 @@ serial_numbers = count(1)
 
 @dataclass
 class Submission:
-    """One form that was sent: when it began, when its answer came or its connection ended, and whether it counts."""
+    """One sent form: when it started, when its response came or its connection was cut, and if it was acknowledged."""
 
     answers: Answers
     started_at: float = field(default_factory=time.monotonic)
     ended_at: float = math.inf
     acknowledged: bool = False
 
-    def record_response(self, answer: PageResponse | None) -> bool:
-        """Note the answer, or that there is none, and return whether the answers were acknowledged."""
+    def record_response(self, response: PageResponse | None) -> bool:
+        """Record the response, None after a cut; return whether it acknowledged the answers."""
         self.ended_at = time.monotonic()
-        self.acknowledged = answer is not None and (answer.status, answer.location) == (303, "/welcome")
+        self.acknowledged = response is not None and (response.status, response.location) == (303, "/welcome")
         return self.acknowledged
 
 
 @dataclass
 class PurchaseSubmissions:
-    """One purchase: its registration token, the secret of its form, and every form sent for it."""
+    """One purchase: its registration token, its form's CSRF token, and every form sent for it."""
 
     purchase: Purchase
     token: str
@@ -41,26 +41,30 @@ class PurchaseSubmissions:
     submissions: list[Submission] = field(default_factory=list)
 
     def new_submission(self, answers: Answers) -> tuple[Submission, dict[str, str]]:
-        """Return a new submit, and the form's fields with its answers."""
-        submit = Submission(answers)
-        self.submissions.append(submit)
-        fields = {name: value or "" for name, value in vars(submit.answers).items()}
-        return submit, {**fields, "csrf_token": self.csrf_token}
+        """Record a new submission; return it and the fields of its form."""
+        submission = Submission(answers)
+        self.submissions.append(submission)
+        fields = {name: value or "" for name, value in vars(answers).items()}
+        return submission, {**fields, "csrf_token": self.csrf_token}
 
     @property
     def acknowledged(self) -> bool:
-        """Whether any buyer has been told that the answers are kept."""
-        return any(submit.acknowledged for submit in self.submissions)
+        """Whether a submission of any buyer was acknowledged."""
+        return any(submission.acknowledged for submission in self.submissions)
 
     def acceptable_answers(self) -> list[Answers]:
-        """Return the answers that may be stored now: those that no acknowledged submit, begun later, replaced."""
-        last = max((submit.started_at for submit in self.submissions if submit.acknowledged), default=-math.inf)
-        return [submit.answers for submit in self.submissions if submit.ended_at > last]
+        """Return the answers that may be stored now.
+
+        An acknowledged submission replaces those that ended before it started. The order of concurrent ones is open.
+        """
+        started = [submission.started_at for submission in self.submissions if submission.acknowledged]
+        last_started = max(started, default=-math.inf)
+        return [submission.answers for submission in self.submissions if submission.ended_at > last_started]
 
 
 @dataclass
 class SubmissionLog:
-    """All that one load's buyers did and met: submits by outcome, and when each cut request was sent and was cut."""
+    """What happened to one load's buyers; `cut_requests` has when each cut request was sent and when it was cut."""
 
     purchases: list[PurchaseSubmissions] = field(default_factory=list)
     acknowledged: int = 0
@@ -69,20 +73,20 @@ class SubmissionLog:
     wrong_responses: Counter[str] = field(default_factory=Counter)
 
     def filter_cuts(self, moments: list[float]) -> None:
-        """Forget the requests that were cut, but those that were under way at one of these moments."""
+        """Keep only the cut requests that were under way at one of these moments."""
         self.cut_requests = [
             (sent, cut) for sent, cut in self.cut_requests if any(sent <= moment < cut for moment in moments)
         ]
 
 
 def create_purchase(sandbox: Sandbox) -> PurchaseSubmissions:
-    """Return a new purchase, for which nothing has been sent."""
+    """Buy, and return the purchase with a registration token and no submission."""
     purchase = sandbox.marketplace.buy(Order(product_code=factories.PRODUCT_CODE))
     return PurchaseSubmissions(purchase, sandbox.marketplace.mint_token(purchase))
 
 
 def unique_answers() -> Answers:
-    """Return answers that nobody else gives."""
+    """Return answers that no other call returns."""
     number = next(serial_numbers)
     return Answers(
         company=f"Company {number}",

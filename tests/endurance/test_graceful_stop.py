@@ -1,10 +1,10 @@
-"""Who is being served when gunicorn is asked to stop gets an answer."""
+"""A graceful stop: gunicorn answers every request under way before it ends."""
 
 from tests.endurance import graceful_stop
 from tests.endurance.kill_runs import RunEnvironment
 
 
-def test_requests_under_way_when_gunicorn_is_stopped_are_answered(run_environment: RunEnvironment) -> None:
+def test_gunicorn_answers_requests_under_way_before_it_stops(run_environment: RunEnvironment) -> None:
     buyers = 12
 
     report = graceful_stop.stop_during_requests(run_environment, buyers)

@@ -1,6 +1,6 @@
-"""Whatever is killed under load, at whatever moment: nothing that was acknowledged is lost.
+"""Processes killed under load, at random moments: nothing that was acknowledged is lost.
 
-Where one kind of database is named, `make endure` goes on with the other, too.
+The tests that are marked for one kind of database run on both kinds in `make endure`.
 """
 
 from tests.endurance import events_run, handoffs_run, kill_runs, pending_tokens_run
@@ -9,7 +9,7 @@ from tests.support.databases import on_postgresql, on_sqlite
 from tests.support.postgresql_server import PostgresqlServer
 
 
-def test_a_gunicorn_that_is_killed_loses_nothing_it_acknowledged(run_environment: RunEnvironment) -> None:
+def test_killed_gunicorn_loses_no_acknowledged_registration(run_environment: RunEnvironment) -> None:
     length = RunLength(rounds=4)
 
     report = kill_runs.kill_gunicorn_under_load(run_environment, length)
@@ -20,7 +20,7 @@ def test_a_gunicorn_that_is_killed_loses_nothing_it_acknowledged(run_environment
 
 
 @on_sqlite
-def test_a_worker_that_is_killed_loses_nobody_who_registered_while_aws_was_down(
+def test_killed_worker_loses_no_registration_made_while_aws_was_down(
     run_environment: RunEnvironment,
 ) -> None:
     report = pending_tokens_run.kill_worker_during_retries(run_environment, registered=10, kills=2)
@@ -31,7 +31,7 @@ def test_a_worker_that_is_killed_loses_nobody_who_registered_while_aws_was_down(
 
 
 @on_postgresql
-def test_workers_that_are_killed_apply_every_event_once_whatever_their_order(run_environment: RunEnvironment) -> None:
+def test_killed_workers_apply_every_event_once_in_any_order(run_environment: RunEnvironment) -> None:
     report = events_run.kill_workers_during_events(run_environment, purchases=20, kills=1)
 
     print(report)
@@ -40,7 +40,7 @@ def test_workers_that_are_killed_apply_every_event_once_whatever_their_order(run
 
 
 @on_sqlite
-def test_workers_that_are_killed_hand_off_everything_in_order(run_environment: RunEnvironment) -> None:
+def test_killed_workers_send_every_handoff_in_order(run_environment: RunEnvironment) -> None:
     report = handoffs_run.kill_workers_during_handoffs(run_environment, purchases=8, kills=1)
 
     print(report)
@@ -48,7 +48,7 @@ def test_workers_that_are_killed_hand_off_everything_in_order(run_environment: R
     assert report.kills == 1
 
 
-def test_a_postgresql_that_is_killed_loses_nothing_and_is_used_again_at_once(
+def test_killed_postgresql_loses_nothing_and_is_used_again_at_once(
     postgresql_run_environment: RunEnvironment, postgresql_test_server: PostgresqlServer
 ) -> None:
     length = RunLength(rounds=2)
@@ -58,5 +58,5 @@ def test_a_postgresql_that_is_killed_loses_nothing_and_is_used_again_at_once(
     print(report)
     assert report.is_lossless(at_least=15)
     assert report.kills == 2
-    assert report.ledger.unavailable > 0
+    assert report.log.unavailable > 0
     assert max(report.recoveries) < 10

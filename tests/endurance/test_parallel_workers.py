@@ -1,4 +1,4 @@
-"""Several processes on one PostgreSQL: one subscription for each license, one registration for each subscription."""
+"""Parallel processes on one PostgreSQL database: one subscription per license, one registration per subscription."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.support.postgresql_server import DEADLOCK, SERIALIZATION_FAILURE, Pos
 
 
 @pytest.mark.parametrize("processes", [4])
-def test_processes_side_by_side_double_nothing_and_answer_everybody(
+def test_parallel_processes_store_no_duplicate_and_answer_every_buyer(
     postgresql_run_environment: RunEnvironment, postgresql_test_server: PostgresqlServer, processes: int
 ) -> None:
     length = RunLength(rounds=12)
@@ -21,17 +21,16 @@ def test_processes_side_by_side_double_nothing_and_answer_everybody(
     assert report.interrupted == 0
 
 
-def test_what_could_not_be_serialized_is_tried_again(
+def test_serialization_failures_are_retried(
     postgresql_run_environment: RunEnvironment, postgresql_test_server: PostgresqlServer
 ) -> None:
     postgresql_test_server.set_repeatable_read(postgresql_run_environment.database_url)
-    before = postgresql_test_server.count_logged_errors(SERIALIZATION_FAILURE)
+    failures_before = postgresql_test_server.count_logged_errors(SERIALIZATION_FAILURE)
 
     report = kill_runs.run_parallel_workers(postgresql_run_environment, 4, RunLength(rounds=12))
 
     print(report)
-    failures = postgresql_test_server.count_logged_errors(SERIALIZATION_FAILURE) - before
+    failures = postgresql_test_server.count_logged_errors(SERIALIZATION_FAILURE) - failures_before
     assert report.is_lossless(at_least=10)
     assert failures > 10
-    refused = report.ledger.unavailable
-    assert refused < failures / 5
+    assert report.log.unavailable < failures / 5

@@ -1,4 +1,4 @@
-"""Serves the application under gunicorn, as in production, for a browser to visit."""
+"""Runs gunicorn and the worker as separate processes, with the settings of production."""
 
 import os
 import subprocess
@@ -16,20 +16,32 @@ from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30
+# A .env of the developer's must not reach a test.
+WORKER_ARGUMENTS, WITHOUT_DOTENV = ["flask", "--app", "wsgi", "worker"], {"FLASK_SKIP_DOTENV": "1"}
 
 
 @contextmanager
 def run_gunicorn(environment: dict[str, str], log: IO[bytes] | None = None, port: int = 0) -> Iterator[str]:
-    """Run gunicorn with its real settings, its log where it is wanted, and yield the URL it answers at.
+    """Run gunicorn with its real settings and yield its URL.
 
-    The URL says localhost while the sandbox says 127.0.0.1: to a browser these are two sites.
+    The URL says localhost while the sandbox's says 127.0.0.1: to a browser these are two sites.
     """
     port = port or free_port()
-    command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "--bind", f"127.0.0.1:{port}"]
-    server = subprocess.Popen(command, cwd=ROOT, env={**inherited_environment(), **environment}, stderr=log)
-    try:
-        _wait_until_ready(server, f"http://127.0.0.1:{port}/readyz")
+    server_environment = {**inherited_environment(), **environment}
+    with start_gunicorn(["--bind", f"127.0.0.1:{port}"], server_environment, f"http://127.0.0.1:{port}/readyz", log):
         yield f"http://localhost:{port}/"
+
+
+@contextmanager
+def start_gunicorn(
+    options: list[str], environment: dict[str, str], ready_url: str, log: IO[bytes] | None = None
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run gunicorn with its real settings and these options; yield its process once `ready_url` answers 2xx."""
+    command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", *options]
+    server = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log)
+    try:
+        _wait_until_ready(server, ready_url)
+        yield server
     finally:
         server.terminate()
         server.wait(30)
@@ -37,10 +49,14 @@ def run_gunicorn(environment: dict[str, str], log: IO[bytes] | None = None, port
 
 @contextmanager
 def run_worker(environment: dict[str, str], log: int = subprocess.PIPE) -> Iterator["subprocess.Popen[str]"]:
-    """Run `flask worker`, whose log is to be read from its standard error, or to be left alone."""
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "worker"]
-    whole = {**inherited_environment(), **environment, "FLASK_SKIP_DOTENV": "1"}
-    process = subprocess.Popen(command, cwd=ROOT, env=whole, stderr=log, text=True)
+    """Run `flask worker`; its log is the pipe `stderr` of the process unless `log` says otherwise."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *WORKER_ARGUMENTS],
+        cwd=ROOT,
+        env={**inherited_environment(), **environment, **WITHOUT_DOTENV},
+        stderr=log,
+        text=True,
+    )
     try:
         yield process
     finally:
@@ -49,7 +65,7 @@ def run_worker(environment: dict[str, str], log: int = subprocess.PIPE) -> Itera
 
 
 def wait_for_log_event(process: "subprocess.Popen[str]", event: str) -> str:
-    """Return the first line of a process's log about an event whose name begins so; it is ended if none comes."""
+    """Return the first log line whose event name starts with `event`; after 20 s kill the process and return ""."""
     assert process.stderr
     killer = threading.Timer(20, process.kill)
     killer.start()
@@ -59,7 +75,7 @@ def wait_for_log_event(process: "subprocess.Popen[str]", event: str) -> str:
 
 
 def inherited_environment() -> dict[str, str]:
-    """Return the part of this machine's environment that any process needs."""
+    """Return the part of this machine's environment that every process needs."""
     return {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
 
 

@@ -1,4 +1,4 @@
-"""Makes what comes out of the events' queue, in the shapes that AWS's documentation shows."""
+"""Builds the bodies of SQS messages about purchases, in the shapes of AWS's documentation."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -9,6 +9,9 @@ from app.services.purchases import aws_event
 from app.services.purchases.aws_event import AwsEvent
 from tests.support.factories import PRODUCT_CODE
 
+LICENSE_UPDATED, LICENSE_DEPROVISIONED = "License Updated - Manufacturer", "License Deprovisioned - Manufacturer"
+AGREEMENT_CREATED, AGREEMENT_AMENDED = "Purchase Agreement Created - Proposer", "Purchase Agreement Amended - Proposer"
+AGREEMENT_ENDED = "Purchase Agreement Ended - Proposer"
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 ACCOUNT_ID = "012345678901"
 LICENSE_ID = "l-0123456789abcdef"
@@ -17,14 +20,13 @@ CUSTOMER_IDENTIFIER = "ifAMPLE1234"
 
 
 def minutes_after_noon(minutes: float) -> datetime:
-    """Return so many minutes after noon."""
     return NOON + timedelta(minutes=minutes)
 
 
 def eventbridge_event(kind: str, happened_at: datetime = NOON, **overrides: Any) -> dict[str, Any]:
     """Return an event as EventBridge puts it into a queue.
 
-    `about`: agreement, license, code, account, status, previous, starts, ends (ISO 8601), id. What is None is left out.
+    Overrides: agreement, license, code, account, status, previous, starts, ends (ISO 8601), id. None omits a field.
     """
     values: dict[str, Any] = {"agreement": AGREEMENT_ID, "account": ACCOUNT_ID, "id": str(uuid4()), **overrides}
     agreement = {
@@ -61,7 +63,7 @@ def eventbridge_event(kind: str, happened_at: datetime = NOON, **overrides: Any)
 
 
 def sns_notification(action: str, happened_at: datetime = NOON, **overrides: Any) -> dict[str, Any]:
-    """Return a notification in the envelope that SNS puts around it; `about`: customer, code, id, trial."""
+    """Return a notification in SNS's envelope; overrides: customer, code, id, trial."""
     topic = "entitlement" if action.startswith("entitlement") else "subscription"
     code = overrides.get("code", PRODUCT_CODE)
     message = {
@@ -85,5 +87,4 @@ def sns_notification(action: str, happened_at: datetime = NOON, **overrides: Any
 
 
 def parse_event(body: dict[str, Any]) -> AwsEvent:
-    """Return what a message with that body says."""
     return aws_event.parse(json.dumps(body), message_id="of-the-queue", sent_at=NOON)

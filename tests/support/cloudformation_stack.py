@@ -1,4 +1,4 @@
-"""Deploys deploy/template.yaml into moto, over real HTTP, as a seller does into AWS."""
+"""Deploys deploy/template.yaml into moto over real HTTP, as a seller deploys it into AWS."""
 
 import json
 from collections.abc import Iterator
@@ -22,98 +22,90 @@ if TYPE_CHECKING:
 TEMPLATE = Path(__file__).parents[2] / "deploy" / "template.yaml"
 ACCOUNT_ID = "123456789012"
 STACK_NAME = "foyer"
-# Not the default, which another test of this process may have made.
+# Not the default name: another test of this process may have created that queue.
 QUEUE_NAME = "acme-events"
 
-assert moto_cloudformation  # to import it is to fill them
+assert moto_cloudformation  # importing it registers the resource types that moto lacks
 
 
 class AwsClients:
-    """The seller's own clients of that endpoint."""
+    """The seller's boto3 clients of one AWS endpoint, created on first use."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._clients: list[Any] = []
 
     def client(self, service: str) -> Any:
-        """Return a client of the service."""
         credentials = {"aws_access_key_id": "seller", "aws_secret_access_key": "seller"}
         config = Config(region_name="us-east-1", retries={"total_max_attempts": 1})
         self._clients.append(boto3.client(service, endpoint_url=self._url, config=config, **credentials))  # type: ignore[call-overload]
         return self._clients[-1]
 
     def close(self) -> None:
-        """Give every connection back."""
         while self._clients:
             self._clients.pop().close()
 
     @cached_property
     def cloudformation(self) -> "CloudFormationClient":
-        """CloudFormation."""
         client: CloudFormationClient = self.client("cloudformation")
         return client
 
     @cached_property
     def events(self) -> "EventBridgeClient":
-        """EventBridge."""
         client: EventBridgeClient = self.client("events")
         return client
 
     @cached_property
     def sns(self) -> "SNSClient":
-        """SNS."""
         client: SNSClient = self.client("sns")
         return client
 
     @cached_property
     def sqs(self) -> "SQSClient":
-        """SQS."""
         client: SQSClient = self.client("sqs")
         return client
 
 
 @dataclass(frozen=True)
 class Stack:
-    """The deployed stack: its outputs, and clients of the account that it is in."""
+    """The deployed stack: its outputs, and clients of the account it is in."""
 
     aws: AwsClients
     outputs: dict[str, str]
 
     @property
     def queue_url(self) -> str:
-        """What EVENTS_QUEUE_URL has to be."""
+        """The value for EVENTS_QUEUE_URL."""
         return self.outputs["QueueUrl"]
 
     @property
     def queue_arn(self) -> str:
-        """What EventBridge and SNS know the queue by."""
         return f"arn:aws:sqs:us-east-1:{ACCOUNT_ID}:{QUEUE_NAME}"
 
     @property
     def dead_letter_queue_url(self) -> str:
-        """Where what cannot be applied goes."""
         return self.outputs["DeadLetterQueueUrl"]
 
     def queue_attributes(self, queue_url: str) -> dict[str, Any]:
-        """Return a queue's attributes, those that are JSON decoded."""
+        """Return a queue's attributes, with those in JSON decoded."""
         attributes = self.aws.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])["Attributes"]
         return {name: json.loads(value) if value[0] in "{[" else value for name, value in attributes.items()}
 
     def receive_all(self) -> list[Any]:
-        """Take every message out of the queue and return their bodies, decoded."""
-        taken = []
-        while messages := self._receive():
-            taken += messages
-        return taken
+        """Receive every visible message of the queue and return the decoded bodies."""
+        bodies = []
+        while batch := self._receive():
+            bodies += batch
+        return bodies
 
     def _receive(self) -> list[Any]:
-        answer = self.aws.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=0)
-        return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+        response = self.aws.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=0)
+        return [json.loads(message["Body"]) for message in response.get("Messages", [])]
 
 
 @contextmanager
 def deploy(aws_url: str, **parameters: str) -> Iterator[Stack]:
-    """Create the stack with the parameters given, yield it, and delete it."""
+    """Create the stack with these parameters, yield it, and delete it."""
     aws = AwsClients(aws_url)
     try:
         yield Stack(aws, _create_stack(aws, {"QueueName": QUEUE_NAME, **parameters}))
@@ -123,10 +115,11 @@ def deploy(aws_url: str, **parameters: str) -> Iterator[Stack]:
 
 
 def _create_stack(aws: AwsClients, parameters: dict[str, str]) -> dict[str, str]:
-    given: list[Any] = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
-    body = TEMPLATE.read_text(encoding="utf-8")
     aws.cloudformation.create_stack(
-        StackName=STACK_NAME, TemplateBody=body, Parameters=given, Capabilities=["CAPABILITY_IAM"]
+        StackName=STACK_NAME,
+        TemplateBody=TEMPLATE.read_text(encoding="utf-8"),
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+        Capabilities=["CAPABILITY_IAM"],
     )
     [stack] = aws.cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"]
     assert stack["StackStatus"] == "CREATE_COMPLETE"

@@ -1,4 +1,4 @@
-"""The cable between the application and its database: a test can pull it out and put it back."""
+"""A proxy between the application and its database, which a test can disconnect and reconnect."""
 
 import os
 import socket
@@ -15,40 +15,37 @@ from app.database import engine
 
 
 class DatabaseProxy(Protocol):
-    """What stands between the application and its database; `url` leads through it."""
+    """A database that can be made unreachable; the application has to connect to `url`."""
 
     url: str
 
-    def disconnect(self, app: Flask) -> None:  # the file's needs it
-        """Take the database away from the application."""
+    def disconnect(self, app: Flask) -> None: ...
 
-    def reconnect(self) -> None:
-        """Give it back."""
+    def reconnect(self) -> None: ...
 
 
 class SqliteProxy:
-    """A SQLite file that can be out of reach."""
+    """A SQLite file that can be moved away."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self._path = Path(str(make_url(url).database))
         self._moved_path = self._path.with_name("elsewhere")
 
-    def disconnect(self, app: Flask) -> None:  # the file's needs it
-        """Move the file away, and put what is no database in its place."""
+    def disconnect(self, app: Flask) -> None:
+        """Replace the file by a directory, which SQLite cannot open; a missing file it would create."""
         with app.app_context():
             engine.current_database().read_engine.dispose()
         self._path.rename(self._moved_path)
         self._path.mkdir()
 
     def reconnect(self) -> None:
-        """Move the file back."""
         self._path.rmdir()
         self._moved_path.rename(self._path)
 
 
 class PostgresqlProxy:
-    """A PostgreSQL server behind a line that can be cut."""
+    """A TCP proxy before a PostgreSQL server."""
 
     def __init__(self, url: str) -> None:
         self._server_url = make_url(url)
@@ -59,17 +56,15 @@ class PostgresqlProxy:
         self.url = self._server_url.set(host="127.0.0.1", port=port, query={}).render_as_string(hide_password=False)
         threading.Thread(target=self._accept_connections, daemon=True).start()
 
-    def disconnect(self, app: Flask) -> None:  # noqa: ARG002  # the file's needs it
-        """Cut every connection, and refuse new ones."""
+    def disconnect(self, app: Flask) -> None:  # noqa: ARG002  # SqliteProxy needs it
+        """Close every connection and refuse new ones."""
         self._is_disconnected.set()
         self._close_sockets()
 
     def reconnect(self) -> None:
-        """Let connections through again."""
         self._is_disconnected.clear()
 
     def close(self) -> None:
-        """End for good."""
         self._is_disconnected.set()
         self._listener.close()
         self._close_sockets()
@@ -82,22 +77,22 @@ class PostgresqlProxy:
     def _accept_connections(self) -> None:
         with suppress(OSError):
             while True:
-                caller, _ = self._listener.accept()
+                client, _ = self._listener.accept()
                 if self._is_disconnected.is_set():
-                    caller.close()
+                    client.close()
                     continue
-                callee = self._connect_to_server()
-                self._sockets += [caller, callee]
-                for pair in ((caller, callee), (callee, caller)):
+                server = self._connect_to_server()
+                self._sockets += [client, server]
+                for pair in ((client, server), (server, client)):
                     threading.Thread(target=_forward, args=pair, daemon=True).start()
 
     def _connect_to_server(self) -> socket.socket:
         folder = self._server_url.query.get("host")
         if folder is None:
             return socket.create_connection((self._server_url.host or "127.0.0.1", self._server_url.port or 5432))
-        callee = socket.socket(socket.AF_UNIX)
-        callee.connect(os.path.join(str(folder), f".s.PGSQL.{self._server_url.port or 5432}"))  # noqa: PTH118
-        return callee
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(os.path.join(str(folder), f".s.PGSQL.{self._server_url.port or 5432}"))  # noqa: PTH118
+        return server
 
 
 def _forward(source: socket.socket, target: socket.socket) -> None:
@@ -111,12 +106,12 @@ def _forward(source: socket.socket, target: socket.socket) -> None:
 
 @contextmanager
 def start(url: str) -> Iterator[DatabaseProxy]:
-    """Lay a cable to the database at that URL."""
+    """Put a proxy before the database at that URL."""
     if url.startswith("sqlite"):
         yield SqliteProxy(url)
         return
-    line = PostgresqlProxy(url)
+    proxy = PostgresqlProxy(url)
     try:
-        yield line
+        yield proxy
     finally:
-        line.close()
+        proxy.close()

@@ -1,4 +1,4 @@
-"""Databases in tests: a test runs on both kinds, unless it names the one that is enough."""
+"""Choice of database: a test runs on SQLite and PostgreSQL unless it is marked for one of them."""
 
 import pytest
 from sqlalchemy import text
@@ -12,7 +12,7 @@ on_postgresql = pytest.mark.parametrize("database_url", [POSTGRESQL], indirect=T
 
 
 def has_waiting_transaction() -> bool:
-    """Return whether a transaction waits for another."""
+    """Return whether a transaction of this PostgreSQL database waits for a lock."""
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     with engine.current_database().read_engine.connect() as connection:
         return bool(connection.execute(text(waiting)).scalar_one())

@@ -1,4 +1,4 @@
-"""The events' queue as a test sees it: puts messages in, and looks at what is left."""
+"""Sends messages to the sandbox's events queue and inspects what is left in it."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class EventsQueue:
-    """The sandbox's queue and its dead letters, over real HTTP."""
+    """The sandbox's queue and its dead-letter queue, over real HTTP."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.url = sandbox.queue_url
@@ -28,27 +28,27 @@ class EventsQueue:
         )
 
     def send(self, *bodies: dict[str, Any] | str) -> None:
-        """Put messages into the queue."""
         for body in bodies:
             text = body if isinstance(body, str) else json.dumps(body)
             self._sqs.send_message(QueueUrl=self.url, MessageBody=text)
 
     def message_counts(self) -> tuple[int, int]:
-        """Return how many messages are in the queue, and how many have been received and not deleted."""
-        found = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])["Attributes"]
-        return int(found["ApproximateNumberOfMessages"]), int(found["ApproximateNumberOfMessagesNotVisible"])
+        """Return how many messages are visible, and how many are received but not deleted."""
+        counts = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])["Attributes"]
+        return int(counts["ApproximateNumberOfMessages"]), int(counts["ApproximateNumberOfMessagesNotVisible"])
 
     def dead_letters(self) -> list[tuple[str, str]]:
-        """Return the dead letters, each with the reason beside it."""
-        answer = self._sqs.receive_message(
+        """Return the body of each dead-lettered message and the reason it has as an attribute."""
+        response = self._sqs.receive_message(
             QueueUrl=f"{self.url}-dead-letters", MaxNumberOfMessages=10, MessageAttributeNames=["All"]
         )
         return [
-            (found["Body"], found["MessageAttributes"]["Reason"]["StringValue"]) for found in answer.get("Messages", [])
+            (message["Body"], message["MessageAttributes"]["Reason"]["StringValue"])
+            for message in response.get("Messages", [])
         ]
 
     def receive_during(self, work: Future[bool], count: int) -> int:
-        """Return how many messages somebody else gets while the work is under way, once it has so many of them."""
+        """Return how many messages a second consumer receives while `work` runs and has `count` messages in flight."""
         while self.message_counts()[1] < count and not work.done():
             pass
         received = 0
@@ -58,12 +58,13 @@ class EventsQueue:
 
     @contextmanager
     def without_dead_letter_queue(self) -> Iterator[None]:
-        """Detach the dead-letter queue for a while: later tests share this queue."""
-        attached = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["RedrivePolicy"])["Attributes"]
+        """Detach the dead-letter queue, and attach it again: later tests share this queue."""
+        redrive_policy = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["RedrivePolicy"])[
+            "Attributes"
+        ]
         self._sqs.set_queue_attributes(QueueUrl=self.url, Attributes={"RedrivePolicy": ""})
         yield
-        self._sqs.set_queue_attributes(QueueUrl=self.url, Attributes=attached)
+        self._sqs.set_queue_attributes(QueueUrl=self.url, Attributes=redrive_policy)
 
     def close(self) -> None:
-        """Close the connections."""
         self._sqs.close()

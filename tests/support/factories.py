@@ -1,4 +1,4 @@
-"""Makes what tests are about: settings, customers, purchases and sign-ups."""
+"""Builds settings, environments, customers, purchases and form answers for tests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +9,7 @@ from flask import Flask
 from jinja2 import FileSystemBytecodeCache
 from sqlalchemy.engine import URL, make_url
 
+from app import create_app
 from app.aws.customer import Customer
 from app.config.settings import Settings
 from app.database import engine
@@ -26,9 +27,9 @@ PRODUCT_FIELDS: dict[str, Any] = {
     "sign_in_url": "https://app.acme.example/login",
     "support_email": "help@acme.example",
 }
-# Every test has an application of its own; what a template compiles to is the same in each.
+# Each test creates its own application; the compiled templates are the same in all.
 TEMPLATE_CACHE = FileSystemBytecodeCache()
-# Nothing listens there.
+# Nothing listens on port 9.
 UNREACHABLE_URL = "http://127.0.0.1:9/foyer"
 SECRET_KEY = "for-tests-only-0123456789abcdef"
 TOKEN_FIELD = "x-amzn-marketplace-token"
@@ -42,7 +43,6 @@ ANSWERS = {
 
 
 def environment(database_url: str, aws_url: str) -> dict[str, str]:
-    """Return a seller's environment."""
     return {
         "SECRET_KEY": SECRET_KEY,
         "SESSION_COOKIE_SECURE": "false",
@@ -59,7 +59,7 @@ def environment(database_url: str, aws_url: str) -> dict[str, str]:
 
 
 def handoff_environment(url: str) -> dict[str, str]:
-    """Return what the environment has beside, where the product takes hand-offs at that address of this machine."""
+    """Return the environment variables to add so that the product receives hand-offs at a URL of this machine."""
     return {
         "PRODUCT_HANDOFF_URL": url,
         "HANDOFF_SECRET": handoff_receiver.SECRET,
@@ -69,32 +69,32 @@ def handoff_environment(url: str) -> dict[str, str]:
 
 
 def enable_handoffs(environment: pytest.MonkeyPatch, url: str = UNREACHABLE_URL) -> None:
-    """Let the environment's product take hand-offs at that address of this machine."""
+    """Set the environment so that the product receives hand-offs at a URL of this machine."""
     for name, value in handoff_environment(url).items():
         environment.setenv(name, value)
 
 
 def enable_handoffs_and_mail(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Return the environment of a seller who hands off and mails, with nobody there who takes either."""
+    """Enable hand-offs and mail, with no server to receive either."""
     enable_handoffs(environment)
     environment.setenv("MAIL_FROM", "start@acme.example")
     return environment
 
 
 def clear_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take every setting, and whatever boto3 would read, out of the environment; and the proxies."""
-    ours = {name.upper() for name in Settings.model_fields}
+    """Remove every setting, boto3's variables and the HTTP proxies from the environment."""
+    settings_names = {name.upper() for name in Settings.model_fields}
     endpoints = {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_MARKETPLACE_METERING", "AWS_ENDPOINT_URL_STS"}
     sources = {"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"}
     files = {"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"}
     proxies = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
     proxies |= {name.upper() for name in proxies}
-    for name in ours | endpoints | sources | files | proxies | {"AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION"}:
+    for name in settings_names | endpoints | sources | files | proxies | {"AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION"}:
         monkeypatch.delenv(name, raising=False)
 
 
 def settings(**values: Any) -> Settings:
-    """Return a seller's settings, those given and the rest as in `environment`."""
+    """Return settings with these values; the others are as in `environment`."""
     usual = {
         name.lower(): value
         for name, value in environment("sqlite:///foyer.db", "").items()
@@ -104,18 +104,18 @@ def settings(**values: Any) -> Settings:
 
 
 def sqlalchemy_url(url: str) -> URL:
-    """Return the URL with the driver the project ships."""
+    """Return the URL with the database driver that the project ships."""
     return settings(database_url=url).sqlalchemy_url
 
 
 def replace_database_name(url: str, name: str) -> str:
-    """Return the server's URL with another database's name."""
+    """Return the URL of another database on the same server."""
     return make_url(url).set(database=name).render_as_string(hide_password=False)
 
 
 @contextmanager
 def open_app(app: Flask) -> Iterator[Flask]:
-    """Give the application's connections back at the end."""
+    """Yield the application in testing mode; close its connections at the end."""
     app.testing = True
     app.jinja_env.bytecode_cache = TEMPLATE_CACHE
     yield app
@@ -124,8 +124,18 @@ def open_app(app: Flask) -> Iterator[Flask]:
         engine.current_database().read_engine.dispose()
 
 
+@contextmanager
+def open_app_in(environment: dict[str, str]) -> Iterator[Flask]:
+    """Create the application in this environment, for tests that have no `monkeypatch`; yield it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        with open_app(create_app()) as app:
+            yield app
+
+
 def order(**values: Any) -> Order:
-    """Return an order at the storefront, with the values given."""
+    """Return an order at the storefront, with these values."""
     return Order(**{"product_code": PRODUCT_CODE, **values})
 
 
@@ -135,7 +145,7 @@ def token(sandbox: Sandbox, **values: Any) -> str:
 
 
 def customer(**values: Any) -> Customer:
-    """Return a new-style customer, with the values given."""
+    """Return the customer of a new listing, with these values."""
     usual: dict[str, Any] = {
         "product_code": PRODUCT_CODE,
         "customer_aws_account_id": "012345678901",
@@ -147,15 +157,15 @@ def customer(**values: Any) -> Customer:
 
 
 def landing(**values: Any) -> Landing:
-    """Return a customer at the door, with the values given."""
+    """Return the landing of a customer with these values."""
     return Landing(customer(**values))
 
 
 def resolved(**values: Any) -> Resolved:
-    """Return a purchase that AWS has told us about, with the customer's values given."""
+    """Return a resolved purchase of a customer with these values."""
     return Resolved(landing(**values))
 
 
 def answers(**values: Any) -> Answers:
-    """Return a sign-up form's answers, with the values given."""
+    """Return the answers to the sign-up form, with these values."""
     return Answers(**{**ANSWERS, **values})

@@ -1,4 +1,4 @@
-"""Foyer's part for tests of a product: hands off with a signature, publishes keys, and asserts who comes."""
+"""Stands in for Foyer in tests of a product: signs hand-offs and sign-in tokens, publishes the public key."""
 
 import base64
 import json
@@ -57,7 +57,7 @@ ACCOUNT_PAYLOAD: dict[str, Any] = {
     "reference": None,
 }
 OTHER_SUBSCRIPTION: dict[str, Any] = {"id": "a9b8c7d6-0000-4000-8000-000000000002"}
-# One of the example product's first customers, who signs up.
+# A person at Quill & Feather, a customer that the example product has from the start.
 GRACE_REGISTRATION = {
     **REGISTRATION_PAYLOAD,
     "id": "grace",
@@ -75,7 +75,7 @@ def handoff(
     account: dict[str, Any] | None = None,
     **subscription: Any,
 ) -> dict[str, Any]:
-    """Return an event of Ada's subscription, with the values given."""
+    """Return a hand-off about Ada's subscription, with these values."""
     return {
         "type": type_,
         "timestamp": "2026-11-23T12:00:00.000Z",
@@ -90,35 +90,35 @@ def handoff(
 
 
 def existing_account_request(existing_account: str) -> dict[str, str]:
-    """Return what the event says of a buyer who typed which account is theirs."""
+    """Return a hand-off's account request from a buyer who named their existing account."""
     return {"wish": "existing", "existing_account": existing_account}
 
 
 def send_handoff(
     url: str, payload: dict[str, Any] | bytes, *, secrets: tuple[str, ...] = (SECRET,), **headers: str
 ) -> requests.Response:
-    """Hand off, signed with each of the secrets now, with the headers given in place of the usual ones."""
+    """POST a hand-off, signed with every secret; `webhook_id="x"` and the like replace the usual headers."""
     body = payload if isinstance(payload, bytes) else json.dumps(payload, separators=(",", ":")).encode()
     now, message_id = datetime.now(UTC), headers.pop("webhook_id", f"msg_{uuid.uuid4().hex}")
-    signed = {
+    default_headers = {
         "content-type": "application/json",
         "user-agent": "foyer",
         "webhook-id": message_id,
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": " ".join(Webhook(secret).sign(message_id, now, body.decode()) for secret in secrets),
     }
-    renamed = {name.replace("_", "-"): value for name, value in headers.items()}
-    return requests.post(url, data=body, headers=signed | renamed, timeout=5)
+    replaced_headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    return requests.post(url, data=body, headers=default_headers | replaced_headers, timeout=5)
 
 
 def created_companies(example: ExampleProduct) -> list[str]:
-    """Return the companies whose tenants hand-offs have made."""
-    first = {tenant.reference for tenant in FIRST_TENANTS}
-    return [tenant.company for tenant in example.tenants if tenant.reference not in first]
+    """Return the companies whose tenants were created by hand-offs."""
+    initial_references = {tenant.reference for tenant in FIRST_TENANTS}
+    return [tenant.company for tenant in example.tenants if tenant.reference not in initial_references]
 
 
 def check_example_page(response: requests.Response) -> requests.Response:
-    """Assert what is true of every page of the example product, and return it."""
+    """Assert the rules for every page of the example product, and return the response."""
     JustHTML(response.text, strict=True, sanitize=False)
     assert response.text.count("<h1") == 1
     assert not re.search(r"<script|style=", response.text)
@@ -129,14 +129,14 @@ def check_example_page(response: requests.Response) -> requests.Response:
 
 
 class FakeFoyer:
-    """A service at `site_url` that publishes the public half of the key it signs assertions with."""
+    """A site at `site_url` that signs sign-in tokens; `publish_keys` serves its public key."""
 
     def __init__(self) -> None:
         self.key = Ed25519PrivateKey.generate()
         self.site_url = ""
 
     def sign_in_token(self, **claims: Any) -> str:
-        """Return an assertion that Ada comes, with the claims given; None takes one out."""
+        """Return Ada's sign-in token with these claims; None leaves a claim out."""
         now = int(time.time())
         usual = {
             "iss": self.site_url,
@@ -147,23 +147,23 @@ class FakeFoyer:
             "iat": now,
             "exp": now + 300,
         }
-        stated = {name: value for name, value in (usual | claims).items() if value is not None}
-        return jwt.encode(stated, self.key, algorithm="EdDSA", headers={"kid": "first"})
+        payload = {name: value for name, value in (usual | claims).items() if value is not None}
+        return jwt.encode(payload, self.key, algorithm="EdDSA", headers={"kid": "first"})
 
     def public_keys(self) -> dict[str, Any]:
-        """Return the public keys, as /.well-known/jwks.json has them."""
+        """Return the body of /.well-known/jwks.json."""
         public = OKPAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
         return {"keys": [{**public, "kid": "first", "use": "sig", "alg": "EdDSA"}]}
 
 
 @contextmanager
 def publish_keys(foyer: FakeFoyer) -> Iterator[FakeFoyer]:
-    """Publish its keys until the end of `with`."""
+    """Serve the public key at `foyer.site_url`, which this sets."""
     app = Flask(__name__)
     app.add_url_rule("/.well-known/jwks.json", "keys", foyer.public_keys)
-    door = ThreadedServer(app, 0)
-    foyer.site_url = door.url
+    server = ThreadedServer(app, 0)
+    foyer.site_url = server.url
     try:
         yield foyer
     finally:
-        door.close()
+        server.close()

@@ -1,4 +1,4 @@
-"""A seller's product as far as hand-offs go, written with nothing but the public standardwebhooks package."""
+"""A product that receives hand-offs, written with nothing but the public standardwebhooks package."""
 
 import json
 import threading
@@ -18,7 +18,7 @@ OK_REPLY: Reply = (200, {}, b"")
 
 @dataclass
 class HandoffReceiver:
-    """What came, in the order it came: whole deliveries, and how many did not verify."""
+    """The hand-offs a product received, in order of receipt; `reply` decides how it answers."""
 
     port: int = 0
     secret: str = SECRET
@@ -31,24 +31,22 @@ class HandoffReceiver:
 
     @property
     def url(self) -> str:
-        """Where hand-offs go."""
         return f"http://127.0.0.1:{self.port}/foyer"
 
     @property
     def event_types(self) -> list[str]:
-        """The types of what came."""
         return [delivery["type"] for delivery in self.deliveries]
 
     def accepted_sequences(self) -> dict[str, list[int]]:
-        """Return the sequence numbers of what was taken, in the order it first was, for each subscription."""
-        orders = defaultdict[str, list[int]](list)
+        """Return each subscription's accepted sequence numbers, in the order of their first acceptance."""
+        sequences = defaultdict[str, list[int]](list)
         for webhook_id, delivery in self.accepted.items():
             assert webhook_id in self.webhook_ids
-            orders[delivery["data"]["subscription"]["id"]].append(delivery["data"]["sequence"])
-        return dict(orders)
+            sequences[delivery["data"]["subscription"]["id"]].append(delivery["data"]["sequence"])
+        return dict(sequences)
 
     def receive(self, body: bytes, headers: dict[str, str]) -> Reply:
-        """Verify a delivery, remember it, and answer as the test has it."""
+        """Verify and record a delivery; answer 401 to a wrong signature, else as `reply` decides."""
         try:
             delivery = Webhook(self.secret).verify(body, headers)
         except WebhookVerificationError:
@@ -66,33 +64,33 @@ class HandoffReceiver:
 
 
 def json_reply(status: int = 200, headers: dict[str, str] | None = None, **body: Any) -> Reply:
-    """Return an answer, with JSON where something is said."""
+    """Return a reply whose body is JSON, or empty if no field is given."""
     return status, headers or {}, json.dumps(body).encode() if body else b""
 
 
 @contextmanager
 def serve(handoff_receiver: HandoffReceiver | None = None) -> Iterator[HandoffReceiver]:
-    """Run a product's receiver on a port of this machine."""
+    """Serve the receiver on a port of this machine."""
     product = handoff_receiver or HandoffReceiver()
 
-    class Door(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # http.server calls it so
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:  # http.server's name
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            status, headers, answer = product.receive(
+            status, headers, reply_body = product.receive(
                 body, {name.lower(): value for name, value in self.headers.items()}
             )
             self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(answer))}.items():
+            for name, value in {**headers, "Content-Length": str(len(reply_body))}.items():
                 self.send_header(name, value)
-            # A worker that was killed meanwhile does not hear it.
+            # A worker that was killed meanwhile has closed the connection.
             with suppress(ConnectionError):
                 self.end_headers()
-                self.wfile.write(answer)
+                self.wfile.write(reply_body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            pass
 
-    with ThreadingHTTPServer(("127.0.0.1", product.port), Door) as server:
+    with ThreadingHTTPServer(("127.0.0.1", product.port), Handler) as server:
         product.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()

@@ -1,4 +1,4 @@
-"""The application behind a real HTTP server."""
+"""Serves the application of this process over real HTTP."""
 
 import logging
 import threading
@@ -11,7 +11,6 @@ from werkzeug.serving import make_server
 
 @contextmanager
 def serve_app(app: Flask) -> Iterator[str]:
-    """Serve the application on this machine, and yield its URL."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))

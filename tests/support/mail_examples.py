@@ -1,4 +1,4 @@
-"""What letters tell of in tests, and how a reader sees them."""
+"""Example values for the mail templates, and the rendered mails as text."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from app.services.outbox.payload import AccountOut, RegistrationOut, Subscriptio
 from tests.support import factories
 
 NOW = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
-LINK = "https://start.acme.example/progress/sealed"
+LINK = "https://start.acme.example/progress/encrypted"
 PRODUCT = Product(
     code=factories.PRODUCT_CODE,
     **factories.PRODUCT_FIELDS,
@@ -60,16 +60,16 @@ CONTEXT = MailContext(
 
 
 def rendered_html(template: str, context: MailContext = CONTEXT) -> JustHTML:
-    """Return the letter's HTML, which has to be strict."""
+    """Return the mail's HTML, parsed strictly."""
     return JustHTML(mail_templates.compose(template, context).html, strict=True, sanitize=False)
 
 
 def context_with(registration: dict[str, Any] | None = None, **values: Any) -> MailContext:
-    """Return facts with a registration that differs so."""
+    """Return the example context with other values; `registration` has fields of the registration to replace."""
     return replace(CONTEXT, registration=REGISTRATION.model_copy(update=registration or {}), **values)
 
 
 def rendered_texts(template: str, context: MailContext = CONTEXT) -> list[str]:
-    """Return what the letter says as text and as HTML, each on one line."""
+    """Return the words of the mail's plain text and of its HTML, each on one line."""
     texts = mail_templates.compose(template, context).text, rendered_html(template, context).to_text()
     return [" ".join(text.split()) for text in texts]

@@ -1,4 +1,4 @@
-"""What moto's CloudFormation lacks, so that the template goes in as it is written."""
+"""Adds to moto's CloudFormation the resource types that deploy/template.yaml needs and moto lacks."""
 
 import json
 from typing import Any
@@ -13,23 +13,23 @@ from moto.sqs.models import sqs_backends
 
 
 class CreatedResource:
-    """A resource that was made. No CloudFormationModel itself: moto asks that class for its children alone."""
+    """A created resource. Not a CloudFormationModel: moto registers only the direct subclasses of that class."""
 
     def __init__(self, name: str) -> None:
         self.physical_resource_id = name
 
     @staticmethod
     def cloudformation_name_type() -> str:
-        """Return that the resource has no name of its own."""
+        """Return that the resource has no name property."""
         return ""
 
     @classmethod
     def has_cfn_attr(cls, attr: str) -> bool:  # noqa: ARG003  # moto gives it
-        """Return that no attribute can be asked for."""
+        """Return that !GetAtt has no attributes."""
         return False
 
     def delete(self, account_id: str, region_name: str) -> None:
-        """Leave it: it goes with the queue."""
+        """Do nothing: deleting the queue deletes its policy."""
 
 
 class QueuePolicy(CreatedResource, CloudFormationModel):
@@ -37,14 +37,12 @@ class QueuePolicy(CreatedResource, CloudFormationModel):
 
     @staticmethod
     def cloudformation_type() -> str:
-        """Return the name that moto looks for."""
         return "AWS::SQS::QueuePolicy"
 
     @classmethod
     def create_from_cloudformation_json(
         cls, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str, **_: Any
     ) -> "QueuePolicy":
-        """Set the policy on its queues."""
         properties = cloudformation_json["Properties"]
         policy = json.dumps(_remove_no_value(properties["PolicyDocument"]))
         for url in properties["Queues"]:
@@ -57,7 +55,6 @@ class Subscription(CreatedResource, CloudFormationModel):
 
     @staticmethod
     def cloudformation_type() -> str:
-        """Return the name that moto looks for."""
         return "AWS::SNS::Subscription"
 
     @classmethod
@@ -69,16 +66,15 @@ class Subscription(CreatedResource, CloudFormationModel):
         region_name: str,
         **_: Any,
     ) -> "Subscription":
-        """Subscribe the endpoint to its topic; a property that is not SNS's is refused."""
+        """Subscribe the endpoint; moto refuses a property that SNS does not have."""
         properties = dict(cloudformation_json["Properties"])
         topics = sns_backends[account_id][region_name]
-        made = topics.subscribe(*(properties.pop(name) for name in ("TopicArn", "Endpoint", "Protocol")))
+        subscription = topics.subscribe(*(properties.pop(name) for name in ("TopicArn", "Endpoint", "Protocol")))
         for name, value in properties.items():
-            topics.set_subscription_attributes(made.arn, name, value)
-        return cls(made.arn)
+            topics.set_subscription_attributes(subscription.arn, name, value)
+        return cls(subscription.arn)
 
     def delete(self, account_id: str, region_name: str) -> None:
-        """Unsubscribe."""
         sns_backends[account_id][region_name].unsubscribe(self.physical_resource_id)
 
 
@@ -87,7 +83,6 @@ class Alarm(CreatedResource, CloudFormationModel):
 
     @staticmethod
     def cloudformation_type() -> str:
-        """Return the name that moto looks for."""
         return "AWS::CloudWatch::Alarm"
 
     @classmethod
@@ -99,7 +94,7 @@ class Alarm(CreatedResource, CloudFormationModel):
         region_name: str,
         **_: Any,
     ) -> "Alarm":
-        """Make the alarm; a property that is not CloudWatch's is refused."""
+        """Create the alarm; moto refuses a property that CloudWatch does not have."""
         properties = {xform_name(name): value for name, value in cloudformation_json["Properties"].items()}
         name, description = properties.pop("alarm_name"), properties.pop("alarm_description")
         alarms = cloudwatch_backends[account_id][region_name]
@@ -107,7 +102,6 @@ class Alarm(CreatedResource, CloudFormationModel):
         return cls(name)
 
     def delete(self, account_id: str, region_name: str) -> None:
-        """Take the alarm down."""
         cloudwatch_backends[account_id][region_name].delete_alarms([self.physical_resource_id])
 
 
@@ -116,7 +110,6 @@ class EventDestination(CreatedResource, CloudFormationModel):
 
     @staticmethod
     def cloudformation_type() -> str:
-        """Return the name that moto looks for."""
         return "AWS::SES::ConfigurationSetEventDestination"
 
     @classmethod
@@ -128,36 +121,34 @@ class EventDestination(CreatedResource, CloudFormationModel):
         region_name: str,
         **_: Any,
     ) -> "EventDestination":
-        """Add the destination to its configuration set, which has to be there."""
+        """Add the destination to its configuration set, which must exist."""
         properties = cloudformation_json["Properties"]
         name, destination = properties["ConfigurationSetName"], properties["EventDestination"]
         ses_backends[account_id][region_name].create_configuration_set_event_destination(name, destination)
         return cls(destination["Name"])
 
     def delete(self, account_id: str, region_name: str) -> None:
-        """Take the destination away."""
         ses_backends[account_id][region_name].event_destinations.pop(self.physical_resource_id)
 
 
 class ManagedPolicyWithoutNoValue(CreatedResource, CloudFormationModel):
-    """AWS::IAM::ManagedPolicy."""
+    """AWS::IAM::ManagedPolicy, created by moto after AWS::NoValue is removed."""
 
     @staticmethod
     def cloudformation_type() -> str:
-        """Return the name that moto looks for."""
         return "AWS::IAM::ManagedPolicy"
 
     @classmethod
     def create_from_cloudformation_json(
         cls, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str, **_: Any
     ) -> ManagedPolicy:
-        """Make the policy as moto does, of what is left without AWS::NoValue."""
-        left = _remove_no_value(cloudformation_json)
-        return ManagedPolicy.create_from_cloudformation_json(resource_name, left, account_id, region_name)
+        return ManagedPolicy.create_from_cloudformation_json(
+            resource_name, _remove_no_value(cloudformation_json), account_id, region_name
+        )
 
 
 def _remove_no_value(part: Any) -> Any:
-    # moto drops AWS::NoValue from mappings, and makes it None in lists.
+    # moto drops AWS::NoValue from mappings but turns it into None in lists.
     if isinstance(part, dict):
         return {name: _remove_no_value(value) for name, value in part.items()}
     return [_remove_no_value(value) for value in part if value is not None] if isinstance(part, list) else part

@@ -1,12 +1,9 @@
-"""A buyer on the way into a product that takes hand-offs."""
+"""A buyer who signs up for a product that receives hand-offs."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-import time_machine
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -24,50 +21,41 @@ from tests.support.registered_buyer import visible_text
 
 @dataclass
 class NewBuyer:
-    """A buyer who has come from AWS Marketplace, and the product that they want to get into."""
+    """A buyer's browser, the AWS Marketplace they buy on, and the product they buy."""
 
     client: FlaskClient
     sandbox: Sandbox
     product: HandoffReceiver
 
     def buy(self, **order: Any) -> Purchase:
-        """Buy, and land on the form."""
+        """Buy and land on the form."""
         purchase = self.sandbox.marketplace.buy(factories.order(**order))
         self.client.post("/", data={TOKEN_FIELD: self.sandbox.marketplace.mint_token(purchase)})
         return purchase
 
     def submit_form(self, **answers: str) -> TestResponse:
-        """Send the form."""
         form = self.client.get("/signup", query_string={"change": ""}).text
         return self.client.post("/signup", data={**ANSWERS, **answers, "csrf_token": csrf_token(form)})
 
     def register(self, **answers: str) -> Purchase:
-        """Buy and register."""
         purchase = self.buy()
         assert self.submit_form(**answers).status_code == 303
         return purchase
 
     def deliver_handoffs(self, status: int = 200, **reply_body: Any) -> None:
-        """Let everything that is due be handed off, and the product answer so."""
+        """Send every due hand-off; the product gives this reply to each."""
         self.product.reply = lambda _: json_reply(status, **reply_body)
         with self.client.application.app_context():
-            to = handoff_endpoints.for_product(PRODUCT_CODE)
-            while to and (claimed := queue.claim(queue.handoff_lane(PRODUCT_CODE), datetime.now(UTC))):
-                send_handoff.send(to, claimed, allow_private=True)
+            endpoint = handoff_endpoints.for_product(PRODUCT_CODE)
+            while endpoint and (claimed := queue.claim(queue.handoff_lane(PRODUCT_CODE), datetime.now(UTC))):
+                send_handoff.send(endpoint, claimed, allow_private=True)
 
     def page_text(self, path: str = "/welcome") -> str:
-        """Return what a page says."""
+        """Return the words of a page, without its tags."""
         response = self.client.get(path)
         assert response.status_code == 200
         return visible_text(response.text)
 
     def refresh_header(self) -> str | None:
-        """Return when, and with which address, the welcome page comes again."""
+        """Return the welcome page's Refresh header."""
         return self.client.get("/welcome").headers.get("Refresh")
-
-
-@contextmanager
-def time_passes(**passed: float) -> Iterator[None]:
-    """Let so much time pass."""
-    with time_machine.travel(datetime.now(UTC) + timedelta(**passed)):
-        yield

@@ -1,12 +1,9 @@
-"""What the outbox promises in tests: lets things happen that are told, and sends what is due."""
+"""Fills the outbox by registering customers and applying events; claims, sends and lists its messages."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import time_machine
 from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -25,97 +22,88 @@ from tests.support import factories
 from tests.support.aws_events import eventbridge_event, parse_event
 from tests.support.factories import PRODUCT_CODE
 
-LICENSE_UPDATED, LICENSE_DEPROVISIONED = "License Updated - Manufacturer", "License Deprovisioned - Manufacturer"
 SITE_URL = "https://start.acme.example"
 HANDOFF_LANE = queue.handoff_lane(PRODUCT_CODE)
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 def register_customer(app: Flask, customer: dict[str, Any] | None = None, **answers: Any) -> UUID:
-    """Let a customer, the values given being theirs, land and send the form; return the subscription's id."""
+    """Let a customer with these values land and register; return the subscription's id."""
     with app.app_context():
-        arrived = factories.resolved(**customer or {})
-        subscription_id = subscriptions.upsert_from_landing(arrived.landing)
-        registrations.complete(arrived, factories.answers(**answers))
+        purchase = factories.resolved(**customer or {})
+        subscription_id = subscriptions.upsert_from_landing(purchase.landing)
+        registrations.complete(purchase, factories.answers(**answers))
     return subscription_id
 
 
 def registration_id_of(app: Flask, subscription_id: UUID) -> UUID:
-    """Return the id of the subscription's registration."""
     with app.app_context():
-        found = registrations.find_by_purchase(Resolved(factories.landing(), subscription_id))
-    assert found
-    return found.id
+        registration = registrations.find_by_purchase(Resolved(factories.landing(), subscription_id))
+    assert registration
+    return registration.id
 
 
 def receive_license_event(app: Flask, kind: str, happened_at: datetime, **overrides: Any) -> None:
-    """Let AWS tell of the usual customer's license."""
+    """Apply an event about the license of `factories.customer()`."""
     customer = factories.customer()
-    its = {
+    names = {
         "license": keys.license_id(str(customer.license_arn)),
         "agreement": customer.agreement_id,
         "account": customer.customer_aws_account_id,
     }
     with app.app_context():
-        apply.ingest(parse_event(eventbridge_event(kind, happened_at, **{**its, **overrides})))
+        apply.ingest(parse_event(eventbridge_event(kind, happened_at, **{**names, **overrides})))
 
 
 def claim_next(app: Flask, lane: str = HANDOFF_LANE, **after: int) -> ClaimedMessage | None:
-    """Claim what is due in the lane after that time."""
+    """Claim the lane's next message that is due after this delay: `seconds=30`, say."""
     with app.app_context():
         return queue.claim(lane, datetime.now(UTC) + timedelta(**after))
 
 
 def claim_due(app: Flask, lane: str = HANDOFF_LANE, **after: int) -> ClaimedMessage:
-    """Claim what is due in the lane, which something has to be."""
-    found = claim_next(app, lane, **after)
-    assert found
-    return found
+    """Claim the lane's next due message; fail if none is due."""
+    claimed = claim_next(app, lane, **after)
+    assert claimed
+    return claimed
 
 
 def settle_message(app: Flask, message: ClaimedMessage, outcome: str = "delivered", **values: Any) -> UUID | None:
-    """Settle what was claimed, and return what the outbox does."""
+    """Settle a claimed message; return what `queue.settle` returns."""
     with app.app_context():
         return engine.current_database().write(lambda connection: queue.settle(connection, message, outcome, **values))
 
 
 def send_due_handoffs(app: Flask) -> list[bool]:
-    """Send whatever hand-off is due, and return for each whether it was settled."""
+    """Send every due hand-off; return for each whether it was settled."""
     settled = []
     with app.app_context():
-        to = handoff_endpoints.for_product(PRODUCT_CODE)
-        while to and (due := queue.claim(HANDOFF_LANE, datetime.now(UTC))):
-            settled.append(send_handoff.send(to, due, allow_private=True))
+        endpoint = handoff_endpoints.for_product(PRODUCT_CODE)
+        while endpoint and (claimed := queue.claim(HANDOFF_LANE, datetime.now(UTC))):
+            settled.append(send_handoff.send(endpoint, claimed, allow_private=True))
     return settled
 
 
 def send_outbox_mails(app: Flask) -> list[bool]:
-    """Send whatever mail is due, and return for each whether it was settled."""
+    """Send every due mail; return for each whether it was settled."""
     settled = []
     with app.app_context():
-        while due := queue.claim(queue.MAIL_LANE, datetime.now(UTC)):
-            settled.append(send_mail.send(due, site_url=SITE_URL))
+        while claimed := queue.claim(queue.MAIL_LANE, datetime.now(UTC)):
+            settled.append(send_mail.send(claimed, site_url=SITE_URL))
     return settled
 
 
 def outbox_messages(app: Flask) -> list[OutboxMessage]:
-    """Return the hand-offs and mails, each subscription's hand-offs in their order."""
+    """Return all hand-offs and mails, hand-offs by sequence number."""
     with app.app_context(), Session(engine.current_database().read_engine) as session:
         return list(session.scalars(select(OutboxMessage).order_by(OutboxMessage.sequence, OutboxMessage.id)))
 
 
 def handoff_messages(app: Flask) -> list[OutboxMessage]:
-    """Return the hand-offs, in their order."""
+    """Return all hand-offs by sequence number."""
     return [message for message in outbox_messages(app) if message.sequence]
 
 
 def mail_messages(app: Flask) -> list[OutboxMessage]:
-    """Return the mails, the oldest first."""
+    """Return all mails, the oldest first."""
     return [message for message in outbox_messages(app) if message.lane == queue.MAIL_LANE]
-
-
-@contextmanager
-def time_passes(**passed: int) -> Iterator[None]:
-    """Let that much time pass."""
-    with time_machine.travel(datetime.now(UTC) + timedelta(**passed)):
-        yield

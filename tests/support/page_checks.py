@@ -1,4 +1,4 @@
-"""A test client that holds every page it fetches to the rules all pages share."""
+"""A test client that checks every page it fetches against the rules for all pages."""
 
 import re
 from typing import Any
@@ -13,17 +13,16 @@ LABELS = re.compile(r'<label for="([^"]*)"')
 
 
 class CheckedClient(FlaskClient):
-    """Fetches pages, and fails the test that fetched a bad one."""
+    """Fails the test that fetched a page against the rules."""
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
-        """Return the response to a request, its page checked."""
         response = super().open(*args, **kwargs)
         check_response(response)
         return response
 
 
 def check_response(response: TestResponse) -> None:
-    """Assert what is true of every response, and of every page."""
+    """Assert the rules for every response and, if it is HTML, for every page."""
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert "script-src" not in response.headers["Content-Security-Policy"]
     assert "unsafe" not in response.headers["Content-Security-Policy"]
@@ -33,7 +32,7 @@ def check_response(response: TestResponse) -> None:
 
 
 def check_page(page: str) -> None:
-    """Assert that the page is strict HTML with one heading, a way to help, no script, and links that lead somewhere."""
+    """Assert strict HTML, one h1, a mailto link, no script, unique ids, and targets for labels and fragments."""
     JustHTML(page, strict=True, sanitize=False)
     assert page.count("<h1") == 1
     assert "<script" not in page
@@ -46,7 +45,7 @@ def check_page(page: str) -> None:
 
 
 def csrf_token(page: str) -> str:
-    """Return the CSRF token in the sign-up form."""
-    found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
-    assert found, page
-    return found[1]
+    """Return the CSRF token of the form on the page."""
+    field = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
+    assert field, page
+    return field[1]

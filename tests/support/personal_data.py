@@ -1,4 +1,4 @@
-"""People whose registrations lie in the database, whichever way they came there, and what is left of them."""
+"""Inserts registrations with marked personal data, and reads what is left of them."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -27,13 +27,13 @@ LONG_AGO = NOW - timedelta(days=400)
 
 
 def run_transaction(app: Flask, work: Callable[[Connection], object]) -> None:
-    """Do that to the database."""
+    """Call `work` with a connection, in one transaction."""
     with app.app_context():
         transaction(work)()
 
 
 def insert_registration(app: Flask, updated_at: datetime = LONG_AGO, **purchase: Any) -> UUID:
-    """Return the id of a registration that was sent then, for a purchase with the values given."""
+    """Insert a registration for a purchase with these values; return its id."""
     subscription = {
         "id": uuid7(),
         "purchase_key": str(uuid7()),
@@ -54,14 +54,14 @@ def insert_registration(app: Flask, updated_at: datetime = LONG_AGO, **purchase:
 
 
 def insert_pending_registration(app: Flask, settled_at: datetime | None = None) -> UUID:
-    """Return the id of a registration whose token still waits for AWS, or was given up then."""
-    waits: dict[str, Any] = {"sealed": b"sealed", "next_try_at": NOW} if settled_at is None else {}
+    """Insert a registration without purchase, whose token is pending or was given up then; return its id."""
+    pending: dict[str, Any] = {"sealed": b"sealed", "next_try_at": NOW} if settled_at is None else {}
     token = {"id": uuid7(), "digest": uuid7().bytes, "hints": {}, "parked_at": LONG_AGO, "tries": 1}
     registration_id = uuid7()
     row = {"id": registration_id, "parked_token_id": token["id"], "created_at": LONG_AGO, "updated_at": LONG_AGO}
 
     def add(connection: Connection) -> None:
-        connection.execute(insert(PendingToken), [token | {"settled_at": settled_at} | waits])
+        connection.execute(insert(PendingToken), [token | {"settled_at": settled_at} | pending])
         connection.execute(insert(Registration), [row | PERSON_FIELDS])
 
     run_transaction(app, add)
@@ -69,19 +69,19 @@ def insert_pending_registration(app: Flask, settled_at: datetime | None = None) 
 
 
 def dump_tables(app: Flask) -> dict[str, list[str]]:
-    """Return every row of every table in the database, as text."""
+    """Return every row of every table, as text."""
     with app.app_context(), engine.current_database().read_engine.connect() as connection:
         tables = inspect(connection).get_table_names()
         return {name: [str(row) for row in connection.exec_driver_sql(f"SELECT * FROM {name}")] for name in tables}  # noqa: S608
 
 
 def audit_entries(app: Flask) -> list[AuditEntry]:
-    """Return the record of what was done to personal data, oldest first."""
+    """Return the audit entries, the oldest first."""
     with app.app_context(), Session(engine.current_database().read_engine) as session:
         return list(session.scalars(select(AuditEntry).order_by(AuditEntry.id)))
 
 
 def remaining_registration_ids(app: Flask) -> set[UUID]:
-    """Return the ids of the registrations that are still there."""
+    """Return the ids of the registrations still stored."""
     with app.app_context(), engine.current_database().read_engine.connect() as connection:
         return set(connection.scalars(select(Registration.id)))

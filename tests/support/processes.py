@@ -1,4 +1,4 @@
-"""Processes of the bench: started, read from /proc with all their children, and ended."""
+"""Starts and ends processes with their children, and reads their CPU time and memory from /proc."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ STOP_TIMEOUT_SECONDS = 5
 def run_python(
     arguments: list[str], environment: dict[str, str], log: Path, inherited_fd: int | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run this Python with the arguments, its errors in the log, and end it and its children afterwards."""
+    """Run this Python with the arguments, stderr appended to the log; end it and its children afterwards."""
     with log.open("ab") as errors:
         process = subprocess.Popen(
             [sys.executable, *arguments],
@@ -27,7 +27,7 @@ def run_python(
             stdout=subprocess.PIPE,
             stderr=errors,
             pass_fds=() if inherited_fd is None else (inherited_fd,),
-            # Ctrl-C is for the bench, which then ends its processes in order.
+            # Ctrl-C must reach the bench alone, which then ends its processes in order.
             start_new_session=True,
         )
     try:
@@ -37,7 +37,7 @@ def run_python(
 
 
 def terminate(process: subprocess.Popen[bytes]) -> None:
-    """End the process and its children: asked first, then by force."""
+    """Send SIGTERM to the process; after 5 s kill it and its children."""
     tree = process_tree(process.pid)
     process.terminate()
     try:
@@ -51,22 +51,27 @@ def terminate(process: subprocess.Popen[bytes]) -> None:
 
 
 def process_tree(pid: int) -> list[int]:
-    """Return the process's id and those of its children and theirs."""
+    """Return the ids of the process and all its descendants; none if it has ended."""
     try:
-        tasks = list(Path(f"/proc/{pid}/task").iterdir())
-        children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+        children = child_pids(pid)
     except FileNotFoundError:
         return []
     return [pid, *(member for child in children for member in process_tree(child))]
 
 
+def child_pids(pid: int) -> list[int]:
+    """Return the ids of the process's children; FileNotFoundError if it has ended."""
+    tasks = list(Path(f"/proc/{pid}/task").iterdir())
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU time, in user and kernel, that the process and its living children have taken."""
+    """Return the user and kernel CPU time of the process and its living descendants."""
     return sum(_cpu_ticks(member) for member in process_tree(pid)) / TICKS_PER_SECOND
 
 
 def memory_mb(pid: int, field: str) -> float:
-    """Return the process's memory: `Rss` is all it maps, `Pss` counts what it shares by its share."""
+    """Return the process's memory in MB: `Rss` is all that it maps, `Pss` has its share of shared pages."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) / 1024
@@ -75,7 +80,7 @@ def memory_mb(pid: int, field: str) -> float:
 
 def _cpu_ticks(pid: int) -> int:
     try:
-        # The second field is the name, which may hold spaces and brackets.
+        # The second field, the name, may contain spaces and brackets.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except FileNotFoundError:
         return 0

@@ -1,4 +1,4 @@
-"""A product's end of a hand-off: a real socket that answers as a test has it, well or badly."""
+"""A product's server on a raw socket, which answers hand-offs with the bytes a test chooses."""
 
 import socket
 import ssl
@@ -21,7 +21,7 @@ SHORT_LIMITS = RequestLimits(connect_seconds=0.3, total_seconds=0.3)
 
 @dataclass
 class RawServer:
-    """A product's end of the line: where it listens, how often it was called, and what it was sent."""
+    """Where the product listens, how many connections it accepted, and the requests it received."""
 
     port: int
     host: str = "127.0.0.1"
@@ -39,7 +39,7 @@ class RawServer:
 
 
 def read_request(connection: socket.socket) -> bytes:
-    """Return the request that comes, with its body."""
+    """Return one request, head and body; ConnectionError if it ends before its head does."""
     with connection.makefile("rb") as lines:
         head = b""
         while not head.endswith(b"\r\n\r\n"):
@@ -55,8 +55,8 @@ def read_request(connection: socket.socket) -> bytes:
 def serve_raw(
     *pieces: bytes | Iterator[bytes], host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
 ) -> Iterator[RawServer]:
-    """Be a product that answers so: at once, and byte by byte what is an iterator; then it closes the connection."""
-    over = threading.Event()
+    """Serve a product that answers with these pieces, an iterator's bytes 20 ms apart, and closes the connection."""
+    stopped = threading.Event()
     listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     product = RawServer(listener.getsockname()[1], f"[{host}]" if ":" in host else host, "https" if tls else "http")
 
@@ -65,10 +65,10 @@ def serve_raw(
             while True:
                 connection, _ = listener.accept()
                 product.connections += 1
-                with suppress(OSError), tls.wrap_socket(connection, server_side=True) if tls else connection as line:
-                    product.requests.append(read_request(line))
+                with suppress(OSError), tls.wrap_socket(connection, server_side=True) if tls else connection as stream:
+                    product.requests.append(read_request(stream))
                     for piece in pieces:
-                        send_piece(line, piece, over)
+                        send_piece(stream, piece, stopped)
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -76,7 +76,7 @@ def serve_raw(
         yield product
         wait_for_client_threads()
     finally:
-        over.set()
+        stopped.set()
         with suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
@@ -88,14 +88,14 @@ def send_piece(connection: socket.socket, piece: bytes | Iterator[bytes], stoppe
     if isinstance(piece, bytes):
         connection.sendall(piece)
         return
-    for drop in piece:
+    for chunk in piece:
         if stopped.wait(BYTE_INTERVAL_SECONDS):
             return
-        connection.sendall(drop)
+        connection.sendall(chunk)
 
 
 def wait_for_client_threads() -> None:
-    """Wait until whatever was under way to the product has ended; it must, however long the product goes on."""
+    """Wait until the client's threads have ended: they must, even if the product never stops sending."""
     for thread in threading.enumerate():
         if thread.name.startswith("outbound"):
             thread.join(5)

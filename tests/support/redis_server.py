@@ -1,16 +1,16 @@
-"""A Redis on this machine, for tests."""
+"""A fake Redis server on this machine."""
 
 import threading
 
 from fakeredis import TcpFakeServer
 
-# The quarter of a second that a buyer waits for Redis is soon over on a machine that does much else meanwhile; then
-# counts are kept here, and the test is about something else.
+# Foyer waits 0.25 s for Redis, which a busy machine exceeds; Foyer would then count in memory, and the test would be
+# about something else.
 TIMEOUT_QUERY = "?socket_timeout=10&socket_connect_timeout=10"
 
 
-class RedisServer:  # reads as a verb
-    """A fake Redis between `with` and its end."""
+class RedisServer:
+    """A fake Redis for the time of a `with` block, which yields its URL."""
 
     def __init__(self, port: int = 0) -> None:
         self._server = TcpFakeServer(("127.0.0.1", port))

@@ -1,4 +1,4 @@
-"""A buyer who has registered, what AWS says of their purchase, and what the welcome page then says to them."""
+"""A registered buyer: applies events to their purchase, and reads their welcome page."""
 
 import re
 from dataclasses import dataclass
@@ -17,9 +17,6 @@ from tests.support.factories import ANSWERS, TOKEN_FIELD
 from tests.support.page_checks import csrf_token
 
 NOW = datetime(2026, 11, 3, 14, 5, tzinfo=UTC)
-LICENSE_UPDATED, LICENSE_DEPROVISIONED = "License Updated - Manufacturer", "License Deprovisioned - Manufacturer"
-AGREEMENT_CREATED, AGREEMENT_AMENDED = "Purchase Agreement Created - Proposer", "Purchase Agreement Amended - Proposer"
-AGREEMENT_ENDED = "Purchase Agreement Ended - Proposer"
 VALID_SEATS = {"dimension": "seats", "value": 1500, "expires_at": "2027-11-03T00:00:00+00:00"}
 EXPIRED_SEATS = {"dimension": "seats", "value": 25, "expires_at": "2026-11-02T00:00:00+00:00"}
 TAGS = re.compile(r"<[^>]*>")
@@ -27,34 +24,34 @@ TAGS = re.compile(r"<[^>]*>")
 
 @dataclass
 class RegisteredBuyer:
-    """A buyer who has registered, and what AWS says of their purchase."""
+    """The buyer's browser, their purchase, and how soon the last welcome page refreshed itself."""
 
     client: FlaskClient
     purchase: Purchase
     refresh_seconds: str | None = None
 
     def welcome_text(self) -> str:
-        """Return what the welcome page says, and remember after how many seconds it looks again."""
+        """Return the words of the welcome page; keep the seconds after which it refreshes itself."""
         response = self.client.get("/welcome")
         assert response.status_code == 200
-        refresh, _, again = response.headers.get("Refresh", "").partition("; ")
-        assert again == ("url=/welcome" if refresh else "")
-        self.refresh_seconds = refresh or None
+        seconds, _, target = response.headers.get("Refresh", "").partition("; ")
+        assert target == ("url=/welcome" if seconds else "")
+        self.refresh_seconds = seconds or None
         return visible_text(response.text)
 
     def receive_event(self, kind: str, happened_at: datetime = NOW, **overrides: Any) -> None:
-        """Let an event about the purchase arrive."""
+        """Apply an event about the purchase."""
         license_id = str(self.purchase.license_arn).rpartition(":")[2]
-        its = {"agreement": self.purchase.agreement_id, "account": self.purchase.account_id, "license": license_id}
+        names = {"agreement": self.purchase.agreement_id, "account": self.purchase.account_id, "license": license_id}
         with self.client.application.app_context():
-            apply.ingest(parse_event(eventbridge_event(kind, happened_at, **its | overrides)))
+            apply.ingest(parse_event(eventbridge_event(kind, happened_at, **names | overrides)))
 
     def set_entitlements(self, *entitlements: dict[str, Any], read_at: datetime = NOW) -> None:
-        """Let this be what AWS said when it was asked for the entitlements."""
+        """Store these as AWS's answer to GetEntitlements."""
         self.update_subscription(entitlements=list(entitlements), entitlements_read_at=read_at, review_at=None)
 
     def update_subscription(self, **values: Any) -> None:
-        """Write these values on the subscription's row."""
+        """Write these values to the subscription's row."""
         with self.client.application.app_context(), engine.current_database().write_engine.begin() as connection:
             connection.execute(update(Subscription).values(values))
 
@@ -65,5 +62,5 @@ def land_and_register(client: FlaskClient, token: str, **landing_fields: str) ->
 
 
 def visible_text(page: str) -> str:
-    """Return what a page says, without its tags."""
+    """Return the words of a page, without its tags."""
     return " ".join(TAGS.sub(" ", page).replace(" ,", ",").split()).replace(" .", ".")

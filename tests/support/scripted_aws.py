@@ -1,4 +1,4 @@
-"""An HTTP server that gives the answers it was told to, for what AWS does too rarely for the sandbox to offer it."""
+"""An AWS endpoint that gives scripted answers, for those the sandbox never gives."""
 
 import json
 import threading
@@ -10,17 +10,17 @@ from typing import Self
 
 @dataclass(frozen=True)
 class AwsResponse:
-    """One answer: its status, and its body as JSON or as it stands."""
+    """One answer: a dict is sent as JSON, a string as it is."""
 
     status: int
     body: dict[str, object] | str
 
 
 class ScriptedAws:
-    """Answers each request with the next of the answers, and the last of them for ever."""
+    """Gives each request the next answer, and the last one again after that."""
 
-    def __init__(self, answers: list[AwsResponse]) -> None:
-        self._responses = answers
+    def __init__(self, responses: list[AwsResponse]) -> None:
+        self._responses = responses
         self.request_count = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler_class())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -41,13 +41,13 @@ class ScriptedAws:
         self.request_count += 1
         return self._responses[min(self.request_count, len(self._responses)) - 1]
 
-    def _handler_class(fake) -> type[BaseHTTPRequestHandler]:  # noqa: N805  # self is the request's, below
+    def _handler_class(fake) -> type[BaseHTTPRequestHandler]:  # noqa: N805  # `self` is the handler, below
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:  # http.server's name
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                answer = fake._next_response()
-                body = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
-                self.send_response(answer.status)
+                response = fake._next_response()
+                body = response.body if isinstance(response.body, str) else json.dumps(response.body)
+                self.send_response(response.status)
                 self.send_header("Content-Type", "application/x-amz-json-1.1")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()

@@ -1,4 +1,4 @@
-"""Mails in tests: sent through a mail server, whose clerk keeps them, and read there."""
+"""Sends the mails of the outbox to a fake mail server, and reads them there."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,34 +16,34 @@ BUYER_ADDRESS, SELLER_ADDRESS = "ada@gmail.com", "sales@acme.example"
 
 
 def take_received_mails(server: FakeSmtpServer) -> list[EmailMessage]:
-    """Return the letters that came since the last time."""
-    contents = [kept.content for kept in server.envelopes]
-    came = [message_from_bytes(content, policy=policy.default) for content in contents if isinstance(content, bytes)]
+    """Return the mails received since the last call."""
+    contents = [envelope.content for envelope in server.envelopes]
+    mails = [message_from_bytes(content, policy=policy.default) for content in contents if isinstance(content, bytes)]
     server.envelopes.clear()
-    return came
+    return mails
 
 
 def text_of(mail: EmailMessage) -> str:
-    """Return a letter's text on one line."""
+    """Return a mail's plain text, on one line."""
     body = mail.get_body(("plain",))
     assert body
     return " ".join(body.get_content().split())
 
 
 def send_due_mails(app: Flask, server: FakeSmtpServer) -> dict[str, EmailMessage]:
-    """Send what is due, and return each letter by its name."""
-    waiting = {str(mail.id): mail.type for mail in mail_messages(app) if mail.outcome == "waiting"}
+    """Send the due mails; return them by type."""
+    types = {str(mail.id): mail.type for mail in mail_messages(app) if mail.outcome == "waiting"}
     assert set(send_outbox_mails(app)) <= {True}
-    return {waiting[letter["Message-ID"][1:].partition("@")[0]]: letter for letter in take_received_mails(server)}
+    return {types[mail["Message-ID"][1:].partition("@")[0]]: mail for mail in take_received_mails(server)}
 
 
 def recipients_by_type(mails: dict[str, EmailMessage]) -> dict[str, str]:
-    return {name: str(letter["To"]) for name, letter in mails.items()}
+    return {name: str(mail["To"]) for name, mail in mails.items()}
 
 
 @contextmanager
 def mail_environment(environment: pytest.MonkeyPatch, server: FakeSmtpServer) -> Iterator[pytest.MonkeyPatch]:
-    """Yield a seller's environment with the clerk's mail server, and a product that takes hand-offs."""
+    """Add a mail server and hand-offs to the seller's environment, and yield it."""
     factories.enable_handoffs(environment)
     with smtp_server.serve_smtp(server, server_hostname="mail.acme.example") as port:
         environment.setenv("MAIL_FROM", "Acme <start@acme.example>")

@@ -1,4 +1,4 @@
-"""A mail server on this machine, and what it was handed."""
+"""A fake mail server on this machine, which keeps the mails it receives."""
 
 from asyncio import WriteTransport
 from collections.abc import Iterator
@@ -16,47 +16,44 @@ from tests.support.ports import free_port
 
 @dataclass
 class FakeSmtpServer:
-    """A mail server's clerk: keeps what comes, or gives the answer that it was told to."""
+    """The server's handler: keeps each mail, or gives the reply that `replies` has for an SMTP command."""
 
     replies: dict[str, str] = field(default_factory=dict)
     drops_connection: bool = False
     envelopes: list[Envelope] = field(default_factory=list)
     used_tls: list[bool] = field(default_factory=list)
 
-    # The names are those that aiosmtpd looks for.
-    async def handle_MAIL(self, _: SMTP, __: Session, kept: Envelope, address: str, options: list[str]) -> str:  # noqa: N802
-        """Take the sender's address."""
-        kept.mail_from = address
-        kept.mail_options.extend(options)
+    # aiosmtpd calls these methods by name.
+    async def handle_MAIL(self, _: SMTP, __: Session, envelope: Envelope, address: str, options: list[str]) -> str:  # noqa: N802
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
         return self.replies.get("MAIL", "250 OK")
 
-    async def handle_RCPT(self, _: SMTP, __: Session, kept: Envelope, address: str, ___: list[str]) -> str:  # noqa: N802
-        """Take the address of whom the mail is for."""
+    async def handle_RCPT(self, _: SMTP, __: Session, envelope: Envelope, address: str, ___: list[str]) -> str:  # noqa: N802
         if "RCPT" not in self.replies:
-            kept.rcpt_tos.append(address)
+            envelope.rcpt_tos.append(address)
         return self.replies.get("RCPT", "250 OK")
 
-    async def handle_DATA(self, _: SMTP, session: Session, kept: Envelope) -> str:  # noqa: N802
-        """Take the mail."""
-        self.envelopes.append(kept)
+    async def handle_DATA(self, _: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        self.envelopes.append(envelope)
         self.used_tls.append(session.ssl is not None)
         return self.replies.get("DATA", "250 OK")
 
     async def handle_QUIT(self, server: SMTP, _: Session, __: Envelope) -> str:  # noqa: N802
-        """Say good-bye, or hang up instead."""
+        """Answer QUIT, or drop the connection instead."""
         if self.drops_connection and isinstance(server.transport, WriteTransport):
             server.transport.abort()
         return "221 Bye"
 
     def only_message(self) -> EmailMessage:
-        """Return the one message that came."""
+        """Return the one mail received; fail if there are more or none."""
         return message_from_bytes(self.only_content(), policy=policy.default)
 
     def only_content(self) -> bytes:
-        """Return the one message that came, as it travelled."""
-        [kept] = self.envelopes
-        assert isinstance(kept.content, bytes)
-        return kept.content
+        """Return the bytes of the one mail received."""
+        [envelope] = self.envelopes
+        assert isinstance(envelope.content, bytes)
+        return envelope.content
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a test's application has stored, row by row."""
+"""Reads the rows that the application has stored."""
 
 from typing import TypeVar
 

@@ -1,4 +1,4 @@
-"""Subscriptions that last changed when a test says so."""
+"""Inserts and updates subscriptions with a chosen `changed_at`."""
 
 from datetime import datetime
 from typing import Any
@@ -14,20 +14,20 @@ from tests.support.factories import PRODUCT_CODE
 
 
 def insert_changed_at(app: Flask, *moments: datetime, **values: Any) -> list[UUID]:
-    """Return the ids of new subscriptions that changed at these moments, with the values given."""
+    """Insert one subscription for each moment, with these values; return their ids."""
     with app.app_context():
         return engine.current_database().write(lambda connection: insert_rows(connection, *moments, **values))
 
 
 def insert_rows(connection: Connection, *moments: datetime, **values: Any) -> list[UUID]:
-    """Do what `changed` does, within the caller's transaction."""
+    """Do the same as `insert_changed_at` within the caller's transaction."""
     rows = [_row(moment, values) for moment in moments]
     connection.execute(insert(Subscription), rows)
     return [row["id"] for row in rows]
 
 
 def update_subscription(app: Flask, subscription_id: UUID, moment: datetime, **values: Any) -> None:
-    """Let a subscription change at that moment."""
+    """Change a subscription's values, and its `changed_at` to that moment."""
     changes = update(Subscription).where(Subscription.id == subscription_id).values(changed_at=moment, **values)
     with app.app_context():
         engine.current_database().write(lambda connection: connection.execute(changes))

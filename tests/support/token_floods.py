@@ -1,4 +1,4 @@
-"""Floods: many tokens posted from one address, and an AWS that refuses them all."""
+"""Posts many tokens from one address, to an application whose AWS refuses them all."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ INVALID_TOKEN = AwsResponse(400, {"__type": "InvalidTokenException", "message": 
 
 @contextmanager
 def app_with_aws(environment: pytest.MonkeyPatch, aws: ScriptedAws) -> Iterator[Flask]:
-    """The application in the seller's environment, with that AWS."""
+    """Yield the application in the seller's environment, with this AWS."""
     environment.setenv("AWS_ENDPOINT_URL", aws.url)
     with factories.open_app(create_app()) as app:
         yield app
@@ -26,13 +26,13 @@ def app_with_aws(environment: pytest.MonkeyPatch, aws: ScriptedAws) -> Iterator[
 
 @pytest.fixture
 def refusing_aws(environment: pytest.MonkeyPatch) -> Iterator[tuple[Flask, ScriptedAws]]:
-    """The application, and an AWS that refuses every token."""
+    """The application, and its AWS, which refuses every token."""
     with ScriptedAws([INVALID_TOKEN]) as aws, app_with_aws(environment, aws) as app:
         yield app, aws
 
 
 def post_token(app: Flask, token: str, address: str = OFFICE_ADDRESS, forwarded: str | None = None) -> TestResponse:
-    """Post the token from a browser of its own."""
+    """Post the token from a new browser."""
     headers = {"X-Forwarded-For": forwarded} if forwarded else {}
     return app.test_client().post(
         "/", data={TOKEN_FIELD: token}, headers=headers, environ_base={"REMOTE_ADDR": address}
@@ -40,5 +40,5 @@ def post_token(app: Flask, token: str, address: str = OFFICE_ADDRESS, forwarded:
 
 
 def post_invalid_tokens(app: Flask, times: int, address: str = OFFICE_ADDRESS) -> list[int]:
-    """Post as many made-up tokens, each another; return the statuses."""
+    """Post this many different made-up tokens; return the statuses."""
     return [post_token(app, f"made up {address} {number}", address).status_code for number in range(times)]

@@ -11,10 +11,11 @@ from app.models import Invitation, Registration, Subscription
 from app.services.purchases import subscriptions
 from sandbox.server import Sandbox
 from tests.support import factories
+from tests.support.aws_events import AGREEMENT_CREATED, LICENSE_UPDATED
 from tests.support.databases import on_sqlite
 from tests.support.factories import ANSWERS, TOKEN_FIELD
 from tests.support.page_checks import csrf_token
-from tests.support.registered_buyer import AGREEMENT_CREATED, LICENSE_UPDATED, RegisteredBuyer, visible_text
+from tests.support.registered_buyer import RegisteredBuyer, visible_text
 from tests.support.stored_rows import all_rows
 from tests.views.colleagues import COLLEAGUE_ANSWERS, accept_invitation, audit_actions, create_invitation
 

@@ -13,8 +13,9 @@ from werkzeug.test import TestResponse
 from sandbox.faults import Faults
 from sandbox.server import Sandbox
 from tests.support import factories
+from tests.support.clock import time_passes
 from tests.support.databases import on_sqlite
-from tests.support.new_buyer import NewBuyer, time_passes
+from tests.support.new_buyer import NewBuyer
 from tests.support.registered_buyer import RegisteredBuyer, land_and_register, visible_text
 
 pytestmark = on_sqlite

@@ -12,8 +12,9 @@ from app.database import engine
 from app.models import Subscription
 from sandbox.server import Sandbox
 from tests.support import factories
+from tests.support.aws_events import AGREEMENT_CREATED, LICENSE_UPDATED
 from tests.support.factories import TOKEN_FIELD
-from tests.support.registered_buyer import AGREEMENT_CREATED, LICENSE_UPDATED, RegisteredBuyer, land_and_register
+from tests.support.registered_buyer import RegisteredBuyer, land_and_register
 
 
 def test_merged_subscription_keeps_the_buyers_registration(

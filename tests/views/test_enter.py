@@ -10,7 +10,7 @@ from app.services.signup import progress
 from tests.support import registered_buyer
 from tests.support.databases import on_sqlite
 from tests.support.factories import PRODUCT_CODE, TOKEN_FIELD
-from tests.support.new_buyer import NewBuyer, time_passes
+from tests.support.new_buyer import NewBuyer
 
 URL = "https://app.acme.example/t/juniper?tab=1"
 
@@ -162,6 +162,6 @@ def test_ended_purchase_stops_waiting_for_account(new_buyer: NewBuyer) -> None:
     purchase = new_buyer.register()
     new_buyer.deliver_handoffs(503)
 
-    registered_buyer.RegisteredBuyer(new_buyer.client, purchase).receive_event(registered_buyer.LICENSE_DEPROVISIONED)
+    registered_buyer.RegisteredBuyer(new_buyer.client, purchase).receive_event(aws_events.LICENSE_DEPROVISIONED)
 
     assert "has ended" in new_buyer.page_text()

@@ -5,10 +5,11 @@ import time_machine
 from flask.testing import FlaskClient
 
 from sandbox.purchases import Purchase
-from tests.support import factories, registered_buyer
+from tests.support import aws_events, factories, registered_buyer
+from tests.support.clock import time_passes
 from tests.support.databases import on_sqlite
 from tests.support.factories import ANSWERS, TOKEN_FIELD
-from tests.support.new_buyer import NewBuyer, time_passes
+from tests.support.new_buyer import NewBuyer
 from tests.support.page_checks import csrf_token
 
 pytestmark = on_sqlite
@@ -89,7 +90,7 @@ def test_many_handoffs_keep_account_access(new_buyer: NewBuyer) -> None:
     new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
     buyer = registered_buyer.RegisteredBuyer(new_buyer.client, purchase)
     for month in range(11):
-        for kind, day in ((registered_buyer.LICENSE_DEPROVISIONED, 1), (registered_buyer.LICENSE_UPDATED, 2)):
+        for kind, day in ((aws_events.LICENSE_DEPROVISIONED, 1), (aws_events.LICENSE_UPDATED, 2)):
             buyer.receive_event(kind, registered_buyer.NOW.replace(year=2027, month=month + 1, day=day))
     new_buyer.deliver_handoffs()
 
@@ -151,7 +152,7 @@ def test_registration_before_handoffs_enters_later_account(
     receivers.update(endpoints)
     buyer = registered_buyer.RegisteredBuyer(new_buyer.client, purchase)
 
-    buyer.receive_event(registered_buyer.LICENSE_UPDATED)
+    buyer.receive_event(aws_events.LICENSE_UPDATED)
     meanwhile = new_buyer.client.get("/enter").headers["Location"]
     new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
 

@@ -137,7 +137,7 @@ def test_account_url_query_is_unchanged(new_buyer: NewBuyer, query: str) -> None
 def test_ended_purchase_cannot_enter(new_buyer: NewBuyer) -> None:
     purchase = new_buyer.register()
     new_buyer.deliver_handoffs(url=URL)
-    registered_buyer.RegisteredBuyer(new_buyer.client, purchase).receive_event(registered_buyer.LICENSE_DEPROVISIONED)
+    registered_buyer.RegisteredBuyer(new_buyer.client, purchase).receive_event(aws_events.LICENSE_DEPROVISIONED)
 
     assert new_buyer.client.get("/enter").headers["Location"] == "/welcome"
 
@@ -145,7 +145,7 @@ def test_ended_purchase_cannot_enter(new_buyer: NewBuyer) -> None:
 def test_later_delivered_handoff_makes_account_ready(new_buyer: NewBuyer) -> None:
     purchase = new_buyer.register()
     new_buyer.deliver_handoffs(410)
-    registered_buyer.RegisteredBuyer(new_buyer.client, purchase).receive_event(registered_buyer.LICENSE_UPDATED)
+    registered_buyer.RegisteredBuyer(new_buyer.client, purchase).receive_event(aws_events.LICENSE_UPDATED)
     new_buyer.deliver_handoffs(url=URL)
 
     assert new_buyer.refresh_header() == "1; url=/enter"

@@ -14,6 +14,7 @@ from app.models import Invitation, OutboxMessage, Subscription
 from app.services.signup import invitations
 from sandbox.server import Sandbox
 from tests.support import factories
+from tests.support.aws_events import AGREEMENT_CREATED, LICENSE_UPDATED
 from tests.support.databases import on_sqlite
 from tests.support.factories import TOKEN_FIELD
 from tests.support.page_checks import csrf_token

@@ -11,9 +11,10 @@ from app.models import Account, Registration, Subscription
 from app.services.events import merge
 from app.services.signup import erasure, retry_pending
 from tests.support import factories
+from tests.support.clock import time_passes
 from tests.support.databases import on_sqlite
 from tests.support.factories import ANSWERS, TOKEN_FIELD
-from tests.support.new_buyer import NewBuyer, time_passes
+from tests.support.new_buyer import NewBuyer
 from tests.support.page_checks import csrf_token
 from tests.support.personal_data import run_transaction
 from tests.support.stored_rows import all_rows

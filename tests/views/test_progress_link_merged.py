@@ -12,7 +12,8 @@ from app.services.purchases.purchase import UnverifiedFields
 from app.services.signup import erasure, pending_tokens, progress, registrations, retry_pending
 from sandbox.server import Sandbox
 from tests.support import factories
-from tests.support.outbox_messages import register_customer, registration_id_of, time_passes
+from tests.support.clock import time_passes
+from tests.support.outbox_messages import register_customer, registration_id_of
 from tests.support.personal_data import run_transaction
 from tests.support.stored_rows import all_rows
 

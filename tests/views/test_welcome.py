@@ -16,18 +16,17 @@ from app.views.browser_session import Visit
 from sandbox.purchases import Order
 from sandbox.server import Sandbox
 from tests.support import factories
-from tests.support.aws_events import parse_event, sns_notification
-from tests.support.databases import on_sqlite
-from tests.support.factories import PRODUCT_CODE, TOKEN_FIELD
-from tests.support.page_checks import check_page
-from tests.support.registered_buyer import (
+from tests.support.aws_events import (
     AGREEMENT_ENDED,
     LICENSE_DEPROVISIONED,
     LICENSE_UPDATED,
-    NOW,
-    RegisteredBuyer,
-    land_and_register,
+    parse_event,
+    sns_notification,
 )
+from tests.support.databases import on_sqlite
+from tests.support.factories import PRODUCT_CODE, TOKEN_FIELD
+from tests.support.page_checks import check_page
+from tests.support.registered_buyer import NOW, RegisteredBuyer, land_and_register
 
 WAITING = "We are waiting for AWS Marketplace to confirm your subscription."
 

@@ -6,15 +6,9 @@ from typing import Any
 import pytest
 import time_machine
 
+from tests.support.aws_events import AGREEMENT_AMENDED, LICENSE_UPDATED
 from tests.support.databases import on_sqlite
-from tests.support.registered_buyer import (
-    AGREEMENT_AMENDED,
-    EXPIRED_SEATS,
-    LICENSE_UPDATED,
-    NOW,
-    VALID_SEATS,
-    RegisteredBuyer,
-)
+from tests.support.registered_buyer import EXPIRED_SEATS, NOW, VALID_SEATS, RegisteredBuyer
 
 CHECKING = "We are checking what your contract covers."
 

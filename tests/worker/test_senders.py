@@ -9,9 +9,10 @@ from app.models import OutboxMessage
 from app.services.reports import outbox
 from app.worker import senders
 from tests.support import database_proxy, factories, handoff_receiver, smtp_server
+from tests.support.clock import time_passes
 from tests.support.databases import on_postgresql, on_sqlite
 from tests.support.factories import OTHER_PRODUCT_CODE, PRODUCT_CODE
-from tests.support.outbox_messages import claim_next, handoff_messages, mail_messages, outbox_messages, time_passes
+from tests.support.outbox_messages import claim_next, handoff_messages, mail_messages, outbox_messages
 from tests.support.smtp_server import FakeSmtpServer
 from tests.worker.sender_stubs import (
     WAIT_SECONDS,

@@ -10,8 +10,8 @@ from click.testing import Result
 
 from sandbox.purchases import Order, Purchase
 from sandbox.server import Sandbox
-from tests.cli.resolve_customer.fixed_endpoint import serve_fixed_response
 from tests.support import factories
+from tests.support.scripted_aws import AwsResponse, ScriptedAws
 
 Resolve = Callable[..., Result]
 
@@ -50,11 +50,9 @@ def test_output_has_only_the_fields_that_aws_sent(run_resolve_customer: Resolve,
     }
 
 
-def test_non_ascii_letters_are_printed_unescaped(
-    run_resolve_customer: Resolve, environment: pytest.MonkeyPatch
-) -> None:
-    with serve_fixed_response(200, {"CustomerIdentifier": "Zoë"}) as url:
-        environment.setenv("AWS_ENDPOINT_URL", url)
+def test_non_ascii_letters_are_printed_unescaped(run_resolve_customer: Resolve, environment: pytest.MonkeyPatch) -> None:
+    with ScriptedAws([AwsResponse(200, {"CustomerIdentifier": "Zoë"})]) as aws:
+        environment.setenv("AWS_ENDPOINT_URL", aws.url)
         result = run_resolve_customer("--registration-token", "X")
 
     assert '"CustomerIdentifier": "Zoë"' in result.stdout

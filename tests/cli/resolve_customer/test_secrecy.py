@@ -11,7 +11,7 @@ from click.testing import Result
 
 from sandbox.faults import Faults
 from sandbox.server import Sandbox
-from tests.cli.resolve_customer.fixed_endpoint import serve_fixed_response
+from tests.support.scripted_aws import AwsResponse, ScriptedAws
 
 ROOT = Path(__file__).parents[3]
 
@@ -34,8 +34,8 @@ def test_token_quoted_by_aws_is_masked(
 ) -> None:
     message = f"Value '{token}' at 'registrationToken' failed to satisfy constraint"
 
-    with serve_fixed_response(400, {"__type": "ValidationException", "message": message}) as url:
-        environment.setenv("AWS_ENDPOINT_URL", url)
+    with ScriptedAws([AwsResponse(400, {"__type": "ValidationException", "message": message})]) as aws:
+        environment.setenv("AWS_ENDPOINT_URL", aws.url)
         result = run_resolve_customer("--registration-token", token)
 
     assert result.exit_code == 254

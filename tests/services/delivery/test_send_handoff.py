@@ -13,19 +13,12 @@ from app.models import Subscription
 from app.services.delivery import send_handoff
 from app.services.outbox import payload, queue
 from tests.support import factories, handoff_receiver
-from tests.support.aws_events import minutes_after_noon
+from tests.support.aws_events import LICENSE_DEPROVISIONED, LICENSE_UPDATED, minutes_after_noon
+from tests.support.clock import time_passes
 from tests.support.databases import on_sqlite
 from tests.support.factories import PRODUCT_CODE
 from tests.support.handoff_receiver import HandoffReceiver, json_reply
-from tests.support.outbox_messages import (
-    LICENSE_DEPROVISIONED,
-    LICENSE_UPDATED,
-    outbox_messages,
-    receive_license_event,
-    register_customer,
-    send_due_handoffs,
-    time_passes,
-)
+from tests.support.outbox_messages import outbox_messages, receive_license_event, register_customer, send_due_handoffs
 
 SECOND_SECRET = "whsec_YW5vdGhlci1zZWNyZXQtZm9yLXJvdGF0aW9uLS0tLS0="
 

@@ -12,11 +12,16 @@ from app.services.purchases.purchase import UnverifiedFields
 from app.services.signup import invitations, pending_tokens, registrations, retry_pending
 from sandbox.server import Sandbox
 from tests.support import factories
-from tests.support.aws_events import minutes_after_noon, parse_event, sns_notification
-from tests.support.databases import on_sqlite
-from tests.support.outbox_messages import (
+from tests.support.aws_events import (
     LICENSE_DEPROVISIONED,
     LICENSE_UPDATED,
+    minutes_after_noon,
+    parse_event,
+    sns_notification,
+)
+from tests.support.clock import time_passes
+from tests.support.databases import on_sqlite
+from tests.support.outbox_messages import (
     SITE_URL,
     claim_due,
     handoff_messages,
@@ -24,7 +29,6 @@ from tests.support.outbox_messages import (
     receive_license_event,
     register_customer,
     send_outbox_mails,
-    time_passes,
 )
 from tests.support.sent_mails import (
     BUYER_ADDRESS,

@@ -12,6 +12,7 @@ from app.models import Subscription
 from app.services.delivery import send_mail
 from app.services.outbox import queue
 from app.services.signup import erasure
+from tests.support.clock import time_passes
 from tests.support.databases import on_sqlite
 from tests.support.outbox_messages import (
     SITE_URL,
@@ -20,7 +21,6 @@ from tests.support.outbox_messages import (
     register_customer,
     registration_id_of,
     send_outbox_mails,
-    time_passes,
 )
 from tests.support.personal_data import run_transaction
 from tests.support.sent_mails import BUYER_ADDRESS, mail_environment, send_due_mails, take_received_mails

@@ -14,9 +14,8 @@ from app.services.events import agreements, apply, merge
 from app.services.events import review as events_review
 from app.services.purchases import subscriptions
 from tests.support import factories
-from tests.support.aws_events import ACCOUNT_ID, eventbridge_event, minutes_after_noon, parse_event
+from tests.support.aws_events import ACCOUNT_ID, LICENSE_UPDATED, eventbridge_event, minutes_after_noon, parse_event
 from tests.support.databases import has_waiting_transaction, on_postgresql
-from tests.support.outbox_messages import LICENSE_UPDATED
 from tests.support.personal_data import run_transaction
 from tests.support.stored_rows import all_rows
 

@@ -12,6 +12,8 @@ from app.models import Account, Invitation, OutboxMessage, Registration, Subscri
 from app.services.events import merge
 from app.services.outbox import queue
 from tests.support import factories, outbox_messages
+from tests.support.clock import time_passes
+from tests.support.databases import on_sqlite
 from tests.support.outbox_messages import (
     claim_due,
     claim_next,
@@ -19,7 +21,6 @@ from tests.support.outbox_messages import (
     mail_messages,
     register_customer,
     settle_message,
-    time_passes,
 )
 from tests.support.personal_data import run_transaction
 from tests.support.stored_rows import all_rows

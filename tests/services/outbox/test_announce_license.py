@@ -12,10 +12,16 @@ from app.services.purchases import subscriptions
 from app.services.purchases.purchase import Landing
 from app.services.signup import erasure
 from tests.support import factories
-from tests.support.aws_events import AGREEMENT_ID, LICENSE_ID, eventbridge_event, minutes_after_noon, parse_event
+from tests.support.aws_events import (
+    AGREEMENT_ID,
+    LICENSE_ID,
+    LICENSE_UPDATED,
+    eventbridge_event,
+    minutes_after_noon,
+    parse_event,
+)
 from tests.support.databases import on_sqlite
 from tests.support.outbox_messages import (
-    LICENSE_UPDATED,
     claim_next,
     handoff_messages,
     mail_messages,

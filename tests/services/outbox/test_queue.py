@@ -12,11 +12,9 @@ from app.services.outbox import queue
 from app.services.outbox.queue import ClaimedMessage
 from app.services.reports import outbox
 from tests.support import factories
-from tests.support.aws_events import minutes_after_noon
+from tests.support.aws_events import LICENSE_DEPROVISIONED, LICENSE_UPDATED, minutes_after_noon
 from tests.support.outbox_messages import (
     HANDOFF_LANE,
-    LICENSE_DEPROVISIONED,
-    LICENSE_UPDATED,
     claim_due,
     claim_next,
     handoff_messages,

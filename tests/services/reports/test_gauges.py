@@ -10,14 +10,8 @@ from app import create_app
 from app.services.outbox import queue
 from app.services.reports import gauges
 from tests.support import factories
-from tests.support.aws_events import minutes_after_noon
-from tests.support.outbox_messages import (
-    LICENSE_UPDATED,
-    claim_due,
-    receive_license_event,
-    register_customer,
-    settle_message,
-)
+from tests.support.aws_events import LICENSE_UPDATED, minutes_after_noon
+from tests.support.outbox_messages import claim_due, receive_license_event, register_customer, settle_message
 
 NAMES = ("handoffs_waiting", "handoffs_oldest_seconds", "handoffs_failed", "mails_waiting", "mails_failed")
 

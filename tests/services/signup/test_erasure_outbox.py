@@ -13,11 +13,9 @@ from app.models import Invitation, OutboxMessage, Subscription
 from app.services.outbox import payload, queue
 from app.services.signup import erasure
 from tests.support import factories
-from tests.support.aws_events import minutes_after_noon
+from tests.support.aws_events import LICENSE_DEPROVISIONED, LICENSE_UPDATED, minutes_after_noon
 from tests.support.databases import on_sqlite
 from tests.support.outbox_messages import (
-    LICENSE_DEPROVISIONED,
-    LICENSE_UPDATED,
     NOW,
     claim_due,
     claim_next,
