@@ -7,7 +7,8 @@ import jwt
 import pytest
 
 from app.services.signup import progress
-from tests.support import registered_buyer
+from tests.support import aws_events, registered_buyer
+from tests.support.clock import time_passes
 from tests.support.databases import on_sqlite
 from tests.support.factories import PRODUCT_CODE, TOKEN_FIELD
 from tests.support.new_buyer import NewBuyer

@@ -7,7 +7,7 @@ from flask import Flask
 
 from app.models import Registration
 from app.services.signup import erasure, progress
-from tests.support import registered_buyer
+from tests.support import aws_events, registered_buyer
 from tests.support.databases import on_sqlite
 from tests.support.factories import ANSWERS, TOKEN_FIELD
 from tests.support.new_buyer import NewBuyer

@@ -18,7 +18,7 @@ from tests.support.aws_events import AGREEMENT_CREATED, LICENSE_UPDATED
 from tests.support.databases import on_sqlite
 from tests.support.factories import TOKEN_FIELD
 from tests.support.page_checks import csrf_token
-from tests.support.registered_buyer import AGREEMENT_CREATED, LICENSE_UPDATED, RegisteredBuyer, visible_text
+from tests.support.registered_buyer import RegisteredBuyer, visible_text
 from tests.support.stored_rows import all_rows
 from tests.views.colleagues import COLLEAGUE_EMAIL, audit_actions, submit_invitation
 from tests.views.outages import browser_without_database

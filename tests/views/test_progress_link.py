@@ -5,8 +5,9 @@ import re
 import pytest
 
 from app.services.signup import progress
+from tests.support.clock import time_passes
 from tests.support.databases import on_sqlite
-from tests.support.new_buyer import NewBuyer, time_passes
+from tests.support.new_buyer import NewBuyer
 
 pytestmark = on_sqlite
 URL = "https://app.acme.example/t/juniper"

@@ -6,15 +6,10 @@ from flask import Flask
 from app.models import Account
 from app.services.reports import outbox
 from tests.support import factories, outbox_messages
+from tests.support.aws_events import LICENSE_UPDATED
 from tests.support.databases import on_sqlite
 from tests.support.handoff_receiver import OK_REPLY, HandoffReceiver, Reply, json_reply
-from tests.support.outbox_messages import (
-    LICENSE_UPDATED,
-    handoff_messages,
-    receive_license_event,
-    register_customer,
-    send_due_handoffs,
-)
+from tests.support.outbox_messages import handoff_messages, receive_license_event, register_customer, send_due_handoffs
 from tests.support.stored_rows import all_rows
 
 TEAM_7 = json_reply(url="https://app.acme.example/t/7", reference="team-7")

@@ -13,7 +13,6 @@ from app.services.events import merge
 from app.services.outbox import queue
 from tests.support import factories, outbox_messages
 from tests.support.clock import time_passes
-from tests.support.databases import on_sqlite
 from tests.support.outbox_messages import (
     claim_due,
     claim_next,

@@ -10,13 +10,9 @@ from app.services.purchases.purchase import Pending, UnverifiedFields
 from app.services.signup import pending_tokens, registrations, retry_pending
 from sandbox.server import Sandbox
 from tests.support import factories
+from tests.support.clock import time_passes
 from tests.support.databases import on_sqlite
-from tests.support.outbox_messages import (
-    handoff_messages,
-    mail_messages,
-    registration_id_of,
-    time_passes,
-)
+from tests.support.outbox_messages import handoff_messages, mail_messages, registration_id_of
 from tests.support.stored_rows import all_rows
 
 COMPLETED, UPDATED = "registration.completed", "registration.updated"
