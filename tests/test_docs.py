@@ -1,4 +1,4 @@
-"""What the documents say of metrics, tests and alarms is there."""
+"""The documents cite only tests, files, metrics and outcomes that exist."""
 
 import re
 from pathlib import Path
@@ -24,31 +24,32 @@ CITED = [
 
 
 @pytest.mark.parametrize(("file", "name"), CITED)
-def test_every_test_that_the_threat_table_cites_is_there(file: str, name: str) -> None:
+def test_every_test_cited_in_the_threat_table_exists(file: str, name: str) -> None:
     assert f"def test_{name}" in (ROOT / file).read_text(encoding="utf-8")
 
 
-def test_every_file_that_the_threat_table_cites_is_there() -> None:
+def test_every_file_cited_in_the_threat_table_exists() -> None:
     files = {match["file"] for match in LINK.finditer(SECURITY)}
 
     assert len(files) > 10
     assert [file for file in files if not (ROOT / file).exists()] == []
 
 
-def test_every_metric_that_the_alarms_name_is_shown(environment: pytest.MonkeyPatch) -> None:
+def test_every_metric_in_the_alarms_is_exported(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("EVENTS_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/123456789012/foyer-events")
     with factories.open_app(create_app()) as app:
-        shown = app.test_client().get("/metrics").text
+        exported = app.test_client().get("/metrics").text
 
-    named = set(re.findall(r"foyer_\w+", ALARMS))
-    assert {"foyer_landings_total", *metrics.GAUGE_DESCRIPTIONS} <= named
-    assert [name for name in named if f"# TYPE {name} " not in shown] == []
+    names = set(re.findall(r"foyer_\w+", ALARMS))
+    assert {"foyer_landings_total", *metrics.GAUGE_DESCRIPTIONS} <= names
+    assert [name for name in names if f"# TYPE {name} " not in exported] == []
 
 
-def test_every_outcome_that_the_alarms_name_can_come_and_is_counted_from_0(client: FlaskClient) -> None:
+def test_every_outcome_in_the_alarms_exists_and_is_counted_from_zero(client: FlaskClient) -> None:
     [alternatives] = re.findall(r'outcome=~"([^"]+)"', ALARMS)
-    shown = client.get("/metrics").text
+    exported = client.get("/metrics").text
 
     outcomes = set(alternatives.split("|"))
     assert outcomes <= {*(kind.__name__ for kind in ERROR_PAGES), UNEXPECTED_OUTCOME}
-    assert [o for o in outcomes if f'foyer_landings_total{{outcome="{o}"}}' not in shown] == []
+    counter = 'foyer_landings_total{{outcome="{}"}}'
+    assert [outcome for outcome in outcomes if counter.format(outcome) not in exported] == []

@@ -1,4 +1,4 @@
-"""The application as it is deployed: under gunicorn with its real settings, in two processes."""
+"""The application under gunicorn with its real settings, in two processes."""
 
 import json
 import re
@@ -19,8 +19,8 @@ from tests.support.databases import on_sqlite
 from tests.support.factories import TOKEN_FIELD
 from tests.support.ports import free_port
 
-# An application that tells which process answers, and whether that one collects its rubbish.
-TELLS = """
+# A WSGI application that returns its process id and whether its garbage collector is on.
+PROCESS_STATUS_APP = """
 import gc, os
 def app(environ, start_response):
     start_response("200 OK", [])
@@ -30,26 +30,24 @@ def app(environ, start_response):
 pytestmark = on_sqlite
 
 
-def test_the_workers_count_together(database_url: str, sandbox: Sandbox) -> None:
+def test_metrics_count_the_landings_of_all_workers(database_url: str, sandbox: Sandbox) -> None:
     with (
         app_processes.run_gunicorn(factories.environment(database_url, sandbox.aws_url)) as url,
         ThreadPoolExecutor(8) as buyers,
     ):
         tokens = [factories.token(sandbox) for _ in range(40)]
-        list(
-            buyers.map(
-                lambda token: requests.post(url, data={TOKEN_FIELD: token}, allow_redirects=False, timeout=10), tokens
-            )
-        )
+        for token in tokens:
+            buyers.submit(requests.post, url, data={TOKEN_FIELD: token}, allow_redirects=False, timeout=10)
+        buyers.shutdown()
 
         metrics = requests.get(f"{url}metrics", timeout=10).text
 
-    found = re.search(r'^foyer_landings_total\{outcome="resolved"\} ([\d.]+)$', metrics, re.MULTILINE)
-    assert found
-    assert float(found[1]) == len(tokens)
+    counter = re.search(r'^foyer_landings_total\{outcome="resolved"\} ([\d.]+)$', metrics, re.MULTILINE)
+    assert counter
+    assert float(counter[1]) == len(tokens)
 
 
-def test_the_lines_of_several_processes_never_mix(
+def test_log_lines_of_parallel_processes_never_mix(
     database_url: str, sandbox: Sandbox, capfd: pytest.CaptureFixture[str]
 ) -> None:
     environment = {**factories.environment(database_url, sandbox.aws_url), "PYTHONUNBUFFERED": "1"}
@@ -61,7 +59,7 @@ def test_the_lines_of_several_processes_never_mix(
     assert len([json.loads(line) for line in lines]) == 400
 
 
-def test_the_folder_of_the_counts_is_removed_at_the_end(database_url: str, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_metrics_folder_is_removed_when_gunicorn_stops(database_url: str, sandbox: Sandbox, tmp_path: Path) -> None:
     environment = {**factories.environment(database_url, sandbox.aws_url), "TMPDIR": str(tmp_path)}
 
     with app_processes.run_gunicorn(environment):
@@ -72,53 +70,45 @@ def test_the_folder_of_the_counts_is_removed_at_the_end(database_url: str, sandb
 
 
 @contextmanager
-def telling(folder: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
-    """Run gunicorn with its real settings and TELLS in one process, temporary files in the folder; yield its URL."""
-    (folder / "tells.py").write_text(TELLS)
+def run_status_app(folder: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """Run the status application in one gunicorn worker, temporary files in the folder; yield the process and URL."""
+    (folder / "process_status.py").write_text(PROCESS_STATUS_APP)
     port = free_port()
-    options = f"--workers 1 --bind 127.0.0.1:{port} --pythonpath {folder} tells:app"
-    command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", *options.split()]
-    server = subprocess.Popen(
-        command, cwd=app_processes.ROOT, env={**app_processes.inherited_environment(), "TMPDIR": str(folder)}
-    )
-    try:
-        app_processes._wait_until_ready(server, f"http://127.0.0.1:{port}/")
-        yield server, f"http://127.0.0.1:{port}/"
-    finally:
-        server.terminate()
-        server.wait(30)
+    url = f"http://127.0.0.1:{port}/"
+    options = f"--workers 1 --bind 127.0.0.1:{port} --pythonpath {folder} process_status:app"
+    environment = {**app_processes.inherited_environment(), "TMPDIR": str(folder)}
+    with app_processes.start_gunicorn(options.split(), environment, url) as server:
+        yield server, url
 
 
 def reload(server: "subprocess.Popen[bytes]", url: str) -> str:
-    """Have gunicorn load its settings again, and return what a worker that came afterwards tells."""
-    before = tell(url)
+    """Let gunicorn reload its settings; return the status of the new worker."""
+    old_status = process_status(url)
     server.send_signal(signal.SIGHUP)
-    while (after := tell(url)).split()[0] == before.split()[0]:
+    while (status := process_status(url)).split()[0] == old_status.split()[0]:
         pass
-    return after
+    return status
 
 
-def tell(url: str) -> str:
-    # A worker that is going may drop whoever comes last.
+def process_status(url: str) -> str:
+    # A worker that is stopping may close a new connection.
     try:
         return requests.get(url, timeout=10).text
     except requests.ConnectionError:
-        return tell(url)
+        return process_status(url)
 
 
-def test_after_a_reload_the_workers_collect_their_rubbish_as_before(database_url: str, tmp_path: Path) -> None:
-    with telling(tmp_path) as (server, url):
-        at_first = tell(url)
-        afterwards = reload(server, url)
+def test_workers_collect_garbage_after_a_reload_as_before(database_url: str, tmp_path: Path) -> None:
+    with run_status_app(tmp_path) as (server, url):
+        status = process_status(url)
+        status_after_reload = reload(server, url)
 
-    assert at_first.endswith("True")
-    assert afterwards.endswith("True")
+    assert status.endswith("True")
+    assert status_after_reload.endswith("True")
 
 
-def test_after_a_reload_the_folder_of_the_counts_is_the_same_and_is_removed_at_the_end(
-    database_url: str, tmp_path: Path
-) -> None:
-    with telling(tmp_path) as (server, url):
+def test_reload_keeps_the_metrics_folder_until_gunicorn_stops(database_url: str, tmp_path: Path) -> None:
+    with run_status_app(tmp_path) as (server, url):
         reload(server, url)
         during = list(tmp_path.glob("foyer-metrics-*"))
 
@@ -126,7 +116,7 @@ def test_after_a_reload_the_folder_of_the_counts_is_the_same_and_is_removed_at_t
     assert list(tmp_path.glob("foyer-metrics-*")) == []
 
 
-def test_a_folder_of_the_sellers_own_stays(database_url: str, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_metrics_folder_set_by_the_seller_is_kept(database_url: str, sandbox: Sandbox, tmp_path: Path) -> None:
     own = tmp_path / "counts"
     own.mkdir()
     environment = {**factories.environment(database_url, sandbox.aws_url), "PROMETHEUS_MULTIPROC_DIR": str(own)}
@@ -137,11 +127,11 @@ def test_a_folder_of_the_sellers_own_stays(database_url: str, sandbox: Sandbox, 
     assert own.is_dir()
 
 
-def test_what_production_loads_leaves_out_migrations_and_the_sandbox(database_url: str, sandbox: Sandbox) -> None:
+def test_production_does_not_import_migrations_or_the_sandbox(database_url: str, sandbox: Sandbox) -> None:
     code = "import sys, wsgi; print(*sys.modules)"
     environment = factories.environment(database_url, sandbox.aws_url)
 
-    loaded = subprocess.run(
+    modules = subprocess.run(
         [sys.executable, "-c", code],
         cwd=app_processes.ROOT,
         env=environment,
@@ -150,5 +140,5 @@ def test_what_production_loads_leaves_out_migrations_and_the_sandbox(database_ur
         check=True,
     ).stdout.split()
 
-    assert "boto3" in loaded
-    assert not {"alembic", "moto", "pytest", "sandbox"} & set(loaded)
+    assert "boto3" in modules
+    assert not {"alembic", "moto", "pytest", "sandbox"} & set(modules)

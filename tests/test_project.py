@@ -1,4 +1,4 @@
-"""The project as a newcomer meets it: what the README says is so."""
+"""The README, the links of all documents, and the lock files agree with the project."""
 
 import re
 from pathlib import Path
@@ -11,8 +11,8 @@ from app.config.settings import INSTANCE_DIR, Settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-# What tools keep beside it, in hidden folders, is not of the project.
-OWN = [path for path in sorted(ROOT.glob("**/*.md")) if not path.relative_to(ROOT).parts[0].startswith(".")]
+# Hidden folders belong to tools, such as the virtual environment.
+DOCUMENTS = [path for path in sorted(ROOT.glob("**/*.md")) if not path.relative_to(ROOT).parts[0].startswith(".")]
 
 
 def settings_table() -> list[str]:
@@ -33,27 +33,27 @@ def test_settings_table_lists_every_setting() -> None:
     assert table == settings_table()
 
 
-@pytest.mark.parametrize("document", OWN, ids=lambda path: path.name)
-def test_every_link_and_picture_in_the_docs_leads_somewhere(document: Path) -> None:
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_and_picture_in_the_docs_exists(document: Path) -> None:
     targets = re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8"))
 
     assert [target for target in targets if not (document.parent / target).exists()] == []
 
 
-def test_every_command_in_the_readme_is_there(app: Flask) -> None:
-    named = set(re.findall(r"flask --app wsgi ([a-z-]+)", README))
+def test_every_command_in_the_readme_exists(app: Flask) -> None:
+    commands = set(re.findall(r"flask --app wsgi ([a-z-]+)", README))
 
-    assert named <= set(COMMAND_MODULES)
-    assert {"db", "doctor", "registrations", "resolve-customer", "subscriptions"} <= named
+    assert commands <= set(COMMAND_MODULES)
+    assert {"db", "doctor", "registrations", "resolve-customer", "subscriptions"} <= commands
 
 
-def test_every_make_target_in_the_readme_is_there() -> None:
+def test_every_make_target_in_the_readme_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
     assert set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE)) <= targets
 
 
-def test_the_lock_files_carry_hashes_and_no_address() -> None:
+def test_lock_files_have_hashes_and_no_urls() -> None:
     for name in ("requirements.txt", "requirements-dev.txt"):
         lock = (ROOT / name).read_text(encoding="utf-8")
 
@@ -61,7 +61,7 @@ def test_the_lock_files_carry_hashes_and_no_address() -> None:
         assert lock.count("==") <= lock.count("--hash=sha256:")
 
 
-def test_what_runs_in_production_is_pinned_to_the_same_versions_in_development() -> None:
+def test_development_pins_the_same_versions_as_production() -> None:
     def pins(name: str) -> set[str]:
         return set(re.findall(r"^([a-z0-9.-]+==[^ ;]+)", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE))
 

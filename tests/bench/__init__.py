@@ -1,1 +1,1 @@
-"""`make bench`: Foyer's landing beside a bare Flask view, measured in one run. Linux only: it reads /proc."""
+"""`make bench`: measures Foyer's landing against a bare Flask view in one run. Linux only: it reads /proc."""

@@ -1,4 +1,4 @@
-"""The yardstick: a Flask view that only calls ResolveCustomer, sets the session and redirects."""
+"""The reference: a Flask view that only calls ResolveCustomer, sets the session and redirects."""
 
 import boto3
 from botocore.config import Config
@@ -7,13 +7,12 @@ from werkzeug import Response
 
 app = Flask(__name__)
 app.secret_key = "for-the-bench-only-0123456789abcdef"
-# As many connections as threads: with boto3's ten, most calls would open a new one.
+# A connection for each thread: with boto3's default of ten, most calls would open a new one.
 metering_client = boto3.client("meteringmarketplace", config=Config(max_pool_connections=64))
 
 
 @app.post("/")
 def resolve_token() -> Response:
-    """Resolve the token and send the buyer on."""
     customer = metering_client.resolve_customer(RegistrationToken=request.form["x-amzn-marketplace-token"])
     session["CustomerIdentifier"] = customer.get("CustomerIdentifier")
     session["ProductCode"] = customer["ProductCode"]
@@ -25,5 +24,4 @@ def resolve_token() -> Response:
 
 @app.get("/healthz")
 def healthz() -> str:
-    """Say that the process is alive."""
     return "ok\n"

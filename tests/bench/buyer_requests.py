@@ -1,4 +1,4 @@
-"""What a buyer's browser sends on its way in: the landing, the form, the answers."""
+"""The HTTP requests of a buyer's browser: the landing, the form, and the answers."""
 
 import os
 import re
@@ -27,20 +27,20 @@ ANSWERS = {
 }
 
 
-def landing_requests(wait: float) -> Iterator[bytes]:
-    """Yield landings without end, each with a new token of the length AWS makes them, and AWS's wait in seconds."""
+def landing_requests(aws_seconds: float) -> Iterator[bytes]:
+    """Yield landings without end, each with a new token of AWS's length that contains AWS's response time."""
     while True:
-        token = f"{wait * 1000:04.0f}{b64encode(os.urandom(135)).decode()}"
+        token = f"{aws_seconds * 1000:04.0f}{b64encode(os.urandom(135)).decode()}"
         yield _post_request(b"/", b"theme=dark", f"x-amzn-marketplace-token={quote_plus(token)}")
 
 
 def form_request(landing_response: bytes) -> bytes:
-    """Return the request for the form, by the browser that got this answer to its landing."""
+    """Return the request for the form, with the session cookie of the response to the landing."""
     return b"GET /signup HTTP/1.1\r\nHost: localhost\r\nCookie: %b\r\n\r\n" % _first_group(SET_COOKIE, landing_response)
 
 
 def signup_request(form_request: bytes, form_response: bytes) -> bytes:
-    """Return the form filled in, by the browser that asked for the form and was shown it."""
+    """Return the POST of the answers, with the cookie of the request for the form and the form's CSRF token."""
     fields = {"csrf_token": _first_group(CSRF_FIELD, form_response).decode(), **ANSWERS}
     return _post_request(b"/signup", _first_group(COOKIE_HEADER, form_request), urlencode(fields))
 

@@ -1,4 +1,4 @@
-"""The events' part of the bench: one worker on few subscriptions, and one on many, fed by turns."""
+"""Measures how fast a worker applies events: one on few subscriptions, one on many, fed in turn."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,7 +12,7 @@ from tests.support.postgresql_server import PostgresqlServer
 
 @dataclass(frozen=True)
 class StoredDatabase:
-    """A database with so many subscriptions, and what a worker needs to be at home there."""
+    """A database filled with subscriptions, and what its worker needs to run on it."""
 
     environment: dict[str, str]
     subscriptions: int
@@ -23,40 +23,42 @@ class StoredDatabase:
 
 @contextmanager
 def sqlite_databases(folder: Path, aws_port: int, counts: tuple[int, ...]) -> Iterator[list[StoredDatabase]]:
-    """Give a place for each number of subscriptions, on SQLite."""
-    places = []
+    """Yield a SQLite database for each number of subscriptions."""
+    databases = []
     for count in counts:
         path = folder / f"stored-{count}.db"
         environment = servers.environment(folder, aws_port, path)
         filled_databases.create_sqlite(path, count, environment)
-        places.append(StoredDatabase(environment, count, path, folder / "worker.log"))
-    yield places
+        databases.append(StoredDatabase(environment, count, path, folder / "worker.log"))
+    yield databases
 
 
 @contextmanager
 def postgresql_databases(folder: Path, aws_port: int, counts: tuple[int, ...]) -> Iterator[list[StoredDatabase]]:
-    """Give the same on a PostgreSQL server that waits for the disk, as in production."""
+    """Yield the same on a PostgreSQL server that waits for the disk, as in production."""
     with PostgresqlServer(folder / "postgresql", durable=True) as server:
-        # It would work beside the worker, whenever it likes.
+        # Autovacuum would use CPU time at random moments of the measurement.
         server.execute("ALTER SYSTEM SET autovacuum = off", "SELECT pg_reload_conf()")
         environment = servers.environment(folder, aws_port, folder)
         filled_databases.run_migrations({**environment, "DATABASE_URL": server.create_database("migrated")})
-        places = []
+        databases = []
         for count in counts:
             url = server.create_database(f"stored_{count}", template="migrated")
             environment = {**environment, "DATABASE_URL": url}
             filled_databases.fill_postgresql(url, count)
-            places.append(StoredDatabase(environment, count, folder, folder / "worker.log", server.pid))
-        yield places
+            databases.append(StoredDatabase(environment, count, folder, folder / "worker.log", server.pid))
+        yield databases
 
 
 def apply_events(databases: list[StoredDatabase], events: int, rounds: int) -> list[RoundResults]:
-    """Return how the worker of each place applied so many events a round."""
-    with ExitStack() as working:
-        crew = [
-            working.enter_context(
-                measured_worker.run_worker(place.environment, place.subscriptions, place.log, place.postgresql_pid)
+    """Return the results of each database's worker, which applies this many events a round."""
+    with ExitStack() as stack:
+        workers = [
+            stack.enter_context(
+                measured_worker.run_worker(
+                    database.environment, database.subscriptions, database.log, database.postgresql_pid
+                )
             )
-            for place in databases
+            for database in databases
         ]
-        return measured_worker.measure_workers(crew, events, rounds)
+        return measured_worker.measure_workers(workers, events, rounds)

@@ -1,4 +1,4 @@
-"""An SQS queue that costs next to nothing: it always has ten messages ready, until so many have been taken."""
+"""An SQS queue that costs almost no CPU time: ten messages are always ready, until a given number is received."""
 
 import json
 import time
@@ -10,34 +10,30 @@ from typing import Any
 from uuid import uuid4
 
 from tests.bench.fake_aws import PRODUCT_CODE
-from tests.support.aws_events import eventbridge_event
+from tests.support.aws_events import AGREEMENT_CREATED, LICENSE_UPDATED, eventbridge_event
 from tests.support.aws_http_server import ThreadedServer
 
-LICENSE_UPDATED, AGREEMENT_CREATED = "License Updated - Manufacturer", "Purchase Agreement Created - Proposer"
-# Of each twenty: a license that is known, a new one, an agreement that is known, and one that came before.
-EVENT_MIX = ("known",) * 7 + ("new", "agreement") + ("known",) * 7 + ("agreement", "new", "agreement", "double")
+# The kinds of twenty events: about a stored license, a new license or a stored agreement, or the last event once more.
+EVENT_MIX = ("stored",) * 7 + ("new", "agreement") + ("stored",) * 7 + ("agreement", "new", "agreement", "duplicate")
 EMPTY_RECEIVE_SECONDS = 0.1
 DELETE_TIMEOUT_SECONDS = 120
 
 
 def subscription_name(number: int) -> str:
-    """Return what the stored subscription of that number has in its names: in no order, as AWS's own."""
+    """Return the part that differs in a stored subscription's ids. Like AWS's ids, these are in random order."""
     return md5(str(number).encode(), usedforsecurity=False).hexdigest()
 
 
 def event_bodies(subscriptions: int) -> Iterator[str]:
-    """Yield the bodies of events without end: about stored subscriptions in turn, and some others."""
+    """Yield the bodies of events without end, about each stored subscription in turn and some new ones."""
     numbers = cycle(range(subscriptions))
     body = ""
     for kind in cycle(EVENT_MIX):
-        if kind != "double":
-            its_name = uuid4().hex if kind == "new" else subscription_name(next(numbers))
-            about = {"agreement": f"agmt-{its_name}", "license": f"l-{its_name}", "code": PRODUCT_CODE}
-            body = json.dumps(
-                eventbridge_event(
-                    AGREEMENT_CREATED if kind == "agreement" else LICENSE_UPDATED, datetime.now(UTC), **about
-                )
-            )
+        if kind != "duplicate":
+            name = uuid4().hex if kind == "new" else subscription_name(next(numbers))
+            ids = {"agreement": f"agmt-{name}", "license": f"l-{name}", "code": PRODUCT_CODE}
+            detail_type = AGREEMENT_CREATED if kind == "agreement" else LICENSE_UPDATED
+            body = json.dumps(eventbridge_event(detail_type, datetime.now(UTC), **ids))
         yield body
 
 
@@ -52,7 +48,7 @@ class FakeQueue:
         self._first_received = self._last_deleted = 0.0
 
     def deliver(self, messages: int) -> float:
-        """Give so many messages, and return the seconds from the first's receiving to the last's deletion."""
+        """Deliver this many messages; return the seconds from the first receipt to the last deletion."""
         self._first_received, self._undeleted, self._undelivered = 0, messages, messages
         deadline = time.monotonic() + DELETE_TIMEOUT_SECONDS
         while self._undeleted:
@@ -65,14 +61,14 @@ class FakeQueue:
             self._last_deleted = time.perf_counter()
             self._undeleted -= len(json.loads(body)["Entries"])
             return 0, b'{"Successful":[]}'
-        taken = min(self._undelivered, 10)
-        if not taken:
+        delivered = min(self._undelivered, 10)
+        if not delivered:
             return EMPTY_RECEIVE_SECONDS, b"{}"
         self._first_received = self._first_received or time.perf_counter()
-        self._undelivered -= taken
-        return 0, json.dumps({"Messages": [self._message() for _ in range(taken)]}).encode()
+        self._undelivered -= delivered
+        return 0, json.dumps({"Messages": [self._message() for _ in range(delivered)]}).encode()
 
     def _message(self) -> dict[str, Any]:
         number = str(next(self._ids))
-        sent = {"SentTimestamp": str(int(time.time() * 1000))}
-        return {"MessageId": number, "ReceiptHandle": number, "Body": next(self._bodies), "Attributes": sent}
+        attributes = {"SentTimestamp": str(int(time.time() * 1000))}
+        return {"MessageId": number, "ReceiptHandle": number, "Body": next(self._bodies), "Attributes": attributes}

@@ -1,4 +1,4 @@
-"""Databases with as many subscriptions as a seller has after an hour, or after twenty years."""
+"""Creates databases with any number of subscriptions, each with its registration and its event."""
 
 import shutil
 import sqlite3
@@ -15,8 +15,9 @@ from uuid_utils.compat import uuid7
 from tests.bench import fake_sqs
 from tests.bench.fake_aws import PRODUCT_CODE
 from tests.support import processes
+from tests.support.aws_events import LICENSE_UPDATED
 
-# Each subscription has its registration, and the event that made it active.
+# Each subscription has a registration, and the event that made it active.
 TABLE_COLUMNS = {
     "subscriptions": (
         *("id", "purchase_key", "product_code", "customer_aws_account_id", "license_arn", "agreement_id"),
@@ -33,13 +34,13 @@ EVENT_BODY = (
     '{"agreement": {"id": "agmt-%s"}, "product": {"code": "%s"}, "license": {"arn": "%s"}}}'
 )
 BATCH_ROWS = 50_000
-# The fill's own: a database that is thrown away if the machine stops need not wait for the disk.
+# Only while filling: if the machine crashes, the database is worthless anyway and need not wait for the disk.
 FAST_PRAGMAS = ("journal_mode = OFF", "synchronous = OFF", "cache_size = -1000000", "foreign_keys = OFF")
 RowValues = tuple[str, ...]
 
 
 def create_sqlite(path: Path, subscriptions: int, environment: dict[str, str]) -> Path:
-    """Return a migrated SQLite file that holds so many subscriptions, each with its registration and its event."""
+    """Create a migrated SQLite file with this many subscriptions; return its path."""
     template = path.parent / "migrated.db"
     if not template.exists():
         run_migrations({**environment, "DATABASE_URL": f"sqlite:///{template}"})
@@ -56,7 +57,7 @@ def create_sqlite(path: Path, subscriptions: int, environment: dict[str, str]) -
 
 
 def fill_postgresql(url: str, subscriptions: int) -> None:
-    """Fill a migrated PostgreSQL database likewise, and let it know how much it holds."""
+    """Fill a migrated PostgreSQL database, and update the statistics of its planner."""
     with psycopg.connect(url, autocommit=True) as connection:
         for table, rows in _row_batches(subscriptions):
             statement = f"COPY {table} ({', '.join(TABLE_COLUMNS[table])}) FROM STDIN"
@@ -67,7 +68,7 @@ def fill_postgresql(url: str, subscriptions: int) -> None:
 
 
 def run_migrations(environment: dict[str, str]) -> None:
-    """Bring the environment's database to the newest revision."""
+    """Migrate the environment's database to the newest revision."""
     upgrade = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
     subprocess.run(upgrade, cwd=processes.ROOT, env=environment, check=True, capture_output=True)
 
@@ -99,6 +100,6 @@ def _registration_row(row_id: str, now: str) -> RowValues:
 def _event_row(number: int, row_id: str, now: str) -> RowValues:
     name = fake_sqs.subscription_name(number)
     license_arn = f"aws:license-manager:us-east-1:123456789012:l-{name}"
-    body = EVENT_BODY % (name, fake_sqs.LICENSE_UPDATED, now, name, PRODUCT_CODE, license_arn)
-    about = ("eventbridge", fake_sqs.LICENSE_UPDATED, now, now, PRODUCT_CODE, license_arn, f"agmt-{name}")
-    return (uuid7().hex, f"event-{name}", *about, body, row_id, "applied", "active")
+    body = EVENT_BODY % (name, LICENSE_UPDATED, now, name, PRODUCT_CODE, license_arn)
+    details = ("eventbridge", LICENSE_UPDATED, now, now, PRODUCT_CODE, license_arn, f"agmt-{name}")
+    return (uuid7().hex, f"event-{name}", *details, body, row_id, "applied", "active")

@@ -1,6 +1,6 @@
-"""The load: browsers on kept-alive connections, and a load balancer that asks after health.
+"""The load: browsers on keep-alive connections, and a load balancer that polls /healthz.
 
-They run in the bench's own process, which does nothing else meanwhile. Every answer is checked.
+They run in the bench's own process, which does nothing else meanwhile. Every response is checked.
 """
 
 import asyncio
@@ -17,27 +17,27 @@ HEALTH_REQUEST = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close
 
 @dataclass
 class ResponseTally:
-    """What came of a number of requests: seconds for each, what was asked and answered, and what was wrong."""
+    """The latency of each request in seconds, the requests with their responses, and the errors."""
 
     latencies: list[float] = field(default_factory=list)
     exchanges: list[tuple[bytes, bytes]] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
 
     def add(self, seconds: float, request: bytes, response: bytes, expected: tuple[bytes, ...]) -> None:
-        """Count one answer, as an error unless it has all that is expected."""
+        """Record one response; it is an error unless it contains every expected part."""
         self.latencies.append(seconds)
         self.exchanges.append((request, response))
         if not all(part in response for part in expected):
             self.errors[response.partition(b"\r\n")[0].decode(errors="replace")] += 1
 
     def quantile(self, share: float) -> float:
-        """Return the seconds that this share of the requests took at the most."""
+        """Return the latency in seconds that this share of the requests did not exceed."""
         ordered = sorted(self.latencies)
         return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else 0.0
 
 
 class LoadClient(asyncio.Protocol):
-    """One connection: sends its requests one after another and checks each answer."""
+    """One connection, which sends its requests one after another and checks each response."""
 
     def __init__(self, requests: Iterator[bytes], expected: tuple[bytes, ...], tally: ResponseTally) -> None:
         self._requests, self._expected, self._tally = requests, expected, tally
@@ -46,13 +46,12 @@ class LoadClient(asyncio.Protocol):
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send the first request."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._send()
 
     def data_received(self, data: bytes) -> None:
-        """Count an answer that has come in whole, and send the next request."""
+        """Record the response once it is complete, and send the next request."""
         self._received += data
         head, end, body = self._received.partition(b"\r\n\r\n")
         length = CONTENT_LENGTH.search(head)
@@ -62,14 +61,14 @@ class LoadClient(asyncio.Protocol):
             self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Finish; losing the connection before the last answer is an error."""
+        """Finish. A connection lost before the last response is an error."""
         if self._is_unfinished:
             self._tally.errors[f"connection lost: {type(exc).__name__}"] += 1
         self.finished.set_result(None)
 
     def time_out(self) -> None:
-        """Hang up: no answer came in time."""
-        self._tally.errors["no answer"] += 1
+        """Record the missing response and close the connection."""
+        self._tally.errors["no response"] += 1
         self._is_unfinished = False
         self._transport.abort()
 
@@ -86,7 +85,7 @@ class LoadClient(asyncio.Protocol):
 async def send_requests(
     port: int, connections: int, requests: Iterator[bytes], expected: tuple[bytes, ...], ramp_up_seconds: float = 0
 ) -> ResponseTally:
-    """Send all requests over so many connections, opened evenly over `spread` seconds."""
+    """Send all requests over this many connections, opened evenly over `ramp_up_seconds`."""
     tally = ResponseTally()
     loop = asyncio.get_running_loop()
     browsers: list[LoadClient] = []
@@ -98,27 +97,27 @@ async def send_requests(
     for browser in browsers:
         if not browser.finished.done():
             browser.time_out()
-    # Before the last connection is closed, the loop must not end.
+    # A loop that ends before they are closed leaves their futures pending.
     await asyncio.gather(*(browser.finished for browser in browsers))
     return tally
 
 
 def requests_for_seconds(seconds: float, requests: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield requests for so many seconds."""
+    """Yield requests until the time is over."""
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         yield next(requests)
 
 
 async def poll_health(port: int, seconds: float, interval_seconds: float) -> ResponseTally:
-    """Ask /healthz at a steady pace, each time over a new connection as a load balancer does."""
+    """Request /healthz at a steady pace, each time over a new connection as a load balancer does."""
     tally = ResponseTally()
     start = time.perf_counter()
-    asking: list[asyncio.Task[None]] = []
-    while (since := time.perf_counter() - start) < seconds:
-        asking.append(asyncio.create_task(_request_health(port, tally)))
-        await asyncio.sleep(max(len(asking) * interval_seconds - since, 0))
-    await asyncio.wait_for(asyncio.gather(*asking), RESPONSE_TIMEOUT_SECONDS)
+    polls: list[asyncio.Task[None]] = []
+    while (elapsed := time.perf_counter() - start) < seconds:
+        polls.append(asyncio.create_task(_request_health(port, tally)))
+        await asyncio.sleep(max(len(polls) * interval_seconds - elapsed, 0))
+    await asyncio.wait_for(asyncio.gather(*polls), RESPONSE_TIMEOUT_SECONDS)
     return tally
 
 
@@ -126,7 +125,7 @@ async def _request_health(port: int, tally: ResponseTally) -> None:
     start = time.perf_counter()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(HEALTH_REQUEST)
-    answer = await reader.read()
-    tally.add(time.perf_counter() - start, HEALTH_REQUEST, answer, (b"HTTP/1.1 200 ", b"ok"))
+    response = await reader.read()
+    tally.add(time.perf_counter() - start, HEALTH_REQUEST, response, (b"HTTP/1.1 200 ", b"ok"))
     writer.close()
     await writer.wait_closed()

@@ -1,4 +1,4 @@
-"""What is measured: each measure puts the sides under the same load in turn, round after round."""
+"""The measurements: each puts the servers under the same load in turn, round after round."""
 
 import asyncio
 import statistics
@@ -17,13 +17,13 @@ from tests.support import processes
 
 IMPORT_COMMAND = "import time, flask, boto3, sqlalchemy; print(time.process_time())"
 RAMP_UP_SECONDS = 1
-# Makes ready what is not measured, and returns what is.
+# Prepares a load, which is not measured, and returns the function that runs it, which is.
 LoadFactory = Callable[[BenchServer], Callable[[], ResponseTally]]
 
 
 @dataclass
 class RoundResults:
-    """What one side did, round by round: requests a second, CPU seconds a request; and each request's seconds."""
+    """One server's requests per second and CPU seconds per request in each round, and each request's seconds."""
 
     rates: list[float] = field(default_factory=list)
     cpu_per_request: list[float] = field(default_factory=list)
@@ -31,25 +31,24 @@ class RoundResults:
     errors: Counter[str] = field(default_factory=Counter)
 
     def add(self, tally: ResponseTally, elapsed: float, cpu: float) -> None:
-        """Add one round's requests."""
         self.rates.append(len(tally.latencies) / elapsed)
         self.cpu_per_request.append(cpu / len(tally.latencies))
         self.latencies.extend(tally.latencies)
 
     def quantile_ms(self, share: float) -> float:
-        """Return the time within which this share of the requests was answered, in milliseconds."""
+        """Return the latency in milliseconds that this share of the requests did not exceed."""
         return ResponseTally(self.latencies).quantile(share) * 1000
 
 
 def measure_in_turn(servers: list[BenchServer], load: LoadFactory, rounds: int) -> list[RoundResults]:
-    """Return what each side did, after a first round that does not count."""
+    """Return each server's results; a first round for warming up is left out."""
     results = [RoundResults() for _ in servers]
     for number in range(rounds + 1):
-        for side, result in zip(servers, results, strict=True):
-            measured = load(side)
-            cpu, start = side.cpu_seconds(), time.perf_counter()
-            tally = measured()
-            elapsed, cpu = time.perf_counter() - start, side.cpu_seconds() - cpu
+        for server, result in zip(servers, results, strict=True):
+            run_load = load(server)
+            cpu, start = server.cpu_seconds(), time.perf_counter()
+            tally = run_load()
+            elapsed, cpu = time.perf_counter() - start, server.cpu_seconds() - cpu
             result.errors.update(tally.errors)
             if number and tally.latencies:
                 result.add(tally, elapsed, cpu)
@@ -57,34 +56,34 @@ def measure_in_turn(servers: list[BenchServer], load: LoadFactory, rounds: int) 
 
 
 def median_ratio(measured: list[float], reference: list[float]) -> float:
-    """Return the median of the rounds' ratios: rounds side by side had the same neighbours on the machine."""
+    """Return the median of the rounds' ratios. Both sides of a round saw the same load by other programs."""
     return statistics.median(a / b for a, b in zip(measured, reference, strict=True))
 
 
-def landing_load(connections: int, seconds: float, wait: float = 0) -> LoadFactory:
-    """Return the load of so many buyers who land again and again, each time with a new purchase."""
+def landing_load(connections: int, seconds: float, aws_seconds: float = 0) -> LoadFactory:
+    """Return the load of buyers who land again and again, each time with a new purchase."""
 
-    def load(side: BenchServer) -> Callable[[], ResponseTally]:
-        requests = load_clients.requests_for_seconds(seconds, buyer_requests.landing_requests(wait))
-        return lambda: _send(side, connections, requests, buyer_requests.LANDING_EXPECTED)
+    def load(server: BenchServer) -> Callable[[], ResponseTally]:
+        requests = load_clients.requests_for_seconds(seconds, buyer_requests.landing_requests(aws_seconds))
+        return lambda: _send(server, connections, requests, buyer_requests.LANDING_EXPECTED)
 
     return load
 
 
 def signup_load(buyers: int, connections: int) -> LoadFactory:
-    """Return the load of so many buyers who have landed and now get the form and send it: two requests each."""
+    """Return the load of buyers who have landed, request the form and send it: two requests each."""
 
-    def load(side: BenchServer) -> Callable[[], ResponseTally]:
-        landed = _send(
-            side, connections, islice(buyer_requests.landing_requests(0), buyers), buyer_requests.LANDING_EXPECTED
-        )
-        forms = [buyer_requests.form_request(answer) for _, answer in landed.exchanges]
+    def load(server: BenchServer) -> Callable[[], ResponseTally]:
+        requests = islice(buyer_requests.landing_requests(0), buyers)
+        landings = _send(server, connections, requests, buyer_requests.LANDING_EXPECTED)
+        form_requests = [buyer_requests.form_request(response) for _, response in landings.exchanges]
 
         def sign_up() -> ResponseTally:
-            shown = _send(side, connections, iter(forms), buyer_requests.FORM_EXPECTED)
-            filled_in = (buyer_requests.signup_request(*exchange) for exchange in shown.exchanges)
-            sent = _send(side, connections, filled_in, buyer_requests.SIGNUP_EXPECTED)
-            return ResponseTally(shown.latencies + sent.latencies, errors=landed.errors + shown.errors + sent.errors)
+            forms = _send(server, connections, iter(form_requests), buyer_requests.FORM_EXPECTED)
+            signup_requests = (buyer_requests.signup_request(*exchange) for exchange in forms.exchanges)
+            signups = _send(server, connections, signup_requests, buyer_requests.SIGNUP_EXPECTED)
+            errors = landings.errors + forms.errors + signups.errors
+            return ResponseTally(forms.latencies + signups.latencies, errors=errors)
 
         return sign_up
 
@@ -92,29 +91,33 @@ def signup_load(buyers: int, connections: int) -> LoadFactory:
 
 
 def measure_health_during_landings(
-    side: BenchServer, buyers: int, seconds: float, wait: float
+    server: BenchServer, buyers: int, seconds: float, aws_seconds: float
 ) -> tuple[ResponseTally, ResponseTally]:
-    """Return how /healthz was answered while so many buyers waited for AWS, and how the buyers were."""
+    """Return the tally of /healthz while buyers wait for AWS, and the tally of their landings."""
 
-    async def both() -> tuple[ResponseTally, ResponseTally]:
-        requests = load_clients.requests_for_seconds(RAMP_UP_SECONDS + seconds, buyer_requests.landing_requests(wait))
-        landing = load_clients.send_requests(
-            side.port, buyers, requests, buyer_requests.LANDING_EXPECTED, ramp_up_seconds=RAMP_UP_SECONDS
+    async def poll_during_landings() -> tuple[ResponseTally, ResponseTally]:
+        requests = load_clients.requests_for_seconds(
+            RAMP_UP_SECONDS + seconds, buyer_requests.landing_requests(aws_seconds)
         )
-        buying = asyncio.create_task(landing)
+        landings = load_clients.send_requests(
+            server.port, buyers, requests, buyer_requests.LANDING_EXPECTED, ramp_up_seconds=RAMP_UP_SECONDS
+        )
+        task = asyncio.create_task(landings)
         await asyncio.sleep(RAMP_UP_SECONDS)
-        health = await load_clients.poll_health(side.port, seconds, interval_seconds=0.01)
-        return health, await buying
+        health = await load_clients.poll_health(server.port, seconds, interval_seconds=0.01)
+        return health, await task
 
-    return asyncio.run(both())
+    return asyncio.run(poll_during_landings())
 
 
 def import_cpu_seconds(times: int) -> float:
-    """Return the median CPU time of a Python that imports flask, boto3 and sqlalchemy."""
+    """Return the median CPU time in which a new Python imports flask, boto3 and sqlalchemy."""
     command = [sys.executable, "-c", IMPORT_COMMAND]
     runs = [subprocess.run(command, cwd=processes.ROOT, check=True, capture_output=True) for _ in range(times)]
     return statistics.median(float(run.stdout) for run in runs)
 
 
-def _send(side: BenchServer, connections: int, requests: Iterator[bytes], expected: tuple[bytes, ...]) -> ResponseTally:
-    return asyncio.run(load_clients.send_requests(side.port, connections, requests, expected))
+def _send(
+    server: BenchServer, connections: int, requests: Iterator[bytes], expected: tuple[bytes, ...]
+) -> ResponseTally:
+    return asyncio.run(load_clients.send_requests(server.port, connections, requests, expected))

@@ -1,4 +1,4 @@
-"""The two sides: Foyer as it is deployed, and the bare view, each under gunicorn on its own port."""
+"""Runs Foyer as it is deployed, the bare view, and the fake AWS, each on its own port."""
 
 import os
 import socket
@@ -16,18 +16,17 @@ from tests.support import processes
 
 WORKERS = 2
 GUNICORN_COMMAND = ["-m", "gunicorn", "--bind"]
-# gunicorn.conf.py imports the app: to the bare view the same settings are given by hand.
-FOYER_OPTIONS = [
+# gunicorn.conf.py imports the app, so the bare view gets the same settings as options.
+BASELINE_OPTIONS = [
     *("--workers", str(WORKERS), "--worker-class", "gthread", "--threads", str(THREADS), "--preload"),
-    *("--keep-alive", "75", "--no-control-socket", "--config", os.devnull),
+    *("--keep-alive", "75", "--no-control-socket", "--config", os.devnull, "tests.bench.baseline_app:app"),
 ]
-BASELINE_OPTIONS = [*FOYER_OPTIONS, "tests.bench.baseline_app:app"]
 READY_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class BenchServer:
-    """A running server: its port, gunicorn's process, and what it took to start."""
+    """A running server: its port, gunicorn's process id, and the time and CPU time of its start."""
 
     port: int
     pid: int
@@ -35,7 +34,7 @@ class BenchServer:
     start_cpu_seconds: float
 
     def cpu_seconds(self) -> float:
-        """Return the CPU time that gunicorn and its workers have taken so far."""
+        """Return the CPU time of gunicorn and its workers so far."""
         return processes.cpu_seconds(self.pid)
 
     def worker_mb(self, kind: str) -> float:
@@ -45,7 +44,7 @@ class BenchServer:
 
 
 def environment(folder: Path, aws_port: int, database: Path) -> dict[str, str]:
-    """Return the environment both sides run in: the fake AWS, and nothing of this machine's own settings."""
+    """Return the environment of both servers: the fake AWS, and none of this machine's settings."""
     return {
         "PATH": os.environ["PATH"],
         "TMPDIR": str(folder),
@@ -69,18 +68,18 @@ ServerContext = AbstractContextManager[BenchServer]
 
 
 def serve_foyer(folder: Path, aws_port: int, database: Path) -> ServerContext:
-    """Serve Foyer, with gunicorn.conf.py as it is, from the first healthy answer on."""
+    """Run Foyer with gunicorn.conf.py as it is; yield it once it is healthy."""
     return _serve_gunicorn([], environment(folder, aws_port, database), folder / "foyer.log")
 
 
 def serve_baseline(folder: Path, aws_port: int) -> ServerContext:
-    """Serve the bare view from the first healthy answer on."""
+    """Run the bare view; yield it once it is healthy."""
     return _serve_gunicorn(BASELINE_OPTIONS, environment(folder, aws_port, folder / "none"), folder / "bare.log")
 
 
 @contextmanager
 def serve_fake_aws(folder: Path) -> Iterator[tuple[int, int]]:
-    """Serve the fake AWS, and give its process id and its port."""
+    """Run the fake AWS; yield its process id and port."""
     with processes.run_python(
         ["-m", "tests.bench.fake_aws"], {"PATH": os.environ["PATH"]}, folder / "aws.log"
     ) as process:
@@ -100,12 +99,12 @@ def _serve_gunicorn(arguments: list[str], variables: dict[str, str], log: Path) 
 
 
 def _wait_until_healthy(port: int, log: Path) -> None:
-    """Ask once: the socket listens already, so that the answer comes the moment a worker can give it."""
+    """Send one request: the socket listens already, so the response comes as soon as a worker is ready."""
     try:
         with socket.create_connection(("127.0.0.1", port), READY_SECONDS) as connection:
             connection.sendall(load_clients.HEALTH_REQUEST)
-            answer = connection.recv(1024)
+            response = connection.recv(1024)
     except OSError:
-        answer = b""
-    if b" 200 " not in answer:
-        raise RuntimeError(f"not served; the last of its log:\n{log.read_text(errors='replace')[-2000:]}")
+        response = b""
+    if b" 200 " not in response:
+        raise RuntimeError(f"the server is not healthy; the end of its log:\n{log.read_text(errors='replace')[-2000:]}")

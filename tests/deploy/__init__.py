@@ -1,1 +1,1 @@
-"""Tests."""
+"""Tests of `deploy/template.yaml`."""

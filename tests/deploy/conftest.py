@@ -1,4 +1,4 @@
-"""A seller's AWS account, with the stack in it and the topics of an old listing."""
+"""A seller's AWS account in moto, with the stack and the topics of an old listing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ OLD_LISTING_TOPICS = ("aws-mp-subscription-notification-oldcode123", "aws-mp-ent
 
 @pytest.fixture(autouse=True)
 def cleared_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever runs the tests may have a proxy, which knows nothing of this machine's ports."""
+    """Remove the developer's proxies, which cannot reach this machine's ports."""
     factories.clear_environment(monkeypatch)
 
 

@@ -1,10 +1,10 @@
-"""Finds Debian's or another installed Chromium; `python -m tests.e2e.chromium` installs it where apt can."""
+"""Finds an installed Chromium; `python -m tests.e2e.chromium` installs one with apt."""
 
 import os
 import shutil
 import subprocess
 
-# The shell is the same browser without the window around the page, for a quarter of the work.
+# chromium-headless-shell is the same browser without windows, for a quarter of the CPU time.
 EXECUTABLE_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LAUNCH_FLAGS = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 MISSING_MESSAGE = (
@@ -14,12 +14,12 @@ MISSING_MESSAGE = (
 
 
 def executable_path() -> str | None:
-    """Return the path of the installed Chromium, if there is one."""
+    """Return the path of the installed Chromium, or None."""
     return next(filter(None, map(shutil.which, EXECUTABLE_NAMES)), None)
 
 
 def launch_options() -> dict[str, object]:
-    """Return how Playwright starts it: quietly, and without a sandbox only where root cannot have one."""
+    """Return Playwright's launch options: no background traffic; no sandbox for root, who cannot have one."""
     return {
         "executable_path": executable_path(),
         "args": [*LAUNCH_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])],
@@ -27,13 +27,13 @@ def launch_options() -> dict[str, object]:
 
 
 def install() -> None:
-    """Install Chromium with apt, or say what to do."""
+    """Install Chromium with apt if this runs as root; otherwise print how to."""
     if executable_path():
         return
     if os.geteuid() == 0 and shutil.which("apt-get"):
         print("Installing Chromium for the browser tests ...", flush=True)
-        for step in (["update"], ["install", "-y", "--no-install-recommends", "chromium-headless-shell"]):
-            subprocess.run(["apt-get", "-qq", *step], check=False, stdout=subprocess.DEVNULL)
+        for arguments in (["update"], ["install", "-y", "--no-install-recommends", "chromium-headless-shell"]):
+            subprocess.run(["apt-get", "-qq", *arguments], check=False, stdout=subprocess.DEVNULL)
     if not executable_path():
         print(MISSING_MESSAGE)
 

@@ -1,4 +1,4 @@
-"""A browser, and the application under gunicorn for it to visit."""
+"""The browser, and the application under gunicorn that it visits."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from tests.support import app_processes, factories
 
 @pytest.fixture(scope="session")
 def chromium_browser() -> Iterator[Browser]:
-    """The installed Chromium; without one these tests are skipped, and in CI they fail."""
+    """The installed Chromium; without one the tests are skipped, in CI they fail."""
     if chromium.executable_path() is None:
         (pytest.fail if "CI" in os.environ else pytest.skip)(chromium.MISSING_MESSAGE)
     with sync_playwright() as playwright:
@@ -28,7 +28,7 @@ def chromium_browser() -> Iterator[Browser]:
 def e2e_database_url(
     request: pytest.FixtureRequest, xdist_worker_id: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """The URL of a database that no other test uses: the background process would work on theirs."""
+    """The URL of a database that no other test uses: the worker would change their rows."""
     if request.param == "sqlite":
         path = tmp_path_factory.mktemp("served") / "foyer.db"
         path.write_bytes(request.getfixturevalue("sqlite_template").read_bytes())
@@ -40,7 +40,7 @@ def e2e_database_url(
 
 @pytest.fixture(scope="session")
 def app_url(running_sandbox: Sandbox, e2e_database_url: str) -> Iterator[str]:
-    """The application's address, under gunicorn with a worker beside it; on PostgreSQL where a test asks for that."""
+    """The URL of the application under gunicorn with a worker, on SQLite unless a test asks for PostgreSQL."""
     environment = factories.environment(e2e_database_url, running_sandbox.aws_url)
     with app_processes.run_gunicorn(environment) as url, app_processes.run_worker(environment, subprocess.DEVNULL):
         yield url
@@ -48,26 +48,26 @@ def app_url(running_sandbox: Sandbox, e2e_database_url: str) -> Iterator[str]:
 
 @pytest.fixture
 def marketplace(sandbox: Sandbox, app_url: str) -> Sandbox:
-    """The pretend AWS Marketplace, with the application behind its products."""
+    """The sandbox, whose storefront leads to the application."""
     sandbox.app_url = app_url
     return sandbox
 
 
 @pytest.fixture
 def storefront_url(marketplace: Sandbox) -> str:
-    """The pretend AWS Marketplace's address."""
+    """The URL of the sandbox's storefront."""
     return marketplace.storefront_url
 
 
 @pytest.fixture
 def buyer_page(chromium_browser: Browser) -> Iterator[Page]:
-    """A buyer's page, in a browser that runs no JavaScript."""
+    """A buyer's page in a browser without JavaScript."""
     with chromium_browser.new_context(java_script_enabled=False) as context:
         yield context.new_page()
 
 
 @pytest.fixture
 def axe_page(chromium_browser: Browser) -> Iterator[Page]:
-    """A page on which axe can run."""
+    """A page with JavaScript, which axe needs."""
     with chromium_browser.new_context() as context:
         yield context.new_page()

@@ -1,4 +1,4 @@
-"""Takes the README's pictures from the running pages: `python -m tests.e2e.pictures [FOLDER [all]]`."""
+"""Takes the README's screenshots: `python -m tests.e2e.pictures [FOLDER [all]]`."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ VIEWPORT_SIZES: dict[str, ViewportSize] = {"desk": DESK, "phone": PHONE}
 
 
 def product_page(page: Page, sandbox: Sandbox) -> None:
-    """Wait with a buyer until they are inside the product."""
+    """Register, and wait until the browser is inside the product."""
     signup(page, sandbox)
     register(page)
     page.get_by_role("heading", name="Ada Lovelace").wait_for()
@@ -35,7 +35,7 @@ def welcome_waiting(page: Page, sandbox: Sandbox) -> None:
 
 
 def welcome(page: Page, sandbox: Sandbox) -> None:
-    """Come back, as a contract's buyer, and wait until the page shows what the contract covers."""
+    """Register for a contract, return, and wait until the page shows its entitlements."""
     page.goto(sandbox.storefront_url)
     page.get_by_role("link", name="Acme Ledger").first.click()
     page.get_by_role("button", name="Subscribe").click()
@@ -51,7 +51,7 @@ ALL_PAGES: list[Visit] = [*VISITS, signup_filled_in, product_page, welcome_waiti
 
 
 def save_screenshot(browser: Browser, sandbox: Sandbox, open_page: Visit, size: str, scheme: str, folder: Path) -> None:
-    """Keep a picture of one page."""
+    """Save a screenshot of one page."""
     context = browser.new_context(viewport=VIEWPORT_SIZES[size], color_scheme=scheme, device_scale_factor=1)  # type: ignore[arg-type]
     page = context.new_page()
     sandbox.reset()
@@ -74,7 +74,7 @@ def _environment(folder: Path, sandbox: Sandbox, example: ExampleProduct) -> dic
 
 
 def save_screenshots(folder: Path, all_pages: bool) -> None:
-    """Take the README's pictures, or every page in both sizes and schemes."""
+    """Save the README's screenshots, or those of every page in both sizes and colour schemes."""
     folder.mkdir(parents=True, exist_ok=True)
     sizes = (
         [(size, scheme) for size in VIEWPORT_SIZES for scheme in ("light", "dark")]
@@ -83,12 +83,12 @@ def save_screenshots(folder: Path, all_pages: bool) -> None:
     )
     port = free_port()
     with (
-        tempfile.TemporaryDirectory() as place,
+        tempfile.TemporaryDirectory() as app_folder,
         Sandbox() as sandbox,
         ExampleProduct(secrets=[handoff_receiver.SECRET], site_url=f"http://localhost:{port}") as example,
         sync_playwright() as playwright,
     ):
-        environment = _environment(Path(place), sandbox, example)
+        environment = _environment(Path(app_folder), sandbox, example)
         browser = playwright.chromium.launch(**chromium.launch_options())  # type: ignore[arg-type]
         with (
             app_processes.run_gunicorn(environment, port=port) as url,

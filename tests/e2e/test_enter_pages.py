@@ -1,4 +1,4 @@
-"""Every page on the way into the product, judged by axe (WCAG 2.2 AA) and by its width on a phone."""
+"""Every page between the form and the product, checked by axe (WCAG 2.2 AA) and for its width on a phone."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -15,62 +15,62 @@ Step = Callable[[NewBuyer], str]
 ACCOUNT_ID = "012345678901"
 
 
-def account_question(newcomer: NewBuyer) -> str:
-    newcomer.buy(account_id=ACCOUNT_ID)
-    newcomer.submit_form()
-    newcomer.deliver_handoffs(reference="juniper-7f3k")
-    newcomer.buy(account_id=ACCOUNT_ID)
+def account_question(buyer: NewBuyer) -> str:
+    buyer.buy(account_id=ACCOUNT_ID)
+    buyer.submit_form()
+    buyer.deliver_handoffs(reference="juniper-7f3k")
+    buyer.buy(account_id=ACCOUNT_ID)
     return "/signup"
 
 
-def account_pending(newcomer: NewBuyer) -> str:
-    newcomer.register()
+def account_pending(buyer: NewBuyer) -> str:
+    buyer.register()
     return "/welcome"
 
 
-def account_ready(newcomer: NewBuyer) -> str:
-    newcomer.register()
-    newcomer.deliver_handoffs(url="https://app.acme.example/t/juniper", reference="juniper-7f3k")
+def account_ready(buyer: NewBuyer) -> str:
+    buyer.register()
+    buyer.deliver_handoffs(url="https://app.acme.example/t/juniper", reference="juniper-7f3k")
     return "/welcome"
 
 
-def returning_buyer(newcomer: NewBuyer) -> str:
-    path = account_ready(newcomer)
-    newcomer.client.get("/enter")
+def returning_buyer(buyer: NewBuyer) -> str:
+    path = account_ready(buyer)
+    buyer.client.get("/enter")
     return path
 
 
-def account_refused(newcomer: NewBuyer) -> str:
-    newcomer.register(account="existing", existing_account="acme-production@juniper-and-lark.example")
-    newcomer.deliver_handoffs(refused="not_found")
+def account_refused(buyer: NewBuyer) -> str:
+    buyer.register(account="existing", existing_account="acme-production@juniper-and-lark.example")
+    buyer.deliver_handoffs(refused="not_found")
     return "/welcome"
 
 
-def manual_account(newcomer: NewBuyer) -> str:
-    newcomer.register()
-    newcomer.deliver_handoffs(410)
+def manual_account(buyer: NewBuyer) -> str:
+    buyer.register()
+    buyer.deliver_handoffs(410)
     return "/welcome"
 
 
-def invitation_form(newcomer: NewBuyer) -> str:
-    newcomer.buy()
+def invitation_form(buyer: NewBuyer) -> str:
+    buyer.buy()
     return "/invite"
 
 
-def invitation_sent(newcomer: NewBuyer) -> str:
-    path = invitation_form(newcomer)
-    form = newcomer.client.get(path).text
-    newcomer.client.post(path, data={"email": "grace@juniper.example", "csrf_token": csrf_token(form)})
+def invitation_sent(buyer: NewBuyer) -> str:
+    path = invitation_form(buyer)
+    form = buyer.client.get(path).text
+    buyer.client.post(path, data={"email": "grace@juniper.example", "csrf_token": csrf_token(form)})
     return path
 
 
-def invitation_page(newcomer: NewBuyer) -> str:
-    page = newcomer.client.get(invitation_sent(newcomer)).text
+def invitation_page(buyer: NewBuyer) -> str:
+    page = buyer.client.get(invitation_sent(buyer)).text
     [path] = re.findall(r"https://start\.acme\.example(/invitation/[\w-]+)", page)[:1]
     return str(path)
 
 
-def expired_invitation(newcomer: NewBuyer) -> str:
+def expired_invitation(buyer: NewBuyer) -> str:
     return "/invitation/gAAAAAB"
 
 
@@ -88,17 +88,17 @@ STEPS: list[Step] = [
 ]
 
 
-def enter_steps(page: Page, newcomer: NewBuyer) -> Iterator[str]:
-    """Show each page on the way in as a phone does, and give the name of its step."""
+def enter_steps(page: Page, buyer: NewBuyer) -> Iterator[str]:
+    """Open each page at the size of a phone, and yield the name of its step."""
     page.set_viewport_size(PHONE)
-    page.route("**/*", lambda route: fulfill_from_app(route, newcomer.client))
+    page.route("**/*", lambda route: fulfill_from_app(route, buyer.client))
     for step in STEPS:
-        page.goto(f"http://localhost{step(newcomer)}")
+        page.goto(f"http://localhost{step(buyer)}")
         yield step.__name__
 
 
 @on_sqlite
-def test_every_page_on_the_way_in_is_accessible(axe_page: Page, new_buyer: NewBuyer) -> None:
+def test_every_page_before_the_product_is_accessible(axe_page: Page, new_buyer: NewBuyer) -> None:
     for _ in enter_steps(axe_page, new_buyer):
         check_both_color_schemes(axe_page)
     with time_passes(minutes=5):
@@ -109,12 +109,12 @@ def test_every_page_on_the_way_in_is_accessible(axe_page: Page, new_buyer: NewBu
 
 
 @on_sqlite
-def test_which_account_it_is_is_asked_only_of_those_who_have_one(axe_page: Page, new_buyer: NewBuyer) -> None:
+def test_account_name_is_asked_only_for_an_existing_account(axe_page: Page, new_buyer: NewBuyer) -> None:
     new_buyer.buy()
     axe_page.route("**/*", lambda route: fulfill_from_app(route, new_buyer.client))
 
     axe_page.goto("http://localhost/signup")
-    before = axe_page.get_by_label("Which account?").is_visible()
+    is_visible_at_first = axe_page.get_by_label("Which account?").is_visible()
     axe_page.get_by_label("Use an account I already have").check()
 
-    assert (before, axe_page.get_by_label("Which account?").is_visible()) == (False, True)
+    assert (is_visible_at_first, axe_page.get_by_label("Which account?").is_visible()) == (False, True)

@@ -1,4 +1,4 @@
-"""The whole way in a real browser, without JavaScript: storefront, landing, form, wait, inside the product."""
+"""From the storefront into the product, in a browser without JavaScript: landing, form, waiting page, product."""
 
 import re
 import subprocess
@@ -16,13 +16,13 @@ from tests.e2e.test_journey import buy, click_set_up_account, fill_in, register
 from tests.support import app_processes, factories, handoff_receiver
 from tests.support.ports import free_port
 
-INSIDE_MILLISECONDS = 20_000
+HANDOFF_TIMEOUT_MS = 20_000
 
 
 @pytest.fixture(scope="module")
 def product() -> Iterator[ExampleProduct]:
-    sold = [Product(code=code, **factories.PRODUCT_FIELDS) for code in factories.PRODUCT_CODES]
-    with ExampleProduct(sold, secrets=[handoff_receiver.SECRET], port=free_port()) as running:
+    products = [Product(code=code, **factories.PRODUCT_FIELDS) for code in factories.PRODUCT_CODES]
+    with ExampleProduct(products, secrets=[handoff_receiver.SECRET], port=free_port()) as running:
         yield running
 
 
@@ -30,8 +30,8 @@ def product() -> Iterator[ExampleProduct]:
 def app_url(
     running_sandbox: Sandbox, product: ExampleProduct, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """The application whose product takes hand-offs, with a worker beside it."""
-    database = tmp_path_factory.mktemp("way-in") / "foyer.db"
+    """The URL of the application with a worker, whose product receives hand-offs."""
+    database = tmp_path_factory.mktemp("enter-product") / "foyer.db"
     database.write_bytes(sqlite_template.read_bytes())
     port = free_port()
     product.site_url = f"http://localhost:{port}"
@@ -54,22 +54,22 @@ def reset_product(product: ExampleProduct) -> None:
 
 
 def expect_inside(buyer: Page, product: ExampleProduct) -> None:
-    expect(buyer).to_have_url(re.compile(rf"^{re.escape(product.url)}/t/[\w-]+$"), timeout=INSIDE_MILLISECONDS)
+    expect(buyer).to_have_url(re.compile(rf"^{re.escape(product.url)}/t/[\w-]+$"), timeout=HANDOFF_TIMEOUT_MS)
     expect(buyer.get_by_role("heading", level=1)).to_contain_text("Ada Lovelace")
 
 
-def test_a_buyer_ends_inside_the_product_and_opens_it_again_from_the_welcome_page(
+def test_buyer_enters_the_product_and_reopens_it_from_the_welcome_page(
     buyer_page: Page, storefront_url: str, app_url: str, product: ExampleProduct
 ) -> None:
-    addresses: list[str] = []
-    buyer_page.on("request", lambda request: addresses.append(request.url))
+    urls: list[str] = []
+    buyer_page.on("request", lambda request: urls.append(request.url))
 
     buy(buyer_page, storefront_url)
     click_set_up_account(buyer_page)
     register(buyer_page)
 
     expect_inside(buyer_page, product)
-    assert not [address for address in addresses if re.search("lovelace|ada(@|%40)", address, re.IGNORECASE)]
+    assert not [url for url in urls if re.search("lovelace|ada(@|%40)", url, re.IGNORECASE)]
     assert "foyer_assertion" not in buyer_page.url
 
     buyer_page.goto(f"{app_url}welcome")
@@ -78,7 +78,7 @@ def test_a_buyer_ends_inside_the_product_and_opens_it_again_from_the_welcome_pag
     expect_inside(buyer_page, product)
 
 
-def test_a_buyer_ends_inside_a_product_that_was_down_for_the_first_tries(
+def test_buyer_enters_a_product_that_was_down_at_first(
     buyer_page: Page, storefront_url: str, product: ExampleProduct
 ) -> None:
     with product.offline():
@@ -92,7 +92,7 @@ def test_a_buyer_ends_inside_a_product_that_was_down_for_the_first_tries(
     expect_inside(buyer_page, product)
 
 
-def test_an_account_that_is_not_known_is_said_to_be_and_another_can_be_chosen(
+def test_buyer_with_an_unknown_account_can_choose_another(
     buyer_page: Page, storefront_url: str, product: ExampleProduct
 ) -> None:
     buy(buyer_page, storefront_url)
@@ -102,7 +102,7 @@ def test_an_account_that_is_not_known_is_said_to_be_and_another_can_be_chosen(
     buyer_page.get_by_label("Which account?").fill("nobody-knows-it")
     buyer_page.get_by_role("button", name="Register").click()
     expect(buyer_page.get_by_text("could not find the account “nobody-knows-it”")).to_be_visible(
-        timeout=INSIDE_MILLISECONDS
+        timeout=HANDOFF_TIMEOUT_MS
     )
 
     buyer_page.get_by_role("link", name="Choose another account").click()
@@ -112,7 +112,7 @@ def test_an_account_that_is_not_known_is_said_to_be_and_another_can_be_chosen(
     expect_inside(buyer_page, product)
 
 
-def test_who_waits_for_long_is_told_what_happens_next(
+def test_buyer_sees_what_happens_next_if_the_product_is_gone(
     buyer_page: Page, storefront_url: str, product: ExampleProduct
 ) -> None:
     product.troubles = Troubles(gone=True)
@@ -121,7 +121,5 @@ def test_who_waits_for_long_is_told_what_happens_next(
     click_set_up_account(buyer_page)
     register(buyer_page)
 
-    expect(buyer_page.get_by_text("could not create your account automatically")).to_be_visible(
-        timeout=INSIDE_MILLISECONDS
-    )
+    expect(buyer_page.get_by_text("could not create your account automatically")).to_be_visible(timeout=HANDOFF_TIMEOUT_MS)
     expect(buyer_page.get_by_text("one working day")).to_be_visible()

@@ -1,4 +1,4 @@
-"""The example product's pages, judged as every other page is, and the buyer's way through them."""
+"""The example product's pages: checked by axe, and usable without JavaScript."""
 
 from collections.abc import Iterator
 
@@ -26,17 +26,15 @@ def example(keys: FakeFoyer) -> Iterator[ExampleProduct]:
         yield running
 
 
-def hand_off(example: ExampleProduct) -> str:
-    sent = handoff(status="active", free_trial=True, ends_at="2027-11-23T12:00:00.000Z", entitlements=ENTITLEMENTS)
-    url: str = send_handoff(example.handoff_url, sent).json()["url"]
+def register_buyer(example: ExampleProduct) -> str:
+    payload = handoff(status="active", free_trial=True, ends_at="2027-11-23T12:00:00.000Z", entitlements=ENTITLEMENTS)
+    url: str = send_handoff(example.handoff_url, payload).json()["url"]
     return url
 
 
 @pytest.mark.parametrize("path", ["/", "/login", "/login?account=quillfeather-7f3k", "/t/none/enter", "/nowhere"])
-def test_a_page_of_the_product_is_accessible_and_fits_a_phone(
-    axe_page: Page, example: ExampleProduct, path: str
-) -> None:
-    hand_off(example)
+def test_product_page_is_accessible_and_fits_a_phone(axe_page: Page, example: ExampleProduct, path: str) -> None:
+    register_buyer(example)
     example.troubles = Troubles(busy=True, refuses="not_found")
     axe_page.set_viewport_size(PHONE)
 
@@ -45,18 +43,18 @@ def test_a_page_of_the_product_is_accessible_and_fits_a_phone(
     check_both_color_schemes(axe_page)
 
 
-def test_the_page_inside_the_product_is_accessible_and_fits_a_phone(
+def test_page_after_sign_in_is_accessible_and_fits_a_phone(
     axe_page: Page, example: ExampleProduct, keys: FakeFoyer
 ) -> None:
     axe_page.set_viewport_size(PHONE)
 
-    axe_page.goto(f"{hand_off(example)}?foyer_assertion={keys.sign_in_token()}")
+    axe_page.goto(f"{register_buyer(example)}?foyer_assertion={keys.sign_in_token()}")
 
     assert axe_page.get_by_role("heading", name="Welcome, Ada Lovelace").is_visible()
     check_both_color_schemes(axe_page)
 
 
-def test_people_switch_troubles_on_and_off_without_javascript(buyer_page: Page, example: ExampleProduct) -> None:
+def test_troubles_can_be_switched_without_javascript(buyer_page: Page, example: ExampleProduct) -> None:
     buyer_page.set_viewport_size(DESK)
     buyer_page.goto(example.url)
 
@@ -65,9 +63,9 @@ def test_people_switch_troubles_on_and_off_without_javascript(buyer_page: Page, 
     buyer_page.get_by_label("Refuses links").select_option("A member has to confirm it first")
     buyer_page.get_by_role("button", name="Apply").click()
     buyer_page.get_by_label("Down").and_(buyer_page.locator(":checked")).wait_for()
-    switched = example.troubles
+    applied_troubles = example.troubles
     buyer_page.get_by_role("button", name="No trouble").click()
     buyer_page.get_by_label("Down").and_(buyer_page.locator(":not(:checked)")).wait_for()
 
-    assert switched == Troubles(down=True, slow=2.5, refuses="confirmation_needed")
+    assert applied_troubles == Troubles(down=True, slow=2.5, refuses="confirmation_needed")
     assert example.troubles == Troubles()

@@ -1,4 +1,4 @@
-"""A buyer's way in a real browser, without JavaScript: storefront, landing, form, welcome."""
+"""From the storefront to the welcome page, in a browser without JavaScript: landing, form, welcome."""
 
 import re
 import time
@@ -38,7 +38,7 @@ on_both_databases = pytest.mark.parametrize(
 
 
 def let_token_expire(buyer: Page, sandbox: Sandbox) -> None:
-    """Let the buyer register while AWS is down, and AWS come back when the token is too old."""
+    """Register while AWS is down; when AWS is back, it calls the token expired."""
     buy(buyer, sandbox.storefront_url)
     sandbox.marketplace.faults = Faults(aws_down=True)
     click_set_up_account(buyer)
@@ -52,11 +52,11 @@ def let_token_expire(buyer: Page, sandbox: Sandbox) -> None:
 
 
 @on_both_databases
-def test_a_buyer_gets_from_the_storefront_to_the_welcome_page(
+def test_buyer_gets_from_the_storefront_to_the_welcome_page(
     buyer_page: Page, storefront_url: str, sandbox: Sandbox
 ) -> None:
-    addresses: list[str] = []
-    buyer_page.on("request", lambda request: addresses.append(request.url))
+    urls: list[str] = []
+    buyer_page.on("request", lambda request: urls.append(request.url))
 
     buy(buyer_page, storefront_url)
     click_set_up_account(buyer_page)
@@ -69,10 +69,10 @@ def test_a_buyer_gets_from_the_storefront_to_the_welcome_page(
     expect(buyer_page.get_by_text("ada@example.com")).to_be_visible()
     sign_in = buyer_page.get_by_role("link", name="Sign in to Acme Insights")
     expect(sign_in).to_have_attribute("href", "https://app.acme.example/login")
-    assert not [address for address in addresses if re.search("token|lovelace|ada(@|%40)", address, re.IGNORECASE)]
+    assert not [url for url in urls if re.search("token|lovelace|ada(@|%40)", url, re.IGNORECASE)]
 
 
-def test_a_buyer_who_comes_back_later_comes_to_the_welcome_page(buyer_page: Page, storefront_url: str) -> None:
+def test_returning_buyer_gets_the_welcome_page(buyer_page: Page, storefront_url: str) -> None:
     buy(buyer_page, storefront_url)
     click_set_up_account(buyer_page)
     register(buyer_page)
@@ -84,7 +84,7 @@ def test_a_buyer_who_comes_back_later_comes_to_the_welcome_page(buyer_page: Page
 
 
 @on_both_databases
-def test_the_back_button_and_a_second_submit_make_one_registration(buyer_page: Page, storefront_url: str) -> None:
+def test_back_button_and_reload_make_no_second_registration(buyer_page: Page, storefront_url: str) -> None:
     buy(buyer_page, storefront_url)
     click_set_up_account(buyer_page)
     register(buyer_page)
@@ -95,7 +95,7 @@ def test_the_back_button_and_a_second_submit_make_one_registration(buyer_page: P
     expect(buyer_page).to_have_url(re.compile(r"/welcome$"))
 
 
-def test_errors_are_listed_and_lead_to_their_fields(buyer_page: Page, storefront_url: str) -> None:
+def test_error_summary_links_to_the_fields(buyer_page: Page, storefront_url: str) -> None:
     buy(buyer_page, storefront_url)
     click_set_up_account(buyer_page)
     buyer_page.get_by_label("Company").fill("Juniper & Lark")
@@ -109,7 +109,7 @@ def test_errors_are_listed_and_lead_to_their_fields(buyer_page: Page, storefront
     expect(buyer_page.get_by_label("Work email")).to_have_value("not-an-email")
 
 
-def test_two_tabs_of_one_purchase_can_both_be_sent(buyer_page: Page, storefront_url: str) -> None:
+def test_two_tabs_of_one_purchase_can_both_register(buyer_page: Page, storefront_url: str) -> None:
     buy(buyer_page, storefront_url)
     click_set_up_account(buyer_page)
     other = buyer_page.context.new_page()
@@ -123,7 +123,7 @@ def test_two_tabs_of_one_purchase_can_both_be_sent(buyer_page: Page, storefront_
     expect(buyer_page).to_have_url(re.compile(r"/welcome$"))
 
 
-def test_a_form_of_another_purchase_is_not_sent_for_this_one(buyer_page: Page, storefront_url: str) -> None:
+def test_form_of_another_purchase_is_refused(buyer_page: Page, storefront_url: str) -> None:
     buy(buyer_page, storefront_url)
     click_set_up_account(buyer_page)
     other = buyer_page.context.new_page()
@@ -140,7 +140,7 @@ def test_a_form_of_another_purchase_is_not_sent_for_this_one(buyer_page: Page, s
 
 
 @on_both_databases
-def test_a_buyer_who_meets_an_outage_of_aws_registers_and_watches_it_being_linked(
+def test_registration_during_an_aws_outage_is_linked_without_a_click(
     buyer_page: Page, storefront_url: str, sandbox: Sandbox
 ) -> None:
     buy(buyer_page, storefront_url)
@@ -152,12 +152,12 @@ def test_a_buyer_who_meets_an_outage_of_aws_registers_and_watches_it_being_linke
 
     sandbox.marketplace.faults = Faults()
 
-    # Nobody presses anything: the worker asks AWS again, and the page looks again by itself.
+    # No click: the worker retries the token, and the page refreshes itself.
     expect(buyer_page.get_by_role("heading", level=1)).to_have_text("You are registered", timeout=60_000)
     expect(buyer_page.get_by_text("ada@example.com")).to_be_visible()
 
 
-def test_a_buyer_whose_token_died_in_an_outage_comes_back_and_types_nothing_again(
+def test_buyer_whose_token_expired_in_an_outage_keeps_their_answers(
     buyer_page: Page, storefront_url: str, sandbox: Sandbox
 ) -> None:
     let_token_expire(buyer_page, sandbox)
@@ -170,7 +170,7 @@ def test_a_buyer_whose_token_died_in_an_outage_comes_back_and_types_nothing_agai
     expect(buyer_page.get_by_role("heading", level=1)).to_have_text("You are registered")
 
 
-def test_a_buyer_who_does_not_hold_the_aws_sign_in_has_a_text_for_who_does(
+def test_error_page_has_instructions_for_the_owner_of_the_aws_account(
     buyer_page: Page, storefront_url: str, sandbox: Sandbox
 ) -> None:
     buy(buyer_page, storefront_url)
@@ -181,14 +181,14 @@ def test_a_buyer_who_does_not_hold_the_aws_sign_in_has_a_text_for_who_does(
     expect(buyer_page.get_by_role("blockquote")).to_contain_text("Choose Manage subscriptions, then Acme Insights")
 
 
-def test_the_storefront_posts_what_aws_posts(buyer_page: Page, storefront_url: str) -> None:
-    posted: list[str] = []
+def test_storefront_posts_the_same_form_as_aws(buyer_page: Page, storefront_url: str) -> None:
+    bodies: list[str] = []
     buyer_page.on(
-        "request", lambda request: posted.append(request.post_data or "") if request.method == "POST" else None
+        "request", lambda request: bodies.append(request.post_data or "") if request.method == "POST" else None
     )
 
     buy(buyer_page, storefront_url)
     click_set_up_account(buyer_page)
 
-    assert re.fullmatch(rf"{factories.TOKEN_FIELD}=[A-Za-z0-9%]+", posted[-1])
-    assert "%2B" in posted[-1]
+    assert re.fullmatch(rf"{factories.TOKEN_FIELD}=[A-Za-z0-9%]+", bodies[-1])
+    assert "%2B" in bodies[-1]

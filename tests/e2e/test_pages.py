@@ -1,4 +1,4 @@
-"""Every page a buyer can meet, judged by axe (WCAG 2.2 AA) and by its width on a phone."""
+"""Every page a buyer can see, checked by axe (WCAG 2.2 AA) and for its width on a phone."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -122,21 +122,21 @@ VISITS: list[Visit] = [
 ]
 
 
-# What is on the subscription's row in each state that its welcome page tells of.
-OVER, HELD = registered_buyer.EXPIRED_SEATS, {**registered_buyer.VALID_SEATS, "expires_at": None}
+# A text of the welcome page in each state -> the values of the subscription's row.
+EXPIRED, UNLIMITED = registered_buyer.EXPIRED_SEATS, {**registered_buyer.VALID_SEATS, "expires_at": None}
 STATES: dict[str, dict[str, Any]] = {
     "You are registered": {"status": "pending"},
-    "Your free trial is active": {"status": "active", "free_trial": True, "entitlements": [HELD, OVER]},
+    "Your free trial is active": {"status": "active", "free_trial": True, "entitlements": [UNLIMITED, EXPIRED]},
     "We are checking": {"free_trial": False, "entitlements": None, "review_at": datetime.now(UTC)},
     "lists no entitlements": {"entitlements": [], "review_at": None},
-    "Your contract has expired": {"entitlements": [OVER]},
+    "Your contract has expired": {"entitlements": [EXPIRED]},
     "Your subscription is ending": {"status": "ending"},
     "Your purchase is not confirmed": {"status": "failed"},
 }
 
 
 @pytest.mark.parametrize("visit", VISITS, ids=lambda visit: visit.__name__)
-def test_a_page_is_accessible_and_fits_a_phone_in_light_and_dark(
+def test_page_is_accessible_and_fits_a_phone_in_both_colour_schemes(
     axe_page: Page, marketplace: Sandbox, visit: Visit
 ) -> None:
     axe_page.set_viewport_size(PHONE)
@@ -147,7 +147,7 @@ def test_a_page_is_accessible_and_fits_a_phone_in_light_and_dark(
 
 
 @on_sqlite
-def test_the_welcome_page_is_accessible_in_every_state(
+def test_welcome_page_is_accessible_in_every_state(
     environment: pytest.MonkeyPatch, axe_page: Page, request: pytest.FixtureRequest, sandbox: Sandbox
 ) -> None:
     environment.setenv("PRODUCT_PRICING", "contract")
@@ -158,23 +158,23 @@ def test_the_welcome_page_is_accessible_in_every_state(
     axe_page.set_viewport_size(PHONE)
     axe_page.route("**/*", lambda route: fulfill_from_app(route, client))
 
-    for words, values in STATES.items():
+    for page_text, values in STATES.items():
         buyer.update_subscription(entitlements_read_at=datetime.now(UTC), **values)
         axe_page.goto("http://localhost/welcome")
 
-        assert axe_page.get_by_text(words).count() > 0, words
+        assert axe_page.get_by_text(page_text).count() > 0, page_text
         check_both_color_schemes(axe_page)
 
 
 def fulfill_from_app(route: Route, client: FlaskClient) -> None:
-    """Let the application in this process answer; the page does not look again while it is judged."""
+    """Answer from the application in this process, without Refresh: the page must stay while it is checked."""
     with client.get(route.request.url) as response:
         response.headers.pop("Refresh", None)
         route.fulfill(status=response.status_code, headers=dict(response.headers), body=response.data)
 
 
 def check_both_color_schemes(page: Page) -> None:
-    """Judge the page in light and, where nothing but the colours differs, in dark; and its width."""
+    """Run all rules on the page in light colours, the contrast rule in dark ones, and check its width."""
     page.emulate_media(color_scheme="light")
     check_with_axe(page, {"type": "tag", "values": RULES})
     page.emulate_media(color_scheme="dark")
@@ -183,6 +183,5 @@ def check_both_color_schemes(page: Page) -> None:
 
 
 def check_with_axe(page: Page, rules: dict[str, object]) -> None:
-    """Let axe look for what is against the rules."""
-    found = Axe().run(page, options={"runOnly": rules})
-    assert found.violations_count == 0, found.generate_report()
+    results = Axe().run(page, options={"runOnly": rules})
+    assert results.violations_count == 0, results.generate_report()

@@ -1,4 +1,4 @@
-"""Every path, failing ones too, with marked tokens and people: no mark is in logs, metrics, addresses or cookies."""
+"""Personal data with marks goes through every path, errors included: no mark is in logs, metrics, URLs or cookies."""
 
 import json
 import zlib
@@ -30,31 +30,31 @@ FAULTS = (
 )
 
 
-class Buyer(requests.Session):
-    """A browser that remembers every address it was sent to and every cookie it was given."""
+class RecordingBrowser(requests.Session):
+    """A browser that records every URL it was sent to and every response header."""
 
     def __init__(self, url: str, sandbox: Sandbox) -> None:
         super().__init__()
-        self.seen: list[str] = []
+        self.recorded: list[str] = []
         self.tokens: list[str] = []
         self._url, self._sandbox = url, sandbox
-        self.hooks["response"].append(self._remember)
+        self.hooks["response"].append(self._record)
 
     def land(self, **faults: bool) -> requests.Response:
-        """Bring a new purchase's token, with those faults at AWS."""
+        """Land with the token of a new purchase, while AWS has these faults."""
         token = factories.token(self._sandbox)
         self.tokens.append(token)
         self._sandbox.marketplace.faults = Faults.model_validate(faults)
         return self.post(self._url, data={TOKEN_FIELD: token}, timeout=20)
 
     def register(self, **changes: str) -> requests.Response:
-        """Send the form that is open, or one that nobody opened."""
+        """Send the form, with an invalid CSRF token if no form is shown."""
         page = self.get(f"{self._url}signup", timeout=20).text
-        signed = csrf_token(page) if "csrf_token" in page else "none"
-        return self.post(f"{self._url}signup", data={"csrf_token": signed, **PERSON, **changes}, timeout=20)
+        form_token = csrf_token(page) if "csrf_token" in page else "none"
+        return self.post(f"{self._url}signup", data={"csrf_token": form_token, **PERSON, **changes}, timeout=20)
 
-    def _remember(self, response: requests.Response, **_: object) -> None:
-        self.seen += [response.url, *(f"{name}: {value}" for name, value in response.headers.items())]
+    def _record(self, response: requests.Response, **_: object) -> None:
+        self.recorded += [response.url, *(f"{name}: {value}" for name, value in response.headers.items())]
 
 
 @pytest.fixture
@@ -64,58 +64,58 @@ def log(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def url(database_url: str, sandbox: Sandbox, log: Path) -> Iterator[str]:
-    """The application's address, with all that it and its worker say in the log."""
+    """The URL of the application, which logs everything to `log`."""
     environment = {**factories.environment(database_url, sandbox.aws_url), "LOG_LEVEL": "DEBUG"}
     with log.open("wb") as file, app_processes.run_gunicorn(environment, log=file) as url:
         yield url
 
 
 @pytest.fixture
-def http_buyer(url: str, sandbox: Sandbox) -> Buyer:
-    return Buyer(url, sandbox)
+def http_buyer(url: str, sandbox: Sandbox) -> RecordingBrowser:
+    return RecordingBrowser(url, sandbox)
 
 
-def hidden(text: str, tokens: list[str]) -> bool:
-    """Return whether the text has none of the marks and no piece of a token."""
+def has_no_mark(text: str, tokens: list[str]) -> bool:
+    """Return whether the text contains none of the marks and no part of a token."""
     lower = text.lower()
     pieces = {token[start : start + 20] for token in tokens for start in range(0, len(token) - 20, 20)}
     return not any(mark in lower for mark in MARKS) and not any(piece in text for piece in pieces)
 
 
-def opened(cookie: str) -> str:
-    """Return what is in a signed session cookie, which anybody can read."""
+def decode_session(cookie: str) -> str:
+    """Return the content of a session cookie, which is signed but not encrypted."""
     compressed, body = cookie.startswith("."), cookie.lstrip(".").partition(".")[0]
     plain = urlsafe_b64decode(body + "=" * (-len(body) % 4))
     return (zlib.decompress(plain) if compressed else plain).decode("utf-8", "replace")
 
 
-def register(buyer: Buyer, _: str) -> None:
+def register(buyer: RecordingBrowser, _: str) -> None:
     buyer.land()
     assert buyer.register(email="zyx-not-an-address").status_code == 422
     assert buyer.register().url.endswith("/welcome")
     buyer.land()
 
 
-def meet_every_fault(buyer: Buyer, _: str) -> None:
+def cause_every_fault(buyer: RecordingBrowser, _: str) -> None:
     for fault in FAULTS:
         buyer.land(**{fault: True})
         buyer.register()
 
 
-def lose_the_session(buyer: Buyer, _: str) -> None:
+def lose_the_session(buyer: RecordingBrowser, _: str) -> None:
     buyer.land()
-    signed = csrf_token(buyer.get(f"{buyer._url}signup", timeout=20).text)
+    form_token = csrf_token(buyer.get(f"{buyer._url}signup", timeout=20).text)
     buyer.cookies.clear_session_cookies()
     buyer.cookies.clear(buyer.cookies.list_domains()[0], "/", "session")
-    assert buyer.post(f"{buyer._url}signup", data={"csrf_token": signed, **PERSON}, timeout=20).status_code == 403
+    assert buyer.post(f"{buyer._url}signup", data={"csrf_token": form_token, **PERSON}, timeout=20).status_code == 403
     assert "draft" in buyer.cookies
 
 
-def send_odd_requests(buyer: Buyer, url: str) -> None:
+def send_odd_requests(buyer: RecordingBrowser, url: str) -> None:
     for method, path in (("GET", "zyxpath"), ("DELETE", "signup"), ("ZYXNAME", "signup")):
         buyer.request(method, f"{url}{path}", timeout=20)
     buyer.post(url, data={TOKEN_FIELD: f"{buyer.tokens[-1] if buyer.tokens else ''}zyxnotes" * 5000}, timeout=20)
-    buyer.close()  # as the server does, which has not read all of that
+    buyer.close()  # the server closes it, too, because it has not read the whole body
     buyer.post(url, data=b"zyxnotes", headers={"Content-Type": "multipart/form-data; boundary=zyx"}, timeout=20)
     buyer.get(
         url, headers={"Host": "zyxhost.example", "X-Forwarded-For": "zyxname", "Cookie": "session=zyxname"}, timeout=20
@@ -124,31 +124,38 @@ def send_odd_requests(buyer: Buyer, url: str) -> None:
 
 pytestmark = on_sqlite
 
-PATHS: list[Callable[[Buyer, str], None]] = [register, meet_every_fault, lose_the_session, send_odd_requests]
+PATHS: list[Callable[[RecordingBrowser, str], None]] = [
+    register,
+    cause_every_fault,
+    lose_the_session,
+    send_odd_requests,
+]
 
 
-def test_no_token_and_no_person_is_in_logs_metrics_addresses_or_cookies(
-    http_buyer: Buyer, url: str, sandbox: Sandbox, log: Path
+def test_no_token_or_personal_data_is_in_logs_metrics_urls_or_cookies(
+    http_buyer: RecordingBrowser, url: str, sandbox: Sandbox, log: Path
 ) -> None:
     sessions = []
     for path in PATHS:
         path(http_buyer, url)
-        sessions.append(opened(http_buyer.cookies.get("session") or ""))
+        sessions.append(decode_session(http_buyer.cookies.get("session") or ""))
         http_buyer.cookies.clear()
     sandbox.marketplace.faults = Faults()
     metrics = requests.get(f"{url}metrics", timeout=20).text
 
     lines = log.read_text(encoding="utf-8")
 
-    asked = [address for address in http_buyer.seen if "zyxpath" not in address]
-    assert any("draft=" in header for header in asked)
+    recorded = [text for text in http_buyer.recorded if "zyxpath" not in text]
+    assert any("draft=" in header for header in recorded)
     assert lines.count("request.answered") > 30
     assert "foyer_landings_total" in metrics
-    for text in (lines, metrics, *asked, *sessions):
-        assert hidden(text, http_buyer.tokens), text
+    for text in (lines, metrics, *recorded, *sessions):
+        assert has_no_mark(text, http_buyer.tokens), text
 
 
-def test_each_request_is_one_line_with_id_route_outcome_and_duration(http_buyer: Buyer, url: str, log: Path) -> None:
+def test_each_request_logs_one_line_with_id_route_outcome_and_duration(
+    http_buyer: RecordingBrowser, url: str, log: Path
+) -> None:
     http_buyer.land()
     http_buyer.register()
 

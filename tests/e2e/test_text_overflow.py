@@ -1,4 +1,4 @@
-"""Words that are longer than a phone is wide: they break, and the page stays as wide as the phone."""
+"""Words wider than a phone's screen are broken, and the page does not become wider than the screen."""
 
 from dataclasses import replace
 
@@ -13,14 +13,14 @@ from tests.support.databases import on_sqlite
 from tests.support.mail_examples import ACCOUNT_REPLY, CONTEXT, PRODUCT, REGISTRATION
 from tests.support.new_buyer import NewBuyer
 
-LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
-# As long as an address may be.
+LONG_WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
+# The maximum length of an e-mail address.
 ADDRESS = f"{'a' * 64}@{'b' * 60}.{'c' * 60}.example"
 
 
 @pytest.fixture
 def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    environment.setenv("PRODUCT_NAME", LONG)
+    environment.setenv("PRODUCT_NAME", LONG_WORD)
     return environment
 
 
@@ -29,32 +29,32 @@ def width(page: Page) -> int:
 
 
 @on_sqlite
-def test_pages_on_the_way_in_stay_as_wide_as_a_phone(axe_page: Page, new_buyer: NewBuyer) -> None:
+def test_pages_before_the_product_fit_a_phone(axe_page: Page, new_buyer: NewBuyer) -> None:
     for step in enter_steps(axe_page, new_buyer):
         assert width(axe_page) <= PHONE["width"], step
 
 
 @pytest.mark.parametrize("name", mail_templates.TEMPLATE_NAMES)
-def test_letters_stay_as_wide_as_a_phone(axe_page: Page, name: str) -> None:
-    typed = {"company": LONG, "full_name": LONG, "email": ADDRESS, "notes": LONG * 2}
-    about = replace(
+def test_mails_fit_a_phone(axe_page: Page, name: str) -> None:
+    answers = {"company": LONG_WORD, "full_name": LONG_WORD, "email": ADDRESS, "notes": LONG_WORD * 2}
+    context = replace(
         CONTEXT,
-        product=PRODUCT.model_copy(update={"name": LONG, "support_email": ADDRESS}),
-        registration=REGISTRATION.model_copy(update=typed),
+        product=PRODUCT.model_copy(update={"name": LONG_WORD, "support_email": ADDRESS}),
+        registration=REGISTRATION.model_copy(update=answers),
         account=ACCOUNT_REPLY.model_copy(
-            update={"wish": "existing", "existing_account": LONG, "url": f"https://a/{LONG}"}
+            update={"wish": "existing", "existing_account": LONG_WORD, "url": f"https://a/{LONG_WORD}"}
         ),
     )
     axe_page.set_viewport_size(PHONE)
 
-    axe_page.set_content(mail_templates.compose(name, about).html)
+    axe_page.set_content(mail_templates.compose(name, context).html)
 
     assert width(axe_page) <= PHONE["width"]
 
 
-def test_the_sandboxs_inbox_stays_as_wide_as_a_phone(axe_page: Page, sandbox: Sandbox) -> None:
-    body = {"Text": {"Data": LONG}, "Html": {"Data": "<p></p>"}}
-    message = {"Subject": {"Data": f"Please set up {LONG}"}, "Body": body}
+def test_sandbox_inbox_fits_a_phone(axe_page: Page, sandbox: Sandbox) -> None:
+    body = {"Text": {"Data": LONG_WORD}, "Html": {"Data": "<p></p>"}}
+    message = {"Subject": {"Data": f"Please set up {LONG_WORD}"}, "Body": body}
     sandbox.marketplace.inbox.store(
         {
             "FromEmailAddress": "start@acme.example",

@@ -1,1 +1,1 @@
-"""What comes from those who do not mean well: odd bodies, slow senders, forged cookies and headers."""
+"""Tests of hostile requests: malformed bodies, slow clients, forged cookies and headers."""

@@ -1,4 +1,4 @@
-"""A server with little patience."""
+"""The application under gunicorn with a timeout of one second."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ REQUEST_TIMEOUT_SECONDS = 1
 
 @dataclass(frozen=True)
 class RunningServer:
-    """A server: the URL it answers at, and the file it logs to."""
+    """The URL of a running server, and its log file."""
 
     url: str
     log: Path
@@ -24,8 +24,8 @@ class RunningServer:
 def short_timeout_server(
     running_sandbox: Sandbox, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningServer]:
-    """The application under gunicorn as in production, but that a request has to arrive within a second."""
-    folder = tmp_path_factory.mktemp("impatient")
+    """The application under gunicorn as in production, except that a request must arrive within one second."""
+    folder = tmp_path_factory.mktemp("short-timeout")
     (folder / "foyer.db").write_bytes(sqlite_template.read_bytes())
     environment = factories.environment(f"sqlite:///{folder / 'foyer.db'}", running_sandbox.aws_url)
     options = f"--graceful-timeout {REQUEST_TIMEOUT_SECONDS} --capture-output --log-file {folder / 'log'}"
@@ -35,7 +35,7 @@ def short_timeout_server(
 
 @pytest.fixture
 def checked_server(short_timeout_server: RunningServer, sandbox: Sandbox) -> Iterator[RunningServer]:
-    """That server, with no purchase and no fault at AWS and an empty log; it must never be at fault itself."""
+    """That server with an empty log and a sandbox without faults; fails the test on a traceback or a status 500."""
     short_timeout_server.log.write_text("")
     yield short_timeout_server
     assert "Traceback" not in short_timeout_server.log.read_text()

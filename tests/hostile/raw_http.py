@@ -1,4 +1,4 @@
-"""Speaks to a server byte by byte, as no browser would."""
+"""Sends raw bytes to an HTTP server, as no browser would."""
 
 import socket
 from contextlib import suppress
@@ -12,7 +12,7 @@ TIMEOUT_SECONDS = 10
 
 @dataclass(frozen=True)
 class RawResponse:
-    """What a server answered; status 0 is a connection closed without a word."""
+    """A server's response; status 0 if it closed the connection without one."""
 
     status: int
     headers: dict[str, str]
@@ -20,7 +20,7 @@ class RawResponse:
 
 
 def open_connection(url: str, *, receive_buffer_bytes: int | None = None) -> socket.socket:
-    """Return a connection to the server at that URL, with room for so many bytes of unread answers."""
+    """Connect to the server; a small receive buffer makes it block while its responses are not read."""
     connection = socket.socket()
     if receive_buffer_bytes:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
@@ -30,24 +30,24 @@ def open_connection(url: str, *, receive_buffer_bytes: int | None = None) -> soc
 
 
 def post_bytes(body: bytes, *header_lines: str, path: str = "/", length: int | None = None) -> bytes:
-    """Return a POST with that body, the header lines given, and its length unless the lines frame it."""
-    framed = any(line.lower().startswith(("content-length", "transfer-encoding")) for line in header_lines)
-    usual = [] if framed else [f"Content-Length: {len(body) if length is None else length}"]
+    """Return the bytes of a POST; its Content-Length is the body's unless `length` or a header line says otherwise."""
+    has_framing = any(line.lower().startswith(("content-length", "transfer-encoding")) for line in header_lines)
+    headers = [] if has_framing else [f"Content-Length: {len(body) if length is None else length}"]
     if not any(line.lower().startswith("content-type") for line in header_lines):
-        usual.append(f"Content-Type: {FORM_CONTENT_TYPE}")
-    head = [f"POST {path} HTTP/1.1", "Host: localhost", *usual, *header_lines]
+        headers.append(f"Content-Type: {FORM_CONTENT_TYPE}")
+    head = [f"POST {path} HTTP/1.1", "Host: localhost", *headers, *header_lines]
     return "\r\n".join([*head, "", ""]).encode("latin-1") + body
 
 
 def unfinished_chunks(*pieces: bytes) -> bytes:
-    """Return a body in chunks, without the end of the last one."""
+    """Return a chunked body without the final empty chunk."""
     return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
 
 
 def send_and_receive(url: str, request: bytes, *, close_writing: bool = False) -> RawResponse:
-    """Send these bytes, then say no more if that is the end of them, and return what is answered."""
+    """Send the bytes, shut down writing if asked, and return the response."""
     with open_connection(url) as connection:
-        # A server that has heard enough may close while this still speaks.
+        # A server that refuses the request may close the connection before it has read all of it.
         with suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(request)
             if close_writing:
@@ -56,7 +56,7 @@ def send_and_receive(url: str, request: bytes, *, close_writing: bool = False) -
 
 
 def read_response(connection: socket.socket) -> RawResponse:
-    """Return the answer that is on this connection."""
+    """Read one response from the connection."""
     response = HTTPResponse(connection)
     try:
         response.begin()
@@ -66,6 +66,6 @@ def read_response(connection: socket.socket) -> RawResponse:
 
 
 def read_to_end(connection: socket.socket) -> str:
-    """Return all that is still answered on this connection, to its end."""
-    with connection.makefile("rb") as answers:
-        return answers.read().decode()
+    """Read from the connection until the server closes it."""
+    with connection.makefile("rb") as stream:
+        return stream.read().decode()

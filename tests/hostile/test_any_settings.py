@@ -1,4 +1,4 @@
-"""Settings and products.toml, whatever is in them: a start, or the reason why there is none."""
+"""Random settings and products.toml files (hypothesis): the application starts, or says why it does not."""
 
 import json
 import os
@@ -20,9 +20,9 @@ from tests.support.databases import on_sqlite
 from tests.support.factories import PRODUCT_CODE
 
 NAMES = [name.upper() for name in Settings.model_fields]
-# An environment holds any bytes but null; those of no encoding arrive as lone surrogates.
-ANY = st.binary().map(lambda value: os.fsdecode(value.replace(b"\x00", b"")))
-LIKELY = st.sampled_from(
+# An environment variable has any bytes except null; bytes that are not UTF-8 become lone surrogates.
+ANY_VALUE = st.binary().map(lambda value: os.fsdecode(value.replace(b"\x00", b"")))
+LIKELY_VALUES = st.sampled_from(
     [
         *["", " ", ",", "{", "*", ".", "0", "1", "-1", "1e3", "9" * 5000, "true", "nan", "\u0661", "json", "a" * 20],
         *["sqlite:///x", "sqlite:////", "sqlite:///x?y=z", "sqlite+pysqlite:///x", "redis://x", "memory://"],
@@ -30,13 +30,13 @@ LIKELY = st.sampled_from(
         *["https://a.example", "[::1]", "xn--a", "\u00fc.example", "a..b", "postgresql://u:p%zz@h/x?a=b&a=c"],
     ]
 )
-ENVIRONMENTS = st.dictionaries(st.sampled_from(NAMES), st.one_of(LIKELY, ANY), max_size=5)
+ENVIRONMENTS = st.dictionaries(st.sampled_from(NAMES), st.one_of(LIKELY_VALUES, ANY_VALUE), max_size=5)
 SCALARS = st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.just([]), st.just([1]))
 FIELDS = st.one_of(st.sampled_from([*Product.model_fields, ""]), st.text())
 TABLES = st.dictionaries(st.one_of(st.just(PRODUCT_CODE), st.text()), st.dictionaries(FIELDS, SCALARS), max_size=3)
 
 
-def toml(tables: dict[str, dict[str, object]]) -> str:
+def products_toml(tables: dict[str, dict[str, object]]) -> str:
     lines = []
     for code, table in tables.items():
         lines.append(f"[products.{json.dumps(code, ensure_ascii=False)}]")
@@ -45,14 +45,14 @@ def toml(tables: dict[str, dict[str, object]]) -> str:
     return "\n".join(lines)
 
 
-def refusal() -> str | None:
-    """Return why the application does not start in this environment, if it does not."""
+def startup_error() -> str | None:
+    """Start the application in this environment; return the error message, or None."""
     try:
-        found = settings.load()
-        found.sqlalchemy_url.render_as_string()
+        loaded = settings.load()
+        loaded.sqlalchemy_url.render_as_string()
         app = Flask(__name__)
-        headers.init_app(app, found)
-        products.init_app(app, found)
+        headers.init_app(app, loaded)
+        products.init_app(app, loaded)
     except SettingsError as error:
         return str(error)
     app.test_client().get("/")
@@ -60,24 +60,24 @@ def refusal() -> str | None:
 
 
 @given(values=ENVIRONMENTS)
-def test_any_environment_starts_or_says_why_not(values: dict[str, str]) -> None:
+def test_any_environment_starts_or_the_error_has_a_reason(values: dict[str, str]) -> None:
     with pytest.MonkeyPatch.context() as environment:
         factories.clear_environment(environment)
         for name, value in {**factories.environment("sqlite:///foyer.db", ""), **values}.items():
             environment.setenv(name, value)
-        reason = refusal()
+        message = startup_error()
 
-    assert reason is None or (len(reason.splitlines()) > 1 and reason.encode())
+    assert message is None or (len(message.splitlines()) > 1 and message.encode())
 
 
-@given(text=st.one_of(st.text().map(str.encode), st.binary(), TABLES.map(toml).map(str.encode)))
+@given(text=st.one_of(st.text().map(str.encode), st.binary(), TABLES.map(products_toml).map(str.encode)))
 @example(text=b"a = " + b"[" * 10_000)
 @example(text=b"a = " + b"9" * 10_000)
 @example(text=b"a = 2026-02-31")
 @example(text=b"a" + b".a" * 1_000 + b" = 1")
 @example(text=b"[products]\n'' = {'' = 1}")
 @example(text=b"[products.'']\nname = ''")
-def test_any_file_of_products_starts_or_says_why_not(tmp_path: Path, text: bytes) -> None:
+def test_any_products_file_is_loaded_or_raises_settings_error(tmp_path: Path, text: bytes) -> None:
     file = tmp_path / "products.toml"
     file.write_bytes(text)
 
@@ -91,20 +91,20 @@ def test_any_file_of_products_starts_or_says_why_not(tmp_path: Path, text: bytes
     sign_in_url=st.text().map("https://a.example/{}".format),
     support_email=st.text(min_size=1).map("{}@acme.example".format),
 )
-def test_any_product_that_is_accepted_can_be_shown(
+def test_any_accepted_product_can_be_shown(
     client: FlaskClient, name: str, sign_in_url: str, support_email: str
 ) -> None:
     values = {"product_name": name, "product_sign_in_url": sign_in_url, "support_email": support_email}
     try:
-        accepted = products.load(factories.settings(**values))
+        loaded_products = products.load(factories.settings(**values))
     except SettingsError:
         return
-    client.application.extensions["products"] = accepted
+    client.application.extensions["products"] = loaded_products
 
     page = client.get("/")
-    contact = client.get("/.well-known/security.txt")
+    security_txt = client.get("/.well-known/security.txt")
 
     assert page.status_code == 200
-    assert contact.text.splitlines()[0].startswith("Contact: mailto:")
-    assert len(contact.text.splitlines()) == 3
-    assert contact.text.isascii()
+    assert security_txt.text.splitlines()[0].startswith("Contact: mailto:")
+    assert len(security_txt.text.splitlines()) == 3
+    assert security_txt.text.isascii()

@@ -1,4 +1,4 @@
-"""The sign-up form, whatever is typed into it: kept as it can be shown, or refused with a reason."""
+"""The sign-up form with random answers (hypothesis): stored so that every page can show them, or refused."""
 
 import unicodedata
 
@@ -26,11 +26,11 @@ TEXT = st.one_of(
     st.emails(),
     st.text("a\u200c\u200d\n", min_size=300, max_size=2100),
 )
-FILLED_IN = st.fixed_dictionaries({name: st.one_of(st.just(usual), TEXT) for name, usual in ANSWERS.items()})
-STRANGE = st.lists(st.tuples(st.sampled_from([*ANSWERS, "submit", ""]), TEXT), max_size=20)
+ANSWER_SETS = st.fixed_dictionaries({name: st.one_of(st.just(answer), TEXT) for name, answer in ANSWERS.items()})
+FIELD_LISTS = st.lists(st.tuples(st.sampled_from([*ANSWERS, "submit", ""]), TEXT), max_size=20)
 
 
-def form_of(fields: "MultiDict[str, str]") -> SignupForm:
+def validated_form(fields: "MultiDict[str, str]") -> SignupForm:
     with Flask(__name__).test_request_context():
         form = SignupForm(formdata=fields, meta={"csrf": False})
         form.validate()
@@ -38,56 +38,51 @@ def form_of(fields: "MultiDict[str, str]") -> SignupForm:
 
 
 @pytest.fixture
-def sign_up_form(client: FlaskClient, sandbox: Sandbox) -> dict[str, str]:
-    """The hidden fields of a form that a buyer has open."""
+def hidden_fields(client: FlaskClient, sandbox: Sandbox) -> dict[str, str]:
+    """The hidden fields of a buyer's form."""
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
     return {"csrf_token": csrf_token(client.get("/signup").text)}
 
 
-@given(typed=FILLED_IN)
-@example(typed={**ANSWERS, "company": "a\uffff", "notes": "\U0010ffff\ufdd0"})
-def test_whatever_is_typed_is_kept_and_shown_or_refused_with_a_reason(
-    client: FlaskClient, sign_up_form: dict[str, str], typed: dict[str, str]
+@given(answers=ANSWER_SETS)
+@example(answers={**ANSWERS, "company": "a\uffff", "notes": "\U0010ffff\ufdd0"})
+def test_any_answers_are_stored_and_shown_or_refused(
+    client: FlaskClient, hidden_fields: dict[str, str], answers: dict[str, str]
 ) -> None:
-    sent = client.post("/signup", data={**sign_up_form, **typed})
+    response = client.post("/signup", data={**hidden_fields, **answers})
 
-    assert sent.status_code in {303, 422, 429}
-    if sent.status_code == 303:
+    assert response.status_code in {303, 422, 429}
+    if response.status_code == 303:
         assert client.get("/welcome").status_code == 200
 
 
-@given(fields=STRANGE)
-def test_no_field_is_taken_for_another_however_often_it_comes(fields: list[tuple[str, str]]) -> None:
-    form = form_of(MultiDict(fields))
+@given(fields=FIELD_LISTS)
+def test_form_reads_the_first_value_of_a_repeated_field(fields: list[tuple[str, str]]) -> None:
+    form = validated_form(MultiDict(fields))
 
-    first = dict(reversed(fields))
+    first_values = dict(reversed(fields))
     for name in ANSWERS:
-        alone = form_of(MultiDict({name: first[name]} if name in first else {}))
-        assert form[name].data == alone[name].data
+        form_with_one_field = validated_form(MultiDict({name: first_values[name]} if name in first_values else {}))
+        assert form[name].data == form_with_one_field[name].data
 
 
-@given(typed=FILLED_IN)
-def test_what_is_kept_is_kept_as_it_is_when_it_is_sent_again(typed: dict[str, str]) -> None:
-    form = form_of(MultiDict(typed))
-    kept = {name: form[name].data or "" for name in ANSWERS}
+@given(answers=ANSWER_SETS)
+def test_stored_answers_do_not_change_when_sent_again(answers: dict[str, str]) -> None:
+    form = validated_form(MultiDict(answers))
+    stored = {name: form[name].data or "" for name in ANSWERS}
 
-    again = form_of(MultiDict(kept))
+    second_form = validated_form(MultiDict(stored))
 
-    assert {name: again[name].data or "" for name in ANSWERS} == kept
-    assert not form.errors or again.errors
+    assert {name: second_form[name].data or "" for name in ANSWERS} == stored
+    assert not form.errors or second_form.errors
 
 
-@given(typed=FILLED_IN)
-def test_nothing_is_kept_that_no_page_can_show(typed: dict[str, str]) -> None:
-    form = form_of(MultiDict(typed))
+@given(answers=ANSWER_SETS)
+def test_stored_answers_have_no_control_or_format_characters(answers: dict[str, str]) -> None:
+    form = validated_form(MultiDict(answers))
 
     for name in ANSWERS:
-        kept = form[name].data or ""
-        assert "\n" not in kept or name == "notes"
-        assert not {unicodedata.category(c) for c in kept if c not in "\n\t\u200c\u200d"} & {
-            "Cc",
-            "Cf",
-            "Cs",
-            "Zl",
-            "Zp",
-        }
+        stored = form[name].data or ""
+        assert "\n" not in stored or name == "notes"
+        categories = {unicodedata.category(character) for character in stored if character not in "\n\t\u200c\u200d"}
+        assert not categories & {"Cc", "Cf", "Cs", "Zl", "Zp"}

@@ -1,4 +1,4 @@
-"""Bodies that no browser sends: each is answered with a page or a plain status, and nothing of it is kept."""
+"""Malformed bodies: the response is a page or a plain status, and nothing of the body is stored."""
 
 import pytest
 import requests
@@ -11,7 +11,7 @@ from tests.support import factories
 from tests.support.factories import ANSWERS, TOKEN_FIELD
 from tests.support.page_checks import check_page, csrf_token
 
-NAMED = f"{TOKEN_FIELD}=".encode()
+TOKEN_PREFIX = f"{TOKEN_FIELD}=".encode()
 MULTIPART = "Content-Type: multipart/form-data; boundary=b"
 CHUNKED = "Transfer-Encoding: chunked"
 
@@ -20,26 +20,26 @@ def part(name: str, value: str) -> bytes:
     return f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
 
 
-# What is odd -> what is sent, and the status of the page it gets.
-PAGES = {
+# What is malformed -> the request, and the status of the response.
+MALFORMED = {
     "too large, and says so": (post_bytes(b"x" * 100_000), 413),
     "too large, says so and never comes": (post_bytes(b"", length=10**12), 413),
     "a length of more digits than a number may have": (post_bytes(b"x", f"Content-Length: {'9' * 5000}"), 400),
     "too large, in chunks": (post_bytes(unfinished_chunks(*[b"x" * 1000] * 100) + b"0\r\n\r\n", CHUNKED), 413),
     "100,000 fields": (post_bytes(b"a=1&" * 100_000), 413),
     "as many fields as fit": (post_bytes(b"a&" * 32_000), 400),
-    "the same field twice": (post_bytes(NAMED + b"&" + NAMED + b"second"), 400),
-    "null bytes": (post_bytes(NAMED + b"\x00%00\x00"), 400),
+    "the same field twice": (post_bytes(TOKEN_PREFIX + b"&" + TOKEN_PREFIX + b"second"), 400),
+    "null bytes": (post_bytes(TOKEN_PREFIX + b"\x00%00\x00"), 400),
     "another encoding": (
         post_bytes(
             f"{TOKEN_FIELD}=abc".encode("utf-16"), f"Content-Type: {raw_http.FORM_CONTENT_TYPE}; charset=utf-16"
         ),
         400,
     ),
-    "bytes of no encoding": (post_bytes(NAMED + b"\xff\xfe\xed\xa0\x80"), 400),
-    "escapes of no encoding": (post_bytes(NAMED + b"%ff%fe%ed%a0%80%zz%"), 400),
+    "bytes of no encoding": (post_bytes(TOKEN_PREFIX + b"\xff\xfe\xed\xa0\x80"), 400),
+    "escapes of no encoding": (post_bytes(TOKEN_PREFIX + b"%ff%fe%ed%a0%80%zz%"), 400),
     "another kind of content": (post_bytes(b'{"a": 1}', "Content-Type: application/json"), 400),
-    "no content type that could be read": (post_bytes(NAMED + b"abc", "Content-Type: ;;=\xff"), 400),
+    "no content type that could be read": (post_bytes(TOKEN_PREFIX + b"abc", "Content-Type: ;;=\xff"), 400),
     "multipart without a boundary": (post_bytes(part("a", "b"), "Content-Type: multipart/form-data"), 400),
     "multipart with an odd boundary": (
         post_bytes(part("a", "b"), 'Content-Type: multipart/form-data; boundary="\xff"'),
@@ -52,50 +52,50 @@ PAGES = {
     "a file for a token": (post_bytes(part(f'{TOKEN_FIELD}"; filename="t', "x") + b"--b--", MULTIPART), 400),
     "no body at all": (post_bytes(b""), 400),
 }
-BROKEN_OFF = {
-    "a body that breaks off": post_bytes(NAMED + b"abc", length=500),
-    "a chunk that breaks off": post_bytes(b"ff\r\n" + NAMED, CHUNKED),
-    "chunks without an end": post_bytes(unfinished_chunks(NAMED), CHUNKED),
+TRUNCATED = {
+    "a body that breaks off": post_bytes(TOKEN_PREFIX + b"abc", length=500),
+    "a chunk that breaks off": post_bytes(b"ff\r\n" + TOKEN_PREFIX, CHUNKED),
+    "chunks without an end": post_bytes(unfinished_chunks(TOKEN_PREFIX), CHUNKED),
     "a chunk of no size": post_bytes(b"zz\r\nabc\r\n0\r\n\r\n", CHUNKED),
     "a chunk longer than it says": post_bytes(b"3\r\nabcdef\r\n0\r\n\r\n", CHUNKED),
     "a chunk with an odd extension": post_bytes(b"3;\x00=\r\nabc\r\n0\r\n\r\n", CHUNKED),
 }
 
 
-@pytest.mark.parametrize(("request_", "status"), PAGES.values(), ids=PAGES)
-def test_an_odd_body_gets_a_page_that_helps(checked_server: RunningServer, request_: bytes, status: int) -> None:
-    answer = raw_http.send_and_receive(checked_server.url, request_)
+@pytest.mark.parametrize(("request_", "status"), MALFORMED.values(), ids=MALFORMED)
+def test_malformed_body_gets_a_page_with_help(checked_server: RunningServer, request_: bytes, status: int) -> None:
+    response = raw_http.send_and_receive(checked_server.url, request_)
 
-    assert answer.status == status
-    if answer.headers["Content-Type"].startswith("text/html"):
-        check_page(answer.text)
-
-
-@pytest.mark.parametrize("request_", BROKEN_OFF.values(), ids=BROKEN_OFF)
-def test_a_body_that_is_not_whole_is_not_taken(checked_server: RunningServer, request_: bytes) -> None:
-    answer = raw_http.send_and_receive(checked_server.url, request_, close_writing=True)
-
-    assert answer.status == 400
-    check_page(answer.text)
+    assert response.status == status
+    if response.headers["Content-Type"].startswith("text/html"):
+        check_page(response.text)
 
 
-def test_answers_that_broke_off_on_their_way_are_not_kept(checked_server: RunningServer, sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("request_", TRUNCATED.values(), ids=TRUNCATED)
+def test_truncated_body_is_refused(checked_server: RunningServer, request_: bytes) -> None:
+    response = raw_http.send_and_receive(checked_server.url, request_, close_writing=True)
+
+    assert response.status == 400
+    check_page(response.text)
+
+
+def test_truncated_answers_are_not_stored(checked_server: RunningServer, sandbox: Sandbox) -> None:
     with requests.Session() as buyer:
         page = buyer.post(checked_server.url, data={TOKEN_FIELD: factories.token(sandbox)}, timeout=10)
         form = {"csrf_token": csrf_token(page.text), **ANSWERS}
-        whole = requests.Request("POST", f"{checked_server.url}signup", data=form, cookies=buyer.cookies).prepare()
-        assert isinstance(whole.body, str)
+        signup = requests.Request("POST", f"{checked_server.url}signup", data=form, cookies=buyer.cookies).prepare()
+        assert isinstance(signup.body, str)
 
-        sent = post_bytes(
-            whole.body[:-5].encode(), f"Cookie: {whole.headers['Cookie']}", path="/signup", length=len(whole.body)
+        truncated = post_bytes(
+            signup.body[:-5].encode(), f"Cookie: {signup.headers['Cookie']}", path="/signup", length=len(signup.body)
         )
-        answer = raw_http.send_and_receive(checked_server.url, sent, close_writing=True)
+        response = raw_http.send_and_receive(checked_server.url, truncated, close_writing=True)
 
-        assert answer.status == 400
+        assert response.status == 400
         assert buyer.get(f"{checked_server.url}welcome", timeout=10).url == f"{checked_server.url}signup"
 
 
-def test_an_odd_body_leaves_the_next_request_on_its_connection_alone(checked_server: RunningServer) -> None:
+def test_malformed_body_leaves_the_next_request_intact(checked_server: RunningServer) -> None:
     with raw_http.open_connection(checked_server.url) as connection:
         connection.sendall(post_bytes(b"a&" * 32_000))
         first = raw_http.read_response(connection)

@@ -1,4 +1,4 @@
-"""Hosts and proxies: only as many hops are believed as stand in front, and only the names that are ours answer."""
+"""Hosts and proxies: exactly TRUSTED_PROXIES hops and the TRUSTED_HOSTS are trusted."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +18,8 @@ BUYER, SPOOFED, BALANCER = "203.0.113.9", "192.0.2.66", "10.0.0.7"
 
 
 @contextmanager
-def behind(environment: pytest.MonkeyPatch, hops: int) -> Iterator[FlaskClient]:
-    """A client of the application behind so many proxies, with a page that tells who is thought to ask, and how."""
+def app_behind(environment: pytest.MonkeyPatch, hops: int) -> Iterator[FlaskClient]:
+    """Yield a client of the application behind this many proxies; /who shows the address, scheme and host it sees."""
     environment.setenv("TRUSTED_PROXIES", str(hops))
     with factories.open_app(create_app()) as app:
         app.add_url_rule("/who", view_func=lambda: f"{request.remote_addr} {request.scheme} {request.host}")
@@ -27,7 +27,7 @@ def behind(environment: pytest.MonkeyPatch, hops: int) -> Iterator[FlaskClient]:
 
 
 @pytest.mark.parametrize(
-    ("hops", "chain", "believed"),
+    ("hops", "chain", "expected"),
     [
         (0, None, PEER),
         (0, BUYER, PEER),
@@ -42,17 +42,17 @@ def behind(environment: pytest.MonkeyPatch, hops: int) -> Iterator[FlaskClient]:
         (2, None, PEER),
     ],
 )
-def test_the_buyers_address_is_what_the_outermost_of_our_proxies_saw(
-    environment: pytest.MonkeyPatch, hops: int, chain: str | None, believed: str
+def test_remote_address_is_what_the_outermost_trusted_proxy_saw(
+    environment: pytest.MonkeyPatch, hops: int, chain: str | None, expected: str
 ) -> None:
-    with behind(environment, hops) as client:
-        answer = client.get("/who", headers={"X-Forwarded-For": chain} if chain else {})
+    with app_behind(environment, hops) as client:
+        response = client.get("/who", headers={"X-Forwarded-For": chain} if chain else {})
 
-    assert answer.text == f"{believed} http localhost"
+    assert response.text == f"{expected} http localhost"
 
 
 @pytest.mark.parametrize(
-    ("hops", "chain", "believed"),
+    ("hops", "chain", "expected"),
     [
         (0, "https", "http"),
         (1, "https", "https"),
@@ -61,13 +61,13 @@ def test_the_buyers_address_is_what_the_outermost_of_our_proxies_saw(
         (2, "https, http", "https"),
     ],
 )
-def test_the_scheme_is_what_the_outermost_of_our_proxies_saw(
-    environment: pytest.MonkeyPatch, hops: int, chain: str, believed: str
+def test_scheme_is_what_the_outermost_trusted_proxy_saw(
+    environment: pytest.MonkeyPatch, hops: int, chain: str, expected: str
 ) -> None:
-    with behind(environment, hops) as client:
-        answer = client.get("/who", headers={"X-Forwarded-Proto": chain})
+    with app_behind(environment, hops) as client:
+        response = client.get("/who", headers={"X-Forwarded-Proto": chain})
 
-    assert answer.text == f"{PEER} {believed} localhost"
+    assert response.text == f"{PEER} {expected} localhost"
 
 
 @pytest.mark.parametrize("hops", [0, 1, 2])
@@ -85,11 +85,13 @@ def test_the_scheme_is_what_the_outermost_of_our_proxies_saw(
     ],
     ids=str,
 )
-def test_no_other_header_is_believed(environment: pytest.MonkeyPatch, hops: int, header: dict[str, str]) -> None:
-    with behind(environment, hops) as client:
-        answer = client.get("/who", headers=header)
+def test_no_other_forwarding_header_is_trusted(
+    environment: pytest.MonkeyPatch, hops: int, header: dict[str, str]
+) -> None:
+    with app_behind(environment, hops) as client:
+        response = client.get("/who", headers=header)
 
-    assert answer.text == f"{PEER} http localhost"
+    assert response.text == f"{PEER} http localhost"
 
 
 @pytest.mark.parametrize(
@@ -113,10 +115,10 @@ def test_no_other_header_is_believed(environment: pytest.MonkeyPatch, hops: int,
         ("[::1", 400),
     ],
 )
-def test_only_our_names_are_answered(environment: pytest.MonkeyPatch, host: str, status: int) -> None:
+def test_only_trusted_hosts_are_served(environment: pytest.MonkeyPatch, host: str, status: int) -> None:
     environment.setenv("TRUSTED_HOSTS", "buy.Acme.example, .acme.test")
 
-    with behind(environment, 1) as client:
+    with app_behind(environment, 1) as client:
         page = client.get("/", headers={"Host": host, "X-Forwarded-Host": "buy.acme.example"})
         health = client.get("/healthz", headers={"Host": host})
 

@@ -1,4 +1,4 @@
-"""Requests that are hardly HTTP: a plain status, none of the sender's own words, and nothing of them in the log."""
+"""Malformed HTTP: a plain status, without the client's own bytes, which stay out of the log as well."""
 
 import json
 import re
@@ -21,7 +21,7 @@ def get(*lines: str, target: str = "/") -> bytes:
     return "\r\n".join([f"GET {target} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode("latin-1")
 
 
-# What is odd -> what is sent, and the status it gets.
+# What is malformed -> the request, and the status of the response.
 REFUSED = {
     "a length that is no number": (post_bytes(b"abc", "Content-Length: abc"), 400),
     "a length below nothing": (post_bytes(b"abc", "Content-Length: -1"), 400),
@@ -51,43 +51,39 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("request_", "status"), REFUSED.values(), ids=REFUSED)
-def test_what_is_hardly_http_is_refused_in_plain_words(
-    checked_server: RunningServer, request_: bytes, status: int
-) -> None:
-    answer = raw_http.send_and_receive(checked_server.url, request_)
+def test_malformed_request_gets_a_plain_status(checked_server: RunningServer, request_: bytes, status: int) -> None:
+    response = raw_http.send_and_receive(checked_server.url, request_)
 
-    assert answer.status == status
-    assert answer.text.startswith(f"{status} ")
-    assert len(answer.text) < 50
-    assert SECURITY_HEADERS.items() <= answer.headers.items()
+    assert response.status == status
+    assert response.text.startswith(f"{status} ")
+    assert len(response.text) < 50
+    assert SECURITY_HEADERS.items() <= response.headers.items()
 
 
 @pytest.mark.parametrize("method", ["BREW", "TRACE", "PUT", "PROPFIND", "OPTIMISE"])
-def test_a_method_that_nobody_knows_gets_a_page(checked_server: RunningServer, method: str) -> None:
-    answer = raw_http.send_and_receive(checked_server.url, f"{method} / HTTP/1.1\r\n{HOST}\r\n".encode())
+def test_unknown_method_gets_a_page(checked_server: RunningServer, method: str) -> None:
+    response = raw_http.send_and_receive(checked_server.url, f"{method} / HTTP/1.1\r\n{HOST}\r\n".encode())
 
-    assert answer.status == 405
-    check_page(answer.text)
+    assert response.status == 405
+    check_page(response.text)
 
 
 @pytest.mark.parametrize("line", ["CONNECT evil.example:443", "OPTIONS *", "GET http://evil.example/", "GET //evil"])
-def test_an_address_of_another_form_is_never_our_fault(checked_server: RunningServer, line: str) -> None:
-    answer = raw_http.send_and_receive(checked_server.url, f"{line} HTTP/1.1\r\n{HOST}\r\n".encode())
+def test_other_forms_of_request_target_cause_no_server_error(checked_server: RunningServer, line: str) -> None:
+    response = raw_http.send_and_receive(checked_server.url, f"{line} HTTP/1.1\r\n{HOST}\r\n".encode())
 
-    assert answer.status in {200, 400, 404, 405}
+    assert response.status in {200, 400, 404, 405}
 
 
-def test_what_a_client_sends_past_its_length_is_neither_answered_with_nor_logged(
-    checked_server: RunningServer, sandbox: Sandbox
-) -> None:
+def test_bytes_after_the_body_are_neither_echoed_nor_logged(checked_server: RunningServer, sandbox: Sandbox) -> None:
     token = factories.token(sandbox)
 
     with raw_http.open_connection(checked_server.url) as connection:
         connection.sendall(post_bytes(f"{TOKEN_FIELD}={token}\r\n\r\n".encode(), length=0))
-        answers = raw_http.read_to_end(connection)
+        responses = raw_http.read_to_end(connection)
 
-    assert re.findall(r"HTTP/1\.1 (\d+)", answers) == ["400", "400"]
-    assert token not in answers
+    assert re.findall(r"HTTP/1\.1 (\d+)", responses) == ["400", "400"]
+    assert token not in responses
     log = checked_server.log.read_text()
     refused = [json.loads(line) for line in log.splitlines() if "request.refused" in line]
     assert [line["fault"] for line in refused] == ["InvalidRequestLine"]
@@ -98,9 +94,9 @@ def test_what_a_client_sends_past_its_length_is_neither_answered_with_nor_logged
 @pytest.mark.parametrize(
     "header", ["PATH_INFO: /metrics", "SCRIPT_NAME: /health", "SCRIPT_NAME: /evil", "X-Forwarded-Protocol: ssl"]
 )
-def test_a_header_cannot_take_a_request_elsewhere(checked_server: RunningServer, header: str) -> None:
-    usual = raw_http.send_and_receive(checked_server.url, get(target="/healthz"))
+def test_header_cannot_change_the_path_of_a_request(checked_server: RunningServer, header: str) -> None:
+    plain_response = raw_http.send_and_receive(checked_server.url, get(target="/healthz"))
 
-    answer = raw_http.send_and_receive(checked_server.url, get(header, "X-Forwarded-Proto: http", target="/healthz"))
+    response = raw_http.send_and_receive(checked_server.url, get(header, "X-Forwarded-Proto: http", target="/healthz"))
 
-    assert (answer.status, answer.text) == (usual.status, usual.text)
+    assert (response.status, response.text) == (plain_response.status, plain_response.text)

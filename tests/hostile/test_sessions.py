@@ -1,4 +1,4 @@
-"""The session's cookie in the hands of others: planted, altered, replayed, tossed in from next door, and a new key."""
+"""Attacks on the session cookie: fixation, tampering, replay, cookies from sibling subdomains; and key rotation."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -19,141 +19,140 @@ from tests.support.page_checks import csrf_token
 
 pytestmark = on_sqlite
 
-NEXT_KEY = "the-next-secret-key-of-this-seller"
+NEW_KEY = "the-next-secret-key-of-this-seller"
 BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-SECURE = "https://buy.example"
+HTTPS_URL = "https://buy.example"
 
 
 @pytest.fixture
-def behind_tls(environment: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
-    """A browser that keeps no cookies by itself, at the application behind TLS."""
+def tls_browser(environment: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
+    """A client of the application with its settings for TLS, which sends only the cookies a test gives it."""
     environment.delenv("SESSION_COOKIE_SECURE")
     with factories.open_app(create_app()) as app:
         yield app.test_client(use_cookies=False)
 
 
-def session_of(browser: FlaskClient) -> str:
+def session_cookie(browser: FlaskClient) -> str:
     cookie = browser.get_cookie("session", domain="localhost")
     assert cookie
     return cookie.value
 
 
-def holding(app: Flask, *cookies: str) -> FlaskClient:
-    """Return another browser, which holds that session."""
+def browser_with_session(app: Flask, cookie: str) -> FlaskClient:
+    """Return another browser that has this session cookie."""
     browser = app.test_client()
-    for cookie in cookies:
-        browser.set_cookie("session", cookie, domain="localhost")
+    browser.set_cookie("session", cookie, domain="localhost")
     return browser
 
 
-def filled_in(browser: FlaskClient) -> dict[str, str]:
+def signup_form(browser: FlaskClient) -> dict[str, str]:
     return {**ANSWERS, "csrf_token": csrf_token(browser.get("/signup").text)}
 
 
-def altered(cookie: str, place: int) -> str:
-    """Return the cookie with another character there, one that stands for other bytes: only its top bit is sure to."""
-    old = cookie[place]
+def tampered(cookie: str, index: int) -> str:
+    """Return the cookie with another character at the index.
+
+    It flips the character's top bit: a last character's lower bits may not belong to any decoded byte.
+    """
+    old = cookie[index]
     new = "A" if old not in BASE64 else BASE64[BASE64.index(old) ^ 32]
-    return cookie[:place] + new + cookie[place + 1 :]
+    return cookie[:index] + new + cookie[index + 1 :]
 
 
-def test_a_session_planted_before_the_landing_does_not_survive_it(client: FlaskClient, sandbox: Sandbox) -> None:
+def test_session_planted_before_a_landing_is_cleared_by_it(client: FlaskClient, sandbox: Sandbox) -> None:
     attacker = client.application.test_client()
     attacker.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="666666666666")})
-    planted = session_of(attacker)
-    victim = holding(client.application, planted)
+    planted = session_cookie(attacker)
+    victim = browser_with_session(client.application, planted)
 
     victim.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="012345678901")})
 
-    assert session_of(victim) != planted
+    assert session_cookie(victim) != planted
     assert "•••• •••• 8901" in victim.get("/signup").text
-    assert "•••• •••• 6666" in holding(client.application, planted).get("/signup").text
+    assert "•••• •••• 6666" in browser_with_session(client.application, planted).get("/signup").text
 
 
-def test_a_planted_session_does_not_survive_a_landing_that_fails(client: FlaskClient, sandbox: Sandbox) -> None:
+def test_planted_session_is_cleared_by_a_failed_landing(client: FlaskClient, sandbox: Sandbox) -> None:
     attacker = client.application.test_client()
     attacker.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
-    victim = holding(client.application, session_of(attacker))
+    victim = browser_with_session(client.application, session_cookie(attacker))
 
     victim.post("/", data={TOKEN_FIELD: "made up"})
 
     assert victim.get("/signup").status_code == 403
 
 
-def test_what_the_victim_answers_is_not_shown_to_whoever_planted_the_session(
-    client: FlaskClient, sandbox: Sandbox
-) -> None:
+def test_planted_session_does_not_show_the_victims_answers(client: FlaskClient, sandbox: Sandbox) -> None:
     attacker = client.application.test_client()
     attacker.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
-    planted = session_of(attacker)
-    victim = holding(client.application, planted)
+    planted = session_cookie(attacker)
+    victim = browser_with_session(client.application, planted)
 
-    victim.post("/signup", data=filled_in(victim))
+    victim.post("/signup", data=signup_form(victim))
 
-    page = holding(client.application, planted).get("/welcome").text
+    page = browser_with_session(client.application, planted).get("/welcome").text
     assert "Lovelace" not in page
     assert "ada@gmail.com" not in page
 
 
-def test_a_session_with_any_character_changed_is_no_purchase(client: FlaskClient, sandbox: Sandbox) -> None:
+def test_session_with_any_character_changed_is_refused(client: FlaskClient, sandbox: Sandbox) -> None:
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
-    cookie = session_of(client)
-    client.application.test_client_class = None  # one that looks at no page is quicker
+    cookie = session_cookie(client)
+    client.application.test_client_class = None  # checking every page would be slow
 
     statuses = {
-        place: holding(client.application, altered(cookie, place)).get("/signup").status_code
-        for place in {*range(0, len(cookie), 5), *range(len(cookie) - 40, len(cookie))}
+        index: browser_with_session(client.application, tampered(cookie, index)).get("/signup").status_code
+        for index in {*range(0, len(cookie), 5), *range(len(cookie) - 40, len(cookie))}
     }
 
-    assert holding(client.application, cookie).get("/signup").status_code == 200
-    assert {place: status for place, status in statuses.items() if status != 403} == {}
+    assert browser_with_session(client.application, cookie).get("/signup").status_code == 200
+    assert {index: status for index, status in statuses.items() if status != 403} == {}
 
 
 @pytest.mark.parametrize("cookie", ["", ".", "..", "a.b.c", "null", "e30", '"', "\u00ff", "x" * 4000])
-def test_a_session_that_is_none_is_no_purchase(client: FlaskClient, cookie: str) -> None:
+def test_malformed_session_is_refused(client: FlaskClient, cookie: str) -> None:
     assert client.get("/signup", headers={"Cookie": f"session={cookie}"}).status_code == 403
 
 
-def test_a_session_of_a_day_ago_is_over(client: FlaskClient, sandbox: Sandbox) -> None:
+def test_session_expires_after_a_day(client: FlaskClient, sandbox: Sandbox) -> None:
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
-    cookie = session_of(client)
+    cookie = session_cookie(client)
 
     with time_machine.travel(datetime.now(UTC) + timedelta(hours=SESSION_HOURS, seconds=2)):
-        later = holding(client.application, cookie).get("/signup")
+        response = browser_with_session(client.application, cookie).get("/signup")
 
-    assert later.status_code == 403
+    assert response.status_code == 403
 
 
-def test_a_session_posted_again_after_the_submit_makes_nothing_new(client: FlaskClient, sandbox: Sandbox) -> None:
+def test_replayed_session_makes_no_second_registration(client: FlaskClient, sandbox: Sandbox) -> None:
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
-    before, form = session_of(client), filled_in(client)
+    cookie, form = session_cookie(client), signup_form(client)
     client.post("/signup", data=form)
 
-    again = holding(client.application, before)
-    response = again.post("/signup", data=form)
+    response = browser_with_session(client.application, cookie).post("/signup", data=form)
 
     assert response.location == "/welcome"
-    listed = client.application.test_cli_runner().invoke(args=["registrations", "list", "--json"])
-    assert listed.stdout.count('"company"') == 1
+    result = client.application.test_cli_runner().invoke(args=["registrations", "list", "--json"])
+    assert result.stdout.count('"company"') == 1
 
 
-def test_a_session_posted_after_another_purchase_is_still_its_own(client: FlaskClient, sandbox: Sandbox) -> None:
+def test_earlier_session_still_registers_its_own_purchase(client: FlaskClient, sandbox: Sandbox) -> None:
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="012345678901")})
-    first, form = session_of(client), filled_in(client)
+    first_cookie, form = session_cookie(client), signup_form(client)
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="999988887777")})
 
-    holding(client.application, first).post("/signup", data=form)
+    browser_with_session(client.application, first_cookie).post("/signup", data=form)
 
     assert client.get("/welcome").location == "/signup"
-    assert holding(client.application, first).get("/welcome").status_code == 200
+    assert browser_with_session(client.application, first_cookie).get("/welcome").status_code == 200
 
 
-def test_behind_tls_a_cookie_that_a_sibling_could_set_is_not_read(behind_tls: FlaskClient, sandbox: Sandbox) -> None:
-    landed = behind_tls.post("/", data={TOKEN_FIELD: factories.token(sandbox)}, base_url=SECURE)
-    value = landed.headers["Set-Cookie"].partition("=")[2].partition(";")[0]
+def test_tls_session_ignores_cookies_a_sibling_domain_could_set(tls_browser: FlaskClient, sandbox: Sandbox) -> None:
+    landing = tls_browser.post("/", data={TOKEN_FIELD: factories.token(sandbox)}, base_url=HTTPS_URL)
+    value = landing.headers["Set-Cookie"].partition("=")[2].partition(";")[0]
 
     def status(cookies: str) -> int:
-        return behind_tls.get("/signup", headers={"Cookie": cookies}, base_url=SECURE).status_code
+        return tls_browser.get("/signup", headers={"Cookie": cookies}, base_url=HTTPS_URL).status_code
 
     assert status(f"__Host-session={value}") == 200
     assert status(f"session={value}") == 403
@@ -161,54 +160,54 @@ def test_behind_tls_a_cookie_that_a_sibling_could_set_is_not_read(behind_tls: Fl
     assert status(f"session=tossed; __Host-session={value}") == 200
 
 
-def test_of_two_cookies_of_one_name_no_mixture_is_made(client: FlaskClient, sandbox: Sandbox) -> None:
+def test_two_session_cookies_are_never_mixed(client: FlaskClient, sandbox: Sandbox) -> None:
     cookies = []
     for account_id in ("012345678901", "999988887777"):
         client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id=account_id)})
-        cookies.append(session_of(client))
-    form = filled_in(client)
+        cookies.append(session_cookie(client))
+    form = signup_form(client)
 
     browser = client.application.test_client(use_cookies=False)
-    sent = browser.post("/signup", data=form, headers={"Cookie": f"session={cookies[0]}; session={cookies[1]}"})
+    response = browser.post("/signup", data=form, headers={"Cookie": f"session={cookies[0]}; session={cookies[1]}"})
 
-    assert sent.status_code == 422
-    assert "•••• •••• 8901" in sent.text
-    assert holding(client.application, cookies[1]).get("/welcome").location == "/signup"
+    assert response.status_code == 422
+    assert "•••• •••• 8901" in response.text
+    assert browser_with_session(client.application, cookies[1]).get("/welcome").location == "/signup"
 
 
-def test_session_and_open_form_survive_a_new_key(
+def test_session_and_form_survive_key_rotation(
     environment: pytest.MonkeyPatch, client: FlaskClient, sandbox: Sandbox
 ) -> None:
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
-    cookie, form = session_of(client), filled_in(client)
+    cookie, form = session_cookie(client), signup_form(client)
     environment.setenv("SECRET_KEY_FALLBACKS", f"an-even-earlier-secret-key,{factories.SECRET_KEY}")
-    environment.setenv("SECRET_KEY", NEXT_KEY)
+    environment.setenv("SECRET_KEY", NEW_KEY)
 
     with factories.open_app(create_app()) as rotated:
-        browser = holding(rotated, cookie)
-        shown = browser.get("/signup")
-        sent = browser.post("/signup", data=form)
-        renewed = session_of(browser)
+        browser = browser_with_session(rotated, cookie)
+        page = browser.get("/signup")
+        response = browser.post("/signup", data=form)
+        new_cookie = session_cookie(browser)
 
-    assert (shown.status_code, sent.location) == (200, "/welcome")
+    assert (page.status_code, response.location) == (200, "/welcome")
     environment.delenv("SECRET_KEY_FALLBACKS")
     with factories.open_app(create_app()) as without_the_old_key:
-        assert holding(without_the_old_key, cookie).get("/signup").status_code == 403
-        assert holding(without_the_old_key, renewed).get("/welcome").status_code == 200
+        assert browser_with_session(without_the_old_key, cookie).get("/signup").status_code == 403
+        assert browser_with_session(without_the_old_key, new_cookie).get("/welcome").status_code == 200
 
 
-def test_a_form_signed_by_a_key_that_is_gone_is_not_taken(
+def test_form_signed_with_a_removed_key_is_refused(
     environment: pytest.MonkeyPatch, client: FlaskClient, sandbox: Sandbox
 ) -> None:
     purchase = sandbox.marketplace.buy(Order(product_code=PRODUCT_CODE))
     client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
-    form = filled_in(client)
-    environment.setenv("SECRET_KEY", NEXT_KEY)
+    form = signup_form(client)
+    environment.setenv("SECRET_KEY", NEW_KEY)
 
     with factories.open_app(create_app()) as rotated:
         browser = rotated.test_client()
         browser.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
-        sent = browser.post("/signup", data=form)
+        response = browser.post("/signup", data=form)
 
-    assert sent.status_code == 422
-    assert 'value="Ada Lovelace"' in sent.text
+    assert response.status_code == 422
+    assert 'value="Ada Lovelace"' in response.text

@@ -1,4 +1,4 @@
-"""Crowds larger than all threads, slow or silent: a buyer who comes after them is served soon."""
+"""Slow and silent clients, more than there are threads: a buyer who comes later is served soon."""
 
 import socket
 from collections.abc import Iterator
@@ -20,85 +20,92 @@ from tests.support.databases import on_sqlite
 from tests.support.factories import TOKEN_FIELD
 
 WORKERS = 2
-CROWD = 2 * WORKERS * THREADS + 10
-SOON = REQUEST_TIMEOUT_SECONDS + 8
-# How they hold a server up -> what each of them sends before it falls silent.
-STARTS = {
+CROWD_SIZE = 2 * WORKERS * THREADS + 10
+SOON_SECONDS = REQUEST_TIMEOUT_SECONDS + 8
+# How a slow client behaves -> what it sends before it stops sending.
+SLOW_REQUESTS = {
     "nothing at all": b"",
     "half of the headers": b"POST / HTTP/1.1\r\nHost: localhost\r\nA: ",
     "half of the body": post_bytes(b"x-amzn-", length=1000),
-    "all of it, and no goodbye": b"GET /healthz HTTP/1.0\r\n\r\n",
+    "a whole request, but the connection stays open": b"GET /healthz HTTP/1.0\r\n\r\n",
 }
 
 
 @contextmanager
-def crowd(url: str, start: bytes, size: int, room: int | None = None) -> Iterator[list[socket.socket]]:
-    with ExitStack() as held:
+def open_connections(
+    url: str, request: bytes, count: int, receive_buffer_bytes: int | None = None
+) -> Iterator[list[socket.socket]]:
+    """Open connections, send the bytes on each, and keep them open for the `with` block."""
+    with ExitStack() as stack:
         connections = [
-            held.enter_context(raw_http.open_connection(url, receive_buffer_bytes=room)) for _ in range(size)
+            stack.enter_context(raw_http.open_connection(url, receive_buffer_bytes=receive_buffer_bytes))
+            for _ in range(count)
         ]
         for connection in connections:
-            connection.sendall(start)
+            connection.sendall(request)
         yield connections
 
 
-def serves(url: str) -> bool:
+def is_served(url: str) -> bool:
     try:
         return requests.get(url, timeout=1.5).ok
     except requests.Timeout:
         return False
 
 
-@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
-def test_a_buyer_is_served_soon_after_a_crowd_of_slow_clients(
-    checked_server: RunningServer, sandbox: Sandbox, start: bytes
+@pytest.mark.parametrize("slow_request", SLOW_REQUESTS.values(), ids=SLOW_REQUESTS)
+def test_buyer_is_served_soon_after_many_slow_clients(
+    checked_server: RunningServer, sandbox: Sandbox, slow_request: bytes
 ) -> None:
-    with crowd(checked_server.url, start, CROWD):
+    with open_connections(checked_server.url, slow_request, CROWD_SIZE):
         response = requests.post(
-            checked_server.url, data={TOKEN_FIELD: factories.token(sandbox)}, allow_redirects=False, timeout=SOON
+            checked_server.url,
+            data={TOKEN_FIELD: factories.token(sandbox)},
+            allow_redirects=False,
+            timeout=SOON_SECONDS,
         )
 
     assert response.status_code == 303
 
 
 @on_sqlite
-def test_who_says_nothing_takes_no_thread(database_url: str, sandbox: Sandbox) -> None:
+def test_silent_client_occupies_no_thread(database_url: str, sandbox: Sandbox) -> None:
     environment = factories.environment(database_url, sandbox.aws_url)
     options = {"GUNICORN_CMD_ARGS": "--workers 1 --threads 2"}
 
-    with app_processes.run_gunicorn({**environment, **options}) as url, crowd(url, b"", 20):
+    with app_processes.run_gunicorn({**environment, **options}) as url, open_connections(url, b"", 20):
         response = requests.get(url, timeout=10)
 
     assert response.status_code == 200
 
 
-def test_a_crowd_that_drips_is_not_waited_for_either(checked_server: RunningServer) -> None:
-    with crowd(checked_server.url, post_bytes(b"a", length=5000), 1) as [dripping]:
-        dripping.settimeout(0.05)
-        answer = b""
-        for _ in range(int(SOON / 0.05)):
+def test_client_sending_single_bytes_is_cut_off(checked_server: RunningServer) -> None:
+    with open_connections(checked_server.url, post_bytes(b"a", length=5000), 1) as [connection]:
+        connection.settimeout(0.05)
+        response = b""
+        for _ in range(int(SOON_SECONDS / 0.05)):
             try:
-                dripping.sendall(b"a")
-                answer = dripping.recv(1000)
+                connection.sendall(b"a")
+                response = connection.recv(1000)
                 break
             except TimeoutError:
                 continue
 
-    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert response.startswith(b"HTTP/1.1 400 ")
 
 
 @on_sqlite
-def test_who_reads_no_answers_holds_no_thread_for_long(database_url: str, sandbox: Sandbox) -> None:
+def test_client_that_reads_no_response_occupies_no_thread_for_long(database_url: str, sandbox: Sandbox) -> None:
     options = f"--graceful-timeout {REQUEST_TIMEOUT_SECONDS} --workers 1 --threads 2"
     environment = factories.environment(database_url, sandbox.aws_url)
 
-    many = b"GET /static/style.css HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000
+    pipelined_requests = b"GET /static/style.css HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000
 
     with (
         app_processes.run_gunicorn({**environment, "GUNICORN_CMD_ARGS": options}) as url,
-        crowd(url, many, 3, room=4096),
+        open_connections(url, pipelined_requests, 3, receive_buffer_bytes=4096),
     ):
-        while serves(url):
+        while is_served(url):
             pass
         response = requests.get(url, timeout=REQUEST_TIMEOUT_SECONDS * TOTAL_TIME_FACTOR + 10)
 
@@ -107,7 +114,7 @@ def test_who_reads_no_answers_holds_no_thread_for_long(database_url: str, sandbo
 
 @pytest.fixture
 def warm_server_url(sandbox: Sandbox, sqlite_template: Path, tmp_path: Path) -> Iterator[str]:
-    """The URL of one process that has spoken to AWS before: the first time takes longer."""
+    """The URL of one process that has called AWS before: the first call takes longer."""
     (tmp_path / "foyer.db").write_bytes(sqlite_template.read_bytes())
     environment = factories.environment(f"sqlite:///{tmp_path / 'foyer.db'}", sandbox.aws_url)
     options = {"GUNICORN_CMD_ARGS": f"--workers 1 --graceful-timeout {REQUEST_TIMEOUT_SECONDS}"}
@@ -116,7 +123,7 @@ def warm_server_url(sandbox: Sandbox, sqlite_template: Path, tmp_path: Path) -> 
         yield url
 
 
-def test_an_answer_that_takes_long_is_not_cut(warm_server_url: str, sandbox: Sandbox) -> None:
+def test_slow_response_is_not_cut(warm_server_url: str, sandbox: Sandbox) -> None:
     token = factories.token(sandbox)
     sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"slow": REQUEST_TIMEOUT_SECONDS + 1.2})
 
@@ -125,30 +132,28 @@ def test_an_answer_that_takes_long_is_not_cut(warm_server_url: str, sandbox: San
     assert response.status_code == 303
 
 
-@pytest.mark.parametrize("framed", ["by its length", "in chunks"])
-def test_a_connection_is_kept_after_an_answer_that_took_long(
-    warm_server_url: str, sandbox: Sandbox, framed: str
-) -> None:
+@pytest.mark.parametrize("framing", ["length", "chunks"])
+def test_connection_is_kept_alive_after_a_slow_response(warm_server_url: str, sandbox: Sandbox, framing: str) -> None:
     landing = urlencode({TOKEN_FIELD: factories.token(sandbox)}).encode()
     chunks = post_bytes(raw_http.unfinished_chunks(landing) + b"0\r\n\r\n", "Transfer-Encoding: chunked")
     sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"slow": REQUEST_TIMEOUT_SECONDS + 1.2})
 
     with raw_http.open_connection(warm_server_url) as connection:
-        connection.sendall(post_bytes(landing) if framed == "by its length" else chunks)
-        slow = raw_http.read_response(connection)
+        connection.sendall(post_bytes(landing) if framing == "length" else chunks)
+        slow_response = raw_http.read_response(connection)
         connection.settimeout(0.3)
         with pytest.raises(TimeoutError):
             connection.recv(1)
         connection.settimeout(raw_http.TIMEOUT_SECONDS)
         connection.sendall(post_bytes(b""))
-        next_one = raw_http.read_response(connection)
+        next_response = raw_http.read_response(connection)
 
-    assert (slow.status, slow.headers["Connection"]) == (303, "keep-alive")
-    assert next_one.status == 400
+    assert (slow_response.status, slow_response.headers["Connection"]) == (303, "keep-alive")
+    assert next_response.status == 400
 
 
-def test_a_connection_that_was_cut_says_so_in_its_answer(checked_server: RunningServer) -> None:
-    with crowd(checked_server.url, post_bytes(b"x-amzn-", length=1000), 1) as [half]:
-        answer = raw_http.read_response(half)
+def test_response_on_a_cut_connection_says_close(checked_server: RunningServer) -> None:
+    with open_connections(checked_server.url, post_bytes(b"x-amzn-", length=1000), 1) as [connection]:
+        response = raw_http.read_response(connection)
 
-    assert (answer.status, answer.headers["Connection"]) == (400, "close")
+    assert (response.status, response.headers["Connection"]) == (400, "close")

@@ -1,4 +1,4 @@
-"""One hostile answer, from the form through every door it comes out of: page, commands, spreadsheet and log."""
+"""A hostile answer, from the form to every output: page, commands, spreadsheet and log."""
 
 import csv
 import io
@@ -15,21 +15,21 @@ from tests.support.page_checks import csrf_token
 
 pytestmark = on_sqlite
 
-# A formula, markup, a template, a format, a quote, a terminal's command, a right-to-left turn, a forged line of a log.
+# A formula, markup, a template, a format, a quote, a terminal run_command, a right-to-left override, a forged log line.
 HOSTILE = (
     '=HYPERLINK("javascript:alert(1)")\'><script>alert(1)</script><img src=x onerror=alert(1)>'
     '{{ 76543 * 3 }}${76543*3}%s%(x)s&lt;\x1b]0;pwned\x07\x1b[2J\u202e\x00"}\r\n{"event": "forged"}'
 )
-KEPT = (
+STORED = (
     '=HYPERLINK("javascript:alert(1)")\'><script>alert(1)</script><img src=x onerror=alert(1)>'
     '{{ 76543 * 3 }}${76543*3}%s%(x)s&lt;]0;pwned[2J"} {"event": "forged"}'
 )
-AS_MARKUP = ("<script", "<img src=x", "229629", "javascript:alert(1)&#34;)'>")
+MARKUP = ("<script", "<img src=x", "229629", "javascript:alert(1)&#34;)'>")
 
 
 @pytest.fixture
 def registered_client(client: FlaskClient, sandbox: Sandbox) -> FlaskClient:
-    """A browser whose buyer has put the hostile text wherever it fits."""
+    """The browser of a buyer who has typed the hostile text into every field that allows it."""
     offer = {"x-amzn-marketplace-offer-type": HOSTILE, "x-amzn-marketplace-agreement-id": HOSTILE}
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox), **offer})
     answers = {**ANSWERS, "company": HOSTILE, "full_name": HOSTILE, "notes": HOSTILE}
@@ -38,56 +38,57 @@ def registered_client(client: FlaskClient, sandbox: Sandbox) -> FlaskClient:
     return client
 
 
-def command(client: FlaskClient, *arguments: str) -> str:
+def run_command(client: FlaskClient, *arguments: str) -> str:
     return client.application.test_cli_runner().invoke(args=list(arguments)).stdout_bytes.decode()
 
 
-def test_every_page_shows_it_as_text(registered_client: FlaskClient) -> None:
+def test_every_page_shows_hostile_answers_as_text(registered_client: FlaskClient) -> None:
     form = {**ANSWERS, "company": HOSTILE, "full_name": HOSTILE, "email": HOSTILE, "phone": HOSTILE, "notes": HOSTILE}
 
     pages = [registered_client.get("/welcome").text, registered_client.post("/signup", data=form).text]
 
     for page in pages:
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
-        assert [markup for markup in AS_MARKUP if markup in page] == []
+        assert [markup for markup in MARKUP if markup in page] == []
 
 
-def test_a_page_that_offers_to_send_it_again_shows_it_as_text(client: FlaskClient, sandbox: Sandbox) -> None:
+def test_page_with_a_retry_form_shows_hostile_fields_as_text(client: FlaskClient, sandbox: Sandbox) -> None:
     sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"access_denied": True})
 
-    page = client.post("/", data={TOKEN_FIELD: KEPT, f"x-amzn-marketplace-{KEPT}": KEPT}).text
+    page = client.post("/", data={TOKEN_FIELD: STORED, f"x-amzn-marketplace-{STORED}": STORED}).text
 
-    assert [markup for markup in AS_MARKUP if markup in page] == []
+    assert [markup for markup in MARKUP if markup in page] == []
 
 
-@pytest.mark.parametrize("what", ["registrations", "subscriptions"])
-@pytest.mark.parametrize("form", [[], ["--json"]], ids=str)
-def test_no_command_prints_what_a_terminal_obeys(registered_client: FlaskClient, what: str, form: list[str]) -> None:
-    [row] = json.loads(command(registered_client, what, "list", "--json"))
+@pytest.mark.parametrize("group", ["registrations", "subscriptions"])
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=str)
+def test_no_command_prints_control_characters(registered_client: FlaskClient, group: str, options: list[str]) -> None:
+    [row] = json.loads(run_command(registered_client, group, "list", "--json"))
 
-    printed = command(registered_client, what, "list", *form) + command(
-        registered_client, what, "show", row["id"], *form
+    output = run_command(registered_client, group, "list", *options)
+    output += run_command(registered_client, group, "show", row["id"], *options)
+
+    assert "HYPERLINK" in output
+    assert all(line.isprintable() for line in output.splitlines())
+    assert "\x1b" not in output
+
+
+def test_csv_export_has_hostile_answers_as_text_in_one_cell(registered_client: FlaskClient) -> None:
+    [row] = csv.DictReader(
+        io.StringIO(run_command(registered_client, "registrations", "export"), newline=""), strict=True
     )
 
-    assert "HYPERLINK" in printed
-    assert all(line.isprintable() for line in printed.splitlines())
-    assert "\x1b" not in printed
-
-
-def test_a_spreadsheet_gets_it_as_text_in_one_cell(registered_client: FlaskClient) -> None:
-    [row] = csv.DictReader(io.StringIO(command(registered_client, "registrations", "export"), newline=""), strict=True)
-
-    assert row["company"] == row["full_name"] == f"'{KEPT}"
+    assert row["company"] == row["full_name"] == f"'{STORED}"
     assert not [name for name, value in row.items() if value.startswith(("=", "+", "-", "@"))]
 
 
-def test_a_program_gets_it_as_it_was_kept(registered_client: FlaskClient) -> None:
-    [line] = command(registered_client, "registrations", "export", "--format", "jsonl").splitlines()
+def test_jsonl_export_has_answers_as_stored(registered_client: FlaskClient) -> None:
+    [line] = run_command(registered_client, "registrations", "export", "--format", "jsonl").splitlines()
 
-    assert json.loads(line)["company"] == KEPT
+    assert json.loads(line)["company"] == STORED
 
 
-def test_no_log_has_any_of_it(registered_client: FlaskClient, capfd: pytest.CaptureFixture[str]) -> None:
+def test_log_has_nothing_of_hostile_answers(registered_client: FlaskClient, capfd: pytest.CaptureFixture[str]) -> None:
     registered_client.get(
         "/welcome", query_string={"q": HOSTILE}, headers={"User-Agent": "HYPERLINK(", "Referer": "HYPERLINK("}
     )

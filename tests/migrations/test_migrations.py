@@ -1,4 +1,4 @@
-"""Migrations: what an earlier version stored is still there, and means what it meant."""
+"""Migrations keep the rows of earlier revisions, with the same meaning."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ TYPES |= {"updated_at": UtcDateTime, "last_seen_at": UtcDateTime}
 
 @pytest.fixture
 def url(database_url: str, request: pytest.FixtureRequest, xdist_worker_id: str) -> Iterator[str]:
-    """The URL of a migrated database of this test alone, of each kind in turn."""
+    """The URL of a migrated database that only this test uses; the test runs once on SQLite, once on PostgreSQL."""
     if database_url.startswith(SQLITE):
         yield database_url
         return
@@ -42,7 +42,7 @@ def app(url: str) -> Iterator[Flask]:
 
 
 def downgrade(app: Flask) -> None:
-    """Go back to the revision before; the command takes a number for so many steps."""
+    """Downgrade to revision 0003, by calling Alembic: `flask db downgrade` reads a number as a count of steps."""
     with app.app_context():
         migrations.downgrade("0003")
 
@@ -52,39 +52,43 @@ def upgrade(app: Flask) -> None:
         migrations.upgrade("0004")
 
 
-def add(connection: Connection, name: str, **values: Any) -> None:
-    """Store a row in a table as it was, of which the models know nothing any more."""
-    columns: list[ColumnClause[Any]] = [column(each, TYPES.get(each)) for each in values]
-    connection.execute(table(name, *columns).insert(), values)
+def insert_row(connection: Connection, table_name: str, **values: Any) -> None:
+    """Insert a row with the columns of an earlier revision, which the models no longer have."""
+    columns: list[ColumnClause[Any]] = [column(name, TYPES.get(name)) for name in values]
+    connection.execute(table(table_name, *columns).insert(), values)
 
 
-def shape(app: Flask) -> dict[str, list[str]]:
+def table_shapes(app: Flask) -> dict[str, list[str]]:
     """Return the names of each table's columns and indexes."""
 
-    def names(described: list[Any]) -> list[str]:
-        return sorted(str(each["name"]) for each in described)
+    def names(items: list[Any]) -> list[str]:
+        return sorted(str(item["name"]) for item in items)
 
     with app.app_context(), engine.current_database().read_engine.connect() as connection:
-        found = inspect(connection)
-        return {name: names(found.get_columns(name)) + names(found.get_indexes(name)) for name in Base.metadata.tables}
+        inspector = inspect(connection)
+        return {
+            table_name: names(inspector.get_columns(table_name)) + names(inspector.get_indexes(table_name))
+            for table_name in Base.metadata.tables
+        }
 
 
-def test_0004_keeps_what_was_stored_and_dates_its_changes_from_its_creation(app: Flask) -> None:
-    before = shape(app)
+def test_0004_keeps_rows_and_sets_changed_at_to_created_at(app: Flask) -> None:
+    shapes_before = table_shapes(app)
     subscription_id, registration_id = uuid7(), uuid7()
     downgrade(app)
 
-    def work(connection: Connection) -> None:
-        bought = {"purchase_key": "l-1", "product_code": "p", "status": "active", "hints": "{}", "review_failures": 0}
-        sent = {"company": "Juniper", "full_name": "Ada", "email": "ada@example.com", "updated_at": SEEN}
-        of_it = {"subscription_id": subscription_id, "created_at": CREATED}
-        add(connection, "subscriptions", id=subscription_id, created_at=CREATED, last_seen_at=SEEN, **bought)
-        add(connection, "registrations", id=registration_id, **of_it, **sent)
-        erased = {"registration_id": uuid7(), "subscription_id": subscription_id}
-        add(connection, "audit_entries", id=uuid7(), at=SEEN, action="registration.erased", actor="retention", **erased)
+    def insert_rows(connection: Connection) -> None:
+        purchase = {"purchase_key": "l-1", "product_code": "p", "status": "active", "hints": "{}", "review_failures": 0}
+        answers = {"company": "Juniper", "full_name": "Ada", "email": "ada@example.com"}
+        times = {"created_at": CREATED, "updated_at": SEEN}
+        erasure = {"action": "registration.erased", "actor": "retention", "registration_id": uuid7()}
+        ids = {"id": registration_id, "subscription_id": subscription_id}
+        insert_row(connection, "subscriptions", id=subscription_id, created_at=CREATED, last_seen_at=SEEN, **purchase)
+        insert_row(connection, "registrations", **ids, **answers, **times)
+        insert_row(connection, "audit_entries", id=uuid7(), at=SEEN, subscription_id=subscription_id, **erasure)
 
     with app.app_context():
-        engine.current_database().write(work)
+        engine.current_database().write(insert_rows)
     upgrade(app)
 
     (subscription,), (registration,), (entry,) = (
@@ -97,10 +101,10 @@ def test_0004_keeps_what_was_stored_and_dates_its_changes_from_its_creation(app:
     assert (registration.id, registration.email, registration.updated_at) == (registration_id, "ada@example.com", SEEN)
     assert (registration.account, registration.existing_account) == ("new", None)
     assert (entry.action, entry.at, entry.subscription_id) == ("registration.erased", SEEN, subscription_id)
-    assert shape(app) == before
+    assert table_shapes(app) == shapes_before
 
 
-def test_what_a_downgrade_of_0004_cannot_keep_is_gone_and_the_rest_is_not(app: Flask) -> None:
+def test_downgrade_of_0004_keeps_everything_that_0003_can_store(app: Flask) -> None:
     register_customer(app)
 
     downgrade(app)
