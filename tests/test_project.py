@@ -19,9 +19,9 @@ def settings_table() -> list[str]:
     rows = []
     for name, field in Settings.model_fields.items():
         default = field.get_default(call_default_factory=True) if not field.is_required() else None
-        shown = str(default).lower() if isinstance(default, bool) else ",".join(default) if default == () else default
-        shown = str(shown).replace(str(INSTANCE_DIR), "instance") if shown not in (None, "") else ""
-        rows.append(f"| `{name.upper()}` | {f'`{shown}`' if shown else ''} | {field.description} |")
+        text = str(default).lower() if isinstance(default, bool) else "" if default in (None, ()) else str(default)
+        text = text.replace(str(INSTANCE_DIR), "instance")
+        rows.append(f"| `{name.upper()}` | {f'`{text}`' if text else ''} | {field.description} |")
     return rows
 
 

@@ -12,9 +12,9 @@ import requests
 from app.services.outbox import account_reply, payload
 from sandbox.example.handoffs import Handoff, RefusalReason
 from sandbox.example.labels import REFUSALS
-from sandbox.server import ThreadedServer
 from tests.support import fake_foyer
 from tests.support.fake_foyer import NEWER_SECRET, SECRET, UNKNOWN_SECRET, FakeFoyer, handoff, send_handoff
+from tests.support.local_server import serve_app
 
 DOCUMENT = (Path(__file__).parents[1] / "docs" / "receiver.md").read_text(encoding="utf-8")
 PYTHON = "\n".join(re.findall(r"^```python\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL))
@@ -37,9 +37,8 @@ def product(keys: FakeFoyer, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("SESSION_KEY", "for-tests-only")
     module: dict[str, Any] = {"__name__": "product"}
     exec(compile(PYTHON, "receiver.md", "exec"), module)  # noqa: S102  # our own document
-    server = ThreadedServer(module["app"], 0)
-    yield server.url
-    server.close()
+    with serve_app(module["app"]) as url:
+        yield url
 
 
 def first_column(heading: str) -> list[str]:

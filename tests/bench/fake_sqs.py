@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from tests.bench.fake_aws import PRODUCT_CODE
 from tests.support.aws_events import AGREEMENT_CREATED, LICENSE_UPDATED, eventbridge_event
-from tests.support.aws_http_server import ThreadedServer
+from tests.support.aws_http_server import AwsHttpServer
 
 # The kinds of twenty events: about a stored license, a new license or a stored agreement, or the last event once more.
 EVENT_MIX = ("stored",) * 7 + ("new", "agreement") + ("stored",) * 7 + ("agreement", "new", "agreement", "duplicate")
@@ -41,7 +41,7 @@ class FakeQueue:
     """A queue for one worker."""
 
     def __init__(self, subscriptions: int) -> None:
-        self.server = ThreadedServer(self._respond)
+        self.server = AwsHttpServer(self._respond)
         self._bodies = event_bodies(subscriptions)
         self._ids = count()
         self._undelivered = self._undeleted = 0

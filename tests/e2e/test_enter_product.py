@@ -121,5 +121,7 @@ def test_buyer_sees_what_happens_next_if_the_product_is_gone(
     click_set_up_account(buyer_page)
     register(buyer_page)
 
-    expect(buyer_page.get_by_text("could not create your account automatically")).to_be_visible(timeout=HANDOFF_TIMEOUT_MS)
+    expect(buyer_page.get_by_text("could not create your account automatically")).to_be_visible(
+        timeout=HANDOFF_TIMEOUT_MS
+    )
     expect(buyer_page.get_by_text("one working day")).to_be_visible()

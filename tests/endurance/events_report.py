@@ -66,19 +66,19 @@ class EventsReport:
         """Return whether at least this many events were sent, all applied, and all invalid bodies dead-lettered."""
         counts = self.counts
         faults = counts.lost + counts.wrong_states + counts.wrong_outcomes + counts.failed
-        # A worker killed after it dead-lettered a message and before it deleted it makes another dead-letter it again.
+        # A worker that is killed before it deletes a dead-lettered message causes a second dead letter.
         invalid, dead_lettered = Counter(self.sent.invalid), Counter(self.dead_lettered)
         is_dead_lettered = dead_lettered >= invalid and dead_lettered.keys() == invalid.keys()
         return faults == 0 and counts.applied == self.sent.events >= at_least and is_dead_lettered
 
     def __str__(self) -> str:
-        sent = {"sent": self.sent.events, "duplicates": self.sent.duplicates, "invalid": len(self.sent.invalid)}
+        messages = {"sent": self.sent.events, "duplicates": self.sent.duplicates, "invalid": len(self.sent.invalid)}
         kills = {
             "dead-lettered": len(self.dead_lettered),
             "kills": self.kills,
             "with messages in flight": self.kills_in_flight,
         }
-        figures = {**sent, **kills, **asdict(self.counts), "seconds": f"{self.seconds:.1f}"}
+        figures = {**messages, **kills, **asdict(self.counts), "seconds": f"{self.seconds:.1f}"}
         return format_figures(self.name, figures)
 
 

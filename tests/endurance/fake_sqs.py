@@ -46,7 +46,7 @@ class FakeQueue:
         self.deleted_count = 0
         self._messages: dict[str, QueuedMessage] = {}
         self._lock = threading.Lock()
-        self._server = aws_http_server.ThreadedServer(self._respond)
+        self._server = aws_http_server.AwsHttpServer(self._respond)
 
     def send(self, bodies: list[str]) -> None:
         with self._lock:

@@ -94,10 +94,10 @@ def test_any_headers_cause_no_server_error(
 ) -> None:
     headers = {"Cookie": f"session={session}", **headers}
 
-    landed = client.post("/", data={TOKEN_FIELD: token}, headers=headers)
+    landing = client.post("/", data={TOKEN_FIELD: token}, headers=headers)
     form = client.application.test_client().get("/signup", headers=headers)
 
-    assert landed.status_code in EXPECTED_STATUSES
+    assert landing.status_code in EXPECTED_STATUSES
     assert form.status_code == 403
 
 

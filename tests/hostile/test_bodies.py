@@ -22,43 +22,43 @@ def part(name: str, value: str) -> bytes:
 
 # What is malformed -> the request, and the status of the response.
 MALFORMED = {
-    "too large, and says so": (post_bytes(b"x" * 100_000), 413),
-    "too large, says so and never comes": (post_bytes(b"", length=10**12), 413),
-    "a length of more digits than a number may have": (post_bytes(b"x", f"Content-Length: {'9' * 5000}"), 400),
+    "too large, with its length": (post_bytes(b"x" * 100_000), 413),
+    "too large a length, without a body": (post_bytes(b"", length=10**12), 413),
+    "a length of 5,000 digits": (post_bytes(b"x", f"Content-Length: {'9' * 5000}"), 400),
     "too large, in chunks": (post_bytes(unfinished_chunks(*[b"x" * 1000] * 100) + b"0\r\n\r\n", CHUNKED), 413),
     "100,000 fields": (post_bytes(b"a=1&" * 100_000), 413),
     "as many fields as fit": (post_bytes(b"a&" * 32_000), 400),
     "the same field twice": (post_bytes(TOKEN_PREFIX + b"&" + TOKEN_PREFIX + b"second"), 400),
     "null bytes": (post_bytes(TOKEN_PREFIX + b"\x00%00\x00"), 400),
-    "another encoding": (
+    "UTF-16": (
         post_bytes(
             f"{TOKEN_FIELD}=abc".encode("utf-16"), f"Content-Type: {raw_http.FORM_CONTENT_TYPE}; charset=utf-16"
         ),
         400,
     ),
-    "bytes of no encoding": (post_bytes(TOKEN_PREFIX + b"\xff\xfe\xed\xa0\x80"), 400),
-    "escapes of no encoding": (post_bytes(TOKEN_PREFIX + b"%ff%fe%ed%a0%80%zz%"), 400),
-    "another kind of content": (post_bytes(b'{"a": 1}', "Content-Type: application/json"), 400),
-    "no content type that could be read": (post_bytes(TOKEN_PREFIX + b"abc", "Content-Type: ;;=\xff"), 400),
+    "invalid UTF-8": (post_bytes(TOKEN_PREFIX + b"\xff\xfe\xed\xa0\x80"), 400),
+    "escapes of invalid UTF-8": (post_bytes(TOKEN_PREFIX + b"%ff%fe%ed%a0%80%zz%"), 400),
+    "JSON": (post_bytes(b'{"a": 1}', "Content-Type: application/json"), 400),
+    "a malformed content type": (post_bytes(TOKEN_PREFIX + b"abc", "Content-Type: ;;=\xff"), 400),
     "multipart without a boundary": (post_bytes(part("a", "b"), "Content-Type: multipart/form-data"), 400),
-    "multipart with an odd boundary": (
+    "multipart with a malformed boundary": (
         post_bytes(part("a", "b"), 'Content-Type: multipart/form-data; boundary="\xff"'),
         400,
     ),
-    "multipart that breaks off": (post_bytes(part("a", "b")[:-10], MULTIPART), 400),
-    "multipart of nothing but an end": (post_bytes(b"--b--", MULTIPART), 400),
-    "multipart with an endless header": (post_bytes(b"--b\r\nA: " + b"x" * 60_000, MULTIPART), 400),
+    "truncated multipart": (post_bytes(part("a", "b")[:-10], MULTIPART), 400),
+    "multipart without parts": (post_bytes(b"--b--", MULTIPART), 400),
+    "multipart with an unfinished header": (post_bytes(b"--b\r\nA: " + b"x" * 60_000, MULTIPART), 400),
     "multipart of 1,000 parts": (post_bytes(part("a", "b") * 1000 + b"--b--", MULTIPART), 413),
-    "a file for a token": (post_bytes(part(f'{TOKEN_FIELD}"; filename="t', "x") + b"--b--", MULTIPART), 400),
+    "a file as the token": (post_bytes(part(f'{TOKEN_FIELD}"; filename="t', "x") + b"--b--", MULTIPART), 400),
     "no body at all": (post_bytes(b""), 400),
 }
 TRUNCATED = {
-    "a body that breaks off": post_bytes(TOKEN_PREFIX + b"abc", length=500),
-    "a chunk that breaks off": post_bytes(b"ff\r\n" + TOKEN_PREFIX, CHUNKED),
-    "chunks without an end": post_bytes(unfinished_chunks(TOKEN_PREFIX), CHUNKED),
-    "a chunk of no size": post_bytes(b"zz\r\nabc\r\n0\r\n\r\n", CHUNKED),
-    "a chunk longer than it says": post_bytes(b"3\r\nabcdef\r\n0\r\n\r\n", CHUNKED),
-    "a chunk with an odd extension": post_bytes(b"3;\x00=\r\nabc\r\n0\r\n\r\n", CHUNKED),
+    "a truncated body": post_bytes(TOKEN_PREFIX + b"abc", length=500),
+    "a truncated chunk": post_bytes(b"ff\r\n" + TOKEN_PREFIX, CHUNKED),
+    "chunks without the final one": post_bytes(unfinished_chunks(TOKEN_PREFIX), CHUNKED),
+    "a chunk with a malformed size": post_bytes(b"zz\r\nabc\r\n0\r\n\r\n", CHUNKED),
+    "a chunk longer than its size": post_bytes(b"3\r\nabcdef\r\n0\r\n\r\n", CHUNKED),
+    "a chunk with a malformed extension": post_bytes(b"3;\x00=\r\nabc\r\n0\r\n\r\n", CHUNKED),
 }
 
 

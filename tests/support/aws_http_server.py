@@ -51,7 +51,7 @@ class ResponderProtocol(asyncio.Protocol):
         asyncio.get_running_loop().call_later(delay, self._transport.write, response)
 
 
-class ThreadedServer:
+class AwsHttpServer:
     """Serves in a thread, on a free port of the loopback interface, for the time of a `with` block."""
 
     def __init__(self, responder: Responder) -> None:

@@ -95,12 +95,12 @@ def clear_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def settings(**values: Any) -> Settings:
     """Return settings with these values; the others are as in `environment`."""
-    usual = {
+    defaults = {
         name.lower(): value
         for name, value in environment("sqlite:///foyer.db", "").items()
         if not name.startswith("AWS_")
     }
-    return Settings(**{**usual, **values})
+    return Settings(**{**defaults, **values})
 
 
 def sqlalchemy_url(url: str) -> URL:
@@ -146,14 +146,14 @@ def token(sandbox: Sandbox, **values: Any) -> str:
 
 def customer(**values: Any) -> Customer:
     """Return the customer of a new listing, with these values."""
-    usual: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "product_code": PRODUCT_CODE,
         "customer_aws_account_id": "012345678901",
         "customer_identifier": None,
         "license_arn": "arn:aws:license-manager::294406891311:license:l-0123456789abcdef",
         "agreement_id": "agmt-4mwg1nevbokzw95eca5797ixs",
     }
-    return Customer(**{**usual, **values})
+    return Customer(**{**defaults, **values})
 
 
 def landing(**values: Any) -> Landing:

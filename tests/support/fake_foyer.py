@@ -20,7 +20,7 @@ from standardwebhooks import Webhook
 
 from sandbox.example.server import ExampleProduct
 from sandbox.example.state import FIRST_TENANTS
-from sandbox.server import ThreadedServer
+from tests.support.local_server import serve_app
 
 SECRET, NEWER_SECRET, UNKNOWN_SECRET = (f"whsec_{base64.b64encode(bytes([n] * 32)).decode()}" for n in range(3))
 PRODUCT_CODE, OTHER_PRODUCT_CODE = "insights1example", "ledger2example"
@@ -97,7 +97,7 @@ def existing_account_request(existing_account: str) -> dict[str, str]:
 def send_handoff(
     url: str, payload: dict[str, Any] | bytes, *, secrets: tuple[str, ...] = (SECRET,), **headers: str
 ) -> requests.Response:
-    """POST a hand-off, signed with every secret; `webhook_id="x"` and the like replace the usual headers."""
+    """POST a hand-off, signed with every secret; `webhook_id="x"` and the like replace the default_claims headers."""
     body = payload if isinstance(payload, bytes) else json.dumps(payload, separators=(",", ":")).encode()
     now, message_id = datetime.now(UTC), headers.pop("webhook_id", f"msg_{uuid.uuid4().hex}")
     default_headers = {
@@ -138,7 +138,7 @@ class FakeFoyer:
     def sign_in_token(self, **claims: Any) -> str:
         """Return Ada's sign-in token with these claims; None leaves a claim out."""
         now = int(time.time())
-        usual = {
+        default_claims = {
             "iss": self.site_url,
             "aud": PRODUCT_CODE,
             "sub": SUBSCRIPTION_PAYLOAD["id"],
@@ -147,7 +147,7 @@ class FakeFoyer:
             "iat": now,
             "exp": now + 300,
         }
-        payload = {name: value for name, value in (usual | claims).items() if value is not None}
+        payload = {name: value for name, value in (default_claims | claims).items() if value is not None}
         return jwt.encode(payload, self.key, algorithm="EdDSA", headers={"kid": "first"})
 
     def public_keys(self) -> dict[str, Any]:
@@ -161,9 +161,5 @@ def publish_keys(foyer: FakeFoyer) -> Iterator[FakeFoyer]:
     """Serve the public key at `foyer.site_url`, which this sets."""
     app = Flask(__name__)
     app.add_url_rule("/.well-known/jwks.json", "keys", foyer.public_keys)
-    server = ThreadedServer(app, 0)
-    foyer.site_url = server.url
-    try:
+    with serve_app(app) as foyer.site_url:
         yield foyer
-    finally:
-        server.close()

@@ -1,23 +1,18 @@
-"""Serves the application of this process over real HTTP."""
+"""Serves an application of this process over real HTTP."""
 
-import logging
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flask import Flask
-from werkzeug.serving import make_server
+
+from sandbox.server import ThreadedServer
 
 
 @contextmanager
 def serve_app(app: Flask) -> Iterator[str]:
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
+    """Serve the application on a free port of this machine, and yield its URL."""
+    server = ThreadedServer(app, 0)
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield server.url
     finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        server.close()

@@ -7,13 +7,13 @@ from uuid import UUID
 
 from flask import Flask
 from sqlalchemy import Connection, insert, inspect, select
-from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from app.database import engine
 from app.database.transactions import transaction
 from app.models import AuditEntry, PendingToken, Registration, Subscription
 from tests.support.factories import PRODUCT_CODE
+from tests.support.stored_rows import all_rows
 
 PERSON_FIELDS = {
     "company": "Marked Company",
@@ -77,8 +77,7 @@ def dump_tables(app: Flask) -> dict[str, list[str]]:
 
 def audit_entries(app: Flask) -> list[AuditEntry]:
     """Return the audit entries, the oldest first."""
-    with app.app_context(), Session(engine.current_database().read_engine) as session:
-        return list(session.scalars(select(AuditEntry).order_by(AuditEntry.id)))
+    return all_rows(app, AuditEntry)
 
 
 def remaining_registration_ids(app: Flask) -> set[UUID]:

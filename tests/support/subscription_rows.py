@@ -34,5 +34,11 @@ def update_subscription(app: Flask, subscription_id: UUID, moment: datetime, **v
 
 
 def _row(moment: datetime, values: dict[str, Any]) -> dict[str, Any]:
-    usual = {"id": uuid7(), "purchase_key": str(uuid7()), "product_code": PRODUCT_CODE, "status": "active", "hints": {}}
-    return {**usual, "created_at": moment, "changed_at": moment, "former_ids": [], "review_failures": 0, **values}
+    defaults = {
+        "id": uuid7(),
+        "purchase_key": str(uuid7()),
+        "product_code": PRODUCT_CODE,
+        "status": "active",
+        "hints": {},
+    }
+    return {**defaults, "created_at": moment, "changed_at": moment, "former_ids": [], "review_failures": 0, **values}
