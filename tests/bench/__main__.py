@@ -65,7 +65,7 @@ class Bench:
                 yield from map(str, self._measure_landings(foyer, baseline, aws_seconds, connections))
             yield section_heading("Memory of a worker after these landings", "Foyer", "bare view")
             yield _memory_row("all mapped memory (RSS), MB", foyer, baseline, "Rss", at_most=120)
-            yield _memory_row("its share of shared pages (PSS), MB", foyer, baseline, "Pss")
+            yield _memory_row("private + share of shared memory (PSS), MB", foyer, baseline, "Pss")
             yield section_heading(
                 f"AWS answers after {self._size.slow_aws_seconds:g} s, {WAITING_BUYERS} buyers wait", "Foyer", ""
             )

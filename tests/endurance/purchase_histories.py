@@ -31,7 +31,7 @@ class PurchaseHistory:
     """One purchase: the ids it has had, the first ones first; its events; and its status, by the events' own times."""
 
     number: int
-    names: list[AgreementAndLicense]
+    ids: list[AgreementAndLicense]
     status: str = "pending"
     since: datetime | None = None
     bodies: dict[str, str] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class PurchaseHistory:
     @property
     def expected_row(self) -> tuple[str, str, str, str]:
         """The purchase key, agreement id, status and its start that must be stored in the end."""
-        agreement, license_id = self.names[-1]
+        agreement, license_id = self.ids[-1]
         key = license_id or f"{factories.PRODUCT_CODE}/{self._customer}"
         return key, agreement if license_id else "", self.status, str(self.since)
 
@@ -63,18 +63,18 @@ class PurchaseHistory:
 
     def resolved(self) -> Resolved:
         """Return the purchase as its buyer lands with it: under any of the ids it has had."""
-        agreement, license_id = random.choice(self.names)  # noqa: S311
+        agreement, license_id = random.choice(self.ids)  # noqa: S311
         if license_id is None:
             return factories.resolved(customer_identifier=self._customer, license_arn=None, agreement_id=None)
         arn = f"arn:aws:license-manager::294406891311:license:{license_id}"
         return factories.resolved(license_arn=arn, agreement_id=agreement)
 
     def add_event(
-        self, kind: str, new_status: str | None = None, names: AgreementAndLicense | None = None, **overrides: Any
+        self, kind: str, new_status: str | None = None, ids: AgreementAndLicense | None = None, **overrides: Any
     ) -> None:
         """Add an event one minute after the last one, and the status it gives the purchase."""
         self._minutes += 1
-        agreement, license_id = names or self.names[-1]
+        agreement, license_id = ids or self.ids[-1]
         aws_id, moment = f"event-{self.number}-{len(self.bodies)}", minutes_after_noon(self._minutes)
         if license_id is None:
             body = sns_notification(kind, moment, customer=self._customer, id=aws_id)
@@ -115,15 +115,15 @@ def _add_new_listing_events(history: PurchaseHistory) -> None:
 
 
 def _add_renewal(history: PurchaseHistory, *, with_new_license: bool) -> None:
-    renewed = history.names[-1]
-    suffix = f"{history.number}-{len(history.names)}"
-    history.names.append((f"agmt-{suffix}", f"l-{suffix}" if with_new_license else renewed[1]))
+    renewed = history.ids[-1]
+    suffix = f"{history.number}-{len(history.ids)}"
+    history.ids.append((f"agmt-{suffix}", f"l-{suffix}" if with_new_license else renewed[1]))
     for kind in CREATED_BY_PARTY:
         history.add_event(kind, previous=renewed[0])
     history.add_event(LICENSE_UPDATED, "active")
-    history.add_event(AGREEMENT_ENDED, names=renewed, status="RENEWED")
+    history.add_event(AGREEMENT_ENDED, ids=renewed, status="RENEWED")
     if with_new_license:
-        history.add_event(LICENSE_DEPROVISIONED, names=renewed)
+        history.add_event(LICENSE_DEPROVISIONED, ids=renewed)
 
 
 def _add_old_listing_events(history: PurchaseHistory) -> None:

@@ -59,12 +59,10 @@ class EventsQueue:
     @contextmanager
     def without_dead_letter_queue(self) -> Iterator[None]:
         """Detach the dead-letter queue, and attach it again: later tests share this queue."""
-        redrive_policy = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["RedrivePolicy"])[
-            "Attributes"
-        ]
+        response = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["RedrivePolicy"])
         self._sqs.set_queue_attributes(QueueUrl=self.url, Attributes={"RedrivePolicy": ""})
         yield
-        self._sqs.set_queue_attributes(QueueUrl=self.url, Attributes=redrive_policy)
+        self._sqs.set_queue_attributes(QueueUrl=self.url, Attributes=response["Attributes"])
 
     def close(self) -> None:
         self._sqs.close()

@@ -97,7 +97,7 @@ def existing_account_request(existing_account: str) -> dict[str, str]:
 def send_handoff(
     url: str, payload: dict[str, Any] | bytes, *, secrets: tuple[str, ...] = (SECRET,), **headers: str
 ) -> requests.Response:
-    """POST a hand-off, signed with every secret; `webhook_id="x"` and the like replace the default_claims headers."""
+    """POST a hand-off, signed with every secret; `webhook_id="x"` and the like replace the default headers."""
     body = payload if isinstance(payload, bytes) else json.dumps(payload, separators=(",", ":")).encode()
     now, message_id = datetime.now(UTC), headers.pop("webhook_id", f"msg_{uuid.uuid4().hex}")
     default_headers = {

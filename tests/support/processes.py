@@ -71,7 +71,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def memory_mb(pid: int, field: str) -> float:
-    """Return the process's memory in MB: `Rss` is all that it maps, `Pss` has its share of shared pages."""
+    """Return the process's memory in MB: `Rss` is all that it maps, `Pss` counts only its share of shared pages."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) / 1024
