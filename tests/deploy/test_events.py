@@ -31,10 +31,8 @@ def put_events(
     stack: Stack, *kinds: str, source: str = EVENTBRIDGE_SOURCE, status: str | None = None, **fields: Any
 ) -> None:
     agreement = {**DETAIL["agreement"], "status": status} if status else DETAIL["agreement"]
-    detail = json.dumps({**DETAIL, "agreement": agreement, **fields})
     for kind in kinds:
-        entry: Any = {"Source": source, "DetailType": kind, "Detail": detail, "Resources": [ARN]}
-        assert stack.aws.events.put_events(Entries=[entry])["FailedEntryCount"] == 0
+        stack.put_event(source, kind, {**DETAIL, "agreement": agreement, **fields}, ARN)
 
 
 def test_every_supported_event_arrives_once_in_eventbridges_envelope(stack: Stack) -> None:

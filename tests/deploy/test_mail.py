@@ -41,9 +41,7 @@ def ses_event(kind: str, configuration_set: str = CONFIGURATION_SET) -> dict[str
 
 def put_events(stack: Stack, *events: dict[str, Any]) -> None:
     for event in events:
-        detail = json.dumps(event["detail"])
-        entry: Any = {"Source": event["source"], "DetailType": event["detail-type"], "Detail": detail}
-        assert stack.aws.events.put_events(Entries=[entry])["FailedEntryCount"] == 0
+        stack.put_event(event["source"], event["detail-type"], event["detail"])
 
 
 def test_every_supported_bounce_event_arrives_and_is_parsed(mail_stack: Stack) -> None:

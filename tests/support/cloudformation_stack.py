@@ -91,6 +91,11 @@ class Stack:
         attributes = self.aws.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])["Attributes"]
         return {name: json.loads(value) if value[0] in "{[" else value for name, value in attributes.items()}
 
+    def put_event(self, source: str, detail_type: str, detail: dict[str, Any], *resources: str) -> None:
+        """Send an event to the account's default event bus."""
+        entry: Any = {"Source": source, "DetailType": detail_type, "Detail": json.dumps(detail), "Resources": resources}
+        assert self.aws.events.put_events(Entries=[entry])["FailedEntryCount"] == 0
+
     def receive_all(self) -> list[Any]:
         """Receive every visible message of the queue and return the decoded bodies."""
         bodies = []
