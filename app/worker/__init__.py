@@ -1,4 +1,1 @@
-"""The background process: a loop of chores, and threads that send what is in the outbox.
-
-Only commands import it.
-"""
+"""The worker, a background process: a loop of chores, and threads that send the outbox. Only commands import it."""

@@ -1,4 +1,4 @@
-"""The background process: follows AWS's events, links what waits, sends what is promised, erases what is too old."""
+"""The worker's loop: consumes AWS's events, resolves pending tokens, reviews subscriptions and purges expired data."""
 
 import threading
 import time
@@ -28,7 +28,10 @@ HOUR_SECONDS = 3600
 
 @dataclass
 class Chore:
-    """Work to be done again and again, so many seconds apart; further apart while it fails."""
+    """Work that runs every `interval_seconds`; with a backoff of at most 30 seconds while it fails.
+
+    `work` returns False where it failed in an expected way; any exception of it is logged and counts as a failure.
+    """
 
     name: str
     work: Callable[[], bool]
@@ -37,25 +40,23 @@ class Chore:
     failures: int = field(default=0, init=False)
 
     def run(self) -> None:
-        """Do the work, and settle when it is due next: so long after its end, on the monotonic clock."""
+        """Do the work and schedule the next run, counted from the end of this one on the monotonic clock."""
         self.failures = 0 if self._try_work() else self.failures + 1
-        pause = backoff_seconds(self.failures, 1, MAX_BACKOFF_SECONDS)
-        self.next_run_at = time.monotonic() + (
-            self.interval_seconds if not self.failures else max(pause, IDLE_POLL_SECONDS)
-        )
+        backoff = max(backoff_seconds(self.failures, 1, MAX_BACKOFF_SECONDS), IDLE_POLL_SECONDS)
+        self.next_run_at = time.monotonic() + (backoff if self.failures else self.interval_seconds)
 
     def _try_work(self) -> bool:
         try:
             return self.work()
-        except Exception as error:  # noqa: BLE001  # one chore's fault must not end the others
+        except Exception as error:  # noqa: BLE001  # a chore that fails must not stop the others
             logs.chore_failed(self.name, error)
         return False
 
 
 def run(stop: threading.Event) -> None:
-    """Do every chore when it is due, until told to stop; what is under way then is finished first."""
+    """Run the chores and the senders until `stop` is set, and return once the running ones have finished."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    # Whoever waits for events must not keep the other chores waiting.
+    # In a thread of its own: a poll of SQS takes up to 20 seconds, and would delay the other chores.
     listener = threading.Thread(target=_consume_events, args=(app, stop), name="events", daemon=True)
     listener.start()
     senders = worker_senders.start(app, stop)
@@ -63,15 +64,15 @@ def run(stop: threading.Event) -> None:
     _run_chores(
         [
             Chore("heartbeat", heartbeat, HEARTBEAT_INTERVAL_SECONDS),
-            Chore("link", retry_pending_tokens, IDLE_POLL_SECONDS),
+            Chore("retry_pending", retry_pending_tokens, IDLE_POLL_SECONDS),
             Chore("review", review_subscriptions, IDLE_POLL_SECONDS),
-            Chore("forget", purge, HOUR_SECONDS),
+            Chore("purge", purge, HOUR_SECONDS),
         ],
         stop,
     )
     for sender in senders:
         sender.join()
-    # SQS has no way to end a wait for messages: a listener that only waits is left behind.
+    # A poll of SQS cannot be cancelled: do not wait for a listener that is only polling.
     while listener.is_alive() and not consume.is_idle():
         listener.join(0.05)
     log.info("worker.stopped")
@@ -92,12 +93,12 @@ def _run_chores(chores: list[Chore], stop: threading.Event) -> None:
 
 
 def retry_pending_tokens() -> bool:
-    """Resolve parked tokens, as many as are due in one go; return whether AWS answers."""
+    """Resolve the pending tokens that are due, for about a second; return whether AWS answers."""
     return _repeat_while_due(retry_pending.resolve_next)
 
 
 def review_subscriptions() -> bool:
-    """Join purchases with their events and read their entitlements; return whether AWS answers."""
+    """Review the subscriptions that are due, for about a second; return whether AWS answers."""
     return _repeat_while_due(events_review.process_next)
 
 
@@ -110,13 +111,13 @@ def _repeat_while_due(run_next: Callable[[], bool | None]) -> bool:
 
 
 def heartbeat() -> bool:
-    """Let the metrics know that a worker is alive."""
+    """Record for the metrics that a worker is alive."""
     heartbeats.record("worker")
     return True
 
 
 def purge() -> bool:
-    """Delete and erase what has been kept for long enough."""
+    """Delete settled tokens, erase invited addresses, and erase registrations past `RETENTION_DAYS`."""
     pending_tokens.purge()
     invitations.purge_emails()
     erasure.erase_expired(current_app.config["RETENTION_DAYS"], datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""Sending: what the outbox promised, in one lane for each product and one for mail, so that none waits for another."""
+"""The senders: threads that send the outbox's messages, one lane for each product and one for mail."""
 
 import threading
 from collections.abc import Callable
@@ -19,13 +19,17 @@ from app.services.outbox.queue import ClaimedMessage
 
 IDLE_POLL_SECONDS = 0.5
 FAILURE_BACKOFF_SECONDS = 5
-# One account that is slow to make does not keep the product's next buyer waiting.
+# Several at once, so that an account that is slow to create does not delay the product's next buyer.
 MAX_CONCURRENT_SENDS = 8
 
 
 @dataclass(frozen=True)
 class Lane:
-    """What goes one way: its name in the outbox, what sends one message of it, and what counts a try that failed."""
+    """Messages that wait for no other lane: one product's hand-offs, or all mails.
+
+    `name` is the lane's in the outbox. `record_failure` reschedules a message whose `send` raised, with the exception's
+    name, or gives it up.
+    """
 
     name: str
     send: Callable[[ClaimedMessage], object]
@@ -33,24 +37,24 @@ class Lane:
 
 
 def configured_lanes() -> list[Lane]:
-    """Return the lanes that the settings ask for."""
-    private = bool(current_app.config["HANDOFF_ALLOW_PRIVATE"])
-    found = [
+    """Return a lane for each product with a hand-off endpoint, and one for mail where mail is on."""
+    allow_private = bool(current_app.config["HANDOFF_ALLOW_PRIVATE"])
+    lanes = [
         Lane(
             queue.handoff_lane(code),
-            partial(send_handoff.send, receiver, allow_private=private),
+            partial(send_handoff.send, endpoint, allow_private=allow_private),
             send_handoff.reschedule_or_fail,
         )
-        for code, receiver in handoff_endpoints.by_product_code().items()
+        for code, endpoint in handoff_endpoints.by_product_code().items()
     ]
     if mailer.is_enabled():
         send = partial(send_mail.send, site_url=current_app.config["SITE_URL"])
-        found.append(Lane(queue.MAIL_LANE, send, send_mail.reschedule_or_fail))
-    return found
+        lanes.append(Lane(queue.MAIL_LANE, send, send_mail.reschedule_or_fail))
+    return lanes
 
 
 def start(app: Flask, stop: threading.Event) -> list[threading.Thread]:
-    """Start a thread for each lane, which ends once it is told to stop and what is under way is done."""
+    """Start and return a thread for each lane; it ends once `stop` is set and its running sends have finished."""
     threads = [
         threading.Thread(target=_run_lane, args=(app, lane, stop), name=lane.name) for lane in configured_lanes()
     ]
@@ -63,9 +67,9 @@ def _run_lane(app: Flask, lane: Lane, stop: threading.Event) -> None:
     free = threading.Semaphore(MAX_CONCURRENT_SENDS)
     with ThreadPoolExecutor(MAX_CONCURRENT_SENDS, thread_name_prefix=lane.name) as pool, app.app_context():
         while not stop.is_set():
-            # Claimed only once somebody can send it: its lease would end while it waits.
+            # Claim only when a thread is free: a message that waits for one would outlive its lease.
             free.acquire()
-            # All may have been busy for as long as it took to be told to stop.
+            # `stop` may have been set while all threads were busy.
             claimed = None if stop.is_set() else _claim_next(lane, stop)
             if claimed is None:
                 free.release()
@@ -76,7 +80,7 @@ def _run_lane(app: Flask, lane: Lane, stop: threading.Event) -> None:
 def _claim_next(lane: Lane, stop: threading.Event) -> ClaimedMessage | None:
     try:
         claimed = queue.claim(lane.name, datetime.now(UTC))
-    except Exception as error:  # noqa: BLE001  # one lane's fault must not end it
+    except Exception as error:  # noqa: BLE001  # a message that fails must not stop its lane
         logs.chore_failed(lane.name, error)
         stop.wait(FAILURE_BACKOFF_SECONDS)
         return None
@@ -88,7 +92,7 @@ def _claim_next(lane: Lane, stop: threading.Event) -> ClaimedMessage | None:
 def _send_claimed(app: Flask, lane: Lane, claimed: ClaimedMessage) -> None:
     with app.app_context():
         error = _run_and_log_error(lane, lambda: lane.send(claimed))
-        # What the database did not take is not settled: it comes up again once its lease is over.
+        # While the database is down, no failure can be recorded: the message is due again when its lease ends.
         if error is not None and not isinstance(error, DatabaseUnavailable):
             _run_and_log_error(lane, lambda: lane.record_failure(claimed, type(error).__name__))
 
@@ -96,7 +100,7 @@ def _send_claimed(app: Flask, lane: Lane, claimed: ClaimedMessage) -> None:
 def _run_and_log_error(lane: Lane, work: Callable[[], object]) -> Exception | None:
     try:
         work()
-    except Exception as error:  # noqa: BLE001  # one lane's fault must not end it
+    except Exception as error:  # noqa: BLE001  # a message that fails must not stop its lane
         logs.chore_failed(lane.name, error)
         return error
     return None

@@ -1,4 +1,4 @@
-"""Progress: how far the product is with the account of a registration, and the link that shows it in any browser."""
+"""Progress: whether the product has made the account for a registration, and a link to the page that shows it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from sqlalchemy import Row, exists, select
+from sqlalchemy import Row, bindparam, exists, select
 from sqlalchemy.orm import Session
 
 from app.config import handoff_endpoints
@@ -19,20 +19,43 @@ from app.services.operations import audit
 from app.services.outbox import account_reply, announce, queue
 from app.services.purchases import account_request
 
+AccountState = Literal["unasked", "waiting", "ready", "refused", "failed"]
+
 QUERY_PARAMETER = "foyer_assertion"
 LINK = SignedLink("/progress/", "progress link", max_age=timedelta(days=30))
+
+IS_DELIVERED = OutboxMessage.outcome == "delivered"
+IS_REGISTRATION = OutboxMessage.type.in_(announce.REGISTRATION_TYPES)
+LATEST_ENTRY = (
+    select(AuditEntry.subscription_id, AuditEntry.at)
+    .where(AuditEntry.registration_id == bindparam("registration"))
+    .order_by(AuditEntry.at.desc())
+    .limit(1)
+    .subquery()
+)
+# A link from before an erasure must not show the person who has registered for the purchase since.
+ERASED_SINCE = exists().where(
+    AuditEntry.subscription_id == LATEST_ENTRY.c.subscription_id,
+    AuditEntry.action == audit.REGISTRATION_ERASED,
+    AuditEntry.at >= LATEST_ENTRY.c.at,
+)
+MERGED_INTO = (
+    select(Registration)
+    .join(LATEST_ENTRY, Registration.subscription_id == LATEST_ENTRY.c.subscription_id)
+    .where(~ERASED_SINCE)
+)
 
 
 @dataclass(frozen=True)
 class AccountProgress:
-    """Where the account stands, since when the product has been asked for it, and what it answered.
+    """The state of the account, when the product was last asked for it, and the account from its replies.
 
-    `unasked`: the product takes no hand-offs. `waiting`: it has not answered yet. `ready`: it has. `refused`: not the
-    account that was asked for. `failed`: it did not answer for days, or said that it never will.
-    `has_account` is whether it has made an account, be it not the one that is asked for now.
+    `unasked`: the product receives no hand-offs. `waiting`: it has not replied yet. `ready`: it has. `refused`: it
+    replied that it does not give the account asked for. `failed`: it did not reply for days, or refused the hand-off
+    for good. `has_account`: it has made an account, which may be another than the one asked for now.
     """
 
-    state: Literal["unasked", "waiting", "ready", "refused", "failed"]
+    state: AccountState
     requested_at: datetime | None = None
     account: Account | None = None
     has_account: bool = False
@@ -47,26 +70,25 @@ def account_progress(session: Session, registration: Registration, product_code:
     if handoff_endpoints.for_product(product_code) is None or registration.subscription_id is None:
         return NOT_REQUESTED
     account = session.get(Account, registration.subscription_id)
-    taken = queue.latest_handoff(session, registration.id, OutboxMessage.outcome == "delivered")
-    # Every hand-off carries the whole: one that was taken after it says as much, or without it, if the product took
-    # none yet when the form was sent.
-    made = taken if account and account_reply.is_identified(account) else None
-    asked = queue.latest_handoff(session, registration.id, OutboxMessage.type.in_(announce.REGISTRATION_TYPES)) or made
-    if asked is None:
+    delivered = queue.latest_handoff(session, registration.id, IS_DELIVERED)
+    # Where the product received no hand-offs when the form was sent, a later hand-off asked for the account.
+    fallback = delivered if account and account_reply.is_identified(account) else None
+    requested = queue.latest_handoff(session, registration.id, IS_REGISTRATION) or fallback
+    if requested is None:
         return NOT_REQUESTED
+    # Every hand-off carries the whole registration: a later one that was delivered asked for the account as well.
+    is_delivered = delivered is not None and delivered.sequence >= requested.sequence
+    state: AccountState
+    if is_delivered or _has_requested_account(delivered, requested, account):
+        state = "refused" if account and account.refused else "ready"
+    else:
+        state = "waiting" if requested.outcome == "waiting" else "failed"
     has_account = account is not None and account_reply.exists(session, account, registration.id)
-    is_taken = taken is not None and taken.sequence >= asked.sequence
-    if is_taken or _has_requested_account(taken, asked, account):
-        return AccountProgress(
-            "refused" if account and account.refused else "ready", asked.created_at, account, has_account
-        )
-    return AccountProgress(
-        "waiting" if asked.outcome == "waiting" else "failed", asked.created_at, account, has_account
-    )
+    return AccountProgress(state, requested.created_at, account, has_account)
 
 
 def _has_requested_account(delivered: Row[Any] | None, requested: Row[Any], account: Account | None) -> bool:
-    """Return whether the account is there already, and something else than the account was changed."""
+    """Return whether the product has made the account that is requested: the form changed other answers only."""
     if delivered is None or account is None or account.refused or not account_reply.is_identified(account):
         return False
     return account_request.of_handoff(delivered.payload) == account_request.of_handoff(requested.payload)
@@ -79,9 +101,9 @@ def path_for(registration_id: UUID) -> str:
 
 @query
 def registration_from_link(session: Session, link: str) -> Registration | None:
-    """Return the registration that a link leads to, if it is ours, not too old, and the registration is still there.
+    """Return the registration that a link leads to; None where the link is not valid or the registration was erased.
 
-    One that was merged into another, since their purchases turned out to be one, is there as that other.
+    A registration that was merged into another leads to that other one.
     """
     registration_id = LINK.id_from(link)
     if registration_id is None:
@@ -91,30 +113,22 @@ def registration_from_link(session: Session, link: str) -> Registration | None:
 
 @query
 def merged_into(session: Session, registration_id: UUID) -> UUID | None:
-    """Return the id of the registration that this one, which is gone, has become part of, if it has."""
-    found = None if session.get(Registration, registration_id) else _find_merged_into(session, registration_id)
-    return found.id if found else None
+    """Return the id of the registration that this one was merged into; None where it was not merged."""
+    if session.get(Registration, registration_id):
+        return None
+    target = _find_merged_into(session, registration_id)
+    return target.id if target else None
 
 
 def _find_merged_into(session: Session, registration_id: UUID) -> Registration | None:
-    """Return the registration of the purchase for which the one that is gone was sent."""
-    sent = select(AuditEntry.subscription_id, AuditEntry.at).where(AuditEntry.registration_id == registration_id)
-    last = sent.order_by(AuditEntry.at.desc()).limit(1).subquery()
-    # Who registers for the purchase after an erasure is not shown to whom has the link of before.
-    erased_since = exists().where(
-        AuditEntry.subscription_id == last.c.subscription_id,
-        AuditEntry.action == audit.REGISTRATION_ERASED,
-        AuditEntry.at >= last.c.at,
-    )
-    its_purchase = Registration.subscription_id == last.c.subscription_id
-    return session.scalar(select(Registration).join(last, its_purchase).where(~erased_since))
+    """Return the registration that is stored now for the purchase that the merged one was sent for."""
+    return session.scalar(MERGED_INTO, {"registration": registration_id})
 
 
 def url_for_buyer(product: Product, registration: Registration, account: Account | None) -> str:
-    """Return the URL of the account that the product made, or of the product's sign-in page.
+    """Return the URL of the account that the product made, else of the product's sign-in page.
 
-    For a product that receives hand-offs, the URL carries a sign-in token that names the buyer: valid once, for five
-    minutes.
+    For a product that receives hand-offs, the URL carries a sign-in token for the buyer: valid once, for five minutes.
     """
     url = (account.url if account else None) or product.sign_in_url
     if handoff_endpoints.for_product(product.code) is None or registration.subscription_id is None:
@@ -122,5 +136,5 @@ def url_for_buyer(product: Product, registration: Registration, account: Account
     reference = account.reference if account else None
     token = sign_in_tokens.issue(product.code, registration.subscription_id, registration.id, reference)
     parts = urlsplit(url)
-    # The product's own query keeps its spelling: it may be signed.
+    # The product's own query stays as it is, not encoded anew: it may be signed.
     return parts._replace(query=f"{parts.query}&{QUERY_PARAMETER}={token}".lstrip("&")).geturl()
