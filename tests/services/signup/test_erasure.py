@@ -1,4 +1,4 @@
-"""Privacy: an erasure leaves nothing of the person, all of the purchase, and a record."""
+"""An erasure removes the person, keeps the purchase, and is recorded."""
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +26,7 @@ from tests.support.personal_data import (
 )
 
 
-def test_nothing_of_the_person_is_left_and_all_of_the_purchase(app: Flask) -> None:
+def test_erasure_removes_the_person_and_keeps_the_purchase(app: Flask) -> None:
     registration_id = insert_registration(app)
     before = dump_tables(app)
 
@@ -43,7 +43,7 @@ def test_nothing_of_the_person_is_left_and_all_of_the_purchase(app: Flask) -> No
     ]
 
 
-def test_an_erasure_is_recorded_with_who_when_and_for_which_purchase(app: Flask) -> None:
+def test_erasure_is_recorded_with_actor_time_and_subscription(app: Flask) -> None:
     registration_id = insert_registration(app)
     with app.app_context(), engine.current_database().read_engine.connect() as connection:
         subscription_id = connection.scalar(select(Subscription.id))
@@ -58,16 +58,16 @@ def test_an_erasure_is_recorded_with_who_when_and_for_which_purchase(app: Flask)
     assert erased == erasure.Erasure(registration_id, subscription_id, entry.at, "operator:alice")
 
 
-def test_only_the_registration_asked_for_is_erased(app: Flask) -> None:
-    asked_for, other = insert_registration(app), insert_registration(app)
+def test_erasure_leaves_other_registrations_alone(app: Flask) -> None:
+    registration_id, other_id = insert_registration(app), insert_registration(app)
 
     with app.app_context():
-        erasure.erase(asked_for, "operator:alice")
+        erasure.erase(registration_id, "operator:alice")
 
-    assert remaining_registration_ids(app) == {other}
+    assert remaining_registration_ids(app) == {other_id}
 
 
-def test_a_second_time_tells_of_the_first_and_is_not_recorded(app: Flask) -> None:
+def test_second_erasure_returns_the_first_and_records_nothing(app: Flask) -> None:
     registration_id = insert_registration(app)
 
     with app.app_context():
@@ -85,34 +85,34 @@ def test_a_second_time_tells_of_the_first_and_is_not_recorded(app: Flask) -> Non
     assert len(audit_entries(app)) == 1
 
 
-def test_two_at_once_are_one_erasure(app: Flask) -> None:
+def test_concurrent_erasures_count_as_one(app: Flask) -> None:
     registration_id = insert_registration(app)
 
-    def erase(name: str) -> erasure.Erasure | None:
+    def erase(actor: str) -> erasure.Erasure | None:
         with app.app_context():
-            return erasure.erase(registration_id, name)
+            return erasure.erase(registration_id, actor)
 
     with ThreadPoolExecutor(8) as threads:
-        told = list(threads.map(erase, "abcdefgh"))
+        erasures = list(threads.map(erase, "abcdefgh"))
 
     (entry,) = audit_entries(app)
-    assert {erased.actor for erased in told if erased} == {entry.actor}
-    assert [erased.already_erased for erased in told if erased].count(False) == 1
-    assert None not in told
+    assert {erased.actor for erased in erasures if erased} == {entry.actor}
+    assert [erased.already_erased for erased in erasures if erased].count(False) == 1
+    assert None not in erasures
 
 
-def test_an_id_that_never_was_is_neither_erased_nor_recorded(app: Flask) -> None:
-    kept = insert_registration(app)
+def test_erasing_an_unknown_id_changes_and_records_nothing(app: Flask) -> None:
+    registration_id = insert_registration(app)
 
     with app.app_context():
         assert erasure.erase(uuid7(), "operator:alice") is None
-        assert erasure.find(kept) is None
+        assert erasure.find(registration_id) is None
 
-    assert remaining_registration_ids(app) == {kept}
+    assert remaining_registration_ids(app) == {registration_id}
     assert audit_entries(app) == []
 
 
-def test_a_registration_without_a_purchase_is_erased_and_its_token_still_becomes_one(app: Flask) -> None:
+def test_erasing_a_pending_registration_keeps_its_token(app: Flask) -> None:
     registration_id = insert_pending_registration(app)
     tokens = dump_tables(app)["parked_tokens"]
 
@@ -125,7 +125,7 @@ def test_a_registration_without_a_purchase_is_erased_and_its_token_still_becomes
     assert dump_tables(app)["parked_tokens"] == tokens
 
 
-def test_one_that_came_back_with_a_backup_is_erased_again(app: Flask) -> None:
+def test_registration_restored_from_a_backup_is_erased_again(app: Flask) -> None:
     registration_id = insert_registration(app)
     with app.app_context(), engine.current_database().read_engine.connect() as connection:
         row = connection.execute(select(Registration.__table__)).mappings().one()
@@ -135,30 +135,30 @@ def test_one_that_came_back_with_a_backup_is_erased_again(app: Flask) -> None:
 
     with app.app_context():
         erased = erasure.erase(registration_id, "operator:bob")
-        told = erasure.find(registration_id)
+        latest = erasure.find(registration_id)
 
     assert remaining_registration_ids(app) == set()
     assert erased
     assert not erased.already_erased
-    assert told
-    assert told.actor == "operator:bob"
+    assert latest
+    assert latest.actor == "operator:bob"
 
 
-def test_the_log_has_ids_and_nothing_else(app: Flask, capsys: pytest.CaptureFixture[str]) -> None:
+def test_log_of_an_erasure_contains_only_ids(app: Flask, capsys: pytest.CaptureFixture[str]) -> None:
     registration_id = insert_registration(app)
 
     with app.app_context():
         erasure.erase(registration_id, "operator:alice")
 
-    logged = capsys.readouterr().err
-    assert '"event": "registration.erased"' in logged
-    assert str(registration_id) in logged
-    assert "marked" not in logged.lower()
-    assert "alice" not in logged
+    log = capsys.readouterr().err
+    assert '"event": "registration.erased"' in log
+    assert str(registration_id) in log
+    assert "marked" not in log.lower()
+    assert "alice" not in log
 
 
 @on_sqlite
-def test_what_cannot_be_recorded_is_not_erased(app: Flask) -> None:
+def test_registration_stays_when_its_erasure_cannot_be_recorded(app: Flask) -> None:
     registration_id = insert_registration(app)
     run_transaction(app, lambda connection: connection.execute(text("DROP TABLE audit_entries")))
 
@@ -169,17 +169,17 @@ def test_what_cannot_be_recorded_is_not_erased(app: Flask) -> None:
 
 
 @on_sqlite
-def test_the_files_of_sqlite_hold_nothing_of_the_person_either(app: Flask, tmp_path: Path) -> None:
+def test_sqlite_files_contain_nothing_of_an_erased_person(app: Flask, tmp_path: Path) -> None:
     ids = [insert_registration(app) for _ in range(20)]
     run_transaction(app, lambda connection: connection.execute(update(Registration).values(notes="Short now")))
 
     with app.app_context():
         for registration_id in ids:
             erasure.erase(registration_id, "operator:alice")
-    with closing(sqlite3.connect(tmp_path / "foyer.db")) as other:
-        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with closing(sqlite3.connect(tmp_path / "foyer.db")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    written = b"".join(path.read_bytes() for path in tmp_path.glob("foyer.db*"))
-    assert b"agmt-kept" in written
-    assert b"marked" not in written.lower()
-    assert b"long enough" not in written
+    content = b"".join(path.read_bytes() for path in tmp_path.glob("foyer.db*"))
+    assert b"agmt-kept" in content
+    assert b"marked" not in content.lower()
+    assert b"long enough" not in content

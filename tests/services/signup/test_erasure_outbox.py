@@ -1,4 +1,4 @@
-"""Forgetting: an erasure leaves nothing of the person in what was promised, and the line moves on."""
+"""An erasure removes the person from the outbox and the invitations, and later hand-offs still go out."""
 
 import json
 from datetime import timedelta
@@ -42,10 +42,10 @@ def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return factories.enable_handoffs_and_mail(environment)
 
 
-def signed_up(app: Flask) -> UUID:
-    """Return the subscription of a person who is in all that can be kept of one.
+def register_person(app: Flask) -> UUID:
+    """Store a person in every table that has personal data; return the subscription's id.
 
-    Of their hand-offs one is delivered, one failed and three wait; of their mails one is delivered and three wait.
+    Of the hand-offs one is delivered, one has failed and three wait; of the mails one is delivered and three wait.
     """
     person: dict[str, Any] = PERSON_FIELDS
     subscription_id = register_customer(app, **person, account="existing", existing_account="Marked Account")
@@ -56,10 +56,9 @@ def signed_up(app: Flask) -> UUID:
     settle_message(app, claim_due(app))
     settle_message(app, claim_due(app), "failed", fault="410")
     settle_message(app, claim_due(app, queue.MAIL_LANE))
-    invited = {"subscription_id": subscription_id, "created_at": NOW, "expires_at": NOW + timedelta(days=7)}
-    run_transaction(
-        app, lambda connection: connection.execute(insert(Invitation), [invited | {"email": "marked@example.org"}])
-    )
+    invitation = {"subscription_id": subscription_id, "created_at": NOW, "expires_at": NOW + timedelta(days=7)}
+    invitation["email"] = "marked@example.org"
+    run_transaction(app, lambda connection: connection.execute(insert(Invitation), [invitation]))
     return subscription_id
 
 
@@ -69,13 +68,17 @@ def erase(app: Flask, subscription_id: UUID) -> None:
         erasure.erase(registration_id, "operator:alice")
 
 
-@pytest.mark.parametrize("way", ["asked", "retained"])
-def test_nothing_of_the_person_is_left_and_the_record_is(app: Flask, way: str) -> None:
-    subscription_id = signed_up(app)
-    before = dump_tables(app)
-    promised = {message.id: (message.type, message.sequence, message.tries) for message in all_rows(app, OutboxMessage)}
+def message_columns(app: Flask) -> dict[UUID, tuple[str, int | None, int]]:
+    return {message.id: (message.type, message.sequence, message.tries) for message in all_rows(app, OutboxMessage)}
 
-    if way == "asked":
+
+@pytest.mark.parametrize("trigger", ["request", "retention"])
+def test_erasure_removes_the_person_and_keeps_every_message(app: Flask, trigger: str) -> None:
+    subscription_id = register_person(app)
+    before = dump_tables(app)
+    messages = message_columns(app)
+
+    if trigger == "request":
         erase(app, subscription_id)
     else:
         run_transaction(app, lambda connection: connection.execute(update(Subscription).values(status_since=LONG_AGO)))
@@ -83,19 +86,17 @@ def test_nothing_of_the_person_is_left_and_the_record_is(app: Flask, way: str) -
             assert erasure.erase_expired(30, NOW + timedelta(days=400)) == 1
 
     after = dump_tables(app)
-    marked = {name for name, rows in before.items() if "marked" in str(rows).lower()}
-    assert marked == {"registrations", "outbox", "invitations"}
+    tables_with_person = {name for name, rows in before.items() if "marked" in str(rows).lower()}
+    assert tables_with_person == {"registrations", "outbox", "invitations"}
     assert "marked" not in str(after).lower()
-    assert {
-        message.id: (message.type, message.sequence, message.tries) for message in all_rows(app, OutboxMessage)
-    } == promised
-    done = [entry.action for entry in audit_entries(app)]
-    assert done == ["registration.completed", *["registration.updated"] * 2, "registration.erased"]
+    assert message_columns(app) == messages
+    actions = [entry.action for entry in audit_entries(app)]
+    assert actions == ["registration.completed", *["registration.updated"] * 2, "registration.erased"]
     assert {entry.subscription_id for entry in audit_entries(app)} == {subscription_id}
 
 
-def test_what_only_told_of_them_is_cancelled_and_what_told_of_more_goes_out_without_them(app: Flask) -> None:
-    subscription_id = signed_up(app)
+def test_erasure_cancels_registration_messages_and_redacts_others(app: Flask) -> None:
+    subscription_id = register_person(app)
     assert [message.sequence for message in handoff_messages(app) if message.next_try_at] == [3]
 
     erase(app, subscription_id)
@@ -109,9 +110,9 @@ def test_what_only_told_of_them_is_cancelled_and_what_told_of_more_goes_out_with
     ]
     for expected in ("subscription.activated", "subscription.ended"):
         message = claim_due(app)
-        told = payload.Handoff.model_validate(json.loads(json.dumps(message.payload)))
-        assert (message.type, told.data.registration) == (expected, None)
-        assert told.data.account.existing_account is None
+        handoff = payload.Handoff.model_validate(json.loads(json.dumps(message.payload)))
+        assert (message.type, handoff.data.registration) == (expected, None)
+        assert handoff.data.account.existing_account is None
         settle_message(app, message)
     assert claim_next(app) is None
     assert [mail.outcome for mail in mail_messages(app)] == [
@@ -121,7 +122,7 @@ def test_what_only_told_of_them_is_cancelled_and_what_told_of_more_goes_out_with
     assert claim_next(app, queue.MAIL_LANE) is None
 
 
-def test_where_the_first_in_line_told_only_of_them_the_next_has_its_turn(app: Flask) -> None:
+def test_erasure_cancels_the_first_handoff_and_releases_the_next(app: Flask) -> None:
     subscription_id = register_customer(app)
     receive_license_event(app, LICENSE_UPDATED, minutes_after_noon(1))
 
@@ -133,35 +134,35 @@ def test_where_the_first_in_line_told_only_of_them_the_next_has_its_turn(app: Fl
     ]
 
 
-def test_one_under_way_meanwhile_stays_cancelled_whatever_the_product_says(app: Flask) -> None:
+def test_handoff_erased_during_its_send_stays_cancelled(app: Flask) -> None:
     subscription_id = register_customer(app)
-    under_way = claim_due(app)
+    claimed = claim_due(app)
 
     erase(app, subscription_id)
-    settled = settle_message(app, under_way)
+    settled = settle_message(app, claimed)
     with app.app_context():
-        queue.set_next_try(under_way, NOW, "503")
+        queue.set_next_try(claimed, NOW, "503")
 
     assert settled is None
     assert [message.outcome for message in handoff_messages(app)] == ["cancelled"]
     assert claim_next(app, days=1) is None
 
 
-def test_another_persons_promises_are_left_alone(app: Flask) -> None:
-    erased = signed_up(app)
-    other = register_customer(
+def test_erasure_leaves_messages_about_other_people_alone(app: Flask) -> None:
+    subscription_id = register_person(app)
+    other_id = register_customer(
         app, {"license_arn": "arn:aws:license-manager::1:license:l-other", "agreement_id": "agmt-other"}
     )
 
-    erase(app, erased)
+    erase(app, subscription_id)
 
-    theirs = [message for message in all_rows(app, OutboxMessage) if message.subscription_id == other]
-    assert {message.outcome for message in theirs} == {"waiting"}
-    assert theirs[0].payload["data"]["registration"]["full_name"] == "Ada Lovelace"
+    messages = [message for message in all_rows(app, OutboxMessage) if message.subscription_id == other_id]
+    assert {message.outcome for message in messages} == {"waiting"}
+    assert messages[0].payload["data"]["registration"]["full_name"] == "Ada Lovelace"
 
 
 @on_sqlite
-def test_a_way_back_is_not_mailed_to_who_was_erased(app: Flask) -> None:
+def test_resume_mail_is_cancelled_by_an_erasure(app: Flask) -> None:
     registration_id = insert_pending_registration(app, settled_at=NOW)
     run_transaction(
         app, lambda connection: queue.enqueue_mail(connection, "buyer_resume", registration_id=registration_id)
