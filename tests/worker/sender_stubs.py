@@ -1,4 +1,4 @@
-"""Sending in tests: products and mail servers that take what the outbox promised, each at its own pace."""
+"""The senders in tests: products that reply fast or on demand, and what became of their hand-offs."""
 
 import threading
 from collections import defaultdict
@@ -19,6 +19,7 @@ from app.worker import senders
 from tests.support import factories
 from tests.support.handoff_receiver import OK_REPLY, HandoffReceiver, Reply
 from tests.support.outbox_messages import register_customer
+from tests.support.personal_data import run_transaction
 
 LICENSE_ARN_PREFIX = "arn:aws:license-manager::294406891311:license:l-"
 PRODUCT_TOML = """
@@ -33,7 +34,7 @@ WAIT_SECONDS = 10
 
 
 class BlockingProduct(HandoffReceiver):
-    """A product that answers nothing before it is let, and knows how many wait for it."""
+    """A product that replies to nothing until `released` is set."""
 
     def __init__(self, expected: int = 1) -> None:
         super().__init__(reply=self.reply_when_released)
@@ -46,31 +47,31 @@ class BlockingProduct(HandoffReceiver):
         return OK_REPLY
 
     def wait_for_requests(self) -> None:
-        """Wait until as many as were expected are waiting for an answer."""
+        """Wait until the expected number of requests wait for a reply."""
         for _ in range(self.expected_requests):
             assert self.waiting_requests.acquire(timeout=WAIT_SECONDS)
 
 
 class ShortStopEvent(threading.Event):
-    """A stop that lets nobody pause for long, and knows which lane has paused."""
+    """A stop event whose waits are short, and that records which lanes wait after a failure."""
 
     def __init__(self) -> None:
         super().__init__()
         self._paused_lanes = defaultdict[str, threading.Event](threading.Event)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait, much less than is wanted after a failure."""
+        """Wait for at most 50 ms, and record the lane that waits after a failure."""
         if timeout == senders.FAILURE_BACKOFF_SECONDS:
             self._paused_lanes[threading.current_thread().name].set()
         return super().wait(min(timeout or 0, 0.05))
 
     def has_paused(self, lane: str) -> bool:
-        """Return whether the lane pauses, in time, after a failure."""
+        """Wait until the lane waits after a failure; return whether it did in time."""
         return self._paused_lanes[lane].wait(WAIT_SECONDS)
 
 
 class FastProduct(HandoffReceiver):
-    """A product that answers at once, and can be waited for."""
+    """A product that replies at once, and counts its requests in a semaphore."""
 
     def __init__(self) -> None:
         super().__init__(reply=self.reply_ok)
@@ -85,7 +86,7 @@ class FastProduct(HandoffReceiver):
 def app_with_products(
     environment: pytest.MonkeyPatch, folder: Path, products: dict[str, str], port: int
 ) -> Iterator[Flask]:
-    """The application of a seller whose products take hand-offs at those URLs, with a mail server on that port."""
+    """Yield an application whose products receive hand-offs at those URLs, with a mail server on that port."""
     for name in ("CODE", "NAME", "SIGN_IN_URL"):
         environment.delenv(f"PRODUCT_{name}")
     environment.delenv("SUPPORT_EMAIL")
@@ -103,7 +104,7 @@ def app_with_products(
 
 @contextmanager
 def run_senders(app: Flask, stop: threading.Event | None = None) -> Iterator[threading.Event]:
-    """Send as a worker does, until the event; at the end every lane has to have ended."""
+    """Run the senders as the worker does; then set the stop event, and check that every lane has ended."""
     stop = stop or threading.Event()
     with app.app_context():
         threads = senders.start(app, stop)
@@ -117,29 +118,25 @@ def run_senders(app: Flask, stop: threading.Event | None = None) -> Iterator[thr
 
 
 def is_true_in_time(condition: Callable[[], bool]) -> bool:
-    """Return whether it does in time."""
+    """Wait until the condition is true; return whether it was in time."""
     waiting = threading.Event()
     return any(condition() or waiting.wait(0.02) for _ in range(int(WAIT_SECONDS / 0.02)))
 
 
 def handoff_outcomes(app: Flask, product_code: str) -> list[str]:
-    """Return what became of the product's hand-offs, the oldest first."""
-    found = select(OutboxMessage.outcome).where(OutboxMessage.lane == f"handoff/{product_code}")
+    """Return the outcomes of the product's hand-offs, the oldest first."""
+    outcomes = select(OutboxMessage.outcome).where(OutboxMessage.lane == f"handoff/{product_code}")
     with app.app_context(), engine.current_database().read_engine.connect() as connection:
-        return list(connection.scalars(found.order_by(OutboxMessage.id)))
+        return list(connection.scalars(outcomes.order_by(OutboxMessage.id)))
 
 
 def corrupt_messages(app: Flask, condition: ColumnElement[bool], payload: dict[str, str], **values: object) -> None:
-    """Let those messages hold what nobody foresaw."""
-    spoilt = update(OutboxMessage).where(condition).values(payload=payload, **values)
-    with app.app_context():
-        engine.current_database().write(lambda connection: connection.execute(spoilt))
+    """Give those messages a payload that no sender expects."""
+    corruption = update(OutboxMessage).where(condition).values(payload=payload, **values)
+    run_transaction(app, lambda connection: connection.execute(corruption))
 
 
 def register_purchase(app: Flask, product_code: str, license_name: str = "one", **answers: Any) -> UUID:
-    """Let a purchase of the product, by that name, be registered; return the subscription's id."""
-    return register_customer(
-        app,
-        {"product_code": product_code, "license_arn": f"{LICENSE_ARN_PREFIX}{product_code}-{license_name}"},
-        **answers,
-    )
+    """Register a purchase of the product, with a license of that name; return the subscription's id."""
+    license_arn = f"{LICENSE_ARN_PREFIX}{product_code}-{license_name}"
+    return register_customer(app, {"product_code": product_code, "license_arn": license_arn}, **answers)

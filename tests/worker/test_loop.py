@@ -1,4 +1,4 @@
-"""The background process: it works, goes on after a fault, and stops when it is told to."""
+"""The worker's loop runs its chores, continues after a failure, and stops on a signal."""
 
 import signal
 import threading
@@ -28,14 +28,14 @@ from tests.support.stored_rows import all_rows
 
 @pytest.fixture
 def pending_token(app: Flask, sandbox: Sandbox) -> Pending:
-    """A purchase that waits for AWS, with its registration."""
+    """A pending token, and a registration without purchase."""
     with app.app_context():
-        parked = pending_tokens.store(factories.token(sandbox), UnverifiedFields())
-        registrations.complete(parked, factories.answers())
-    return parked
+        pending = pending_tokens.store(factories.token(sandbox), UnverifiedFields())
+        registrations.complete(pending, factories.answers())
+    return pending
 
 
-def test_the_worker_links_what_waits_and_stops_on_sigterm(
+def test_worker_resolves_pending_tokens_and_stops_on_sigterm(
     database_url: str, app: Flask, sandbox: Sandbox, pending_token: Pending
 ) -> None:
     with app_processes.run_worker(factories.environment(database_url, sandbox.aws_url)) as process:
@@ -49,41 +49,39 @@ def test_the_worker_links_what_waits_and_stops_on_sigterm(
 
 
 @on_sqlite
-@pytest.mark.parametrize("stopping", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells which signals are blocked")
-def test_a_signal_stops_the_worker_and_interrupts_nothing(
-    database_url: str, sandbox: Sandbox, stopping: signal.Signals
+@pytest.mark.parametrize("stop_signal", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux shows which signals are blocked")
+def test_worker_blocks_the_signal_that_stops_it(
+    database_url: str, sandbox: Sandbox, stop_signal: signal.Signals
 ) -> None:
     with app_processes.run_worker(factories.environment(database_url, sandbox.aws_url)) as process:
         assert app_processes.wait_for_log_event(process, "worker.started")
         status = Path(f"/proc/{process.pid}/status").read_text()
-        process.send_signal(stopping)
+        process.send_signal(stop_signal)
         assert app_processes.wait_for_log_event(process, "worker.stopped")
         assert process.wait(10) == 0
 
     blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
-    assert blocked & 1 << stopping - 1
+    assert blocked & 1 << stop_signal - 1
 
 
 @on_sqlite
-def test_a_worker_that_waits_for_events_stops_at_once_and_leaves_the_queue_as_it_is(
-    database_url: str, app: Flask, sandbox: Sandbox
-) -> None:
-    mailbox = EventsQueue(sandbox)
-    environment = {**factories.environment(database_url, sandbox.aws_url), "EVENTS_QUEUE_URL": mailbox.url}
+def test_worker_stops_at_once_while_it_polls_the_events_queue(database_url: str, app: Flask, sandbox: Sandbox) -> None:
+    events_queue = EventsQueue(sandbox)
+    environment = {**factories.environment(database_url, sandbox.aws_url), "EVENTS_QUEUE_URL": events_queue.url}
     with app_processes.run_worker(environment) as process:
-        mailbox.send(eventbridge_event("License Updated - Manufacturer"))
+        events_queue.send(eventbridge_event("License Updated - Manufacturer"))
         assert app_processes.wait_for_log_event(process, "event.applied")
         process.send_signal(signal.SIGTERM)
-        # It would have waited for the next event for 20 seconds.
+        # A poll of the queue takes 20 seconds.
         assert process.wait(10) == 0
 
-    assert mailbox.message_counts() == (0, 0)
-    mailbox.close()
+    assert events_queue.message_counts() == (0, 0)
+    events_queue.close()
     assert [subscription.status for subscription in all_rows(app, Subscription)] == ["active"]
 
 
-def test_an_sqs_that_is_away_is_waited_for_and_named(
+def test_unreachable_sqs_fails_the_chore_with_its_own_error(
     environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environment.setenv("EVENTS_QUEUE_URL", "http://127.0.0.1:1/123456789012/foyer-events")
@@ -98,21 +96,21 @@ def test_an_sqs_that_is_away_is_waited_for_and_named(
     assert '"frames"' not in log
 
 
-def test_a_chore_that_fails_comes_again_later_and_later_and_ends_nothing(app: Flask) -> None:
+def test_failing_chore_runs_again_after_a_growing_backoff(app: Flask) -> None:
     chore = Chore("broken", lambda: bool(1 / 0), interval_seconds=1)
 
-    pauses = []
+    backoffs = []
     for _ in range(8):
         chore.run()
-        pauses.append(chore.next_run_at - time.monotonic())
+        backoffs.append(chore.next_run_at - time.monotonic())
 
-    assert pauses[0] <= 2
-    assert max(pauses) <= loop.MAX_BACKOFF_SECONDS
-    assert min(pauses[5:]) >= loop.MAX_BACKOFF_SECONDS / 2 - 1
+    assert backoffs[0] <= 2
+    assert max(backoffs) <= loop.MAX_BACKOFF_SECONDS
+    assert min(backoffs[5:]) >= loop.MAX_BACKOFF_SECONDS / 2 - 1
     assert chore.failures == 8
 
 
-def test_a_chore_that_works_again_has_its_own_pace_again() -> None:
+def test_recovered_chore_returns_to_its_interval() -> None:
     outcomes = iter([False, False, True])
     chore = Chore("passing", lambda: next(outcomes), interval_seconds=1)
 
@@ -123,31 +121,31 @@ def test_a_chore_that_works_again_has_its_own_pace_again() -> None:
     assert chore.next_run_at - time.monotonic() <= 1
 
 
-def test_the_pause_begins_when_the_work_ends() -> None:
-    ends: list[float] = []
+def test_interval_counts_from_the_end_of_the_work() -> None:
+    ended_at: list[float] = []
 
     def work() -> bool:
         threading.Event().wait(0.05)
-        ends.append(time.monotonic())
+        ended_at.append(time.monotonic())
         return True
 
     chore = Chore("slow", work, interval_seconds=1)
     chore.run()
 
-    assert chore.next_run_at >= ends[0] + 1
+    assert chore.next_run_at >= ended_at[0] + 1
 
 
-def test_a_database_that_is_away_is_waited_for(
+def test_chore_recovers_from_a_database_outage(
     database_url: str, environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with database_proxy.start(database_url) as laid:
-        environment.setenv("DATABASE_URL", laid.url)
+    with database_proxy.start(database_url) as proxy:
+        environment.setenv("DATABASE_URL", proxy.url)
         with factories.open_app(create_app()) as app, app.app_context():
-            chore = Chore("link", loop.retry_pending_tokens, interval_seconds=1)
-            laid.disconnect(app)
+            chore = Chore("retry_pending", loop.retry_pending_tokens, interval_seconds=1)
+            proxy.disconnect(app)
             chore.run()
             failures = chore.failures
-            laid.reconnect()
+            proxy.reconnect()
             chore.run()
 
     assert (failures, chore.failures) == (1, 0)
@@ -156,19 +154,17 @@ def test_a_database_that_is_away_is_waited_for(
     assert '"frames"' not in log
 
 
-def test_while_aws_does_not_answer_one_token_is_tried_and_the_others_wait(
-    app: Flask, sandbox: Sandbox, pending_token: Pending
-) -> None:
+def test_one_token_is_tried_in_a_run_while_aws_is_down(app: Flask, sandbox: Sandbox, pending_token: Pending) -> None:
     with app.app_context():
-        waiting = [
+        token_ids = [
             pending_token.id,
             *(pending_tokens.store(factories.token(sandbox), UnverifiedFields()).id for _ in range(2)),
         ]
         sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"aws_down": True})
 
         with time_machine.travel(datetime.now(UTC) + timedelta(seconds=5), tick=False):
-            answers = loop.retry_pending_tokens()
+            is_answered = loop.retry_pending_tokens()
 
-        tokens = [token for token in map(pending_tokens.find, waiting) if token]
-    assert answers is False
+        tokens = [token for token in map(pending_tokens.find, token_ids) if token]
+    assert is_answered is False
     assert sorted(token.tries for token in tokens) == [0, 0, 1]

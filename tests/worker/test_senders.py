@@ -1,4 +1,4 @@
-"""Sending: each way out goes at its own pace, whatever becomes of the others, and ends when it is told to."""
+"""The senders: each lane sends at its own pace, continues after an error, and ends when it is stopped."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,15 +28,13 @@ from tests.worker.sender_stubs import (
 )
 
 
-def test_a_slow_product_keeps_neither_another_product_nor_the_mail_waiting(
-    environment: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    slow, quick, clerk = BlockingProduct(senders.MAX_CONCURRENT_SENDS), FastProduct(), FakeSmtpServer()
+def test_slow_product_delays_neither_other_products_nor_mail(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    slow, fast, mail_server = BlockingProduct(senders.MAX_CONCURRENT_SENDS), FastProduct(), FakeSmtpServer()
     with (
         handoff_receiver.serve(slow),
-        handoff_receiver.serve(quick),
-        smtp_server.serve_smtp(clerk) as port,
-        app_with_products(environment, tmp_path, {PRODUCT_CODE: slow.url, OTHER_PRODUCT_CODE: quick.url}, port) as app,
+        handoff_receiver.serve(fast),
+        smtp_server.serve_smtp(mail_server) as port,
+        app_with_products(environment, tmp_path, {PRODUCT_CODE: slow.url, OTHER_PRODUCT_CODE: fast.url}, port) as app,
     ):
         for number in range(senders.MAX_CONCURRENT_SENDS + 1):
             register_purchase(app, PRODUCT_CODE, str(number))
@@ -44,18 +42,18 @@ def test_a_slow_product_keeps_neither_another_product_nor_the_mail_waiting(
             slow.wait_for_requests()
             register_purchase(app, OTHER_PRODUCT_CODE)
 
-            assert quick.received_requests.acquire(timeout=WAIT_SECONDS)
+            assert fast.received_requests.acquire(timeout=WAIT_SECONDS)
             assert is_true_in_time(lambda: handoff_outcomes(app, OTHER_PRODUCT_CODE) == ["delivered"])
             assert is_true_in_time(lambda: all(mail.outcome == "delivered" for mail in mail_messages(app)))
             assert set(handoff_outcomes(app, PRODUCT_CODE)) == {"waiting"}
             slow.released.set()
 
             assert is_true_in_time(lambda: set(handoff_outcomes(app, PRODUCT_CODE)) == {"delivered"})
-        assert len(clerk.envelopes) == len(mail_messages(app)) == 2 * (senders.MAX_CONCURRENT_SENDS + 2)
+        assert len(mail_server.envelopes) == len(mail_messages(app)) == 2 * (senders.MAX_CONCURRENT_SENDS + 2)
 
 
 @on_sqlite
-def test_a_stop_lets_what_is_under_way_end_and_begins_nothing(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_stopped_senders_finish_running_sends_and_start_none(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     slow = BlockingProduct(senders.MAX_CONCURRENT_SENDS)
     with handoff_receiver.serve(slow), app_with_products(environment, tmp_path, {PRODUCT_CODE: slow.url}, 1) as app:
         for number in range(senders.MAX_CONCURRENT_SENDS + 1):
@@ -70,39 +68,40 @@ def test_a_stop_lets_what_is_under_way_end_and_begins_nothing(environment: pytes
 
 
 @on_sqlite
-def test_a_lane_whose_product_fails_in_ways_that_nobody_foresaw_goes_on_and_tries_again_soon(
+def test_lane_continues_after_an_unexpected_error_and_retries_soon(
     environment: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    quick = FastProduct()
-    with handoff_receiver.serve(quick), app_with_products(environment, tmp_path, {PRODUCT_CODE: quick.url}, 1) as app:
-        broken, sound = register_purchase(app, PRODUCT_CODE, "broken"), register_purchase(app, PRODUCT_CODE, "sound")
-        corrupt_messages(app, OutboxMessage.subscription_id == broken, {**factories.ANSWERS, "spoilt": "\ud800"})
+    fast = FastProduct()
+    with handoff_receiver.serve(fast), app_with_products(environment, tmp_path, {PRODUCT_CODE: fast.url}, 1) as app:
+        broken_id = register_purchase(app, PRODUCT_CODE, "broken")
+        sound_id = register_purchase(app, PRODUCT_CODE, "sound")
+        corrupt_messages(app, OutboxMessage.subscription_id == broken_id, {**factories.ANSWERS, "spoilt": "\ud800"})
         with run_senders(app):
-            assert quick.received_requests.acquire(timeout=WAIT_SECONDS)
+            assert fast.received_requests.acquire(timeout=WAIT_SECONDS)
             assert is_true_in_time(lambda: sorted(handoff_outcomes(app, PRODUCT_CODE)) == ["delivered", "waiting"])
             assert is_true_in_time(lambda: "UnicodeEncodeError" in [message.fault for message in handoff_messages(app)])
 
         # Before a lease would have ended.
         with time_passes(seconds=20):
-            again = claim_next(app)
+            claimed = claim_next(app)
 
-    assert again
-    assert again.subscription_id == broken != sound
-    (told, *_) = [line for line in capsys.readouterr().err.splitlines() if '"event": "worker.failed"' in line]
-    assert f'"chore": "handoff/{PRODUCT_CODE}", "fault": "UnicodeEncodeError"' in told
-    assert '"frames": [' in told
-    assert factories.ANSWERS["email"] not in told
+    assert claimed
+    assert claimed.subscription_id == broken_id != sound_id
+    (log, *_) = [entry for entry in capsys.readouterr().err.splitlines() if '"event": "worker.failed"' in entry]
+    assert f'"chore": "handoff/{PRODUCT_CODE}", "fault": "UnicodeEncodeError"' in log
+    assert '"frames": [' in log
+    assert factories.ANSWERS["email"] not in log
 
 
 @on_sqlite
-def test_what_fails_in_ways_that_nobody_foresaw_is_given_up_after_three_days(
+def test_message_with_an_unexpected_error_fails_after_three_days(
     environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    quick, clerk = FastProduct(), FakeSmtpServer()
+    fast, mail_server = FastProduct(), FakeSmtpServer()
     with (
-        handoff_receiver.serve(quick),
-        smtp_server.serve_smtp(clerk) as port,
-        app_with_products(environment, tmp_path, {PRODUCT_CODE: quick.url}, port) as app,
+        handoff_receiver.serve(fast),
+        smtp_server.serve_smtp(mail_server) as port,
+        app_with_products(environment, tmp_path, {PRODUCT_CODE: fast.url}, port) as app,
     ):
         register_purchase(app, PRODUCT_CODE)
         (handoff,), (mail, _) = handoff_messages(app), mail_messages(app)
@@ -120,26 +119,26 @@ def test_what_fails_in_ways_that_nobody_foresaw_is_given_up_after_three_days(
 
 
 @on_postgresql
-def test_a_database_that_goes_away_for_a_while_ends_no_lane(
+def test_lanes_continue_after_a_database_outage(
     environment: pytest.MonkeyPatch, tmp_path: Path, database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    quick, clerk, stop = FastProduct(), FakeSmtpServer(), ShortStopEvent()
+    fast, mail_server, stop = FastProduct(), FakeSmtpServer(), ShortStopEvent()
     with (
-        handoff_receiver.serve(quick),
-        smtp_server.serve_smtp(clerk) as port,
-        database_proxy.start(database_url) as line,
+        handoff_receiver.serve(fast),
+        smtp_server.serve_smtp(mail_server) as port,
+        database_proxy.start(database_url) as proxy,
     ):
-        environment.setenv("DATABASE_URL", line.url)
-        with app_with_products(environment, tmp_path, {PRODUCT_CODE: quick.url}, port) as app:
+        environment.setenv("DATABASE_URL", proxy.url)
+        with app_with_products(environment, tmp_path, {PRODUCT_CODE: fast.url}, port) as app:
             register_purchase(app, PRODUCT_CODE)
-            line.disconnect(app)
+            proxy.disconnect(app)
             with run_senders(app, stop):
                 for lane in (f"handoff/{PRODUCT_CODE}", "mail"):
                     assert stop.has_paused(lane)
-                line.reconnect()
+                proxy.reconnect()
 
-                assert quick.received_requests.acquire(timeout=WAIT_SECONDS)
-                assert is_true_in_time(lambda: len(clerk.envelopes) == 2)
+                assert fast.received_requests.acquire(timeout=WAIT_SECONDS)
+                assert is_true_in_time(lambda: len(mail_server.envelopes) == 2)
                 assert is_true_in_time(lambda: {message.outcome for message in handoff_messages(app)} == {"delivered"})
     log = capsys.readouterr().err
     assert '"chore": "mail", "fault": "DatabaseUnavailable"' in log
