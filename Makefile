@@ -14,8 +14,8 @@ test: .venv/ready ## Run all tests, on SQLite and PostgreSQL and in a real brows
 	@$(IN_VENV)python -m tests.e2e.chromium
 	@$(IN_VENV)pytest -q -n auto
 
-check: .venv/ready ## Lint, check types and layers
-	@$(IN_VENV)ruff check . && $(IN_VENV)ruff format --check . && $(IN_VENV)lint-imports && $(IN_VENV)mypy
+check: .venv/ready ## Lint, check types, layers, sizes and words
+	@$(IN_VENV)ruff check . && $(IN_VENV)ruff format --check . && $(IN_VENV)lint-imports && $(IN_VENV)mypy && $(IN_VENV)python -m tests.house_rules
 	@$(IN_VENV)djlint --check --lint --quiet templates sandbox/templates sandbox/example/templates && $(IN_VENV)hadolint Dockerfile && $(IN_VENV)cfn-lint deploy/template.yaml
 
 fuzz: .venv/ready ## Try thousands of odd inputs where the tests try a few

@@ -43,7 +43,7 @@ def test_line_break_is_escaped_within_its_line(runner: FlaskCliRunner, create_re
     assert r"first\nsecond" in result.stdout
 
 
-def test_wide_letters_and_accents_keep_columns_aligned() -> None:
+def test_wide_characters_and_accents_keep_columns_aligned() -> None:
     rows = [{"company": name, "city": "X"} for name in ("山田", "Zoe\u0301", None)]
 
     lines = tables.format_table(rows, ("company", "city")).splitlines()

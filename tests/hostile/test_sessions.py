@@ -147,7 +147,7 @@ def test_earlier_session_still_registers_its_own_purchase(client: FlaskClient, s
     assert browser_with_session(client.application, first_cookie).get("/welcome").status_code == 200
 
 
-def test_tls_session_ignores_cookies_a_sibling_domain_could_set(tls_browser: FlaskClient, sandbox: Sandbox) -> None:
+def test_tls_session_ignores_cookies_another_subdomain_could_set(tls_browser: FlaskClient, sandbox: Sandbox) -> None:
     landing = tls_browser.post("/", data={TOKEN_FIELD: factories.token(sandbox)}, base_url=HTTPS_URL)
     value = landing.headers["Set-Cookie"].partition("=")[2].partition(";")[0]
 

@@ -59,7 +59,7 @@ def test_progress_page_links_to_itself_without_renewal(new_buyer: NewBuyer) -> N
     assert set(re.findall(r'href="(/progress/[^"]+)"', page)) == {link}
 
 
-def test_progress_page_does_not_promise_entry(new_buyer: NewBuyer) -> None:
+def test_progress_page_does_not_say_we_take_the_buyer_there(new_buyer: NewBuyer) -> None:
     new_buyer.register()
 
     page = new_buyer.client.application.test_client().get(link_of(new_buyer)).text

@@ -50,7 +50,7 @@ def test_output_has_only_the_fields_that_aws_sent(run_resolve_customer: Resolve,
     }
 
 
-def test_non_ascii_letters_are_printed(run_resolve_customer: Resolve, environment: pytest.MonkeyPatch) -> None:
+def test_non_ascii_text_is_printed_unescaped(run_resolve_customer: Resolve, environment: pytest.MonkeyPatch) -> None:
     with ScriptedAws([AwsResponse(200, {"CustomerIdentifier": "Zoë"})]) as aws:
         environment.setenv("AWS_ENDPOINT_URL", aws.url)
         result = run_resolve_customer("--registration-token", "X")

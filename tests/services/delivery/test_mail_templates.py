@@ -66,7 +66,7 @@ def test_mail_has_a_one_line_subject_and_no_stray_blank_lines(name: str) -> None
 
 
 @pytest.mark.parametrize("name", [*BUYERS, "colleague_invited"])
-def test_mail_begins_with_a_capital_letter_after_the_salutation(name: str) -> None:
+def test_mail_begins_with_a_capital_after_the_salutation(name: str) -> None:
     for context in (CONTEXT, replace(CONTEXT, account=ACCOUNT_REPLY)):
         salutation, first_paragraph = mail_templates.compose(name, context).text.split("\n\n")[:2]
 

@@ -30,8 +30,9 @@ def test_list_item_has_every_field(
     subscription_id = create_subscription(customer_aws_account_id="012345678901")
     registration_id = create_registration(phone=None)
     update_subscription(app, subscription_id, LONG_AGO, status="active", status_since=LONG_AGO)
-    account = {"subscription_id": subscription_id, "url": "https://a.example/", "reference": "t-1"}
-    run_transaction(app, lambda connection: connection.execute(insert(Account), account | {"answered_at": LONG_AGO}))
+    reply = {"url": "https://a.example/", "reference": "t-1"}
+    account = {"subscription_id": subscription_id, "answered_at": LONG_AGO, **reply}
+    run_transaction(app, lambda connection: connection.execute(insert(Account), account))
 
     [item] = api_client.list_items("/subscriptions")
 
@@ -58,13 +59,7 @@ def test_list_item_has_every_field(
         "created_at": None,
         "updated_at": None,
     }
-    assert item["account"] == {
-        "wish": "new",
-        "existing_account": None,
-        "subscription_id": None,
-        "url": "https://a.example/",
-        "reference": "t-1",
-    }
+    assert item["account"] == {"wish": "new", "existing_account": None, "subscription_id": None, **reply}
 
 
 def test_single_item_equals_the_list_item(
