@@ -90,7 +90,7 @@ def test_policy_allows_sending_mail_and_reading_both_rules(mail_stack: Stack) ->
         SES_IDENTITY_ARN,
         f"arn:aws:ses:us-east-1:{ACCOUNT_ID}:configuration-set/{CONFIGURATION_SET}",
     ]
-    assert resources["LetTheDoctorReadTheRule"] == [RULE_ARN, MAIL_RULE]
+    assert resources["DoctorReadsRule"] == [RULE_ARN, MAIL_RULE]
 
 
 def test_policy_allows_sending_mail_without_a_configuration_set(sandbox: Sandbox) -> None:
