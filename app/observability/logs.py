@@ -22,6 +22,7 @@ log = structlog.get_logger()
 NOISY_LOGGERS = ("boto3", "botocore", "urllib3", "s3transfer", "alembic.runtime.plugins")
 # At an invalid response, these write its whole URL and parts of its body.
 LEAKY_LOGGERS = ("urllib3.connection", "urllib3.connectionpool", "requests_hardened")
+HTTP_METHODS = {"GET", "HEAD", "POST", "OPTIONS"}
 QUIET_ENDPOINTS = {
     "static",
     "health.healthz",
@@ -46,7 +47,8 @@ def _configure(settings: Settings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _strip_exception_text,
     ]
-    renderer = _renderer(settings)
+    console = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    renderer: Processor = structlog.processors.JSONRenderer() if settings.log_format == "json" else console
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
@@ -61,12 +63,6 @@ def _configure(settings: Settings) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in LEAKY_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
-
-
-def _renderer(settings: Settings) -> Processor:
-    if settings.log_format == "json":
-        return structlog.processors.JSONRenderer()
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
 
 
 def _strip_exception_text(_logger: object, _method: str, event: EventDict) -> EventDict:
@@ -108,14 +104,18 @@ def _log_request(response: Response) -> Response:
     seconds = time.perf_counter() - g.get("started", time.perf_counter())
     response.headers["X-Request-Id"] = g.get("reference", "")
     route = request.url_rule.rule if request.url_rule else "unmatched"
-    metrics.count_request(route, request.method, response.status_code, g.get("outcome"), seconds)
+    method = request.method if request.method in HTTP_METHODS else "other"
+    outcome = g.get("outcome")
+    metrics.request_duration.labels(route, method, str(response.status_code)).observe(seconds)
+    if method == "POST" and outcome and route in metrics.COUNTERS_BY_ROUTE:
+        metrics.COUNTERS_BY_ROUTE[route].labels(outcome).inc()
     write = log.debug if request.endpoint in QUIET_ENDPOINTS else log.info
     write(
         "request.answered",
-        method=request.method if request.method in metrics.HTTP_METHODS else "other",
+        method=method,
         route=route,
         status=response.status_code,
-        outcome=g.get("outcome"),
+        outcome=outcome,
         milliseconds=round(seconds * 1000, 1),
     )
     return response

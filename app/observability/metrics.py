@@ -7,7 +7,6 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, gen
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-HTTP_METHODS = {"GET", "HEAD", "POST", "OPTIONS"}
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 request_duration = Histogram(
@@ -49,19 +48,14 @@ def initialise(outcomes: Iterable[str]) -> None:
             counter.labels(outcome)
 
 
-def count_request(route: str, method: str, status: int, outcome: str | None, seconds: float) -> None:
-    """Count one request and its duration and, for a landing or a sign-up, its outcome."""
-    method = method if method in HTTP_METHODS else "other"
-    request_duration.labels(route, method, str(status)).observe(seconds)
-    if method == "POST" and outcome and route in COUNTERS_BY_ROUTE:
-        COUNTERS_BY_ROUTE[route].labels(outcome).inc()
-
-
 def render(gauges: Mapping[str, float]) -> bytes:
     """Return all metrics in Prometheus's text format: the counters of all gunicorn workers, and the gauges."""
     registry = CollectorRegistry()
     registry.register(GaugeCollector(gauges))
-    return _render_counters() + generate_latest(registry)
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest() + generate_latest(registry)
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
 
 
 class GaugeCollector(Collector):
@@ -74,11 +68,3 @@ class GaugeCollector(Collector):
         """Yield the gauges, as prometheus_client demands."""
         for name, value in self._values.items():
             yield GaugeMetricFamily(name, GAUGE_DESCRIPTIONS[name], value)
-
-
-def _render_counters() -> bytes:
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        return generate_latest()
-    registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
