@@ -5,7 +5,7 @@ import re
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import boto3
@@ -13,13 +13,11 @@ import botocore.session
 from botocore.config import Config
 from botocore.credentials import (
     AssumeRoleCredentialFetcher,
-    CredentialProvider,
-    CredentialResolver,
     DeferredRefreshableCredentials,
     RefreshableCredentials,
 )
 from botocore.exceptions import NoCredentialsError
-from botocore.loaders import Loader, create_loader
+from botocore.loaders import create_loader
 from flask import Flask, current_app
 
 from app.config.settings import Settings
@@ -53,6 +51,7 @@ CREDENTIALS_RETRY_SECONDS = 1
 # https://docs.aws.amazon.com/general/latest/gr/aws-marketplace.html
 ENTITLEMENT_REGION, ENTITLEMENT_REGION_IN_CHINA = "us-east-1", "cn-northwest-1"
 REGION_PATTERN = re.compile(r"(?:^|\.)([a-z]{2,}(?:-[a-z]+)+-\d+)\.")
+_cached_loader = functools.cache(create_loader)
 
 
 class Clients:
@@ -71,43 +70,36 @@ class Clients:
 
     def metering(self, timeouts: CallTimeouts) -> "MarketplaceMeteringClient":
         """Return the Marketplace Metering client, which has ResolveCustomer."""
-        client: MarketplaceMeteringClient = self._client("meteringmarketplace", timeouts, self._settings.aws_region)
-        return client
+        return cast("MarketplaceMeteringClient", self._client("meteringmarketplace", timeouts))
 
     def entitlements(self, timeouts: CallTimeouts) -> "MarketplaceEntitlementServiceClient":
         """Return the client for GetEntitlements, which each AWS partition has in one Region only."""
         region = ENTITLEMENT_REGION_IN_CHINA if self._settings.aws_region.startswith("cn-") else ENTITLEMENT_REGION
-        client: MarketplaceEntitlementServiceClient = self._client("marketplace-entitlement", timeouts, region)
-        return client
+        return cast("MarketplaceEntitlementServiceClient", self._client("marketplace-entitlement", timeouts, region))
 
     def sqs(self, timeouts: CallTimeouts) -> "SQSClient":
         """Return the SQS client in the Region of the events' queue."""
-        client: SQSClient = self._client("sqs", timeouts, self._queue_region())
-        return client
+        return cast("SQSClient", self._client("sqs", timeouts, self._queue_region()))
 
     def eventbridge(self) -> "EventBridgeClient":
         """Return the EventBridge client in the Region of the events' queue: its rules are in the same Region."""
-        client: EventBridgeClient = self._client("events", OPERATOR_TIMEOUTS, self._queue_region())
-        return client
+        return cast("EventBridgeClient", self._client("events", OPERATOR_TIMEOUTS, self._queue_region()))
 
     def sts(self) -> "STSClient":
         """Return the Security Token Service client, which has GetCallerIdentity."""
-        client: STSClient = self._client("sts", OPERATOR_TIMEOUTS, self._settings.aws_region)
-        return client
+        return cast("STSClient", self._client("sts", OPERATOR_TIMEOUTS))
 
     def sesv2(self, timeouts: CallTimeouts) -> "SESV2Client":
         """Return the SES client, which has SendEmail."""
-        client: SESV2Client = self._client("sesv2", timeouts, self._settings.aws_region)
-        return client
+        return cast("SESV2Client", self._client("sesv2", timeouts))
 
-    def _client(self, service: str, timeouts: CallTimeouts, region: str) -> Any:
+    def _client(self, service: str, timeouts: CallTimeouts, region: str | None = None) -> Any:
         key = (service, timeouts)
         if key not in self._clients:
             with self._lock:
                 if key not in self._clients:
-                    config = self._config(timeouts).merge(Config(region_name=region))
                     session: Any = self._publisher_session()
-                    self._clients[key] = session.client(service, config=config)
+                    self._clients[key] = session.client(service, region, config=self._config(timeouts))
         return self._clients[key]
 
     def _queue_region(self) -> str:
@@ -142,9 +134,10 @@ class Clients:
             if time.monotonic() < self._retry_credentials_at:
                 raise NoCredentialsError
             session = _new_session()
-            if self._settings.marketplace_role_arn:
-                role = self._role_provider(self._settings.marketplace_role_arn)
-                session.register_component("credential_provider", CredentialResolver([role]))
+            if arn := self._settings.marketplace_role_arn:
+                external_id = self._settings.marketplace_role_external_id
+                role = PublisherRole(arn, external_id, self._config(ASSUME_ROLE_TIMEOUTS))
+                session.register_component("credential_provider", role)
             credentials = None
             try:
                 credentials = session.get_credentials()
@@ -156,31 +149,27 @@ class Clients:
             self._session = boto3.Session(botocore_session=session, region_name=self._settings.aws_region)
         return self._session
 
-    def _role_provider(self, role_arn: str) -> "PublisherRoleProvider":
-        source = _new_session()
-        arguments = {"RoleSessionName": "foyer", "ExternalId": self._settings.marketplace_role_external_id}
-        return PublisherRoleProvider(
-            functools.partial(source.create_client, config=self._config(ASSUME_ROLE_TIMEOUTS)),
-            source.get_credentials(),
-            role_arn,
-            {name: value for name, value in arguments.items() if value},
-        )
 
+class PublisherRole:
+    """Credentials of `MARKETPLACE_ROLE_ARN`, assumed with the machine's own and refreshed before they expire.
 
-class PublisherRoleProvider(CredentialProvider):
-    """Credentials of `MARKETPLACE_ROLE_ARN`, assumed with the machine's own and refreshed before they expire."""
+    Stands in for botocore's CredentialResolver.
+    """
 
-    METHOD = "assume-role"
+    def __init__(self, arn: str, external_id: str | None, config: Config) -> None:
+        self._arn = arn
+        self._arguments = {"RoleSessionName": "foyer", **({"ExternalId": external_id} if external_id else {})}
+        self._config = config
 
-    def __init__(self, create_client: Any, source: Any, role_arn: str, arguments: dict[str, str]) -> None:
-        super().__init__()
-        self._fetcher = AssumeRoleCredentialFetcher(create_client, source, role_arn, arguments) if source else None
-
-    def load(self) -> DeferredRefreshableCredentials | None:
+    def load_credentials(self) -> DeferredRefreshableCredentials | None:
         """Return the role's credentials, or None where the machine has no credentials to assume it with."""
-        if self._fetcher is None:
+        session = _new_session()
+        credentials = session.get_credentials()
+        if credentials is None:
             return None
-        return DeferredRefreshableCredentials(self._fetcher.fetch_credentials, self.METHOD)
+        create_client = functools.partial(session.create_client, config=self._config)
+        fetcher = AssumeRoleCredentialFetcher(create_client, credentials, self._arn, self._arguments)
+        return DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
 
 
 def _new_session() -> botocore.session.Session:
@@ -188,11 +177,6 @@ def _new_session() -> botocore.session.Session:
     session = botocore.session.Session()
     session.register_component("data_loader", _cached_loader(session.get_config_variable("data_path")))
     return session
-
-
-@functools.cache
-def _cached_loader(data_path: str | None) -> Loader:
-    return create_loader(data_path)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
