@@ -3,7 +3,6 @@
 Follows https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-entitlements_GetEntitlements.html
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -45,7 +44,10 @@ def fetch_all(customer: Customer) -> list[AwsEntitlement]:
         MarketplaceError: AWS refused, or no response came.
     """
     with errors.translate():
-        return [_parse_entitlement(entitlement) for entitlement in _fetch_pages(customer)]
+        paginator = clients.current().entitlements(FETCH_TIMEOUTS).get_paginator("get_entitlements")
+        # An empty page can have another after it, so the paginator follows them to the end.
+        pages = paginator.paginate(ProductCode=customer.product_code, Filter=_build_filter(customer))
+        return [_parse_entitlement(entitlement) for page in pages for entitlement in page.get("Entitlements", [])]
 
 
 def check_access(product_code: str) -> str:
@@ -66,29 +68,12 @@ def check_access(product_code: str) -> str:
     return client.meta.endpoint_url
 
 
-def _fetch_pages(customer: Customer) -> "Iterator[EntitlementTypeDef]":
-    client = clients.current().entitlements(FETCH_TIMEOUTS)
-    # An empty page can have another after it, so the paginator follows them to the end.
-    pages = client.get_paginator("get_entitlements").paginate(
-        ProductCode=customer.product_code, Filter={_filter_name(customer): [_filter_value(customer)]}
-    )
-    for page in pages:
-        yield from page.get("Entitlements", [])
-
-
-def _filter_name(customer: Customer) -> Any:
+def _build_filter(customer: Customer) -> dict[Any, list[str]]:
     if customer.license_arn and customer.license_arn.startswith("arn:"):
-        return "LICENSE_ARN"
-    return "CUSTOMER_AWS_ACCOUNT_ID" if customer.customer_aws_account_id else "CUSTOMER_IDENTIFIER"
-
-
-def _filter_value(customer: Customer) -> str:
-    names = {
-        "LICENSE_ARN": customer.license_arn,
-        "CUSTOMER_AWS_ACCOUNT_ID": customer.customer_aws_account_id,
-        "CUSTOMER_IDENTIFIER": customer.customer_identifier,
-    }
-    return names[_filter_name(customer)] or ""
+        return {"LICENSE_ARN": [customer.license_arn]}
+    if customer.customer_aws_account_id:
+        return {"CUSTOMER_AWS_ACCOUNT_ID": [customer.customer_aws_account_id]}
+    return {"CUSTOMER_IDENTIFIER": [customer.customer_identifier or ""]}
 
 
 def _parse_entitlement(response: "EntitlementTypeDef") -> AwsEntitlement:

@@ -5,10 +5,11 @@ Follows https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/AP
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from flask import Flask, current_app
@@ -30,7 +31,6 @@ RECEIVE_TIMEOUTS = CallTimeouts(3, LONG_POLL_SECONDS + 10)
 CALL_TIMEOUTS = CallTimeouts(3, 10, max_attempts=3)
 # SQS hides a received message from other workers for so long.
 VISIBILITY_SECONDS = 60
-# The reason goes into a message attribute, for a person who reads its beginning.
 MAX_REASON_LENGTH = 1000
 
 
@@ -45,7 +45,10 @@ class Message:
 
 
 class Queue:
-    """The events' queue, as one process uses it."""
+    """The events' queue, as one process uses it.
+
+    Every call raises MarketplaceError where SQS refuses, or no response comes.
+    """
 
     def __init__(self, url: str, visibility_seconds: int = VISIBILITY_SECONDS) -> None:
         self.visibility_seconds = visibility_seconds
@@ -55,15 +58,11 @@ class Queue:
         self._dead_letter_queue_url: str | None = None
 
     def receive(self) -> list[Message]:
-        """Return up to ten messages, after a wait of up to 20 seconds. They are hidden from other workers for a minute.
-
-        Raises:
-            MarketplaceError: SQS refused, or no response came.
-        """
+        """Return up to ten messages, after a wait of up to 20 seconds, hidden from other workers for a minute."""
         self.is_polling.set()
         try:
-            with errors.translate():
-                response = _sqs_client(RECEIVE_TIMEOUTS).receive_message(
+            with _sqs_client(RECEIVE_TIMEOUTS) as sqs:
+                response = sqs.receive_message(
                     QueueUrl=self.url,
                     MaxNumberOfMessages=BATCH_SIZE,
                     WaitTimeSeconds=LONG_POLL_SECONDS,
@@ -75,54 +74,37 @@ class Queue:
             self.is_polling.clear()
 
     def delete(self, messages: Sequence[Message]) -> None:
-        """Delete the messages. SQS delivers again those that it fails to delete.
-
-        Raises:
-            MarketplaceError: SQS refused, or no response came.
-        """
+        """Delete the messages. SQS delivers again those that it fails to delete."""
         if not messages:
             return
-        entries = [
-            {"Id": str(index), "ReceiptHandle": message.receipt_handle} for index, message in enumerate(messages)
-        ]
-        with errors.translate():
-            response = _sqs_client(CALL_TIMEOUTS).delete_message_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
+        with _sqs_client() as sqs:
+            response = sqs.delete_message_batch(QueueUrl=self.url, Entries=_batch(messages))
         for failed in response.get("Failed", []):
             log.warning("message.not_deleted", message=messages[int(failed["Id"])].id, code=failed.get("Code"))
 
     def extend(self, messages: Sequence[Message]) -> None:
-        """Hide the messages from other workers for another minute from now.
-
-        Raises:
-            MarketplaceError: SQS refused, or no response came.
-        """
+        """Hide the messages from other workers for another minute from now."""
         self._change_visibility(messages, self.visibility_seconds)
 
     def release(self, messages: Sequence[Message]) -> None:
-        """Make the messages visible at once, to any worker.
-
-        Raises:
-            MarketplaceError: SQS refused, or no response came.
-        """
+        """Make the messages visible at once, to any worker."""
         self._change_visibility(messages, 0)
 
     def dead_letter(self, message: Message, reason: str) -> bool:
         """Move the message to the dead-letter queue, with the reason as attribute `Reason`.
 
         Returns False where the queue has no dead-letter queue.
-
-        Raises:
-            MarketplaceError: SQS refused, or no response came.
         """
-        with errors.translate():
-            url = self._dead_letter_queue_url = self._dead_letter_queue_url or self._find_dead_letter_queue()
+        with _sqs_client() as sqs:
+            url = self._dead_letter_queue_url = self._dead_letter_queue_url or self._find_dead_letter_queue(sqs)
             if url is None:
                 return False
-            attribute = {"DataType": "String", "StringValue": _sanitise_reason(reason)}
-            _sqs_client(CALL_TIMEOUTS).send_message(
+            # SQS refuses control characters, and an attribute with an empty value. A person reads the beginning.
+            text = "".join(c if c.isprintable() else " " for c in reason)[:MAX_REASON_LENGTH] or "unknown"
+            sqs.send_message(
                 QueueUrl=url,
                 MessageBody=message.body,
-                MessageAttributes={"Reason": attribute},  # type: ignore[dict-item]
+                MessageAttributes={"Reason": {"DataType": "String", "StringValue": text}},
             )
         self.delete([message])
         return True
@@ -130,22 +112,17 @@ class Queue:
     def _change_visibility(self, messages: Sequence[Message], seconds: int) -> None:
         if not messages:
             return
-        entries = [
-            {"Id": str(index), "ReceiptHandle": message.receipt_handle, "VisibilityTimeout": seconds}
-            for index, message in enumerate(messages)
-        ]
-        with errors.translate():
-            _sqs_client(CALL_TIMEOUTS).change_message_visibility_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
+        with _sqs_client() as sqs:
+            entries = _batch(messages, VisibilityTimeout=seconds)
+            sqs.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
 
-    def _find_dead_letter_queue(self) -> str | None:
-        attributes = _sqs_client(CALL_TIMEOUTS).get_queue_attributes(
-            QueueUrl=self.url, AttributeNames=["RedrivePolicy"]
-        )
-        policy = attributes.get("Attributes", {}).get("RedrivePolicy")
+    def _find_dead_letter_queue(self, sqs: "SQSClient") -> str | None:
+        response = sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["RedrivePolicy"])
+        policy = response.get("Attributes", {}).get("RedrivePolicy")
         if not policy:
             return None
         *_, account_id, name = json.loads(policy)["deadLetterTargetArn"].split(":")
-        return _sqs_client(CALL_TIMEOUTS).get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account_id)["QueueUrl"]
+        return sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account_id)["QueueUrl"]
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -159,8 +136,10 @@ def current() -> Queue | None:
     return queue
 
 
-def _sqs_client(timeouts: CallTimeouts) -> "SQSClient":
-    return clients.current().sqs(timeouts)
+@contextmanager
+def _sqs_client(timeouts: CallTimeouts = CALL_TIMEOUTS) -> "Iterator[SQSClient]":
+    with errors.translate():
+        yield clients.current().sqs(timeouts)
 
 
 def _parse_message(response: "MessageTypeDef") -> Message:
@@ -170,6 +149,6 @@ def _parse_message(response: "MessageTypeDef") -> Message:
     )
 
 
-def _sanitise_reason(reason: str) -> str:
-    # SQS refuses control characters, and an attribute with an empty value.
-    return "".join(c if c.isprintable() else " " for c in reason)[:MAX_REASON_LENGTH] or "unknown"
+def _batch(messages: Sequence[Message], **options: int) -> list[Any]:
+    # SQS names a failed entry by its id.
+    return [{"Id": str(i), "ReceiptHandle": message.receipt_handle, **options} for i, message in enumerate(messages)]
