@@ -3,7 +3,6 @@
 Follows https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-metering_ResolveCustomer.html
 """
 
-import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,9 +12,10 @@ from flask import Flask, current_app
 
 from app.aws import clients, errors
 from app.aws.clients import CallTimeouts, Clients
-from app.aws.customer import Customer, parse_customer
+from app.aws.customer import Customer
 from app.aws.resolve_cache import ResolveCache
-from app.errors import MarketplaceUnavailable, Throttled
+from app.backoff import backoff_seconds
+from app.errors import IncompleteAnswer, MarketplaceError, MarketplaceUnavailable, Throttled
 from app.observability import metrics
 
 # A buyer waits at a blank page for so long at most; then the page says that AWS is slow. The first attempt may use
@@ -26,7 +26,7 @@ FIRST_TIMEOUTS = CallTimeouts(0.7, 3.5)
 RETRY_TIMEOUTS = CallTimeouts(0.5, 1)
 BACKGROUND_TIMEOUTS = CallTimeouts(3, 20)
 MAX_ATTEMPTS = 3
-BACKOFF_SECONDS = 0.3
+FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.3, 0.6
 
 
 class ResolveClient:
@@ -38,15 +38,12 @@ class ResolveClient:
         self._thread_pool = ThreadPoolExecutor(threads, thread_name_prefix="aws")
         self._last_call_answered = False
 
-    def call(self, token: str, deadline: float) -> dict[str, Any]:
-        """Return AWS's response, by the deadline on the monotonic clock.
+    def call(self, token: str, deadline: float) -> Customer:
+        """Return the customer, by the deadline on the monotonic clock.
 
         botocore's timeouts cover neither DNS nor the search for credentials. Either can happen at the start and after
         an error: then the call runs on a thread that is abandoned at the deadline. Otherwise it runs on the caller's
         thread, because the change of threads costs a fifth of a landing.
-
-        Raises:
-            TimeoutError: the deadline passed first.
         """
         fits_first = time.monotonic() + FIRST_TIMEOUTS.attempt_seconds <= deadline
         timeouts = FIRST_TIMEOUTS if fits_first else RETRY_TIMEOUTS
@@ -55,25 +52,23 @@ class ResolveClient:
         call = self._thread_pool.submit(self._call_aws, token, timeouts)
         try:
             return call.result(max(deadline - time.monotonic(), 0))
-        except TimeoutError:
+        except TimeoutError as error:
             call.cancel()
-            raise
+            raise MarketplaceUnavailable("TimeBudgetExceeded") from error
 
     def close(self) -> None:
         """Stop the threads; calls that have not started are cancelled."""
         self._thread_pool.shutdown(cancel_futures=True)
 
-    def _call_aws(self, token: str, timeouts: CallTimeouts) -> dict[str, Any]:
-        answered = False
+    def _call_aws(self, token: str, timeouts: CallTimeouts) -> Customer:
         try:
-            response = dict(self._aws.metering(timeouts).resolve_customer(RegistrationToken=token))
-            answered = True
-        except ClientError:
-            answered = True
+            with errors.translate():
+                response = self._aws.metering(timeouts).resolve_customer(RegistrationToken=token)
+        except MarketplaceError as error:
+            self._last_call_answered = isinstance(error.__cause__, ClientError)
             raise
-        finally:
-            self._last_call_answered = answered
-        return response
+        self._last_call_answered = True
+        return parse_customer(dict(response))
 
 
 def resolve(token: str) -> Customer:
@@ -89,7 +84,12 @@ def resolve(token: str) -> Customer:
         IncompleteAnswer: AWS named no product, or no customer.
     """
     deadline = time.monotonic() + TIME_BUDGET_SECONDS
-    return _resolve_cache().get_or_resolve(token, deadline, lambda: _resolve_timed(token, deadline))
+
+    def resolve_timed() -> Customer:
+        with metrics.resolve_duration.time():
+            return resolve_uncached(token, deadline)
+
+    return _resolve_cache().get_or_resolve(token, deadline, resolve_timed)
 
 
 def is_cached(token: str) -> bool:
@@ -98,34 +98,21 @@ def is_cached(token: str) -> bool:
 
 
 def resolve_uncached(token: str, deadline: float) -> Customer:
-    """Call AWS, with retries, until the deadline on the monotonic clock.
-
-    Raises:
-        The same as `resolve`.
-    """
-    for attempt in range(1, MAX_ATTEMPTS + 1):
+    """Call AWS, with retries, until the deadline on the monotonic clock. Raises the same as `resolve`."""
+    client: ResolveClient = current_app.extensions["aws.resolve_client"]
+    for attempt in range(MAX_ATTEMPTS):
         try:
-            return parse_customer(_call_once(token, deadline))
+            return client.call(token, deadline)
         except (Throttled, MarketplaceUnavailable):
-            # Random, so that calls which AWS throttled together are not retried together.
-            pause = random.uniform(0, BACKOFF_SECONDS * attempt)  # noqa: S311
-            if attempt == MAX_ATTEMPTS or time.monotonic() + pause + RETRY_TIMEOUTS.attempt_seconds > deadline:
+            pause = backoff_seconds(attempt, FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
+            if attempt == MAX_ATTEMPTS - 1 or time.monotonic() + pause + RETRY_TIMEOUTS.attempt_seconds > deadline:
                 raise
         time.sleep(pause)
     raise AssertionError("the last attempt returns or raises")
 
 
-def _resolve_timed(token: str, deadline: float) -> Customer:
-    with metrics.resolve_duration.time():
-        return resolve_uncached(token, deadline)
-
-
 def resolve_in_background(token: str) -> Customer:
-    """Call AWS once, with long timeouts, where no buyer waits.
-
-    Raises:
-        The same as `resolve`.
-    """
+    """Call AWS once, with long timeouts, where no buyer waits. Raises the same as `resolve`."""
     with errors.translate():
         response = clients.current().metering(BACKGROUND_TIMEOUTS).resolve_customer(RegistrationToken=token)
     return parse_customer(dict(response))
@@ -142,10 +129,21 @@ def _resolve_cache() -> ResolveCache:
     return cache
 
 
-def _call_once(token: str, deadline: float) -> dict[str, Any]:
-    client: ResolveClient = current_app.extensions["aws.resolve_client"]
-    with errors.translate():
-        try:
-            return client.call(token, deadline)
-        except TimeoutError as error:
-            raise MarketplaceUnavailable("TimeBudgetExceeded") from error
+def parse_customer(response: dict[str, Any]) -> Customer:
+    """Return the customer in a ResolveCustomer response.
+
+    Raises:
+        IncompleteAnswer: the product code is missing, or both customer ids are.
+    """
+    customer = Customer(
+        product_code=response.get("ProductCode") or "",
+        customer_aws_account_id=response.get("CustomerAWSAccountId") or None,
+        customer_identifier=response.get("CustomerIdentifier") or None,
+        license_arn=response.get("LicenseArn") or None,
+        agreement_id=(response.get("Metadata") or {}).get("AgreementId") or None,
+    )
+    if not customer.product_code:
+        raise IncompleteAnswer("ProductCode")
+    if not (customer.customer_aws_account_id or customer.customer_identifier):
+        raise IncompleteAnswer("CustomerAWSAccountId")
+    return customer

@@ -7,7 +7,6 @@ import pytest
 from flask import Flask
 
 from app import create_app
-from app.aws import customer as aws_customer
 from app.aws import resolve_customer
 from app.errors import (
     ApiDisabled,
@@ -201,14 +200,14 @@ def test_response_that_is_not_from_aws_is_incomplete(environment: pytest.MonkeyP
 )
 def test_response_without_product_or_customer_is_incomplete(database_url: str, response: dict[str, object]) -> None:
     with pytest.raises(IncompleteAnswer):
-        aws_customer.parse_customer(response)
+        resolve_customer.parse_customer(response)
 
 
 @pytest.mark.parametrize("identifier", [{}, {"CustomerIdentifier": ""}, {"CustomerIdentifier": None}])
 def test_missing_or_empty_identifier_is_none(database_url: str, identifier: dict[str, object]) -> None:
     response = {"ProductCode": PRODUCT_CODE, "CustomerAWSAccountId": "012345678901", **identifier}
 
-    customer = aws_customer.parse_customer(response)
+    customer = resolve_customer.parse_customer(response)
 
     assert customer == replace(factories.customer(), license_arn=None, agreement_id=None)
 
