@@ -1,4 +1,8 @@
-"""Checks the seller's AWS set-up for `doctor`: the credentials, ResolveCustomer, the queue and its event rules."""
+"""Checks the seller's AWS set-up for `doctor`: the credentials, ResolveCustomer, the queue and its event rules.
+
+Each function can raise AssumeRoleDenied or CredentialsRefused, which the seller has to change the set-up for, and
+Throttled or MarketplaceUnavailable, where AWS could not be reached, or failed.
+"""
 
 import json
 import time
@@ -52,14 +56,6 @@ class RulesAccessDenied(MarketplaceError):
 
 
 @dataclass(frozen=True)
-class CallerIdentity:
-    """The AWS account and the user or role that the credentials belong to."""
-
-    account_id: str
-    arn: str
-
-
-@dataclass(frozen=True)
 class EventsQueue:
     """The queue at `EVENTS_QUEUE_URL`, its dead-letter queue, and the services that may send to it."""
 
@@ -93,30 +89,22 @@ class EventRule:
 
     def matches(self, source: str, detail_type: str) -> bool:
         """Return whether the rule's pattern matches events of that source and type."""
+        fields = {"source": source, "detail-type": detail_type}
         # A rule without a pattern runs on a schedule.
-        return (
-            bool(self.pattern)
-            and _matches_pattern(self.pattern, "source", source)
-            and _matches_pattern(self.pattern, "detail-type", detail_type)
+        return bool(self.pattern) and all(
+            _matches_any(self.pattern[field], value) for field, value in fields.items() if field in self.pattern
         )
 
 
-def get_caller_identity() -> CallerIdentity:
-    """Return the identity of the credentials: the role's, where `MARKETPLACE_ROLE_ARN` is set.
+def get_caller_identity() -> tuple[str, str]:
+    """Return the account and the ARN of the credentials: the role's, where `MARKETPLACE_ROLE_ARN` is set.
 
     Follows https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
-
-    Raises:
-        AssumeRoleDenied, CredentialsRefused: the seller has to change the set-up.
-        Throttled, MarketplaceUnavailable: AWS could not be reached, or failed.
     """
-    try:
+    # GetCallerIdentity needs no permission, so a refusal is about the credentials.
+    with _translate_errors(CredentialsRefused, MarketplaceUnavailable):
         response = clients.current().sts().get_caller_identity()
-        return CallerIdentity(response["Account"], response["Arn"])
-    except ClientError as error:
-        raise _translate_caller_error(error) from error
-    except errors.NO_RESPONSE_ERRORS as error:
-        raise errors.from_missing_response(error) from error
+        return response["Account"], response["Arn"]
 
 
 def check_resolve_customer() -> str:
@@ -125,8 +113,7 @@ def check_resolve_customer() -> str:
     AWS checks permissions before the token, so that refusal shows that the credentials may call ResolveCustomer.
 
     Raises:
-        AssumeRoleDenied, PermissionDenied, CredentialsRefused, ApiDisabled: the seller has to change the set-up.
-        Throttled, MarketplaceUnavailable: AWS could not be reached, or failed.
+        PermissionDenied, ApiDisabled: the seller has to change the set-up.
         IncompleteAnswer: the endpoint is not AWS's.
     """
     try:
@@ -134,28 +121,26 @@ def check_resolve_customer() -> str:
     except (InvalidToken, ExpiredToken):
         return clients.current().metering(clients.OPERATOR_TIMEOUTS).meta.endpoint_url
     except PermissionDenied as error:
-        raise (AssumeRoleDenied(error.code) if _is_assume_role_error(error.__cause__) else error) from error.__cause__
+        raise (AssumeRoleDenied(error.code) if _is_about_role(error) else error) from error.__cause__
     raise IncompleteAnswer("Resolved")
 
 
-def events_queue_url() -> str | None:
-    """Return `EVENTS_QUEUE_URL`, if it is set."""
-    events_queue = queue.current()
-    return events_queue.url if events_queue else None
-
-
-def get_events_queue(url: str) -> EventsQueue:
-    """Return the queue at the URL, with its attributes.
+def get_events_queue() -> EventsQueue | None:
+    """Return the events' queue with its attributes, or None where `EVENTS_QUEUE_URL` is not set.
 
     Follows https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
 
     Raises:
-        QueueMissing, QueueAccessDenied, AssumeRoleDenied, CredentialsRefused: the seller has to change the set-up.
-        Throttled, MarketplaceUnavailable: AWS could not be reached, or failed.
+        QueueMissing, QueueAccessDenied: the seller has to change the set-up.
     """
+    events_queue = queue.current()
+    if events_queue is None:
+        return None
     with _translate_errors(QueueAccessDenied, QueueMissing):
         sqs = clients.current().sqs(clients.OPERATOR_TIMEOUTS)
-        response = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn", "RedrivePolicy", "Policy"])
+        response = sqs.get_queue_attributes(
+            QueueUrl=events_queue.url, AttributeNames=["QueueArn", "RedrivePolicy", "Policy"]
+        )
         attributes = response["Attributes"]
         redrive, policy = (json.loads(attributes.get(name) or "{}") for name in ("RedrivePolicy", "Policy"))
         return EventsQueue(
@@ -167,9 +152,7 @@ def find_dead_letter_queue(arn: str) -> str:
     """Return the name of the dead-letter queue at the ARN, after a check that it exists.
 
     Raises:
-        DeadLetterQueueMissing, DeadLetterQueueAccessDenied, AssumeRoleDenied, CredentialsRefused: the seller has to
-            change the set-up.
-        Throttled, MarketplaceUnavailable: AWS could not be reached, or failed.
+        DeadLetterQueueMissing, DeadLetterQueueAccessDenied: the seller has to change the set-up.
     """
     *_, account_id, name = arn.split(":")
     with _translate_errors(DeadLetterQueueAccessDenied, DeadLetterQueueMissing):
@@ -184,8 +167,7 @@ def list_event_rules(events_queue: EventsQueue) -> list[EventRule]:
     Follows https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_ListRuleNamesByTarget.html
 
     Raises:
-        RulesAccessDenied, AssumeRoleDenied, CredentialsRefused: the seller has to change the set-up.
-        Throttled, MarketplaceUnavailable: AWS could not be reached, or failed.
+        RulesAccessDenied: the seller has to change the set-up.
     """
     with _translate_errors(RulesAccessDenied, MarketplaceUnavailable):
         eventbridge = clients.current().eventbridge()
@@ -202,42 +184,32 @@ def list_event_rules(events_queue: EventsQueue) -> list[EventRule]:
 @contextmanager
 def _translate_errors(denied: type[MarketplaceError], missing: type[MarketplaceError]) -> Iterator[None]:
     try:
-        yield
-    except ClientError as error:
-        raise _translate_events_error(error, denied, missing) from error
-    except errors.NO_RESPONSE_ERRORS as error:
-        raise errors.from_missing_response(error) from error
+        with errors.translate():
+            yield
+    except MarketplaceError as error:
+        raise _named_error(error, denied, missing) from error.__cause__
 
 
-def _translate_events_error(
-    error: ClientError, denied: type[MarketplaceError], missing: type[MarketplaceError]
+def _named_error(
+    error: MarketplaceError, denied: type[MarketplaceError], missing: type[MarketplaceError]
 ) -> MarketplaceError:
-    named = errors.from_client_error(error)
-    if _is_assume_role_error(error):
-        return AssumeRoleDenied(named.code) if isinstance(named, PermissionDenied) else named
-    if named.code in QUEUE_MISSING_CODES:
-        return missing(named.code)
-    if isinstance(named, PermissionDenied):
-        return denied(named.code)
+    if error.code in QUEUE_MISSING_CODES:
+        return missing(error.code)
+    if isinstance(error, PermissionDenied):
+        return AssumeRoleDenied(error.code) if _is_about_role(error) else denied(error.code)
     # The other errors of `errors.from_client_error` are about registration tokens.
-    return named if isinstance(named, CredentialsRefused | Throttled) else MarketplaceUnavailable(named.code)
+    is_general = _is_about_role(error) or isinstance(error, CredentialsRefused | Throttled)
+    return error if is_general else MarketplaceUnavailable(error.code)
 
 
-def _matches_pattern(pattern: dict[str, Any], field: str, value: str) -> bool:
+def _is_about_role(error: MarketplaceError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, ClientError) and cause.operation_name == "AssumeRole"
+
+
+def _matches_any(conditions: list[Any], value: str) -> bool:
     # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
-    return field not in pattern or any(
-        value.startswith(item.get("prefix", "\0")) if isinstance(item, dict) else item == value
-        for item in pattern[field]
+    return any(
+        value.startswith(condition.get("prefix", "\0")) if isinstance(condition, dict) else condition == value
+        for condition in conditions
     )
-
-
-def _translate_caller_error(error: ClientError) -> MarketplaceError:
-    named = errors.from_client_error(error)
-    if not isinstance(named, PermissionDenied):
-        return named
-    # GetCallerIdentity needs no permission, so the refusal is about the credentials.
-    return AssumeRoleDenied(named.code) if _is_assume_role_error(error) else CredentialsRefused(named.code)
-
-
-def _is_assume_role_error(error: BaseException | None) -> bool:
-    return isinstance(error, ClientError) and error.operation_name == "AssumeRole"

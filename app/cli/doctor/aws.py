@@ -54,8 +54,8 @@ ADVICE: dict[type[MarketplaceError], str] = {
 
 def check_credentials() -> str:
     """Return the account and ARN of the credentials."""
-    caller = setup_checks.get_caller_identity()
-    return f"Account {caller.account_id}, {caller.arn}"
+    account_id, arn = setup_checks.get_caller_identity()
+    return f"Account {account_id}, {arn}"
 
 
 def check_resolve_customer() -> str:
@@ -110,9 +110,10 @@ def check_event_rules() -> str:
 
 
 def _load_queue(text_if_unset: str) -> EventsQueue:
-    if not (url := setup_checks.events_queue_url()):
+    queue = setup_checks.get_events_queue()
+    if queue is None:
         raise Warn(text_if_unset)
-    return setup_checks.get_events_queue(url)
+    return queue
 
 
 def _missing_events(queue: EventsQueue, rules: list[EventRule]) -> list[str]:
