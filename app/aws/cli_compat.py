@@ -38,8 +38,7 @@ def invalid_input_error(reason: str) -> CommandError:
 
 def input_skeleton() -> dict[str, Any]:
     """Return ResolveCustomer's input with empty values."""
-    skeleton: dict[str, Any] = ArgumentGenerator().generate_skeleton(_operation_model().input_shape)
-    return skeleton
+    return dict(ArgumentGenerator().generate_skeleton(_operation_model().input_shape))
 
 
 def output_skeleton(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -49,9 +48,7 @@ def output_skeleton(parameters: dict[str, Any]) -> dict[str, Any]:
         CommandError: the parameters are invalid.
     """
     _validate_parameters(parameters)
-    generator = ArgumentGenerator(use_member_names=True)
-    skeleton: dict[str, Any] = generator.generate_skeleton(_operation_model().output_shape)
-    return skeleton
+    return dict(ArgumentGenerator(use_member_names=True).generate_skeleton(_operation_model().output_shape))
 
 
 def resolve_customer(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -67,7 +64,9 @@ def resolve_customer(parameters: dict[str, Any]) -> dict[str, Any]:
         advice = 'You can configure credentials by running "aws login".'
         raise CommandError(EXIT_NO_CREDENTIALS, f"An error occurred (NoCredentials): {error}. {advice}") from error
     except ClientError as error:
-        raise CommandError(EXIT_AWS_ERROR, _redact_token(str(error), parameters)) from error
+        token = parameters["RegistrationToken"]
+        text = str(error).replace(token, "***") if len(token) >= MIN_REDACTED_LENGTH else str(error)
+        raise CommandError(EXIT_AWS_ERROR, text) from error
     except errors.NO_RESPONSE_ERRORS as error:
         raise CommandError(EXIT_OTHER_ERROR, str(error)) from error
     return {name: value for name, value in response.items() if name != "ResponseMetadata"}
@@ -87,8 +86,3 @@ def _validate_parameters(parameters: dict[str, Any]) -> None:
         for value in parameters.values():
             report = report.replace(f"value: {value}, ", "")  # botocore quotes the refused value: it may be the token
         raise invalid_input_error(report) from None
-
-
-def _redact_token(text: str, parameters: dict[str, Any]) -> str:
-    token = parameters["RegistrationToken"]
-    return text.replace(token, "***") if len(token) >= MIN_REDACTED_LENGTH else text

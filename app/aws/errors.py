@@ -24,33 +24,25 @@ from app.errors import (
     Throttled,
 )
 
-ERRORS_BY_CODE: dict[str, type[MarketplaceError]] = {
-    "InvalidTokenException": InvalidToken,
-    "ExpiredTokenException": ExpiredToken,
-    "ValidationException": InvalidToken,
-    "DisabledApiException": ApiDisabled,
-    **dict.fromkeys(
-        ("ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"), Throttled
-    ),
-    **dict.fromkeys(
-        ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "OptInRequired"), PermissionDenied
-    ),
-    **dict.fromkeys(
-        (
-            "ExpiredToken",
-            "IncompleteSignature",
-            "IncompleteSignatureException",
-            "InvalidClientTokenId",
-            "InvalidSignatureException",
-            "MissingAuthenticationToken",
-            "MissingAuthenticationTokenException",
-            "NotAuthorized",
-            "RequestExpired",
-            "SignatureDoesNotMatch",
-            "UnrecognizedClientException",
-        ),
-        CredentialsRefused,
-    ),
+CODES_BY_ERROR: dict[type[MarketplaceError], set[str]] = {
+    InvalidToken: {"InvalidTokenException", "ValidationException"},
+    ExpiredToken: {"ExpiredTokenException"},
+    ApiDisabled: {"DisabledApiException"},
+    Throttled: {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"},
+    PermissionDenied: {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "OptInRequired"},
+    CredentialsRefused: {
+        "ExpiredToken",
+        "IncompleteSignature",
+        "IncompleteSignatureException",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "NotAuthorized",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    },
 }
 
 CREDENTIAL_ERRORS = (
@@ -92,33 +84,18 @@ def translate() -> Iterator[None]:
 
 def from_client_error(error: ClientError) -> MarketplaceError:
     """Return our error for one that AWS sent; one we do not list goes by its HTTP status."""
-    code = error.response.get("Error", {}).get("Code", "")
-    kind = ERRORS_BY_CODE.get(code)
-    if kind is ExpiredToken and _has_expired_credentials(error):
+    details = error.response.get("Error", {})
+    code, message = details.get("Code", ""), details.get("Message", "").lower()
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    by_status = PermissionDenied if status in {401, 403} else MarketplaceUnavailable
+    kind = next((kind for kind, codes in CODES_BY_ERROR.items() if code in codes), by_status)
+    if kind is ExpiredToken and "registration token" not in message and ("security token" in message or status == 403):
         kind = CredentialsRefused
-    if kind is None:
-        kind = PermissionDenied if _http_status(error) in {401, 403} else MarketplaceUnavailable
     return kind(code)
 
 
 def from_missing_response(error: Exception) -> MarketplaceError:
     """Return our error for a call without a response: the seller's credentials, or the connection to AWS."""
-    kind = CredentialsRefused if _is_credential_error(error) else MarketplaceUnavailable
+    is_local = isinstance(error, OSError) and not isinstance(error, CONNECTION_ERRORS)
+    kind = CredentialsRefused if is_local or isinstance(error, CREDENTIAL_ERRORS) else MarketplaceUnavailable
     return kind(type(error).__name__)
-
-
-def _is_credential_error(error: Exception) -> bool:
-    if isinstance(error, CREDENTIAL_ERRORS):
-        return True
-    return isinstance(error, OSError) and not isinstance(error, CONNECTION_ERRORS)
-
-
-def _has_expired_credentials(error: ClientError) -> bool:
-    message = error.response.get("Error", {}).get("Message", "").lower()
-    if "registration token" in message:
-        return False
-    return "security token" in message or _http_status(error) == 403
-
-
-def _http_status(error: ClientError) -> int:
-    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

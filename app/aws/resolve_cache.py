@@ -23,7 +23,6 @@ MAX_RESOLVED = 2_000
 
 # ExpiredToken comes first: it wins where processes that asked at the same time got different errors.
 REFUSALS: tuple[type[MarketplaceError], ...] = (ExpiredToken, InvalidToken)
-CACHED_CODE = "Cached"
 
 
 class ResolveCache:
@@ -42,7 +41,9 @@ class ResolveCache:
     def contains(self, token: str) -> bool:
         """Return whether the token's customer or refusal is cached."""
         digest = _token_digest(token)
-        return self._get_customer(digest) is not None or self._get_refusal(digest) is not None
+        with self._lock:
+            is_resolved = digest in self._customers
+        return is_resolved or self._get_refusal(digest) is not None
 
     def get_or_resolve(self, token: str, deadline: float, resolve: Callable[[], Customer]) -> Customer:
         """Return the customer from the cache, from a call to AWS that is under way, or else from a call to `resolve`.
@@ -65,7 +66,7 @@ class ResolveCache:
 
     def _resolve_as_leader(self, digest: str, call: Future[Customer], resolve: Callable[[], Customer]) -> Customer:
         try:
-            customer = self._get_cached(digest) or self._resolve_and_store(digest, resolve)
+            customer = self._load(digest, resolve)
             call.set_result(customer)
         except MarketplaceError as error:
             call.set_exception(error)
@@ -78,13 +79,13 @@ class ResolveCache:
                 del self._in_flight[digest]
         return customer
 
-    def _get_cached(self, digest: str) -> Customer | None:
-        customer = self._get_customer(digest)
-        if customer is None and (refusal := self._get_refusal(digest)):
-            raise _cached_error(refusal, CACHED_CODE)
-        return customer
-
-    def _resolve_and_store(self, digest: str, resolve: Callable[[], Customer]) -> Customer:
+    def _load(self, digest: str, resolve: Callable[[], Customer]) -> Customer:
+        with self._lock:
+            customer = self._customers.get(digest)
+        if customer is not None:
+            return customer
+        if refusal := self._get_refusal(digest):
+            raise _cached_error(refusal, "Cached")
         try:
             customer = resolve()
         except REFUSALS as error:
@@ -93,10 +94,6 @@ class ResolveCache:
         with self._lock:
             self._customers[digest] = customer
         return customer
-
-    def _get_customer(self, digest: str) -> Customer | None:
-        with self._lock:
-            return self._customers.get(digest)
 
     def _get_refusal(self, digest: str) -> type[MarketplaceError] | None:
         return next((error for error in REFUSALS if self._counters.get(_refusal_key(digest, error))), None)
