@@ -13,12 +13,10 @@ from app.aws.clients import CallTimeouts
 from app.mail.message import Mail, MailRefused, MailUnavailable, Sender
 
 if TYPE_CHECKING:
-    from mypy_boto3_sesv2.type_defs import BodyTypeDef, MessageTypeDef, SendEmailRequestTypeDef
+    from mypy_boto3_sesv2.type_defs import MessageTypeDef, SendEmailRequestTypeDef
 
 # One attempt: a retry by botocore could send the mail twice, and the outbox retries anyway.
 SEND_TIMEOUTS = CallTimeouts(3, 7)
-# SES repeats the tag in the bounce that it sends to the configuration set's event destination.
-TAG_NAME = "foyer-outbox"
 # All other codes are about the account, its limits or its credentials: the seller can change those.
 REFUSAL_CODES = {"BadRequestException", "MailFromDomainNotVerifiedException", "MessageRejected"}
 
@@ -37,7 +35,8 @@ def send(mail: Mail, sender: Sender, tag: str, configuration_set: str | None) ->
         request = _build_request(mail, sender, tag, configuration_set)
         return clients.current().sesv2(SEND_TIMEOUTS).send_email(**request)["MessageId"]
     except ClientError as error:
-        raise _translate_error(error) from error
+        code = error.response.get("Error", {}).get("Code", "")
+        raise (MailRefused(code) if code in REFUSAL_CODES else MailUnavailable(code)) from error
     except ParamValidationError as error:
         raise MailRefused(type(error).__name__) from error
     except errors.NO_RESPONSE_ERRORS as error:
@@ -45,28 +44,23 @@ def send(mail: Mail, sender: Sender, tag: str, configuration_set: str | None) ->
 
 
 def _build_request(mail: Mail, sender: Sender, tag: str, configuration_set: str | None) -> "SendEmailRequestTypeDef":
-    body: BodyTypeDef = {
-        "Text": {"Data": mail.text, "Charset": "UTF-8"},
-        "Html": {"Data": mail.html, "Charset": "UTF-8"},
-    }
     message: MessageTypeDef = {
         "Subject": {"Data": mail.subject, "Charset": "UTF-8"},
-        "Body": body,
+        "Body": {
+            "Text": {"Data": mail.text, "Charset": "UTF-8"},
+            "Html": {"Data": mail.html, "Charset": "UTF-8"},
+        },
         "Headers": [{"Name": "Auto-Submitted", "Value": "auto-generated"}],
     }
     request: SendEmailRequestTypeDef = {
         "FromEmailAddress": formataddr((sender.name, sender.address)),
         "Destination": {"ToAddresses": [mail.to]},
         "Content": {"Simple": message},
-        "EmailTags": [{"Name": TAG_NAME, "Value": tag}],
+        # SES repeats the tag in the bounce that it sends to the configuration set's event destination.
+        "EmailTags": [{"Name": "foyer-outbox", "Value": tag}],
     }
     if mail.reply_to:
         request["ReplyToAddresses"] = [mail.reply_to]
     if configuration_set:
         request["ConfigurationSetName"] = configuration_set
     return request
-
-
-def _translate_error(error: ClientError) -> MailRefused | MailUnavailable:
-    code = error.response.get("Error", {}).get("Code", "")
-    return MailRefused(code) if code in REFUSAL_CODES else MailUnavailable(code)

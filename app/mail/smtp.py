@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 10
 CONNECT_TIMEOUT_SECONDS = 3
-MIN_TIMEOUT_SECONDS = 0.001
 DEFAULT_PORTS = {"smtp": 587, "smtps": 465}
 # Seven bits and short lines: every server accepts these.
 MESSAGE_POLICY = policy.SMTP.clone(cte_type="7bit")
@@ -110,11 +109,9 @@ class _DeadlineReader(RawIOBase):
 class _DeadlineSMTP(smtplib.SMTP):
     """A connection with one deadline for all replies, commands and TLS handshakes together."""
 
-    def __init__(
-        self, host: str, port: int, name: str, timeout_seconds: float, tls_context: ssl.SSLContext | None
-    ) -> None:
+    def __init__(self, host: str, port: int, name: str, timeout_seconds: float, tls: ssl.SSLContext | None) -> None:
         self._deadline = time.monotonic() + timeout_seconds
-        self._tls_context = tls_context
+        self._tls = tls
         # Without a name, smtplib looks this machine's up, which takes seconds where DNS does not have it.
         super().__init__(host, port, name, timeout=timeout_seconds)
 
@@ -129,13 +126,13 @@ class _DeadlineSMTP(smtplib.SMTP):
         # A name can have several addresses, and this limit is for each of them.
         connection = socket.create_connection((host, port), min(CONNECT_TIMEOUT_SECONDS, timeout))
         self._limit_next_call(connection)
-        return self._tls_context.wrap_socket(connection, server_hostname=host) if self._tls_context else connection
+        return self._tls.wrap_socket(connection, server_hostname=host) if self._tls else connection
 
     def _limit_next_call(self, connection: socket.socket | None) -> None:
         # Python limits a TLS handshake or a sendall as a whole. Past the deadline only the next read raises: a reply
         # that came in time counts. 0 would make the socket non-blocking.
         if connection:
-            connection.settimeout(max(self._deadline - time.monotonic(), MIN_TIMEOUT_SECONDS))
+            connection.settimeout(max(self._deadline - time.monotonic(), 0.001))
 
 
 @contextmanager
@@ -166,8 +163,8 @@ def is_loopback(host: str) -> bool:
 def _translate_error(error: Exception) -> MailRefused | MailUnavailable:
     reply = _server_reply(error)
     if reply is None:
-        kind = MailRefused if _lacks_smtputf8(error) else MailUnavailable
-        return kind(type(error).__name__)
+        lacks_smtputf8 = isinstance(error, smtplib.SMTPNotSupportedError) and "SMTPUTF8" in str(error)
+        return (MailRefused if lacks_smtputf8 else MailUnavailable)(type(error).__name__)
     status, text = reply
     enhanced = ENHANCED_STATUS_CODE.match(text)
     # The rest of the reply may repeat the address.
@@ -185,7 +182,3 @@ def _server_reply(error: Exception) -> tuple[int, bytes] | None:
         text = error.smtp_error
         return error.smtp_code, text if isinstance(text, bytes) else text.encode()
     return None
-
-
-def _lacks_smtputf8(error: Exception) -> bool:
-    return isinstance(error, smtplib.SMTPNotSupportedError) and "SMTPUTF8" in str(error)
