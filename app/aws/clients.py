@@ -150,16 +150,16 @@ class Clients:
         return self._session
 
 
+@dataclass(frozen=True)
 class PublisherRole:
     """Credentials of `MARKETPLACE_ROLE_ARN`, assumed with the machine's own and refreshed before they expire.
 
     Stands in for botocore's CredentialResolver.
     """
 
-    def __init__(self, arn: str, external_id: str | None, config: Config) -> None:
-        self._arn = arn
-        self._arguments = {"RoleSessionName": "foyer", **({"ExternalId": external_id} if external_id else {})}
-        self._config = config
+    arn: str
+    external_id: str | None
+    config: Config
 
     def load_credentials(self) -> DeferredRefreshableCredentials | None:
         """Return the role's credentials, or None where the machine has no credentials to assume it with."""
@@ -167,8 +167,9 @@ class PublisherRole:
         credentials = session.get_credentials()
         if credentials is None:
             return None
-        create_client = functools.partial(session.create_client, config=self._config)
-        fetcher = AssumeRoleCredentialFetcher(create_client, credentials, self._arn, self._arguments)
+        create_client = functools.partial(session.create_client, config=self.config)
+        arguments = {"RoleSessionName": "foyer"} | ({"ExternalId": self.external_id} if self.external_id else {})
+        fetcher = AssumeRoleCredentialFetcher(create_client, credentials, self.arn, arguments)
         return DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
 
 

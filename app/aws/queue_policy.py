@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-EVENTBRIDGE_SERVICE = "events.amazonaws.com"
-
 
 @dataclass(frozen=True)
 class AllowedSender:
@@ -20,9 +18,9 @@ class AllowedSender:
         """The name of the SNS topic, where the ARN is one's."""
         return self.source_arn.rpartition(":")[2] if self.source_arn.split(":")[2:3] == ["sns"] else None
 
-    def allows(self, service: str, arn: str) -> bool:
-        """Return whether the service may send for the topic or rule with that ARN."""
-        return self.service in {service, "*"} and fnmatchcase(arn, self.source_arn)
+    def allows_rule(self, arn: str) -> bool:
+        """Return whether this lets EventBridge send for the rule with that ARN."""
+        return self.service in {"events.amazonaws.com", "*"} and fnmatchcase(arn, self.source_arn)
 
 
 def allowed_senders(policy: dict[str, Any]) -> Iterator[AllowedSender]:

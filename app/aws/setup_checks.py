@@ -75,7 +75,7 @@ class EventsQueue:
 
     def allows_rule(self, rule: "EventRule") -> bool:
         """Return whether the queue's policy lets EventBridge send for the rule."""
-        return any(sender.allows(queue_policy.EVENTBRIDGE_SERVICE, rule.arn) for sender in self.allowed_senders)
+        return any(sender.allows_rule(rule.arn) for sender in self.allowed_senders)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ MESSAGE_POLICY = policy.SMTP.clone(cte_type="7bit")
 ENHANCED_STATUS_CODE = re.compile(rb"\s*([245]\.\d{1,3}\.\d{1,3})\b")
 # The server wants TLS or a password first: the settings are wrong, not the mail.
 ACCESS_DENIED_CODES = {530, 534, 535, 538}
+CONNECTION_ERRORS = (smtplib.SMTPAuthenticationError, smtplib.SMTPHeloError, smtplib.SMTPConnectError)
 # smtplib raises these for a reply, for the connection, and for a password that is not ASCII.
 SMTP_ERRORS = (smtplib.SMTPException, OSError, UnicodeError)
 
@@ -176,9 +177,7 @@ def _server_reply(error: Exception) -> tuple[int, bytes] | None:
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         # Each mail has one recipient.
         return next(iter(error.recipients.values()))
-    if isinstance(error, smtplib.SMTPAuthenticationError | smtplib.SMTPHeloError | smtplib.SMTPConnectError):
+    if not isinstance(error, smtplib.SMTPResponseException) or isinstance(error, CONNECTION_ERRORS):
         return None
-    if isinstance(error, smtplib.SMTPResponseException):
-        text = error.smtp_error
-        return error.smtp_code, text if isinstance(text, bytes) else text.encode()
-    return None
+    text = error.smtp_error
+    return error.smtp_code, text if isinstance(text, bytes) else text.encode()
