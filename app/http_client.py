@@ -96,8 +96,7 @@ def post(
                 return _exchange(connection, target, body, headers, limits.max_body_bytes)
         raise TimeoutError
 
-    # A socket's timeout starts again with each byte, and a DNS lookup has none. So this thread waits for another one,
-    # and aborts its connection in the end.
+    # A socket's timeout starts again with each byte, and a DNS lookup has none: so this thread enforces the limit.
     threads = ThreadPoolExecutor(1, "outbound")
     try:
         return threads.submit(send).result(limits.total_seconds)
