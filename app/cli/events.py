@@ -8,7 +8,7 @@ import click
 
 from app.cli import event_outcomes, listing, tables
 from app.cli.database import with_database
-from app.cli.listing import ListOutput, Resource
+from app.cli.listing import Resource
 from app.database.rows import RowDict
 from app.models import EVENT_OUTCOMES
 from app.services.events import apply
@@ -27,21 +27,30 @@ def command() -> None:
     """List, show and replay AWS Marketplace's events."""
 
 
-@command.command("list")
-@click.option("--outcome", type=click.Choice(EVENT_OUTCOMES), help="Only with this outcome.")
-@listing.subscription_option
-@listing.product_option
-@listing.list_options("Print a JSON array with every column but the body.")
-@with_database
-def list_events(outcome: str | None, subscription_id: UUID | None, product: str | None, output: ListOutput) -> None:
+def _table_row(event: Mapping[str, Any]) -> RowDict:
+    # All events of a purchase share its agreement id, and `subscriptions show` takes each of the three.
+    license_id = keys.license_id(event["license_arn"]) if event["license_arn"] else None
+    purchase = event["agreement_id"] or license_id or event["customer_identifier"]
+    # "Purchase Agreement Created - Manufacturer": the recipient's role says nothing new.
+    kind, _, _ = event["kind"].partition(" - ")
+    return {**event, "kind": kind, "outcome": event_outcomes.describe(event), "purchase": purchase}
+
+
+@listing.list_command(
+    command,
+    LIST_COLUMNS,
+    click.option("--outcome", type=click.Choice(EVENT_OUTCOMES), help="Only with this outcome."),
+    listing.subscription_option,
+    listing.product_option,
+    format_row=_table_row,
+    json_help="Print a JSON array with every column but the body.",
+)
+def list_events(**filters: Any) -> list[RowDict]:
     """List events, the last received first.
 
     AWS names no product in an agreement's event: --product shows it once its subscription is known.
     """
-    rows = events.newest(
-        limit=output.fetch_limit, outcome=outcome, subscription_id=subscription_id, product_code=product
-    )
-    output.print(rows, LIST_COLUMNS, _table_row)
+    return events.newest(**filters)
 
 
 @command.command("show")
@@ -119,12 +128,3 @@ def _replay(event_id: UUID, subscription_id: UUID | None = None) -> RowDict | No
 
 def _find_event(identifier: str) -> RowDict:
     return EVENT.require(identifier, events.find_by_any_id(identifier))
-
-
-def _table_row(event: Mapping[str, Any]) -> RowDict:
-    # All events of a purchase share its agreement id, and `subscriptions show` takes each of the three.
-    license_id = keys.license_id(event["license_arn"]) if event["license_arn"] else None
-    purchase = event["agreement_id"] or license_id or event["customer_identifier"]
-    # "Purchase Agreement Created - Manufacturer": the recipient's role says nothing new.
-    kind, _, _ = event["kind"].partition(" - ")
-    return {**event, "kind": kind, "outcome": event_outcomes.describe(event), "purchase": purchase}

@@ -1,13 +1,14 @@
 """flask handoffs: lists and shows hand-offs, sends failed ones again, and backfills those that were never made."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import click
 
 from app.cli import listing
 from app.cli.database import with_database
-from app.cli.listing import ListOutput, Resource
+from app.cli.listing import Resource
 from app.config import handoff_endpoints
 from app.database import rows
 from app.database.rows import RowDict
@@ -26,24 +27,24 @@ def command() -> None:
     """List, show and retry hand-offs, and backfill those that were never made."""
 
 
-@command.command("list")
-@click.option(
-    "--outcome", type=click.Choice(OUTBOX_OUTCOMES), help="Only with this outcome; waiting includes those being tried."
+@listing.list_command(
+    command,
+    LIST_COLUMNS,
+    click.option(
+        "--outcome",
+        type=click.Choice(OUTBOX_OUTCOMES),
+        help="Only with this outcome; waiting includes those being tried.",
+    ),
+    listing.product_option,
+    click.option("--subscription", metavar="ID", help="Only of this subscription."),
 )
-@listing.product_option
-@click.option("--subscription", metavar="ID", help="Only of this subscription.")
-@listing.list_options()
-@with_database
-def list_handoffs(outcome: str | None, product: str | None, subscription: str | None, output: ListOutput) -> None:
+def list_handoffs(subscription: str | None, **filters: Any) -> list[RowDict]:
     """List hand-offs, newest first.
 
     A waiting hand-off without next_try_at waits for an earlier one of its subscription.
     """
     subscription_id = SUBSCRIPTION.parse_id(subscription) if subscription else None
-    messages = outbox.handoffs(
-        limit=output.fetch_limit, outcome=outcome, product_code=product, subscription_id=subscription_id
-    )
-    output.print(messages, LIST_COLUMNS)
+    return outbox.handoffs(subscription_id=subscription_id, **filters)
 
 
 @command.command("show")
@@ -80,14 +81,14 @@ def retry(handoff_id: str | None, failed: bool, product: str | None) -> None:
 @listing.product_option
 @click.option("--dry-run", is_flag=True, help="Print the subscriptions' ids and hand nothing off.")
 @with_database
-def catch_up(product: str | None, dry_run: bool) -> None:
+def catch_up(product_code: str | None, dry_run: bool) -> None:
     """Hand off the registrations that were never handed off, as those from before the product took hand-offs.
 
     Purchases that have ended or failed are left out, and no mail is sent.
     """
     subscription_ids = [
         subscription_id
-        for code in _products_with_endpoint(product)
+        for code in _products_with_endpoint(product_code)
         for subscription_id in backfill.find_unannounced(code)
     ]
     if dry_run:
@@ -121,7 +122,5 @@ def _products_with_endpoint(product: str | None) -> list[str]:
 
 
 def _find_handoff(identifier: str) -> RowDict:
-    message = outbox.find(HANDOFF.require(identifier, rows.parse_uuid(identifier.removeprefix("msg_"))))
-    if message and message["lane"] == queue.MAIL_LANE:
-        raise HANDOFF.not_found(identifier)
-    return HANDOFF.require(identifier, message)
+    handoff_id = HANDOFF.require(identifier, rows.parse_uuid(identifier.removeprefix("msg_")))
+    return HANDOFF.require(identifier, outbox.find(handoff_id, is_mail=False))

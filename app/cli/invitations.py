@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 import click
 
 from app.cli import listing, tables
 from app.cli.actor import by_option
 from app.cli.database import with_database
-from app.cli.listing import ListOutput, Resource
+from app.cli.listing import Resource
+from app.database.rows import RowDict
 from app.services.signup import invitations
 
 INVITATION = Resource("invitation", "Find it with: flask --app wsgi invitations list")
@@ -21,16 +21,13 @@ def command() -> None:
     """List and revoke invitations."""
 
 
-@command.command("list")
-@listing.subscription_option
-@listing.list_options()
-@with_database
-def list_invitations(subscription_id: UUID | None, output: ListOutput) -> None:
+@listing.list_command(command, LIST_COLUMNS, listing.subscription_option)
+def list_invitations(**filters: Any) -> list[RowDict]:
     """List invitations, newest first: open, accepted, revoked or expired.
 
     The address of an invitation that is no longer open is erased within the hour.
     """
-    output.print(invitations.newest(limit=output.fetch_limit, subscription_id=subscription_id), LIST_COLUMNS)
+    return invitations.newest(**filters)
 
 
 @command.command("revoke")

@@ -1,4 +1,4 @@
-"""What the command groups share: list options and output, filters, and finding a row by the id on the command line."""
+"""What the command groups share: the `list` command, its filters, and finding a row by the id on the command line."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,16 +9,20 @@ from uuid import UUID
 import click
 
 from app.cli import tables
+from app.cli.database import with_database
 from app.database import rows as database_rows
 
 T = TypeVar("T")
 Row = Mapping[str, Any]
-Command = Callable[..., Any]
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-product_option = click.option("--product", metavar="CODE", help="Only of this product code.")
-account_option = click.option("--account", metavar="ID", help="Only of this AWS account.")
+product_option = click.option("--product", "product_code", metavar="CODE", help="Only of this product code.")
+account_option = click.option("--account", "account_id", metavar="ID", help="Only of this AWS account.")
 subscription_option = click.option(
     "--subscription", "subscription_id", type=click.UUID, metavar="ID", help="Only of this subscription."
+)
+limit_option = click.option(
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The most rows to print."
 )
 
 
@@ -30,56 +34,49 @@ class Resource:
     hint: str
 
     def parse_id(self, text: str) -> UUID:
-        """Return the id; raise `not_found` if the text is not a UUID."""
+        """Return the id; raise ClickException if the text is not a UUID."""
         return self.require(text, database_rows.parse_uuid(text))
 
     def require(self, identifier: str, row: T | None) -> T:
-        """Return the row that was looked up by the identifier; raise `not_found` if there is none."""
+        """Return the row that was looked up by the identifier; raise ClickException if there is none."""
         if row is None:
-            raise self.not_found(identifier)
+            # The repr of the identifier escapes what a terminal would obey.
+            raise click.ClickException(f"No {self.noun} has the id {identifier!r}. {self.hint}")
         return row
 
-    def not_found(self, identifier: str) -> click.ClickException:
-        """Return the error to raise; its repr of the identifier escapes what a terminal would obey."""
-        return click.ClickException(f"No {self.noun} has the id {identifier!r}. {self.hint}")
 
+def list_command(
+    group: click.Group,
+    columns: Sequence[str],
+    *filters: Decorator,
+    flagged: Mapping[str, Sequence[str]] | None = None,
+    format_row: Callable[[Row], Row] | None = None,
+    json_help: str = "Print a JSON array with every column.",
+) -> Callable[[Callable[..., Sequence[Row]]], click.Command]:
+    """Return the decorator that makes the function that fetches the rows into the group's `list` command.
 
-@dataclass(frozen=True)
-class ListOutput:
-    """How a list command prints its rows: at most `limit`, as a table or as JSON."""
+    The function gets the filters and `limit`, which is one more than is printed: it shows that there are more.
+    `columns` are the table's, `flagged` those where the filter of that name is set; `format_row` makes a row of the
+    table from a row of the JSON.
+    """
 
-    limit: int
-    in_json: bool
+    def decorate(fetch: Callable[..., Sequence[Row]]) -> click.Command:
+        @wraps(fetch)
+        def run(*, limit: int, in_json: bool, **filter_values: Any) -> None:
+            shown_columns = next((flagged[name] for name in flagged or () if filter_values[name]), columns)
+            rows = fetch(limit=limit + 1, **filter_values)
+            shown = rows if in_json or format_row is None else [format_row(row) for row in rows]
+            print_rows(shown, shown_columns, limit=limit, in_json=in_json)
 
-    @property
-    def fetch_limit(self) -> int:
-        """How many rows to fetch: one more than is printed shows that there are more."""
-        return self.limit + 1
-
-    def print(self, rows: Sequence[Row], columns: Sequence[str], table_row: Callable[[Row], Row] | None = None) -> None:
-        """Print the rows; `table_row` makes a row of the table from a row of the JSON."""
-        shown = rows if self.in_json or table_row is None else [table_row(row) for row in rows]
-        print_rows(shown, columns, limit=self.limit, in_json=self.in_json)
-
-
-def list_options(json_help: str = "Print a JSON array with every column.") -> Callable[[Command], Command]:
-    """Return the decorator that adds --limit and --json, and passes them to the command as `output`."""
-
-    def decorate(command: Command) -> Command:
-        @click.option(
-            "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The most rows to print."
-        )
-        @json_option(json_help)
-        @wraps(command)
-        def run(*args: Any, limit: int, in_json: bool, **kwargs: Any) -> Any:
-            return command(*args, output=ListOutput(limit, in_json), **kwargs)
-
-        return run
+        command = with_database(run)
+        for option in reversed([*filters, limit_option, json_option(json_help)]):
+            command = option(command)
+        return group.command("list")(command)
 
     return decorate
 
 
-def json_option(json_help: str = "Print a JSON object.") -> Callable[[Command], Command]:
+def json_option(json_help: str = "Print a JSON object.") -> Decorator:
     """Return the decorator that adds --json as `in_json`."""
     return click.option("--json", "in_json", is_flag=True, help=json_help)
 

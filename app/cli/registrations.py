@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 from uuid import UUID
 
 import click
@@ -15,7 +15,7 @@ from flask import current_app
 from app.cli import listing, spreadsheets, tables
 from app.cli.actor import by_option
 from app.cli.database import with_database
-from app.cli.listing import ListOutput, Resource
+from app.cli.listing import Resource
 from app.database.rows import RowDict
 from app.services.reports import registrations
 from app.services.signup import erasure, progress, resume_links
@@ -47,21 +47,18 @@ def command() -> None:
     """List, show, export and erase registrations."""
 
 
-@command.command("list")
-@listing.product_option
-@listing.account_option
-@click.option("--email", metavar="ADDRESS", help="Only with this e-mail address, in upper or lower case.")
-@click.option("--unlinked", is_flag=True, help="Only those that still wait for their purchase.")
-@listing.list_options()
-@with_database
-def list_registrations(
-    product: str | None, account: str | None, email: str | None, unlinked: bool, output: ListOutput
-) -> None:
+@listing.list_command(
+    command,
+    LIST_COLUMNS,
+    listing.product_option,
+    listing.account_option,
+    click.option("--email", metavar="ADDRESS", help="Only with this e-mail address, in upper or lower case."),
+    click.option("--unlinked", "without_purchase", is_flag=True, help="Only those that still wait for their purchase."),
+    flagged={"without_purchase": WITHOUT_PURCHASE_COLUMNS},
+)
+def list_registrations(**filters: Any) -> list[RowDict]:
     """List registrations, newest first."""
-    rows = registrations.newest(
-        limit=output.fetch_limit, product_code=product, account_id=account, email=email, without_purchase=unlinked
-    )
-    output.print(rows, WITHOUT_PURCHASE_COLUMNS if unlinked else LIST_COLUMNS)
+    return registrations.newest(**filters)
 
 
 @command.command("resume-link")

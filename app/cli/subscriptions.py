@@ -9,7 +9,6 @@ import click
 from app.aws.get_entitlements import AwsEntitlement
 from app.cli import event_outcomes, listing, tables
 from app.cli.database import with_database
-from app.cli.listing import ListOutput
 from app.config import products
 from app.database.rows import RowDict
 from app.models import SUBSCRIPTION_STATUSES
@@ -38,29 +37,32 @@ def command() -> None:
     """List and show subscriptions."""
 
 
-@command.command("list")
-@click.option("--status", type=click.Choice(SUBSCRIPTION_STATUSES), help="Only with this status.")
-@listing.product_option
-@listing.account_option
-@click.option(
-    "--unregistered",
-    is_flag=True,
-    help="Only current purchases without a registration, now or before; the longest paying first.",
+def _table_row(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an unregistered subscription with its age in words, and any other as it is."""
+    if "age" not in row:
+        return row
+    return {**row, "age": _format_age(timedelta(seconds=row["age"])), "last_seen_at": row["last_seen_at"] or "never"}
+
+
+@listing.list_command(
+    command,
+    LIST_COLUMNS,
+    click.option("--status", type=click.Choice(SUBSCRIPTION_STATUSES), help="Only with this status."),
+    listing.product_option,
+    listing.account_option,
+    click.option(
+        "--unregistered",
+        is_flag=True,
+        help="Only current purchases without a registration, now or before; the longest paying first.",
+    ),
+    flagged={"unregistered": UNREGISTERED_COLUMNS},
+    format_row=_table_row,
 )
-@listing.list_options()
-@with_database
-def list_subscriptions(
-    status: str | None, product: str | None, account: str | None, unregistered: bool, output: ListOutput
-) -> None:
+def list_subscriptions(unregistered: bool, **filters: Any) -> list[RowDict]:
     """List subscriptions, newest first."""
-    fetch = subscription_reports.unregistered if unregistered else subscription_reports.newest
-    rows = fetch(limit=output.fetch_limit, status=status, product_code=product, account_id=account)
-    if not unregistered:
-        output.print(rows, LIST_COLUMNS)
-        return
+    rows = subscription_reports.search(unregistered=unregistered, **filters)
     now = datetime.now(UTC)
-    aged_rows = [{**row, "age": int((now - row["created_at"]).total_seconds())} for row in rows]
-    output.print(aged_rows, UNREGISTERED_COLUMNS, _unregistered_table_row)
+    return [{**row, "age": int((now - row["created_at"]).total_seconds())} for row in rows] if unregistered else rows
 
 
 @command.command("show")
@@ -87,12 +89,7 @@ def show(identifier: str, in_json: bool) -> None:
             listing.print_rows(rows, LIST_COLUMNS, in_json=in_json)
 
 
-def _unregistered_table_row(row: Mapping[str, Any]) -> RowDict:
-    return {**row, "age": _format_age(row["age"]), "last_seen_at": row["last_seen_at"] or "never"}
-
-
-def _format_age(seconds: int) -> str:
-    age = timedelta(seconds=seconds)
+def _format_age(age: timedelta) -> str:
     hours, minutes = age.seconds // 3600, age.seconds // 60 % 60
     if age.days:
         return f"{age.days} d {hours} h"

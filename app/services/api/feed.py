@@ -138,17 +138,8 @@ def _load_items(session: Session, rows: Sequence[Row[Any]]) -> list[Item]:
     ids = [row.id for row in rows]
     registrations = _rows_by_subscription(session, REGISTRATIONS, ids)
     accounts = _rows_by_subscription(session, ACCOUNTS, ids)
-    return [_build_item(row, registrations.get(row.id), accounts.get(row.id)) for row in rows]
-
-
-def _build_item(row: Row[Any], registration: Row[Any] | None, account: Row[Any] | None) -> Item:
-    snapshot = payload.build(row, registration, account)
-    return Item(
-        subscription=snapshot.subscription,
-        registration=snapshot.registration,
-        account=snapshot.account,
-        changed_at=row.changed_at,
-    )
+    snapshots = [payload.build(row, registrations.get(row.id), accounts.get(row.id)) for row in rows]
+    return [Item(**vars(snapshot), changed_at=row.changed_at) for row, snapshot in zip(rows, snapshots, strict=True)]
 
 
 def _rows_by_subscription(session: Session, statement: Select[Any], ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:

@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from app.database import rows
 from app.database.rows import RowDict
-from app.database.transactions import query, transaction
+from app.database.transactions import after_commit, query, transaction
 from app.models import ApiToken, UtcDateTime
 from app.services.operations import audit
 from app.services.operations.audit import AuditRecord
@@ -28,13 +28,13 @@ LENGTH = len(PREFIX) + -(-RANDOM_BYTES * 4 // 3)
 CREATED, REVOKED = "api_token.created", "api_token.revoked"
 COLUMNS = (ApiToken.id, ApiToken.name, ApiToken.product_codes, ApiToken.created_at, ApiToken.revoked_at)
 NEWEST_FIRST = select(*COLUMNS).order_by(ApiToken.id.desc())
+HAS_ID = ApiToken.id == bindparam("token_id", type_=Uuid)
+BY_ID = select(*COLUMNS).where(HAS_ID)
 BY_DIGEST = select(ApiToken.id, ApiToken.product_codes).where(
     ApiToken.digest == bindparam("token_digest"), ApiToken.revoked_at.is_(None)
 )
 REVOKE = (
-    update(ApiToken)
-    .where(ApiToken.id == bindparam("token_id", type_=Uuid), ApiToken.revoked_at.is_(None))
-    .values(revoked_at=bindparam("now", type_=UtcDateTime))
+    update(ApiToken).where(HAS_ID, ApiToken.revoked_at.is_(None)).values(revoked_at=bindparam("now", type_=UtcDateTime))
 )
 
 
@@ -54,33 +54,40 @@ class CreatedToken:
     token: str
 
 
-def create(name: str, product_codes: Sequence[str] | None, actor: str) -> CreatedToken:
+@transaction
+def create(connection: Connection, name: str, product_codes: Sequence[str] | None, actor: str) -> CreatedToken:
     """Create a token for these products, None being every product, with an audit entry.
 
     Raises:
         DatabaseUnavailable: the token may have been stored all the same, without anyone having seen it. Revoke it.
     """
     created = CreatedToken(uuid7(), PREFIX + secrets.token_urlsafe(RANDOM_BYTES))
+    now = datetime.now(UTC)
     row = {
         "id": created.id,
         "name": name,
         "digest": digest(created.token),
         "product_codes": None if product_codes is None else sorted(set(product_codes)),
-        "created_at": datetime.now(UTC),
+        "created_at": now,
     }
-    _insert(row, actor)
-    log.info(CREATED, api_token=str(created.id))
+    connection.execute(insert(ApiToken), row)
+    audit.record(connection, [AuditRecord(now, CREATED, actor)])
+    after_commit(log.info, CREATED, api_token=str(created.id))
     return created
 
 
-def revoke(token_id: UUID, actor: str) -> RowDict | None:
+@transaction
+def revoke(connection: Connection, token_id: UUID, actor: str) -> RowDict | None:
     """Refuse the token from now on, with an audit entry; return its row, or None if no token has the id.
 
     Revoking twice is a success and changes nothing.
     """
-    if _revoke(token_id, actor, datetime.now(UTC)):
-        log.info(REVOKED, api_token=str(token_id))
-    return next((row for row in list_all() if row["id"] == token_id), None)
+    now = datetime.now(UTC)
+    if connection.execute(REVOKE, {"token_id": token_id, "now": now}).rowcount:
+        audit.record(connection, [AuditRecord(now, REVOKED, actor)])
+        after_commit(log.info, REVOKED, api_token=str(token_id))
+    token = connection.execute(BY_ID, {"token_id": token_id}).mappings().one_or_none()
+    return dict(token) if token else None
 
 
 @query
@@ -98,20 +105,6 @@ def authenticate(token: str) -> Reader | None:
 def digest(token: str) -> bytes:
     """Return what is stored of the token. SHA-256 needs no salt here: 32 random bytes cannot be guessed."""
     return sha256(token.encode()).digest()
-
-
-@transaction
-def _insert(connection: Connection, row: RowDict, actor: str) -> None:
-    connection.execute(insert(ApiToken), row)
-    audit.record(connection, [AuditRecord(row["created_at"], CREATED, actor)])
-
-
-@transaction
-def _revoke(connection: Connection, token_id: UUID, actor: str, now: datetime) -> bool:
-    revoked = bool(connection.execute(REVOKE, {"token_id": token_id, "now": now}).rowcount)
-    if revoked:
-        audit.record(connection, [AuditRecord(now, REVOKED, actor)])
-    return revoked
 
 
 @query

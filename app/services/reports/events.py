@@ -28,14 +28,13 @@ SELECTED_COLUMNS = (
     Event.agreement_id,
     Event.previous_agreement_id,
 )
-NEWEST_FIRST = select(*SELECTED_COLUMNS).order_by(Event.id.desc())
-WITH_BODY = select(*SELECTED_COLUMNS, Event.body)
+ALL = select(*SELECTED_COLUMNS)
+NEWEST_FIRST = ALL.order_by(Event.id.desc())
+WITH_BODY = ALL.add_columns(Event.body)
 BY_ID = WITH_BODY.where(Event.id == bindparam("event_id", type_=Uuid))
 BY_AWS_ID = WITH_BODY.where(Event.aws_id == bindparam("aws_id"))
-BY_SUBSCRIPTION = (
-    select(*SELECTED_COLUMNS)
-    .where(Event.subscription_id == bindparam("subscription_id", type_=Uuid))
-    .order_by(Event.happened_at, Event.id)
+BY_SUBSCRIPTION = ALL.where(Event.subscription_id == bindparam("subscription_id", type_=Uuid)).order_by(
+    Event.happened_at, Event.id
 )
 NEXT_WITH_OUTCOME = (
     select(Event.id)
@@ -52,12 +51,7 @@ CUSTOMER_SUBSCRIPTION_IDS = select(Subscription.id).where(
 
 @query
 def newest(
-    session: Session,
-    *,
-    limit: int,
-    outcome: str | None = None,
-    subscription_id: UUID | None = None,
-    product_code: str | None = None,
+    session: Session, *, limit: int, outcome: str | None, subscription_id: UUID | None, product_code: str | None
 ) -> list[RowDict]:
     """Return the events that match all given filters, the last received first, without their bodies."""
     conditions = rows.filter_conditions({Event.outcome: outcome, Event.subscription_id: subscription_id})

@@ -13,6 +13,7 @@ from app.mail import mailer
 from app.models import Event, OutboxMessage, PendingToken, Registration, Subscription, UtcDateTime
 from app.services.operations import heartbeats
 from app.services.outbox import queue as outbox_queue
+from app.services.reports.outbox import IS_MAIL
 
 HEARTBEAT_GAUGES = {"worker": "foyer_worker_heartbeat_age_seconds", "events": "foyer_events_heartbeat_age_seconds"}
 PENDING_TOKENS = select(func.count(), func.min(PendingToken.parked_at)).where(PendingToken.next_try_at.is_not(None))
@@ -21,7 +22,6 @@ COUNTS = {
     "foyer_events_ambiguous": select(func.count()).where(Event.outcome == "ambiguous"),
     "foyer_reviews_due": select(func.count()).where(Subscription.review_at <= bindparam("now", type_=UtcDateTime)),
 }
-IS_MAIL = OutboxMessage.lane == outbox_queue.MAIL_LANE
 UNSENT_MESSAGES = (
     select(IS_MAIL, OutboxMessage.outcome, func.count(), func.min(OutboxMessage.created_at))
     .where(OutboxMessage.outcome.in_(["waiting", "failed"]), OutboxMessage.lane.in_(bindparam("lanes", expanding=True)))

@@ -28,34 +28,28 @@ SELECTED_COLUMNS = (
     OutboxMessage.subscription_id,
     OutboxMessage.registration_id,
 )
+IS_MAIL = OutboxMessage.lane == queue.MAIL_LANE
 MAIL_COLUMNS = (OutboxMessage.provider_id, OutboxMessage.bounced_at, OutboxMessage.bounce)
-NEWEST_HANDOFFS_FIRST = (
-    select(*SELECTED_COLUMNS).where(OutboxMessage.lane != queue.MAIL_LANE).order_by(OutboxMessage.id.desc())
-)
-NEWEST_MAILS_FIRST = (
-    select(*SELECTED_COLUMNS, *MAIL_COLUMNS)
-    .where(OutboxMessage.lane == queue.MAIL_LANE)
-    .order_by(OutboxMessage.id.desc())
-)
-BY_ID = select(*SELECTED_COLUMNS, OutboxMessage.due_since, *MAIL_COLUMNS, OutboxMessage.payload).where(
-    OutboxMessage.id == bindparam("message_id", type_=Uuid)
-)
+HAS_ID = OutboxMessage.id == bindparam("message_id", type_=Uuid)
+NEWEST_HANDOFFS_FIRST = select(*SELECTED_COLUMNS).where(~IS_MAIL).order_by(OutboxMessage.id.desc())
+NEWEST_MAILS_FIRST = select(*SELECTED_COLUMNS, *MAIL_COLUMNS).where(IS_MAIL).order_by(OutboxMessage.id.desc())
+BY_ID = select(*SELECTED_COLUMNS, OutboxMessage.due_since, *MAIL_COLUMNS, OutboxMessage.payload).where(HAS_ID)
 FAILED_IDS = (
     select(OutboxMessage.id)
     .where(OutboxMessage.outcome == "failed", OutboxMessage.lane.in_(bindparam("lanes", expanding=True)))
     .order_by(OutboxMessage.id)
 )
-SUBSCRIPTION_ID = select(OutboxMessage.subscription_id).where(OutboxMessage.id == bindparam("message_id", type_=Uuid))
+SUBSCRIPTION_ID = select(OutboxMessage.subscription_id).where(HAS_ID)
 # As where an erasure cancels waiting messages: one about a person who was erased has nothing left to say.
 IS_PERSON_ERASED = (
-    ((OutboxMessage.lane == queue.MAIL_LANE) | OutboxMessage.type.in_(announce.REGISTRATION_TYPES))
+    (IS_MAIL | OutboxMessage.type.in_(announce.REGISTRATION_TYPES))
     & OutboxMessage.registration_id.is_not(None)
     & ~exists().where(Registration.id == OutboxMessage.registration_id)
 )
 RESEND = (
     update(OutboxMessage)
     .where(
-        OutboxMessage.id == bindparam("message_id", type_=Uuid),
+        HAS_ID,
         OutboxMessage.outcome.in_(["failed", "delivered"]) | OutboxMessage.next_try_at.is_not(None),
         ~IS_PERSON_ERASED,
     )
@@ -76,39 +70,29 @@ RESEND = (
 
 @query
 def handoffs(
-    session: Session,
-    *,
-    limit: int,
-    outcome: str | None = None,
-    product_code: str | None = None,
-    subscription_id: UUID | None = None,
+    session: Session, *, limit: int, outcome: str | None, product_code: str | None, subscription_id: UUID | None
 ) -> list[RowDict]:
     """Return the hand-offs that match all given filters, newest first, without their payloads."""
-    conditions = rows.filter_conditions(
-        {
-            OutboxMessage.outcome: outcome,
-            OutboxMessage.subscription_id: subscription_id,
-            OutboxMessage.lane: queue.handoff_lane(product_code) if product_code else None,
-        }
-    )
-    return rows.fetch_all(session, NEWEST_HANDOFFS_FIRST.where(*conditions).limit(limit))
+    filters = {
+        OutboxMessage.outcome: outcome,
+        OutboxMessage.subscription_id: subscription_id,
+        OutboxMessage.lane: queue.handoff_lane(product_code) if product_code else None,
+    }
+    return rows.fetch_all(session, NEWEST_HANDOFFS_FIRST.where(*rows.filter_conditions(filters)).limit(limit))
 
 
 @query
-def mails(
-    session: Session, *, limit: int, outcome: str | None = None, subscription_id: UUID | None = None
-) -> list[RowDict]:
+def mails(session: Session, *, limit: int, outcome: str | None, subscription_id: UUID | None) -> list[RowDict]:
     """Return the mails that match all given filters, newest first."""
-    conditions = rows.filter_conditions(
-        {OutboxMessage.outcome: outcome, OutboxMessage.subscription_id: subscription_id}
-    )
-    return rows.fetch_all(session, NEWEST_MAILS_FIRST.where(*conditions).limit(limit))
+    filters = {OutboxMessage.outcome: outcome, OutboxMessage.subscription_id: subscription_id}
+    return rows.fetch_all(session, NEWEST_MAILS_FIRST.where(*rows.filter_conditions(filters)).limit(limit))
 
 
 @query
-def find(session: Session, message_id: UUID) -> RowDict | None:
+def find(session: Session, message_id: UUID, *, is_mail: bool) -> RowDict | None:
     """Return one hand-off or mail with every column, the payload included."""
-    return next(iter(rows.fetch_all(session, BY_ID, {"message_id": message_id})), None)
+    statement = BY_ID.where(IS_MAIL if is_mail else ~IS_MAIL)
+    return next(iter(rows.fetch_all(session, statement, {"message_id": message_id})), None)
 
 
 @query

@@ -87,10 +87,10 @@ def newest(
     session: Session,
     *,
     limit: int,
-    product_code: str | None = None,
-    account_id: str | None = None,
-    email: str | None = None,
-    without_purchase: bool = False,
+    product_code: str | None,
+    account_id: str | None,
+    email: str | None,
+    without_purchase: bool,
 ) -> list[RowDict]:
     """Return the registrations that match all given filters, newest first, with their purchases.
 

@@ -57,36 +57,34 @@ UNREGISTERED_IDS = (
     )
     .order_by(*BY_PRIORITY)
 )
-UNREGISTERED = WITH_REGISTRATIONS.order_by(*BY_PRIORITY)
 
 
 @query
-def newest(
+def search(
     session: Session,
     *,
     limit: int,
-    status: str | None = None,
-    product_code: str | None = None,
-    account_id: str | None = None,
+    status: str | None,
+    product_code: str | None,
+    account_id: str | None,
+    unregistered: bool,
 ) -> list[RowDict]:
-    """Return the subscriptions that match all given filters, newest first, with their registrations."""
-    conditions = _conditions(status, product_code, account_id)
-    return rows.fetch_all(session, NEWEST_FIRST.where(*conditions).limit(limit))
+    """Return the subscriptions that match all given filters, newest first, with their registrations.
 
-
-@query
-def unregistered(
-    session: Session,
-    *,
-    limit: int,
-    status: str | None = None,
-    product_code: str | None = None,
-    account_id: str | None = None,
-) -> list[RowDict]:
-    """Return the current purchases that were never registered, the one that has paid for longest first."""
-    # Select the few ids first, so that the joins and the other columns are read for these alone.
-    ids = UNREGISTERED_IDS.where(*_conditions(status, product_code, account_id)).limit(limit)
-    return rows.fetch_all(session, UNREGISTERED.where(Subscription.id.in_(ids)))
+    `unregistered` selects current purchases that were never registered, the one that has paid for longest first.
+    """
+    filters = {
+        Subscription.status: status,
+        Subscription.product_code: product_code,
+        Subscription.customer_aws_account_id: rows.strip_hyphens(account_id),
+    }
+    statement = (
+        (UNREGISTERED_IDS if unregistered else NEWEST_FIRST).where(*rows.filter_conditions(filters)).limit(limit)
+    )
+    if unregistered:
+        # The few ids are selected first, so that the joins and the other columns are read for these alone.
+        statement = WITH_REGISTRATIONS.where(Subscription.id.in_(statement)).order_by(*BY_PRIORITY)
+    return rows.fetch_all(session, statement)
 
 
 @query
@@ -119,14 +117,4 @@ def _select_ids_matching(identifier: str) -> CompoundSelect[Any]:
         *(select(Subscription.id).where(condition) for condition in conditions),
         select(EarlierKey.subscription_id).where(EarlierKey.purchase_key.in_(keys)),
         *agreements.select_ids_by_agreement([identifier]).selects,
-    )
-
-
-def _conditions(status: str | None, product_code: str | None, account_id: str | None) -> list[ColumnElement[bool]]:
-    return rows.filter_conditions(
-        {
-            Subscription.status: status,
-            Subscription.product_code: product_code,
-            Subscription.customer_aws_account_id: rows.strip_hyphens(account_id),
-        }
     )
