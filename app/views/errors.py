@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 from flask import Flask, Response, g, render_template, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, default_exceptions
 
 from app import errors
 from app.observability import logs, metrics
@@ -78,7 +78,7 @@ def handle_error(error: Exception) -> Response:
     write = getattr(log, error_page.level)
     write("request.failed", fault=name, code=getattr(error, "code", None), **_exc_info(error, error_page))
     if problems.is_api_request():
-        return problems.response_for_status(error_page.status)
+        return problems.response_for(default_exceptions[error_page.status]())
     response = _render(error_page)
     if isinstance(error, errors.TooManyLandings):
         response.headers["Retry-After"] = str(error.retry_after_seconds)

@@ -1,10 +1,10 @@
 """The read API: subscriptions and registrations for the seller's programs, and its public descriptions."""
 
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
 from uuid import UUID
 
-from flask import Blueprint, Flask, Response, g
+from flask import Blueprint, Flask, Response, g, request
 from werkzeug.exceptions import NotFound
 
 from app.services.api import feed
@@ -12,49 +12,52 @@ from app.services.api.feed import Filters
 from app.services.outbox.payload import PayloadModel
 from app.views.api import bearer, problems, queries
 
+PUBLIC_ENDPOINTS = {"api.description", "api.handoff_schema"}
+
 blueprint = Blueprint("api", __name__, url_prefix=problems.API_PREFIX)
-bearer.require_token(blueprint, public_endpoints={"api.description", "api.handoff_schema"})
+# A path with extra slashes is not found: Flask would redirect it, with a body in HTML.
+get = partial(blueprint.get, merge_slashes=False)
 
 
 def init_app(app: Flask) -> None:
     """Register the API on the application."""
     app.register_blueprint(blueprint)
-    app.before_request(problems.reject_redirects)
 
 
-@blueprint.get("/subscriptions")
+@blueprint.before_request
+def authenticate() -> None:
+    """Answer 401 to a request without a valid token, except to the public endpoints."""
+    if request.endpoint not in PUBLIC_ENDPOINTS:
+        bearer.authenticate()
+
+
+@get("/subscriptions")
 def subscriptions() -> Response:
     """Return a page of subscriptions in the order in which they last changed."""
-    parameters = queries.parse(queries.Subscriptions)
-    filters = parameters.model_dump(include={"status", "product_code", "customer_aws_account_id"})
-    return _json_or_404(feed.page(_filters(**filters), parameters.after, parameters.limit, datetime.now(UTC)))
+    return _page(queries.Subscriptions)
 
 
-@blueprint.get("/subscriptions/<uuid:subscription_id>")
+@get("/subscriptions/<uuid:subscription_id>")
 def subscription(subscription_id: UUID) -> Response:
     """Return one subscription, by its id or by the id of one that was merged into it."""
     queries.parse(queries.NoParameters)
-    return _json_or_404(feed.find_subscription(_filters(), subscription_id))
+    return _json_or_404(feed.find_subscription(Filters(g.reader.product_codes), subscription_id))
 
 
-@blueprint.get("/registrations")
+@get("/registrations")
 def registrations() -> Response:
     """Return a page of the subscriptions with a registration, in the order in which they last changed."""
-    parameters = queries.parse(queries.Registrations)
-    filters = parameters.model_dump(include={"product_code", "customer_aws_account_id"})
-    return _json_or_404(
-        feed.page(_filters(registered=True, **filters), parameters.after, parameters.limit, datetime.now(UTC))
-    )
+    return _page(queries.Registrations, registered=True)
 
 
-@blueprint.get("/registrations/<uuid:registration_id>")
+@get("/registrations/<uuid:registration_id>")
 def registration(registration_id: UUID) -> Response:
     """Return the subscription that has this registration."""
     queries.parse(queries.NoParameters)
-    return _json_or_404(feed.find_by_registration(_filters(), registration_id))
+    return _json_or_404(feed.find_by_registration(Filters(g.reader.product_codes), registration_id))
 
 
-@blueprint.get("/openapi.json")
+@get("/openapi.json")
 def description() -> Response:
     """Return the API's description in OpenAPI 3.1; no token needed."""
     # Imported on use: loading apispec is slow, and most processes never serve this.
@@ -64,7 +67,7 @@ def description() -> Response:
     return Response(openapi.build_description(), mimetype="application/json")
 
 
-@blueprint.get("/schemas/handoff.json")
+@get("/schemas/handoff.json")
 def handoff_schema() -> Response:
     """Return the JSON Schema of hand-offs, for products that validate them or generate types; no token needed."""
     from app.views.api import openapi  # noqa: PLC0415
@@ -73,8 +76,14 @@ def handoff_schema() -> Response:
     return Response(openapi.build_handoff_schema(), mimetype="application/schema+json")
 
 
-def _filters(**filters: Any) -> Filters:
-    return Filters(product_codes=g.reader.product_codes, **filters)
+def _page(model: type[queries.Registrations], *, registered: bool = False) -> Response:
+    parameters = queries.parse(model)
+    filters = Filters(
+        product_codes=g.reader.product_codes,
+        registered=registered,
+        **parameters.model_dump(exclude={"cursor", "limit"}),
+    )
+    return _json_or_404(feed.page(filters, parameters.after, parameters.limit, datetime.now(UTC)))
 
 
 def _json_or_404(document: PayloadModel | None) -> Response:

@@ -1,28 +1,15 @@
 """Authenticates the read API by bearer token: https://www.rfc-editor.org/rfc/rfc6750"""
 
-from collections.abc import Container
-
-from flask import Blueprint, g, request
+from flask import g, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
 from app.observability import logs
 from app.services.api import tokens
 
-REALM = "Foyer"
 
-
-def require_token(blueprint: Blueprint, public_endpoints: Container[str | None]) -> None:
-    """Answer 401 to every request to the blueprint without a valid token, except to its public endpoints."""
-
-    def authenticate_unless_public() -> None:
-        if request.endpoint not in public_endpoints:
-            _authenticate()
-
-    blueprint.before_request(authenticate_unless_public)
-
-
-def _authenticate() -> None:
+def authenticate() -> None:
+    """Set `g.reader` to what the request's token may read; raise Unauthorized unless it has a valid token."""
     authorization = request.headers.get("Authorization")
     if authorization is None:
         raise _unauthorized()
@@ -36,4 +23,4 @@ def _authenticate() -> None:
 
 def _unauthorized(**details: str | None) -> Unauthorized:
     # RFC 6750, section 3.1: a request without credentials gets no error code.
-    return Unauthorized(www_authenticate=WWWAuthenticate("bearer", {"realm": REALM, **details}))
+    return Unauthorized(www_authenticate=WWWAuthenticate("bearer", {"realm": "Foyer", **details}))

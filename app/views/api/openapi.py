@@ -79,7 +79,13 @@ def build_description() -> bytes:
         security=[{"token": []}],
     )
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
-    for name, schema in _schemas().items():
+    # In mode "serialization" every field is required, because responses always have every field.
+    _, schemas = models_json_schema(
+        [(model, "serialization") for model in (Page, Item, Problem)],
+        ref_template=REF_TEMPLATE,
+        schema_generator=PublicNames,
+    )
+    for name, schema in schemas["$defs"].items():
         spec.components.schema(name, schema)
     spec.components.response(
         "Problem", _response(Problem, EXAMPLE_PROBLEM, problems.MEDIA_TYPE, "What is wrong and what to do")
@@ -102,17 +108,6 @@ def build_handoff_schema() -> bytes:
     schema = Handoff.model_json_schema(mode="serialization", schema_generator=PublicNames)
     name = f"urn:foyer:handoff:{payload.VERSION}"
     return (json.dumps({"$schema": JSON_SCHEMA_DIALECT, "$id": name, **schema}, indent=2) + "\n").encode()
-
-
-def _schemas() -> dict[str, Any]:
-    # In mode "serialization" every field is required, because responses always have every field.
-    _, schemas = models_json_schema(
-        [(model, "serialization") for model in (Page, Item, Problem)],
-        ref_template=REF_TEMPLATE,
-        schema_generator=PublicNames,
-    )
-    schemas_by_name: dict[str, Any] = schemas["$defs"]
-    return schemas_by_name
 
 
 def _add_paths(spec: APISpec) -> None:

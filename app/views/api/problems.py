@@ -5,12 +5,10 @@ from typing import Any, Literal
 from flask import Response, g, request
 from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
-from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, NotFound, default_exceptions
-from werkzeug.routing import RequestRedirect
+from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed
 
 API_PREFIX = "/api/v1"
 MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_SECONDS = 10
 # The `detail` of each status: what the client should do next.
 DETAILS = {
     400: "Correct the request. GET /api/v1/openapi.json describes all parameters.",
@@ -60,17 +58,6 @@ def is_api_request() -> bool:
     return request.path == API_PREFIX or request.path.startswith(f"{API_PREFIX}/")
 
 
-def reject_redirects() -> None:
-    """Raise NotFound where Flask would redirect a path with extra slashes, with a body in HTML."""
-    if is_api_request() and isinstance(request.routing_exception, RequestRedirect):
-        raise NotFound
-
-
-def response_for_status(status: int) -> Response:
-    """Return the problem details of a status without an exception."""
-    return response_for(default_exceptions[status]())
-
-
 def response_for(error: HTTPException) -> Response:
     """Return the problem details of an error that Flask or one of our views raised."""
     status = error.code or 500
@@ -82,13 +69,9 @@ def response_for(error: HTTPException) -> Response:
         errors=error.faults if isinstance(error, InvalidQuery) else None,
     )
     response = Response(problem.model_dump_json(exclude_none=True), status, mimetype=MEDIA_TYPE)
-    response.headers.update(_headers(error, status))
-    return response
-
-
-def _headers(error: HTTPException, status: int) -> dict[str, str]:
-    headers = dict(error.get_headers())
-    del headers["Content-Type"]
+    response.headers.update((name, value) for name, value in error.get_headers() if name != "Content-Type")
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
-        headers["Allow"] = ", ".join(sorted(error.valid_methods))
-    return headers | ({"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {})
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    if status == 503:
+        response.headers["Retry-After"] = "10"
+    return response
