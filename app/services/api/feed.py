@@ -5,12 +5,12 @@ transaction lasts a minute, so rows younger than WATERMARK_LAG are returned agai
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, String, Uuid, and_, bindparam, cast, literal, select, text, tuple_
+from sqlalchemy import Row, Select, String, Uuid, and_, bindparam, cast, literal, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from app import models
@@ -103,8 +103,8 @@ def find_subscription(session: Session, filters: Filters, subscription_id: UUID)
 @query
 def find_by_registration(session: Session, filters: Filters, registration_id: UUID) -> Item | None:
     """Return the subscription that has the registration; None while the registration waits for its purchase."""
-    statement = REGISTERED_SUBSCRIPTIONS.where(*_conditions(filters), HAS_REGISTRATION_ID)
-    rows = session.execute(statement, {"registration_id": registration_id}).all()
+    subscriptions = _select_subscriptions(replace(filters, registered=True))
+    rows = session.execute(subscriptions.where(HAS_REGISTRATION_ID), {"registration_id": registration_id}).all()
     return next(iter(_load_items(session, rows)), None)
 
 
@@ -117,11 +117,6 @@ def _next_cursor(after: Cursor, last: Position, now: datetime, *, more: bool) ->
 
 
 def _select_subscriptions(filters: Filters) -> Select[Any]:
-    subscriptions = REGISTERED_SUBSCRIPTIONS if filters.registered else EVERY_SUBSCRIPTION
-    return subscriptions.where(*_conditions(filters))
-
-
-def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     conditions = database_rows.filter_conditions(
         {
             models.Subscription.product_code: filters.product_code,
@@ -131,7 +126,8 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     )
     if filters.product_codes is not None:
         conditions.append(models.Subscription.product_code.in_(filters.product_codes))
-    return conditions
+    subscriptions = REGISTERED_SUBSCRIPTIONS if filters.registered else EVERY_SUBSCRIPTION
+    return subscriptions.where(*conditions)
 
 
 def _load_items(session: Session, rows: Sequence[Row[Any]]) -> list[Item]:

@@ -96,20 +96,18 @@ def list_all(session: Session) -> list[RowDict]:
     return rows.fetch_all(session, NEWEST_FIRST)
 
 
-def authenticate(token: str) -> Reader | None:
+@query
+def authenticate(session: Session, token: str) -> Reader | None:
     """Return what the token may read; None if it is unknown or has been revoked."""
-    # Text that cannot be a token costs no query.
-    return _find_by_digest(digest(token)) if token.startswith(PREFIX) and len(token) == LENGTH else None
+    # Text that cannot be a token costs no connection.
+    if not token.startswith(PREFIX) or len(token) != LENGTH:
+        return None
+    row = session.execute(BY_DIGEST, {"token_digest": digest(token)}).one_or_none()
+    if row is None:
+        return None
+    return Reader(row.id, None if row.product_codes is None else frozenset(row.product_codes))
 
 
 def digest(token: str) -> bytes:
     """Return what is stored of the token. SHA-256 needs no salt here: 32 random bytes cannot be guessed."""
     return sha256(token.encode()).digest()
-
-
-@query
-def _find_by_digest(session: Session, token_digest: bytes) -> Reader | None:
-    token = session.execute(BY_DIGEST, {"token_digest": token_digest}).one_or_none()
-    if token is None:
-        return None
-    return Reader(token.id, None if token.product_codes is None else frozenset(token.product_codes))

@@ -1,5 +1,6 @@
 """Gauges for /metrics: how much waits or has failed, and the ages of the workers' heartbeats."""
 
+from collections import defaultdict
 from datetime import UTC, datetime
 
 from sqlalchemy import bindparam, func, select
@@ -27,7 +28,6 @@ UNSENT_MESSAGES = (
     .where(OutboxMessage.outcome.in_(["waiting", "failed"]), OutboxMessage.lane.in_(bindparam("lanes", expanding=True)))
     .group_by(IS_MAIL, OutboxMessage.outcome)
 )
-NO_MESSAGES = (0, None)
 
 
 def current() -> dict[str, float]:
@@ -55,24 +55,21 @@ def _measure(session: Session) -> dict[str, float]:
 
 
 def _outbox_gauges(session: Session, now: datetime) -> dict[str, float]:
-    unsent = {
-        (bool(is_mail), outcome): (count, oldest)
-        for is_mail, outcome, count, oldest in session.execute(UNSENT_MESSAGES, {"lanes": _served_lanes()})
-    }
-    waiting_handoffs, oldest = unsent.get((False, "waiting"), NO_MESSAGES)
+    # Messages of a product without an endpoint, or while mail is off, are never sent: an alarm on them could not end.
+    lanes = [outbox_queue.handoff_lane(code) for code in handoff_endpoints.by_product_code()]
+    if mailer.is_enabled():
+        lanes.append(outbox_queue.MAIL_LANE)
+    unsent: dict[tuple[bool, str], tuple[int, datetime | None]] = defaultdict(lambda: (0, None))
+    for is_mail, outcome, count, oldest in session.execute(UNSENT_MESSAGES, {"lanes": lanes}):
+        unsent[bool(is_mail), outcome] = (count, oldest)
+    waiting_handoffs, oldest = unsent[False, "waiting"]
     return {
         "foyer_handoffs_waiting": waiting_handoffs,
         "foyer_handoffs_oldest_seconds": _age_seconds(oldest, now),
-        "foyer_handoffs_failed": unsent.get((False, "failed"), NO_MESSAGES)[0],
-        "foyer_mails_waiting": unsent.get((True, "waiting"), NO_MESSAGES)[0],
-        "foyer_mails_failed": unsent.get((True, "failed"), NO_MESSAGES)[0],
+        "foyer_handoffs_failed": unsent[False, "failed"][0],
+        "foyer_mails_waiting": unsent[True, "waiting"][0],
+        "foyer_mails_failed": unsent[True, "failed"][0],
     }
-
-
-def _served_lanes() -> list[str]:
-    # Messages of a product without an endpoint, or while mail is off, are never sent: an alarm on them could not end.
-    handoff_lanes = [outbox_queue.handoff_lane(code) for code in handoff_endpoints.by_product_code()]
-    return [*handoff_lanes, *([outbox_queue.MAIL_LANE] if mailer.is_enabled() else [])]
 
 
 def _age_seconds(oldest: datetime | None, now: datetime) -> float:
