@@ -6,7 +6,6 @@ import click
 from flask.cli import with_appcontext
 
 from app.cli.doctor import aws, local
-from app.cli.doctor.finding import Warn
 from app.errors import MarketplaceError
 
 CHECKS = {
@@ -30,23 +29,19 @@ CHECKS = {
 @with_appcontext
 def command(ctx: click.Context) -> None:
     """Check settings, database, AWS credentials and permissions, the events queue, hand-offs, mail and the worker."""
-    passed = [_print_check(subject, check) for subject, check in CHECKS.items()]
-    if not all(passed):
+    verdicts = [_print_check(subject, check) for subject, check in CHECKS.items()]
+    if "FAIL" in verdicts:
         ctx.exit(1)
 
 
-def _print_check(subject: str, check: Callable[[], str]) -> bool:
-    verdict, finding = _run_check(check)
-    click.echo(f"{verdict:<5} {subject:<15}  {finding}")
-    return verdict != "FAIL"
-
-
-def _run_check(check: Callable[[], str]) -> tuple[str, str]:
+def _print_check(subject: str, check: Callable[[], str]) -> str:
     try:
-        return "ok", check()
-    except Warn as error:
-        return "warn", error.message
+        verdict, finding = "ok", check()
+    except UserWarning as warning:
+        verdict, finding = "warn", str(warning)
     except click.ClickException as error:
-        return "FAIL", error.message
+        verdict, finding = "FAIL", error.message
     except MarketplaceError as error:
-        return "FAIL", f"{aws.ADVICE[type(error)]} ({error.code})"
+        verdict, finding = "FAIL", f"{aws.ADVICE[type(error)]} ({error.code})"
+    click.echo(f"{verdict:<5} {subject:<15}  {finding}")
+    return verdict

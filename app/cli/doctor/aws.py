@@ -1,13 +1,12 @@
 """The doctor's checks of AWS: credentials, permissions, the events queue and its EventBridge rules.
 
-A failure is a MarketplaceError, to which ADVICE has the advice, or a ClickException with its own.
+They are made as those of `local`. A failure may also be a MarketplaceError, to which ADVICE has the advice.
 """
 
 import click
 
 from app.aws import get_entitlements, setup_checks
 from app.aws.setup_checks import EventRule, EventsQueue
-from app.cli.doctor.finding import Warn
 from app.config import products
 from app.errors import (
     ApiDisabled,
@@ -20,10 +19,6 @@ from app.errors import (
 )
 from app.services.purchases import aws_event
 
-NO_EVENTS_QUEUE = (
-    "EVENTS_QUEUE_URL is not set: no subscription becomes active by itself. Deploy deploy/template.yaml and set it to "
-    "the stack's QueueUrl."
-)
 ATTACH_POLICY = "Attach the policy of deploy/template.yaml, the stack's PolicyArn, to their role: it allows"
 ADVICE: dict[type[MarketplaceError], str] = {
     setup_checks.AssumeRoleDenied: "These credentials may not assume the role. Allow them sts:AssumeRole on "
@@ -80,7 +75,10 @@ def check_get_entitlements() -> str:
 
 def check_events_queue() -> str:
     """Return the events queue and its dead-letter queue."""
-    queue = _load_queue(NO_EVENTS_QUEUE)
+    queue = _load_queue(
+        "EVENTS_QUEUE_URL is not set: no subscription becomes active by itself. Deploy deploy/template.yaml and set "
+        "it to the stack's QueueUrl."
+    )
     if queue.dead_letter_queue_arn is None:
         raise click.ClickException(
             f"{queue.arn} has no dead-letter queue, so a message that cannot be applied is received again and again "
@@ -112,7 +110,7 @@ def check_event_rules() -> str:
 def _load_queue(text_if_unset: str) -> EventsQueue:
     queue = setup_checks.get_events_queue()
     if queue is None:
-        raise Warn(text_if_unset)
+        raise UserWarning(text_if_unset)
     return queue
 
 

@@ -1,12 +1,12 @@
 """The doctor's checks of this machine: settings, products, database, rate limits, hand-offs, mail and worker.
 
-Each check returns what it found. It raises Warn, or ClickException for a failure, with the advice as the message.
+Each check returns what it found. With the advice as the message, it raises ClickException for a failure, and
+UserWarning where nothing is broken, but something that the seller will want is not set up.
 """
 
 import click
 from flask import current_app
 
-from app.cli.doctor.finding import Warn
 from app.config import handoff_endpoints, products
 from app.database import engine
 from app.mail import mailer
@@ -17,10 +17,6 @@ from app.services.reports import outbox
 
 # Workers record a heartbeat every ten seconds; deploy/alarms.md uses the same limit.
 MAX_HEARTBEAT_AGE_SECONDS = 120
-NO_WORKER = (
-    "No worker has been active in the last two minutes: no event is read, and no hand-off or mail is sent. Start one "
-    "beside the web processes, with the same settings: flask --app wsgi worker"
-)
 
 
 def check_settings() -> str:
@@ -48,7 +44,7 @@ def check_rate_counters() -> str:
     """Return where rate limits are counted."""
     counters = rate_counters.current()
     if not counters.is_available():
-        raise Warn(
+        raise UserWarning(
             "Redis does not answer: until it does, each process counts rate limits for itself. Check "
             "RATELIMIT_STORAGE_URI, and that Redis is running."
         )
@@ -79,7 +75,7 @@ def check_handoffs() -> str:
 def check_mail() -> str:
     """Return how mail is sent; the connection is tried, and no mail is sent."""
     if (transport := mailer.describe_transport()) is None:
-        raise Warn(
+        raise UserWarning(
             "MAIL_FROM is not set: no mail is sent. AWS's guidelines ask for a mail to each buyer who registers."
         )
     try:
@@ -95,8 +91,11 @@ def check_mail() -> str:
 def check_worker() -> str:
     """Return the age of the latest heartbeat of any worker."""
     if readiness.find_problem() is not None:
-        raise Warn("Not checked: the database is not ready.")
+        raise UserWarning("Not checked: the database is not ready.")
     heartbeat_age = heartbeats.age_seconds("worker")
     if heartbeat_age > MAX_HEARTBEAT_AGE_SECONDS:
-        raise Warn(NO_WORKER)
+        raise UserWarning(
+            "No worker has been active in the last two minutes: no event is read, and no hand-off or mail is sent. "
+            "Start one beside the web processes, with the same settings: flask --app wsgi worker"
+        )
     return f"The last heartbeat was {heartbeat_age:.0f} s ago."
