@@ -6,8 +6,6 @@ from typing import Any
 from app.cli import tables
 from app.config import products
 
-EventRow = Mapping[str, Any]
-
 REPLAY_COMMAND = "flask --app wsgi events replay"
 SEE_SUBSCRIPTION = "See: flask --app wsgi subscriptions show {subscription_id}"
 PRODUCT_ADDED = f"Its product, {{product_code}}, has been added since. Run: {REPLAY_COMMAND} {{id}}"
@@ -25,12 +23,12 @@ EXPLANATIONS = {
 }
 
 
-def describe(event: EventRow) -> str:
+def describe(event: Mapping[str, Any]) -> str:
     """Return the outcome, with the status that it gave the subscription: `applied: active`."""
     return f"{event['outcome']}: {event['status_after']}" if event["status_after"] else str(event["outcome"])
 
 
-def explain(event: EventRow) -> str:
+def explain(event: Mapping[str, Any]) -> str:
     """Return the outcome's meaning in sentences, safe to print on a terminal."""
     is_added = event["outcome"] == "not_ours" and event["product_code"] in products.current()
     explanation = PRODUCT_ADDED if is_added else EXPLANATIONS[event["outcome"]]

@@ -7,7 +7,7 @@ from uuid import UUID
 import click
 
 from app.cli import event_outcomes, listing, tables
-from app.cli.database import with_database
+from app.cli.database import DatabaseGroup
 from app.cli.listing import Resource
 from app.database.rows import RowDict
 from app.models import EVENT_OUTCOMES
@@ -21,10 +21,7 @@ LIST_COLUMNS = ("id", "happened_at", "kind", "outcome", "purchase", "subscriptio
 CANDIDATE_COLUMNS = ("id", "created_at", "status", "purchase_key", "agreement_id", "company", "email")
 REPLAYABLE_OUTCOMES = ("not_ours", "ambiguous", "waiting")
 
-
-@click.group("events")
-def command() -> None:
-    """List, show and replay AWS Marketplace's events."""
+command = DatabaseGroup("events", help="List, show and replay AWS Marketplace's events.")
 
 
 def _table_row(event: Mapping[str, Any]) -> RowDict:
@@ -56,7 +53,6 @@ def list_events(**filters: Any) -> list[RowDict]:
 @command.command("show")
 @click.argument("identifier", metavar="ID")
 @listing.json_option()
-@with_database
 def show(identifier: str, in_json: bool) -> None:
     """Show an event whole, with its outcome and what that means. ID is our id of the event, or AWS's."""
     event = _find_event(identifier)
@@ -76,7 +72,6 @@ def show(identifier: str, in_json: bool) -> None:
 @click.option(
     "--outcome", type=click.Choice(REPLAYABLE_OUTCOMES), help="Instead of ID: all with this outcome, oldest first."
 )
-@with_database
 def replay(identifier: str | None, subscription_id: UUID | None, outcome: str | None) -> None:
     """Apply an event again, once its product was added or you know which subscription it is about.
 

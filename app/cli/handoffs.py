@@ -7,7 +7,7 @@ from uuid import UUID
 import click
 
 from app.cli import listing
-from app.cli.database import with_database
+from app.cli.database import DatabaseGroup
 from app.cli.listing import Resource
 from app.config import handoff_endpoints
 from app.database import rows
@@ -21,10 +21,7 @@ SUBSCRIPTION = Resource("subscription", "Find it with: flask --app wsgi subscrip
 NEEDS_WORKER = "A worker has to be running: flask --app wsgi worker"
 LIST_COLUMNS = ("id", "created_at", "type", "outcome", "tries", "fault", "next_try_at", "subscription_id")
 
-
-@click.group("handoffs")
-def command() -> None:
-    """List, show and retry hand-offs, and backfill those that were never made."""
+command = DatabaseGroup("handoffs", help="List, show and retry hand-offs, and backfill those that were never made.")
 
 
 @listing.list_command(
@@ -50,7 +47,6 @@ def list_handoffs(subscription: str | None, **filters: Any) -> list[RowDict]:
 @command.command("show")
 @click.argument("handoff_id", metavar="ID")
 @listing.json_option()
-@with_database
 def show(handoff_id: str, in_json: bool) -> None:
     """Show a hand-off with its payload. ID may also be the webhook-id that the product received."""
     listing.print_record(_find_handoff(handoff_id), in_json=in_json)
@@ -60,7 +56,6 @@ def show(handoff_id: str, in_json: bool) -> None:
 @click.argument("handoff_id", metavar="[ID]", required=False)
 @click.option("--failed", is_flag=True, help="All that failed, instead of one.")
 @click.option("--product", metavar="CODE", help="With --failed: only of this product code.")
-@with_database
 def retry(handoff_id: str | None, failed: bool, product: str | None) -> None:
     """Send one hand-off again, or all that failed. ID may be of one that was delivered, or waits for its next try.
 
@@ -80,7 +75,6 @@ def retry(handoff_id: str | None, failed: bool, product: str | None) -> None:
 @command.command("catch-up")
 @listing.product_option
 @click.option("--dry-run", is_flag=True, help="Print the subscriptions' ids and hand nothing off.")
-@with_database
 def catch_up(product_code: str | None, dry_run: bool) -> None:
     """Hand off the registrations that were never handed off, as those from before the product took hand-offs.
 

@@ -1,13 +1,12 @@
 """flask invitations: lists the colleagues whom purchasers invited to register, and revokes an invitation."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from app.cli import listing, tables
 from app.cli.actor import by_option
-from app.cli.database import with_database
+from app.cli.database import DatabaseGroup
 from app.cli.listing import Resource
 from app.database.rows import RowDict
 from app.services.signup import invitations
@@ -15,10 +14,7 @@ from app.services.signup import invitations
 INVITATION = Resource("invitation", "Find it with: flask --app wsgi invitations list")
 LIST_COLUMNS = ("id", "created_at", "state", "email", "expires_at", "subscription_id")
 
-
-@click.group("invitations")
-def command() -> None:
-    """List and revoke invitations."""
+command = DatabaseGroup("invitations", help="List and revoke invitations.")
 
 
 @listing.list_command(command, LIST_COLUMNS, listing.subscription_option)
@@ -33,30 +29,21 @@ def list_invitations(**filters: Any) -> list[RowDict]:
 @command.command("revoke")
 @click.argument("identifier", metavar="ID")
 @by_option("Who revokes it.")
-@with_database
 def revoke(identifier: str, actor: str) -> None:
     """Revoke an invitation: its link stops working."""
     invitation_id = INVITATION.parse_id(identifier)
     revoked = invitations.revoke(invitation_id, actor)
     matches = invitations.newest(limit=1, invitation_id=invitation_id)
     invitation = INVITATION.require(identifier, next(iter(matches), None))
-    click.echo(
-        f"Invitation {invitation['id']} was revoked by {actor}." if revoked else _explain_not_revoked(invitation)
-    )
-
-
-def _explain_not_revoked(invitation: Mapping[str, Any]) -> str:
-    """Return why there was nothing to revoke.
-
-    Raises:
-        click.ClickException: the invitation was accepted, so its recipient can already register.
-    """
-    if invitation["state"] == "accepted":
+    if revoked:
+        click.echo(f"Invitation {invitation['id']} was revoked by {actor}.")
+    elif invitation["state"] == "accepted":
         raise click.ClickException(
             f"Invitation {invitation['id']} was accepted at {tables.format_value(invitation['accepted_at'])} and can "
             "no longer be revoked. See what was registered since: "
             f"flask --app wsgi subscriptions show {invitation['subscription_id']}"
         )
-    ended_at = tables.format_value(invitation["revoked_at"] or invitation["expires_at"])
-    reason = "had already been revoked" if invitation["state"] == "revoked" else "had already expired"
-    return f"Invitation {invitation['id']} {reason} at {ended_at}. Nothing was changed."
+    else:
+        ended_at = tables.format_value(invitation["revoked_at"] or invitation["expires_at"])
+        reason = "had already been revoked" if invitation["state"] == "revoked" else "had already expired"
+        click.echo(f"Invitation {invitation['id']} {reason} at {ended_at}. Nothing was changed.")

@@ -9,7 +9,6 @@ from uuid import UUID
 import click
 
 from app.cli import tables
-from app.cli.database import with_database
 from app.database import rows as database_rows
 
 T = TypeVar("T")
@@ -49,28 +48,28 @@ def list_command(
     group: click.Group,
     columns: Sequence[str],
     *filters: Decorator,
-    flagged: Mapping[str, Sequence[str]] | None = None,
+    flag: str = "",
+    flag_columns: Sequence[str] = (),
     format_row: Callable[[Row], Row] | None = None,
     json_help: str = "Print a JSON array with every column.",
 ) -> Callable[[Callable[..., Sequence[Row]]], click.Command]:
     """Return the decorator that makes the function that fetches the rows into the group's `list` command.
 
     The function gets the filters and `limit`, which is one more than is printed: it shows that there are more.
-    `columns` are the table's, `flagged` those where the filter of that name is set; `format_row` makes a row of the
-    table from a row of the JSON.
+    `columns` are the table's, or `flag_columns` where the filter `flag` is set. `format_row` makes a row of the table
+    from a row of the JSON.
     """
 
     def decorate(fetch: Callable[..., Sequence[Row]]) -> click.Command:
         @wraps(fetch)
-        def run(*, limit: int, in_json: bool, **filter_values: Any) -> None:
-            shown_columns = next((flagged[name] for name in flagged or () if filter_values[name]), columns)
+        def command(*, limit: int, in_json: bool, **filter_values: Any) -> None:
             rows = fetch(limit=limit + 1, **filter_values)
             shown = rows if in_json or format_row is None else [format_row(row) for row in rows]
-            print_rows(shown, shown_columns, limit=limit, in_json=in_json)
+            print_rows(shown, flag_columns if filter_values.get(flag) else columns, limit=limit, in_json=in_json)
 
-        command = with_database(run)
-        for option in reversed([*filters, limit_option, json_option(json_help)]):
-            command = option(command)
+        options: list[Decorator] = [*filters, limit_option, json_option(json_help)]
+        for add_option in reversed(options):
+            add_option(command)
         return group.command("list")(command)
 
     return decorate

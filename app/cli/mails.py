@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from app.cli import listing
-from app.cli.database import with_database
+from app.cli.database import DatabaseGroup
 from app.cli.listing import Resource
 from app.database.rows import RowDict
 from app.mail import mailer
@@ -15,10 +15,7 @@ from app.services.reports import outbox
 MAIL = Resource("mail", "Find it with: flask --app wsgi mails list")
 LIST_COLUMNS = ("id", "created_at", "type", "outcome", "tries", "fault", "bounce", "subscription_id")
 
-
-@click.group("mails")
-def command() -> None:
-    """List and retry mails."""
+command = DatabaseGroup("mails", help="List and retry mails.")
 
 
 @listing.list_command(
@@ -34,7 +31,6 @@ def list_mails(**filters: Any) -> list[RowDict]:
 
 @command.command("retry")
 @click.argument("mail_id", metavar="ID")
-@with_database
 def retry(mail_id: str) -> None:
     """Send a mail again, with its contents read anew from the database."""
     mail = MAIL.require(mail_id, outbox.find(MAIL.parse_id(mail_id), is_mail=True))

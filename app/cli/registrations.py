@@ -1,12 +1,8 @@
 """flask registrations: lists, shows, exports and erases what buyers sent with the sign-up form."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import chain
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import Any
 from uuid import UUID
 
 import click
@@ -14,15 +10,12 @@ from flask import current_app
 
 from app.cli import listing, spreadsheets, tables
 from app.cli.actor import by_option
-from app.cli.database import with_database
+from app.cli.database import DatabaseGroup
 from app.cli.listing import Resource
 from app.database.rows import RowDict
 from app.services.reports import registrations
 from app.services.signup import erasure, progress, resume_links
 from app.services.signup.erasure import Erasure
-
-if TYPE_CHECKING:
-    import io
 
 REGISTRATION = Resource(
     "registration",
@@ -31,7 +24,11 @@ REGISTRATION = Resource(
 PERSON_COLUMNS = ("id", "created_at", "company", "full_name", "email")
 LIST_COLUMNS = (*PERSON_COLUMNS, "product_code", "customer_aws_account_id", "status")
 WITHOUT_PURCHASE_COLUMNS = (*PERSON_COLUMNS, "token_died_at", "token_fault", "token_tries")
-PURCHASE_COLUMNS = (
+# What the operator sees before an erasure: enough to recognise the purchase.
+PREVIEW_COLUMNS = (
+    "id",
+    "company",
+    "email",
     "product_code",
     "customer_aws_account_id",
     "customer_identifier",
@@ -41,10 +38,7 @@ PURCHASE_COLUMNS = (
     "parked_token_id",
 )
 
-
-@click.group("registrations")
-def command() -> None:
-    """List, show, export and erase registrations."""
+command = DatabaseGroup("registrations", help="List, show, export and erase registrations.")
 
 
 @listing.list_command(
@@ -54,7 +48,8 @@ def command() -> None:
     listing.account_option,
     click.option("--email", metavar="ADDRESS", help="Only with this e-mail address, in upper or lower case."),
     click.option("--unlinked", "without_purchase", is_flag=True, help="Only those that still wait for their purchase."),
-    flagged={"without_purchase": WITHOUT_PURCHASE_COLUMNS},
+    flag="without_purchase",
+    flag_columns=WITHOUT_PURCHASE_COLUMNS,
 )
 def list_registrations(**filters: Any) -> list[RowDict]:
     """List registrations, newest first."""
@@ -64,7 +59,6 @@ def list_registrations(**filters: Any) -> list[RowDict]:
 @command.command("resume-link")
 @click.argument("identifier", metavar="ID")
 @click.option("--site", metavar="URL", help="Foyer's address as your buyers see it, with https://; else SITE_URL.")
-@with_database
 def resume_link(identifier: str, site: str | None) -> None:
     """Print a link for the buyer of an unlinked registration, good for 30 days.
 
@@ -85,7 +79,6 @@ def resume_link(identifier: str, site: str | None) -> None:
 @command.command("show")
 @click.argument("identifier", metavar="ID")
 @listing.json_option()
-@with_database
 def show(identifier: str, in_json: bool) -> None:
     """Show a registration and its purchase."""
     registration_id = _parse_current_id(identifier)
@@ -98,30 +91,34 @@ def show(identifier: str, in_json: bool) -> None:
 @command.command("export")
 @click.option("--format", "file_format", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
 @click.option("--output", metavar="PATH", default="-", show_default=True, help="A file's path; - is standard output.")
-@with_database
 def export(file_format: str, output: str) -> None:
     """Write all registrations with their purchases, oldest first.
 
     In CSV, a cell that a spreadsheet might run as a formula starts with an apostrophe; that includes a telephone number
     that starts with +. JSON Lines has every value as it was typed.
     """
-    with _open_output(output) as stream:
-        if file_format == "csv":
-            spreadsheets.write_csv(stream, registrations.COLUMN_NAMES, registrations.iterate_all())
-        else:
-            stream.writelines(f"{tables.to_json(row, indent=None)}\n" for row in registrations.iterate_all())
+    try:
+        with click.open_file(output, "w", encoding="utf-8") as stream:
+            if file_format == "csv":
+                spreadsheets.write_csv(stream, registrations.COLUMN_NAMES, registrations.iterate_all())
+            else:
+                stream.writelines(f"{tables.to_json(row, indent=None)}\n" for row in registrations.iterate_all())
+    except OSError as error:
+        if output == "-":
+            raise
+        raise click.ClickException(f"{output} cannot be written: {error.strerror}. Choose another --output.") from None
 
 
 @command.command("erase")
 @click.argument("identifier", metavar="ID")
 @click.option("--yes", is_flag=True, help="Do not ask first.")
 @by_option("Who erases it.")
-@with_database
 def erase(identifier: str, yes: bool, actor: str) -> None:
     """Erase the person from a registration, for good; the purchase stays."""
     registration_id = _parse_current_id(identifier)
     if registration := registrations.find(registration_id):
-        click.echo(tables.format_record(_erasure_preview(registration)))
+        preview = {column: registration[column] for column in PREVIEW_COLUMNS}
+        click.echo(tables.format_record(preview | {"email": erasure.mask_email(registration["email"])}))
         if not yes:
             click.confirm("\nErase this registration? This cannot be undone.", abort=True)
     click.echo(_describe_erasure(REGISTRATION.require(identifier, erasure.erase(registration_id, actor))))
@@ -129,7 +126,6 @@ def erase(identifier: str, yes: bool, actor: str) -> None:
 
 @command.command("erase-due")
 @click.option("--dry-run", is_flag=True, help="Print the ids of those that would be erased, and erase nothing.")
-@with_database
 def erase_due(dry_run: bool) -> None:
     """Erase the registrations that have been kept for longer than RETENTION_DAYS."""
     days: int = current_app.config["RETENTION_DAYS"]
@@ -153,34 +149,9 @@ def _parse_current_id(identifier: str) -> UUID:
     return merged_into
 
 
-def _erasure_preview(registration: RowDict) -> RowDict:
-    """Return what the operator sees before confirming: enough to recognise the purchase, the address masked."""
-    return {
-        "id": registration["id"],
-        "company": registration["company"],
-        "email": erasure.mask_email(registration["email"]),
-        **{column: registration[column] for column in PURCHASE_COLUMNS},
-    }
-
-
 def _describe_erasure(erased: Erasure) -> str:
     erased_at = tables.format_value(erased.erased_at)
     sentence = f"Registration {erased.registration_id} was erased at {erased_at} by {erased.actor}."
     if erased.subscription_id is None:
         return sentence
     return f"{sentence} Its purchase stays: flask --app wsgi subscriptions show {erased.subscription_id}"
-
-
-@contextmanager
-def _open_output(output: str) -> Iterator[TextIO]:
-    """Open the file, or standard output, as UTF-8 with line endings written unchanged."""
-    if output == "-":
-        stdout = cast("io.TextIOWrapper", sys.stdout)
-        stdout.reconfigure(encoding="utf-8", newline="")
-        yield stdout
-        return
-    try:
-        with Path(output).open("w", encoding="utf-8", newline="") as file:
-            yield file
-    except OSError as error:
-        raise click.ClickException(f"{output} cannot be written: {error.strerror}. Choose another --output.") from None

@@ -25,7 +25,10 @@ class AwsCliCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the options. Left-over arguments are counted, not shown, because one may be a token."""
         with _aws_cli_errors(ctx):
-            _reject_options_as_values(args)
+            # An option where a value should be: click would use it as the value.
+            for option, value in pairwise(args):
+                if option in OPTIONS_WITH_VALUE and value.startswith("-") and value != "-":
+                    raise click.BadOptionUsage(option, "")
             extra_args = super().parse_args(ctx, args)
             if extra_args:
                 raise click.UsageError(f"Unknown options: {len(extra_args)} without a name")
@@ -94,26 +97,17 @@ def _read_value(option: str, value: str) -> str:
         raise cli_compat.invalid_input_error(text) from None
 
 
-def _reject_options_as_values(args: list[str]) -> None:
-    """Refuse an option where a value should be: click would use it as the value."""
-    for option, value in pairwise(args):
-        if option in OPTIONS_WITH_VALUE and value.startswith("-") and value != "-":
-            raise click.BadOptionUsage(option, "")
-
-
 @contextmanager
 def _aws_cli_errors(ctx: click.Context) -> Iterator[None]:
     try:
         yield
-    except click.UsageError as error:
-        _fail(ctx, cli_compat.invalid_input_error(f"{_error_message(error)}\n\n{ctx.get_usage()}"))
-    except cli_compat.CommandError as error:
-        _fail(ctx, error)
-
-
-def _fail(ctx: click.Context, error: cli_compat.CommandError) -> None:
-    click.echo(f"\naws: [ERROR]: {error}", err=True)
-    ctx.exit(error.exit_status)
+    except (click.UsageError, cli_compat.CommandError) as error:
+        if isinstance(error, click.UsageError):
+            failure = cli_compat.invalid_input_error(f"{_error_message(error)}\n\n{ctx.get_usage()}")
+        else:
+            failure = error
+        click.echo(f"\naws: [ERROR]: {failure}", err=True)
+        ctx.exit(failure.exit_status)
 
 
 def _error_message(error: click.UsageError) -> str:

@@ -6,7 +6,7 @@ Follows https://www.rfc-editor.org/rfc/rfc4180 and https://owasp.org/www-communi
 import csv
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TextIO
+from typing import IO, Any
 
 from app.cli.tables import format_value
 
@@ -14,7 +14,7 @@ FORMULA_PREFIXES = tuple("=+-@")
 CELL_SEPARATORS = ("\t", "\r", "\n")
 
 
-def write_csv(stream: TextIO, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+def write_csv(stream: IO[str], columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write a header and the rows, one at a time, so that an export of any size fits in memory."""
     writer = csv.writer(stream)
     writer.writerow(columns)

@@ -8,7 +8,7 @@ import click
 
 from app.aws.get_entitlements import AwsEntitlement
 from app.cli import event_outcomes, listing, tables
-from app.cli.database import with_database
+from app.cli.database import DatabaseGroup
 from app.config import products
 from app.database.rows import RowDict
 from app.models import SUBSCRIPTION_STATUSES
@@ -19,22 +19,8 @@ from app.services.reports import subscriptions as subscription_reports
 PURCHASE_COLUMNS = ("status", "product_code", "customer_aws_account_id", "agreement_id")
 LIST_COLUMNS = ("id", "created_at", *PURCHASE_COLUMNS, "company", "email")
 UNREGISTERED_COLUMNS = ("id", "age", "last_seen_at", *PURCHASE_COLUMNS)
-NOT_SIGNED_UP = "\nThe buyer has not sent the sign-up form yet: there is no registration."
-ERASED = (
-    '\nThe registration was erased; the purchase stays. If the buyer presses "Set up your account" again, Foyer asks '
-    "them to sign up again."
-)
-NEVER_LANDED = (
-    '\nThe buyer has subscribed but has never pressed "Set up your account". AWS gives no e-mail address: write to '
-    "your sales team's contact at that AWS account, and ask them to press it, on AWS Marketplace under Manage "
-    "subscriptions."
-)
-NEVER_LANDED_AND_ENDED = '\nThe buyer never pressed "Set up your account", and the purchase is over: nothing to do.'
 
-
-@click.group("subscriptions")
-def command() -> None:
-    """List and show subscriptions."""
+command = DatabaseGroup("subscriptions", help="List and show subscriptions.")
 
 
 def _table_row(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -55,7 +41,8 @@ def _table_row(row: Mapping[str, Any]) -> Mapping[str, Any]:
         is_flag=True,
         help="Only current purchases without a registration, now or before; the longest paying first.",
     ),
-    flagged={"unregistered": UNREGISTERED_COLUMNS},
+    flag="unregistered",
+    flag_columns=UNREGISTERED_COLUMNS,
     format_row=_table_row,
 )
 def list_subscriptions(unregistered: bool, **filters: Any) -> list[RowDict]:
@@ -68,7 +55,6 @@ def list_subscriptions(unregistered: bool, **filters: Any) -> list[RowDict]:
 @command.command("show")
 @click.argument("identifier", metavar="ID")
 @listing.json_option("Print a JSON object; an array if several match.")
-@with_database
 def show(identifier: str, in_json: bool) -> None:
     """Show a subscription, its registration, its entitlements and its events.
 
@@ -111,7 +97,7 @@ def _print_subscription(row: RowDict, *, in_json: bool) -> None:
     record = {**row, "entitlements": _entitlement_cells(row, stored, now), "events": event_cells or None}
     click.echo(tables.format_record(record))
     if row["registration_id"] is None:
-        click.echo(_explain_unregistered(row))
+        click.echo(f"\n{_explain_unregistered(row)}")
 
 
 def _entitlement_cells(row: RowDict, stored: Sequence[AwsEntitlement], now: datetime) -> list[list[str]] | str:
@@ -134,7 +120,16 @@ def _format_expiry(entitlement: AwsEntitlement, now: datetime) -> tuple[str, str
 
 def _explain_unregistered(row: RowDict) -> str:
     if row["registration_erased_at"]:
-        return ERASED
+        return (
+            'The registration was erased; the purchase stays. If the buyer presses "Set up your account" again, Foyer '
+            "asks them to sign up again."
+        )
     if row["last_seen_at"]:
-        return NOT_SIGNED_UP
-    return NEVER_LANDED if row["status"] in subscription_reports.STATUS_PRIORITY else NEVER_LANDED_AND_ENDED
+        return "The buyer has not sent the sign-up form yet: there is no registration."
+    if row["status"] not in subscription_reports.STATUS_PRIORITY:
+        return 'The buyer never pressed "Set up your account", and the purchase is over: nothing to do.'
+    return (
+        'The buyer has subscribed but has never pressed "Set up your account". AWS gives no e-mail address: write to '
+        "your sales team's contact at that AWS account, and ask them to press it, on AWS Marketplace under Manage "
+        "subscriptions."
+    )

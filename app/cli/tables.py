@@ -47,8 +47,6 @@ def format_value(value: object) -> str:
 
 def escape_unprintable(text: str) -> str:
     """Return the text with control characters and line breaks escaped, so that a terminal does not obey them."""
-    if text.isprintable():
-        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
