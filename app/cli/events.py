@@ -8,7 +8,7 @@ import click
 
 from app.cli import event_outcomes, listing, tables
 from app.cli.database import DatabaseGroup
-from app.cli.listing import Resource
+from app.cli.listing import Resource, Table
 from app.database.rows import RowDict
 from app.models import EVENT_OUTCOMES
 from app.services.events import apply
@@ -33,21 +33,17 @@ def _table_row(event: Mapping[str, Any]) -> RowDict:
     return {**event, "kind": kind, "outcome": event_outcomes.describe(event), "purchase": purchase}
 
 
-@listing.list_command(
+listing.add_list_command(
     command,
-    LIST_COLUMNS,
+    "List events, the last received first.\n\n"
+    "AWS names no product in an agreement's event: --product shows it once its subscription is known.",
+    events.newest,
+    Table(LIST_COLUMNS, format_row=_table_row),
     click.option("--outcome", type=click.Choice(EVENT_OUTCOMES), help="Only with this outcome."),
     listing.subscription_option,
     listing.product_option,
-    format_row=_table_row,
     json_help="Print a JSON array with every column but the body.",
 )
-def list_events(**filters: Any) -> list[RowDict]:
-    """List events, the last received first.
-
-    AWS names no product in an agreement's event: --product shows it once its subscription is known.
-    """
-    return events.newest(**filters)
 
 
 @command.command("show")

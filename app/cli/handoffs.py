@@ -8,7 +8,7 @@ import click
 
 from app.cli import listing
 from app.cli.database import DatabaseGroup
-from app.cli.listing import Resource
+from app.cli.listing import Resource, Table
 from app.config import handoff_endpoints
 from app.database import rows
 from app.database.rows import RowDict
@@ -24,9 +24,17 @@ LIST_COLUMNS = ("id", "created_at", "type", "outcome", "tries", "fault", "next_t
 command = DatabaseGroup("handoffs", help="List, show and retry hand-offs, and backfill those that were never made.")
 
 
-@listing.list_command(
+def _fetch(subscription: str | None, **filters: Any) -> list[RowDict]:
+    subscription_id = SUBSCRIPTION.parse_id(subscription) if subscription else None
+    return outbox.handoffs(subscription_id=subscription_id, **filters)
+
+
+listing.add_list_command(
     command,
-    LIST_COLUMNS,
+    "List hand-offs, newest first.\n\n"
+    "A waiting hand-off without next_try_at waits for an earlier one of its subscription.",
+    _fetch,
+    Table(LIST_COLUMNS),
     click.option(
         "--outcome",
         type=click.Choice(OUTBOX_OUTCOMES),
@@ -35,13 +43,6 @@ command = DatabaseGroup("handoffs", help="List, show and retry hand-offs, and ba
     listing.product_option,
     click.option("--subscription", metavar="ID", help="Only of this subscription."),
 )
-def list_handoffs(subscription: str | None, **filters: Any) -> list[RowDict]:
-    """List hand-offs, newest first.
-
-    A waiting hand-off without next_try_at waits for an earlier one of its subscription.
-    """
-    subscription_id = SUBSCRIPTION.parse_id(subscription) if subscription else None
-    return outbox.handoffs(subscription_id=subscription_id, **filters)
 
 
 @command.command("show")

@@ -1,14 +1,11 @@
 """flask invitations: lists the colleagues whom purchasers invited to register, and revokes an invitation."""
 
-from typing import Any
-
 import click
 
 from app.cli import listing, tables
 from app.cli.actor import by_option
 from app.cli.database import DatabaseGroup
-from app.cli.listing import Resource
-from app.database.rows import RowDict
+from app.cli.listing import Resource, Table
 from app.services.signup import invitations
 
 INVITATION = Resource("invitation", "Find it with: flask --app wsgi invitations list")
@@ -17,13 +14,14 @@ LIST_COLUMNS = ("id", "created_at", "state", "email", "expires_at", "subscriptio
 command = DatabaseGroup("invitations", help="List and revoke invitations.")
 
 
-@listing.list_command(command, LIST_COLUMNS, listing.subscription_option)
-def list_invitations(**filters: Any) -> list[RowDict]:
-    """List invitations, newest first: open, accepted, revoked or expired.
-
-    The address of an invitation that is no longer open is erased within the hour.
-    """
-    return invitations.newest(**filters)
+listing.add_list_command(
+    command,
+    "List invitations, newest first: open, accepted, revoked or expired.\n\n"
+    "The address of an invitation that is no longer open is erased within the hour.",
+    invitations.newest,
+    Table(LIST_COLUMNS),
+    listing.subscription_option,
+)
 
 
 @command.command("revoke")

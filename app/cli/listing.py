@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import wraps
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -44,35 +43,39 @@ class Resource:
         return row
 
 
-def list_command(
-    group: click.Group,
-    columns: Sequence[str],
-    *filters: Decorator,
-    flag: str = "",
-    flag_columns: Sequence[str] = (),
-    format_row: Callable[[Row], Row] | None = None,
-    json_help: str = "Print a JSON array with every column.",
-) -> Callable[[Callable[..., Sequence[Row]]], click.Command]:
-    """Return the decorator that makes the function that fetches the rows into the group's `list` command.
+@dataclass(frozen=True)
+class Table:
+    """The columns of a list, others where the filter `flag` is set, and what makes a row from a row of the JSON."""
 
-    The function gets the filters and `limit`, which is one more than is printed: it shows that there are more.
-    `columns` are the table's, or `flag_columns` where the filter `flag` is set. `format_row` makes a row of the table
-    from a row of the JSON.
+    columns: Sequence[str]
+    flag: str = ""
+    flag_columns: Sequence[str] = ()
+    format_row: Callable[[Row], Row] = dict
+
+
+def add_list_command(
+    group: click.Group,
+    help_text: str,
+    fetch: Callable[..., Sequence[Row]],
+    table: Table,
+    *filters: Decorator,
+    json_help: str = "Print a JSON array with every column.",
+) -> None:
+    """Add the group's `list` command, which prints the rows that `fetch` returns.
+
+    `fetch` gets the filters and `limit`, which is one more than is printed: it shows that there are more.
     """
 
-    def decorate(fetch: Callable[..., Sequence[Row]]) -> click.Command:
-        @wraps(fetch)
-        def command(*, limit: int, in_json: bool, **filter_values: Any) -> None:
-            rows = fetch(limit=limit + 1, **filter_values)
-            shown = rows if in_json or format_row is None else [format_row(row) for row in rows]
-            print_rows(shown, flag_columns if filter_values.get(flag) else columns, limit=limit, in_json=in_json)
+    def run(*, limit: int, in_json: bool, **filter_values: Any) -> None:
+        rows = fetch(limit=limit + 1, **filter_values)
+        shown = rows if in_json else [table.format_row(row) for row in rows]
+        columns = table.flag_columns if filter_values.get(table.flag) else table.columns
+        print_rows(shown, columns, limit=limit, in_json=in_json)
 
-        options: list[Decorator] = [*filters, limit_option, json_option(json_help)]
-        for add_option in reversed(options):
-            add_option(command)
-        return group.command("list")(command)
-
-    return decorate
+    options: list[Decorator] = [*filters, limit_option, json_option(json_help)]
+    for add_option in reversed(options):
+        add_option(run)
+    group.command("list", help=help_text)(run)
 
 
 def json_option(json_help: str = "Print a JSON object.") -> Decorator:

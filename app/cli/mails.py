@@ -1,13 +1,10 @@
 """flask mails: lists the mails with their outcomes, and sends one again."""
 
-from typing import Any
-
 import click
 
 from app.cli import listing
 from app.cli.database import DatabaseGroup
-from app.cli.listing import Resource
-from app.database.rows import RowDict
+from app.cli.listing import Resource, Table
 from app.mail import mailer
 from app.models import OUTBOX_OUTCOMES
 from app.services.reports import outbox
@@ -18,15 +15,14 @@ LIST_COLUMNS = ("id", "created_at", "type", "outcome", "tries", "fault", "bounce
 command = DatabaseGroup("mails", help="List and retry mails.")
 
 
-@listing.list_command(
+listing.add_list_command(
     command,
-    LIST_COLUMNS,
+    "List mails, newest first. Addresses are not stored with them.",
+    outbox.mails,
+    Table(LIST_COLUMNS),
     click.option("--outcome", type=click.Choice(OUTBOX_OUTCOMES), help="Only with this outcome."),
     listing.subscription_option,
 )
-def list_mails(**filters: Any) -> list[RowDict]:
-    """List mails, newest first. Addresses are not stored with them."""
-    return outbox.mails(**filters)
 
 
 @command.command("retry")

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any
 from uuid import UUID
 
 import click
@@ -11,8 +10,7 @@ from flask import current_app
 from app.cli import listing, spreadsheets, tables
 from app.cli.actor import by_option
 from app.cli.database import DatabaseGroup
-from app.cli.listing import Resource
-from app.database.rows import RowDict
+from app.cli.listing import Resource, Table
 from app.services.reports import registrations
 from app.services.signup import erasure, progress, resume_links
 from app.services.signup.erasure import Erasure
@@ -41,19 +39,16 @@ PREVIEW_COLUMNS = (
 command = DatabaseGroup("registrations", help="List, show, export and erase registrations.")
 
 
-@listing.list_command(
+listing.add_list_command(
     command,
-    LIST_COLUMNS,
+    "List registrations, newest first.",
+    registrations.newest,
+    Table(LIST_COLUMNS, "without_purchase", WITHOUT_PURCHASE_COLUMNS),
     listing.product_option,
     listing.account_option,
     click.option("--email", metavar="ADDRESS", help="Only with this e-mail address, in upper or lower case."),
     click.option("--unlinked", "without_purchase", is_flag=True, help="Only those that still wait for their purchase."),
-    flag="without_purchase",
-    flag_columns=WITHOUT_PURCHASE_COLUMNS,
 )
-def list_registrations(**filters: Any) -> list[RowDict]:
-    """List registrations, newest first."""
-    return registrations.newest(**filters)
 
 
 @command.command("resume-link")

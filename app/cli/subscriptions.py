@@ -9,6 +9,7 @@ import click
 from app.aws.get_entitlements import AwsEntitlement
 from app.cli import event_outcomes, listing, tables
 from app.cli.database import DatabaseGroup
+from app.cli.listing import Table
 from app.config import products
 from app.database.rows import RowDict
 from app.models import SUBSCRIPTION_STATUSES
@@ -30,9 +31,17 @@ def _table_row(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**row, "age": _format_age(timedelta(seconds=row["age"])), "last_seen_at": row["last_seen_at"] or "never"}
 
 
-@listing.list_command(
+def _fetch(unregistered: bool, **filters: Any) -> list[RowDict]:
+    rows = subscription_reports.search(unregistered=unregistered, **filters)
+    now = datetime.now(UTC)
+    return [{**row, "age": int((now - row["created_at"]).total_seconds())} for row in rows] if unregistered else rows
+
+
+listing.add_list_command(
     command,
-    LIST_COLUMNS,
+    "List subscriptions, newest first.",
+    _fetch,
+    Table(LIST_COLUMNS, "unregistered", UNREGISTERED_COLUMNS, _table_row),
     click.option("--status", type=click.Choice(SUBSCRIPTION_STATUSES), help="Only with this status."),
     listing.product_option,
     listing.account_option,
@@ -41,15 +50,7 @@ def _table_row(row: Mapping[str, Any]) -> Mapping[str, Any]:
         is_flag=True,
         help="Only current purchases without a registration, now or before; the longest paying first.",
     ),
-    flag="unregistered",
-    flag_columns=UNREGISTERED_COLUMNS,
-    format_row=_table_row,
 )
-def list_subscriptions(unregistered: bool, **filters: Any) -> list[RowDict]:
-    """List subscriptions, newest first."""
-    rows = subscription_reports.search(unregistered=unregistered, **filters)
-    now = datetime.now(UTC)
-    return [{**row, "age": int((now - row["created_at"]).total_seconds())} for row in rows] if unregistered else rows
 
 
 @command.command("show")
