@@ -11,9 +11,7 @@ from flask import Flask, current_app
 from app.config.products import Product
 from app.config.settings import Settings, SettingsError, missing_setting
 
-PREFIX = "whsec_"
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
-MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64
 FORMAT = "whsec_ and 24 to 64 bytes in base64. Make one with: python -c "
 GENERATE_COMMAND = "\"import base64, secrets; print('whsec_' + base64.b64encode(secrets.token_bytes(32)).decode())\""
 
@@ -33,12 +31,10 @@ def init_app(app: Flask, settings: Settings) -> None:
         SettingsError: a secret is missing or invalid, a URL is not HTTPS, or SITE_URL is not set.
     """
     products: dict[str, Product] = app.extensions["products"]
-    receiving = {code: product for code, product in products.items() if product.handoff_url}
-    if receiving and settings.site_url is None:
+    endpoints = {code: _build_endpoint(product, settings) for code, product in products.items() if product.handoff_url}
+    if endpoints and settings.site_url is None:
         raise missing_setting("site_url")
-    app.extensions["handoff_endpoints"] = {
-        code: _build_endpoint(product, settings) for code, product in receiving.items()
-    }
+    app.extensions["handoff_endpoints"] = endpoints
 
 
 def for_product(product_code: str) -> HandoffEndpoint | None:
@@ -83,7 +79,6 @@ def _parse_secrets(setting: str, value: str) -> tuple[str, ...]:
 
 def _is_valid_secret(secret: str) -> bool:
     try:
-        length = len(b64decode(secret.removeprefix(PREFIX), validate=True))
+        return secret.startswith("whsec_") and 24 <= len(b64decode(secret.removeprefix("whsec_"), validate=True)) <= 64
     except ValueError:  # not base64, or not even ASCII
         return False
-    return secret.startswith(PREFIX) and MIN_SECRET_BYTES <= length <= MAX_SECRET_BYTES

@@ -2,11 +2,11 @@
 
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
 from flask import Flask, current_app
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from app.config.settings import Settings, SettingsError
 from app.errors import UnknownProduct
@@ -14,12 +14,22 @@ from app.errors import UnknownProduct
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
+
+def _check_port(url: str) -> str:
+    # `port` itself raises ValueError where it is not a number or too large.
+    if urlsplit(url).port == 0:
+        raise ValueError("there is no port 0")
+    return url
+
+
 # No control characters, which pages must not contain, and at least one visible character.
 NAME_PATTERN = r"^\P{Cc}*[^\p{Cc}\s]\P{Cc}*$"
 URL_PATTERN = r"^https?://[^\s\p{Cc}/@]+(/[^\s\p{Cc}]*)?$"
+Url = Annotated[str, Field(pattern=URL_PATTERN, max_length=2048), AfterValidator(_check_port)]
 # Only the address: with a name around it, or with "mailto:" in front, no mail would arrive.
 EMAIL_PART_PATTERN = r'[^@\s\p{Cc}<>()\[\],:;\\"]+'
 EMAIL_PATTERN = rf"^{EMAIL_PART_PATTERN}@{EMAIL_PART_PATTERN}\.{EMAIL_PART_PATTERN}$"
+EmailAddress = Annotated[str, Field(pattern=EMAIL_PATTERN, max_length=254)]
 
 
 class Product(BaseModel):
@@ -31,52 +41,27 @@ class Product(BaseModel):
     code: str = Field(min_length=1, max_length=255, description="a product code of 1 to 255 characters")
     name: str = Field(pattern=NAME_PATTERN, max_length=200, description="text of 1 to 200 characters")
     pricing: Literal["subscription", "contract", "contract-with-consumption"] = Field(
-        default="subscription", description="subscription, contract or contract-with-consumption"
+        "subscription", description="subscription, contract or contract-with-consumption"
     )
-    sign_in_url: str = Field(
-        pattern=URL_PATTERN, max_length=2048, description="an address such as https://app.acme.example/login"
-    )
-    support_email: str = Field(
-        pattern=EMAIL_PATTERN, max_length=254, description="an e-mail address such as help@acme.example"
-    )
-    handoff_url: str | None = Field(
-        default=None,
-        pattern=URL_PATTERN,
-        max_length=2048,
-        description="an address such as https://app.acme.example/foyer",
-    )
+    sign_in_url: Url = Field(description="an address such as https://app.acme.example/login")
+    support_email: EmailAddress = Field(description="an e-mail address such as help@acme.example")
+    handoff_url: Url | None = Field(None, description="an address such as https://app.acme.example/foyer")
     handoff_secret_setting: str = Field(
-        default="HANDOFF_SECRET",
+        "HANDOFF_SECRET",
         pattern=r"^[A-Z][A-Z0-9_]{0,99}$",
         description="the name of a setting such as ACME_HANDOFF_SECRET, not the secret itself",
     )
-    notify_email: str | None = Field(
-        default=None,
-        pattern=EMAIL_PATTERN,
-        max_length=254,
-        description="an e-mail address such as sales@acme.example",
-    )
+    notify_email: EmailAddress | None = Field(None, description="an e-mail address such as sales@acme.example")
     ready_within: str = Field(
-        default="one working day",
+        "one working day",
         pattern=NAME_PATTERN,
         max_length=100,
         description='text that ends "you hear from us within", such as one working day',
     )
 
-    @field_validator("sign_in_url", "handoff_url")
-    @classmethod
-    def _check_port(cls, value: str | None) -> str | None:
-        # `port` itself raises ValueError where it is not a number or too large.
-        if value is not None and urlsplit(value).port == 0:
-            raise ValueError("there is no port 0")
-        return value
-
 
 class Products(dict[str, Product]):
-    """The seller's products by product code, in the order of their configuration.
-
-    An unknown code raises UnknownProduct.
-    """
+    """The products by product code, in the order of their configuration; unknown codes raise UnknownProduct."""
 
     def __missing__(self, code: str) -> Product:
         raise UnknownProduct(code)
@@ -100,20 +85,8 @@ def _tables_from_settings(settings: Settings) -> dict[str, object]:
             "PRODUCT_CODE: it is not set. Set it to the product code of your listing, "
             "or set PRODUCTS_FILE to a TOML file that names your products."
         )
-    return {
-        settings.product_code: {
-            "name": settings.product_name,
-            "pricing": settings.product_pricing,
-            "sign_in_url": settings.product_sign_in_url,
-            "support_email": settings.support_email,
-            **_optional_fields(settings),
-        }
-    }
-
-
-def _optional_fields(settings: Settings) -> dict[str, object]:
-    values = {name: getattr(settings, _setting_name(name)) for name in ("handoff_url", "notify_email", "ready_within")}
-    return {name: value for name, value in values.items() if value is not None}
+    values = {name: getattr(settings, _setting_name(name), None) for name in Product.model_fields}
+    return {settings.product_code: {name: value for name, value in values.items() if value is not None}}
 
 
 def _tables_from_file(path: Path) -> dict[str, object]:
@@ -134,31 +107,21 @@ def _parse_product(code: str, table: object, settings: Settings) -> Product:
         fields = TypeAdapter(dict[str, object]).validate_python(table)
         return Product.model_validate({**fields, "code": code})
     except ValidationError as error:
-        problems = [f"{_field_location(code, fault, settings)}: {_describe_error(fault)}" for fault in error.errors()]
-        raise SettingsError(*problems) from None
+        raise SettingsError(*(_describe_error(code, fault, settings) for fault in error.errors())) from None
 
 
-def _field_location(code: str, error: "ErrorDetails", settings: Settings) -> str:
-    field = _field_name(error)
-    if settings.products_file:
-        return f"{settings.products_file}, [products.{code}] {field}".rstrip()
-    return _setting_name(field).upper()
-
-
-def _describe_error(error: "ErrorDetails") -> str:
-    field = _field_name(error)
+def _describe_error(code: str, error: "ErrorDetails", settings: Settings) -> str:
+    field = str(error["loc"][0]) if error["loc"] else ""
+    file = settings.products_file
+    place = f"{file}, [products.{code}] {field}".rstrip() if file else _setting_name(field).upper()
     if not field:
-        return "it must be a table."
+        return f"{place}: it must be a table."
     if field not in Product.model_fields:
         *others, last = (name for name in Product.model_fields if name != "code")
-        return f"there is no such field. The fields are {', '.join(others)} and {last}."
-    if error["type"] == "missing" or error["input"] is None:
-        return f"it is not set. {Settings.model_fields[_setting_name(field)].description}"
-    return f"it must be {Product.model_fields[field].description}."
-
-
-def _field_name(error: "ErrorDetails") -> str:
-    return str(error["loc"][0]) if error["loc"] else ""
+        return f"{place}: there is no such field. The fields are {', '.join(others)} and {last}."
+    if error["type"] == "missing":
+        return f"{place}: it is not set. {Settings.model_fields[_setting_name(field)].description}"
+    return f"{place}: it must be {Product.model_fields[field].description}."
 
 
 def _setting_name(field: str) -> str:
