@@ -9,14 +9,9 @@ from flask import Flask, current_app
 
 from app.config.settings import Settings
 
-KEY_BYTES = 32
-
 
 class Cipher:
-    """Encrypts with the first secret, and decrypts what any of the secrets encrypted.
-
-    What is encrypted for one purpose cannot be decrypted for another.
-    """
+    """Encrypts for one purpose with the first secret, and decrypts what any of the secrets encrypted for it."""
 
     def __init__(self, purpose: str, secrets: Iterable[str]) -> None:
         # Slow to import, and most processes encrypt nothing: AWS resolves nearly every token at once.
@@ -43,7 +38,7 @@ def derive_key(purpose: str, secret: str) -> bytes:
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
 
     # No salt: the key has to be the same every time. No slow hash: the secret is random already.
-    return HKDF(SHA256(), KEY_BYTES, salt=None, info=f"foyer {purpose}".encode()).derive(secret.encode())
+    return HKDF(SHA256(), 32, salt=None, info=f"foyer {purpose}".encode()).derive(secret.encode())
 
 
 def init_app(app: Flask, settings: Settings) -> None:

@@ -12,7 +12,7 @@ from app.config.settings import Settings
 
 SESSION_HOURS = 24
 MAX_BODY_BYTES = 64 * 1024
-MAX_FORM_PARTS = 100
+# A load balancer sends health checks to the address, not to the host name.
 HOST_CHECK_EXEMPT_ENDPOINTS = {"health.healthz", "health.readyz", "health.metrics"}
 
 SECURITY_HEADERS = {
@@ -48,16 +48,16 @@ def init_app(app: Flask, settings: Settings) -> None:
         WTF_CSRF_SECRET_KEY=[*settings.secret_key_fallbacks, settings.secret_key],
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
-        MAX_FORM_PARTS=MAX_FORM_PARTS,
+        MAX_FORM_PARTS=100,
     )
     app.session_interface = SecureCookieSessionInterface()
-    if settings.trusted_proxies:
-        hops = settings.trusted_proxies
+    if hops := settings.trusted_proxies:
         # Not X-Forwarded-Host: a load balancer that keeps Host passes on any X-Forwarded-Host of the browser's.
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
-    # Host names are case-insensitive, in the setting too.
-    trusted = [host.lower() for host in settings.trusted_hosts]
-    app.before_request(lambda: _reject_untrusted_hosts(trusted))
+        app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops)  # type: ignore[method-assign]
+    if settings.trusted_hosts:
+        # Host names are case-insensitive, in the setting too.
+        trusted = [host.lower() for host in settings.trusted_hosts]
+        app.before_request(lambda: _reject_untrusted_hosts(trusted))
     app.before_request(_reject_oversized_bodies)
     app.after_request(lambda response: _add_security_headers(response, secure))
 
@@ -69,12 +69,7 @@ def cookie_name(name: str, *, secure: bool) -> str:
 
 
 def _reject_untrusted_hosts(trusted: list[str]) -> None:
-    # A load balancer sends health checks to the address, not to the host name.
-    if (
-        trusted
-        and request.endpoint not in HOST_CHECK_EXEMPT_ENDPOINTS
-        and not host_is_trusted(request.host.lower(), trusted)
-    ):
+    if request.endpoint not in HOST_CHECK_EXEMPT_ENDPOINTS and not host_is_trusted(request.host.lower(), trusted):
         raise SecurityError
 
 

@@ -11,8 +11,7 @@ from app.security.encryption import cipher
 class SignedLink:
     """One kind of link: the path before the id, the purpose of its key, and for how long a link works.
 
-    A link made for one purpose is invalid for another. Without `max_age` the link itself does not expire: the record
-    that it leads to has an expiry of its own.
+    Without `max_age` the link itself does not expire: the record that it leads to has an expiry of its own.
     """
 
     prefix: str
@@ -26,6 +25,6 @@ class SignedLink:
 
     def id_from(self, link_part: str) -> UUID | None:
         """Return the id in the last part of a link; None where Foyer did not make it or it is too old."""
-        padded = link_part + "=" * (-len(link_part) % 4)
-        record_id = cipher(self.purpose).decrypt(padded.encode(), self.max_age)
+        padding = "=" * (-len(link_part) % 4)
+        record_id = cipher(self.purpose).decrypt(f"{link_part}{padding}".encode(), self.max_age)
         return UUID(bytes=record_id) if record_id else None

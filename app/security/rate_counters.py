@@ -1,7 +1,7 @@
 """Rate counters: counts that are reset when their window ends, in this process or in Redis for all machines.
 
-The Redis storage is that of `limits`, the library behind Flask-Limiter. Flask-Limiter itself is not used: it costs
-every page three times as much as Flask does, and its in-memory storage starts a thread for each count.
+The Redis storage is that of `limits`, the library behind Flask-Limiter. Flask-Limiter itself would cost every page
+three times as much as Flask does, and its in-memory storage starts a thread for each count.
 """
 
 import threading
@@ -25,8 +25,7 @@ T = TypeVar("T")
 # These fill a few megabytes. Under a flood from many addresses the least recently used counts are dropped first.
 MAX_COUNTS = 10_000
 # One buyer waits for the sum of both when Redis becomes unavailable.
-CONNECT_TIMEOUT_SECONDS = 0.25
-READ_TIMEOUT_SECONDS = 0.25
+CONNECT_TIMEOUT_SECONDS = READ_TIMEOUT_SECONDS = 0.25
 # While Redis is unavailable, a background thread checks it this often, and no buyer waits.
 RECONNECT_INTERVAL_SECONDS = 5
 
@@ -48,17 +47,20 @@ class Counters:
         with self._lock:
             return self._counts.get(key, (0, 0.0))[0]
 
-    def increment(self, key: str, window_seconds: int, amount: int = 1) -> int:
-        """Add to the count and return it. The first increment starts a window, at whose end the count is reset to 0."""
+    def increment(self, key: str, window_seconds: int) -> int:
+        """Add 1 and return the count. The first increment starts a window, at whose end the count is reset to 0."""
         with self._lock:
             count, reset_at = self._counts.get(key) or (0, time.time() + window_seconds)
-            self._counts[key] = count + amount, reset_at
-        return count + amount
+            self._counts[key] = count + 1, reset_at
+        return count + 1
 
     def seconds_until_reset(self, key: str) -> float:
         """Return the seconds until the count is 0 again."""
+        return max(self._reset_at(key) - time.time(), 0)
+
+    def _reset_at(self, key: str) -> float:
         with self._lock:
-            return max(self._counts.get(key, (0, 0.0))[1] - time.time(), 0)
+            return self._counts.get(key, (0, 0.0))[1]
 
     def is_available(self) -> bool:
         """Return whether counts are kept in the configured storage; checks it each time."""
@@ -84,20 +86,16 @@ class RedisCounters(Counters):
         """Return the count since the last reset."""
         return self._redis_or_memory(self._storage.get, super().get, key)
 
-    def increment(self, key: str, window_seconds: int, amount: int = 1) -> int:
-        """Add to the count and return it, as `Counters.increment` does."""
-        return self._redis_or_memory(self._storage.incr, super().increment, key, window_seconds, amount)
+    def increment(self, key: str, window_seconds: int) -> int:
+        """Add 1 and return the count, as `Counters.increment` does."""
+        return self._redis_or_memory(self._storage.incr, super().increment, key, window_seconds)
 
-    def seconds_until_reset(self, key: str) -> float:
-        """Return the seconds until the count is 0 again."""
-        return self._redis_or_memory(self._redis_seconds_until_reset, super().seconds_until_reset, key)
+    def _reset_at(self, key: str) -> float:
+        return self._redis_or_memory(self._storage.get_expiry, super()._reset_at, key)
 
     def is_available(self) -> bool:
         """Return whether Redis answers; sends a PING each time."""
         return bool(self._storage.check())
-
-    def _redis_seconds_until_reset(self, key: str) -> float:
-        return max(self._storage.get_expiry(key) - time.time(), 0)
 
     def _redis_or_memory(self, in_redis: Callable[..., T], in_memory: Callable[..., T], *arguments: Any) -> T:
         if not self._is_unavailable:

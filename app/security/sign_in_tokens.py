@@ -16,7 +16,6 @@ from app.security import encryption
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-TOKEN_LIFETIME = timedelta(minutes=5)
 ALGORITHM = "EdDSA"
 
 
@@ -24,21 +23,22 @@ class TokenSigner:
     """Signs with the key derived from the first secret, and publishes the public keys of all secrets."""
 
     def __init__(self, issuer: str | None, secrets: Iterable[str]) -> None:
-        keys = [_private_key(secret) for secret in secrets]
+        # Slow to import, as jwt is, and most processes sign nothing.
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
+
+        keys = [Ed25519PrivateKey.from_private_bytes(encryption.derive_key("assertion", secret)) for secret in secrets]
         self.public_jwks = [_public_jwk(key) for key in keys]
         self._issuer = issuer
         self._signing_key = keys[0]
 
     def sign(self, claims: dict[str, str]) -> str:
         """Return the claims as a JWT that is issued now."""
-        # Slow to import, and most processes sign nothing.
         import jwt  # noqa: PLC0415
 
         now = datetime.now(UTC)
-        registered_claims = {"iss": self._issuer, "jti": uuid4().hex, "iat": now, "exp": now + TOKEN_LIFETIME}
-        return jwt.encode(
-            {**claims, **registered_claims}, self._signing_key, ALGORITHM, headers={"kid": self.public_jwks[0]["kid"]}
-        )
+        registered_claims = {"iss": self._issuer, "jti": uuid4().hex, "iat": now, "exp": now + timedelta(minutes=5)}
+        headers = {"kid": self.public_jwks[0]["kid"]}
+        return jwt.encode({**claims, **registered_claims}, self._signing_key, ALGORITHM, headers)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -66,14 +66,8 @@ def _signer() -> TokenSigner:
     return signer
 
 
-def _private_key(secret: str) -> "Ed25519PrivateKey":
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
-
-    return Ed25519PrivateKey.from_private_bytes(encryption.derive_key("assertion", secret))
-
-
 def _public_jwk(private_key: "Ed25519PrivateKey") -> dict[str, str]:
-    from jwt.algorithms import OKPAlgorithm  # noqa: PLC0415  # slow to import
+    from jwt.algorithms import OKPAlgorithm  # noqa: PLC0415
     from jwt.utils import base64url_encode  # noqa: PLC0415
 
     members: dict[str, str] = OKPAlgorithm.to_jwk(private_key.public_key(), as_dict=True)

@@ -8,6 +8,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app import create_app
+from app.security import rate_counters
 from tests.support import factories
 from tests.support.factories import TOKEN_FIELD
 from tests.support.scripted_aws import AwsResponse, ScriptedAws
@@ -29,6 +30,13 @@ def refusing_aws(environment: pytest.MonkeyPatch) -> Iterator[tuple[Flask, Scrip
     """The application, and its AWS, which refuses every token."""
     with ScriptedAws([INVALID_TOKEN]) as aws, app_with_aws(environment, aws) as app:
         yield app, aws
+
+
+def add_to_count(app: Flask, key: str, window_seconds: int, amount: int) -> None:
+    """Add to a rate counter, as that many requests do."""
+    with app.app_context():
+        for _ in range(amount):
+            rate_counters.current().increment(key, window_seconds)
 
 
 def post_token(app: Flask, token: str, address: str = OFFICE_ADDRESS, forwarded: str | None = None) -> TestResponse:

@@ -9,7 +9,6 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.security import rate_counters
 from app.views.rate_limits import LANDINGS, PENDING_TOKENS, REFUSALS
 from sandbox.server import Sandbox
 from tests.support import factories
@@ -19,6 +18,7 @@ from tests.support.scripted_aws import AwsResponse, ScriptedAws
 from tests.support.token_floods import (
     OFFICE_ADDRESS,
     OTHER_ADDRESS,
+    add_to_count,
     app_with_aws,
     post_invalid_tokens,
     post_token,
@@ -120,8 +120,7 @@ def test_busy_office_is_not_limited(app: Flask, sandbox: Sandbox) -> None:
 
 
 def test_only_first_good_landings_are_uncounted(app: Flask, sandbox: Sandbox) -> None:
-    with app.app_context():
-        rate_counters.current().increment(f"landings/{OFFICE_ADDRESS}", 60, LANDINGS.max_count - 1)
+    add_to_count(app, f"landings/{OFFICE_ADDRESS}", 60, LANDINGS.max_count - 1)
     good = [factories.token(sandbox) for _ in range(3)]
 
     first = [post_token(app, token).status_code for token in good]
@@ -132,8 +131,7 @@ def test_only_first_good_landings_are_uncounted(app: Flask, sandbox: Sandbox) ->
 
 
 def test_pending_tokens_count_as_landings(app: Flask, sandbox: Sandbox) -> None:
-    with app.app_context():
-        rate_counters.current().increment(f"landings/{OFFICE_ADDRESS}", 60, LANDINGS.max_count - 1)
+    add_to_count(app, f"landings/{OFFICE_ADDRESS}", 60, LANDINGS.max_count - 1)
     sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"aws_down": True})
 
     statuses = [post_token(app, factories.token(sandbox)).status_code for _ in range(2)]
@@ -142,8 +140,7 @@ def test_pending_tokens_count_as_landings(app: Flask, sandbox: Sandbox) -> None:
 
 
 def test_other_sellers_tokens_count_as_refusals(app: Flask, sandbox: Sandbox) -> None:
-    with app.app_context():
-        rate_counters.current().increment(f"refusals/{OFFICE_ADDRESS}", 60, REFUSALS.max_count - 1)
+    add_to_count(app, f"refusals/{OFFICE_ADDRESS}", 60, REFUSALS.max_count - 1)
 
     statuses = [
         post_token(app, factories.token(sandbox, product_code=factories.OTHER_PRODUCT_CODE)).status_code
@@ -196,9 +193,8 @@ def test_limit_ends_with_its_window(app: Flask, sandbox: Sandbox) -> None:
 
 
 def test_other_pages_are_not_limited(app: Flask, client: FlaskClient) -> None:
-    with app.app_context():
-        for name in ("landings", "refusals"):
-            rate_counters.current().increment(f"{name}/127.0.0.1", 60, 10_000)
+    for name in ("landings", "refusals"):
+        add_to_count(app, f"{name}/127.0.0.1", 60, 10_000)
 
     assert [client.get(path).status_code for path in ("/", "/healthz", "/readyz")] == [200] * 3
     assert client.post("/").status_code == 400
@@ -206,8 +202,7 @@ def test_other_pages_are_not_limited(app: Flask, client: FlaskClient) -> None:
 
 def test_one_address_cannot_use_all_pending_token_space(app: Flask, sandbox: Sandbox) -> None:
     sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"aws_down": True})
-    with app.app_context():
-        rate_counters.current().increment(f"parked/{OFFICE_ADDRESS}", 3600, PENDING_TOKENS.max_count - 1)
+    add_to_count(app, f"parked/{OFFICE_ADDRESS}", 3600, PENDING_TOKENS.max_count - 1)
 
     within_limit = post_token(app, factories.token(sandbox))
     over_limit = post_token(app, factories.token(sandbox))

@@ -6,7 +6,6 @@ import pytest
 from flask import Flask
 
 from app import create_app
-from app.security import rate_counters
 from app.views.rate_limits import PENDING_TOKENS_WIDE, REFUSALS_WIDE, client_networks
 from sandbox.server import Sandbox
 from tests.security.test_rate_counters import redis_url
@@ -14,7 +13,14 @@ from tests.support import factories
 from tests.support.databases import on_sqlite
 from tests.support.redis_server import RedisServer
 from tests.support.scripted_aws import ScriptedAws
-from tests.support.token_floods import OFFICE_ADDRESS, OTHER_ADDRESS, post_invalid_tokens, post_token, refusing_aws
+from tests.support.token_floods import (
+    OFFICE_ADDRESS,
+    OTHER_ADDRESS,
+    add_to_count,
+    post_invalid_tokens,
+    post_token,
+    refusing_aws,
+)
 
 __all__ = ["redis_url", "refusing_aws"]
 
@@ -86,8 +92,7 @@ def test_wide_ipv6_network_is_limited(refusing_aws: tuple[Flask, ScriptedAws]) -
 
 def test_wide_ipv6_network_cannot_use_all_pending_token_space(app: Flask, sandbox: Sandbox) -> None:
     sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"aws_down": True})
-    with app.app_context():
-        rate_counters.current().increment("parked-nearby/20010db80001/48", 3600, PENDING_TOKENS_WIDE.max_count - 1)
+    add_to_count(app, "parked-nearby/20010db80001/48", 3600, PENDING_TOKENS_WIDE.max_count - 1)
 
     within_limit = post_token(app, factories.token(sandbox), "2001:db8:1:1::1")
     over_limit = post_token(app, factories.token(sandbox), "2001:db8:1:2::1")
