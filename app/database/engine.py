@@ -1,15 +1,12 @@
 """The connection pool of one process, for SQLite or PostgreSQL."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import dataclass
 
-from flask import Flask, current_app
-from sqlalchemy import Connection, Engine, create_engine
+from flask import Flask
+from sqlalchemy import Engine, create_engine
 
 from app.config.settings import Settings
 from app.database import sqlite
-
-T = TypeVar("T")
 
 # A few connections serve many threads, because no transaction waits for AWS. PostgreSQL's default of 100 connections
 # then serves several processes.
@@ -22,32 +19,13 @@ POSTGRESQL_TIMEOUTS = {
 }
 
 
+@dataclass(frozen=True)
 class Database:
     """One connection pool with two engines: one for transactions that only read, one for those that write."""
 
-    def __init__(self, settings: Settings) -> None:
-        url = settings.sqlalchemy_url
-        self.read_engine: Engine = create_engine(
-            url,
-            pool_size=POOL_SIZE,
-            max_overflow=0,
-            pool_timeout=sqlite.LOCK_TIMEOUT_SECONDS,
-            connect_args={} if url.get_backend_name() == "sqlite" else POSTGRESQL_TIMEOUTS,
-            # Otherwise the error of a failed statement carries a buyer's answers into the log.
-            hide_parameters=True,
-        )
-        self.write_engine: Engine = self.read_engine.execution_options(**sqlite.IMMEDIATE_TRANSACTION)
-        self._writer_thread: sqlite.WriterThread | None = None
-        if url.get_backend_name() == "sqlite":
-            sqlite.configure_engine(self.read_engine)
-            self._writer_thread = sqlite.WriterThread(self.write_engine)
-
-    def write(self, work: Callable[[Connection], T]) -> T:
-        """Run the work in a transaction, and return its result once the transaction is on disk."""
-        if self._writer_thread:
-            return self._writer_thread.write(work)
-        with self.write_engine.begin() as connection:
-            return work(connection)
+    read_engine: Engine
+    write_engine: Engine
+    sqlite_writer: sqlite.WriterThread | None
 
     @property
     def engines(self) -> dict[str, Engine]:
@@ -57,10 +35,19 @@ class Database:
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Create the application's database. It connects at its first use."""
-    app.extensions["sqlalchemy"] = Database(settings)
-
-
-def current_database() -> Database:
-    """Return the running application's database."""
-    database: Database = current_app.extensions["sqlalchemy"]
-    return database
+    url = settings.sqlalchemy_url
+    is_sqlite = url.get_backend_name() == "sqlite"
+    engine = create_engine(
+        url,
+        pool_size=POOL_SIZE,
+        max_overflow=0,
+        pool_timeout=sqlite.LOCK_TIMEOUT_SECONDS,
+        connect_args={} if is_sqlite else POSTGRESQL_TIMEOUTS,
+        # Otherwise the error of a failed statement carries a buyer's answers into the log.
+        hide_parameters=True,
+    )
+    if is_sqlite:
+        sqlite.configure_engine(engine)
+    write_engine = engine.execution_options(**sqlite.IMMEDIATE_TRANSACTION)
+    sqlite_writer = sqlite.WriterThread(write_engine) if is_sqlite else None
+    app.extensions["sqlalchemy"] = Database(engine, write_engine, sqlite_writer)

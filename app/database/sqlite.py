@@ -31,7 +31,6 @@ from app.errors import DatabaseUnavailable
 T = TypeVar("T")
 
 LOCK_TIMEOUT_SECONDS = 5
-LOCK_POLL_SECONDS = 0.001
 PRAGMAS = (
     "busy_timeout = 5000",
     "journal_mode = WAL",
@@ -84,38 +83,31 @@ def _writer_lock(engine: Engine, is_abandoned: Callable[[], bool]) -> Iterator[N
     except OSError as error:
         raise DatabaseUnavailable(type(error).__name__) from error
     try:
-        while not _try_lock(lock):
-            if is_abandoned():
-                raise DatabaseUnavailable("WriterLock")
-            time.sleep(LOCK_POLL_SECONDS)
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if is_abandoned():
+                    raise DatabaseUnavailable("WriterLock") from None
+            time.sleep(0.001)
         yield
     finally:
         os.close(lock)
 
 
-def _try_lock(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 @dataclass(frozen=True)
 class PendingWrite:
-    """Work for the writer thread, the future on which the caller waits, and the caller's context variables."""
+    """Work for the writer thread, and the future on which its caller waits."""
 
     work: Callable[[Connection], Any]
     future: "Future[Any]"
+    # The caller's context variables: lines that the work logs carry the caller's request.
     context: Context = field(default_factory=copy_context)
 
     def start(self) -> bool:
         """Return whether the work may run. Then its caller can no longer give up; False where it already has."""
         return self.future.running() or (not self.future.done() and self.future.set_running_or_notify_cancel())
-
-    def run(self, connection: Connection) -> object:
-        """Run the work as in the thread of its caller: log lines carry the caller's request."""
-        return self.context.run(self.work, connection)
 
 
 class WriterThread:
@@ -157,10 +149,11 @@ class WriterThread:
     def _commit(self, group: list[PendingWrite]) -> None:
         try:
             with self._engine.begin() as connection:
-                results = [(pending.future, pending.run(connection)) for pending in group if pending.start()]
+                started = (pending for pending in group if pending.start())
+                results = [(pending.future, pending.context.run(pending.work, connection)) for pending in started]
         except BaseException as error:  # noqa: BLE001  # the callers raise it again
             # One write failed: each runs alone. But a database that fails would fail each of them again.
-            if len(group) == 1 or isinstance(error, OperationalError):
+            if len(group) == 1 or _is_database_failure(error):
                 _fail(group, error)
             else:
                 for pending in group:
@@ -168,6 +161,11 @@ class WriterThread:
         else:
             for future, result in results:
                 future.set_result(result)
+
+
+def _is_database_failure(error: BaseException) -> bool:
+    # SQLITE_ERROR is the fault of one statement, such as a missing table.
+    return isinstance(error, OperationalError) and getattr(error.orig, "sqlite_errorname", "") != "SQLITE_ERROR"
 
 
 def _fail(group: list[PendingWrite], error: BaseException) -> None:

@@ -7,13 +7,14 @@ from contextvars import ContextVar
 from functools import partial, wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
+from flask import current_app
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from app.backoff import backoff_seconds
-from app.database.engine import current_database
+from app.database.engine import Database
 from app.errors import DatabaseUnavailable
 
 P = ParamSpec("P")
@@ -41,30 +42,30 @@ def transaction(work: Callable[Concatenate[Connection, P], T]) -> Callable[P, T]
     """
 
     @wraps(work)
-    def write(*args: P.args, **kwargs: P.kwargs) -> T:
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
         actions: list[Callable[[], object]] = []
 
         def attempt(connection: Connection) -> T:
             actions.clear()
-            # Set here, not in `write`: on SQLite the writer thread runs this, in a copy of the caller's context.
+            # Set here, not in `run`: on SQLite the writer thread runs this, in a copy of the caller's context.
             token = _actions_after_commit.set(actions)
             try:
                 return work(connection, *args, **kwargs)
             finally:
                 _actions_after_commit.reset(token)
 
-        result = _run_with_retries(lambda: current_database().write(attempt))
+        result = _run_with_retries(lambda: write(attempt))
         for action in actions:
             action()
         return result
 
-    return write
+    return run
 
 
 def after_commit(action: Callable[..., object], *args: object, **kwargs: object) -> None:
     """Call the action once the running transaction is on disk; never if it is rolled back.
 
-    It is for log lines: a retried transaction would log twice, and a failed one would log what did not happen.
+    It is for log lines: otherwise a retried transaction logs twice, and a failed one logs what did not happen.
     """
     _actions_after_commit.get().append(partial(action, *args, **kwargs))
 
@@ -83,41 +84,46 @@ def query(work: Callable[Concatenate[Session, P], T]) -> Callable[P, T]:
     return read
 
 
+def write(work: Callable[[Connection], T]) -> T:
+    """Run the work in a transaction, without retries, and return its result once the transaction is on disk."""
+    database = current_database()
+    if database.sqlite_writer:
+        return database.sqlite_writer.write(work)
+    with database.write_engine.begin() as connection:
+        return work(connection)
+
+
+def current_database() -> Database:
+    """Return the running application's database."""
+    database: Database = current_app.extensions["sqlalchemy"]
+    return database
+
+
 def _run_with_retries(attempt: Callable[[], T]) -> T:
     for number in range(1, MAX_ATTEMPTS + 1):
         try:
             return attempt()
-        except (DBAPIError, PoolTimeout) as error:
-            if number == MAX_ATTEMPTS or not _is_retryable(error):
+        except PoolTimeout as error:
+            raise DatabaseUnavailable(type(error).__name__) from error
+        except DBAPIError as error:
+            is_retryable = error.connection_invalidated or _sqlstate(error) in RETRYABLE_CODES
+            if number == MAX_ATTEMPTS or not is_retryable:
                 raise _translate_error(error) from error
         time.sleep(backoff_seconds(number, FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS))
     raise AssertionError("the last attempt returns or raises")
 
 
-def _is_retryable(error: DBAPIError | PoolTimeout) -> bool:
-    if isinstance(error, PoolTimeout):
-        return False
-    return error.connection_invalidated or _sqlstate(error.orig) in RETRYABLE_CODES
+def _translate_error(error: DBAPIError) -> Exception:
+    sqlstate = _sqlstate(error)
+    # A statement that timed out and a corrupt SQLite file, which is a plain DatabaseError, count as unavailable.
+    is_unavailable = (
+        isinstance(error, OperationalError | InterfaceError | InternalError)
+        or type(error.orig) is sqlite3.DatabaseError
+        or sqlstate in MISSING_SCHEMA_CODES
+    )
+    return DatabaseUnavailable(f"{type(error.orig).__name__} {sqlstate}".rstrip()) if is_unavailable else error
 
 
-def _translate_error(error: DBAPIError | PoolTimeout) -> Exception:
-    # A statement that timed out and a corrupt SQLite file count as an unavailable database.
-    if isinstance(error, OperationalError | InterfaceError | InternalError | PoolTimeout) or _is_corrupt(error):
-        return DatabaseUnavailable(_error_code(error))
-    if _sqlstate(error.orig) in MISSING_SCHEMA_CODES:
-        return DatabaseUnavailable(_error_code(error))
-    return error
-
-
-def _is_corrupt(error: DBAPIError) -> bool:
-    return type(error.orig) is sqlite3.DatabaseError
-
-
-def _error_code(error: DBAPIError | PoolTimeout) -> str:
-    cause = getattr(error, "orig", error)
-    return " ".join(filter(None, (type(cause).__name__, _sqlstate(cause))))
-
-
-def _sqlstate(cause: BaseException | None) -> str:
+def _sqlstate(error: DBAPIError) -> str:
     # PostgreSQL's SQLSTATE, or SQLite's name of the error.
-    return getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None) or ""
+    return getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None) or ""

@@ -4,7 +4,6 @@ from app.models.base import Base, UtcDateTime
 from app.models.outbox import OUTBOX_OUTCOMES, OutboxMessage
 from app.models.people import REFUSAL_REASONS, Account, Invitation, PendingToken, Registration
 from app.models.purchases import (
-    EVENT_CHANNELS,
     EVENT_OUTCOMES,
     IS_MERGED_SQL,
     SUBSCRIPTION_STATUSES,
@@ -16,7 +15,6 @@ from app.models.purchases import (
 from app.models.records import ApiToken, AuditEntry, Heartbeat
 
 __all__ = [
-    "EVENT_CHANNELS",
     "EVENT_OUTCOMES",
     "IS_MERGED_SQL",
     "OUTBOX_OUTCOMES",

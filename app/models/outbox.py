@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -36,15 +36,15 @@ class OutboxMessage(Base):
     sequence: Mapped[int | None] = mapped_column(
         comment="Its place among the subscription's hand-offs; a mail has none, and waits for no other"
     )
-    payload: Mapped[dict[str, Any]] = mapped_column(JSON, comment="What is told; of a mail, what it is about")
-    created_at: Mapped[datetime] = mapped_column()
+    payload: Mapped[dict[str, Any]] = mapped_column(comment="What is told; of a mail, what it is about")
+    created_at: Mapped[datetime]
     next_try_at: Mapped[datetime | None] = mapped_column(comment="None: settled, or one before it is not yet")
     due_since: Mapped[datetime | None] = mapped_column(comment="When it could first go out; None: it waits its turn")
     tries: Mapped[int] = mapped_column(default=0)
     outcome: Mapped[str] = mapped_column(String(16), default="waiting")
-    settled_at: Mapped[datetime | None] = mapped_column()
+    settled_at: Mapped[datetime | None]
     # On a delivered hand-off: why the product refused the account that the buyer asked for.
     fault: Mapped[str | None] = mapped_column(String(64), comment="Why the latest try failed")
     provider_id: Mapped[str | None] = mapped_column(String(255), index=True, comment="The mail service's id of it")
-    bounced_at: Mapped[datetime | None] = mapped_column()
+    bounced_at: Mapped[datetime | None]
     bounce: Mapped[str | None] = mapped_column(String(64), comment="Why the mail did not reach anybody")

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, LargeBinary, String, Text
+from sqlalchemy import CheckConstraint, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -21,15 +21,11 @@ class PendingToken(Base):
     __table_args__ = (CheckConstraint("(sealed IS NULL) = (next_try_at IS NULL)", name="sealed_while_tried"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
-    digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True, comment="SHA-256 of the token")
-    sealed: Mapped[bytes | None] = mapped_column(
-        LargeBinary, comment="The token, encrypted; erased once it is resolved or dead"
-    )
+    digest: Mapped[bytes] = mapped_column(unique=True, comment="SHA-256 of the token")
+    sealed: Mapped[bytes | None] = mapped_column(comment="The token, encrypted; erased once it is resolved or dead")
     offer_type: Mapped[str | None] = mapped_column(String(64), comment="Unsigned: the browser said so")
-    hints: Mapped[dict[str, Any]] = mapped_column(
-        JSON, default=dict, comment="Other x-amzn-marketplace-* fields; unsigned"
-    )
-    parked_at: Mapped[datetime] = mapped_column()
+    hints: Mapped[dict[str, Any]] = mapped_column(default=dict, comment="Other x-amzn-marketplace-* fields; unsigned")
+    parked_at: Mapped[datetime]
     next_try_at: Mapped[datetime | None] = mapped_column(index=True, comment="None once it is resolved or dead")
     tries: Mapped[int] = mapped_column(default=0)
     fault: Mapped[str | None] = mapped_column(String(64), comment="Why the latest try failed")
@@ -59,8 +55,8 @@ class Registration(Base):
         String(36), default="new", comment="new, existing, or the id of the subscription whose account it shall join"
     )
     existing_account: Mapped[str | None] = mapped_column(String(200), comment="Which one, in the buyer's words")
-    created_at: Mapped[datetime] = mapped_column()
-    updated_at: Mapped[datetime] = mapped_column()
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
 
 
 class Invitation(Base):
@@ -71,11 +67,11 @@ class Invitation(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscriptions.id"), index=True)
     email: Mapped[str | None] = mapped_column(String(254), comment="Erased once it is of no more use")
-    created_at: Mapped[datetime] = mapped_column()
+    created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
-    accepted_at: Mapped[datetime | None] = mapped_column()
-    accepted_by: Mapped[bytes | None] = mapped_column(LargeBinary, comment="SHA-256 of what tells the session")
-    revoked_at: Mapped[datetime | None] = mapped_column()
+    accepted_at: Mapped[datetime | None]
+    accepted_by: Mapped[bytes | None] = mapped_column(comment="SHA-256 of what tells the session")
+    revoked_at: Mapped[datetime | None]
 
 
 class Account(Base):
@@ -88,4 +84,4 @@ class Account(Base):
     url: Mapped[str | None] = mapped_column(String(2048))
     reference: Mapped[str | None] = mapped_column(String(255))
     refused: Mapped[str | None] = mapped_column(String(32), comment="Why it is not the account that was asked for")
-    answered_at: Mapped[datetime] = mapped_column()
+    answered_at: Mapped[datetime]

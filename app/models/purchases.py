@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -45,26 +45,24 @@ class Subscription(Base):
     status: Mapped[str] = mapped_column(String(16), default="pending", comment="What AWS's events say of it")
     status_since: Mapped[datetime | None] = mapped_column(comment="Since when; None: since it was created")
     offer_type: Mapped[str | None] = mapped_column(String(64), comment="Unsigned: the browser said so")
-    hints: Mapped[dict[str, Any]] = mapped_column(
-        JSON, default=dict, comment="Other x-amzn-marketplace-* fields; unsigned"
-    )
-    created_at: Mapped[datetime] = mapped_column()
+    hints: Mapped[dict[str, Any]] = mapped_column(default=dict, comment="Other x-amzn-marketplace-* fields; unsigned")
+    created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime | None] = mapped_column(
         comment="The buyer's last landing; None: known from events only"
     )
     free_trial: Mapped[bool | None] = mapped_column(comment="AWS's events said so; None: they did not say")
     ends_at: Mapped[datetime | None] = mapped_column(comment="The agreement's end, as its latest event has it")
     entitlements: Mapped[list[dict[str, Any]] | None] = mapped_column(
-        JSON(none_as_null=True), comment="Dimension, value and expiry of each, as AWS last told; None: never asked"
+        comment="Dimension, value and expiry of each, as AWS last told; None: never asked"
     )
-    entitlements_read_at: Mapped[datetime | None] = mapped_column()
+    entitlements_read_at: Mapped[datetime | None]
     review_at: Mapped[datetime | None] = mapped_column(
         index=True, comment="When the worker joins it with waiting events and reads its entitlements; None: no need"
     )
     # Also counts reviews that failed for another reason.
     review_failures: Mapped[int] = mapped_column(default=0, comment="How often AWS did not tell its entitlements")
     changed_at: Mapped[datetime] = mapped_column(comment="When what other programs are told of it last changed")
-    former_ids: Mapped[list[str]] = mapped_column(JSON, default=list, comment="Of those that were merged into it")
+    former_ids: Mapped[list[str]] = mapped_column(default=list, comment="Of those that were merged into it")
 
 
 class EarlierKey(Base):
@@ -104,14 +102,14 @@ class Event(Base):
     channel: Mapped[str] = mapped_column(String(16))
     kind: Mapped[str] = mapped_column(String(128), comment="EventBridge's detail-type, or SNS's action")
     happened_at: Mapped[datetime] = mapped_column(comment="When it happened, by AWS's clock")
-    received_at: Mapped[datetime] = mapped_column()
+    received_at: Mapped[datetime]
     product_code: Mapped[str | None] = mapped_column(String(255))
     customer_aws_account_id: Mapped[str | None] = mapped_column(String(255))
     customer_identifier: Mapped[str | None] = mapped_column(String(255))
     license_arn: Mapped[str | None] = mapped_column(String(600), comment="As the event spells it")
     agreement_id: Mapped[str | None] = mapped_column(String(64), index=True)
     previous_agreement_id: Mapped[str | None] = mapped_column(String(64), index=True)
-    body: Mapped[dict[str, Any]] = mapped_column(JSON, comment="What came out of the queue")
+    body: Mapped[dict[str, Any]] = mapped_column(comment="What came out of the queue")
     subscription_id: Mapped[UUID | None] = mapped_column(ForeignKey("subscriptions.id"), index=True)
     outcome: Mapped[str] = mapped_column(String(16), comment="What became of it")
     status_after: Mapped[str | None] = mapped_column(

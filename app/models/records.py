@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, LargeBinary, String
+from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -17,12 +17,10 @@ class ApiToken(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     name: Mapped[str] = mapped_column(String(100), comment="What the operator calls it")
-    digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True, comment="SHA-256 of the token")
-    product_codes: Mapped[list[str] | None] = mapped_column(
-        JSON(none_as_null=True), comment="What it may read; None: every product"
-    )
-    created_at: Mapped[datetime] = mapped_column()
-    revoked_at: Mapped[datetime | None] = mapped_column()
+    digest: Mapped[bytes] = mapped_column(unique=True, comment="SHA-256 of the token")
+    product_codes: Mapped[list[str] | None] = mapped_column(comment="What it may read; None: every product")
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
 
 
 class AuditEntry(Base):
@@ -31,7 +29,7 @@ class AuditEntry(Base):
     __tablename__ = "audit_entries"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
-    at: Mapped[datetime] = mapped_column()
+    at: Mapped[datetime]
     action: Mapped[str] = mapped_column(String(64), comment="noun.verb, as in the logs")
     actor: Mapped[str] = mapped_column(String(200), comment="Who did it: a person at the command, or the retention")
     registration_id: Mapped[UUID | None] = mapped_column(
@@ -46,4 +44,4 @@ class Heartbeat(Base):
     __tablename__ = "heartbeats"
 
     chore: Mapped[str] = mapped_column(String(16), primary_key=True)
-    at: Mapped[datetime] = mapped_column()
+    at: Mapped[datetime]

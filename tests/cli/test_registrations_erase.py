@@ -11,7 +11,7 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import select, update
 
 from app import create_app
-from app.database import engine
+from app.database import transactions
 from app.models import AuditEntry, Registration, Subscription
 from app.services.operations import audit
 from tests.cli.command_output import list_rows
@@ -33,13 +33,13 @@ def retention_app(environment: pytest.MonkeyPatch) -> Iterator[Flask]:
 def end_long_ago(app: Flask) -> None:
     """Date the end of every purchase, and every sign-up, 31 days ago."""
     long_ago = datetime.now(UTC) - timedelta(days=31)
-    with app.app_context(), engine.current_database().write_engine.begin() as connection:
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
         connection.execute(update(Subscription).values(status="ended", status_since=long_ago))
         connection.execute(update(Registration).values(updated_at=long_ago))
 
 
 def actors(app: Flask) -> list[str]:
-    with app.app_context(), engine.current_database().read_engine.connect() as connection:
+    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
         return list(connection.scalars(select(AuditEntry.actor).where(AuditEntry.action == audit.REGISTRATION_ERASED)))
 
 

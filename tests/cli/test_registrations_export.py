@@ -14,7 +14,7 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import insert
 from uuid_utils.compat import uuid7
 
-from app.database import engine
+from app.database import transactions
 from app.models import Registration, Subscription
 from app.services.reports.registrations import BATCH_ROWS
 from tests.cli.conftest import CreateRegistration
@@ -37,7 +37,7 @@ def stored_registration_ids(app: Flask) -> list[str]:
         "created_at": TIME,
         "last_seen_at": TIME,
     }
-    with app.app_context(), engine.current_database().write_engine.begin() as connection:
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
         connection.execute(insert(Subscription), [row | purchase for row in subscriptions])
         connection.execute(
             insert(Registration), [row | ANSWERS | {"created_at": TIME, "updated_at": TIME} for row in registrations]

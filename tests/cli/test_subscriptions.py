@@ -7,7 +7,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import update
 
-from app.database import engine
+from app.database import transactions
 from app.models import Subscription
 from tests.cli.command_output import list_rows
 from tests.cli.conftest import CreateRegistration, CreateSubscription
@@ -18,7 +18,7 @@ OTHER_ARN = "arn:aws:license-manager::294406891311:license:l-other"
 
 
 def activate(app: Flask, license_arn: str) -> None:
-    with app.app_context(), engine.current_database().write_engine.begin() as connection:
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
         connection.execute(update(Subscription).where(Subscription.license_arn == license_arn).values(status="active"))
 
 

@@ -11,7 +11,7 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import update
 
 from app import create_app
-from app.database import engine
+from app.database import transactions
 from app.models import Subscription
 from tests.cli.command_output import apply_events, field_lines, table_cells
 from tests.cli.conftest import CreateRegistration, CreateSubscription
@@ -26,7 +26,7 @@ DEPROVISIONED = "License Deprovisioned - Manufacturer"
 
 
 def entitle(app: Flask, **values: Any) -> None:
-    with app.app_context(), engine.current_database().write_engine.begin() as connection:
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
         connection.execute(
             update(Subscription).values(entitlements_read_at=datetime(2026, 11, 2, tzinfo=UTC), **values)
         )

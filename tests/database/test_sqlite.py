@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app.config.settings import SettingsError
 from app.database import sqlite
@@ -116,6 +116,19 @@ def test_failing_write_does_not_fail_its_neighbours(engine: Engine) -> None:
     assert sorted(type(error).__name__ for error in errors) == ["IntegrityError", "NoneType", "NoneType"]
     assert any(isinstance(error, IntegrityError) for error in errors)
     assert stored_names(engine) == ["a", "b", "slow"]
+
+
+def test_write_to_missing_table_does_not_fail_its_neighbours(engine: Engine) -> None:
+    writer = WriterThread(engine)
+    with slow_write(writer) as threads:
+        first = threads.submit(writer.write, partial(insert, "first"))
+        missing = threads.submit(writer.write, lambda connection: connection.execute(text("DELETE FROM nowhere")))
+        second = threads.submit(writer.write, partial(insert, "second"))
+        wait_for_pending(writer, 3)
+
+    assert [first.result(), second.result()] == ["first", "second"]
+    assert isinstance(missing.exception(), OperationalError)
+    assert stored_names(engine) == ["first", "second", "slow"]
 
 
 def test_write_runs_in_its_callers_context(engine: Engine) -> None:

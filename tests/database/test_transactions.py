@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app import create_app
-from app.database import engine
+from app.database import transactions
 from app.database.transactions import MAX_ATTEMPTS, query, transaction
 from app.errors import DatabaseUnavailable
 from app.models import Base
@@ -25,7 +25,7 @@ from tests.support.databases import on_postgresql, on_sqlite
 
 @on_sqlite
 def test_sqlite_connection_is_durable_and_waits_for_writers(app: Flask) -> None:
-    with app.app_context(), engine.current_database().read_engine.connect() as connection:
+    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
         pragmas = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")
         }
@@ -67,7 +67,7 @@ def test_transaction_that_raises_is_rolled_back(app: Flask) -> None:
     with app.app_context():
         with pytest.raises(LookupError):
             half_done()
-        with engine.current_database().read_engine.connect() as connection:
+        with transactions.current_database().read_engine.connect() as connection:
             assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() != "x"
 
 
@@ -98,7 +98,7 @@ def test_serialization_failure_is_retried(app: Flask) -> None:
     with ThreadPoolExecutor() as threads:
         list(threads.map(run, ("a", "b")))
 
-    with app.app_context(), engine.current_database().read_engine.connect() as connection:
+    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
         keys = list(connection.execute(text("SELECT purchase_key FROM subscriptions")).scalars())
     assert len(attempts) == 3
     assert sorted(key.partition(" after ")[2] for key in keys) == ["0", "1"]
@@ -140,7 +140,7 @@ def test_unique_violation_is_retried_a_few_times(app: Flask, failing: int, raise
         connection.execute(INSERT, {"id": uuid4().hex, "key": attempts[-1]})
 
     with app.app_context():
-        with engine.current_database().write_engine.begin() as connection:
+        with transactions.current_database().write_engine.begin() as connection:
             connection.execute(INSERT, {"id": uuid4().hex, "key": "taken"})
         with pytest.raises(IntegrityError) if raises else nullcontext():
             add()
@@ -217,7 +217,7 @@ def test_migrations_create_the_tables_of_the_models(app: Flask) -> None:
     from alembic.autogenerate import compare_metadata  # noqa: PLC0415  # costs what only this test needs
     from alembic.migration import MigrationContext  # noqa: PLC0415
 
-    with app.app_context(), engine.current_database().read_engine.connect() as connection:
+    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         differences = compare_metadata(context, Base.metadata)
         checks = {check["name"] for check in inspect(connection).get_check_constraints("subscriptions")}

@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.config import handoff_endpoints
-from app.database import engine
+from app.database import transactions
 from app.models import OutboxMessage
 from app.services.delivery import send_handoff
 from app.services.events import apply
@@ -148,7 +148,7 @@ def _waiting_count() -> int:
 
 
 def _stored_outcomes() -> dict[str, str]:
-    with engine.current_database().read_engine.connect() as connection:
+    with transactions.current_database().read_engine.connect() as connection:
         rows = connection.execute(select(OutboxMessage.id, OutboxMessage.outcome)).all()
     return {send_handoff.webhook_id(row.id): row.outcome for row in rows}
 

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from app import create_app
 from app.cli.migrations import migrations
-from app.database import engine
+from app.database import transactions
 from app.models import AuditEntry, Base, Registration, Subscription, UtcDateTime
 from tests.conftest import migrated_database
 from tests.support import factories
@@ -64,7 +64,7 @@ def table_shapes(app: Flask) -> dict[str, list[str]]:
     def names(items: list[Any]) -> list[str]:
         return sorted(str(item["name"]) for item in items)
 
-    with app.app_context(), engine.current_database().read_engine.connect() as connection:
+    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
         inspector = inspect(connection)
         return {
             table_name: names(inspector.get_columns(table_name)) + names(inspector.get_indexes(table_name))
@@ -88,7 +88,7 @@ def test_0004_keeps_rows_and_sets_changed_at_to_created_at(app: Flask) -> None:
         insert_row(connection, "audit_entries", id=uuid7(), at=SEEN, subscription_id=subscription_id, **erasure)
 
     with app.app_context():
-        engine.current_database().write(insert_rows)
+        transactions.write(insert_rows)
     upgrade(app)
 
     (subscription,), (registration,), (entry,) = (

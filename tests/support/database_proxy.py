@@ -11,7 +11,7 @@ from typing import Protocol
 from flask import Flask
 from sqlalchemy.engine import make_url
 
-from app.database import engine
+from app.database import transactions
 
 
 class DatabaseProxy(Protocol):
@@ -35,7 +35,7 @@ class SqliteProxy:
     def disconnect(self, app: Flask) -> None:
         """Replace the file by a directory, which SQLite cannot open; a missing file it would create."""
         with app.app_context():
-            engine.current_database().read_engine.dispose()
+            transactions.current_database().read_engine.dispose()
         self._path.rename(self._moved_path)
         self._path.mkdir()
 

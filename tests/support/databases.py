@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from app.database import engine
+from app.database import transactions
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
@@ -14,5 +14,5 @@ on_postgresql = pytest.mark.parametrize("database_url", [POSTGRESQL], indirect=T
 def has_waiting_transaction() -> bool:
     """Return whether a transaction of this PostgreSQL database waits for a lock."""
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    with engine.current_database().read_engine.connect() as connection:
+    with transactions.current_database().read_engine.connect() as connection:
         return bool(connection.execute(text(waiting)).scalar_one())

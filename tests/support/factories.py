@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL, make_url
 from app import create_app
 from app.aws.customer import Customer
 from app.config.settings import Settings
-from app.database import engine
+from app.database import transactions
 from app.services.purchases.purchase import Landing, Resolved
 from app.services.signup.registrations import Answers
 from sandbox.purchases import Order
@@ -121,7 +121,7 @@ def open_app(app: Flask) -> Iterator[Flask]:
     yield app
     app.extensions["aws.resolve_client"].close()
     with app.app_context():
-        engine.current_database().read_engine.dispose()
+        transactions.current_database().read_engine.dispose()
 
 
 @contextmanager

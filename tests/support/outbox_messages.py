@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.config import handoff_endpoints
-from app.database import engine
+from app.database import transactions
 from app.models import OutboxMessage
 from app.services.delivery import send_handoff, send_mail
 from app.services.events import apply
@@ -71,7 +71,7 @@ def claim_due(app: Flask, lane: str = HANDOFF_LANE, **after: int) -> ClaimedMess
 def settle_message(app: Flask, message: ClaimedMessage, outcome: str = "delivered", **values: Any) -> UUID | None:
     """Settle a claimed message; return what `queue.settle` returns."""
     with app.app_context():
-        return engine.current_database().write(lambda connection: queue.settle(connection, message, outcome, **values))
+        return transactions.write(lambda connection: queue.settle(connection, message, outcome, **values))
 
 
 def send_due_handoffs(app: Flask) -> list[bool]:
@@ -95,7 +95,7 @@ def send_outbox_mails(app: Flask) -> list[bool]:
 
 def outbox_messages(app: Flask) -> list[OutboxMessage]:
     """Return all hand-offs and mails, hand-offs by sequence number."""
-    with app.app_context(), Session(engine.current_database().read_engine) as session:
+    with app.app_context(), Session(transactions.current_database().read_engine) as session:
         return list(session.scalars(select(OutboxMessage).order_by(OutboxMessage.sequence, OutboxMessage.id)))
 
 

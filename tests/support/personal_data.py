@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import Connection, insert, inspect, select
 from uuid_utils.compat import uuid7
 
-from app.database import engine
+from app.database import transactions
 from app.database.transactions import transaction
 from app.models import AuditEntry, PendingToken, Registration, Subscription
 from tests.support.factories import PRODUCT_CODE
@@ -70,7 +70,7 @@ def insert_pending_registration(app: Flask, settled_at: datetime | None = None) 
 
 def dump_tables(app: Flask) -> dict[str, list[str]]:
     """Return every row of every table, as text."""
-    with app.app_context(), engine.current_database().read_engine.connect() as connection:
+    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
         tables = inspect(connection).get_table_names()
         return {name: [str(row) for row in connection.exec_driver_sql(f"SELECT * FROM {name}")] for name in tables}  # noqa: S608
 
@@ -82,5 +82,5 @@ def audit_entries(app: Flask) -> list[AuditEntry]:
 
 def remaining_registration_ids(app: Flask) -> set[UUID]:
     """Return the ids of the registrations still stored."""
-    with app.app_context(), engine.current_database().read_engine.connect() as connection:
+    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
         return set(connection.scalars(select(Registration.id)))

@@ -8,7 +8,7 @@ from typing import Any
 from flask.testing import FlaskClient
 from sqlalchemy import update
 
-from app.database import engine
+from app.database import transactions
 from app.models import Subscription
 from app.services.events import apply
 from sandbox.purchases import Purchase
@@ -52,7 +52,7 @@ class RegisteredBuyer:
 
     def update_subscription(self, **values: Any) -> None:
         """Write these values to the subscription's row."""
-        with self.client.application.app_context(), engine.current_database().write_engine.begin() as connection:
+        with self.client.application.app_context(), transactions.current_database().write_engine.begin() as connection:
             connection.execute(update(Subscription).values(values))
 
 

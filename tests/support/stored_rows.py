@@ -6,7 +6,7 @@ from flask import Flask
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
-from app.database import engine
+from app.database import transactions
 from app.models import Base
 
 ModelT = TypeVar("ModelT", bound=Base)
@@ -14,5 +14,5 @@ ModelT = TypeVar("ModelT", bound=Base)
 
 def all_rows(app: Flask, model: type[ModelT]) -> list[ModelT]:
     """Return every row of the model's table, the oldest first."""
-    with app.app_context(), Session(engine.current_database().read_engine) as session:
+    with app.app_context(), Session(transactions.current_database().read_engine) as session:
         return list(session.scalars(select(model).order_by(*inspect(model).primary_key)))

@@ -8,7 +8,7 @@ from flask import Flask
 from sqlalchemy import Connection, insert, update
 from uuid_utils.compat import uuid7
 
-from app.database import engine
+from app.database import transactions
 from app.models import Subscription
 from tests.support.factories import PRODUCT_CODE
 
@@ -16,7 +16,7 @@ from tests.support.factories import PRODUCT_CODE
 def insert_changed_at(app: Flask, *moments: datetime, **values: Any) -> list[UUID]:
     """Insert one subscription for each moment, with these values; return their ids."""
     with app.app_context():
-        return engine.current_database().write(lambda connection: insert_rows(connection, *moments, **values))
+        return transactions.write(lambda connection: insert_rows(connection, *moments, **values))
 
 
 def insert_rows(connection: Connection, *moments: datetime, **values: Any) -> list[UUID]:
@@ -30,7 +30,7 @@ def update_subscription(app: Flask, subscription_id: UUID, moment: datetime, **v
     """Change a subscription's values, and its `changed_at` to that moment."""
     changes = update(Subscription).where(Subscription.id == subscription_id).values(changed_at=moment, **values)
     with app.app_context():
-        engine.current_database().write(lambda connection: connection.execute(changes))
+        transactions.write(lambda connection: connection.execute(changes))
 
 
 def _row(moment: datetime, values: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from app.database import engine
+from app.database import transactions
 from app.models import Subscription
 from sandbox.server import Sandbox
 from tests.support import factories
@@ -54,12 +54,12 @@ def test_redirect_to_form_does_not_update_last_seen(client: FlaskClient, sandbox
 
 
 def last_seen(app: Flask) -> datetime | None:
-    with app.app_context(), engine.current_database().read_engine.connect() as connection:
+    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
         return connection.execute(select(Subscription.last_seen_at)).scalar_one()
 
 
 def subscription_ids(app: Flask) -> list[str]:
-    with app.app_context(), engine.current_database().read_engine.connect() as connection:
+    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
         return [
             str(subscription_id)
             for subscription_id in connection.execute(select(Subscription.id).order_by("id")).scalars()

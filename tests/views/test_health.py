@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from app import create_app
-from app.database import engine
+from app.database import transactions
 from app.observability import metrics
 from app.services.operations import readiness
 from app.services.purchases.purchase import UnverifiedFields
@@ -44,12 +44,12 @@ def test_unreachable_database_is_not_ready(environment: pytest.MonkeyPatch) -> N
 
 
 def test_database_without_tables_is_not_ready(app: Flask, client: FlaskClient) -> None:
-    with app.app_context(), engine.current_database().write_engine.begin() as connection:
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE alembic_version RENAME TO elsewhere")
 
     response = client.get("/readyz")
 
-    with app.app_context(), engine.current_database().write_engine.begin() as connection:
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO alembic_version")
     assert response.status_code == 503
     assert "flask --app wsgi db upgrade" in response.text
@@ -58,12 +58,12 @@ def test_database_without_tables_is_not_ready(app: Flask, client: FlaskClient) -
 @pytest.mark.parametrize(("revision", "status"), [("0000", 503), ("9999", 200)])
 def test_older_schema_is_not_ready_and_newer_is(app: Flask, client: FlaskClient, revision: str, status: int) -> None:
     move_to = text("UPDATE alembic_version SET version_num = :revision")
-    with app.app_context(), engine.current_database().write_engine.begin() as connection:
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
         connection.execute(move_to, {"revision": revision})
 
     response = client.get("/readyz")
 
-    with app.app_context(), engine.current_database().write_engine.begin() as connection:
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
         connection.execute(move_to, {"revision": readiness.newest_revision()})
     assert response.status_code == status
     assert (revision in response.text) is (status == 503)
@@ -108,12 +108,12 @@ def test_pending_work_is_measured(app: Flask, client: FlaskClient, sandbox: Sand
 
 
 def test_metrics_work_before_migration(app: Flask, client: FlaskClient) -> None:
-    with app.app_context(), engine.current_database().write_engine.begin() as connection:
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE parked_tokens RENAME TO elsewhere")
 
     during = gauges(client)
 
-    with app.app_context(), engine.current_database().write_engine.begin() as connection:
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO parked_tokens")
     assert during == {"foyer_database_up": 0}
 

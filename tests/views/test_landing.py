@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.database import engine
+from app.database import transactions
 from app.models import Registration, Subscription
 from sandbox.server import Sandbox
 from tests.support import factories
@@ -167,5 +167,5 @@ def test_unknown_product_stores_nothing(app: Flask, client: FlaskClient, sandbox
 
     assert response.status_code == 404
     assert all_rows(app, Subscription) == []
-    with app.app_context(), Session(engine.current_database().read_engine) as session:
+    with app.app_context(), Session(transactions.current_database().read_engine) as session:
         assert session.scalars(select(Registration)).all() == []

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.database import engine
+from app.database import transactions
 from app.models import Subscription
 from sandbox.purchases import Order
 from sandbox.server import Sandbox
@@ -76,7 +76,7 @@ def test_registered_customer_lands_on_welcome_page(app: Flask, client: FlaskClie
 def test_landing_does_not_revive_ended_subscription(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
     purchase = sandbox.marketplace.buy(Order(product_code=PRODUCT_CODE))
     client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
-    with app.app_context(), Session(engine.current_database().write_engine) as session, session.begin():
+    with app.app_context(), Session(transactions.current_database().write_engine) as session, session.begin():
         session.scalars(select(Subscription)).one().status = "ended"
 
     client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})

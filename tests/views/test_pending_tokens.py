@@ -5,7 +5,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import delete
 
-from app.database import engine
+from app.database import transactions
 from app.models import PendingToken, Registration
 from sandbox.server import Sandbox
 from tests.support import factories
@@ -97,7 +97,7 @@ def test_deleted_token_offers_new_start_and_keeps_draft(
 ) -> None:
     client.post("/", data={TOKEN_FIELD: token_during_outage})
     form = {"csrf_token": csrf_token(client.get("/signup").text), **ANSWERS}
-    with app.app_context(), engine.current_database().write_engine.begin() as connection:
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
         connection.execute(delete(PendingToken))
 
     page = client.post("/signup", data=form)

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.database import engine
+from app.database import transactions
 from app.models import Registration
 from sandbox.purchases import Order
 from sandbox.server import Sandbox
@@ -190,7 +190,7 @@ def test_markup_in_answers_is_escaped(buyer_client: FlaskClient) -> None:
 
 def test_deleted_subscription_is_stored_again_with_answers(app: Flask, buyer_client: FlaskClient) -> None:
     form = {**ANSWERS, "csrf_token": csrf_token(buyer_client.get("/signup").text)}
-    with app.app_context(), engine.current_database().write_engine.begin() as connection:
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM subscriptions")
 
     response = buyer_client.post("/signup", data=form, follow_redirects=True)

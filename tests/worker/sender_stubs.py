@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import ColumnElement, select, update
 
 from app import create_app
-from app.database import engine
+from app.database import transactions
 from app.models import OutboxMessage
 from app.worker import senders
 from tests.support import factories
@@ -126,7 +126,7 @@ def is_true_in_time(condition: Callable[[], bool]) -> bool:
 def handoff_outcomes(app: Flask, product_code: str) -> list[str]:
     """Return the outcomes of the product's hand-offs, the oldest first."""
     outcomes = select(OutboxMessage.outcome).where(OutboxMessage.lane == f"handoff/{product_code}")
-    with app.app_context(), engine.current_database().read_engine.connect() as connection:
+    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
         return list(connection.scalars(outcomes.order_by(OutboxMessage.id)))
 
 

@@ -8,7 +8,7 @@ import click
 from flask import current_app
 
 from app.config import handoff_endpoints, products
-from app.database import engine
+from app.database import transactions
 from app.mail import mailer
 from app.mail.mailer import MailUnavailable
 from app.security import rate_counters
@@ -35,7 +35,7 @@ def check_database() -> str:
     """Return the database's URL, without its password, and its revision."""
     if problem := readiness.find_problem():
         raise click.ClickException(problem)
-    url = engine.current_database().read_engine.url
+    url = transactions.current_database().read_engine.url
     scope = "; SQLite serves one machine" if url.get_backend_name() == "sqlite" else ""
     return f"{url.render_as_string()} is at revision {readiness.newest_revision()}{scope}"
 

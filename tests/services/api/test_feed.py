@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
-from app.database import engine as database_engine
+from app.database import transactions
 from app.database.rows import MIN_ID
 from app.models import Subscription
 from app.services.api import cursors, feed
@@ -110,7 +110,7 @@ def test_changes_during_a_scan_are_returned_by_it_or_the_next(app: Flask) -> Non
 @pytest.mark.parametrize("limit", [1, 2, 200])
 def test_late_commit_is_returned_by_the_next_scan(app: Flask, limit: int) -> None:
     insert_changed_at(app, LONG_AGO, *(NOW - seconds(number) for number in range(5)))
-    with database_engine.current_database().write_engine.connect() as connection, connection.begin():
+    with transactions.current_database().write_engine.connect() as connection, connection.begin():
         [late_id] = insert_rows(connection, NOW - seconds(20))
         scanned = list(pages(limit=limit))
     assert late_id not in ids(*scanned)
@@ -122,7 +122,7 @@ def test_late_commit_is_returned_by_the_next_scan(app: Flask, limit: int) -> Non
 
 def test_long_scan_misses_no_late_commit(app: Flask) -> None:
     insert_changed_at(app, LONG_AGO, *(NOW - seconds(number) for number in range(5)))
-    with database_engine.current_database().write_engine.connect() as connection, connection.begin():
+    with transactions.current_database().write_engine.connect() as connection, connection.begin():
         [late_id] = insert_rows(connection, NOW - seconds(4.5))
         first = feed.page(EVERYTHING, INITIAL, 3, NOW)
     assert first.more
@@ -213,7 +213,7 @@ def test_feed_query_uses_the_index_and_does_not_sort(app: Flask) -> None:
 
 def explain(statement: Any) -> str:
     """Return the database's query plan."""
-    engine = database_engine.current_database().write_engine
+    engine = transactions.current_database().write_engine
     sql = statement.compile(engine, compile_kwargs={"literal_binds": True})
     keyword = "EXPLAIN QUERY PLAN" if engine.dialect.name == "sqlite" else "EXPLAIN"
     with engine.begin() as connection:

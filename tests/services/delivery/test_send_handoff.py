@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from app import create_app
 from app.config import handoff_endpoints
-from app.database import engine
+from app.database import transactions
 from app.models import Subscription
 from app.services.delivery import send_handoff
 from app.services.outbox import payload, queue
@@ -214,7 +214,7 @@ def test_subscription_without_registration_is_sent(app: Flask, product: HandoffR
 
 def test_changed_at_moves_with_every_change(app: Flask, product: HandoffReceiver) -> None:
     def changed_at() -> datetime:
-        with app.app_context(), engine.current_database().read_engine.connect() as connection:
+        with app.app_context(), transactions.current_database().read_engine.connect() as connection:
             return connection.execute(select(Subscription.changed_at)).scalar_one()
 
     register_customer(app)

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Connection, update
 
-from app.database import engine
+from app.database import transactions
 from app.database.transactions import transaction
 from app.models import Subscription
 from app.services.events import agreements, apply, merge
@@ -35,7 +35,7 @@ def test_matching_waits_for_the_account_before_it_locks_agreements(app: Flask, s
             )
 
     with app.app_context(), ThreadPoolExecutor(1) as threads:
-        with engine.current_database().write_engine.begin() as connection:
+        with transactions.current_database().write_engine.begin() as connection:
             agreements.lock_chain(connection, ("agmt-a",), account_id=ACCOUNT_ID)
             matching = threads.submit(match)
             while not has_waiting_transaction():

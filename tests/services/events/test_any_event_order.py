@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from sqlalchemy import Row, delete, select
 
-from app.database import engine
+from app.database import transactions
 from app.models import Base, Event, Registration, Subscription
 from app.services.events import apply
 from app.services.events import review as events_review
@@ -79,7 +79,7 @@ class Histories(RuleBasedStateMachine):
 
     @initialize()
     def start(self) -> None:
-        with self.app.app_context(), engine.current_database().write_engine.begin() as connection:
+        with self.app.app_context(), transactions.current_database().write_engine.begin() as connection:
             for table in reversed(Base.metadata.sorted_tables):
                 connection.execute(delete(table))
 
@@ -222,7 +222,7 @@ class Histories(RuleBasedStateMachine):
                 apply.ingest(parse_event(body))
             while events_review.process_next() is not None:
                 pass
-            with engine.current_database().read_engine.connect() as connection:
+            with transactions.current_database().read_engine.connect() as connection:
                 rows = connection.execute(select(Subscription.__table__)).all()
                 answers = connection.execute(select(Registration.subscription_id, Registration.company)).all()
                 outcomes = set(connection.execute(select(Event.outcome)).scalars())

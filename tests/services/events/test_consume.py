@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from app import create_app
 from app.aws.queue import Queue
-from app.database import engine
+from app.database import transactions
 from app.errors import DatabaseUnavailable, MarketplaceUnavailable
 from app.models import Event, Subscription
 from app.services.events import consume
@@ -55,7 +55,7 @@ def slow_events(app: Flask) -> Iterator[None]:
 
 
 def execute(app: Flask, *statements: str) -> None:
-    with app.app_context(), engine.current_database().write_engine.begin() as connection:
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
         for statement in statements:
             connection.execute(text(statement))
 

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from flask import Flask
 
-from app.database import engine
+from app.database import transactions
 from app.models import Account
 from app.services.outbox import account_reply
 from app.services.outbox.account_reply import AccountReply
@@ -27,7 +27,7 @@ def store_replies(app: Flask, *replies: tuple[AccountReply, bool]) -> tuple[list
             account_reply.store, subscription_id=subscription_id, reply=reply, account_requested=account_requested
         )
         with app.app_context():
-            changes.append(engine.current_database().write(store))
+            changes.append(transactions.write(store))
     (account,) = all_rows(app, Account)
     return changes, account
 

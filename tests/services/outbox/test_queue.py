@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flask import Flask
 
-from app.database import engine
+from app.database import transactions
 from app.services.outbox import queue
 from app.services.outbox.queue import ClaimedMessage
 from app.services.reports import outbox
@@ -206,7 +206,7 @@ def test_rolled_back_handoff_is_not_enqueued(app: Flask) -> None:
     subscription_id = register_customer(app)
 
     def enqueue_and_fail() -> None:
-        with engine.current_database().write_engine.begin() as connection:
+        with transactions.current_database().write_engine.begin() as connection:
             queue.enqueue_handoff(
                 connection, HANDOFF_LANE, subscription_id, None, {"type": "subscription.ended", "data": {}}
             )

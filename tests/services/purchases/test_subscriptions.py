@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.database import engine
+from app.database import transactions
 from app.services.purchases import purchase, subscriptions
 from app.services.purchases.purchase import Resolved
 from app.services.signup import registrations
@@ -69,7 +69,7 @@ def test_listing_with_new_licenses_keeps_its_subscriptions(app: Flask) -> None:
 def test_new_license_is_not_given_to_an_ended_subscription(app: Flask) -> None:
     with app.app_context():
         ended = subscriptions.upsert_from_landing(factories.landing(**OLD))
-        with engine.current_database().write_engine.begin() as connection:
+        with transactions.current_database().write_engine.begin() as connection:
             connection.exec_driver_sql("UPDATE subscriptions SET status = 'ended'")
 
         new = subscriptions.upsert_from_landing(factories.landing(customer_identifier="X01EXAMPLEX"))

@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import insert, select, text, update
 from uuid_utils.compat import uuid7
 
-from app.database import engine
+from app.database import transactions
 from app.errors import DatabaseUnavailable
 from app.models import Registration, Subscription
 from app.services.signup import erasure
@@ -45,7 +45,7 @@ def test_erasure_removes_the_person_and_keeps_the_purchase(app: Flask) -> None:
 
 def test_erasure_is_recorded_with_actor_time_and_subscription(app: Flask) -> None:
     registration_id = insert_registration(app)
-    with app.app_context(), engine.current_database().read_engine.connect() as connection:
+    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
         subscription_id = connection.scalar(select(Subscription.id))
 
     with app.app_context():
@@ -127,7 +127,7 @@ def test_erasing_a_pending_registration_keeps_its_token(app: Flask) -> None:
 
 def test_registration_restored_from_a_backup_is_erased_again(app: Flask) -> None:
     registration_id = insert_registration(app)
-    with app.app_context(), engine.current_database().read_engine.connect() as connection:
+    with app.app_context(), transactions.current_database().read_engine.connect() as connection:
         row = connection.execute(select(Registration.__table__)).mappings().one()
     with app.app_context():
         erasure.erase(registration_id, "operator:alice")

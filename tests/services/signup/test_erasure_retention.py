@@ -8,7 +8,7 @@ from flask import Flask
 from sqlalchemy import Connection, insert, select, update
 from uuid_utils.compat import uuid7
 
-from app.database import engine
+from app.database import transactions
 from app.models import Registration, Subscription
 from app.services.api import cursors, feed
 from app.services.api.feed import Filters
@@ -140,7 +140,7 @@ def test_erasure_waits_for_a_submitted_form_without_locking_its_row(app: Flask, 
             )
 
     with app.app_context(), ThreadPoolExecutor(1) as threads:
-        with engine.current_database().write_engine.begin() as connection:
+        with transactions.current_database().write_engine.begin() as connection:
             subscriptions.lock(connection, connection.execute(select(Subscription.id)).scalar_one())
             running = threads.submit(erase)
             while not has_waiting_transaction():

@@ -8,7 +8,7 @@ from flask import Flask
 from sqlalchemy import insert
 
 from app import create_app
-from app.database import engine
+from app.database import transactions
 from app.models import PendingToken
 from app.services.purchases.purchase import UnverifiedFields
 from app.services.signup import pending_tokens, registrations
@@ -52,7 +52,7 @@ def test_number_of_pending_tokens_is_limited(app: Flask, sandbox: Sandbox) -> No
     ]
     with app.app_context():
         pending_tokens.store(stored, UnverifiedFields())
-        engine.current_database().write(lambda connection: connection.execute(insert(PendingToken), rows))
+        transactions.write(lambda connection: connection.execute(insert(PendingToken), rows))
 
         with pytest.raises(PendingTokensFull, match="TooManyParked"):
             pending_tokens.store(factories.token(sandbox), UnverifiedFields())

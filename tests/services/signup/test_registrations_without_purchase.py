@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from flask import Flask
 from sqlalchemy import update
 
-from app.database import engine
+from app.database import transactions
 from app.models import PendingToken
 from app.services.purchases import subscriptions
 from app.services.purchases.purchase import Pending
@@ -51,7 +51,7 @@ def test_form_waits_while_its_token_is_settled_and_is_then_attached(
             stored.append(registrations.complete(pending, factories.answers()))
 
     buyer = threading.Thread(target=send_form)
-    with app.app_context(), engine.current_database().write_engine.begin() as connection:
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
         subscription_id = subscriptions.upsert_in_transaction(connection, factories.landing())
         settled = {"sealed": None, "next_try_at": None, "settled_at": datetime.now(UTC)}
         resolved = update(PendingToken).values(**settled, subscription_id=subscription_id)
