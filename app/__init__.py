@@ -23,10 +23,8 @@ def create_app(app_settings: Settings | None = None) -> Flask:
         SettingsError: a setting is missing or invalid.
     """
     app = Flask(__name__, template_folder=TEMPLATES_DIR)
-    app.config["THREADS"] = THREADS
     values = app_settings or settings.load()
-    app.config["RETENTION_DAYS"] = values.retention_days
-    app.config["SITE_URL"] = values.site_url
+    app.config.update(THREADS=THREADS, RETENTION_DAYS=values.retention_days, SITE_URL=values.site_url)
     app.config["HANDOFF_ALLOW_PRIVATE"] = values.handoff_allow_private
     logs.init_app(app, values)
     headers.init_app(app, values)

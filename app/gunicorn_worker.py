@@ -1,7 +1,7 @@
 """The gunicorn worker that serves Foyer: each connection occupies a thread for a bounded time, however slow the client.
 
 Gunicorn itself waits without limit for the rest of a request, and for a client that does not read the response. This
-worker bounds both. With S = `graceful_timeout`, 20 s in gunicorn.conf.py:
+worker bounds both. S is `graceful_timeout`, 20 s in gunicorn.conf.py; gunicorn applies it only when it stops:
 
     accept        first byte         last byte                    response sent
       |---- idle ----|---- receiving ----|---- application, response ----|-- linger --|
@@ -40,7 +40,6 @@ log = structlog.get_logger()
 
 # A thread's time in multiples of `graceful_timeout`: one is for the request to arrive, the rest for the response.
 TOTAL_TIME_FACTOR = 3
-LINGER_SECONDS = 1.0
 STATUS_BY_ERROR = {
     errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
@@ -50,21 +49,17 @@ STATUS_BY_ERROR = {
 
 
 class BoundedThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Gunicorn's gthread worker with bounds on the time of each connection; see the module's drawing.
-
-    Gunicorn applies `graceful_timeout` only when the process stops. Here each request has that time to arrive.
-    """
+    """Gunicorn's gthread worker with bounds on the time of each connection; see the module's drawing."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # When each request began to arrive, the oldest first. The main thread removes late ones and stops reading them;
-        # the serving threads remove complete ones. Only one of the two removes an entry, and that one decides.
+        # When each request began to arrive, the oldest first. The main thread removes late ones and stops reading them,
+        # the serving threads remove complete ones: the one that removes an entry decides.
         self.receiving_since: dict[TConn, float] = {}
         # Connections whose reading side is shut down. Only the main thread changes the set.
         self.read_closed: set[TConn] = set()
-        # The request that is being served on each connection.
+        # For each connection that is being served, its request, and when a thread began to serve it.
         self.current_requests: dict[TConn, Request] = {}
-        # When a thread began to serve each connection.
         self.thread_busy_since: dict[TConn, float] = {}
 
     def enqueue_req(self, conn: TConn) -> None:
@@ -84,10 +79,7 @@ class BoundedThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has n
         super().finish_request(conn, future)
 
     def murder_pending(self) -> None:
-        """Close idle connections, and shut down those whose client sends or reads too slowly.
-
-        Gunicorn calls this at least once a second.
-        """
+        """Close idle connections, and shut down those whose client sends or reads too slowly."""
         super().murder_pending()
         now, time_limit = time.monotonic(), self.cfg.graceful_timeout
         for conn, since in self.receiving_since.copy().items():
@@ -96,7 +88,7 @@ class BoundedThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has n
             self._stop_receiving(conn)
         for conn, since in self.thread_busy_since.copy().items():
             if now - since > time_limit * TOTAL_TIME_FACTOR:
-                _shut_down(conn, socket.SHUT_RDWR)
+                _shut_down(conn.sock, socket.SHUT_RDWR)
 
     def _stop_receiving(self, conn: TConn) -> None:
         if self.receiving_since.pop(conn, None) is None:
@@ -106,7 +98,7 @@ class BoundedThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has n
         if request := self.current_requests.get(conn):
             request.force_close()
         # Bytes that have arrived can still be read, and the response can still be sent.
-        _shut_down(conn, socket.SHUT_RD)
+        _shut_down(conn.sock, socket.SHUT_RD)
 
     def _cap_keepalive(self, deadline: float) -> None:
         super()._cap_keepalive(deadline)
@@ -158,16 +150,13 @@ class CompleteBodyReader:
     def __init__(self, reader: Any, on_complete: Callable[[], object]) -> None:
         self.reader = reader
         self.on_complete = on_complete
-        if self._content_length() == 0:
+        if getattr(reader, "length", None) == 0:
             on_complete()
 
     def read(self, size: int) -> bytes:
-        """Return that many bytes, fewer only at the end of the body.
-
-        Raises:
-            ConnectionResetError: the body broke off, or is malformed.
-        """
-        bytes_left = self._content_length()
+        """Return that many bytes, fewer only at the end of the body."""
+        # None for a chunked body, which announces no length: it ends where a read returns fewer bytes than asked for.
+        bytes_left: int | None = getattr(self.reader, "length", None)
         try:
             chunk: bytes = self.reader.read(size)
         except errors.ParseException as error:
@@ -178,28 +167,22 @@ class CompleteBodyReader:
             self.on_complete()
         return chunk
 
-    def _content_length(self) -> int | None:
-        # None for a chunked body, which announces no length: it ends where a read returns fewer bytes than asked for.
-        length: int | None = getattr(self.reader, "length", None)
-        return length
 
-
-def _shut_down(conn: TConn, how: int) -> None:
+def _shut_down(sock: socket.socket, how: int) -> None:
     with suppress(OSError):
-        conn.sock.shutdown(how)
+        sock.shutdown(how)
 
 
 def _linger_and_close(sock: socket.socket) -> None:
-    """Wait up to LINGER_SECONDS for the client to close: an earlier close could discard the unread response."""
-    deadline = time.monotonic() + LINGER_SECONDS
+    """Wait up to a second for the client to close: an earlier close could discard the unread response."""
+    deadline = time.monotonic() + 1
     with suppress(OSError):
         sock.shutdown(socket.SHUT_WR)
         while (seconds_left := deadline - time.monotonic()) > 0:
             sock.settimeout(seconds_left)
             if not sock.recv(65536):
                 break
-    with suppress(OSError):
-        sock.shutdown(socket.SHUT_RD)
+    _shut_down(sock, socket.SHUT_RD)
 
 
 def _plain_text_response(status: HTTPStatus) -> bytes:

@@ -2,17 +2,15 @@
 
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from flask import Flask, current_app
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from app.config.settings import Settings, SettingsError
 from app.errors import UnknownProduct
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 
 def _check_port(url: str) -> str:
@@ -94,8 +92,7 @@ def _tables_from_file(path: Path) -> dict[str, object]:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("products")
     except OSError as error:
         raise SettingsError(f"PRODUCTS_FILE: {path}: {error.strerror}.") from None
-    # Besides TOMLDecodeError: a number of too many digits is a plain ValueError, deep nesting a RecursionError.
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # too many digits: a plain ValueError; deep nesting: RecursionError
         raise SettingsError(f"PRODUCTS_FILE: {path} is not TOML: {error}.") from None
     if not isinstance(tables, dict) or not tables:
         raise SettingsError(f"PRODUCTS_FILE: {path} names no product. Add a [products.CODE] table.")
@@ -104,13 +101,12 @@ def _tables_from_file(path: Path) -> dict[str, object]:
 
 def _parse_product(code: str, table: object, settings: Settings) -> Product:
     try:
-        fields = TypeAdapter(dict[str, object]).validate_python(table)
-        return Product.model_validate({**fields, "code": code})
+        return Product.model_validate({**TypeAdapter(dict[str, object]).validate_python(table), "code": code})
     except ValidationError as error:
         raise SettingsError(*(_describe_error(code, fault, settings) for fault in error.errors())) from None
 
 
-def _describe_error(code: str, error: "ErrorDetails", settings: Settings) -> str:
+def _describe_error(code: str, error: ErrorDetails, settings: Settings) -> str:
     field = str(error["loc"][0]) if error["loc"] else ""
     file = settings.products_file
     place = f"{file}, [products.{code}] {field}".rstrip() if file else _setting_name(field).upper()

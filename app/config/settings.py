@@ -1,16 +1,14 @@
 """Every setting: its name in the environment, its type, its default, and one sentence on its purpose."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 INSTANCE_DIR = Path(__file__).resolve().parents[2] / "instance"
 
@@ -205,18 +203,14 @@ def missing_setting(name: str) -> SettingsError:
 
 
 def load() -> Settings:
-    """Return the settings in the environment.
-
-    Raises:
-        SettingsError: it names each setting that is missing or invalid, and says what it should be.
-    """
+    """Return the settings in the environment; SettingsError names each that is missing or invalid, and says why."""
     try:
         return Settings()
     except ValidationError as error:
         raise SettingsError(*map(_describe_error, error.errors())) from None
 
 
-def _describe_error(error: "ErrorDetails") -> str:
+def _describe_error(error: ErrorDetails) -> str:
     name = str(error["loc"][0])
     field = Settings.model_fields[name]
     match error["type"]:

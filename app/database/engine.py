@@ -8,9 +8,6 @@ from sqlalchemy import Engine, create_engine
 from app.config.settings import Settings
 from app.database import sqlite
 
-# A few connections serve many threads, because no transaction waits for AWS. PostgreSQL's default of 100 connections
-# then serves several processes.
-POOL_SIZE = 16
 # A hanging database must not block the buyer, nor the thread that serves the request.
 POSTGRESQL_TIMEOUTS = {
     "connect_timeout": 3,
@@ -39,7 +36,9 @@ def init_app(app: Flask, settings: Settings) -> None:
     is_sqlite = url.get_backend_name() == "sqlite"
     engine = create_engine(
         url,
-        pool_size=POOL_SIZE,
+        # A few connections serve many threads, because no transaction waits for AWS. PostgreSQL's default of 100
+        # connections then serves several processes.
+        pool_size=16,
         max_overflow=0,
         pool_timeout=sqlite.LOCK_TIMEOUT_SECONDS,
         connect_args={} if is_sqlite else POSTGRESQL_TIMEOUTS,

@@ -40,8 +40,8 @@ def claim_statement(
 ) -> TextualSelect:
     """Return the statement that claims the row that has been due for longest, and returns all its columns.
 
-    `due` names the column with the due time. `updates` are the new values of other columns, in SQL. `condition` limits
-    the rows, in SQL. The statement's parameters: `now`, `lease_until`, and those of the condition.
+    `due` names the column with the due time. In SQL, `updates` are new values of other columns, and `condition` limits
+    the rows. The statement's parameters: `now`, `lease_until`, and those of the condition.
     """
     table, columns = model.__tablename__, list(model.__table__.columns)
     assignments = ", ".join(f"{name} = {value}" for name, value in {due: ":lease_until", **(updates or {})}.items())
@@ -52,8 +52,7 @@ def claim_statement(
         f"UPDATE {table} SET {assignments} WHERE {is_due} AND id = ({candidate})"  # noqa: S608  # names of our own
         f" RETURNING {', '.join(column.name for column in columns)}"
     )
-    due_type = model.__table__.c[due].type
-    times = (bindparam("now", type_=due_type), bindparam("lease_until", type_=due_type))
+    times = [bindparam(name, type_=model.__table__.c[due].type) for name in ("now", "lease_until")]
     return statement.bindparams(*times).columns(*columns)
 
 

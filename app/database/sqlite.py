@@ -43,11 +43,7 @@ IMMEDIATE_TRANSACTION = {"sqlite_begin": "BEGIN IMMEDIATE"}
 
 
 def configure_engine(engine: Engine) -> None:
-    """Set up every connection of the engine, and create the folder of the database file.
-
-    Raises:
-        SettingsError: the folder cannot be created.
-    """
+    """Set up every connection of the engine, and create the folder of the database file; SettingsError if it cannot."""
     folder = Path(str(engine.url.database)).parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -71,9 +67,7 @@ def _begin_transaction(connection: Connection) -> None:
 
 @contextmanager
 def _writer_lock(engine: Engine, is_abandoned: Callable[[], bool]) -> Iterator[None]:
-    """Lock out the writers of all other processes on this machine.
-
-    Polls the lock file every millisecond: SQLite's own wait polls more and more slowly.
+    """Lock out the writers of all other processes on this machine; SQLite's own wait polls more and more slowly.
 
     Raises:
         DatabaseUnavailable: the lock file cannot be opened, or the write was abandoned before the lock was free.
@@ -152,8 +146,12 @@ class WriterThread:
                 started = (pending for pending in group if pending.start())
                 results = [(pending.future, pending.context.run(pending.work, connection)) for pending in started]
         except BaseException as error:  # noqa: BLE001  # the callers raise it again
-            # One write failed: each runs alone. But a database that fails would fail each of them again.
-            if len(group) == 1 or _is_database_failure(error):
+            # One write failed: each runs alone. But a database that fails would fail each of them again. SQLITE_ERROR
+            # is the fault of one statement, such as a missing table.
+            is_down = (
+                isinstance(error, OperationalError) and getattr(error.orig, "sqlite_errorname", "") != "SQLITE_ERROR"
+            )
+            if len(group) == 1 or is_down:
                 _fail(group, error)
             else:
                 for pending in group:
@@ -161,11 +159,6 @@ class WriterThread:
         else:
             for future, result in results:
                 future.set_result(result)
-
-
-def _is_database_failure(error: BaseException) -> bool:
-    # SQLITE_ERROR is the fault of one statement, such as a missing table.
-    return isinstance(error, OperationalError) and getattr(error.orig, "sqlite_errorname", "") != "SQLITE_ERROR"
 
 
 def _fail(group: list[PendingWrite], error: BaseException) -> None:

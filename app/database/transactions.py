@@ -21,8 +21,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_ATTEMPTS = 4
-FIRST_BACKOFF_SECONDS = 0.05
-MAX_BACKOFF_SECONDS = 1
 # A serialization failure, a deadlock, or a row that another transaction inserted or deleted meanwhile: the retry sees
 # that row. https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html
 RETRYABLE_CODES = {"40001", "40P01", "23503", "23505", "SQLITE_CONSTRAINT_UNIQUE"}
@@ -109,7 +107,7 @@ def _run_with_retries(attempt: Callable[[], T]) -> T:
             is_retryable = error.connection_invalidated or _sqlstate(error) in RETRYABLE_CODES
             if number == MAX_ATTEMPTS or not is_retryable:
                 raise _translate_error(error) from error
-        time.sleep(backoff_seconds(number, FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS))
+        time.sleep(backoff_seconds(number, 0.05, 1))
     raise AssertionError("the last attempt returns or raises")
 
 

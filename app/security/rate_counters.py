@@ -7,16 +7,13 @@ three times as much as Flask does, and its in-memory storage starts a thread for
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from cachetools import TLRUCache
 from flask import Flask, current_app
 
 from app.config.settings import Settings, SettingsError
-
-if TYPE_CHECKING:
-    from limits.storage import RedisStorage  # slow to import, and so is redis
 
 log = structlog.get_logger()
 
@@ -72,11 +69,23 @@ class RedisCounters(Counters):
 
     SCOPE = "in Redis, for all machines together"
 
-    def __init__(self, storage: "RedisStorage") -> None:
-        from limits.errors import StorageError  # noqa: PLC0415  # slow to import
+    def __init__(self, uri: str) -> None:
+        # Slow to import.
+        from limits.errors import StorageError  # noqa: PLC0415
+        from limits.storage import RedisStorage  # noqa: PLC0415
+        from redis import ConnectionPool, backoff, exceptions, retry  # noqa: PLC0415
 
         super().__init__()
-        self._storage = storage
+        # Replaces a connection that idled too long at once. With redis-py's default backoff a buyer waits for seconds.
+        retry_at_once = retry.Retry(backoff.NoBackoff(), 1, supported_errors=(exceptions.ConnectionError,))
+        timeouts = {"socket_connect_timeout": CONNECT_TIMEOUT_SECONDS, "socket_timeout": READ_TIMEOUT_SECONDS}
+        try:
+            pool = ConnectionPool.from_url(uri, retry=retry_at_once, **timeouts)
+            # Does not connect yet, but raises TypeError for an unknown parameter.
+            pool.make_connection()
+        except (TypeError, ValueError) as error:
+            raise SettingsError(f"RATELIMIT_STORAGE_URI: {error}.") from None
+        self._storage = RedisStorage(uri, pool, key_prefix="foyer", wrap_exceptions=True)
         self._redis_errors = (StorageError, OSError)
         self._reconnect_lock = threading.Lock()
         self._is_unavailable = False
@@ -127,26 +136,10 @@ class RedisCounters(Counters):
 def init_app(app: Flask, settings: Settings) -> None:
     """Create the application's counters. The first request of a buyer is the first to connect to Redis."""
     uri = settings.ratelimit_storage_uri
-    app.extensions["rate_counters"] = Counters() if uri == "memory://" else RedisCounters(_redis_storage(uri))
+    app.extensions["rate_counters"] = Counters() if uri == "memory://" else RedisCounters(uri)
 
 
 def current() -> Counters:
     """Return the running application's counters."""
     counters: Counters = current_app.extensions["rate_counters"]
     return counters
-
-
-def _redis_storage(uri: str) -> "RedisStorage":
-    from limits.storage import RedisStorage  # noqa: PLC0415  # slow to import, and so is redis
-    from redis import ConnectionPool, backoff, exceptions, retry  # noqa: PLC0415
-
-    # Replaces a connection that idled too long at once. With redis-py's default backoff a buyer waits for seconds.
-    retry_at_once = retry.Retry(backoff.NoBackoff(), 1, supported_errors=(exceptions.ConnectionError,))
-    timeouts = {"socket_connect_timeout": CONNECT_TIMEOUT_SECONDS, "socket_timeout": READ_TIMEOUT_SECONDS}
-    try:
-        pool = ConnectionPool.from_url(uri, retry=retry_at_once, **timeouts)
-        # Does not connect yet, but raises TypeError for an unknown parameter.
-        pool.make_connection()
-    except (TypeError, ValueError) as error:
-        raise SettingsError(f"RATELIMIT_STORAGE_URI: {error}.") from None
-    return RedisStorage(uri, pool, key_prefix="foyer", wrap_exceptions=True)
