@@ -146,19 +146,19 @@ class WriterThread:
                 started = (pending for pending in group if pending.start())
                 results = [(pending.future, pending.context.run(pending.work, connection)) for pending in started]
         except BaseException as error:  # noqa: BLE001  # the callers raise it again
-            # One write failed: each runs alone. But a database that fails would fail each of them again. SQLITE_ERROR
-            # is the fault of one statement, such as a missing table.
-            is_down = (
-                isinstance(error, OperationalError) and getattr(error.orig, "sqlite_errorname", "") != "SQLITE_ERROR"
-            )
-            if len(group) == 1 or is_down:
+            if len(group) == 1 or _is_database_failure(error):
                 _fail(group, error)
-            else:
+            else:  # one write failed: each runs alone
                 for pending in group:
                     self._commit([pending])
         else:
             for future, result in results:
                 future.set_result(result)
+
+
+def _is_database_failure(error: BaseException) -> bool:
+    # A database that fails would fail each write again. SQLITE_ERROR is one statement's fault, as of a missing table.
+    return isinstance(error, OperationalError) and getattr(error.orig, "sqlite_errorname", "") != "SQLITE_ERROR"
 
 
 def _fail(group: list[PendingWrite], error: BaseException) -> None:
