@@ -203,7 +203,7 @@ def missing_setting(name: str) -> SettingsError:
 
 
 def load() -> Settings:
-    """Return the settings in the environment; SettingsError names each that is missing or invalid, and says why."""
+    """Return the settings in the environment; SettingsError says which are missing or invalid, and how to mend it."""
     try:
         return Settings()
     except ValidationError as error:
