@@ -1,4 +1,1 @@
-"""What the seller configures: settings, products, and each product's endpoint for hand-offs.
-
-Every layer above may import it; it imports only `app.errors`.
-"""
+"""What the seller configures: settings, products, and hand-off endpoints. All layers above may import this package."""

@@ -1,4 +1,1 @@
-"""Encryption, signed sign-in tokens, security headers and rate counters.
-
-Every layer above may import it; it imports no models.
-"""
+"""Encryption, signed sign-in tokens, security headers and rate counters. It imports no models."""
