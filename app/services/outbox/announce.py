@@ -43,13 +43,15 @@ def announce(connection: Connection, subscription_id: UUID, type_: HandoffType, 
     """
     now = datetime.now(UTC)
     touch(connection, subscription_id, now)
-    if not handoff_endpoints.by_product_code() and not mailer.is_enabled():
-        return
-    snapshot = outbox_payload.load(connection, subscription_id)
+    # The snapshot is read only where a product takes hand-offs or mail is on.
+    is_needed = handoff_endpoints.by_product_code() or mailer.is_enabled()
+    snapshot = outbox_payload.load(connection, subscription_id) if is_needed else None
     if snapshot is None:
         return
-    _enqueue_handoff(connection, snapshot, type_, now)
-    if with_mails and mailer.is_enabled() and snapshot.subscription.product_code in products.current():
+    code = snapshot.subscription.product_code
+    if handoff_endpoints.for_product(code):
+        _enqueue_handoff(connection, snapshot, type_, now)
+    if with_mails and mailer.is_enabled() and code in products.current():
         _enqueue_mails(connection, snapshot, type_, now)
 
 
@@ -59,40 +61,24 @@ def touch(connection: Connection, subscription_id: UUID, changed_at: datetime) -
 
 
 def _enqueue_handoff(connection: Connection, snapshot: SubscriptionSnapshot, type_: HandoffType, now: datetime) -> None:
-    code = snapshot.subscription.product_code
-    if handoff_endpoints.for_product(code) is None:
-        return
     payload = {
         "type": type_,
         "timestamp": outbox_payload.rfc3339(now),
         "version": outbox_payload.VERSION,
-        "data": {
-            "subscription": snapshot.subscription.model_dump(mode="json"),
-            "registration": snapshot.registration.model_dump(mode="json") if snapshot.registration else None,
-            "account": snapshot.account.model_dump(mode="json"),
-        },
+        "data": snapshot.model_dump(mode="json"),
     }
-    queue.enqueue_handoff(
-        connection, queue.handoff_lane(code), snapshot.subscription.id, _registration_id(snapshot), payload
-    )
+    subscription, registration = snapshot.subscription, snapshot.registration
+    lane = queue.handoff_lane(subscription.product_code)
+    queue.enqueue_handoff(connection, lane, subscription.id, registration.id if registration else None, payload)
 
 
 def _enqueue_mails(connection: Connection, snapshot: SubscriptionSnapshot, type_: HandoffType, now: datetime) -> None:
+    subscription, registration = snapshot.subscription, snapshot.registration
     # A mail names the time of AWS's event, which may have arrived long after.
-    status_since = snapshot.subscription.status_since if type_ in TYPE_BY_STATUS.values() else None
+    status_since = subscription.status_since if type_ in TYPE_BY_STATUS.values() else None
     payload = {"happened_at": outbox_payload.rfc3339(status_since or now)}
-    registration_id = _registration_id(snapshot)
+    ids = {"subscription_id": subscription.id, "registration_id": registration.id if registration else None}
     for template in MAILS_BY_TYPE.get(type_, ()):
         # Only a registration has the buyer's address.
-        if registration_id or not template.startswith("buyer_"):
-            queue.enqueue_mail(
-                connection,
-                template,
-                subscription_id=snapshot.subscription.id,
-                registration_id=registration_id,
-                payload=payload,
-            )
-
-
-def _registration_id(snapshot: SubscriptionSnapshot) -> UUID | None:
-    return snapshot.registration.id if snapshot.registration else None
+        if registration or not template.startswith("buyer_"):
+            queue.enqueue_mail(connection, template, payload=payload, **ids)

@@ -3,39 +3,38 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, exists, select
 from sqlalchemy.orm import Session
 
 from app.database.transactions import query, transaction
-from app.models import Registration, Subscription
-from app.services.outbox import announce, queue
+from app.models import OutboxMessage, Registration, Subscription
+from app.services.outbox import announce
 from app.services.outbox.payload import HandoffType
 from app.services.purchases import subscriptions
 from app.services.purchases.status import FINAL_STATUSES
 
+HAS_HANDOFF = exists().where(OutboxMessage.subscription_id == Subscription.id, OutboxMessage.sequence.is_not(None))
 # A purchase that has ended needs no account any more.
 SELECT_UNANNOUNCED = (
     select(Subscription.id)
     .join(Registration, Registration.subscription_id == Subscription.id)
-    .where(Subscription.status.not_in(FINAL_STATUSES), ~queue.has_handoff(Subscription.id))
+    .where(Subscription.status.not_in(FINAL_STATUSES), ~HAS_HANDOFF)
 )
-SELECT_UNANNOUNCED_OF_PRODUCT = SELECT_UNANNOUNCED.where(Subscription.product_code == bindparam("code")).order_by(
-    Registration.id
-)
-IS_UNANNOUNCED = SELECT_UNANNOUNCED.where(Subscription.id == bindparam("subscription"))
+SELECT_OF_PRODUCT = SELECT_UNANNOUNCED.where(Subscription.product_code == bindparam("code")).order_by(Registration.id)
+SELECT_BY_ID = SELECT_UNANNOUNCED.where(Subscription.id == bindparam("subscription"))
 
 
 @query
 def find_unannounced(session: Session, product_code: str) -> Sequence[UUID]:
     """Return the subscriptions with a registration and no hand-off yet, oldest first."""
-    return session.scalars(SELECT_UNANNOUNCED_OF_PRODUCT, {"code": product_code}).all()
+    return session.scalars(SELECT_OF_PRODUCT, {"code": product_code}).all()
 
 
 @transaction
 def enqueue(connection: Connection, subscription_id: UUID) -> bool:
     """Enqueue the hand-off of the registration, without mails; return False where it has one by now."""
     subscriptions.lock(connection, subscription_id)
-    if connection.execute(IS_UNANNOUNCED, {"subscription": subscription_id}).first() is None:
+    if connection.execute(SELECT_BY_ID, {"subscription": subscription_id}).first() is None:
         return False
     announce.announce(connection, subscription_id, HandoffType.REGISTRATION_COMPLETED, with_mails=False)
     return True

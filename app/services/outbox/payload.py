@@ -4,7 +4,6 @@ The names and docstrings of the models are public: docs/handoff.schema.json is m
 is called `Subscription`.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -16,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app import models
 from app.aws.get_entitlements import EntitlementValue
-from app.services.purchases import account_request, entitlements
+from app.services.purchases import account_request
 
 VERSION = 1
 SELECT_SUBSCRIPTION, SELECT_REGISTRATION, SELECT_ACCOUNT = (
@@ -86,6 +85,7 @@ class SubscriptionOut(PayloadModel):
     offer_type: str | None
     free_trial: bool | None
     ends_at: Timestamp | None
+    # Null until AWS has been asked for them.
     entitlements: list[EntitlementOut] | None
 
 
@@ -116,8 +116,7 @@ class AccountOut(PayloadModel):
     reference: str | None
 
 
-@dataclass(frozen=True)
-class SubscriptionSnapshot:
+class SubscriptionSnapshot(PayloadModel):
     """One subscription with its registration and account, as they are in one transaction."""
 
     subscription: SubscriptionOut
@@ -164,23 +163,13 @@ def build(
     """Return the snapshot of rows that are loaded already."""
     request = account_request.of_registration(registration)
     return SubscriptionSnapshot(
-        build_subscription(subscription),
-        RegistrationOut.model_validate(registration) if registration else None,
-        AccountOut(
+        subscription=SubscriptionOut.model_validate(subscription),
+        registration=RegistrationOut.model_validate(registration) if registration else None,
+        account=AccountOut(
             wish=request.kind,
             existing_account=request.existing_account,
             subscription_id=request.subscription_id,
             url=account.url if account else None,
             reference=account.reference if account else None,
         ),
-    )
-
-
-def build_subscription(row: Row[Any] | models.Subscription) -> SubscriptionOut:
-    """Return the subscription's part; `entitlements` is null until AWS has been asked for them."""
-    fields = {name: getattr(row, name) for name in SubscriptionOut.model_fields if name != "entitlements"}
-    stored = None if row.entitlements is None else entitlements.load_stored(row)
-    return SubscriptionOut(
-        **fields,
-        entitlements=None if stored is None else [EntitlementOut.model_validate(entitlement) for entitlement in stored],
     )

@@ -25,22 +25,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Exists,
-    Row,
-    Uuid,
-    bindparam,
-    exists,
-    func,
-    insert,
-    select,
-    text,
-    update,
-)
-from sqlalchemy.orm import InstrumentedAttribute, Session
-from uuid_utils.compat import uuid7
+from sqlalchemy import ColumnElement, Connection, Row, Uuid, bindparam, func, insert, select, text, update
+from sqlalchemy.orm import Session
 
 from app.database import leases
 from app.database.leases import Lease, claim_statement, is_leased
@@ -116,20 +102,17 @@ def product_code_of(lane: str) -> str:
 
 def enqueue_handoff(
     connection: Connection, lane: str, subscription_id: UUID, registration_id: UUID | None, payload: dict[str, Any]
-) -> UUID:
-    """Store a hand-off after the subscription's others, and return its id; the caller has locked the subscription.
+) -> None:
+    """Store a hand-off after the subscription's others; the caller has locked the subscription.
 
     Its sequence becomes `payload["data"]["sequence"]`.
     """
     sequence = connection.execute(NEXT_SEQUENCE, {"subscription": subscription_id}).scalar_one()
-    row = {
-        **_message_row(lane, payload["type"], subscription_id, registration_id),
-        "sequence": sequence,
-        "payload": {**payload, "data": {"sequence": sequence, **payload["data"]}},
-    }
-    connection.execute(INSERT, row)
+    payload = {**payload, "data": {"sequence": sequence, **payload["data"]}}
+    row = {"lane": lane, "type": payload["type"], "sequence": sequence, "payload": payload}
+    ids = {"subscription_id": subscription_id, "registration_id": registration_id}
+    connection.execute(INSERT, {**row, **ids, "created_at": datetime.now(UTC)})
     release_next(connection, subscription_id)
-    return UUID(str(row["id"]))
 
 
 def enqueue_mail(
@@ -141,14 +124,10 @@ def enqueue_mail(
     payload: Mapping[str, Any] | None = None,
 ) -> None:
     """Store a mail that is due at once; its text is written from the database when it is sent."""
-    row = _message_row(MAIL_LANE, template, subscription_id, registration_id)
-    now = row["created_at"]
-    connection.execute(INSERT, {**row, "payload": dict(payload or {}), "next_try_at": now, "due_since": now})
-
-
-def has_handoff(subscription_id: InstrumentedAttribute[UUID]) -> Exists:
-    """Return the condition that the subscription has a hand-off, whatever its outcome."""
-    return exists().where(OutboxMessage.subscription_id == subscription_id, OutboxMessage.sequence.is_not(None))
+    row = {"lane": MAIL_LANE, "type": template, "payload": dict(payload or {})}
+    ids = {"subscription_id": subscription_id, "registration_id": registration_id}
+    times = dict.fromkeys(("created_at", "next_try_at", "due_since"), datetime.now(UTC))
+    connection.execute(INSERT, {**row, **ids, **times})
 
 
 def latest_handoff(
@@ -215,11 +194,7 @@ def settle(connection: Connection, claimed: ClaimedMessage, outcome: str, **valu
 
 
 def reschedule(claimed: ClaimedMessage, delay_seconds: float, fault: str) -> bool:
-    """Make the message due again after the delay; return False where the three days to retry are over.
-
-    Raises:
-        DatabaseUnavailable: the message is due again when its lease ends.
-    """
+    """Make the message due again after the delay; return False where the three days to retry are over."""
     now = datetime.now(UTC)
     if now - claimed.due_since >= RETRY_WINDOW:
         return False
@@ -231,16 +206,3 @@ def reschedule(claimed: ClaimedMessage, delay_seconds: float, fault: str) -> boo
 def set_next_try(connection: Connection, claimed: ClaimedMessage, next_try_at: datetime, fault: str) -> None:
     """Make the message due at that time, unless its lease ended or an earlier hand-off was sent again meanwhile."""
     connection.execute(RESCHEDULE, {**claimed.lease.parameters, "next_try_at": next_try_at, "fault": fault})
-
-
-def _message_row(lane: str, type_: str, subscription_id: UUID | None, registration_id: UUID | None) -> dict[str, Any]:
-    return {
-        "id": uuid7(),
-        "lane": lane,
-        "type": type_,
-        "subscription_id": subscription_id,
-        "registration_id": registration_id,
-        "created_at": datetime.now(UTC),
-        "outcome": "waiting",
-        "tries": 0,
-    }
