@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 import structlog
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AliasPath, AwareDatetime, BaseModel, BeforeValidator, Field, ValidationError
 from sqlalchemy import Connection, bindparam, or_, update
 
 from app.database.transactions import after_commit, transaction
@@ -22,13 +22,12 @@ from app.models import OutboxMessage
 log = structlog.get_logger()
 
 SesEventKind = Literal["Email Bounced", "Email Complaint Received", "Email Rejected", "Email Rendering Failed"]
-REASON_PATTERN = re.compile(r"[A-Za-z-]{1,30}")
+CODE_PATTERN = re.compile(r"[A-Za-z-]{1,30}")
 MAX_REASON_LENGTH = 64
-# app/mail/ses.py sends the tag with each mail, and SES returns it.
-OUTBOX_ID_TAG = "foyer-outbox"
-
 # Only a code of AWS's own is stored: the text of a mail server may repeat the address.
-ReasonCode = Annotated[str | None, BeforeValidator(lambda code: code if REASON_PATTERN.fullmatch(str(code)) else None)]
+AwsCode = Annotated[
+    str | None, BeforeValidator(lambda code: code if isinstance(code, str) and CODE_PATTERN.fullmatch(code) else None)
+]
 MARK_BOUNCED = (
     update(OutboxMessage)
     .where(
@@ -40,41 +39,17 @@ MARK_BOUNCED = (
 )
 
 
-class SesModel(BaseModel):
-    """A part of an event. Fields that are not listed, such as the address, are dropped."""
+class SesDetail(BaseModel):
+    """The `detail` of an event. Of `bounce` and `complaint` only codes are read: other members become None."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class SesMail(SesModel):
-    """`detail.mail`. `tags` needs a configuration set."""
-
-    id: str = Field(alias="messageId", pattern=r"^[!-~]+$", max_length=255)
-    tags: dict[str, list[str]] = {}
+    mail_id: str = Field(validation_alias=AliasPath("mail", "messageId"), pattern=r"^[!-~]+$", max_length=255)
+    # Needs a configuration set. app/mail/ses.py sends our id as a tag with each mail, and SES returns it.
+    tags: dict[str, list[str]] = Field({}, validation_alias=AliasPath("mail", "tags"))
+    bounce: dict[str, AwsCode] = {}
+    complaint: dict[str, AwsCode] = {}
 
 
-class SesBounce(SesModel):
-    """`detail.bounce`."""
-
-    type: ReasonCode = Field(default=None, alias="bounceType")
-    sub_type: ReasonCode = Field(default=None, alias="bounceSubType")
-
-
-class SesComplaint(SesModel):
-    """`detail.complaint`."""
-
-    type: ReasonCode = Field(default=None, alias="complaintFeedbackType")
-
-
-class SesDetail(SesModel):
-    """`detail`."""
-
-    mail: SesMail
-    bounce: SesBounce = SesBounce()
-    complaint: SesComplaint = SesComplaint()
-
-
-class SesEvent(SesModel):
+class SesEvent(BaseModel):
     """An event of SES, as EventBridge delivers it."""
 
     source: Literal["aws.ses"]
@@ -100,9 +75,8 @@ def parse(body: str) -> Bounce | None:
         event = SesEvent.model_validate_json(body)
     except ValidationError:
         return None
-    mail = event.detail.mail
-    reason = "/".join(filter(None, _reason_parts(event)))[:MAX_REASON_LENGTH]
-    return Bounce(mail.id, _outbox_id(mail), event.kind, reason, event.time)
+    reason = "/".join(filter(None, _reason_codes(event)))[:MAX_REASON_LENGTH]
+    return Bounce(event.detail.mail_id, _outbox_id(event.detail.tags), event.kind, reason, event.time)
 
 
 @transaction
@@ -120,19 +94,20 @@ def record(connection: Connection, bounce: Bounce) -> bool:
     return bool(mail_ids)
 
 
-def _reason_parts(event: SesEvent) -> tuple[str | None, ...]:
+def _reason_codes(event: SesEvent) -> tuple[str | None, ...]:
+    bounce, complaint = event.detail.bounce, event.detail.complaint
     match event.kind:
         case "Email Bounced":
-            return event.detail.bounce.type or "Bounced", event.detail.bounce.sub_type
+            return bounce.get("bounceType") or "Bounced", bounce.get("bounceSubType")
         case "Email Complaint Received":
-            return "Complaint", event.detail.complaint.type
+            return "Complaint", complaint.get("complaintFeedbackType")
         case "Email Rejected":
             return ("Rejected",)
     return ("RenderingFailed",)
 
 
-def _outbox_id(ses_mail: SesMail) -> UUID | None:
+def _outbox_id(tags: dict[str, list[str]]) -> UUID | None:
     try:
-        return UUID(ses_mail.tags.get(OUTBOX_ID_TAG, [""])[0])
-    except (ValueError, IndexError):
+        return UUID(tags["foyer-outbox"][0])
+    except (KeyError, IndexError, ValueError):
         return None
