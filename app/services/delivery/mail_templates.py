@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -24,11 +25,10 @@ PRODUCT_OPTIONAL = {"buyer_resume", "colleague_invited"}
 MAX_SUBJECT_LENGTH = 150
 # The longest customer name in a subject: a longer one is cut, so that the verb and the product stay in it.
 MAX_NAME_LENGTH = 80
-SINGLE_LINE_ANSWERS = ("company", "full_name", "email", "phone")
-ACCOUNT_TEXTS = ("existing_account", "url", "reference")
 EXTRA_BLANK_LINES = re.compile(r"\n{3,}")
 # Mail programs make a link of such text.
 LINK_PATTERN = re.compile(r"://|@|\w[.\u3002\uff0e\uff61]\w")
+PartT = TypeVar("PartT", RegistrationOut, AccountOut)
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,13 @@ def compose(template: str, context: MailContext) -> Mail:
     if to is None:
         raise MailRefused("NobodyToSendTo")
     variables = _template_variables(context) | {"reply_to": reply_to}
-    subject = clean_single_line(_render(f"{template}/subject.txt", variables))
-    if len(subject) > MAX_SUBJECT_LENGTH:
-        subject = f"{subject[: MAX_SUBJECT_LENGTH - 1]}…"
+    subject, text, html = (
+        ENVIRONMENT.get_template(f"{template}/{part}").render(variables)
+        for part in ("subject.txt", "body.txt", "body.html")
+    )
+    subject = _shorten(clean_single_line(subject), MAX_SUBJECT_LENGTH)
     # A part that a template leaves out would leave its blank lines.
-    text = EXTRA_BLANK_LINES.sub("\n\n", _render(f"{template}/body.txt", variables)).strip() + "\n"
-    return Mail(to, subject, text, _render(f"{template}/body.html", variables), reply_to)
+    return Mail(to, subject, EXTRA_BLANK_LINES.sub("\n\n", text).strip() + "\n", html, reply_to)
 
 
 def _recipient_and_reply_to(template: str, context: MailContext) -> tuple[str | None, str | None]:
@@ -94,18 +95,15 @@ def _recipient_and_reply_to(template: str, context: MailContext) -> tuple[str | 
 
 
 def _template_variables(context: MailContext) -> dict[str, object]:
-    """Return the context with the buyer's text on one line and without invisible characters."""
-    registration = _clean_registration(context.registration)
-    variables = {name: getattr(context, name) for name in MailContext.__dataclass_fields__}
-    return variables | {
+    registration = _clean(context.registration)
+    company, full_name = (registration.company, registration.full_name) if registration else (None, None)
+    return vars(context) | {
         "registration": registration,
-        "account": _clean_account(context.account),
+        "account": _clean(context.account),
         "product_name": clean_single_line(context.product.name) if context.product else "your product",
-        "greeting": f"Hello {registration.full_name}"
-        if registration and is_link_free(registration.full_name)
-        else "Hello",
-        "company": registration.company if registration and is_link_free(registration.company) else None,
-        "customer_name": registration.company if registration else _customer_name(context.subscription),
+        "greeting": f"Hello {full_name}" if full_name and is_link_free(full_name) else "Hello",
+        "company": company if company and is_link_free(company) else None,
+        "customer_name": company if registration else _customer_name(context.subscription),
     }
 
 
@@ -118,18 +116,15 @@ def is_link_free(text: str) -> bool:
     return LINK_PATTERN.search(text.translate(dict.fromkeys(map(ord, ZERO_WIDTH_JOINERS)))) is None
 
 
-def _clean_registration(registration: RegistrationOut | None) -> RegistrationOut | None:
-    if registration is None:
+def _clean(part: PartT | None) -> PartT | None:
+    """Return the buyer's or the product's text without invisible characters, and on one line except for the notes."""
+    if part is None:
         return None
-    cleaned = {name: clean_single_line(getattr(registration, name) or "") or None for name in SINGLE_LINE_ANSWERS}
-    return registration.model_copy(update=cleaned | {"notes": clean_lines(registration.notes or "").strip() or None})
-
-
-def _clean_account(account: AccountOut | None) -> AccountOut | None:
-    if account is None:
-        return None
-    cleaned = {name: clean_single_line(getattr(account, name) or "") or None for name in ACCOUNT_TEXTS}
-    return account.model_copy(update=cleaned)
+    texts = {name: text for name, text in part if isinstance(text, str)}
+    cleaned = {
+        name: clean_lines(text).strip() if name == "notes" else clean_single_line(text) for name, text in texts.items()
+    }
+    return part.model_copy(update={name: text or None for name, text in cleaned.items()})
 
 
 def _customer_name(subscription: SubscriptionOut | None) -> str:
@@ -140,25 +135,16 @@ def _customer_name(subscription: SubscriptionOut | None) -> str:
     return f"Customer {subscription.customer_identifier}"
 
 
-def _shorten(name: str) -> str:
-    return name if len(name) <= MAX_NAME_LENGTH else f"{name[: MAX_NAME_LENGTH - 1]}…"
+def _shorten(text: str, max_length: int = MAX_NAME_LENGTH) -> str:
+    return text if len(text) <= max_length else f"{text[: max_length - 1]}…"
 
 
-def _render(template: str, variables: dict[str, object]) -> str:
-    return ENVIRONMENT.get_template(template).render(variables)
-
-
-def _build_environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES_DIRECTORY),
-        autoescape=select_autoescape(["html"], default=False),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-    environment.filters.update(day=format_date, clock=format_time, short=_shorten)
-    return environment
-
-
-ENVIRONMENT = _build_environment()
+ENVIRONMENT = Environment(
+    loader=FileSystemLoader(TEMPLATES_DIRECTORY),
+    autoescape=select_autoescape(["html"], default=False),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    auto_reload=False,
+)
+ENVIRONMENT.filters.update(day=format_date, clock=format_time, short=_shorten)

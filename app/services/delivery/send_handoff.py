@@ -29,6 +29,7 @@ HTTP_GONE = 410
 FIRST_BACKOFF_SECONDS = 1
 MAX_BACKOFF_SECONDS = 900
 THIS_HANDOFF = OutboxMessage.__table__.alias()
+# The product has replied to a later hand-off of the registration: the reply to one sent again is out of date.
 HAS_NEWER_REPLY = select(
     exists().where(
         THIS_HANDOFF.c.id == bindparam("handoff"),
@@ -64,20 +65,16 @@ def webhook_id(message_id: UUID) -> str:
 
 def _post(endpoint: HandoffEndpoint, claimed: ClaimedMessage, *, allow_private: bool) -> Reply:
     body = json.dumps(claimed.payload, ensure_ascii=False, separators=(",", ":"))
-    headers = _sign_headers(endpoint, webhook_id(claimed.id), datetime.now(UTC), body)
-    return http_client.post(endpoint.url, body.encode(), headers, allow_private=allow_private)
-
-
-def _sign_headers(endpoint: HandoffEndpoint, message_id: str, now: datetime, body: str) -> dict[str, str]:
-    # While a secret is rotated, the product may have the old one or the new one.
-    signatures = [Webhook(secret).sign(message_id, now, body) for secret in endpoint.secrets]
-    return {
+    message_id, now = webhook_id(claimed.id), datetime.now(UTC)
+    headers = {
         "Content-Type": "application/json",
         "User-Agent": "foyer",
         "webhook-id": message_id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": " ".join(signatures),
+        # While a secret is rotated, the product may have the old one or the new one.
+        "webhook-signature": " ".join(Webhook(secret).sign(message_id, now, body) for secret in endpoint.secrets),
     }
+    return http_client.post(endpoint.url, body.encode(), headers, allow_private=allow_private)
 
 
 @transaction
@@ -87,7 +84,7 @@ def _record_delivery(connection: Connection, claimed: ClaimedMessage, reply: Acc
         reply = account_reply.EMPTY_REPLY
     after_commit(log.info, "handoff.delivered", handoff=str(claimed.id), type=claimed.type, tries=claimed.tries)
     subscription_id = queue.settle(connection, claimed, "delivered", fault=reply.refused)
-    if subscription_id is None or _has_newer_reply(connection, claimed):
+    if subscription_id is None or connection.scalar(HAS_NEWER_REPLY, {"handoff": claimed.id}):
         return True
     account_requested = claimed.type in announce.REGISTRATION_TYPES
     if account_reply.store(connection, subscription_id, reply, account_requested=account_requested):
@@ -95,17 +92,8 @@ def _record_delivery(connection: Connection, claimed: ClaimedMessage, reply: Acc
     return True
 
 
-def _has_newer_reply(connection: Connection, claimed: ClaimedMessage) -> bool:
-    """Return whether a later hand-off of the registration was delivered: the reply to one sent again is out of date."""
-    return bool(connection.execute(HAS_NEWER_REPLY, {"handoff": claimed.id}).scalar())
-
-
 def reschedule_or_fail(claimed: ClaimedMessage, fault: str, retry_after: float | None = None) -> bool:
-    """Reschedule the hand-off after a failed try or, after three days, fail it; return whether it is settled.
-
-    Raises:
-        DatabaseUnavailable: it is due again when its lease ends.
-    """
+    """Reschedule the hand-off after a failed try or, after three days, fail it; return whether it is settled."""
     if not queue.reschedule(claimed, _retry_delay_seconds(claimed.tries, retry_after), fault):
         return _give_up(claimed, fault)
     log.warning("handoff.rescheduled", handoff=str(claimed.id), type=claimed.type, fault=fault, tries=claimed.tries)

@@ -174,7 +174,7 @@ def claim(connection: Connection, lane: str, now: datetime) -> ClaimedMessage | 
     )
 
 
-def settle(connection: Connection, claimed: ClaimedMessage, outcome: str, **values: object) -> UUID | None:
+def settle(connection: Connection, /, claimed: ClaimedMessage, outcome: str, **values: object) -> UUID | None:
     """Settle the message and release the subscription's next hand-off, within the caller's transaction.
 
     Returns the id of its subscription by now; None where it has none, or where another worker settled it.
