@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from flask import Flask, current_app
@@ -12,8 +13,7 @@ from flask import Flask, current_app
 from app.aws import queue
 from app.backoff import backoff_seconds
 from app.observability import logs
-from app.services.events import consume
-from app.services.events import review as events_review
+from app.services.events import consume, review
 from app.services.operations import heartbeats
 from app.services.signup import erasure, invitations, pending_tokens, retry_pending
 from app.worker import senders as worker_senders
@@ -22,19 +22,17 @@ log = structlog.get_logger()
 
 IDLE_POLL_SECONDS = 1
 MAX_BACKOFF_SECONDS = 30
-HEARTBEAT_INTERVAL_SECONDS = 10
-HOUR_SECONDS = 3600
 
 
 @dataclass
 class Chore:
     """Work that runs every `interval_seconds`; with a backoff of at most 30 seconds while it fails.
 
-    `work` returns False where it failed in an expected way; any exception of it is logged and counts as a failure.
+    `work` returns False where it failed in an expected way; any exception is logged and counts as a failure.
     """
 
     name: str
-    work: Callable[[], bool]
+    work: Callable[[], object]
     interval_seconds: float
     next_run_at: float = 0
     failures: int = field(default=0, init=False)
@@ -47,10 +45,10 @@ class Chore:
 
     def _try_work(self) -> bool:
         try:
-            return self.work()
+            return self.work() is not False
         except Exception as error:  # noqa: BLE001  # a chore that fails must not stop the others
             logs.chore_failed(self.name, error)
-        return False
+            return False
 
 
 def run(stop: threading.Event) -> None:
@@ -63,10 +61,10 @@ def run(stop: threading.Event) -> None:
     log.info("worker.started")
     _run_chores(
         [
-            Chore("heartbeat", heartbeat, HEARTBEAT_INTERVAL_SECONDS),
+            Chore("heartbeat", partial(heartbeats.record, "worker"), interval_seconds=10),
             Chore("retry_pending", retry_pending_tokens, IDLE_POLL_SECONDS),
-            Chore("review", review_subscriptions, IDLE_POLL_SECONDS),
-            Chore("purge", purge, HOUR_SECONDS),
+            Chore("review", partial(_repeat_while_due, review.process_next), IDLE_POLL_SECONDS),
+            Chore("purge", purge, interval_seconds=3600),
         ],
         stop,
     )
@@ -81,7 +79,7 @@ def run(stop: threading.Event) -> None:
 def _consume_events(app: Flask, stop: threading.Event) -> None:
     with app.app_context():
         if queue.current():
-            _run_chores([Chore("events", lambda: consume.poll(stop), 0)], stop)
+            _run_chores([Chore("events", partial(consume.poll, stop), interval_seconds=0)], stop)
 
 
 def _run_chores(chores: list[Chore], stop: threading.Event) -> None:
@@ -97,11 +95,6 @@ def retry_pending_tokens() -> bool:
     return _repeat_while_due(retry_pending.resolve_next)
 
 
-def review_subscriptions() -> bool:
-    """Review the subscriptions that are due, for about a second; return whether AWS answers."""
-    return _repeat_while_due(events_review.process_next)
-
-
 def _repeat_while_due(run_next: Callable[[], bool | None]) -> bool:
     started = time.monotonic()
     outcome = run_next()
@@ -110,15 +103,8 @@ def _repeat_while_due(run_next: Callable[[], bool | None]) -> bool:
     return outcome is not False
 
 
-def heartbeat() -> bool:
-    """Record for the metrics that a worker is alive."""
-    heartbeats.record("worker")
-    return True
-
-
-def purge() -> bool:
+def purge() -> None:
     """Delete settled tokens, erase invited addresses, and erase registrations past `RETENTION_DAYS`."""
     pending_tokens.purge()
     invitations.purge_emails()
     erasure.erase_expired(current_app.config["RETENTION_DAYS"], datetime.now(UTC))
-    return True

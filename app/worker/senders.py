@@ -38,13 +38,9 @@ class Lane:
 
 def configured_lanes() -> list[Lane]:
     """Return a lane for each product with a hand-off endpoint, and one for mail where mail is on."""
-    allow_private = bool(current_app.config["HANDOFF_ALLOW_PRIVATE"])
+    send_to_product = partial(send_handoff.send, allow_private=bool(current_app.config["HANDOFF_ALLOW_PRIVATE"]))
     lanes = [
-        Lane(
-            queue.handoff_lane(code),
-            partial(send_handoff.send, endpoint, allow_private=allow_private),
-            send_handoff.reschedule_or_fail,
-        )
+        Lane(queue.handoff_lane(code), partial(send_to_product, endpoint), send_handoff.reschedule_or_fail)
         for code, endpoint in handoff_endpoints.by_product_code().items()
     ]
     if mailer.is_enabled():
