@@ -39,16 +39,14 @@ class Chore:
 
     def run(self) -> None:
         """Do the work and schedule the next run, counted from the end of this one on the monotonic clock."""
-        self.failures = 0 if self._try_work() else self.failures + 1
-        backoff = max(backoff_seconds(self.failures, 1, MAX_BACKOFF_SECONDS), IDLE_POLL_SECONDS)
-        self.next_run_at = time.monotonic() + (backoff if self.failures else self.interval_seconds)
-
-    def _try_work(self) -> bool:
         try:
-            return self.work() is not False
+            has_failed = self.work() is False
         except Exception as error:  # noqa: BLE001  # a chore that fails must not stop the others
             logs.chore_failed(self.name, error)
-            return False
+            has_failed = True
+        self.failures = self.failures + 1 if has_failed else 0
+        backoff = max(backoff_seconds(self.failures, 1, MAX_BACKOFF_SECONDS), IDLE_POLL_SECONDS)
+        self.next_run_at = time.monotonic() + (backoff if self.failures else self.interval_seconds)
 
 
 def run(stop: threading.Event) -> None:

@@ -6,6 +6,7 @@ Follows https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/st
 import json
 import random
 from datetime import UTC, datetime
+from http import HTTPStatus
 from uuid import UUID
 
 import structlog
@@ -25,7 +26,6 @@ from app.services.outbox.queue import ClaimedMessage
 
 log = structlog.get_logger()
 
-HTTP_GONE = 410
 FIRST_BACKOFF_SECONDS = 1
 MAX_BACKOFF_SECONDS = 900
 THIS_HANDOFF = OutboxMessage.__table__.alias()
@@ -53,7 +53,7 @@ def send(endpoint: HandoffEndpoint, claimed: ClaimedMessage, *, allow_private: b
         return reschedule_or_fail(claimed, error.code)
     if 200 <= response.status < 300:
         return _record_delivery(claimed, account_reply.parse(response.body, allow_http=allow_private))
-    if response.status == HTTP_GONE:
+    if response.status == HTTPStatus.GONE:
         return _give_up(claimed, "410")
     return reschedule_or_fail(claimed, str(response.status), response.retry_after_seconds)
 

@@ -33,9 +33,6 @@ from app.models import REFUSAL_REASONS, Account, OutboxMessage
 from app.services.outbox import announce, queue
 
 MAX_URL_LENGTH, MAX_REFERENCE_LENGTH = 2048, 255
-URL_SCHEMES = ("https", "http")
-# The buyer reads this reason where the product gives one that we do not know.
-DEFAULT_REFUSAL = "not_supported"
 SELECT_ACCOUNT = select(Account.url, Account.reference, Account.refused).where(
     Account.subscription_id == bindparam("account_of")
 )
@@ -78,7 +75,8 @@ def parse(body: bytes, *, allow_http: bool = False) -> AccountReply | None:
     return AccountReply(
         url=url if isinstance(url, str) and is_valid_url(url, allow_http=allow_http) else None,
         reference=reference if isinstance(reference, str) and _is_valid_reference(reference) else None,
-        refused=(refused if refused in REFUSAL_REASONS else DEFAULT_REFUSAL) if refused else None,
+        # The buyer reads "not_supported" where the product gives a reason that we do not know.
+        refused=(refused if refused in REFUSAL_REASONS else "not_supported") if refused else None,
     )
 
 
@@ -91,7 +89,8 @@ def is_valid_url(url: str, *, allow_http: bool) -> bool:
         host, port = (parts.hostname or "").encode("idna"), parts.port
     except ValueError:
         return False
-    return bool(host) and port != 0 and "@" not in parts.netloc and parts.scheme in URL_SCHEMES[: 1 + allow_http]
+    schemes = {"https", "http"} if allow_http else {"https"}
+    return bool(host) and port != 0 and "@" not in parts.netloc and parts.scheme in schemes
 
 
 def _is_valid_reference(text: str) -> bool:
@@ -125,14 +124,15 @@ def store(connection: Connection, subscription_id: UUID, reply: AccountReply, *,
     """
     if reply == EMPTY_REPLY and not account_requested:
         return False
-    before = account_of(connection, subscription_id)
-    after = _combine(before or EMPTY_REPLY, reply, account_requested=account_requested)
+    stored = account_of(connection, subscription_id)
+    before = stored or EMPTY_REPLY
+    after = _combine(before, reply, account_requested=account_requested)
     values = {**asdict(after), "answered_at": datetime.now(UTC)}
-    if before is None:
-        connection.execute(INSERT_ACCOUNT, {"subscription_id": subscription_id, **values})
-    else:
+    if stored:
         connection.execute(UPDATE_ACCOUNT, {"account_of": subscription_id, **values})
-    return after != (before or EMPTY_REPLY)
+    else:
+        connection.execute(INSERT_ACCOUNT, {"subscription_id": subscription_id, **values})
+    return after != before
 
 
 def _combine(before: AccountReply, reply: AccountReply, *, account_requested: bool) -> AccountReply:

@@ -20,7 +20,7 @@ worker claims the message that has been due for longest, under a lease (`app.dat
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -161,17 +161,8 @@ def claim(connection: Connection, lane: str, now: datetime) -> ClaimedMessage | 
     if claimed is None:
         return None
     lease, row = claimed
-    return ClaimedMessage(
-        id=row.id,
-        type=row.type,
-        subscription_id=row.subscription_id,
-        registration_id=row.registration_id,
-        payload=row.payload,
-        created_at=row.created_at,
-        due_since=row.due_since,
-        tries=row.tries,
-        lease=lease,
-    )
+    columns = {field.name for field in fields(ClaimedMessage)} - {"lease"}
+    return ClaimedMessage(lease=lease, **{name: getattr(row, name) for name in columns})
 
 
 def settle(connection: Connection, /, claimed: ClaimedMessage, outcome: str, **values: object) -> UUID | None:
