@@ -120,11 +120,12 @@ def _clean(part: PartT | None) -> PartT | None:
     """Return the buyer's or the product's text without invisible characters, and on one line except for the notes."""
     if part is None:
         return None
-    texts = {name: text for name, text in part if isinstance(text, str)}
     cleaned = {
-        name: clean_lines(text).strip() if name == "notes" else clean_single_line(text) for name, text in texts.items()
+        name: (clean_lines(text).strip() if name == "notes" else clean_single_line(text)) or None
+        for name, text in part
+        if isinstance(text, str)
     }
-    return part.model_copy(update={name: text or None for name, text in cleaned.items()})
+    return part.model_copy(update=cleaned)
 
 
 def _customer_name(subscription: SubscriptionOut | None) -> str:

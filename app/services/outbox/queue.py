@@ -184,16 +184,15 @@ def settle(connection: Connection, /, claimed: ClaimedMessage, outcome: str, **v
     return subscription_id
 
 
-def reschedule(claimed: ClaimedMessage, delay_seconds: float, fault: str) -> bool:
-    """Make the message due again after the delay; return False where the three days to retry are over."""
+@transaction
+def reschedule(connection: Connection, claimed: ClaimedMessage, delay_seconds: float, fault: str) -> bool:
+    """Make the message due again after the delay; return False where the three days to retry are over.
+
+    Changes nothing where the lease has ended, or where an earlier hand-off was sent again meanwhile.
+    """
     now = datetime.now(UTC)
     if now - claimed.due_since >= RETRY_WINDOW:
         return False
-    set_next_try(claimed, now + timedelta(seconds=delay_seconds), fault)
+    values = {"next_try_at": now + timedelta(seconds=delay_seconds), "fault": fault}
+    connection.execute(RESCHEDULE, {**claimed.lease.parameters, **values})
     return True
-
-
-@transaction
-def set_next_try(connection: Connection, claimed: ClaimedMessage, next_try_at: datetime, fault: str) -> None:
-    """Make the message due at that time, unless its lease ended or an earlier hand-off was sent again meanwhile."""
-    connection.execute(RESCHEDULE, {**claimed.lease.parameters, "next_try_at": next_try_at, "fault": fault})

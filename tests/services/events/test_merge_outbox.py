@@ -109,7 +109,7 @@ def test_failed_hand_off_of_the_source_waits_for_those_of_the_target(app: Flask)
     merge_subscriptions(app, target_id, source_id)
 
     with app.app_context():
-        queue.set_next_try(for_source, datetime.now(UTC), "503")
+        queue.reschedule(for_source, 0, "503")
 
     assert claim_next(app) is None
     settle_message(app, for_target)

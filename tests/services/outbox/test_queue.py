@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from flask import Flask
 
 from app.database import transactions
@@ -33,10 +34,10 @@ def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def reschedule(app: Flask, message: ClaimedMessage, **delay: int) -> datetime:
-    until = datetime.now(UTC) + timedelta(**delay)
-    with app.app_context():
-        queue.set_next_try(message, until, "503")
-    return until
+    """Reschedule the message; return the time of its next try."""
+    with app.app_context(), time_machine.travel(datetime.now(UTC), tick=False):
+        queue.reschedule(message, timedelta(**delay).total_seconds(), "503")
+        return datetime.now(UTC) + timedelta(**delay)
 
 
 def due_sequences(app: Flask) -> list[int | None]:

@@ -141,7 +141,7 @@ def test_handoff_erased_during_its_send_stays_cancelled(app: Flask) -> None:
     erase(app, subscription_id)
     settled = settle_message(app, claimed)
     with app.app_context():
-        queue.set_next_try(claimed, NOW, "503")
+        queue.reschedule(claimed, 0, "503")
 
     assert settled is None
     assert [message.outcome for message in handoff_messages(app)] == ["cancelled"]
