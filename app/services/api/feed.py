@@ -20,7 +20,7 @@ from app.models import UtcDateTime
 from app.services.api import cursors
 from app.services.api.cursors import Cursor, Position
 from app.services.outbox import payload
-from app.services.outbox.payload import PayloadModel, Timestamp
+from app.services.outbox.payload import PayloadModel, SubscriptionSnapshot, Timestamp
 
 WATERMARK_LAG = timedelta(seconds=60)
 SUBSCRIPTIONS = models.Subscription.__table__
@@ -42,12 +42,9 @@ ACCOUNTS = select(models.Account.__table__).where(
 )
 
 
-class Item(PayloadModel):
+class Item(SubscriptionSnapshot):
     """One subscription with its registration and account, and when any of them last changed."""
 
-    subscription: payload.SubscriptionOut
-    registration: payload.RegistrationOut | None
-    account: payload.AccountOut
     changed_at: Timestamp
 
 
