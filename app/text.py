@@ -1,4 +1,4 @@
-"""How text is cleaned and dates are written, for forms, pages and mails."""
+"""How text is cleaned and masked and dates are written, for forms, pages and mails."""
 
 import re
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ ZERO_WIDTH_JOINERS = "\u200c\u200d"
 STRAY_JOINERS = re.compile("(?<![\u200c\u200d])[\u200c\u200d]+(?!\\S)|(?<!\\S)[\u200c\u200d]+")
 # U+2028 and U+2029 end a line in some programs only.
 LINE_BREAK = re.compile("\r\n?|[\u2028\u2029]")
+MASK = "•"
 
 
 def format_date(moment: datetime) -> str:
@@ -67,6 +68,12 @@ def clean_lines(text: str) -> str:
 def strip_unprintable(text: str, keep: str = "") -> str:
     """Return the text without the characters that HTML cannot contain, except those to keep."""
     return "".join(character for character in text if character.isprintable() or character in keep)
+
+
+def mask_email(address: str) -> str:
+    """Return the address with its name masked, so that only its owner recognises it."""
+    name, _, domain = address.rpartition("@")
+    return f"{name[:1]}{MASK * 3}@{domain}"
 
 
 def _remove_invisible(text: str) -> str:

@@ -14,6 +14,7 @@ from app.cli.listing import Resource, Table
 from app.services.reports import registrations
 from app.services.signup import erasure, progress, resume_links
 from app.services.signup.erasure import Erasure
+from app.text import mask_email
 
 REGISTRATION = Resource(
     "registration",
@@ -113,7 +114,7 @@ def erase(identifier: str, yes: bool, actor: str) -> None:
     registration_id = _parse_current_id(identifier)
     if registration := registrations.find(registration_id):
         preview = {column: registration[column] for column in PREVIEW_COLUMNS}
-        click.echo(tables.format_record(preview | {"email": erasure.mask_email(registration["email"])}))
+        click.echo(tables.format_record(preview | {"email": mask_email(registration["email"])}))
         if not yes:
             click.confirm("\nErase this registration? This cannot be undone.", abort=True)
     click.echo(_describe_erasure(REGISTRATION.require(identifier, erasure.erase(registration_id, actor))))

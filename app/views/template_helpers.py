@@ -7,10 +7,9 @@ from urllib.parse import quote
 
 from flask import Flask, request, url_for
 
+from app import text
 from app.aws.get_entitlements import EntitlementValue
 from app.config import products
-from app.services.signup import erasure
-from app.text import format_date, format_time, strip_unprintable
 
 
 def init_app(app: Flask) -> None:
@@ -20,10 +19,8 @@ def init_app(app: Flask) -> None:
     versions = {path.name: sha256(path.read_bytes()).hexdigest()[:12] for path in folder.iterdir()}
     app.jinja_env.globals["is_refresh_paused"] = is_refresh_paused
     app.jinja_env.globals["static_url"] = lambda name: url_for("static", filename=name, v=versions[name])
-    app.jinja_env.filters.update(masked=mask_identifier, masked_email=erasure.mask_email)
-    app.jinja_env.filters.update(
-        day=format_date, clock=format_time, printable=strip_unprintable, quantity=format_quantity
-    )
+    app.jinja_env.filters.update(masked=mask_identifier, masked_email=text.mask_email, quantity=format_quantity)
+    app.jinja_env.filters.update(day=text.format_date, clock=text.format_time, printable=text.strip_unprintable)
     app.context_processor(lambda: {"products": products.current().values()})
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
@@ -48,7 +45,7 @@ def is_refresh_paused() -> bool:
 
 def mask_identifier(identifier: str) -> str:
     """Return the identifier with all but its last four characters masked, in groups of four."""
-    masked = erasure.MASK * max(len(identifier) - 4, 0) + identifier[-4:]
+    masked = text.MASK * max(len(identifier) - 4, 0) + identifier[-4:]
     return " ".join(masked[max(end - 4, 0) : end] for end in range(len(masked) % 4 or 4, len(masked) + 1, 4))
 
 
@@ -59,4 +56,4 @@ def format_quantity(value: EntitlementValue | None) -> str:
     if isinstance(value, int | float):
         # A plain format would print 1e+16.
         return f"{Decimal(str(value)):,f}".removesuffix(".0")
-    return strip_unprintable(value or "")
+    return text.strip_unprintable(value or "")

@@ -10,23 +10,22 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from app.database.rows import MIN_ID
 from app.database.transactions import after_commit, query, transaction
 from app.models import AuditEntry, Invitation, OutboxMessage, PendingToken, Registration, Subscription
 from app.services.operations import audit
 from app.services.operations.audit import REGISTRATION_ERASED, AuditRecord
 from app.services.outbox import announce, queue
+from app.services.purchases import subscriptions
 from app.services.purchases.status import FINAL_STATUSES
 
 log = structlog.get_logger()
 
 RETENTION_ACTOR = "retention"
-MASK = "•"
 BATCH_ROWS = 1000
-# Less than every id.
-NO_ID = UUID(int=0)
 
 IS_IN_BATCH = Registration.id.in_(bindparam("registrations", expanding=True))
 IS_EXPIRED = and_(
@@ -49,6 +48,7 @@ REGISTRATIONS = (
 # and run into the statement timeout.
 NEXT_BATCH = REGISTRATIONS.where(Registration.id > bindparam("last_id")).limit(BATCH_ROWS)
 LOCK_EXPIRED = REGISTRATIONS.where(IS_IN_BATCH, IS_EXPIRED).with_for_update(of=Registration)
+# Lock subscriptions before registrations, as the form does; otherwise the two deadlock.
 LOCK_SUBSCRIPTIONS = (
     select(Subscription.id)
     .where(Subscription.id.in_(select(Registration.subscription_id).where(IS_IN_BATCH)))
@@ -62,30 +62,15 @@ LATEST_ERASURE = (
     .order_by(AuditEntry.id.desc())
     .limit(1)
 )
-TOUCH_SUBSCRIPTIONS = (
-    update(Subscription)
-    .where(Subscription.id.in_(bindparam("subscriptions", expanding=True)))
-    .values(changed_at=bindparam("now"))
-)
-ERASE_INVITED_EMAILS = (
-    update(Invitation)
-    .where(Invitation.subscription_id.in_(bindparam("subscriptions", expanding=True)))
-    .values(email=None)
+# The caller gives the new values.
+UPDATE_SUBSCRIPTIONS = update(Subscription).where(Subscription.id.in_(bindparam("subscriptions", expanding=True)))
+UPDATE_INVITATIONS = update(Invitation).where(
+    Invitation.subscription_id.in_(bindparam("subscriptions", expanding=True))
 )
 MESSAGES = select(OutboxMessage.__table__).where(
     OutboxMessage.registration_id.in_(bindparam("registrations", expanding=True))
 )
-REDACT = (
-    update(OutboxMessage).where(OutboxMessage.id == bindparam("message")).values(payload=bindparam("redacted_payload"))
-)
-CANCEL = (
-    update(OutboxMessage)
-    .where(OutboxMessage.id == bindparam("message"))
-    .values(outcome="cancelled", settled_at=bindparam("now"), next_try_at=None)
-)
-REQUEST_REVIEW = (
-    update(Subscription).where(Subscription.id == bindparam("subscription")).values(review_at=bindparam("now"))
-)
+UPDATE_MESSAGE = update(OutboxMessage).where(OutboxMessage.id == bindparam("message"))
 
 
 @dataclass(frozen=True)
@@ -104,12 +89,9 @@ def erase(connection: Connection, registration_id: UUID, actor: str) -> Erasure 
     """Erase the registration and record by whom; return None where there never was one with that id.
 
     Its subscription stays, and so does a pending token: neither contains personal data. To erase it again is success,
-    and returns the first erasure.
-
-    Raises:
-        DatabaseUnavailable: it may have been erased or not; erase it again to find out.
+    and returns the first erasure: after DatabaseUnavailable, do so to find out whether it was erased.
     """
-    _lock_subscriptions(connection, [registration_id])
+    connection.execute(LOCK_SUBSCRIPTIONS, {"registrations": [registration_id]})
     erased = _erase(connection, [registration_id], actor, datetime.now(UTC))
     return erased[0] if erased else _latest_erasure(connection, registration_id)
 
@@ -139,7 +121,7 @@ def expired_batches(retention_days: int, now: datetime) -> Iterator[list[UUID]]:
     if retention_days == 0:
         return
     cutoff = now - timedelta(days=retention_days)
-    registrations = _next_batch(NO_ID, cutoff)
+    registrations = _next_batch(MIN_ID, cutoff)
     while registrations:
         if expired := [registration_id for registration_id, is_expired in registrations if is_expired]:
             yield expired
@@ -149,32 +131,28 @@ def expired_batches(retention_days: int, now: datetime) -> Iterator[list[UUID]]:
 @query
 def _next_batch(session: Session, last_id: UUID, cutoff: datetime) -> list[tuple[UUID, bool]]:
     """Return the ids of the registrations after the last one, each with whether it is expired."""
-    rows = session.execute(NEXT_BATCH, {"last_id": last_id, "cutoff": cutoff})
-    return [(registration_id, is_expired) for registration_id, is_expired in rows]
+    rows = session.execute(NEXT_BATCH, {"last_id": last_id, "cutoff": cutoff}).tuples()
+    return list(rows)
 
 
 @transaction
 def _erase_batch(connection: Connection, ids: Sequence[UUID], cutoff: datetime, now: datetime) -> int:
-    _lock_subscriptions(connection, ids)
+    connection.execute(LOCK_SUBSCRIPTIONS, {"registrations": ids})
     # The batch was read without a lock: the buyer may have sent the form again since.
     expired = connection.scalars(LOCK_EXPIRED, {"registrations": ids, "cutoff": cutoff}).all()
     return len(_erase(connection, expired, RETENTION_ACTOR, now))
-
-
-def _lock_subscriptions(connection: Connection, ids: Sequence[UUID]) -> None:
-    # Lock subscriptions before registrations, as the form does; otherwise the two deadlock.
-    connection.execute(LOCK_SUBSCRIPTIONS, {"registrations": ids})
 
 
 def _erase(connection: Connection, ids: Sequence[UUID], actor: str, now: datetime) -> list[Erasure]:
     deleted = connection.execute(DELETE, {"registrations": ids}).all()
     subscription_ids = [row.subscription_id for row in deleted if row.subscription_id]
     # `changed_at` is the time of this batch, not of the run: readers of the feed may have passed the run's start.
-    connection.execute(TOUCH_SUBSCRIPTIONS, {"subscriptions": subscription_ids, "now": datetime.now(UTC)})
-    connection.execute(ERASE_INVITED_EMAILS, {"subscriptions": subscription_ids})
+    connection.execute(UPDATE_SUBSCRIPTIONS, {"subscriptions": subscription_ids, "changed_at": datetime.now(UTC)})
+    connection.execute(UPDATE_INVITATIONS, {"subscriptions": subscription_ids, "email": None})
     _redact_outbox(connection, [row.id for row in deleted], now)
-    records = [AuditRecord(now, REGISTRATION_ERASED, actor, row.id, row.subscription_id) for row in deleted]
-    audit.record(connection, records)
+    audit.record(
+        connection, [AuditRecord(now, REGISTRATION_ERASED, actor, row.id, row.subscription_id) for row in deleted]
+    )
     for row in deleted:
         subscription = row.subscription_id and str(row.subscription_id)
         after_commit(log.info, REGISTRATION_ERASED, registration=str(row.id), subscription=subscription)
@@ -191,21 +169,18 @@ def _latest_erasure(database: Connection | Session, registration_id: UUID) -> Er
 def _redact_outbox(connection: Connection, registration_ids: Sequence[UUID], now: datetime) -> None:
     """Remove the people from the hand-offs and mails, and cancel those that were only about them."""
     for message in connection.execute(MESSAGES, {"registrations": registration_ids}).all():
-        redacted = {"message": message.id, "redacted_payload": _redact_payload(message.payload)}
-        connection.execute(REDACT, redacted)
-        is_cancelled = message.outcome == "waiting" and _is_about_registration(message)
+        values: dict[str, Any] = {"payload": _redact_payload(message.payload)}
+        # All mails: the seller's mail of an activation says whose it is, and has nothing to say without the person.
+        is_about_person = message.lane == queue.MAIL_LANE or message.type in announce.REGISTRATION_TYPES
+        is_cancelled = message.outcome == "waiting" and is_about_person
         if is_cancelled:
-            connection.execute(CANCEL, {"message": message.id, "now": now})
+            values |= {"outcome": "cancelled", "settled_at": now, "next_try_at": None}
+        connection.execute(UPDATE_MESSAGE, {"message": message.id, **values})
         if message.subscription_id:
             queue.release_next(connection, message.subscription_id)
         if message.sequence and is_cancelled:
             # The review enqueues the new license again, in case only this hand-off had it.
-            connection.execute(REQUEST_REVIEW, {"subscription": message.subscription_id, "now": now})
-
-
-def _is_about_registration(message: Row[Any]) -> bool:
-    # All mails: the seller's mail of an activation says whose it is, and has nothing to say without the person.
-    return message.lane == queue.MAIL_LANE or message.type in announce.REGISTRATION_TYPES
+            subscriptions.update_row(connection, message.subscription_id, {"review_at": now})
 
 
 def _redact_payload(payload: dict[str, Any]) -> dict[str, Any]:
@@ -213,9 +188,3 @@ def _redact_payload(payload: dict[str, Any]) -> dict[str, Any]:
         return payload
     account = {**payload["data"]["account"], "existing_account": None}
     return {**payload, "data": {**payload["data"], "registration": None, "account": account}}
-
-
-def mask_email(address: str) -> str:
-    """Return the address with its name masked, so that only its owner recognises it."""
-    name, _, domain = address.rpartition("@")
-    return f"{name[:1]}{MASK * 3}@{domain}"
