@@ -19,6 +19,15 @@ from app.services.purchases.purchase import Landing, Pending, Purchase, Resolved
 from app.services.signup import invitations, resolve
 from app.services.signup.registrations import StoredRegistration
 
+# By the session's key, the field of the customer that it stores.
+CUSTOMER_KEYS = {
+    "CustomerIdentifier": "customer_identifier",
+    "ProductCode": "product_code",
+    "CustomerAWSAccountId": "customer_aws_account_id",
+    "LicenseArn": "license_arn",
+    "AgreementId": "agreement_id",
+}
+
 
 @dataclass(frozen=True)
 class Visit:
@@ -92,7 +101,10 @@ def current() -> Visit:
     if purchase != stored:
         # `csrf_token` stays: a form that is open in this browser remains valid for the purchase.
         _store_purchase(purchase)
-    return Visit(purchase, _product_of(purchase))
+    configured = products.current()
+    if isinstance(purchase, Resolved):
+        return Visit(purchase, configured[purchase.landing.customer.product_code])
+    return Visit(purchase, next(iter(configured.values())) if len(configured) == 1 else None)
 
 
 def mark_submitted(completed: StoredRegistration) -> None:
@@ -107,7 +119,7 @@ def submitted_here(registration: Registration) -> bool:
     return session.get("Registered") == registration.updated_at.isoformat()
 
 
-def enter_pending(registration: Registration) -> bool:
+def is_entry_pending(registration: Registration) -> bool:
     """Return whether this browser submitted the present answers and has not entered the product since."""
     return session.get("Entering") == registration.updated_at.isoformat()
 
@@ -138,35 +150,15 @@ def _store_purchase(purchase: Purchase) -> None:
         session.update(ParkedTokenId=str(purchase.id), OfferType=purchase.offer_type)
         return
     session.pop("ParkedTokenId", None)
-    customer = purchase.landing.customer
-    session.update(
-        CustomerIdentifier=customer.customer_identifier,
-        ProductCode=customer.product_code,
-        CustomerAWSAccountId=customer.customer_aws_account_id,
-        LicenseArn=customer.license_arn,
-        AgreementId=customer.agreement_id,
-        OfferType=purchase.landing.unverified.offer_type,
-        SubscriptionId=str(purchase.subscription_id) if purchase.subscription_id else None,
-    )
+    session.update({key: getattr(purchase.landing.customer, name) for key, name in CUSTOMER_KEYS.items()})
+    session["OfferType"] = purchase.landing.unverified.offer_type
+    session["SubscriptionId"] = str(purchase.subscription_id) if purchase.subscription_id else None
 
 
 def _load_purchase() -> Purchase:
     if "ParkedTokenId" in session:
         return Pending(UUID(session["ParkedTokenId"]), session["OfferType"])
-    customer = Customer(
-        product_code=session["ProductCode"],
-        customer_aws_account_id=session["CustomerAWSAccountId"],
-        customer_identifier=session["CustomerIdentifier"],
-        license_arn=session["LicenseArn"],
-        agreement_id=session["AgreementId"],
-    )
+    customer = Customer(**{name: session[key] for key, name in CUSTOMER_KEYS.items()})
     subscription_id = session["SubscriptionId"]
     landing = Landing(customer, UnverifiedFields(session["OfferType"]))
     return Resolved(landing, UUID(subscription_id) if subscription_id else None)
-
-
-def _product_of(purchase: Purchase) -> Product | None:
-    configured = products.current()
-    if isinstance(purchase, Resolved):
-        return configured[purchase.landing.customer.product_code]
-    return next(iter(configured.values())) if len(configured) == 1 else None

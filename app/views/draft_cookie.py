@@ -6,6 +6,7 @@ purchase is filled in with their answers, and says so.
 """
 
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from dataclasses import replace as changed
 from datetime import timedelta
@@ -22,11 +23,9 @@ from app.services.signup.registrations import Answers
 
 # Answers last as long as a session; ids as long as a resume link, because the buyer may return by one.
 ANSWERS_TTL = timedelta(hours=headers.SESSION_HOURS)
-IDS_WITHOUT_PURCHASE_TTL = resume_links.TTL
 # Browsers drop a cookie of more than 4096 bytes, its name and attributes included.
 MAX_COOKIE_LENGTH = 3800
 MAX_IDS = 5
-SAME_ORIGIN_FETCH_SITES = {"same-origin", None}
 ANSWER_FIELDS: tuple[str, ...] = tuple(answer.name for answer in fields(Answers))
 
 
@@ -68,31 +67,26 @@ def saved_fields() -> tuple[str, ...]:
 
 
 def _save_submitted_answers() -> None:
-    secret = _submitted_form_secret() if request.method == "POST" else None
-    if secret and request.headers.get("Sec-Fetch-Site") in SAME_ORIGIN_FETCH_SITES:
+    """Save the answers of a form that we signed, even where the browser has no session."""
+    if request.method != "POST" or request.headers.get("Sec-Fetch-Site") not in {"same-origin", None}:
+        return
+    signer = URLSafeTimedSerializer(current_app.config["WTF_CSRF_SECRET_KEY"], salt="wtf-csrf-token")
+    with suppress(BadSignature):
+        secret = str(signer.loads(request.form.get("csrf_token", "")))
         typed = {name: request.form[name] for name in ANSWER_FIELDS if request.form.get(name)}
         save(Draft(secret, typed, current().unlinked_ids))
 
 
-def _submitted_form_secret() -> str | None:
-    """Return the submitted form's secret, even without a session; None if we did not sign the form."""
-    keys = current_app.config["WTF_CSRF_SECRET_KEY"]
-    try:
-        secret = URLSafeTimedSerializer(keys, salt="wtf-csrf-token").loads(request.form.get("csrf_token", ""))
-    except BadSignature:
-        return None
-    return str(secret)
-
-
 def _set_cookie(response: Response) -> Response:
-    if "draft" not in g:
-        return response
-    if g.draft == EMPTY_DRAFT:
-        if _cookie_name() in request.cookies:
-            response.delete_cookie(_cookie_name(), **_cookie_attributes())
-        return response
-    lifetime = IDS_WITHOUT_PURCHASE_TTL if g.draft.unlinked_ids else ANSWERS_TTL
-    response.set_cookie(_cookie_name(), _fit_to_cookie(g.draft)[1], max_age=lifetime, **_cookie_attributes())
+    draft = g.get("draft")
+    name, is_secure = _cookie_name(), current_app.config["SESSION_COOKIE_SECURE"]
+    # Lax, as the session's: browsers must send it on the redirect that follows AWS's cross-site POST.
+    attributes: dict[str, Any] = {"secure": is_secure, "httponly": True, "samesite": "Lax"}
+    if draft and draft != EMPTY_DRAFT:
+        lifetime = resume_links.TTL if draft.unlinked_ids else ANSWERS_TTL
+        response.set_cookie(name, _fit_to_cookie(draft)[1], max_age=lifetime, **attributes)
+    elif draft and name in request.cookies:
+        response.delete_cookie(name, **attributes)
     return response
 
 
@@ -124,8 +118,3 @@ def _fit_to_cookie(draft: Draft) -> tuple[Draft, str]:
 
 def _cookie_name() -> str:
     return headers.cookie_name("draft", secure=current_app.config["SESSION_COOKIE_SECURE"])
-
-
-def _cookie_attributes() -> dict[str, Any]:
-    # Lax, as the session's: browsers must send it on the redirect that follows AWS's cross-site POST.
-    return {"secure": current_app.config["SESSION_COOKIE_SECURE"], "httponly": True, "samesite": "Lax"}

@@ -23,10 +23,7 @@ PAGE_QUERY_PARAMETERS = ("change", "still")
 
 @dataclass(frozen=True)
 class ErrorPage:
-    """The response to an error: status and page for the buyer, log level for the operator.
-
-    With `offers_retry` the page has a button that sends the same request again.
-    """
+    """The status, page and log level of an error. `offers_retry`: a button on the page sends the request again."""
 
     status: int
     page: str
@@ -75,8 +72,8 @@ def handle_error(error: Exception) -> Response:
     error_page = ERROR_PAGES.get(type(error), UNEXPECTED_ERROR)
     name = type(error).__name__
     logs.set_outcome(name if type(error) in ERROR_PAGES else UNEXPECTED_OUTCOME)
-    write = getattr(log, error_page.level)
-    write("request.failed", fault=name, code=getattr(error, "code", None), **_exc_info(error, error_page))
+    exc_info = error if error_page is UNEXPECTED_ERROR else None
+    getattr(log, error_page.level)("request.failed", fault=name, code=getattr(error, "code", None), exc_info=exc_info)
     if problems.is_api_request():
         return problems.response_for(default_exceptions[error_page.status]())
     response = _render(error_page)
@@ -96,10 +93,6 @@ def handle_http_error(error: HTTPException) -> Response:
     return response
 
 
-def _exc_info(error: Exception, error_page: ErrorPage) -> dict[str, Exception]:
-    return {"exc_info": error} if error_page is UNEXPECTED_ERROR else {}
-
-
 def _render(error_page: ErrorPage) -> Response:
     page = render_template(
         f"errors/{error_page.page}.html",
@@ -114,16 +107,10 @@ def _render(error_page: ErrorPage) -> Response:
 
 
 def _retry_form() -> dict[str, object]:
-    """Return what the page's button sends: the buyer's own request."""
-    query = [(name, "") for name in PAGE_QUERY_PARAMETERS if name in request.args]
-    return {
-        "method": request.method,
-        "action": request.path,
-        "fields": _resent_fields() if request.method == "POST" else query,
-    }
-
-
-def _resent_fields() -> list[tuple[str, str]]:
-    """Return the submitted fields that our pages read: a page does not echo arbitrary ones."""
-    names = [*(name for name in request.form if name in FORM_FIELDS), *landing.marketplace_field_names()]
-    return [(name, strip_unprintable(request.form[name], keep="\r\n\t")) for name in names[:MAX_RESENT_FIELDS]]
+    """Return what the page's button sends: the buyer's own request, without the fields that our pages do not read."""
+    if request.method == "POST":
+        names = [*(name for name in request.form if name in FORM_FIELDS), *landing.marketplace_field_names()]
+        values = {name: strip_unprintable(request.form[name], keep="\r\n\t") for name in names[:MAX_RESENT_FIELDS]}
+    else:
+        values = {name: "" for name in PAGE_QUERY_PARAMETERS if name in request.args}
+    return {"method": request.method, "action": request.path, "fields": list(values.items())}

@@ -17,11 +17,6 @@ from app.services.signup.registrations import Answers
 PHONE_PATTERN = re.compile(r"^((?:[0-9+().\-/ #*,]|(?:ext|x)(?=[. ]{0,2}[0-9])){5,})?$", re.IGNORECASE)
 
 
-def required(message: str) -> DataRequired:
-    """Return the rule against an empty answer."""
-    return DataRequired(message)
-
-
 def max_length(characters: int) -> Length:
     """Return the rule against an answer of more characters."""
     return Length(max=characters, message=f"Shorten this to {characters} characters or fewer.")
@@ -29,7 +24,7 @@ def max_length(characters: int) -> Length:
 
 def required_email(message: str) -> list[DataRequired | Length | Email]:
     """Return the rules of an email field: filled in, within RFC 5321's length, and shaped like an address."""
-    return [required(message), max_length(254), Email("Enter an email address like name@example.com.")]
+    return [DataRequired(message), max_length(254), Email("Enter an email address like name@example.com.")]
 
 
 NEW_ACCOUNT, EXISTING_ACCOUNT = "new", "existing"
@@ -37,28 +32,18 @@ NEW_ACCOUNT_CHOICE = SelectChoice(NEW_ACCOUNT, "Create a new account")
 EXISTING_ACCOUNT_CHOICE = SelectChoice(EXISTING_ACCOUNT, "Use an account I already have")
 
 
-def require_existing_account(form: FlaskForm, field: Field) -> None:
-    """Require the account's name where the buyer chose an existing one.
-
-    Raises:
-        ValidationError: the field is empty.
-    """
-    if form.account.data == EXISTING_ACCOUNT and not field.data:
-        raise ValidationError("Enter the account: its name or address, or the email address you sign in with.")
-
-
 class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """The buyer's contact details, with which the seller sets up the account."""
 
     company = StringField(
         "Company",
-        [required("Enter the name of your company."), max_length(200)],
+        [DataRequired("Enter the name of your company."), max_length(200)],
         filters=[text.clean_answer],
         render_kw={"autocomplete": "organization", "dir": "auto"},
     )
     full_name = StringField(
         "Full name",
-        [required("Enter your full name."), max_length(200)],
+        [DataRequired("Enter your full name."), max_length(200)],
         filters=[text.clean_answer],
         render_kw={"autocomplete": "name", "dir": "auto"},
     )
@@ -86,7 +71,7 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     )
     existing_account = StringField(
         "Which account?",
-        [max_length(200), require_existing_account],
+        [max_length(200)],
         filters=[text.clean_answer],
         render_kw={"autocapitalize": "none", "dir": "auto", "spellcheck": "false"},
     )
@@ -96,6 +81,11 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         filters=[text.clean_multiline_answer],
         render_kw={"dir": "auto", "rows": 4},
     )
+
+    def validate_existing_account(self, field: Field) -> None:
+        """Require the account's name where the buyer chose an existing one."""
+        if self.account.data == EXISTING_ACCOUNT and not field.data:
+            raise ValidationError("Enter the account: its name or address, or the email address you sign in with.")
 
     def answers(self) -> Answers:
         """Return the answers of a valid form."""
@@ -110,15 +100,14 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
             existing_account=request.existing_account,
         )
 
-    def set_account_choices(self, other_purchases: Iterable[OtherPurchase], *, asks_account: bool) -> "SignupForm":
-        """Offer the accounts of the customer's other purchases, a new and an existing one; or a new one alone."""
-        if not asks_account:
-            self.account.choices = [NEW_ACCOUNT_CHOICE]
-            self.account.data = NEW_ACCOUNT
-            return self
+    def offer_new_account_alone(self) -> None:
+        """Do not ask for the account to use: it is a new one, whatever the browser sends."""
+        self.account.choices, self.account.data = [NEW_ACCOUNT_CHOICE], NEW_ACCOUNT
+
+    def offer_accounts_of(self, other_purchases: Iterable[OtherPurchase]) -> None:
+        """Add the accounts of the customer's other purchases to the choices."""
         others = [SelectChoice(str(other.subscription_id), _other_purchase_label(other)) for other in other_purchases]
         self.account.choices = [NEW_ACCOUNT_CHOICE, *others, EXISTING_ACCOUNT_CHOICE]
-        return self
 
 
 class InvitationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
@@ -131,10 +120,6 @@ class InvitationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         # A browser would fill in the purchaser's own.
         render_kw={"autocomplete": "off"},
     )
-
-    def invitee_email(self) -> str:
-        """Return the address of a valid form."""
-        return self.email.data or ""
 
 
 class ButtonForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types

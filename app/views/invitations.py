@@ -49,7 +49,7 @@ def send() -> Response | tuple[str, int]:
     if not form.validate_on_submit():
         logs.set_outcome("invalid")
         return render_page(visit, subscription_id, form), 422
-    outcome = invitations.invite(subscription_id, form.invitee_email(), browser_session.actor())
+    outcome = invitations.invite(subscription_id, form.email.data or "", browser_session.actor())
     if isinstance(outcome, Refusal):
         logs.set_outcome(outcome.value)
         form.email.errors = [REFUSAL_MESSAGES[outcome]]
@@ -63,21 +63,15 @@ def revoke(invitation_id: UUID) -> Response:
     _, subscription_id = visit_and_subscription()
     if not ButtonForm().validate_on_submit():
         return redirect_with_outcome("stale", invitation_id)
-    revoked = (
-        subscription_id
-        and not browser_session.is_invited()
-        and invitations.revoke(invitation_id, browser_session.actor(), subscription_id)
-    )
+    may_revoke = subscription_id and not browser_session.is_invited()
+    revoked = may_revoke and invitations.revoke(invitation_id, browser_session.actor(), subscription_id)
     return redirect_with_outcome("revoked" if revoked else "over", invitation_id)
 
 
 def visit_and_subscription() -> tuple[Visit, UUID | None]:
     """Return this browser's purchase and its subscription's id; None while the token is pending.
 
-    Raises:
-        NoPurchase, UnknownProduct: as `browser_session.current`.
-        ExpiredToken, InvalidToken, UnknownProduct: the pending token is dead.
-        DatabaseUnavailable: the subscription could not be stored or read.
+    Raises what `browser_session.current` and `raise_if_dead` do, and DatabaseUnavailable while there is no id.
     """
     visit = browser_session.current()
     if isinstance(visit.purchase, Pending):
@@ -131,5 +125,4 @@ def visible_invitations(subscription_id: UUID | None, sent_id: UUID | None) -> S
 
 def invitation_url(invitation_id: UUID) -> str:
     """Return the invitation's absolute URL, from `SITE_URL` or the request's host."""
-    base_url = current_app.config["SITE_URL"] or request.url_root
-    return f"{base_url.rstrip('/')}{invitations.LINK.path_for(invitation_id)}"
+    return (current_app.config["SITE_URL"] or request.url_root).rstrip("/") + invitations.LINK.path_for(invitation_id)

@@ -5,7 +5,7 @@ from werkzeug import Response
 
 from app.errors import MissingToken
 from app.observability import logs
-from app.services.purchases.purchase import Pending, Purchase, Resolved, UnverifiedFields
+from app.services.purchases.purchase import Pending, Resolved, UnverifiedFields
 from app.services.signup import resolve
 from app.text import strip_unprintable
 from app.views import browser_session, rate_limits
@@ -25,22 +25,14 @@ def show() -> str:
     return render_template("start.html")
 
 
-@blueprint.post("/")
-def arrive() -> Response:
+@blueprint.post("/", endpoint="arrive")
+def receive_token() -> Response:
     """Resolve the registration token, start the session, and redirect to the sign-up form."""
     browser_session.clear()
     token = read_registration_token()
     with rate_limits.check_and_record(token):
-        purchase = resolve.resolve_token(
-            token, UnverifiedFields(read_hint(OFFER_TYPE_FIELD), read_hints()), rate_limits.may_store_pending
-        )
+        purchase = resolve.resolve_token(token, read_unverified_fields(), rate_limits.may_store_pending)
     browser_session.start(purchase)
-    record_outcome(purchase)
-    return redirect(url_for("signup.show"), 303)
-
-
-def record_outcome(purchase: Purchase) -> None:
-    """Set the outcome for log and metrics, and count a token that was stored as pending."""
     match purchase:
         case Pending():
             if purchase.is_new:
@@ -50,6 +42,7 @@ def record_outcome(purchase: Purchase) -> None:
             logs.set_outcome("owed")
         case Resolved():
             logs.set_outcome("resolved", subscription=str(purchase.subscription_id))
+    return redirect(url_for("signup.show"), 303)
 
 
 def read_registration_token() -> str:
@@ -71,16 +64,12 @@ def marketplace_field_names() -> list[str]:
     return [name for name in request.form if name and name.startswith(FIELD_PREFIX) and name.isprintable()]
 
 
-def read_hint(name: str) -> str | None:
-    """Return an unsigned field, cleaned and shortened; None if nothing is left of it."""
-    return clean_hint(request.form.get(name, "")) or None
-
-
-def read_hints() -> dict[str, str]:
-    """Return AWS Marketplace's other fields, without the prefix. They are unsigned: keep them, trust none."""
+def read_unverified_fields() -> UnverifiedFields:
+    """Return AWS Marketplace's fields beside the token, cleaned and shortened; empty ones are left out."""
     names = [name for name in marketplace_field_names() if name not in {TOKEN_FIELD, OFFER_TYPE_FIELD}]
-    hints = {clean_hint(name.removeprefix(FIELD_PREFIX)): read_hint(name) for name in names[:MAX_HINTS]}
-    return {name: value for name, value in hints.items() if name and value}
+    hints = {clean_hint(name.removeprefix(FIELD_PREFIX)): clean_hint(request.form[name]) for name in names[:MAX_HINTS]}
+    offer_type = clean_hint(request.form.get(OFFER_TYPE_FIELD, "")) or None
+    return UnverifiedFields(offer_type, {name: value for name, value in hints.items() if name and value})
 
 
 def clean_hint(text: str) -> str:

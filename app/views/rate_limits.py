@@ -1,7 +1,7 @@
 """Rate limits on landings by client address: generous, as offices share one; tight where tokens keep failing."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv6Address
@@ -34,8 +34,6 @@ REFUSALS_WIDE = Limit("refusals-nearby", 120)
 PENDING_TOKENS = Limit("parked", 300, window_seconds=3600)
 PENDING_TOKENS_WIDE = Limit("parked-nearby", 1200, window_seconds=3600)
 
-TOKEN_ERRORS = (InvalidToken, ExpiredToken, UnknownProduct)
-
 
 @contextmanager
 def check_and_record(token: str) -> Iterator[None]:
@@ -46,18 +44,17 @@ def check_and_record(token: str) -> Iterator[None]:
     Raises:
         TooManyLandings: the address has used up a limit until the window ends.
     """
-    refusals = _limits_by_network(REFUSALS, REFUSALS_WIDE)
-    landings = LANDINGS, refusals[0][1]
+    landings, refusals = _limits_by_key(LANDINGS), _limits_by_key(REFUSALS, REFUSALS_WIDE)
     was_cached = resolve_customer.is_cached(token)
-    _check(landings, *([] if was_cached else refusals))
+    _check(landings if was_cached else landings | refusals)
     is_first_good_landing = False
     try:
         yield
         # A pending token is not in the cache, so it counts.
         is_first_good_landing = not was_cached and resolve_customer.is_cached(token)
-    except TOKEN_ERRORS as error:
+    except (InvalidToken, ExpiredToken, UnknownProduct) as error:
         if not (was_cached or error.from_cache):
-            _record(*refusals)
+            _record(refusals)
         raise
     finally:
         if not is_first_good_landing:
@@ -67,13 +64,13 @@ def check_and_record(token: str) -> Iterator[None]:
 def may_store_pending() -> bool:
     """Return whether the address may store one more pending token."""
     counts = rate_counters.current()
-    limits = _limits_by_network(PENDING_TOKENS, PENDING_TOKENS_WIDE)
-    return all(counts.get(_counter_key(limit, network)) < limit.max_count for limit, network in limits)
+    limits = _limits_by_key(PENDING_TOKENS, PENDING_TOKENS_WIDE)
+    return all(counts.get(key) < limit.max_count for key, limit in limits.items())
 
 
 def record_pending() -> None:
     """Count a token that was stored as pending."""
-    _record(*_limits_by_network(PENDING_TOKENS, PENDING_TOKENS_WIDE))
+    _record(_limits_by_key(PENDING_TOKENS, PENDING_TOKENS_WIDE))
 
 
 def client_networks(address: str) -> tuple[str, str | None]:
@@ -92,23 +89,20 @@ def client_networks(address: str) -> tuple[str, str | None]:
     return f"{int(ip) >> 64:x}/64", f"{int(ip) >> 80:x}/48"
 
 
-def _limits_by_network(narrow: Limit, wide: Limit) -> list[tuple[Limit, str]]:
+def _limits_by_key(narrow: Limit, wide: Limit | None = None) -> dict[str, Limit]:
+    """Return the limits that count for the client's address, by the key of the counter."""
     network, wide_network = client_networks(request.remote_addr or "")
-    return [(narrow, network), *([(wide, wide_network)] if wide_network else [])]
+    limits = {f"{narrow.name}/{network}": narrow}
+    return limits | {f"{wide.name}/{wide_network}": wide} if wide and wide_network else limits
 
 
-def _check(*limits: tuple[Limit, str]) -> None:
+def _check(limits: Mapping[str, Limit]) -> None:
     counts = rate_counters.current()
-    for limit, network in limits:
-        key = _counter_key(limit, network)
+    for key, limit in limits.items():
         if counts.get(key) >= limit.max_count:
             raise TooManyLandings(limit.name, math.ceil(counts.seconds_until_reset(key)) or 1)
 
 
-def _record(*limits: tuple[Limit, str]) -> None:
-    for limit, network in limits:
-        rate_counters.current().increment(_counter_key(limit, network), limit.window_seconds)
-
-
-def _counter_key(limit: Limit, network: str) -> str:
-    return f"{limit.name}/{network}"
+def _record(limits: Mapping[str, Limit]) -> None:
+    for key, limit in limits.items():
+        rate_counters.current().increment(key, limit.window_seconds)

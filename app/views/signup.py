@@ -1,8 +1,6 @@
 """The sign-up form's page: show it, validate it, store the answers."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
-from uuid import UUID
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug import Response
@@ -13,7 +11,6 @@ from app.observability import logs
 from app.services.purchases import account_request
 from app.services.purchases.purchase import Pending
 from app.services.signup import other_purchases, pending_tokens, progress, registrations, resume_links
-from app.services.signup.registrations import StoredRegistration
 from app.views import browser_session, draft_cookie
 from app.views.browser_session import Visit
 from app.views.draft_cookie import Draft
@@ -53,17 +50,10 @@ def send() -> Response | tuple[str, int]:
     # An optimistic lock: the service refuses to replace any other version of the answers.
     version = registration.updated_at if registration and may_replace(visit, registration) else None
     completed = registrations.complete(visit.purchase, form.answers(), ids, browser_session.actor(), version)
-    return finish_submission(completed, ids)
-
-
-def finish_submission(completed: StoredRegistration, ids_without_purchase: Sequence[UUID]) -> Response:
-    """Record what this browser submitted, replace its draft, and redirect to the welcome page."""
     browser_session.mark_submitted(completed)
-    new = [] if completed.subscription_id else [completed.registration_id]
-    draft_cookie.save(Draft(unlinked_ids=(*new, *resume_links.still_without_purchase(ids_without_purchase))))
-    logs.set_outcome(
-        "completed" if completed.subscription_id else "unlinked", registration=str(completed.registration_id)
-    )
+    outcome, new = ("completed", []) if completed.subscription_id else ("unlinked", [completed.registration_id])
+    draft_cookie.save(Draft(unlinked_ids=(*new, *resume_links.still_without_purchase(ids))))
+    logs.set_outcome(outcome, registration=str(completed.registration_id))
     return redirect(url_for("welcome.welcome"), 303)
 
 
@@ -87,11 +77,12 @@ def build_form(visit: Visit, registration: Registration | None, prefilled: Answe
     """Return the form. It asks for the account to use only where the product takes hand-offs."""
     form = SignupForm(data=prefilled)
     if visit.product is None or handoff_endpoints.for_product(visit.product.code) is None:
-        return form.set_account_choices([], asks_account=False)
+        form.offer_new_account_alone()
     # An invited colleague sets up this purchase alone, and must not see the customer's others.
-    chosen = account_request.of_registration(registration).subscription_id
-    others = [] if browser_session.is_invited() else other_purchases.find_with_account(visit.purchase, chosen)
-    return form.set_account_choices(others, asks_account=True)
+    elif not browser_session.is_invited():
+        chosen = account_request.of_registration(registration).subscription_id
+        form.offer_accounts_of(other_purchases.find_with_account(visit.purchase, chosen))
+    return form
 
 
 def render_page(

@@ -84,79 +84,73 @@ def render_purchase(
 
     `progress_link` is the path that was opened, in a browser that need not be the buyer's.
     """
-    now = datetime.now(UTC)
+    now, is_by_link = datetime.now(UTC), progress_link is not None
+    progress_link = progress_link or progress.LINK.path_for(registration.id)
     subscription = subscriptions.find(purchase.subscription_id) if purchase.subscription_id else None
     stage = progress.account_progress(registration, purchase.landing.customer.product_code)
     if not (subscription and subscription.status in FINAL_STATUSES) and is_being_set_up(registration, stage, now):
-        return render_setting_up(visit, registration, stage, progress_link)
+        return render_setting_up(visit, registration, stage, progress_link, now)
     coverage = load_coverage(subscription, now) if subscription else None
-    seconds = refresh_seconds(waiting_since(registration, subscription, coverage, stage), now)
-    page = render_template(
+    return render(
         "welcome.html",
-        visit=visit,
-        product=visit.product,
-        registration=registration,
+        visit,
+        registration,
+        scheduled_refresh(waiting_since(registration, subscription, coverage, stage), now),
         subscription=subscription,
         coverage=coverage,
         is_trial=is_free_trial(subscription, visit),
-        in_full=browser_session.submitted_here(registration),
         stage=stage,
-        progress_link=progress_link or progress.path_for(registration.id),
-        is_by_link=progress_link is not None,
-        refreshes=seconds is not None,
+        progress_link=progress_link,
+        is_by_link=is_by_link,
         now=now,
     )
-    return with_refresh(page, seconds)
 
 
 def is_being_set_up(registration: Registration, stage: AccountProgress, now: datetime) -> bool:
     """Return whether to show the account's set-up: requested moments ago, or ready and not entered yet."""
     if stage.state == "ready":
-        return browser_session.enter_pending(registration)
+        return browser_session.is_entry_pending(registration)
     return stage.state == "waiting" and stage.requested_at is not None and now - stage.requested_at < USUAL_SETUP_TIME
 
 
 def render_setting_up(
-    visit: Visit, registration: Registration, stage: AccountProgress, progress_link: str | None
+    visit: Visit, registration: Registration, stage: AccountProgress, progress_link: str, now: datetime
 ) -> Response:
     """Return the page on which a buyer waits for their account; it enters the product once the account is ready.
 
     It does so by a Refresh header, not a redirect: `form-action` in our Content-Security-Policy also applies to
     redirects that follow a form.
     """
-    is_ready = stage.state == "ready"
-    page = render_template(
-        "setting_up.html",
-        visit=visit,
-        product=visit.product,
-        registration=registration,
-        is_ready=is_ready,
-        in_full=browser_session.submitted_here(registration),
-        is_entering=browser_session.enter_pending(registration),
-        progress_link=progress_link or progress.path_for(registration.id),
-    )
-    if is_ready and not template_helpers.is_refresh_paused():
-        return make_response(page, {"Refresh": f"{ENTER_DELAY_SECONDS}; url={url_for('entry.enter')}"})
-    since = None if is_ready else stage.requested_at
-    return with_refresh(page, refresh_seconds(since, datetime.now(UTC), SETUP_REFRESH_SCHEDULE))
+    is_ready, is_entering = stage.state == "ready", browser_session.is_entry_pending(registration)
+    refresh = scheduled_refresh(stage.requested_at, now, SETUP_REFRESH_SCHEDULE)
+    if is_ready:
+        enters = not template_helpers.is_refresh_paused()
+        refresh = f"{ENTER_DELAY_SECONDS}; url={url_for('entry.enter')}" if enters else None
+    values = {"is_ready": is_ready, "is_entering": is_entering, "progress_link": progress_link}
+    return render("setting_up.html", visit, registration, refresh, **values)
 
 
 def render_pending(visit: Visit, purchase: Pending, registration: Registration) -> Response:
     """Return the page of a pending token. It refreshes itself until the token is settled."""
     token = pending_tokens.find(purchase.id)
     is_pending = token is not None and token.settled_at is None
-    seconds = refresh_seconds(registration.created_at if is_pending else None, datetime.now(UTC))
+    refresh = scheduled_refresh(registration.created_at if is_pending else None, datetime.now(UTC))
+    fault = token.fault if token else None
+    return render("pending_purchase.html", visit, registration, refresh, is_pending=is_pending, fault=fault)
+
+
+def render(template: str, visit: Visit, registration: Registration, refresh: str | None, **values: object) -> Response:
+    """Return the page of a registration, with the Refresh header given: the browser reloads it without JavaScript."""
     page = render_template(
-        "pending_purchase.html",
+        template,
         visit=visit,
         product=visit.product,
         registration=registration,
         in_full=browser_session.submitted_here(registration),
-        is_pending=is_pending,
-        refreshes=seconds is not None,
-        fault=token.fault if token else None,
+        refreshes=refresh is not None,
+        **values,
     )
-    return with_refresh(page, seconds)
+    return make_response(page, {"Refresh": refresh} if refresh else {})
 
 
 def load_coverage(subscription: Subscription, now: datetime) -> Coverage | None:
@@ -178,25 +172,24 @@ def waiting_since(
     registration: Registration, subscription: Subscription | None, coverage: Coverage | None, stage: AccountProgress
 ) -> datetime | None:
     """Return since when the buyer has waited for news on this page; None where no more is to come."""
-    if subscription and subscription.status in FINAL_STATUSES:
+    status = subscription.status if subscription else "pending"
+    if status in FINAL_STATUSES:
         return None
     if stage.state == "waiting":
         return stage.requested_at
-    if subscription is None or subscription.status == "pending":
+    if status == "pending":
         return registration.created_at
-    if subscription.status != "active" or coverage is None or not coverage.is_read_pending:
-        return None
-    moments = (registration.created_at, subscription.status_since, subscription.last_seen_at)
-    return max(moment for moment in moments if moment)
+    if subscription and status == "active" and coverage and coverage.is_read_pending:
+        moments = (registration.created_at, subscription.status_since, subscription.last_seen_at)
+        return max(filter(None, moments))
+    return None
 
 
-def refresh_seconds(since: datetime | None, now: datetime, schedule: RefreshSchedule = REFRESH_SCHEDULE) -> int | None:
-    """Return after how many seconds the page refreshes; None if never, or if the buyer turned that off."""
+def scheduled_refresh(
+    since: datetime | None, now: datetime, schedule: RefreshSchedule = REFRESH_SCHEDULE
+) -> str | None:
+    """Return the Refresh header for a buyer who has waited so long; None if never, or if the buyer turned it off."""
     if template_helpers.is_refresh_paused():
         return None
-    return next((seconds for until, seconds in schedule if since and now - since < until), None)
-
-
-def with_refresh(page: str, seconds: int | None) -> Response:
-    """Return the page with a Refresh header: the browser reloads it without JavaScript."""
-    return make_response(page, {"Refresh": template_helpers.refresh_header(seconds)} if seconds else {})
+    seconds = next((seconds for until, seconds in schedule if since and now - since < until), None)
+    return template_helpers.refresh_header(seconds) if seconds else None

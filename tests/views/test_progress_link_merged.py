@@ -33,7 +33,7 @@ def merged_registrations(app: Flask) -> tuple[UUID, UUID]:
 def page(client: FlaskClient, registration_id: UUID) -> str | None:
     """Return the page of the registration's progress link; None for 404."""
     with client.application.app_context():
-        link = progress.path_for(registration_id)
+        link = progress.LINK.path_for(registration_id)
     response = client.get(link)
     assert response.status_code in {200, 404}
     return response.text if response.status_code == 200 else None

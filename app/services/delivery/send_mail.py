@@ -101,7 +101,7 @@ def _add_link(context: MailContext, claimed: ClaimedMessage) -> MailContext | No
     """Return the context with the mail's link, where it has one; None where the link leads nowhere any more."""
     match claimed.type:
         case "buyer_registered" | "buyer_access_began" if context.registration:
-            return replace(context, link=context.site_url + progress.path_for(context.registration.id))
+            return replace(context, link=context.site_url + progress.LINK.path_for(context.registration.id))
         case "buyer_resume" if context.registration:
             path = resume_links.path_for(context.registration.id)
             expires_at = claimed.created_at + resume_links.TTL

@@ -10,16 +10,12 @@ from app.services.outbox import account_reply
 from app.services.outbox.payload import HandoffType
 from app.services.signup.registrations import ANSWER_COLUMNS
 
-MOVE_AUDIT = (
-    update(AuditEntry)
-    .where(AuditEntry.registration_id == bindparam("source"), AuditEntry.subscription_id.is_(None))
-    .values(subscription_id=bindparam("subscription"))
+# The caller gives the new values.
+UPDATE_AUDIT = update(AuditEntry).where(
+    AuditEntry.registration_id == bindparam("source"), AuditEntry.subscription_id.is_(None)
 )
-MOVE_OUTBOX = (
-    update(OutboxMessage)
-    .where(OutboxMessage.registration_id == bindparam("source"))
-    .values(registration_id=bindparam("target"))
-)
+UPDATE_OUTBOX = update(OutboxMessage).where(OutboxMessage.registration_id == bindparam("source"))
+UPDATE = update(Registration).where(Registration.id == bindparam("target"))
 DELETE = delete(Registration).where(Registration.id == bindparam("source"))
 
 
@@ -40,16 +36,16 @@ def to_subscription(
     source = lock_registration(connection, condition)
     if source is None:
         return None
-    connection.execute(MOVE_AUDIT, {"source": source.id, "subscription": subscription_id})
+    connection.execute(UPDATE_AUDIT, {"source": source.id, "subscription_id": subscription_id})
     target = lock_registration(connection, Registration.subscription_id == subscription_id)
     if target is None:
         attached = {"subscription_id": subscription_id, "parked_token_id": None}
-        connection.execute(update(Registration).where(Registration.id == source.id).values(attached))
+        connection.execute(UPDATE, {"target": source.id, **attached})
         return HandoffType.REGISTRATION_COMPLETED
     if _source_stands(connection, source, target, owns_account):
         latest = {name: getattr(source, name) for name in ANSWER_COLUMNS}
-        connection.execute(update(Registration).where(Registration.id == target.id).values(latest))
-    connection.execute(MOVE_OUTBOX, {"source": source.id, "target": target.id})
+        connection.execute(UPDATE, {"target": target.id, **latest})
+    connection.execute(UPDATE_OUTBOX, {"source": source.id, "registration_id": target.id})
     connection.execute(DELETE, {"source": source.id})
     return HandoffType.REGISTRATION_UPDATED
 

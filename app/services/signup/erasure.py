@@ -105,8 +105,7 @@ def find(session: Session, registration_id: UUID) -> Erasure | None:
 def erase_expired(retention_days: int, now: datetime) -> int:
     """Erase every registration that is past its retention period; return how many. 0 days keep all.
 
-    Raises:
-        DatabaseUnavailable: the batches erased so far stay erased; the next run erases the rest.
+    After DatabaseUnavailable, the batches erased so far stay erased, and the next run erases the rest.
     """
     cutoff = now - timedelta(days=retention_days)
     return sum(_erase_batch(batch, cutoff, now) for batch in expired_batches(retention_days, now))
@@ -130,9 +129,7 @@ def expired_batches(retention_days: int, now: datetime) -> Iterator[list[UUID]]:
 
 @query
 def _next_batch(session: Session, last_id: UUID, cutoff: datetime) -> list[tuple[UUID, bool]]:
-    """Return the ids of the registrations after the last one, each with whether it is expired."""
-    rows = session.execute(NEXT_BATCH, {"last_id": last_id, "cutoff": cutoff}).tuples()
-    return list(rows)
+    return list(session.execute(NEXT_BATCH, {"last_id": last_id, "cutoff": cutoff}).tuples())
 
 
 @transaction
@@ -154,8 +151,8 @@ def _erase(connection: Connection, ids: Sequence[UUID], actor: str, now: datetim
         connection, [AuditRecord(now, REGISTRATION_ERASED, actor, row.id, row.subscription_id) for row in deleted]
     )
     for row in deleted:
-        subscription = row.subscription_id and str(row.subscription_id)
-        after_commit(log.info, REGISTRATION_ERASED, registration=str(row.id), subscription=subscription)
+        purchase = {"subscription": row.subscription_id and str(row.subscription_id)}
+        after_commit(log.info, REGISTRATION_ERASED, registration=str(row.id), **purchase)
     return [Erasure(row.id, row.subscription_id, now, actor) for row in deleted]
 
 

@@ -32,7 +32,6 @@ TTL = timedelta(days=7)
 LINK = SignedLink("/invitation/", "invitation")
 MAX_OPEN = 5
 MAX_PER_DAY = 20
-DAY = timedelta(days=1)
 # A second press on the button within this time sends no second mail.
 RESEND_INTERVAL = timedelta(minutes=1)
 REACCEPT_WITHIN = timedelta(minutes=10)
@@ -43,11 +42,6 @@ OF_SUBSCRIPTION = Invitation.subscription_id == bindparam("subscription")
 IS_OPEN = and_(
     Invitation.accepted_at.is_(None), Invitation.revoked_at.is_(None), Invitation.expires_at > bindparam("now")
 )
-IS_OVER = or_(
-    Invitation.accepted_at.is_not(None),
-    Invitation.revoked_at.is_not(None),
-    Invitation.expires_at <= bindparam("now"),
-)
 OPEN_FOR_EMAIL = (
     select(TABLE)
     .where(OF_SUBSCRIPTION, func.lower(Invitation.email) == func.lower(bindparam("email")), IS_OPEN)
@@ -55,18 +49,14 @@ OPEN_FOR_EMAIL = (
     .limit(1)
 )
 LIST_OPEN = select(TABLE).where(OF_SUBSCRIPTION, IS_OPEN).order_by(Invitation.id)
-COUNT_OPEN = select(func.count()).select_from(Invitation).where(OF_SUBSCRIPTION, IS_OPEN)
-COUNT_SENT = (
-    select(func.count())
-    .select_from(AuditEntry)
-    .where(
-        AuditEntry.subscription_id == bindparam("subscription"),
-        AuditEntry.action == SENT,
-        AuditEntry.at > bindparam("since"),
-    )
+COUNT_OPEN = select(func.count()).where(OF_SUBSCRIPTION, IS_OPEN)
+COUNT_SENT = select(func.count()).where(
+    AuditEntry.subscription_id == bindparam("subscription"),
+    AuditEntry.action == SENT,
+    AuditEntry.at > bindparam("since"),
 )
 INSERT = insert(Invitation).returning(TABLE)
-EXTEND = update(Invitation).where(BY_ID).values(expires_at=bindparam("new_expiry")).returning(TABLE)
+UPDATE = update(Invitation).where(BY_ID).returning(TABLE)
 FIND_OPEN = select(TABLE).where(BY_ID, IS_OPEN)
 OFFERED_SUBSCRIPTION = (
     select(Subscription.__table__).join(Invitation, Invitation.subscription_id == Subscription.id).where(BY_ID, IS_OPEN)
@@ -78,13 +68,11 @@ IS_SAME_BROWSER = and_(
 ACCEPT = (
     update(Invitation)
     .where(BY_ID, or_(IS_OPEN, IS_SAME_BROWSER))
-    .values(
-        accepted_at=func.coalesce(Invitation.accepted_at, bindparam("now")), accepted_by=bindparam("browser_digest")
-    )
+    .values(accepted_at=func.coalesce(Invitation.accepted_at, bindparam("now")))
     .returning(Invitation.subscription_id, Invitation.accepted_at)
 )
 SUBSCRIPTION = select(Subscription.__table__).where(Subscription.id == bindparam("subscription"))
-PURGE_EMAILS = update(Invitation).where(Invitation.email.is_not(None), IS_OVER).values(email=None)
+PURGE_EMAILS = update(Invitation).where(Invitation.email.is_not(None), ~IS_OPEN).values(email=None)
 
 
 class Refusal(Enum):
@@ -104,30 +92,28 @@ def invite(connection: Connection, subscription_id: UUID, email: str, inviter: s
     """Invite the address to set up the purchase, by mail where mail is on, and return the invitation.
 
     An address with an open invitation keeps it: the same invitation is sent again and works for another week.
-
-    Raises:
-        DatabaseUnavailable: the invitation was not stored.
     """
     now = datetime.now(UTC)
     # Lock the subscription; otherwise two who invite at once are both counted as the fifth.
     subscriptions.lock(connection, subscription_id)
-    parameters = {"subscription": subscription_id, "email": email, "now": now}
-    stored = connection.execute(OPEN_FOR_EMAIL, parameters).one_or_none()
+    is_open = {"subscription": subscription_id, "email": email, "now": now}
+    stored = connection.execute(OPEN_FOR_EMAIL, is_open).one_or_none()
     if stored and now - (stored.expires_at - TTL) < RESEND_INTERVAL:
-        return _log_sent(stored)
+        after_commit(log.info, SENT, invitation=str(stored.id), subscription=str(subscription_id))
+        return stored
     if refusal := _check_limits(connection, subscription_id, now, is_new=stored is None):
         after_commit(log.warning, "invitation.refused", subscription=str(subscription_id), reason=refusal.value)
         return refusal
-    invitation = _extend(connection, stored.id, now) if stored else _insert(connection, subscription_id, email, now)
+    if stored:
+        invitation = connection.execute(UPDATE, {"invitation_id": stored.id, "expires_at": now + TTL}).one()
+    else:
+        row = {"id": uuid7(), "subscription_id": subscription_id, "email": email, "created_at": now}
+        invitation = connection.execute(INSERT, {**row, "expires_at": now + TTL}).one()
     audit.record(connection, [AuditRecord(now, SENT, inviter, subscription_id=subscription_id)])
     if mailer.is_enabled():
         payload = {"invitation": str(invitation.id)}
         queue.enqueue_mail(connection, MAIL_TYPE, subscription_id=subscription_id, payload=payload)
-    return _log_sent(invitation)
-
-
-def _log_sent(invitation: Row[Any]) -> Row[Any]:
-    after_commit(log.info, SENT, invitation=str(invitation.id), subscription=str(invitation.subscription_id))
+    after_commit(log.info, SENT, invitation=str(invitation.id), subscription=str(subscription_id))
     return invitation
 
 
@@ -136,17 +122,8 @@ def _check_limits(connection: Connection, subscription_id: UUID, now: datetime, 
     if is_new and connection.execute(COUNT_OPEN, is_open).scalar_one() >= MAX_OPEN:
         return Refusal.TOO_MANY_OPEN
     # Invitations that were sent again count as well: this must not fill a stranger's mailbox.
-    today = {"subscription": subscription_id, "since": now - DAY}
+    today = {"subscription": subscription_id, "since": now - timedelta(days=1)}
     return Refusal.TOO_MANY_TODAY if connection.execute(COUNT_SENT, today).scalar_one() >= MAX_PER_DAY else None
-
-
-def _insert(connection: Connection, subscription_id: UUID, email: str, now: datetime) -> Row[Any]:
-    values = {"id": uuid7(), "subscription_id": subscription_id, "email": email}
-    return connection.execute(INSERT, values | {"created_at": now, "expires_at": now + TTL}).one()
-
-
-def _extend(connection: Connection, invitation_id: UUID, now: datetime) -> Row[Any]:
-    return connection.execute(EXTEND, {"invitation_id": invitation_id, "new_expiry": now + TTL}).one()
 
 
 @query
@@ -175,20 +152,14 @@ def accept(connection: Connection, invitation_id: UUID, browser_id: bytes) -> Re
 
     Of several browsers that try at once, one gets it. That browser may accept it again for ten minutes.
     """
-    now = datetime.now(UTC)
-    parameters = {
-        "invitation_id": invitation_id,
-        "browser_digest": sha256(browser_id).digest(),
-        "now": now,
-        "accepted_after": now - REACCEPT_WITHIN,
-    }
-    accepted = connection.execute(ACCEPT, parameters).one_or_none()
+    now, digest = datetime.now(UTC), sha256(browser_id).digest()
+    condition = {"invitation_id": invitation_id, "browser_digest": digest, "accepted_after": now - REACCEPT_WITHIN}
+    accepted = connection.execute(ACCEPT, {**condition, "now": now, "accepted_by": digest}).one_or_none()
     if accepted is None:
         return None
     subscription_id = accepted.subscription_id
     if accepted.accepted_at == now:
-        record = AuditRecord(now, ACCEPTED, actor(invitation_id), subscription_id=subscription_id)
-        audit.record(connection, [record])
+        audit.record(connection, [AuditRecord(now, ACCEPTED, actor(invitation_id), subscription_id=subscription_id)])
     after_commit(log.info, ACCEPTED, invitation=str(invitation_id), subscription=str(subscription_id))
     return resolve.from_subscription(connection.execute(SUBSCRIPTION, {"subscription": subscription_id}).one())
 

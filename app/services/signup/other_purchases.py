@@ -49,26 +49,15 @@ class OtherPurchase:
     reference: str | None
 
 
-def find_with_account(purchase: Purchase, chosen_id: UUID | None = None) -> list[OtherPurchase]:
+@query
+def find_with_account(session: Session, purchase: Purchase, chosen_id: UUID | None = None) -> list[OtherPurchase]:
     """Return the customer's other purchases with an account, newest first; none while the purchase is pending.
 
     The one that the buyer chose before is always among them.
-
-    Raises:
-        DatabaseUnavailable: they cannot be looked up.
     """
     if not isinstance(purchase, Resolved) or not purchase.landing.customer.customer_aws_account_id:
         return []
-    return _find_with_account(purchase, chosen_id)
-
-
-@query
-def _find_with_account(session: Session, purchase: Resolved, chosen_id: UUID | None) -> list[OtherPurchase]:
     customer = purchase.landing.customer
-    parameters = {
-        "account_id": customer.customer_aws_account_id,
-        "product_code": customer.product_code,
-        "chosen_id": chosen_id,
-    }
-    rows = session.execute(WITH_ACCOUNT, parameters)
+    ids = {"account_id": customer.customer_aws_account_id, "product_code": customer.product_code}
+    rows = session.execute(WITH_ACCOUNT, {**ids, "chosen_id": chosen_id})
     return [OtherPurchase(*row) for row in rows if row.id != purchase.subscription_id][:MAX_LISTED]

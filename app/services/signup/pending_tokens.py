@@ -1,5 +1,6 @@
 """Pending tokens: registration tokens that AWS could not resolve while the buyer waited, stored until it can."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -31,8 +32,8 @@ FIRST_RETRY_DELAY = timedelta(seconds=2)
 
 ERRORS_BY_NAME: dict[str, type[FoyerError]] = {kind.__name__: kind for kind in (InvalidToken, UnknownProduct)}
 BY_ID = select(PendingToken.__table__).where(PendingToken.id == bindparam("id"))
-BY_DIGEST = select(PendingToken.__table__).where(PendingToken.digest == bindparam("digest"))
-COUNT_PENDING = select(func.count()).select_from(PendingToken).where(PendingToken.next_try_at.is_not(None))
+ID_BY_DIGEST = select(PendingToken.id).where(PendingToken.digest == bindparam("digest"))
+COUNT_PENDING = select(func.count()).where(PendingToken.next_try_at.is_not(None))
 UPSERT_TOKEN = upsert_statement(PendingToken, natural_key="digest", updates={"digest": "excluded.digest"})
 PURGE = delete(PendingToken).where(
     PendingToken.settled_at < bindparam("before"),
@@ -53,13 +54,12 @@ def store(token: str, unverified: UnverifiedFields, *, may_store_pending: bool =
     Raises:
         PendingTokensFull: the token is longer than any of AWS's, or too many are pending.
         ExpiredToken, InvalidToken, UnknownProduct: it was stored before, and AWS has refused it since.
-        DatabaseUnavailable: nothing was stored.
     """
     if len(token) > MAX_TOKEN_LENGTH:
         raise PendingTokensFull("TokenTooLong")
-    pending, stored = _find_or_insert(token.encode(), unverified, may_store_pending)
-    if stored:
-        _raise_if_dead(stored)
+    pending = _find_or_insert(token.encode(), unverified, may_store_pending)
+    if not pending.is_new:
+        raise_if_dead(pending.id)
     return pending
 
 
@@ -69,35 +69,27 @@ def raise_if_dead(pending_token_id: UUID) -> None:
     Raises:
         ExpiredToken, InvalidToken, UnknownProduct: the token was given up.
     """
-    try:
+    with suppress(DatabaseUnavailable):
         token = find(pending_token_id)
-    except DatabaseUnavailable:
-        return
-    if token:
-        _raise_if_dead(token)
-
-
-def _raise_if_dead(token: Row[Any]) -> None:
-    if token.settled_at and token.subscription_id is None:
-        raise ERRORS_BY_NAME.get(str(token.fault), ExpiredToken)(str(token.fault))
+        if token and token.settled_at and token.subscription_id is None:
+            raise ERRORS_BY_NAME.get(str(token.fault), ExpiredToken)(str(token.fault))
 
 
 @transaction
 def _find_or_insert(
     connection: Connection, token: bytes, unverified: UnverifiedFields, may_store_pending: bool
-) -> tuple[Pending, Row[Any] | None]:
+) -> Pending:
     digest = sha256(token).digest()
-    stored = connection.execute(BY_DIGEST, {"digest": digest}).one_or_none()
-    if stored:
-        after_commit(log.info, "token.stored", parked=str(stored.id), again=True)
-        return Pending(stored.id, unverified.offer_type), stored
+    if stored_id := connection.execute(ID_BY_DIGEST, {"digest": digest}).scalar_one_or_none():
+        after_commit(log.info, "token.stored", parked=str(stored_id), again=True)
+        return Pending(stored_id, unverified.offer_type)
     if not may_store_pending:
         raise PendingTokensFull("TooManyOfOneAddress")
     if connection.execute(COUNT_PENDING).scalar_one() >= MAX_PENDING:
         raise PendingTokensFull("TooManyParked")
     token_id = connection.execute(UPSERT_TOKEN, _new_row(token, digest, unverified)).scalar_one()
     after_commit(log.info, "token.stored", parked=str(token_id), again=False)
-    return Pending(token_id, unverified.offer_type, is_new=True), None
+    return Pending(token_id, unverified.offer_type, is_new=True)
 
 
 def _new_row(token: bytes, digest: bytes, unverified: UnverifiedFields) -> dict[str, Any]:

@@ -22,10 +22,9 @@ from app.services.purchases import account_request
 AccountState = Literal["unasked", "waiting", "ready", "refused", "failed"]
 
 QUERY_PARAMETER = "foyer_assertion"
+# To the page that shows a registration's progress in any browser.
 LINK = SignedLink("/progress/", "progress link", max_age=timedelta(days=30))
 
-IS_DELIVERED = OutboxMessage.outcome == "delivered"
-IS_REGISTRATION = OutboxMessage.type.in_(announce.REGISTRATION_TYPES)
 LATEST_ENTRY = (
     select(AuditEntry.subscription_id, AuditEntry.at)
     .where(AuditEntry.registration_id == bindparam("registration"))
@@ -39,6 +38,7 @@ ERASED_SINCE = exists().where(
     AuditEntry.action == audit.REGISTRATION_ERASED,
     AuditEntry.at >= LATEST_ENTRY.c.at,
 )
+# The registration that is stored now for the purchase that the merged one was sent for.
 MERGED_INTO = (
     select(Registration)
     .join(LATEST_ENTRY, Registration.subscription_id == LATEST_ENTRY.c.subscription_id)
@@ -70,33 +70,29 @@ def account_progress(session: Session, registration: Registration, product_code:
     if handoff_endpoints.for_product(product_code) is None or registration.subscription_id is None:
         return NOT_REQUESTED
     account = session.get(Account, registration.subscription_id)
-    delivered = queue.latest_handoff(session, registration.id, IS_DELIVERED)
+    delivered = queue.latest_handoff(session, registration.id, OutboxMessage.outcome == "delivered")
     # Where the product received no hand-offs when the form was sent, a later hand-off asked for the account.
     fallback = delivered if account and account_reply.is_identified(account) else None
-    requested = queue.latest_handoff(session, registration.id, IS_REGISTRATION) or fallback
+    is_registration = OutboxMessage.type.in_(announce.REGISTRATION_TYPES)
+    requested = queue.latest_handoff(session, registration.id, is_registration) or fallback
     if requested is None:
         return NOT_REQUESTED
-    # Every hand-off carries the whole registration: a later one that was delivered asked for the account as well.
-    is_delivered = delivered is not None and delivered.sequence >= requested.sequence
-    state: AccountState
-    if is_delivered or _has_requested_account(delivered, requested, account):
-        state = "refused" if account and account.refused else "ready"
-    else:
-        state = "waiting" if requested.outcome == "waiting" else "failed"
     has_account = account is not None and account_reply.exists(session, account, registration.id)
-    return AccountProgress(state, requested.created_at, account, has_account)
+    return AccountProgress(_state(account, requested, delivered), requested.created_at, account, has_account)
 
 
-def _has_requested_account(delivered: Row[Any] | None, requested: Row[Any], account: Account | None) -> bool:
+def _state(account: Account | None, requested: Row[Any], delivered: Row[Any] | None) -> AccountState:
+    # Every hand-off carries the whole registration: a later one that was delivered asked for the account as well.
+    if delivered and (delivered.sequence >= requested.sequence or _is_same_account(account, requested, delivered)):
+        return "refused" if account and account.refused else "ready"
+    return "waiting" if requested.outcome == "waiting" else "failed"
+
+
+def _is_same_account(account: Account | None, requested: Row[Any], delivered: Row[Any]) -> bool:
     """Return whether the product has made the account that is requested: the form changed other answers only."""
-    if delivered is None or account is None or account.refused or not account_reply.is_identified(account):
+    if account is None or account.refused or not account_reply.is_identified(account):
         return False
     return account_request.of_handoff(delivered.payload) == account_request.of_handoff(requested.payload)
-
-
-def path_for(registration_id: UUID) -> str:
-    """Return the path of the page that shows the registration's progress in any browser, for 30 days."""
-    return LINK.path_for(registration_id)
 
 
 @query
@@ -108,7 +104,8 @@ def registration_from_link(session: Session, link: str) -> Registration | None:
     registration_id = LINK.id_from(link)
     if registration_id is None:
         return None
-    return session.get(Registration, registration_id) or _find_merged_into(session, registration_id)
+    registration = session.get(Registration, registration_id)
+    return registration or session.scalar(MERGED_INTO, {"registration": registration_id})
 
 
 @query
@@ -116,13 +113,8 @@ def merged_into(session: Session, registration_id: UUID) -> UUID | None:
     """Return the id of the registration that this one was merged into; None where it was not merged."""
     if session.get(Registration, registration_id):
         return None
-    target = _find_merged_into(session, registration_id)
+    target = session.scalar(MERGED_INTO, {"registration": registration_id})
     return target.id if target else None
-
-
-def _find_merged_into(session: Session, registration_id: UUID) -> Registration | None:
-    """Return the registration that is stored now for the purchase that the merged one was sent for."""
-    return session.scalar(MERGED_INTO, {"registration": registration_id})
 
 
 def url_for_buyer(product: Product, registration: Registration, account: Account | None) -> str:

@@ -5,7 +5,7 @@ view passes the version that it knows as `expected_version`, and `complete` rais
 has another one with other answers (an optimistic lock).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ from app.services.operations.audit import AuditRecord
 from app.services.outbox import announce, queue
 from app.services.outbox.payload import HandoffType
 from app.services.purchases import subscriptions
-from app.services.purchases.purchase import Purchase, Resolved
+from app.services.purchases.purchase import Pending, Purchase, Resolved
 
 log = structlog.get_logger()
 
@@ -44,17 +44,6 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Submission:
-    """A submitted form: the answers, when and by whom, the browser's registrations without purchase, the version."""
-
-    answers: Answers
-    submitted_at: datetime
-    ids_without_purchase: Sequence[UUID]
-    actor: str
-    expected_version: datetime | None
-
-
-@dataclass(frozen=True)
 class StoredRegistration:
     """A registration after it was stored: its id, its subscription's unless the purchase is pending, its version."""
 
@@ -70,8 +59,8 @@ ANSWER_COLUMNS = (*(field.name for field in fields(Answers)), "updated_at")
 ANSWER_CHANGES = {name: f"excluded.{name}" for name in ANSWER_COLUMNS}
 UPSERT_BY_SUBSCRIPTION = upsert_statement(Registration, natural_key="subscription_id", updates=ANSWER_CHANGES)
 UPSERT_BY_TOKEN = upsert_statement(Registration, natural_key="parked_token_id", updates=ANSWER_CHANGES)
-BY_SUBSCRIPTION = select(TABLE).where(Registration.subscription_id == bindparam("subscription"))
-BY_TOKEN = select(TABLE).where(Registration.parked_token_id == bindparam("token"))
+BY_SUBSCRIPTION = select(TABLE).where(Registration.subscription_id == bindparam("subscription_id"))
+BY_TOKEN = select(TABLE).where(Registration.parked_token_id == bindparam("parked_token_id"))
 # An update that changes nothing locks the row on both databases, until the answers are stored.
 LOCK_PENDING_TOKEN = (
     text("UPDATE parked_tokens SET tries = tries WHERE id = :id RETURNING subscription_id")
@@ -85,13 +74,14 @@ SAME_BUYER_GIVEN_UP = (
     " (SELECT id FROM parked_tokens WHERE settled_at IS NOT NULL AND subscription_id IS NULL)"
 )
 MOVE_TO_PURCHASE = text(
-    "UPDATE registrations SET subscription_id = :subscription, parked_token_id = :token"  # noqa: S608
+    "UPDATE registrations SET subscription_id = :subscription_id, parked_token_id = :parked_token_id"  # noqa: S608
     f" WHERE {SAME_BUYER_GIVEN_UP} AND NOT EXISTS"
-    " (SELECT 1 FROM registrations WHERE subscription_id = :subscription OR parked_token_id = :token)"
-).bindparams(*(bindparam(name, type_=Uuid) for name in ("registration", "subscription", "token")))
+    " (SELECT 1 FROM registrations WHERE subscription_id = :subscription_id OR parked_token_id = :parked_token_id)"
+).bindparams(*(bindparam(name, type_=Uuid) for name in ("registration", "subscription_id", "parked_token_id")))
 DELETE_SUPERSEDED = text(
-    f"DELETE FROM registrations WHERE {SAME_BUYER_GIVEN_UP} AND (:token IS NULL OR parked_token_id <> :token)"  # noqa: S608
-).bindparams(*(bindparam(name, type_=Uuid) for name in ("registration", "token")))
+    f"DELETE FROM registrations WHERE {SAME_BUYER_GIVEN_UP}"  # noqa: S608
+    " AND (:parked_token_id IS NULL OR parked_token_id <> :parked_token_id)"
+).bindparams(*(bindparam(name, type_=Uuid) for name in ("registration", "parked_token_id")))
 REFUSAL = select(Account.refused).where(Account.subscription_id == bindparam("subscription"))
 
 
@@ -113,85 +103,65 @@ def complete(
     Raises:
         RegisteredMeanwhile: other answers have been stored since `expected_version`, and stay.
         NoPurchase: the pending token was purged.
-        DatabaseUnavailable: nothing was stored.
     """
-    subscription_id = _lock_purchase(connection, purchase)
-    token_id = None if subscription_id or isinstance(purchase, Resolved) else purchase.id
-    submission = Submission(answers, datetime.now(UTC), ids_without_purchase, actor, expected_version)
-    stored = _upsert_answers(connection, submission, subscription_id, token_id)
+    now = datetime.now(UTC)
+    subscription_id, token_id = _lock_purchase(connection, purchase)
+    find, upsert = (BY_SUBSCRIPTION, UPSERT_BY_SUBSCRIPTION) if subscription_id else (BY_TOKEN, UPSERT_BY_TOKEN)
+    row: dict[str, Any] = {"subscription_id": subscription_id, "parked_token_id": token_id}
+    stored = connection.execute(find, row).one_or_none()
+    is_changed = stored is None or answers_of(stored) != answers
+    version = _next_version(stored, expected_version, now, is_changed=is_changed)
+    _move_earlier_registrations(connection, ids_without_purchase, answers.email, row)
+    row |= {"id": uuid7(), "created_at": now, "updated_at": version, **asdict(answers)}
+    registration_id = connection.execute(upsert, row).scalar_one()
+    # The same answers again, after the product refused them: the buyer and the product may have settled it meanwhile.
+    if is_changed or _was_refused_or_failed(connection, subscription_id, registration_id):
+        kind = HandoffType.REGISTRATION_UPDATED if stored else HandoffType.REGISTRATION_COMPLETED
+        audit.record(connection, [AuditRecord(now, kind, actor, registration_id, subscription_id)])
+        if subscription_id:
+            announce.announce(connection, subscription_id, kind)
     event = "registration.completed" if subscription_id else "registration.stored_without_purchase"
-    after_commit(log.info, event, registration=str(stored.registration_id))
-    return stored
+    after_commit(log.info, event, registration=str(registration_id))
+    return StoredRegistration(registration_id, subscription_id, version)
 
 
-def _lock_purchase(connection: Connection, purchase: Purchase) -> UUID | None:
-    """Lock the subscription, or the token while it is pending; return the subscription's id."""
+def _lock_purchase(connection: Connection, purchase: Purchase) -> tuple[UUID | None, UUID | None]:
+    """Lock the subscription, or the token while it is pending; return the id of the one and None for the other."""
     if isinstance(purchase, Resolved):
-        return subscriptions.ensure_from_form(connection, purchase.landing)
+        return subscriptions.ensure_from_form(connection, purchase.landing), None
     token = connection.execute(LOCK_PENDING_TOKEN, {"id": purchase.id}).one_or_none()
     if token is None:
         raise NoPurchase
-    subscription_id: UUID | None = token.subscription_id
-    if subscription_id:
-        subscriptions.lock(connection, subscription_id)
-    return subscription_id
+    if token.subscription_id is None:
+        return None, purchase.id
+    subscriptions.lock(connection, token.subscription_id)
+    return token.subscription_id, None
 
 
-def _upsert_answers(
-    connection: Connection, submission: Submission, subscription_id: UUID | None, token_id: UUID | None
-) -> StoredRegistration:
-    stored = _find_stored(connection, subscription_id, token_id)
-    before = answers_of(stored) if stored else None
-    is_changed = before != submission.answers
-    if stored and is_changed and submission.expected_version not in {ANY_VERSION, stored.updated_at}:
+def _next_version(
+    stored: Row[Any] | None, expected_version: datetime | None, now: datetime, *, is_changed: bool
+) -> datetime:
+    if stored is None:
+        return now
+    last: datetime = stored.updated_at
+    if is_changed and expected_version not in {ANY_VERSION, last}:
         raise RegisteredMeanwhile
-    _move_earlier_registrations(connection, submission, subscription_id, token_id)
-    updated_at = _next_version(submission, stored) if stored else submission.submitted_at
-    row = {
-        "id": uuid7(),
-        "subscription_id": subscription_id,
-        "parked_token_id": token_id,
-        "created_at": submission.submitted_at,
-        "updated_at": updated_at,
-        **asdict(submission.answers),
-    }
-    registration_id = connection.execute(
-        UPSERT_BY_SUBSCRIPTION if subscription_id else UPSERT_BY_TOKEN, row
-    ).scalar_one()
-    # The same answers again, after the product refused them: the buyer and the product may have settled it meanwhile.
-    if is_changed or (subscription_id and _was_refused_or_failed(connection, subscription_id, registration_id)):
-        kind = HandoffType.REGISTRATION_UPDATED if before else HandoffType.REGISTRATION_COMPLETED
-        record = AuditRecord(submission.submitted_at, kind, submission.actor, registration_id, subscription_id)
-        audit.record(connection, [record])
-        if subscription_id:
-            announce.announce(connection, subscription_id, kind)
-    return StoredRegistration(registration_id, subscription_id, updated_at)
-
-
-def _find_stored(connection: Connection, subscription_id: UUID | None, token_id: UUID | None) -> Row[Any] | None:
-    if subscription_id:
-        return connection.execute(BY_SUBSCRIPTION, {"subscription": subscription_id}).one_or_none()
-    return connection.execute(BY_TOKEN, {"token": token_id}).one_or_none()
+    # The first press of a double click may be stored last: its version must still be later than the stored one.
+    return max(now, last + timedelta.resolution if is_changed else last)
 
 
 def _move_earlier_registrations(
-    connection: Connection, submission: Submission, subscription_id: UUID | None, token_id: UUID | None
+    connection: Connection, earlier_ids: Sequence[UUID], email: str, key: Mapping[str, Any]
 ) -> None:
-    for registration_id in submission.ids_without_purchase:
-        same_buyer = {"registration": registration_id, "email": submission.answers.email, "token": token_id}
-        connection.execute(MOVE_TO_PURCHASE, {**same_buyer, "subscription": subscription_id})
-        connection.execute(DELETE_SUPERSEDED, same_buyer)
+    for earlier_id in earlier_ids:
+        for statement in (MOVE_TO_PURCHASE, DELETE_SUPERSEDED):
+            connection.execute(statement, {**key, "registration": earlier_id, "email": email})
 
 
-def _next_version(submission: Submission, stored: Row[Any]) -> datetime:
-    # The first press of a double click may be stored last: its version must still be later than the stored one.
-    last: datetime = stored.updated_at
-    is_same = answers_of(stored) == submission.answers
-    return max(submission.submitted_at, last if is_same else last + timedelta.resolution)
-
-
-def _was_refused_or_failed(connection: Connection, subscription_id: UUID, registration_id: UUID) -> bool:
+def _was_refused_or_failed(connection: Connection, subscription_id: UUID | None, registration_id: UUID) -> bool:
     """Return whether the product refused the account request, or never received the registration."""
+    if subscription_id is None:
+        return False
     if connection.execute(REFUSAL, {"subscription": subscription_id}).scalar_one_or_none():
         return True
     handoff = queue.latest_handoff(connection, registration_id, OutboxMessage.type.in_(announce.REGISTRATION_TYPES))
@@ -201,10 +171,10 @@ def _was_refused_or_failed(connection: Connection, subscription_id: UUID, regist
 @query
 def find_by_purchase(session: Session, purchase: Purchase) -> Registration | None:
     """Return the purchase's registration, if the buyer has registered."""
-    if isinstance(purchase, Resolved):
-        of_subscription = Registration.subscription_id == purchase.subscription_id
-        return session.scalar(select(Registration).where(of_subscription)) if purchase.subscription_id else None
-    return session.scalar(select(Registration).where(Registration.parked_token_id == purchase.id))
+    if isinstance(purchase, Pending):
+        return session.scalar(select(Registration).filter_by(parked_token_id=purchase.id))
+    of_subscription = select(Registration).filter_by(subscription_id=purchase.subscription_id)
+    return session.scalar(of_subscription) if purchase.subscription_id else None
 
 
 def try_find_by_purchase(purchase: Purchase) -> Registration | None:

@@ -13,7 +13,6 @@ from app.models import Subscription
 from app.services.purchases import subscriptions
 from app.services.purchases.purchase import Landing, Pending, Purchase, Resolved, UnverifiedFields
 from app.services.signup import pending_tokens
-from app.services.signup.pending_tokens import PendingTokensFull
 
 log = structlog.get_logger()
 
@@ -34,7 +33,11 @@ def resolve_token(token: str, unverified: UnverifiedFields, may_store_pending: C
         customer = resolve_customer.resolve(token)
     except (Throttled, MarketplaceUnavailable) as error:
         log.warning("resolve.failed", fault=type(error).__name__, code=error.code)
-        return _store_pending(token, unverified, may_store_pending(), error)
+        try:
+            return pending_tokens.store(token, unverified, may_store_pending=may_store_pending())
+        except (pending_tokens.PendingTokensFull, DatabaseUnavailable) as obstacle:
+            log.error("token.not_stored", reason=obstacle.code)
+            raise error from obstacle
     products.current()[customer.product_code]
     return try_store(Resolved(Landing(customer, unverified)))
 
@@ -69,22 +72,8 @@ def refresh(purchase: Purchase) -> Purchase:
 
 
 def follow_merge(purchase: Purchase) -> Purchase:
-    """Return the purchase with the subscription that its own was merged into, if it was.
-
-    Raises:
-        DatabaseUnavailable: the subscription cannot be looked up.
-    """
+    """Return the purchase with the subscription that its own was merged into, if it was."""
     if isinstance(purchase, Pending) or not purchase.subscription_id or subscriptions.find(purchase.subscription_id):
         return purchase
     log.info("purchase.merged", subscription=str(purchase.subscription_id))
     return try_store(purchase)
-
-
-def _store_pending(
-    token: str, unverified: UnverifiedFields, may_store_pending: bool, error: Throttled | MarketplaceUnavailable
-) -> Pending:
-    try:
-        return pending_tokens.store(token, unverified, may_store_pending=may_store_pending)
-    except (PendingTokensFull, DatabaseUnavailable) as obstacle:
-        log.error("token.not_stored", reason=obstacle.code)
-        raise error from obstacle

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from app.database.transactions import query
@@ -22,8 +21,8 @@ AMONG_IDS = Registration.id.in_(bindparam("ids", expanding=True))
 LATEST_WITH_DEAD_TOKEN = (
     select(Registration.__table__)
     .join(PendingToken, PendingToken.id == Registration.parked_token_id)
-    .where(PendingToken.settled_at.is_not(None), PendingToken.subscription_id.is_(None), AMONG_IDS)
-    .where(Registration.updated_at > bindparam("submitted_after"))
+    .where(AMONG_IDS, Registration.updated_at > bindparam("submitted_after"))
+    .where(PendingToken.settled_at.is_not(None), PendingToken.subscription_id.is_(None))
     .order_by(Registration.updated_at.desc())
     .limit(1)
 )
@@ -31,20 +30,12 @@ IDS_WITHOUT_PURCHASE = select(Registration.id).where(AMONG_IDS, Registration.par
 
 
 def path_for(registration_id: UUID) -> str | None:
-    """Return the path of the registration's link; None once the registration has its purchase.
-
-    Raises:
-        DatabaseUnavailable: the registration cannot be looked up.
-    """
+    """Return the path of the registration's link; None once the registration has its purchase."""
     return LINK.path_for(registration_id) if is_without_purchase(registration_id) else None
 
 
 def registration_id_from(link: str) -> UUID | None:
-    """Return the id of the registration that the link leads to; None once the registration has its purchase.
-
-    Raises:
-        DatabaseUnavailable: the registration cannot be looked up.
-    """
+    """Return the id of the registration that the link leads to; None once the registration has its purchase."""
     registration_id = LINK.id_from(link)
     return registration_id if registration_id and is_without_purchase(registration_id) else None
 
@@ -54,21 +45,17 @@ def answers_to_resume(registration_ids: Sequence[UUID], submitted_after: datetim
 
     None where there are none, and while the database is down.
     """
-    if not registration_ids:
-        return None
     try:
-        registration = _latest_with_dead_token(registration_ids, submitted_after or EARLIEST)
+        return _latest_answers(registration_ids, submitted_after or EARLIEST) if registration_ids else None
     except DatabaseUnavailable:
         return None
-    return answers_of(registration) if registration else None
 
 
 @query
-def _latest_with_dead_token(
-    session: Session, registration_ids: Sequence[UUID], submitted_after: datetime
-) -> Row[Any] | None:
+def _latest_answers(session: Session, registration_ids: Sequence[UUID], submitted_after: datetime) -> Answers | None:
     parameters = {"ids": registration_ids, "submitted_after": submitted_after}
-    return session.execute(LATEST_WITH_DEAD_TOKEN, parameters).one_or_none()
+    registration = session.execute(LATEST_WITH_DEAD_TOKEN, parameters).one_or_none()
+    return answers_of(registration) if registration else None
 
 
 def still_without_purchase(registration_ids: Sequence[UUID]) -> list[UUID]:
@@ -80,11 +67,7 @@ def still_without_purchase(registration_ids: Sequence[UUID]) -> list[UUID]:
 
 
 def is_without_purchase(registration_id: UUID) -> bool:
-    """Return whether the registration still has no purchase.
-
-    Raises:
-        DatabaseUnavailable: the registration cannot be looked up.
-    """
+    """Return whether the registration still has no purchase."""
     return bool(_ids_without_purchase([registration_id]))
 
 

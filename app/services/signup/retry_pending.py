@@ -28,17 +28,12 @@ log = structlog.get_logger()
 LEASE = timedelta(minutes=2)
 FIRST_BACKOFF_SECONDS = 2
 MAX_BACKOFF_SECONDS = 300
-PERMANENT_ERRORS = (InvalidToken, ExpiredToken)
 # A token whose resolving raises something unforeseen is given up, too.
 MAX_PENDING_AGE = TOKEN_LIFETIME + timedelta(hours=1)
 
 CLAIM = claim_statement(PendingToken, "next_try_at", updates={"tries": "tries + 1"})
 UPDATE_IF_LEASED = update(PendingToken).where(is_leased(PendingToken.id, PendingToken.next_try_at))
-SET_SUBSCRIPTION = (
-    update(PendingToken)
-    .where(PendingToken.id == bindparam("token_id"))
-    .values(subscription_id=bindparam("new_subscription_id"))
-)
+UPDATE = update(PendingToken).where(PendingToken.id == bindparam("token_id"))
 REGISTRATION_ID = select(Registration.id).where(Registration.parked_token_id == bindparam("token_id"))
 
 
@@ -62,10 +57,8 @@ class ClaimedToken:
 def resolve_next() -> bool | None:
     """Resolve the pending token that has been due for longest, and settle or reschedule it.
 
-    Returns True where AWS answered, False where AWS could not be asked, None where no token is due.
-
-    Raises:
-        DatabaseUnavailable: a token that was not settled is due again when its lease ends.
+    Returns True where AWS answered, False where AWS could not be asked, None where no token is due. After
+    DatabaseUnavailable, the token is due again when its lease ends.
     """
     claimed = claim(datetime.now(UTC))
     if claimed is None:
@@ -75,7 +68,7 @@ def resolve_next() -> bool | None:
         return True
     try:
         _settle_resolved(claimed, _resolve(claimed))
-    except PERMANENT_ERRORS as error:
+    except (InvalidToken, ExpiredToken) as error:
         give_up(claimed, type(error).__name__)
     except UnknownProduct as error:
         # The seller may still configure the product. AWS has answered, so the next token can be tried at once.
@@ -120,7 +113,8 @@ def claim(connection: Connection, now: datetime) -> ClaimedToken | None:
 def reschedule(connection: Connection, claimed: ClaimedToken, fault: str) -> None:
     """Make the token due again after a backoff, unless another worker has claimed it since."""
     backoff = timedelta(seconds=backoff_seconds(claimed.tries, FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS))
-    _update_if_leased(connection, claimed, next_try_at=datetime.now(UTC) + backoff, fault=fault)
+    values = {"next_try_at": datetime.now(UTC) + backoff, "fault": fault}
+    connection.execute(UPDATE_IF_LEASED, {**claimed.lease.parameters, **values})
 
 
 @transaction
@@ -144,18 +138,13 @@ def _settle_resolved(connection: Connection, claimed: ClaimedToken, landing: Lan
     if not _settle(connection, claimed, fault=None):
         return
     subscription_id = subscriptions.upsert_in_transaction(connection, landing)
-    connection.execute(SET_SUBSCRIPTION, {"token_id": token_id, "new_subscription_id": subscription_id})
-    of_token = Registration.parked_token_id == token_id
-    if handoff_type := attach.to_subscription(connection, of_token, subscription_id):
+    connection.execute(UPDATE, {"token_id": token_id, "subscription_id": subscription_id})
+    if handoff_type := attach.to_subscription(connection, Registration.parked_token_id == token_id, subscription_id):
         announce.announce(connection, subscription_id, handoff_type)
     after_commit(log.info, "token.resolved", parked=str(token_id), subscription=str(subscription_id))
 
 
 def _settle(connection: Connection, claimed: ClaimedToken, fault: str | None) -> bool:
     """Erase the token; return False where another worker has claimed it since."""
-    now = datetime.now(UTC)
-    return _update_if_leased(connection, claimed, sealed=None, next_try_at=None, settled_at=now, fault=fault)
-
-
-def _update_if_leased(connection: Connection, claimed: ClaimedToken, **values: object) -> bool:
-    return connection.execute(UPDATE_IF_LEASED.values(**values), claimed.lease.parameters).rowcount > 0
+    settled = {"sealed": None, "next_try_at": None, "settled_at": datetime.now(UTC), "fault": fault}
+    return connection.execute(UPDATE_IF_LEASED, {**claimed.lease.parameters, **settled}).rowcount > 0
