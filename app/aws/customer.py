@@ -18,3 +18,25 @@ class Customer:
     def from_row(cls, row: object) -> Self:
         """Return the customer of a stored row or an event: of any object with attributes of these five names."""
         return cls(**{field.name: getattr(row, field.name) for field in fields(cls)})
+
+    @property
+    def purchase_key(self) -> str:
+        """The natural key of the purchase: the license's id or, on old listings, the product and the customer's id."""
+        return license_id(self.license_arn) if self.license_arn else self.key_without_license
+
+    @property
+    def key_without_license(self) -> str:
+        """The purchase key where AWS names no license: old listings have none, and AWS may leave it out."""
+        if self.customer_identifier:
+            return f"{self.product_code}/{self.customer_identifier}"
+        # One account may buy twice; the agreement distinguishes the two purchases.
+        return "/".join(filter(None, (self.product_code, self.customer_aws_account_id, self.agreement_id)))
+
+
+def license_id(license_arn: str) -> str:
+    """Return what follows the last colon or slash of a license's ARN, the only part that is always spelled the same.
+
+    Events spell the rest of the ARN in other ways than ResolveCustomer does:
+    https://docs.aws.amazon.com/marketplace/latest/userguide/notifications-eventbridge.html
+    """
+    return license_arn.rpartition(":")[2].rpartition("/")[2] or license_arn

@@ -6,13 +6,14 @@ from uuid import UUID
 
 import click
 
+from app.aws.customer import license_id
 from app.cli import event_outcomes, listing, tables
 from app.cli.database import DatabaseGroup
 from app.cli.listing import Resource, Table
 from app.database.rows import RowDict
 from app.models import EVENT_OUTCOMES
 from app.services.events import apply
-from app.services.purchases import keys, subscriptions
+from app.services.purchases import subscriptions
 from app.services.reports import events
 from app.services.reports import subscriptions as subscription_reports
 
@@ -26,8 +27,8 @@ command = DatabaseGroup("events", help="List, show and replay AWS Marketplace's 
 
 def _table_row(event: Mapping[str, Any]) -> RowDict:
     # All events of a purchase share its agreement id, and `subscriptions show` takes each of the three.
-    license_id = keys.license_id(event["license_arn"]) if event["license_arn"] else None
-    purchase = event["agreement_id"] or license_id or event["customer_identifier"]
+    own_license_id = license_id(event["license_arn"]) if event["license_arn"] else None
+    purchase = event["agreement_id"] or own_license_id or event["customer_identifier"]
     # "Purchase Agreement Created - Manufacturer": the recipient's role says nothing new.
     kind, _, _ = event["kind"].partition(" - ")
     return {**event, "kind": kind, "outcome": event_outcomes.describe(event), "purchase": purchase}

@@ -14,7 +14,6 @@ from app.config.products import Product
 from app.errors import NoPurchase
 from app.models import Registration
 from app.services.operations import audit
-from app.services.purchases.keys import purchase_key
 from app.services.purchases.purchase import Landing, Pending, Purchase, Resolved, UnverifiedFields
 from app.services.signup import invitations, resolve
 from app.services.signup.registrations import StoredRegistration
@@ -141,7 +140,7 @@ def _form_secret(purchase: Purchase, key: str) -> str:
     Two tabs of the same purchase can both be submitted. A form of one purchase is refused once the session is
     another purchase's.
     """
-    name = purchase_key(purchase.landing.customer) if isinstance(purchase, Resolved) else str(purchase.id)
+    name = purchase.landing.customer.purchase_key if isinstance(purchase, Resolved) else str(purchase.id)
     return HMAC(key.encode(), f"signup-form:{name}".encode(), sha256).hexdigest()
 
 

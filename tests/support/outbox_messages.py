@@ -8,6 +8,7 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.aws.customer import license_id
 from app.config import handoff_endpoints
 from app.database import transactions
 from app.models import OutboxMessage
@@ -15,7 +16,7 @@ from app.services.delivery import send_handoff, send_mail
 from app.services.events import apply
 from app.services.outbox import queue
 from app.services.outbox.queue import ClaimedMessage
-from app.services.purchases import keys, subscriptions
+from app.services.purchases import subscriptions
 from app.services.purchases.purchase import Resolved
 from app.services.signup import registrations
 from tests.support import factories
@@ -47,7 +48,7 @@ def receive_license_event(app: Flask, kind: str, happened_at: datetime, **overri
     """Apply an event about the license of `factories.customer()`."""
     customer = factories.customer()
     names = {
-        "license": keys.license_id(str(customer.license_arn)),
+        "license": license_id(str(customer.license_arn)),
         "agreement": customer.agreement_id,
         "account": customer.customer_aws_account_id,
     }

@@ -30,8 +30,8 @@ from uuid import UUID
 
 from sqlalchemy import BindParameter, CompoundSelect, Connection, String, Uuid, bindparam, or_, select, text, union
 
+from app.aws.customer import license_id
 from app.models import EarlierKey, Event, Subscription
-from app.services.purchases.keys import license_id
 
 # As long as the column of the agreements' ids.
 MAX_ID_LENGTH = 64

@@ -24,11 +24,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, or_, select
 
-from app.aws.customer import Customer
+from app.aws.customer import Customer, license_id
 from app.models import Subscription
 from app.services.events import agreements, merge
 from app.services.events.agreements import AgreementChain, CurrentLicense
-from app.services.purchases import keys, status, subscriptions
+from app.services.purchases import status, subscriptions
 from app.services.purchases.aws_event import AwsEvent
 
 
@@ -77,10 +77,9 @@ def find_for_event(connection: Connection, event: AwsEvent) -> Match:
     """
     if event.customer_identifier:
         return Match(_find_or_create_for_customer(connection, Customer.from_row(event)))
-    license_id = keys.license_id(event.license_arn) if event.license_arn else None
-    chain = agreements.lock_chain(
-        connection, (event.agreement_id, event.previous_agreement_id), license_id, event.customer_aws_account_id
-    )
+    key = license_id(event.license_arn) if event.license_arn else None
+    agreement_ids = (event.agreement_id, event.previous_agreement_id)
+    chain = agreements.lock_chain(connection, agreement_ids, key, event.customer_aws_account_id)
     if event.license_arn and event.product_code:
         subscription_ids = [_find_or_create_for_license(connection, chain, Customer.from_row(event))]
     else:
@@ -126,17 +125,14 @@ def _find_or_create_for_license(connection: Connection, chain: AgreementChain, c
     landed_id = _find_landed_without_license(connection, customer)
     if chain.is_unambiguous:
         merge.merge_chain(connection, chain, landed_id)
-    elif landed_id and not connection.execute(SELECT_BY_KEY, {"purchase_keys": [keys.purchase_key(customer)]}).first():
-        license_ = CurrentLicense(keys.purchase_key(customer), customer.license_arn, customer.agreement_id)
+    elif landed_id and not connection.execute(SELECT_BY_KEY, {"purchase_keys": [customer.purchase_key]}).first():
+        license_ = CurrentLicense(customer.purchase_key, customer.license_arn, customer.agreement_id)
         merge.replace_license(connection, landed_id, license_)
     return subscriptions.ensure_from_event(connection, customer)
 
 
 def _find_landed_without_license(connection: Connection, customer: Customer) -> UUID | None:
-    without_license = [
-        f"{customer.product_code}/{customer.customer_aws_account_id}",
-        keys.key_without_license(customer),
-    ]
+    without_license = [f"{customer.product_code}/{customer.customer_aws_account_id}", customer.key_without_license]
     rows = connection.execute(SELECT_LANDED_WITHOUT_LICENSE, {"keys": without_license}).all()
     # The longer key has the agreement in it.
     return max(rows, key=lambda row: len(row.purchase_key)).id if rows else None
@@ -157,5 +153,5 @@ def _find_from_old_listing(connection: Connection, customer: Customer) -> UUID |
     """Return the subscription that SNS created for a customer of an old listing, which has licenses by now."""
     if not customer.customer_identifier:
         return None
-    names = {"key": keys.key_without_license(customer), "agreement": customer.agreement_id}
+    names = {"key": customer.key_without_license, "agreement": customer.agreement_id}
     return connection.execute(SELECT_FROM_OLD_LISTING, names).scalar_one_or_none()

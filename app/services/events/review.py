@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from app.aws import get_entitlements
-from app.aws.customer import Customer
+from app.aws.customer import Customer, license_id
 from app.aws.get_entitlements import AwsEntitlement
 from app.backoff import backoff_seconds
 from app.config import handoff_endpoints
@@ -20,7 +20,7 @@ from app.models import Subscription
 from app.services.events import apply, recompute
 from app.services.outbox import announce, queue
 from app.services.outbox.payload import HandoffType
-from app.services.purchases import entitlements, keys, subscriptions
+from app.services.purchases import entitlements, subscriptions
 
 log = structlog.get_logger()
 
@@ -133,7 +133,7 @@ def _announce_license_change(connection: Connection, subscription: Row[Any]) -> 
     takes_handoffs = handoff_endpoints.for_product(subscription.product_code) is not None
     handoff = queue.latest_uncancelled_handoff(connection, subscription.id) if takes_handoffs else None
     sent_license = handoff and handoff.payload["data"]["subscription"]["license_arn"]
-    if handoff and keys.license_id(sent_license or "") != keys.license_id(subscription.license_arn or ""):
+    if handoff and license_id(sent_license or "") != license_id(subscription.license_arn or ""):
         announce.announce(connection, subscription.id, HandoffType.LICENSE_CHANGED)
 
 

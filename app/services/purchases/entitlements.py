@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from app.aws.customer import license_id
 from app.aws.get_entitlements import AwsEntitlement
 from app.config import products
 from app.models import Subscription
-from app.services.purchases import keys
 
 
 def exist_for(product_code: str) -> bool:
@@ -29,7 +29,7 @@ def load_stored(subscription: Subscription | Row[Any]) -> list[AwsEntitlement]:
 
 def to_stored(fetched: Iterable[AwsEntitlement], license_arn: str | None) -> list[dict[str, Any]]:
     """Return the entitlements of one license as JSON for its row; AWS may have answered for the whole account."""
-    own_license_id = keys.license_id(license_arn) if license_arn else None
+    own_license_id = license_id(license_arn) if license_arn else None
     return [
         {
             "dimension": entitlement.dimension,
@@ -39,7 +39,7 @@ def to_stored(fetched: Iterable[AwsEntitlement], license_arn: str | None) -> lis
         for entitlement in fetched
         if own_license_id is None
         or not entitlement.license_arn
-        or keys.license_id(entitlement.license_arn) == own_license_id
+        or license_id(entitlement.license_arn) == own_license_id
     ]
 
 

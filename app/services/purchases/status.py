@@ -25,15 +25,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+from app.aws.customer import license_id
+from app.models import SUBSCRIPTION_STATUSES
 from app.services.purchases.aws_event import EARLIEST_TIME, AwsEvent, AwsEventKind
-from app.services.purchases.keys import license_id
 
 T = TypeVar("T")
 
 FINAL_STATUSES = ("ended", "failed")
-ALL_STATUSES = ("pending", "active", "ending", "ended", "failed")
 
-TO_ACTIVE, TO_ENDED, TO_FAILED = (dict.fromkeys(ALL_STATUSES, status) for status in ("active", "ended", "failed"))
+TO_ACTIVE = dict.fromkeys(SUBSCRIPTION_STATUSES, "active")
+TO_ENDED = dict.fromkeys(SUBSCRIPTION_STATUSES, "ended")
+TO_FAILED = dict.fromkeys(SUBSCRIPTION_STATUSES, "failed")
 # For each kind of event, the new status by the old one; a status that is missing stays. Of two events in the same
 # second, the one whose kind is further down in this table counts as the later.
 TRANSITIONS: Mapping[str, Mapping[str, str]] = {

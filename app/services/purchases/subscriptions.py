@@ -27,7 +27,6 @@ from app.aws.customer import Customer
 from app.database.statements import upsert_statement
 from app.database.transactions import query, transaction
 from app.models import PendingToken, Subscription
-from app.services.purchases.keys import key_without_license, purchase_key
 from app.services.purchases.purchase import Landing
 
 # A renewal may bring another license: a buyer who comes with an earlier one comes for the same subscription.
@@ -151,7 +150,7 @@ def _upsert(connection: Connection, landing: Landing, statement: TextualSelect) 
 def _new_row(landing: Landing, now: datetime) -> dict[str, Any]:
     return {
         "id": uuid7(),
-        "purchase_key": purchase_key(landing.customer),
+        "purchase_key": landing.customer.purchase_key,
         **asdict(landing.customer),
         "status": "pending",
         "status_since": None,
@@ -192,17 +191,12 @@ def find_by_pending_token(session: Session, pending_token_id: UUID) -> Subscript
     return session.scalar(SELECT_BY_PENDING_TOKEN, {"pending_token_id": pending_token_id})
 
 
-def customer_of(subscription: Subscription | Row[Any]) -> Customer:
-    """Return the customer that is stored with the subscription."""
-    return Customer.from_row(subscription)
-
-
 def _set_license_key(connection: Connection, customer: Customer) -> None:
     """Give a purchase from before its listing had licenses the key of the license that it has now.
 
     Only old listings, which still send the customer identifier, have such purchases.
     """
-    keys = {"key_without_license": key_without_license(customer), "license_key": purchase_key(customer)}
+    keys = {"key_without_license": customer.key_without_license, "license_key": customer.purchase_key}
     if connection.execute(SET_LICENSE_KEY, {**keys, "agreement_id": customer.agreement_id}).rowcount:
         store_earlier_key(connection, keys["key_without_license"], keys["license_key"])
 

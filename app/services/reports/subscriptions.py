@@ -7,13 +7,13 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, CompoundSelect, Uuid, bindparam, case, exists, func, select, union
 from sqlalchemy.orm import Session
 
+from app.aws.customer import license_id
 from app.database import rows
 from app.database.rows import RowDict
 from app.database.transactions import query
 from app.models import Account, AuditEntry, EarlierKey, Registration, Subscription
 from app.services.events import agreements
 from app.services.operations import audit
-from app.services.purchases import keys as purchases_keys
 from app.services.reports import registrations
 
 # Only without a registration: after a new sign-up, the earlier erasure explains nothing.
@@ -105,7 +105,7 @@ def find_by_ids(session: Session, ids: Iterable[UUID]) -> list[RowDict]:
 
 def _select_ids_matching(identifier: str) -> CompoundSelect[Any]:
     # A UNION of searches, each on its own index: with OR, one column without an index would scan the table.
-    keys = {identifier, purchases_keys.license_id(identifier)}
+    keys = {identifier, license_id(identifier)}
     conditions: list[ColumnElement[bool]] = [
         Subscription.purchase_key.in_(keys),
         Subscription.customer_aws_account_id == rows.strip_hyphens(identifier),

@@ -7,6 +7,7 @@ import structlog
 from sqlalchemy import Row
 
 from app.aws import resolve_customer
+from app.aws.customer import Customer
 from app.config import products
 from app.errors import DatabaseUnavailable, MarketplaceUnavailable, Throttled
 from app.models import Subscription
@@ -57,7 +58,7 @@ def try_store(resolved: Resolved) -> Resolved:
 def from_subscription(subscription: Subscription | Row[Any], offer_type: str | None = None) -> Resolved:
     """Return the purchase of a stored subscription, with the offer type that this browser posted if it did."""
     unverified = UnverifiedFields(offer_type or subscription.offer_type)
-    return Resolved(Landing(subscriptions.customer_of(subscription), unverified), subscription.id)
+    return Resolved(Landing(Customer.from_row(subscription), unverified), subscription.id)
 
 
 def refresh(purchase: Purchase) -> Purchase:

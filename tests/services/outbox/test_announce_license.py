@@ -6,6 +6,7 @@ import pytest
 from flask import Flask
 
 from app import create_app
+from app.aws.customer import Customer
 from app.models import Subscription
 from app.services.events import apply, review
 from app.services.purchases import subscriptions
@@ -136,7 +137,7 @@ def test_review_without_handoff_url_does_not_touch_the_subscription(
         receive_and_review(app_without_handoffs, *RENEWAL[1:])
         [before] = all_rows(app_without_handoffs, Subscription)
         with app_without_handoffs.app_context():
-            subscriptions.upsert_from_landing(Landing(subscriptions.customer_of(before)))
+            subscriptions.upsert_from_landing(Landing(Customer.from_row(before)))
 
         receive_and_review(app_without_handoffs)
 
