@@ -1,6 +1,5 @@
 """The inbox: mail sent through SES, shown on the storefront's pages and in its JSON API."""
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +93,7 @@ def test_bounce_button_queues_the_bounce_event(
     response = submit_form(sandbox, form["action"])
 
     [event] = queue.receive_and_delete_all()
-    bounce = bounces.parse(json.dumps(event))
+    bounce = bounces.parse(event)
     assert (response.status_code, response.headers["Location"]) == (303, "/inbox/1")
     assert bounce
     assert (bounce.provider_id, bounce.reason) == (message_id, "Permanent/General")

@@ -87,4 +87,4 @@ def sns_notification(action: str, happened_at: datetime = NOON, **overrides: Any
 
 
 def parse_event(body: dict[str, Any]) -> AwsEvent:
-    return aws_event.parse(json.dumps(body), message_id="of-the-queue", sent_at=NOON)
+    return aws_event.parse_body(body, message_id="of-the-queue", sent_at=NOON)

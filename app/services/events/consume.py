@@ -67,10 +67,12 @@ def _process(events_queue: Queue, messages: list[Message]) -> None:
 
 def _try_apply(events_queue: Queue, message: Message) -> bool:
     try:
-        if bounce := bounces.parse(message.body):
+        body = aws_event.parse_json(message.body)
+        bounce = bounces.parse(body) if body.get("source") == "aws.ses" else None
+        if bounce:
             bounces.record(bounce)
         else:
-            apply.ingest(aws_event.parse(message.body, message.id, message.sent_at))
+            apply.ingest(aws_event.parse_body(body, message.id, message.sent_at))
     except InvalidEvent as error:
         _dead_letter(events_queue, message, error.code)
         return False
@@ -83,13 +85,10 @@ def _try_apply(events_queue: Queue, message: Message) -> bool:
 
 
 def _dead_letter(events_queue: Queue, message: Message, reason: str) -> None:
+    message_log = log.bind(message=message.id, reason=reason)
     try:
         was_moved = events_queue.dead_letter(message, reason)
     except MarketplaceError as error:
-        log.error(
-            "message.dead_letter_failed", message=message.id, reason=reason, fault=type(error).__name__, code=error.code
-        )
+        message_log.error("message.dead_letter_failed", fault=type(error).__name__, code=error.code)
         return
-    log.error(
-        "message.dead_lettered" if was_moved else "message.no_dead_letter_queue", message=message.id, reason=reason
-    )
+    message_log.error("message.dead_lettered" if was_moved else "message.no_dead_letter_queue")

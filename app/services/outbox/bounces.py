@@ -69,10 +69,10 @@ class Bounce:
     bounced_at: datetime
 
 
-def parse(body: str) -> Bounce | None:
-    """Return the bounce that the message reports; None where it reports anything else."""
+def parse(body: object) -> Bounce | None:
+    """Return the bounce that a message's JSON reports; None where it reports anything else."""
     try:
-        event = SesEvent.model_validate_json(body)
+        event = SesEvent.model_validate(body)
     except ValidationError:
         return None
     reason = "/".join(filter(None, _reason_codes(event)))[:MAX_REASON_LENGTH]

@@ -8,9 +8,10 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
 
 from app.errors import FoyerError
 
@@ -48,63 +49,59 @@ class InvalidEvent(FoyerError):
     """The message is not an event of AWS Marketplace; `code` says which field is wrong, and why."""
 
 
-def _validate_time(moment: datetime) -> datetime:
-    if not EARLIEST_TIME <= moment <= LATEST_TIME:
-        raise ValueError(f"the time is not between {EARLIEST_TIME:%Y} and {LATEST_TIME:%Y}")
-    return moment
-
-
+T = TypeVar("T")
 # PostgreSQL stores neither NUL nor half a surrogate pair, and AWS's ids have no control characters.
 AwsText = Annotated[str, Field(pattern=r"^\P{Cc}+$", max_length=255)]
-AgreementId = Annotated[str, Field(pattern=r"^\P{Cc}+$", max_length=64)]
+AgreementId = Annotated[AwsText, Field(max_length=64)]
 Arn = Annotated[str, Field(pattern=r"^\P{Cc}+$", max_length=600)]
-AwsTime = Annotated[AwareDatetime, AfterValidator(_validate_time)]
+AwsTime = Annotated[AwareDatetime, Field(ge=EARLIEST_TIME, le=LATEST_TIME)]
 # AWS leaves out a field without a value, or sends it null or empty.
-EmptyAsNone = BeforeValidator(lambda value: value or None)
+EmptyAsNone = Annotated[T | None, BeforeValidator(lambda value: value or None)]
+EmptyAsObject = Annotated[T, BeforeValidator(lambda value: value or {})]
 
 
 class AwsModel(BaseModel):
     """The fields of an event that Foyer reads. The others are ignored here and stored with the whole body."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel)
 
 
 class AwsAgreement(AwsModel):
     """`detail.agreement`."""
 
-    id: Annotated[AgreementId | None, EmptyAsNone] = None
+    id: EmptyAsNone[AgreementId] = None
     status: str | None = None
-    start_time: Annotated[AwsTime | None, EmptyAsNone] = Field(default=None, alias="startTime")
-    end_time: Annotated[AwsTime | None, EmptyAsNone] = Field(default=None, alias="endTime")
-    previous_id: Annotated[AgreementId | None, EmptyAsNone] = Field(default=None, alias="previousAgreementId")
+    start_time: EmptyAsNone[AwsTime] = None
+    end_time: EmptyAsNone[AwsTime] = None
+    previous_agreement_id: EmptyAsNone[AgreementId] = None
 
 
 class AwsProduct(AwsModel):
     """`detail.product`. An agreement's event has at most the product's id, never its code."""
 
-    code: Annotated[AwsText | None, EmptyAsNone] = None
+    code: EmptyAsNone[AwsText] = None
 
 
 class AwsLicense(AwsModel):
     """`detail.license`. AWS's sample code reads `id`, its documentation shows `arn`."""
 
-    arn: Annotated[Arn | None, EmptyAsNone] = None
-    id: Annotated[Arn | None, EmptyAsNone] = None
+    arn: EmptyAsNone[Arn] = None
+    id: EmptyAsNone[Arn] = None
 
 
 class AwsAcceptor(AwsModel):
     """`detail.acceptor`: the AWS account that bought."""
 
-    account_id: Annotated[AwsText | None, EmptyAsNone] = Field(default=None, alias="accountId")
+    account_id: EmptyAsNone[AwsText] = None
 
 
 class AwsDetail(AwsModel):
     """`detail` of an event on EventBridge."""
 
-    agreement: Annotated[AwsAgreement | None, EmptyAsNone] = None
-    product: Annotated[AwsProduct | None, EmptyAsNone] = None
-    license: Annotated[AwsLicense | None, EmptyAsNone] = None
-    acceptor: Annotated[AwsAcceptor | None, EmptyAsNone] = None
+    agreement: EmptyAsObject[AwsAgreement] = AwsAgreement()
+    product: EmptyAsObject[AwsProduct] = AwsProduct()
+    license: EmptyAsObject[AwsLicense] = AwsLicense()
+    acceptor: EmptyAsObject[AwsAcceptor] = AwsAcceptor()
 
 
 class EventBridgeEvent(AwsModel):
@@ -122,7 +119,7 @@ class SnsMessage(AwsModel):
 
     action: Annotated[AwsText, Field(max_length=128)]
     product_code: AwsText = Field(alias="product-code")
-    customer_identifier: Annotated[AwsText | None, EmptyAsNone] = Field(default=None, alias="customer-identifier")
+    customer_identifier: EmptyAsNone[AwsText] = Field(default=None, alias="customer-identifier")
     free_trial: str | bool | None = Field(default=None, alias="isFreeTrialTermPresent")
 
 
@@ -161,35 +158,8 @@ class AwsEvent:
         return self.kind.removesuffix(next(filter(self.kind.endswith, PARTY_SUFFIXES), ""))
 
 
-def parse(text: str, message_id: str, sent_at: datetime) -> AwsEvent:
-    """Return the event in a message: EventBridge's, or SNS's with its envelope or without (raw delivery).
-
-    SNS's raw delivery has neither an id nor a time: those of the SQS message stand in.
-
-    Raises:
-        InvalidEvent: the message is none of them.
-    """
-    return parse_body(_parse_json_object(text), message_id, sent_at)
-
-
-def parse_body(body: dict[str, Any], message_id: str, sent_at: datetime) -> AwsEvent:
-    """Return the event in a message body, such as a stored one. Raises `InvalidEvent`, as `parse` does."""
-    try:
-        if "detail-type" in body:
-            return _from_eventbridge(EventBridgeEvent.model_validate(body), body)
-        if "Message" not in body:
-            return _from_sns(SnsMessage.model_validate(body), message_id, sent_at, body)
-        envelope = SnsEnvelope.model_validate(body)
-        inner = _parse_json_object(envelope.message)
-        if "detail-type" in inner:
-            return _from_eventbridge(EventBridgeEvent.model_validate(inner), body)
-        return _from_sns(SnsMessage.model_validate(inner), envelope.id, envelope.time, body)
-    except ValidationError as error:
-        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_input=False))
-        raise InvalidEvent("; ".join(faults)) from None
-
-
-def _parse_json_object(text: str) -> dict[str, Any]:
+def parse_json(text: str) -> dict[str, Any]:
+    """Return the JSON object that the text is. Raises `InvalidEvent` where it is none."""
     try:
         body = json.loads(text)
     except (ValueError, RecursionError):
@@ -199,28 +169,53 @@ def _parse_json_object(text: str) -> dict[str, Any]:
     return body
 
 
-def _from_eventbridge(event: EventBridgeEvent, body: dict[str, Any]) -> AwsEvent:
-    agreement = event.detail.agreement or AwsAgreement()
-    license_ = event.detail.license or AwsLicense()
+def parse_body(body: dict[str, Any], message_id: str, sent_at: datetime) -> AwsEvent:
+    """Return the event in a message body: EventBridge's, or SNS's with its envelope or without (raw delivery).
+
+    SNS's raw delivery has neither an id nor a time: those of the SQS message stand in.
+
+    Raises:
+        InvalidEvent: the message is none of them.
+    """
+    try:
+        if "detail-type" in body:
+            return _from_eventbridge(body, body)
+        if "Message" not in body:
+            return _from_sns(body, message_id, sent_at, body)
+        envelope = SnsEnvelope.model_validate(body)
+        inner = parse_json(envelope.message)
+        if "detail-type" in inner:
+            return _from_eventbridge(inner, body)
+        return _from_sns(inner, envelope.id, envelope.time, body)
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_input=False))
+        raise InvalidEvent("; ".join(faults)) from None
+
+
+def _from_eventbridge(event_body: dict[str, Any], body: dict[str, Any]) -> AwsEvent:
+    event = EventBridgeEvent.model_validate(event_body)
+    agreement, license_ = event.detail.agreement, event.detail.license
+    previous_id = agreement.previous_agreement_id
     return AwsEvent(
         aws_id=event.id,
         channel="eventbridge",
         kind=event.kind,
         happened_at=event.time,
         body=body,
-        product_code=event.detail.product.code if event.detail.product else None,
-        customer_aws_account_id=event.detail.acceptor.account_id if event.detail.acceptor else None,
+        product_code=event.detail.product.code,
+        customer_aws_account_id=event.detail.acceptor.account_id,
         license_arn=license_.arn or license_.id,
         agreement_id=agreement.id,
         # An agreement that renews itself would never end.
-        previous_agreement_id=agreement.previous_id if agreement.previous_id != agreement.id else None,
+        previous_agreement_id=previous_id if previous_id != agreement.id else None,
         agreement_status=agreement.status,
         starts_at=agreement.start_time,
         ends_at=agreement.end_time,
     )
 
 
-def _from_sns(message: SnsMessage, aws_id: str, happened_at: datetime, body: dict[str, Any]) -> AwsEvent:
+def _from_sns(message_body: dict[str, Any], aws_id: str, happened_at: datetime, body: dict[str, Any]) -> AwsEvent:
+    message = SnsMessage.model_validate(message_body)
     return AwsEvent(
         aws_id=aws_id,
         channel="sns",

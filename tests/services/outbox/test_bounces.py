@@ -43,7 +43,7 @@ def ses_event(kind: str = "Email Bounced", **detail: Any) -> dict[str, Any]:
 
 
 def parse_event(event: dict[str, Any]) -> Bounce:
-    bounce = bounces.parse(json.dumps(event))
+    bounce = bounces.parse(event)
     assert bounce
     return bounce
 
@@ -112,20 +112,19 @@ def test_text_of_a_mail_server_is_not_stored_as_the_reason() -> None:
     "body",
     [
         "",
-        "{]",
-        "[]",
-        "null",
-        "[" * 100_000,
-        json.dumps({**ses_event(), "source": "aws.agreement-marketplace"}),
-        json.dumps({**ses_event(), "source": "com.example.orders"}),
-        json.dumps(ses_event("Email Delivered")),
-        json.dumps({**ses_event(), "detail": {}}),
-        json.dumps({**ses_event(), "time": "yesterday"}),
-        json.dumps(ses_event(mail={"messageId": "\x00"})),
-        json.dumps(ses_event(mail={"messageId": "x" * 300})),
+        [],
+        None,
+        {},
+        {**ses_event(), "source": "aws.agreement-marketplace"},
+        {**ses_event(), "source": "com.example.orders"},
+        ses_event("Email Delivered"),
+        {**ses_event(), "detail": {}},
+        {**ses_event(), "time": "yesterday"},
+        ses_event(mail={"messageId": "\x00"}),
+        ses_event(mail={"messageId": "x" * 300}),
     ],
 )
-def test_message_that_is_no_bounce_is_not_parsed(body: str) -> None:
+def test_message_that_is_no_bounce_is_not_parsed(body: object) -> None:
     assert bounces.parse(body) is None
 
 

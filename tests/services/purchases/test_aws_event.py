@@ -24,7 +24,7 @@ SENT_AT = datetime(2026, 11, 2, 18, 30, tzinfo=UTC)
 
 
 def parsed(body: Any) -> AwsEvent:
-    return aws_event.parse(json.dumps(body), message_id="of-the-queue", sent_at=SENT_AT)
+    return aws_event.parse_body(body, message_id="of-the-queue", sent_at=SENT_AT)
 
 
 def test_license_event_names_customer_license_and_agreement() -> None:
@@ -162,7 +162,7 @@ NOT_AN_EVENT = eventbridge_event("License Updated - Manufacturer")
 )
 def test_invalid_message_is_refused_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(InvalidEvent) as refused:
-        aws_event.parse(text, message_id="of-the-queue", sent_at=NOON)
+        aws_event.parse_body(aws_event.parse_json(text), message_id="of-the-queue", sent_at=NOON)
 
     assert reason in refused.value.code
     assert "aws.ec2" not in refused.value.code
