@@ -22,7 +22,9 @@ def exist_for(product_code: str) -> bool:
 def load_stored(subscription: Subscription | Row[Any]) -> list[AwsEntitlement]:
     """Return what GetEntitlements answered last for the subscription's license; nothing before the first call."""
     return [
-        AwsEntitlement(stored["dimension"], stored["value"], _parse_time(stored["expires_at"]))
+        AwsEntitlement(
+            stored["dimension"], stored["value"], (at := stored["expires_at"]) and datetime.fromisoformat(at)
+        )
         for stored in subscription.entitlements or []
     ]
 
@@ -45,12 +47,4 @@ def to_stored(fetched: Iterable[AwsEntitlement], license_arn: str | None) -> lis
 
 def is_same(first: Iterable[dict[str, Any]], second: Iterable[dict[str, Any]]) -> bool:
     """Return whether two stored lists are equal but for their order, which AWS does not guarantee."""
-    return _as_multiset(first) == _as_multiset(second)
-
-
-def _as_multiset(stored: Iterable[dict[str, Any]]) -> Counter[tuple[tuple[str, Any], ...]]:
-    return Counter(tuple(sorted(entitlement.items())) for entitlement in stored)
-
-
-def _parse_time(stored: str | None) -> datetime | None:
-    return datetime.fromisoformat(stored) if stored else None
+    return Counter(frozenset(item.items()) for item in first) == Counter(frozenset(item.items()) for item in second)

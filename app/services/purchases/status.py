@@ -32,7 +32,6 @@ from app.services.purchases.aws_event import EARLIEST_TIME, AwsEvent, AwsEventKi
 T = TypeVar("T")
 
 FINAL_STATUSES = ("ended", "failed")
-
 TO_ACTIVE = dict.fromkeys(SUBSCRIPTION_STATUSES, "active")
 TO_ENDED = dict.fromkeys(SUBSCRIPTION_STATUSES, "ended")
 TO_FAILED = dict.fromkeys(SUBSCRIPTION_STATUSES, "failed")
@@ -53,7 +52,6 @@ TRANSITIONS: Mapping[str, Mapping[str, str]] = {
     AwsEventKind.UNSUBSCRIBE_SUCCESS: TO_ENDED,
 }
 TIE_BREAK_ORDER = {name: place for place, name in enumerate(TRANSITIONS)}
-ENDING_EVENTS = {AwsEventKind.AGREEMENT_ENDED, AwsEventKind.LICENSE_DEPROVISIONED}
 # An agreement that ends with one of these has been replaced by another, whether or not that one's event has come yet.
 SUPERSEDED_STATUSES = {"RENEWED", "REPLACED", "SUPERSEDED"}
 
@@ -86,12 +84,17 @@ def derive_state(
     its entitlements changed: `has_entitlements` is whether some have not expired, None while GetEntitlements has not
     been called since the latest change.
     """
-    history = sorted(events, key=_sort_key)
+    history = sorted(
+        events, key=lambda event: (event.happened_at, TIE_BREAK_ORDER.get(event.kind_without_party, -1), event.aws_id)
+    )
     inactive_ids = _superseded_or_void_ids(history)
     in_force = [event for event in history if event.agreement_id not in inactive_ids]
-    status, since = _fold_status(
-        history, inactive_ids, _contract_transitions(history, has_entitlements) if is_contract else {}
-    )
+    contract_transitions = _contract_transitions(history, has_entitlements) if is_contract else {}
+    status, since = "pending", None
+    for event in history:
+        transitions = contract_transitions.get(event.aws_id) or _transitions(event, inactive_ids)
+        if (new_status := transitions.get(status, status)) != status:
+            status, since = new_status, event.happened_at
     return SubscriptionState(
         status,
         since,
@@ -99,21 +102,6 @@ def derive_state(
         ends_at=_last(_agreement_end(event) for event in in_force),
         agreement_id=_last(_licensed_agreement_id(event, current_license_id) for event in in_force) or agreement_id,
     )
-
-
-def _sort_key(event: AwsEvent) -> tuple[datetime, int, str]:
-    return event.happened_at, TIE_BREAK_ORDER.get(event.kind_without_party, -1), event.aws_id
-
-
-def _fold_status(
-    history: list[AwsEvent], inactive_ids: set[str | None], contract_transitions: Mapping[str, Mapping[str, str]]
-) -> tuple[str, datetime | None]:
-    status, since = "pending", None
-    for event in history:
-        transitions = contract_transitions.get(event.aws_id) or _transitions(event, inactive_ids)
-        if (new_status := transitions.get(status, status)) != status:
-            status, since = new_status, event.happened_at
-    return status, since
 
 
 def _contract_transitions(history: list[AwsEvent], has_entitlements: bool | None) -> dict[str, Mapping[str, str]]:
@@ -128,25 +116,27 @@ def _contract_transitions(history: list[AwsEvent], has_entitlements: bool | None
 
 def _superseded_or_void_ids(events: list[AwsEvent]) -> set[str | None]:
     """Return the agreements that another renewed or replaced, and the renewals that ended before their first day."""
-    renewals = [event for event in events if event.previous_agreement_id]
-    starts = {event.agreement_id: event.starts_at for event in renewals if event.starts_at}
-    licensed_ids = {event.agreement_id for event in events if event.license_arn}
-    void_ids = {
-        event.agreement_id
-        for event in events
-        if event.kind_without_party == AwsEventKind.AGREEMENT_ENDED
-        and event.agreement_id not in licensed_ids
-        and event.happened_at < starts.get(event.agreement_id, EARLIEST_TIME)
-    }
-    edges = {(event.previous_agreement_id, event.agreement_id) for event in renewals}
+    void_ids = _void_ids(events)
+    edges = {(event.previous_agreement_id, event.agreement_id) for event in events if event.previous_agreement_id}
     # Where two agreements each renew the other, neither is superseded: else neither could ever end.
     superseded = {before for before, after in edges if after not in void_ids and (after, before) not in edges}
     return superseded | void_ids
 
 
+def _void_ids(events: list[AwsEvent]) -> set[str | None]:
+    renewals = (event for event in events if event.previous_agreement_id)
+    starts = {event.agreement_id: event.starts_at for event in renewals if event.starts_at}
+    licensed_ids = {event.agreement_id for event in events if event.license_arn}
+    ended = (event for event in events if event.kind_without_party == AwsEventKind.AGREEMENT_ENDED)
+    ended_early = {
+        event.agreement_id for event in ended if event.happened_at < starts.get(event.agreement_id, EARLIEST_TIME)
+    }
+    return ended_early - licensed_ids
+
+
 def _transitions(event: AwsEvent, inactive_ids: set[str | None]) -> Mapping[str, str]:
     # A renewal ends the agreement before it, and with it maybe the license: the customer goes on.
-    if event.kind_without_party in ENDING_EVENTS and (
+    if event.kind_without_party in {AwsEventKind.AGREEMENT_ENDED, AwsEventKind.LICENSE_DEPROVISIONED} and (
         event.agreement_id in inactive_ids or event.agreement_status in SUPERSEDED_STATUSES
     ):
         return {}

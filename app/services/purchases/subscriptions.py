@@ -3,7 +3,7 @@
 Four functions write the row by its purchase key; all create it where it is missing:
 
     function               called by                               where the row exists
-    upsert_from_landing    landing view, its own transaction       AWS's answer wins; the landing is recorded
+    upsert_from_landing    landing view, a transaction of its own  AWS's answer wins; the landing is recorded
     upsert_in_transaction  worker, for a resolved pending token    the same
     ensure_from_form       sign-up form                            the stored values win, gaps are filled
     ensure_from_event      worker, for an AWS event                the same; a new row has no landing (last_seen_at)
@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, TextualSelect, Uuid, bindparam, select, text, update
+from sqlalchemy import Connection, Row, TextualSelect, bindparam, select, text, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -45,14 +45,11 @@ def _changed_at_if_different(updates: Mapping[str, str]) -> str:
     return f"CASE WHEN {' OR '.join(differ)} THEN excluded.changed_at ELSE subscriptions.changed_at END"
 
 
-KEY_INDEPENDENT_COLUMNS = ("customer_aws_account_id", "customer_identifier", "offer_type")
 LATEST_WINS = {
-    **{name: f"coalesce(excluded.{name}, subscriptions.{name})" for name in KEY_INDEPENDENT_COLUMNS},
-    **{
-        name: _if_current_key(name, f"coalesce(excluded.{name}, subscriptions.{name})")
-        for name in ("license_arn", "agreement_id")
-    },
+    name: f"coalesce(excluded.{name}, subscriptions.{name})"
+    for name in ("customer_aws_account_id", "customer_identifier", "offer_type", "license_arn", "agreement_id")
 }
+LATEST_WINS |= {name: _if_current_key(name, LATEST_WINS[name]) for name in ("license_arn", "agreement_id")}
 STORED_WINS = {
     name: _if_current_key(name, f"coalesce(subscriptions.{name}, excluded.{name})")
     for name in ("customer_aws_account_id", "license_arn", "agreement_id")
@@ -76,9 +73,6 @@ UPSERT_STORED_WINS = upsert_statement(
     insert_values={"purchase_key": CURRENT_PURCHASE_KEY},
     updates={"changed_at": _changed_at_if_different(STORED_WINS), **STORED_WINS},
 )
-LOCK = text("UPDATE subscriptions SET last_seen_at = last_seen_at WHERE id = :id").bindparams(
-    bindparam("id", type_=Uuid)
-)
 UPSERT_EARLIER_KEY = text(
     "INSERT INTO earlier_keys (purchase_key, subscription_id)"
     " SELECT :earlier_key, id FROM subscriptions WHERE purchase_key = :current_key"
@@ -92,6 +86,7 @@ SET_LICENSE_KEY = text(
 )
 SELECT_ROW = select(Subscription.__table__).where(Subscription.id == bindparam("subscription_id"))
 UPDATE_ROW = update(Subscription).where(Subscription.id == bindparam("subscription_id"))
+LOCK = UPDATE_ROW.values(last_seen_at=Subscription.last_seen_at).returning(Subscription.__table__)
 SELECT_BY_PENDING_TOKEN = (
     select(Subscription)
     .join(PendingToken, PendingToken.subscription_id == Subscription.id)
@@ -99,65 +94,41 @@ SELECT_BY_PENDING_TOKEN = (
 )
 
 
-@transaction
-def upsert_from_landing(connection: Connection, landing: Landing) -> UUID:
-    """Store the landing view's purchase, for which AWS's answer wins, and return the subscription's id.
+def upsert_in_transaction(connection: Connection, landing: Landing) -> UUID:
+    """Store a purchase for which AWS's answer wins, and return the subscription's id.
 
     The worker reviews the subscription next. Status, entitlements and whatever else comes of events stay.
     """
-    return upsert_in_transaction(connection, landing)
-
-
-def upsert_in_transaction(connection: Connection, landing: Landing) -> UUID:
-    """Do what `upsert_from_landing` does within the caller's transaction: the worker's, for a resolved token."""
     return _upsert(connection, landing, UPSERT_LATEST_WINS)
 
 
-def ensure_from_form(connection: Connection, landing: Landing) -> UUID:
-    """Return the id of the subscription that the sign-up form is for, within the caller's transaction.
+upsert_from_landing = transaction(upsert_in_transaction)
 
-    What is stored wins: the form may have been open since before a renewal.
-    """
+
+def ensure_from_form(connection: Connection, landing: Landing) -> UUID:
+    """Return the id of the subscription that the sign-up form is for. The form may be older than a renewal."""
     return _upsert(connection, landing, UPSERT_STORED_WINS)
 
 
 def ensure_from_event(connection: Connection, customer: Customer) -> UUID:
-    """Return the id of the subscription that an AWS event names, within the caller's transaction.
-
-    What is stored wins: events come late and in any order. A new subscription is one whose buyer has not landed.
-    """
-    row = _new_row(Landing(customer), datetime.now(UTC)) | {"last_seen_at": None}
-    subscription_id: UUID = connection.execute(UPSERT_STORED_WINS, row).scalar_one()
-    return subscription_id
+    """Return the id of the subscription that an AWS event names. Events come late and in any order."""
+    return _upsert(connection, Landing(customer), UPSERT_STORED_WINS, has_landed=False)
 
 
-def lock(connection: Connection, subscription_id: UUID) -> None:
-    """Lock the subscription's row until the caller's transaction ends.
-
-    No other transaction changes the subscription meanwhile, or registers for it.
-    """
-    connection.execute(LOCK, {"id": subscription_id})
-
-
-def _upsert(connection: Connection, landing: Landing, statement: TextualSelect) -> UUID:
-    customer = landing.customer
+def _upsert(connection: Connection, landing: Landing, statement: TextualSelect, *, has_landed: bool = True) -> UUID:
+    customer, now = landing.customer, datetime.now(UTC)
     if customer.license_arn and customer.customer_identifier:
         _set_license_key(connection, customer)
-    subscription_id: UUID = connection.execute(statement, _new_row(landing, datetime.now(UTC))).scalar_one()
-    return subscription_id
-
-
-def _new_row(landing: Landing, now: datetime) -> dict[str, Any]:
-    return {
+    row = {
         "id": uuid7(),
-        "purchase_key": landing.customer.purchase_key,
-        **asdict(landing.customer),
+        "purchase_key": customer.purchase_key,
+        **asdict(customer),
         "status": "pending",
         "status_since": None,
         "offer_type": landing.unverified.offer_type,
         "hints": landing.unverified.hints,
         "created_at": now,
-        "last_seen_at": now,
+        "last_seen_at": now if has_landed else None,
         "free_trial": None,
         "ends_at": None,
         "entitlements": None,
@@ -167,6 +138,27 @@ def _new_row(landing: Landing, now: datetime) -> dict[str, Any]:
         "changed_at": now,
         "former_ids": [],
     }
+    subscription_id: UUID = connection.execute(statement, row).scalar_one()
+    return subscription_id
+
+
+def _set_license_key(connection: Connection, customer: Customer) -> None:
+    """Give a purchase from before its listing had licenses the key of the license that it has now.
+
+    Only old listings, which still send the customer identifier, have such purchases.
+    """
+    before, after = customer.key_without_license, customer.purchase_key
+    names = {"key_without_license": before, "license_key": after, "agreement_id": customer.agreement_id}
+    if connection.execute(SET_LICENSE_KEY, names).rowcount:
+        store_earlier_key(connection, before, after)
+
+
+def lock(connection: Connection, subscription_id: UUID) -> Row[Any] | None:
+    """Lock the subscription until the caller's transaction ends: no other changes it, or registers for it, meanwhile.
+
+    Returns its row as it is now; None where it was merged into another.
+    """
+    return connection.execute(LOCK, {"subscription_id": subscription_id}).one_or_none()
 
 
 @query
@@ -189,16 +181,6 @@ def update_row(connection: Connection, subscription_id: UUID, values: Mapping[st
 def find_by_pending_token(session: Session, pending_token_id: UUID) -> Subscription | None:
     """Return the subscription that a pending token turned out to be for; None while AWS has not resolved it."""
     return session.scalar(SELECT_BY_PENDING_TOKEN, {"pending_token_id": pending_token_id})
-
-
-def _set_license_key(connection: Connection, customer: Customer) -> None:
-    """Give a purchase from before its listing had licenses the key of the license that it has now.
-
-    Only old listings, which still send the customer identifier, have such purchases.
-    """
-    keys = {"key_without_license": customer.key_without_license, "license_key": customer.purchase_key}
-    if connection.execute(SET_LICENSE_KEY, {**keys, "agreement_id": customer.agreement_id}).rowcount:
-        store_earlier_key(connection, keys["key_without_license"], keys["license_key"])
 
 
 def store_earlier_key(connection: Connection, earlier_key: str, current_key: str) -> None:
