@@ -25,61 +25,38 @@ first: two workers that each locked one of its agreements, and then found the ot
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, CompoundSelect, Connection, String, Uuid, bindparam, or_, select, text, union
+from sqlalchemy import BindParameter, CompoundSelect, Connection, String, Uuid, bindparam, func, select, text, union
 
 from app.aws.customer import license_id
 from app.models import EarlierKey, Event, Subscription
-
-# As long as the column of the agreements' ids.
-MAX_ID_LENGTH = 64
-
-AgreementId = str
-LicenseArnsById = Mapping[str, str]
-
-
-class Renewal(NamedTuple):
-    """One agreement that renews or replaces another."""
-
-    before: AgreementId
-    after: AgreementId
-
-
-@dataclass(frozen=True)
-class CurrentLicense:
-    """The license that a subscription has now; the license's id is the purchase key."""
-
-    purchase_key: str
-    license_arn: str | None
-    agreement_id: AgreementId | None
 
 
 @dataclass(frozen=True)
 class AgreementChain:
     """Agreements, the earliest first, the licenses reported under each, and the subscriptions that have any of them.
 
-    `is_unambiguous`: nothing that Foyer has received speaks against all of it being one purchase.
+    `licenses` are ARNs by agreement and license id. `is_unambiguous`: nothing that Foyer has received speaks against
+    all of it being one purchase.
     """
 
-    agreement_ids: tuple[AgreementId, ...]
-    licenses: Mapping[AgreementId, LicenseArnsById]
-    subscription_ids: frozenset[UUID]
+    agreement_ids: tuple[str, ...]
+    licenses: Mapping[str, Mapping[str, str]]
+    subscription_ids: set[UUID]
     is_unambiguous: bool
 
     @property
     def license_ids(self) -> set[str]:
         """The ids of all its licenses."""
-        return {own_id for licenses in self.licenses.values() for own_id in licenses}
+        return set().union(*self.licenses.values())
 
     @property
-    def current_license(self) -> CurrentLicense | None:
-        """The license of the latest agreement that has one."""
-        for agreement_id in reversed(self.agreement_ids):
-            for own_id, arn in self.licenses.get(agreement_id, {}).items():
-                return CurrentLicense(own_id, arn, agreement_id)
-        return None
+    def current_license(self) -> tuple[str, str] | None:
+        """The ARN of the license of the latest agreement that has one, and that agreement's id."""
+        licensed_ids = [agreement_id for agreement_id in self.agreement_ids if self.licenses.get(agreement_id)]
+        return (next(iter(self.licenses[licensed_ids[-1]].values())), licensed_ids[-1]) if licensed_ids else None
 
 
 def select_ids_by_agreement(agreement_ids: Collection[str] | BindParameter[Any]) -> CompoundSelect[tuple[UUID]]:
@@ -110,35 +87,35 @@ SELECT_SUBSCRIPTION_IDS: CompoundSelect[tuple[UUID]] = union(
 )
 # One license may last through a renewal whose own event has not come yet.
 SELECT_OTHER_AGREEMENT_IDS = union(
-    select(Subscription.agreement_id).where(
-        Subscription.id.in_(SUBSCRIPTION_IDS), Subscription.agreement_id.is_not(None)
-    ),
-    select(Event.agreement_id).where(Event.subscription_id.in_(SUBSCRIPTION_IDS), Event.agreement_id.is_not(None)),
+    *(
+        select(model.agreement_id).where(id_column.in_(SUBSCRIPTION_IDS), model.agreement_id.is_not(None))
+        for model, id_column in ((Subscription, Subscription.id), (Event, Event.subscription_id))
+    )
 )
 SELECT_RENEWALS = select(Event.previous_agreement_id, Event.agreement_id).where(
     Event.previous_agreement_id.is_not(None),
     Event.agreement_id.is_not(None),
-    or_(Event.previous_agreement_id.in_(AGREEMENT_IDS), Event.agreement_id.in_(AGREEMENT_IDS)),
+    Event.previous_agreement_id.in_(AGREEMENT_IDS) | Event.agreement_id.in_(AGREEMENT_IDS),
 )
-SELECT_EVENT_LICENSES = (
-    select(Event.agreement_id, Event.license_arn)
-    .where(Event.agreement_id.in_(AGREEMENT_IDS), Event.license_arn.is_not(None), IS_OURS)
+# Landings come last: ResolveCustomer's spelling of the ARN is the one that other AWS calls take.
+SELECT_LICENSES = tuple(
+    select(model.agreement_id, model.license_arn)
+    .where(model.agreement_id.in_(AGREEMENT_IDS), model.license_arn.is_not(None), *conditions)
     .distinct()
+    for model, conditions in ((Event, [IS_OURS]), (Subscription, []))
 )
-SELECT_LANDING_LICENSES = select(Subscription.agreement_id, Subscription.license_arn).where(
-    Subscription.agreement_id.in_(AGREEMENT_IDS), Subscription.license_arn.is_not(None)
-)
-SELECT_PARTIES: CompoundSelect[Any] = union(
+PARTIES = union(
     select(Event.product_code, Event.customer_aws_account_id).where(Event.agreement_id.in_(AGREEMENT_IDS), IS_OURS),
     select(Subscription.product_code, Subscription.customer_aws_account_id).where(
         Subscription.id.in_(SUBSCRIPTION_IDS)
     ),
-)
+).subquery()
+COUNT_PARTIES = select(*(func.count(column.distinct()) for column in PARTIES.columns))
 
 
 def lock_chain(
     connection: Connection,
-    agreement_ids: Iterable[AgreementId | None],
+    agreement_ids: Iterable[str | None],
     purchase_key: str | None = None,
     account_id: str | None = None,
 ) -> AgreementChain:
@@ -147,59 +124,42 @@ def lock_chain(
     Until the caller commits, no other transaction matches anything of the chain or of the account.
     """
     if account_id:
-        connection.execute(LOCK_AGREEMENT, {"id": account_id[:MAX_ID_LENGTH]})
-    locked_ids: set[AgreementId] = set()
-    found_ids = {agreement_id for agreement_id in agreement_ids if agreement_id}
+        # As long as the column `agreements.id`.
+        connection.execute(LOCK_AGREEMENT, {"id": account_id[:64]})
+    locked_ids, found_ids = set[str](), set(filter(None, agreement_ids))
     while True:
         for agreement_id in sorted(found_ids - locked_ids):
             connection.execute(LOCK_AGREEMENT, {"id": agreement_id})
         locked_ids |= found_ids
-        renewals, licenses = _find_renewals(connection, locked_ids), _find_licenses(connection, locked_ids)
-        keys = {own_id for license_arns in licenses.values() for own_id in license_arns}
-        if purchase_key:
-            keys.add(purchase_key)
-        subscription_ids = _find_subscription_ids(connection, locked_ids, keys)
-        found_ids = {agreement_id for renewal in renewals for agreement_id in renewal}
-        found_ids |= _find_other_agreement_ids(connection, subscription_ids)
+        names = {"agreement_ids": list(locked_ids)}
+        renewals = {(str(before), str(after)) for before, after in connection.execute(SELECT_RENEWALS, names)}
+        licenses = _find_licenses(connection, locked_ids)
+        keys = {purchase_key} if purchase_key else set()
+        keys.update(*licenses.values())
+        subscription_ids = set(connection.scalars(SELECT_SUBSCRIPTION_IDS, {**names, "purchase_keys": list(keys)}))
+        found_ids = set().union(*renewals, _find_other_agreement_ids(connection, subscription_ids))
         if found_ids <= locked_ids:
-            is_one_purchase = not _is_forked(renewals, licenses) and _has_one_party(
-                connection, locked_ids, subscription_ids
-            )
-            sorted_ids = _sort_by_renewal(locked_ids, renewals)
-            return AgreementChain(sorted_ids, licenses, frozenset(subscription_ids), is_one_purchase)
+            break
+    parties = {**names, "subscription_ids": list(subscription_ids)}
+    is_one_purchase = not _is_forked(renewals, licenses) and max(connection.execute(COUNT_PARTIES, parties).one()) <= 1
+    return AgreementChain(_sort_by_renewal(locked_ids, renewals), licenses, subscription_ids, is_one_purchase)
 
 
-def _find_subscription_ids(
-    connection: Connection, agreement_ids: set[AgreementId], purchase_keys: Collection[str]
-) -> set[UUID]:
-    if not agreement_ids and not purchase_keys:
-        return set()
-    names = {"agreement_ids": list(agreement_ids), "purchase_keys": list(purchase_keys)}
-    return set(connection.execute(SELECT_SUBSCRIPTION_IDS, names).scalars())
-
-
-def _find_other_agreement_ids(connection: Connection, subscription_ids: set[UUID]) -> set[AgreementId]:
+def _find_other_agreement_ids(connection: Connection, subscription_ids: set[UUID]) -> Iterable[str]:
     if not subscription_ids:
-        return set()
-    ids = connection.execute(SELECT_OTHER_AGREEMENT_IDS, {"subscription_ids": list(subscription_ids)})
-    return {str(agreement_id) for agreement_id in ids.scalars()}
+        return ()
+    return connection.scalars(SELECT_OTHER_AGREEMENT_IDS, {"subscription_ids": list(subscription_ids)})
 
 
-def _find_renewals(connection: Connection, agreement_ids: set[AgreementId]) -> set[Renewal]:
-    rows = connection.execute(SELECT_RENEWALS, {"agreement_ids": list(agreement_ids)})
-    return {Renewal(str(before), str(after)) for before, after in rows}
-
-
-def _find_licenses(connection: Connection, agreement_ids: set[AgreementId]) -> Mapping[AgreementId, LicenseArnsById]:
-    licenses: dict[AgreementId, dict[str, str]] = defaultdict(dict)
-    # Landings come last: ResolveCustomer's spelling of the ARN is the one that other AWS calls take.
-    for statement in (SELECT_EVENT_LICENSES, SELECT_LANDING_LICENSES):
+def _find_licenses(connection: Connection, agreement_ids: set[str]) -> Mapping[str, Mapping[str, str]]:
+    licenses: dict[str, dict[str, str]] = defaultdict(dict)
+    for statement in SELECT_LICENSES:
         for agreement_id, arn in connection.execute(statement, {"agreement_ids": list(agreement_ids)}):
             licenses[agreement_id][license_id(arn)] = arn
     return licenses
 
 
-def _sort_by_renewal(agreement_ids: set[AgreementId], renewals: set[Renewal]) -> tuple[AgreementId, ...]:
+def _sort_by_renewal(agreement_ids: set[str], renewals: set[tuple[str, str]]) -> tuple[str, ...]:
     depth = dict.fromkeys(agreement_ids, 0)
     # One pass for each agreement is enough, and ends the search where agreements renew each other in a ring.
     for _ in agreement_ids:
@@ -208,15 +168,9 @@ def _sort_by_renewal(agreement_ids: set[AgreementId], renewals: set[Renewal]) ->
     return tuple(sorted(agreement_ids, key=lambda agreement_id: (depth[agreement_id], agreement_id)))
 
 
-def _is_forked(renewals: set[Renewal], licenses: Mapping[AgreementId, LicenseArnsById]) -> bool:
+def _is_forked(renewals: set[tuple[str, str]], licenses: Mapping[str, Mapping[str, str]]) -> bool:
     """Return whether one agreement has two licenses, or two agreements with different licenses renew the same one."""
-    renewed_licenses: dict[AgreementId, set[str]] = defaultdict(set)
+    renewed_licenses: dict[str, set[str]] = defaultdict(set)
     for before, after in renewals:
         renewed_licenses[before].update(licenses.get(after, {}))
     return any(len(license_ids) > 1 for license_ids in (*licenses.values(), *renewed_licenses.values()))
-
-
-def _has_one_party(connection: Connection, agreement_ids: set[AgreementId], subscription_ids: set[UUID]) -> bool:
-    names = {"agreement_ids": list(agreement_ids), "subscription_ids": list(subscription_ids)}
-    parties = connection.execute(SELECT_PARTIES, names).all()
-    return all(len({name for name in column if name}) <= 1 for column in zip(*parties, strict=True))

@@ -22,12 +22,12 @@ agreement nor a customer. A wrong merge would show one customer's data to anothe
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, or_, select
+from sqlalchemy import Connection, bindparam, func, or_, select
 
 from app.aws.customer import Customer, license_id
 from app.models import Subscription
 from app.services.events import agreements, merge
-from app.services.events.agreements import AgreementChain, CurrentLicense
+from app.services.events.agreements import AgreementChain
 from app.services.purchases import status, subscriptions
 from app.services.purchases.aws_event import AwsEvent
 
@@ -46,19 +46,24 @@ class Match:
 
 HAS_LICENSE = Subscription.license_arn.is_not(None)
 SELECT_BY_KEY = agreements.select_ids_by_key(agreements.PURCHASE_KEYS)
+# The parameters of the next three are a customer's fields.
+IS_OF_PRODUCT = Subscription.product_code == bindparam("product_code")
 SELECT_OF_CUSTOMER = select(Subscription.id).where(
-    Subscription.customer_identifier == bindparam("identifier"), Subscription.product_code == bindparam("product")
+    Subscription.customer_identifier == bindparam("customer_identifier"), IS_OF_PRODUCT
 )
-SELECT_LANDED_WITHOUT_LICENSE = select(Subscription.id, Subscription.purchase_key).where(
-    Subscription.purchase_key.in_(bindparam("keys", expanding=True)), ~HAS_LICENSE
+# The longest key has the agreement in it.
+SELECT_LANDED_WITHOUT_LICENSE = (
+    select(Subscription.id)
+    .where(Subscription.purchase_key.in_(bindparam("keys", expanding=True)), ~HAS_LICENSE)
+    .order_by(func.length(Subscription.purchase_key).desc())
 )
 SELECT_LICENSED_BY_AGREEMENT = select(Subscription.id).where(
-    Subscription.agreement_id == bindparam("agreement"), Subscription.product_code == bindparam("product"), HAS_LICENSE
+    Subscription.agreement_id == bindparam("agreement_id"), IS_OF_PRODUCT, HAS_LICENSE
 )
 # A buyer who landed with that license before, or whose purchase is over, has bought again.
 SELECT_LICENSED_BY_ACCOUNT = select(Subscription.id).where(
-    Subscription.customer_aws_account_id == bindparam("account"),
-    Subscription.product_code == bindparam("product"),
+    Subscription.customer_aws_account_id == bindparam("customer_aws_account_id"),
+    IS_OF_PRODUCT,
     HAS_LICENSE,
     Subscription.last_seen_at.is_(None),
     Subscription.status.not_in(status.FINAL_STATUSES),
@@ -76,7 +81,9 @@ def find_for_event(connection: Connection, event: AwsEvent) -> Match:
     A license, and a customer of an old listing, that no subscription has yet gets a new one.
     """
     if event.customer_identifier:
-        return Match(_find_or_create_for_customer(connection, Customer.from_row(event)))
+        customer = Customer.from_row(event)
+        subscription_ids = sorted(connection.scalars(SELECT_OF_CUSTOMER, vars(customer)))
+        return Match(subscription_ids or [subscriptions.ensure_from_event(connection, customer)])
     key = license_id(event.license_arn) if event.license_arn else None
     agreement_ids = (event.agreement_id, event.previous_agreement_id)
     chain = agreements.lock_chain(connection, agreement_ids, key, event.customer_aws_account_id)
@@ -100,52 +107,31 @@ def find_for_landing(connection: Connection, subscription_id: UUID) -> Match:
     # The transaction that had the lock before may have merged it.
     if subscriptions.find_row(connection, subscription_id) is None:
         return Match([])
+    subscription_ids = [subscription_id]
     if customer.license_arn:
         subscription_ids = merge.merge_chain(connection, chain, _find_from_old_listing(connection, customer))
-    elif customer.customer_identifier:
+    elif not customer.customer_identifier:
+        same_purchase = {subscription_id, *_find_only_licensed(connection, customer)}
+        subscription_ids = merge.merge_into_oldest(connection, same_purchase)
+    if len(subscription_ids) != 1:
         subscription_ids = [subscription_id]
-    else:
-        subscription_ids = merge.merge_into_oldest(
-            connection, {subscription_id, *_find_only_licensed(connection, customer)}
-        )
-    return Match(
-        subscription_ids if len(subscription_ids) == 1 else [subscription_id],
-        chain.agreement_ids,
-        chain.is_unambiguous,
-    )
-
-
-def _find_or_create_for_customer(connection: Connection, customer: Customer) -> list[UUID]:
-    names = {"identifier": customer.customer_identifier, "product": customer.product_code}
-    subscription_ids = sorted(connection.execute(SELECT_OF_CUSTOMER, names).scalars())
-    return subscription_ids or [subscriptions.ensure_from_event(connection, customer)]
+    return Match(subscription_ids, chain.agreement_ids, chain.is_unambiguous)
 
 
 def _find_or_create_for_license(connection: Connection, chain: AgreementChain, customer: Customer) -> UUID:
-    landed_id = _find_landed_without_license(connection, customer)
+    without_license = [f"{customer.product_code}/{customer.customer_aws_account_id}", customer.key_without_license]
+    landed_id = connection.scalars(SELECT_LANDED_WITHOUT_LICENSE, {"keys": without_license}).first()
     if chain.is_unambiguous:
         merge.merge_chain(connection, chain, landed_id)
     elif landed_id and not connection.execute(SELECT_BY_KEY, {"purchase_keys": [customer.purchase_key]}).first():
-        license_ = CurrentLicense(customer.purchase_key, customer.license_arn, customer.agreement_id)
-        merge.replace_license(connection, landed_id, license_)
+        merge.replace_license(connection, landed_id, str(customer.license_arn), customer.agreement_id)
     return subscriptions.ensure_from_event(connection, customer)
-
-
-def _find_landed_without_license(connection: Connection, customer: Customer) -> UUID | None:
-    without_license = [f"{customer.product_code}/{customer.customer_aws_account_id}", customer.key_without_license]
-    rows = connection.execute(SELECT_LANDED_WITHOUT_LICENSE, {"keys": without_license}).all()
-    # The longer key has the agreement in it.
-    return max(rows, key=lambda row: len(row.purchase_key)).id if rows else None
 
 
 def _find_only_licensed(connection: Connection, customer: Customer) -> list[UUID]:
     """Return the subscription with a license that a landing without one must be about; none where several may be."""
-    names = {"product": customer.product_code}
-    if customer.agreement_id:
-        rows = connection.execute(SELECT_LICENSED_BY_AGREEMENT, names | {"agreement": customer.agreement_id})
-    else:
-        rows = connection.execute(SELECT_LICENSED_BY_ACCOUNT, names | {"account": customer.customer_aws_account_id})
-    subscription_ids = list(rows.scalars())
+    statement = SELECT_LICENSED_BY_AGREEMENT if customer.agreement_id else SELECT_LICENSED_BY_ACCOUNT
+    subscription_ids = list(connection.scalars(statement, vars(customer)))
     return subscription_ids if len(subscription_ids) == 1 else []
 
 

@@ -1,14 +1,8 @@
 """Merging: makes one subscription of several that are one purchase, and gives a subscription another license.
 
 Everything of the source becomes the target's, and its purchase key leads to the target. Where both have a
-registration, one remains (`registrations.attach_to_subscription`); whose answers it has, two registrations being one
-person's where their e-mail addresses are equal:
-
-    one person                                                  the newest answers
-    two people, and the product has made an account for one     the account owner's: an account never changes hands
-    two people, and no account                                  the newest answers
-
-Where both have a product's reply, the one that says more remains, the target's where they say the same:
+registration, one remains, and `signup.attach.to_subscription` decides whose answers it has. An account never changes
+hands. Where both have a product's reply, the one that says more remains, the target's where they say the same:
 
     3  it names the account: a URL or a reference
     2  the product made an account, and named none
@@ -25,6 +19,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection, Row, Uuid, bindparam, delete, exists, func, select, update
 
+from app.aws.customer import license_id
 from app.database.transactions import after_commit
 from app.models import (
     Account,
@@ -37,7 +32,7 @@ from app.models import (
     Registration,
     Subscription,
 )
-from app.services.events.agreements import SUBSCRIPTION_IDS, AgreementChain, CurrentLicense
+from app.services.events.agreements import SUBSCRIPTION_IDS, AgreementChain
 from app.services.operations import audit
 from app.services.outbox import account_reply, announce, queue
 from app.services.outbox.payload import HandoffType
@@ -65,14 +60,12 @@ MOVE_OUTBOX = (
 )
 DELETE_ACCOUNT = delete(Account).where(Account.subscription_id == bindparam("dropped", type_=Uuid))
 MOVE_ACCOUNT = update(Account).where(Account.subscription_id == SOURCE).values(subscription_id=TARGET)
-OWN_REGISTRATION = exists().where(Registration.subscription_id == Account.subscription_id)
-OWN_ERASURE = exists().where(
-    AuditEntry.subscription_id == Account.subscription_id, AuditEntry.action == audit.REGISTRATION_ERASED
-)
 DELETE_ERASED_ACCOUNTS = delete(Account).where(
     Account.subscription_id.in_(SUBSCRIPTION_IDS),
-    ~OWN_REGISTRATION,
-    OWN_ERASURE,
+    ~exists().where(Registration.subscription_id == Account.subscription_id),
+    exists().where(
+        AuditEntry.subscription_id == Account.subscription_id, AuditEntry.action == audit.REGISTRATION_ERASED
+    ),
     exists().where(Registration.subscription_id.in_(SUBSCRIPTION_IDS)),
 )
 REDIRECT_ACCOUNT_REQUESTS = (
@@ -97,12 +90,14 @@ def merge_chain(connection: Connection, chain: AgreementChain, landed_id: UUID |
     if not chain.is_unambiguous:
         return sorted(chain.subscription_ids)
     remaining_ids = merge_into_oldest(connection, {*chain.subscription_ids, *([landed_id] if landed_id else [])})
-    if len(remaining_ids) == 1 and (license_ := chain.current_license):
-        row = _load_row(connection, remaining_ids[0])
-        if row.purchase_key != license_.purchase_key:
-            replace_license(connection, row.id, license_)
-        for earlier_key in chain.license_ids - {license_.purchase_key}:
-            subscriptions.store_earlier_key(connection, earlier_key, license_.purchase_key)
+    if len(remaining_ids) == 1 and chain.current_license:
+        license_arn, agreement_id = chain.current_license
+        current_key = license_id(license_arn)
+        row = subscriptions.find_row(connection, remaining_ids[0])
+        if row and row.purchase_key != current_key:
+            replace_license(connection, row.id, license_arn, agreement_id)
+        for earlier_key in chain.license_ids - {current_key}:
+            subscriptions.store_earlier_key(connection, earlier_key, current_key)
     return remaining_ids
 
 
@@ -117,26 +112,25 @@ def merge_into_oldest(connection: Connection, subscription_ids: set[UUID]) -> li
     return [oldest_id]
 
 
-def replace_license(connection: Connection, subscription_id: UUID, license_: CurrentLicense) -> None:
+def replace_license(connection: Connection, subscription_id: UUID, license_arn: str, agreement_id: str | None) -> None:
     """Give the subscription another license; the key it had leads to it still.
 
     The worker reviews it next, and announces the license to a product that has the earlier one.
     """
-    subscriptions.lock(connection, subscription_id)
-    before = _load_row(connection, subscription_id)
-    now = datetime.now(UTC)
+    before = _lock(connection, subscription_id)
+    purchase_key, now = license_id(license_arn), datetime.now(UTC)
     values = {
-        "purchase_key": license_.purchase_key,
-        "license_arn": license_.license_arn or before.license_arn,
-        "agreement_id": license_.agreement_id or before.agreement_id,
+        "purchase_key": purchase_key,
+        "license_arn": license_arn,
+        "agreement_id": agreement_id or before.agreement_id,
         # A new due time takes the lease from a worker that is reading the earlier license's entitlements.
         "review_at": now,
         "review_failures": 0,
         "changed_at": now,
     }
     subscriptions.update_row(connection, subscription_id, values)
-    connection.execute(DELETE_EARLIER_KEY, {"key": license_.purchase_key})
-    subscriptions.store_earlier_key(connection, before.purchase_key, license_.purchase_key)
+    connection.execute(DELETE_EARLIER_KEY, {"key": purchase_key})
+    subscriptions.store_earlier_key(connection, before.purchase_key, purchase_key)
 
 
 def merge(connection: Connection, target_id: UUID, source_id: UUID) -> None:
@@ -144,14 +138,15 @@ def merge(connection: Connection, target_id: UUID, source_id: UUID) -> None:
 
     Of two licenses the target's remains.
     """
-    for subscription_id in (target_id, source_id):
-        subscriptions.lock(connection, subscription_id)
-    target, source = _load_row(connection, target_id), _load_row(connection, source_id)
+    target, source = _lock(connection, target_id), _lock(connection, source_id)
     ids = {"target": target_id, "source": source_id}
     connection.execute(DELETE_ERASED_ACCOUNTS, {"subscription_ids": [target_id, source_id]})
     for statement in MOVE_ROWS:
         connection.execute(statement, ids)
-    _move_outbox(connection, target_id, source_id)
+    # The source's hand-offs come behind the target's, in one order.
+    last_sequence = connection.execute(LAST_SEQUENCE, {"target": target_id}).scalar() or 0
+    connection.execute(MOVE_OUTBOX, {**ids, "last_sequence": last_sequence})
+    queue.reorder(connection, target_id)
     owns_account = _merge_accounts(connection, target_id, source_id)
     attach.to_subscription(connection, Registration.subscription_id == source_id, target_id, owns_account=owns_account)
     _redirect_account_requests(connection, target_id, source_id)
@@ -159,19 +154,11 @@ def merge(connection: Connection, target_id: UUID, source_id: UUID) -> None:
     subscriptions.update_row(connection, target_id, _merged_values(target, source))
     subscriptions.store_earlier_key(connection, source.purchase_key, target.purchase_key)
     if source.license_arn and not target.license_arn:
-        license_ = CurrentLicense(source.purchase_key, source.license_arn, source.agreement_id)
-        replace_license(connection, target_id, license_)
+        replace_license(connection, target_id, source.license_arn, source.agreement_id)
     # A product that stored the source finds its id in `former_ids`.
     if attach.lock_registration(connection, Registration.subscription_id == target_id):
         announce.announce(connection, target_id, HandoffType.REGISTRATION_UPDATED)
     after_commit(log.info, "subscription.merged", subscription=str(target_id), merged=str(source_id))
-
-
-def _move_outbox(connection: Connection, target_id: UUID, source_id: UUID) -> None:
-    """Put the source's hand-offs behind the target's, in one order."""
-    last_sequence = connection.execute(LAST_SEQUENCE, {"target": target_id}).scalar() or 0
-    connection.execute(MOVE_OUTBOX, {"target": target_id, "source": source_id, "last_sequence": last_sequence})
-    queue.reorder(connection, target_id)
 
 
 def _merge_accounts(connection: Connection, target_id: UUID, source_id: UUID) -> bool:
@@ -195,8 +182,7 @@ def _account_rank(connection: Connection, subscription_id: UUID) -> int:
 def _redirect_account_requests(connection: Connection, target_id: UUID, source_id: UUID) -> None:
     """Let the registrations that asked for the source's account ask for the target's."""
     accounts = {"target_account": str(target_id), "source_account": str(source_id)}
-    redirected = connection.execute(REDIRECT_ACCOUNT_REQUESTS, accounts)
-    for subscription_id in filter(None, redirected.scalars().all()):
+    for subscription_id in filter(None, connection.scalars(REDIRECT_ACCOUNT_REQUESTS, accounts).all()):
         announce.touch(connection, subscription_id, datetime.now(UTC))
     connection.execute(REQUEST_OWN_ACCOUNT, {"target": target_id, "target_account": str(target_id)})
 
@@ -214,5 +200,5 @@ def _merged_values(target: Row[Any], source: Row[Any]) -> dict[str, object]:
     }
 
 
-def _load_row(connection: Connection, subscription_id: UUID) -> Row[Any]:
-    return connection.execute(subscriptions.SELECT_ROW, {"subscription_id": subscription_id}).one()
+def _lock(connection: Connection, subscription_id: UUID) -> Row[Any]:
+    return connection.execute(subscriptions.LOCK, {"subscription_id": subscription_id}).one()
