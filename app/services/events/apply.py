@@ -1,13 +1,13 @@
 """Applying events: each is stored whole, attached to its subscription, and applied once."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Row, String, Uuid, bindparam, func, select, text, update
+from sqlalchemy import Connection, Row, Uuid, bindparam, func, select, text, update
 from uuid_utils.compat import uuid7
 
 from app.config import products
@@ -15,8 +15,9 @@ from app.database.transactions import after_commit, transaction
 from app.errors import FoyerError
 from app.models import Event, Subscription
 from app.services.events import match, recompute
+from app.services.events.agreements import AGREEMENT_IDS
 from app.services.events.match import Match
-from app.services.purchases import aws_event
+from app.services.purchases import aws_event, subscriptions
 from app.services.purchases.aws_event import AwsEvent, AwsEventKind
 
 log = structlog.get_logger()
@@ -29,11 +30,7 @@ MISMATCH_REASONS = {
 }
 # After these, GetEntitlements may answer something else.
 ENTITLEMENT_EVENTS = {AwsEventKind.LICENSE_UPDATED, AwsEventKind.ENTITLEMENT_UPDATED}
-# The log's event for an outcome; `event.` and the outcome for the others.
-LOG_EVENTS = {"noted": "event.no_effect"}
-
 EVENT_COLUMNS = Event.__table__.columns
-AWS_EVENT_COLUMNS = [field.name for field in fields(AwsEvent) if field.name in EVENT_COLUMNS]
 INSERT_EVENT = (
     text(
         f"INSERT INTO events ({', '.join(column.name for column in EVENT_COLUMNS)})"  # noqa: S608  # names of our own
@@ -45,23 +42,16 @@ INSERT_EVENT = (
 )
 LOCK_EVENT = select(Event.__table__).where(Event.id == bindparam("event_id")).with_for_update()
 UPDATE_EVENT = update(Event).where(Event.id == bindparam("event_id"))
-SELECT_PARTY = select(*(getattr(Subscription, name) for name in MISMATCH_REASONS)).where(
-    Subscription.id == bindparam("subscription_id")
-)
-SELECT_STATUS_SINCE = select(Subscription.status_since).where(Subscription.id == bindparam("subscription_id"))
 SCHEDULE_REVIEW = (
     update(Subscription)
     .where(Subscription.id.in_(bindparam("subscription_ids", expanding=True, type_=Uuid)))
     .values(review_at=bindparam("now"), review_failures=0)
 )
-AGREEMENT_IDS = bindparam("agreement_ids", expanding=True, type_=String)
 # `coalesce` keeps the database from the index on the outcome: it would read all waiting events, not the agreements'.
 IS_WAITING = (func.coalesce(Event.outcome, "") == "waiting") & (
     Event.agreement_id.in_(AGREEMENT_IDS) | Event.previous_agreement_id.in_(AGREEMENT_IDS)
 )
-SET_RENEWALS_AMBIGUOUS = (
-    update(Event).where(IS_WAITING, Event.previous_agreement_id.is_not(None)).values(outcome="ambiguous")
-)
+SET_AMBIGUOUS = update(Event).where(IS_WAITING, Event.previous_agreement_id.is_not(None)).values(outcome="ambiguous")
 ATTACH_WAITING = (
     update(Event)
     .where(IS_WAITING)
@@ -83,12 +73,12 @@ class StatusChange:
     event_id: UUID
 
 
-@dataclass
+@dataclass(frozen=True)
 class EventResult:
     """What an event did: its outcome, and every new status, of the event's own or of events that waited for it."""
 
     event_id: UUID
-    outcome: str = "waiting"
+    outcome: str
     changes: list[StatusChange] = field(default_factory=list)
 
 
@@ -99,7 +89,10 @@ def ingest(connection: Connection, event: AwsEvent) -> EventResult | None:
     Raises:
         DatabaseUnavailable: it may or may not have been applied; to ingest it again is safe.
     """
-    event_id = connection.execute(INSERT_EVENT, _new_row(event)).scalar_one_or_none()
+    # Of the event's fields, the statement takes those that are columns.
+    row = {**vars(event), "id": uuid7(), "received_at": datetime.now(UTC), "outcome": "waiting"}
+    row |= {"subscription_id": None, "status_after": None}
+    event_id = connection.execute(INSERT_EVENT, row).scalar_one_or_none()
     if event_id is None:
         after_commit(log.info, "event.repeated", aws=event.aws_id, kind=event.kind)
         return None
@@ -115,23 +108,21 @@ def replay(connection: Connection, event_id: UUID, subscription_id: UUID | None 
 
     Raises:
         PartyMismatch: the event is of another customer or product than the chosen subscription.
-        DatabaseUnavailable: nothing was applied.
     """
     row = connection.execute(LOCK_EVENT, {"event_id": event_id}).one_or_none()
     if row is None:
         return None
-    target_id = subscription_id or row.subscription_id
-    if target_id:
-        party = connection.execute(SELECT_PARTY, {"subscription_id": target_id}).one_or_none()
-        if party is None:
+    if subscription_id:
+        chosen = subscriptions.find_row(connection, subscription_id)
+        if chosen is None:
             return None
-        if subscription_id:
-            _raise_if_other_party(row, party)
+        _raise_if_other_party(row, chosen)
+    target_id = subscription_id or row.subscription_id
     event = aws_event.parse_body(row.body, row.aws_id, row.happened_at)
     result = _apply(connection, event_id, event, Match([target_id]) if target_id else None)
     if row.subscription_id and row.subscription_id != target_id:
-        result.changes += _recompute_status(connection, row.subscription_id, event_id)
-    if (row.outcome, result.outcome) == ("applied", "noted") and row.subscription_id == target_id:
+        result.changes.extend(_recompute_status(connection, row.subscription_id, event_id))
+    elif (row.outcome, result.outcome) == ("applied", "noted"):
         # The event had its effect the first time: the record of that stays.
         _update_event(connection, event_id, outcome=row.outcome, status_after=row.status_after)
     return result
@@ -157,28 +148,12 @@ def _raise_if_other_party(event: Row[Any], subscription: Row[Any]) -> None:
             raise PartyMismatch(reason)
 
 
-def _new_row(event: AwsEvent) -> dict[str, Any]:
-    return {
-        **{name: getattr(event, name) for name in AWS_EVENT_COLUMNS},
-        "id": uuid7(),
-        "received_at": datetime.now(UTC),
-        "subscription_id": None,
-        "outcome": "waiting",
-        "status_after": None,
-    }
-
-
 def _apply(connection: Connection, event_id: UUID, event: AwsEvent, chosen: Match | None = None) -> EventResult:
-    result = EventResult(event_id)
     if event.product_code and event.product_code not in products.current():
-        result.outcome = "not_ours"
+        result = EventResult(event_id, "not_ours")
     else:
         matched = chosen or match.find_for_event(connection, event)
-        # A renewal that is attached to the wrong one of two purchases would keep that one active for ever.
-        if len(matched.subscription_ids) == 1 and (matched.is_unambiguous or not event.previous_agreement_id):
-            _attach(connection, result, matched)
-        elif matched.subscription_ids or not event.agreement_id:
-            result.outcome = "ambiguous"
+        result = _attach(connection, event_id, event, matched)
         # An ambiguous event, too: to read entitlements once too often does no harm.
         if event.kind_without_party in ENTITLEMENT_EVENTS:
             due = {"subscription_ids": matched.subscription_ids, "now": datetime.now(UTC)}
@@ -189,18 +164,22 @@ def _apply(connection: Connection, event_id: UUID, event: AwsEvent, chosen: Matc
     return result
 
 
-def _attach(connection: Connection, result: EventResult, matched: Match) -> None:
+def _attach(connection: Connection, event_id: UUID, event: AwsEvent, matched: Match) -> EventResult:
+    # A renewal that is attached to the wrong one of two purchases would keep that one active for ever.
+    if len(matched.subscription_ids) != 1 or (event.previous_agreement_id and not matched.is_unambiguous):
+        is_waiting = event.agreement_id and not matched.subscription_ids
+        return EventResult(event_id, "waiting" if is_waiting else "ambiguous")
     [subscription_id] = matched.subscription_ids
     # The outcome is no longer `waiting`: else the event would be among those that waited.
-    _update_event(connection, result.event_id, subscription_id=subscription_id, outcome="noted")
-    own_changes = _recompute_status(connection, subscription_id, result.event_id)
-    result.outcome = "applied" if own_changes else "noted"
-    result.changes += own_changes + _apply_waiting_events(connection, matched)
+    _update_event(connection, event_id, subscription_id=subscription_id, outcome="noted")
+    own_changes = _recompute_status(connection, subscription_id, event_id)
+    waiting_changes = _apply_waiting_events(connection, matched)
+    return EventResult(event_id, "applied" if own_changes else "noted", own_changes + waiting_changes)
 
 
 def _recompute_status(connection: Connection, subscription_id: UUID, event_id: UUID) -> list[StatusChange]:
-    status = recompute.update_subscription(connection, subscription_id)
-    return [StatusChange(subscription_id, status, event_id)] if status else []
+    state = recompute.update_subscription(connection, subscription_id)
+    return [StatusChange(subscription_id, state.status, event_id)] if state else []
 
 
 def _apply_waiting_events(connection: Connection, matched: Match) -> list[StatusChange]:
@@ -210,14 +189,13 @@ def _apply_waiting_events(connection: Connection, matched: Match) -> list[Status
         return []
     waiting = {"agreement_ids": list(matched.agreement_ids)}
     if not matched.is_unambiguous:
-        connection.execute(SET_RENEWALS_AMBIGUOUS, waiting)
+        connection.execute(SET_AMBIGUOUS, waiting)
     rows = connection.execute(ATTACH_WAITING, {**waiting, "target_id": subscription_id}).all()
-    if not rows or not (status := recompute.update_subscription(connection, subscription_id)):
+    if not rows or not (state := recompute.update_subscription(connection, subscription_id)):
         return []
-    since = connection.execute(SELECT_STATUS_SINCE, {"subscription_id": subscription_id}).scalar_one()
-    cause_id = next((row.id for row in rows if row.happened_at == since), rows[-1].id)
-    _update_event(connection, cause_id, outcome="applied", status_after=status)
-    return [StatusChange(subscription_id, status, cause_id)]
+    cause_id = next((row.id for row in rows if row.happened_at == state.status_since), rows[-1].id)
+    _update_event(connection, cause_id, outcome="applied", status_after=state.status)
+    return [StatusChange(subscription_id, state.status, cause_id)]
 
 
 def _update_event(connection: Connection, event_id: UUID, **values: object) -> None:
@@ -226,16 +204,12 @@ def _update_event(connection: Connection, event_id: UUID, **values: object) -> N
 
 def _log_result(result: EventResult, event: AwsEvent) -> None:
     level = log.warning if result.outcome == "ambiguous" else log.info
-    log_event = LOG_EVENTS.get(result.outcome, f"event.{result.outcome}")
-    level(log_event, event_id=str(result.event_id), aws=event.aws_id, kind=event.kind)
+    name = "no_effect" if result.outcome == "noted" else result.outcome
+    level(f"event.{name}", event_id=str(result.event_id), aws=event.aws_id, kind=event.kind)
     _log_changes(result.changes)
 
 
 def _log_changes(changes: Iterable[StatusChange]) -> None:
     for change in changes:
-        log.info(
-            "subscription.changed",
-            subscription=str(change.subscription_id),
-            status=change.status,
-            cause=str(change.event_id),
-        )
+        names = {"subscription": str(change.subscription_id), "status": change.status, "cause": str(change.event_id)}
+        log.info("subscription.changed", **names)

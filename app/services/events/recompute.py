@@ -20,14 +20,13 @@ SELECT_EVENTS = select(Event.aws_id, Event.kind, Event.happened_at, Event.receiv
 )
 
 
-def update_subscription(connection: Connection, subscription_id: UUID) -> str | None:
+def update_subscription(connection: Connection, subscription_id: UUID) -> SubscriptionState | None:
     """Bring the subscription up to date with its events, and announce a new status.
 
-    Returns the new status; None where the status stays, or where the subscription was merged into another.
+    Returns the state with a new status; None where the status stays, or where the subscription was merged into another.
     """
     # Without the lock, another transaction could commit an event between the reading of events and the writing here.
-    subscriptions.lock(connection, subscription_id)
-    subscription = subscriptions.find_row(connection, subscription_id)
+    subscription = subscriptions.lock(connection, subscription_id)
     if subscription is None:
         return None
     events = connection.execute(SELECT_EVENTS, {"subscription_id": subscription_id}).all()
@@ -37,7 +36,7 @@ def update_subscription(connection: Connection, subscription_id: UUID) -> str | 
     if state.status == subscription.status:
         return None
     announce.announce(connection, subscription_id, announce.TYPE_BY_STATUS[state.status])
-    return state.status
+    return state
 
 
 def _derive_state(subscription: Row[Any], rows: Sequence[Row[Any]]) -> SubscriptionState:
@@ -54,10 +53,8 @@ def _derive_state(subscription: Row[Any], rows: Sequence[Row[Any]]) -> Subscript
 
 def _has_entitlements(subscription: Row[Any], events: Sequence[Row[Any]]) -> bool | None:
     """Return whether some entitlement has not expired; None where GetEntitlements is older than the last change."""
-    last_change = max(
-        (event.received_at for event in events if event.kind == AwsEventKind.ENTITLEMENT_UPDATED), default=None
-    )
     read_at = subscription.entitlements_read_at
-    if read_at is None or (last_change and read_at < last_change):
+    changes = (event.received_at for event in events if event.kind == AwsEventKind.ENTITLEMENT_UPDATED)
+    if read_at is None or any(read_at < changed_at for changed_at in changes):
         return None
     return any(not entitlement.expired(read_at) for entitlement in entitlements.load_stored(subscription))

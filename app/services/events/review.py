@@ -1,6 +1,5 @@
 """Reviews: after a landing or a change, the worker matches a subscription with its events and reads entitlements."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -49,22 +48,6 @@ UPDATE_ENTITLEMENTS = update(Subscription).where(Subscription.id == bindparam("l
 END_LEASE = update(Subscription).where(IS_LEASED, HAS_SAME_KEY).values(review_at=None, review_failures=0)
 
 
-@dataclass(frozen=True)
-class MatchedSubscription:
-    """A claimed subscription after it was matched with its events.
-
-    The lease names the subscription that it is by now: matching may have merged it into an older one.
-    """
-
-    lease: Lease
-    subscription: Row[Any]
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The parameters of the statements that apply only while subscription and license are the same."""
-        return {**self.lease.parameters, "leased_key": self.subscription.purchase_key}
-
-
 def process_next() -> bool | None:
     """Review the subscription that has been due for longest.
 
@@ -96,80 +79,75 @@ def claim(connection: Connection, now: datetime) -> Lease | None:
 
 
 def _review(lease: Lease, now: datetime) -> bool:
-    matched = _match_events(lease)
-    if matched is None:
+    subscription = _match_events(lease)
+    if subscription is None:
         return True
-    if not entitlements.exist_for(matched.subscription.product_code):
-        _finish(matched, None, now)
+    if not entitlements.exist_for(subscription.product_code):
+        _finish(subscription, None, now)
         return True
     try:
-        fetched = get_entitlements.fetch_all(Customer.from_row(matched.subscription))
+        fetched = get_entitlements.fetch_all(Customer.from_row(subscription))
     except MarketplaceError as error:
-        _reschedule(matched.lease, FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
-        log.error(
-            "entitlements.read_failed", subscription=str(matched.lease.id), fault=type(error).__name__, code=error.code
-        )
+        _reschedule(Lease(subscription.id, lease.until), FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
+        fault = type(error).__name__
+        log.error("entitlements.read_failed", subscription=str(subscription.id), fault=fault, code=error.code)
         return False
-    _finish(matched, fetched, now)
+    _finish(subscription, fetched, now)
     return True
 
 
 @transaction
-def _match_events(connection: Connection, lease: Lease) -> MatchedSubscription | None:
+def _match_events(connection: Connection, lease: Lease) -> Row[Any] | None:
+    """Return the claimed subscription, or the older one that it was merged into, due when the lease ends."""
     subscription_id = apply.attach_waiting_events(connection, lease.id)
     if subscription_id is None:
         return None
-    lease = Lease(subscription_id, lease.until)
-    subscription = connection.execute(MOVE_LEASE, lease.parameters).one()
-    _announce_license_change(connection, subscription)
-    return MatchedSubscription(lease, subscription)
-
-
-def _announce_license_change(connection: Connection, subscription: Row[Any]) -> None:
-    """Announce the license where the product's latest hand-off has another one, or none.
-
-    The product meters with the license, which a renewal or a landing may have changed.
-    """
-    takes_handoffs = handoff_endpoints.for_product(subscription.product_code) is not None
-    handoff = queue.latest_uncancelled_handoff(connection, subscription.id) if takes_handoffs else None
-    sent_license = handoff and handoff.payload["data"]["subscription"]["license_arn"]
-    if handoff and license_id(sent_license or "") != license_id(subscription.license_arn or ""):
-        announce.announce(connection, subscription.id, HandoffType.LICENSE_CHANGED)
+    subscription = connection.execute(MOVE_LEASE, Lease(subscription_id, lease.until).parameters).one()
+    # The product meters with the license, which a renewal or a landing may have changed since the latest hand-off.
+    if handoff_endpoints.for_product(subscription.product_code) is not None:
+        handoff = queue.latest_uncancelled_handoff(connection, subscription.id)
+        sent_license = handoff and handoff.payload["data"]["subscription"]["license_arn"]
+        if handoff and license_id(sent_license or "") != license_id(subscription.license_arn or ""):
+            announce.announce(connection, subscription.id, HandoffType.LICENSE_CHANGED)
+    return subscription
 
 
 @transaction
 def _finish(
-    connection: Connection, matched: MatchedSubscription, fetched: list[AwsEntitlement] | None, fetched_at: datetime
+    connection: Connection, subscription: Row[Any], fetched: list[AwsEntitlement] | None, fetched_at: datetime
 ) -> None:
     """Store what GetEntitlements answered, None where it was not called, and end the lease."""
-    subscription_id = matched.lease.id
-    subscriptions.lock(connection, subscription_id)
-    has_changed = fetched is not None and _store_entitlements(connection, matched, fetched, fetched_at)
-    connection.execute(END_LEASE, matched.parameters)
-    status = recompute.update_subscription(connection, subscription_id)
+    subscriptions.lock(connection, subscription.id)
+    has_changed = fetched is not None and _store_entitlements(connection, subscription, fetched, fetched_at)
+    connection.execute(END_LEASE, _parameters(subscription))
+    state = recompute.update_subscription(connection, subscription.id)
     if has_changed:
-        announce.announce(connection, subscription_id, HandoffType.ENTITLEMENTS_CHANGED)
+        announce.announce(connection, subscription.id, HandoffType.ENTITLEMENTS_CHANGED)
     if fetched is not None:
-        after_commit(
-            log.info, "entitlements.read", subscription=str(subscription_id), count=len(fetched), status=status
-        )
+        names = {"subscription": str(subscription.id), "count": len(fetched), "status": state and state.status}
+        after_commit(log.info, "entitlements.read", **names)
 
 
 def _store_entitlements(
-    connection: Connection, matched: MatchedSubscription, fetched: list[AwsEntitlement], fetched_at: datetime
+    connection: Connection, subscription: Row[Any], fetched: list[AwsEntitlement], fetched_at: datetime
 ) -> bool:
     """Store the entitlements where the license is the same; return whether they differ from those before."""
-    before = connection.execute(SELECT_ENTITLEMENTS, matched.parameters).one_or_none()
+    before = connection.execute(SELECT_ENTITLEMENTS, _parameters(subscription)).one_or_none()
     if before is None:
         return False
-    stored = entitlements.to_stored(fetched, matched.subscription.license_arn)
+    stored = entitlements.to_stored(fetched, subscription.license_arn)
     if before.entitlements and entitlements.is_same(before.entitlements, stored):
         stored = before.entitlements
     values: dict[str, Any] = {"entitlements": stored, "entitlements_read_at": fetched_at}
     if before.entitlements != stored:
         values["changed_at"] = datetime.now(UTC)
-    connection.execute(UPDATE_ENTITLEMENTS, {**matched.parameters, **values})
+    connection.execute(UPDATE_ENTITLEMENTS, {**_parameters(subscription), **values})
     return (before.entitlements or []) != stored
+
+
+def _parameters(subscription: Row[Any]) -> dict[str, Any]:
+    """Return the parameters of the statements that apply only while lease and license are the same."""
+    return {**Lease(subscription.id, subscription.review_at).parameters, "leased_key": subscription.purchase_key}
 
 
 @transaction
