@@ -11,8 +11,7 @@ names. A worked example, agreement A0 with license l-1, renewed by A1 with licen
 their subscriptions, until it finds nothing new. The chain of A1 is:
 
     agreement_ids     A0, A1: the earliest first
-    licenses          A0: l-1, A1: l-2
-    current_license   l-2, of A1, the latest agreement with a license
+    licenses          l-1 of A0, l-2 of A1: the last is the current license
     subscription_ids  those with key l-1 or l-2, now or earlier, and those whose landing or events name A0 or A1
     is_unambiguous    True: `merge` makes them one subscription. False where a chain cannot be one purchase: A0 has two
                       licenses, A0 is renewed by A1 and A2 with different licenses, or the chain has two AWS accounts
@@ -36,27 +35,15 @@ from app.models import EarlierKey, Event, Subscription
 
 @dataclass(frozen=True)
 class AgreementChain:
-    """Agreements, the earliest first, the licenses reported under each, and the subscriptions that have any of them.
+    """Agreements, the earliest first, their licenses as ARN and agreement, and the subscriptions that have any of them.
 
-    `licenses` are ARNs by agreement and license id. `is_unambiguous`: nothing that Foyer has received speaks against
-    all of it being one purchase.
+    `is_unambiguous`: nothing that Foyer has received speaks against all of it being one purchase.
     """
 
     agreement_ids: tuple[str, ...]
-    licenses: Mapping[str, Mapping[str, str]]
+    licenses: list[tuple[str, str]]
     subscription_ids: set[UUID]
     is_unambiguous: bool
-
-    @property
-    def license_ids(self) -> set[str]:
-        """The ids of all its licenses."""
-        return set().union(*self.licenses.values())
-
-    @property
-    def current_license(self) -> tuple[str, str] | None:
-        """The ARN of the license of the latest agreement that has one, and that agreement's id."""
-        licensed_ids = [agreement_id for agreement_id in self.agreement_ids if self.licenses.get(agreement_id)]
-        return (next(iter(self.licenses[licensed_ids[-1]].values())), licensed_ids[-1]) if licensed_ids else None
 
 
 def select_ids_by_agreement(agreement_ids: Collection[str] | BindParameter[Any]) -> CompoundSelect[tuple[UUID]]:
@@ -69,40 +56,36 @@ def select_ids_by_agreement(agreement_ids: Collection[str] | BindParameter[Any])
     )
 
 
-def select_ids_by_key(purchase_keys: Collection[str] | BindParameter[Any]) -> CompoundSelect[tuple[UUID]]:
-    """Return the query for the subscriptions that have these purchase keys, or had them earlier."""
-    return union(
-        select(Subscription.id).where(Subscription.purchase_key.in_(purchase_keys)),
-        select(EarlierKey.subscription_id).where(EarlierKey.purchase_key.in_(purchase_keys)),
-    )
-
-
 LOCK_AGREEMENT = text("INSERT INTO agreements (id) VALUES (:id) ON CONFLICT (id) DO UPDATE SET id = excluded.id")
 AGREEMENT_IDS = bindparam("agreement_ids", expanding=True, type_=String)
 SUBSCRIPTION_IDS = bindparam("subscription_ids", expanding=True, type_=Uuid)
 PURCHASE_KEYS = bindparam("purchase_keys", expanding=True, type_=String)
 IS_OURS = Event.outcome != "not_ours"
+# Also the subscriptions that had one of the keys earlier.
+SELECT_IDS_BY_KEY: CompoundSelect[tuple[UUID]] = union(
+    select(Subscription.id).where(Subscription.purchase_key.in_(PURCHASE_KEYS)),
+    select(EarlierKey.subscription_id).where(EarlierKey.purchase_key.in_(PURCHASE_KEYS)),
+)
 SELECT_SUBSCRIPTION_IDS: CompoundSelect[tuple[UUID]] = union(
-    *select_ids_by_agreement(AGREEMENT_IDS).selects, *select_ids_by_key(PURCHASE_KEYS).selects
+    *select_ids_by_agreement(AGREEMENT_IDS).selects, *SELECT_IDS_BY_KEY.selects
 )
 # One license may last through a renewal whose own event has not come yet.
 SELECT_OTHER_AGREEMENT_IDS = union(
-    *(
-        select(model.agreement_id).where(id_column.in_(SUBSCRIPTION_IDS), model.agreement_id.is_not(None))
-        for model, id_column in ((Subscription, Subscription.id), (Event, Event.subscription_id))
-    )
+    select(Subscription.agreement_id).where(Subscription.id.in_(SUBSCRIPTION_IDS)),
+    select(Event.agreement_id).where(Event.subscription_id.in_(SUBSCRIPTION_IDS)),
 )
 SELECT_RENEWALS = select(Event.previous_agreement_id, Event.agreement_id).where(
     Event.previous_agreement_id.is_not(None),
     Event.agreement_id.is_not(None),
     Event.previous_agreement_id.in_(AGREEMENT_IDS) | Event.agreement_id.in_(AGREEMENT_IDS),
 )
-# Landings come last: ResolveCustomer's spelling of the ARN is the one that other AWS calls take.
-SELECT_LICENSES = tuple(
-    select(model.agreement_id, model.license_arn)
-    .where(model.agreement_id.in_(AGREEMENT_IDS), model.license_arn.is_not(None), *conditions)
+SELECT_EVENT_LICENSES = (
+    select(Event.agreement_id, Event.license_arn)
+    .where(Event.agreement_id.in_(AGREEMENT_IDS), Event.license_arn.is_not(None), IS_OURS)
     .distinct()
-    for model, conditions in ((Event, [IS_OURS]), (Subscription, []))
+)
+SELECT_LANDING_LICENSES = select(Subscription.agreement_id, Subscription.license_arn).where(
+    Subscription.agreement_id.in_(AGREEMENT_IDS), Subscription.license_arn.is_not(None)
 )
 PARTIES = union(
     select(Event.product_code, Event.customer_aws_account_id).where(Event.agreement_id.in_(AGREEMENT_IDS), IS_OURS),
@@ -134,26 +117,26 @@ def lock_chain(
         names = {"agreement_ids": list(locked_ids)}
         renewals = {(str(before), str(after)) for before, after in connection.execute(SELECT_RENEWALS, names)}
         licenses = _find_licenses(connection, locked_ids)
-        keys = {purchase_key} if purchase_key else set()
-        keys.update(*licenses.values())
+        keys = set().union(*licenses.values(), filter(None, [purchase_key]))
         subscription_ids = set(connection.scalars(SELECT_SUBSCRIPTION_IDS, {**names, "purchase_keys": list(keys)}))
-        found_ids = set().union(*renewals, _find_other_agreement_ids(connection, subscription_ids))
+        found_ids = set().union(*renewals)
+        subscriptions = {"subscription_ids": list(subscription_ids)}
+        if subscription_ids:
+            found_ids.update(filter(None, connection.scalars(SELECT_OTHER_AGREEMENT_IDS, subscriptions)))
         if found_ids <= locked_ids:
             break
-    parties = {**names, "subscription_ids": list(subscription_ids)}
-    is_one_purchase = not _is_forked(renewals, licenses) and max(connection.execute(COUNT_PARTIES, parties).one()) <= 1
-    return AgreementChain(_sort_by_renewal(locked_ids, renewals), licenses, subscription_ids, is_one_purchase)
-
-
-def _find_other_agreement_ids(connection: Connection, subscription_ids: set[UUID]) -> Iterable[str]:
-    if not subscription_ids:
-        return ()
-    return connection.scalars(SELECT_OTHER_AGREEMENT_IDS, {"subscription_ids": list(subscription_ids)})
+    sorted_ids = _sort_by_renewal(locked_ids, renewals)
+    sorted_licenses = [(arn, agreement_id) for agreement_id in sorted_ids for arn in licenses[agreement_id].values()]
+    has_one_party = max(connection.execute(COUNT_PARTIES, names | subscriptions).one()) <= 1
+    is_one_purchase = has_one_party and not _is_forked(renewals, licenses)
+    return AgreementChain(sorted_ids, sorted_licenses, subscription_ids, is_one_purchase)
 
 
 def _find_licenses(connection: Connection, agreement_ids: set[str]) -> Mapping[str, Mapping[str, str]]:
-    licenses: dict[str, dict[str, str]] = defaultdict(dict)
-    for statement in SELECT_LICENSES:
+    """Return the licenses' ARNs by agreement and license id."""
+    licenses: dict[str, dict[str, str]] = {agreement_id: {} for agreement_id in agreement_ids}
+    # Landings come last: ResolveCustomer's spelling of the ARN is the one that other AWS calls take.
+    for statement in (SELECT_EVENT_LICENSES, SELECT_LANDING_LICENSES):
         for agreement_id, arn in connection.execute(statement, {"agreement_ids": list(agreement_ids)}):
             licenses[agreement_id][license_id(arn)] = arn
     return licenses

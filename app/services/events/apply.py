@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Row, Uuid, bindparam, func, select, text, update
+from sqlalchemy import Connection, Row, Uuid, bindparam, func, select, update
 from uuid_utils.compat import uuid7
 
 from app.config import products
+from app.database.statements import upsert_statement
 from app.database.transactions import after_commit, transaction
 from app.errors import FoyerError
 from app.models import Event, Subscription
@@ -30,16 +31,7 @@ MISMATCH_REASONS = {
 }
 # After these, GetEntitlements may answer something else.
 ENTITLEMENT_EVENTS = {AwsEventKind.LICENSE_UPDATED, AwsEventKind.ENTITLEMENT_UPDATED}
-EVENT_COLUMNS = Event.__table__.columns
-INSERT_EVENT = (
-    text(
-        f"INSERT INTO events ({', '.join(column.name for column in EVENT_COLUMNS)})"  # noqa: S608  # names of our own
-        f" VALUES ({', '.join(f':{column.name}' for column in EVENT_COLUMNS)})"
-        " ON CONFLICT (aws_id) DO NOTHING RETURNING id"
-    )
-    .bindparams(*(bindparam(column.name, type_=column.type) for column in EVENT_COLUMNS))
-    .columns(EVENT_COLUMNS.id)
-)
+INSERT_EVENT = upsert_statement(Event, natural_key="aws_id", updates={})
 LOCK_EVENT = select(Event.__table__).where(Event.id == bindparam("event_id")).with_for_update()
 UPDATE_EVENT = update(Event).where(Event.id == bindparam("event_id"))
 SCHEDULE_REVIEW = (

@@ -45,17 +45,16 @@ class Match:
 
 
 HAS_LICENSE = Subscription.license_arn.is_not(None)
-SELECT_BY_KEY = agreements.select_ids_by_key(agreements.PURCHASE_KEYS)
-# The parameters of the next three are a customer's fields.
-IS_OF_PRODUCT = Subscription.product_code == bindparam("product_code")
-SELECT_OF_CUSTOMER = select(Subscription.id).where(
-    Subscription.customer_identifier == bindparam("customer_identifier"), IS_OF_PRODUCT
-)
 # The longest key has the agreement in it.
 SELECT_LANDED_WITHOUT_LICENSE = (
     select(Subscription.id)
-    .where(Subscription.purchase_key.in_(bindparam("keys", expanding=True)), ~HAS_LICENSE)
+    .where(Subscription.purchase_key.in_(agreements.PURCHASE_KEYS), ~HAS_LICENSE)
     .order_by(func.length(Subscription.purchase_key).desc())
+)
+# The parameters of these three are a customer's fields.
+IS_OF_PRODUCT = Subscription.product_code == bindparam("product_code")
+SELECT_OF_CUSTOMER = select(Subscription.id).where(
+    Subscription.customer_identifier == bindparam("customer_identifier"), IS_OF_PRODUCT
 )
 SELECT_LICENSED_BY_AGREEMENT = select(Subscription.id).where(
     Subscription.agreement_id == bindparam("agreement_id"), IS_OF_PRODUCT, HAS_LICENSE
@@ -120,11 +119,13 @@ def find_for_landing(connection: Connection, subscription_id: UUID) -> Match:
 
 def _find_or_create_for_license(connection: Connection, chain: AgreementChain, customer: Customer) -> UUID:
     without_license = [f"{customer.product_code}/{customer.customer_aws_account_id}", customer.key_without_license]
-    landed_id = connection.scalars(SELECT_LANDED_WITHOUT_LICENSE, {"keys": without_license}).first()
+    landed_id = connection.scalars(SELECT_LANDED_WITHOUT_LICENSE, {"purchase_keys": without_license}).first()
     if chain.is_unambiguous:
         merge.merge_chain(connection, chain, landed_id)
-    elif landed_id and not connection.execute(SELECT_BY_KEY, {"purchase_keys": [customer.purchase_key]}).first():
-        merge.replace_license(connection, landed_id, str(customer.license_arn), customer.agreement_id)
+    elif landed_id and customer.license_arn:
+        own_key = {"purchase_keys": [customer.purchase_key]}
+        if not connection.execute(agreements.SELECT_IDS_BY_KEY, own_key).first():
+            merge.replace_license(connection, landed_id, customer.license_arn, customer.agreement_id)
     return subscriptions.ensure_from_event(connection, customer)
 
 

@@ -32,7 +32,7 @@ from app.models import (
     Registration,
     Subscription,
 )
-from app.services.events.agreements import SUBSCRIPTION_IDS, AgreementChain
+from app.services.events.agreements import COUNT_PARTIES, SUBSCRIPTION_IDS, AgreementChain
 from app.services.operations import audit
 from app.services.outbox import account_reply, announce, queue
 from app.services.outbox.payload import HandoffType
@@ -43,9 +43,6 @@ log = structlog.get_logger()
 
 FILLED_COLUMNS = ("customer_aws_account_id", "customer_identifier", "license_arn", "agreement_id", "offer_type")
 TARGET, SOURCE = bindparam("target", type_=Uuid), bindparam("source", type_=Uuid)
-COUNT_PARTIES = select(
-    func.count(Subscription.product_code.distinct()), func.count(Subscription.customer_aws_account_id.distinct())
-).where(Subscription.id.in_(SUBSCRIPTION_IDS))
 DELETE_SUBSCRIPTION = delete(Subscription).where(Subscription.id == SOURCE)
 DELETE_EARLIER_KEY = delete(EarlierKey).where(EarlierKey.purchase_key == bindparam("key"))
 MOVE_ROWS = tuple(
@@ -90,20 +87,20 @@ def merge_chain(connection: Connection, chain: AgreementChain, landed_id: UUID |
     if not chain.is_unambiguous:
         return sorted(chain.subscription_ids)
     remaining_ids = merge_into_oldest(connection, {*chain.subscription_ids, *([landed_id] if landed_id else [])})
-    if len(remaining_ids) == 1 and chain.current_license:
-        license_arn, agreement_id = chain.current_license
+    if len(remaining_ids) == 1 and chain.licenses:
+        license_arn, agreement_id = chain.licenses[-1]
         current_key = license_id(license_arn)
         row = subscriptions.find_row(connection, remaining_ids[0])
         if row and row.purchase_key != current_key:
             replace_license(connection, row.id, license_arn, agreement_id)
-        for earlier_key in chain.license_ids - {current_key}:
+        for earlier_key in {license_id(arn) for arn, _ in chain.licenses} - {current_key}:
             subscriptions.store_earlier_key(connection, earlier_key, current_key)
     return remaining_ids
 
 
 def merge_into_oldest(connection: Connection, subscription_ids: set[UUID]) -> list[UUID]:
     """Merge subscriptions that are one purchase; not those of different products or AWS accounts."""
-    parties = {"subscription_ids": list(subscription_ids)}
+    parties = {"subscription_ids": list(subscription_ids), "agreement_ids": []}
     if len(subscription_ids) < 2 or max(connection.execute(COUNT_PARTIES, parties).one()) > 1:
         return sorted(subscription_ids)
     oldest_id, *other_ids = sorted(subscription_ids)

@@ -29,26 +29,21 @@ def update_subscription(connection: Connection, subscription_id: UUID) -> Subscr
     subscription = subscriptions.lock(connection, subscription_id)
     if subscription is None:
         return None
-    events = connection.execute(SELECT_EVENTS, {"subscription_id": subscription_id}).all()
-    state = _derive_state(subscription, events)
+    rows = connection.execute(SELECT_EVENTS, {"subscription_id": subscription_id}).all()
+    product = products.current().get(subscription.product_code)
+    state = status.derive_state(
+        (aws_event.parse_body(row.body, row.aws_id, row.happened_at) for row in rows),
+        subscription.agreement_id,
+        current_license_id=subscription.purchase_key,
+        is_contract=product is not None and product.pricing == "contract",
+        has_entitlements=_has_entitlements(subscription, rows),
+    )
     if state != SubscriptionState(**{field.name: getattr(subscription, field.name) for field in fields(state)}):
         subscriptions.update_row(connection, subscription_id, {**asdict(state), "changed_at": datetime.now(UTC)})
     if state.status == subscription.status:
         return None
     announce.announce(connection, subscription_id, announce.TYPE_BY_STATUS[state.status])
     return state
-
-
-def _derive_state(subscription: Row[Any], rows: Sequence[Row[Any]]) -> SubscriptionState:
-    product = products.current().get(subscription.product_code)
-    is_contract = product is not None and product.pricing == "contract"
-    return status.derive_state(
-        (aws_event.parse_body(row.body, row.aws_id, row.happened_at) for row in rows),
-        subscription.agreement_id,
-        current_license_id=subscription.purchase_key,
-        is_contract=is_contract,
-        has_entitlements=_has_entitlements(subscription, rows) if is_contract else None,
-    )
 
 
 def _has_entitlements(subscription: Row[Any], events: Sequence[Row[Any]]) -> bool | None:

@@ -25,8 +25,7 @@ log = structlog.get_logger()
 
 # Longer than GetEntitlements takes at the most. After a worker was killed, another takes over this much later.
 LEASE = timedelta(minutes=5)
-FIRST_BACKOFF_SECONDS = 5
-MAX_BACKOFF_SECONDS = 600
+FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 5, 600
 # An error of Foyer's own takes a person to mend.
 MAX_ERROR_BACKOFF_SECONDS = 86400
 CLAIM = claim_statement(Subscription, "review_at")

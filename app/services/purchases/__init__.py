@@ -1,4 +1,1 @@
-"""What a buyer bought: a sign-up's purchase, the stored subscription, and the status that AWS's events give it.
-
-Every other service may import this package; it imports no other service.
-"""
+"""What a buyer bought: a sign-up's purchase, the stored subscription, and the status that AWS's events give it."""

@@ -24,9 +24,6 @@ class AccountRequest:
     subscription_id: UUID | None = None
 
 
-NEW_ACCOUNT = AccountRequest()
-
-
 def parse(account: str, existing_account: str | None) -> AccountRequest:
     """Return what the columns `account` and `existing_account` ask for.
 
@@ -34,7 +31,7 @@ def parse(account: str, existing_account: str | None) -> AccountRequest:
         ValueError: `account` is none of the three.
     """
     if account == "new":
-        return NEW_ACCOUNT
+        return AccountRequest()
     if account == "existing":
         return AccountRequest("existing", existing_account)
     return AccountRequest("add", subscription_id=UUID(account))
@@ -47,7 +44,7 @@ def to_column(request: AccountRequest) -> str:
 
 def of_registration(registration: Row[Any] | Registration | None) -> AccountRequest:
     """Return what the registration asks for; a purchase without a registration asks for a new account."""
-    return parse(registration.account, registration.existing_account) if registration else NEW_ACCOUNT
+    return parse(registration.account, registration.existing_account) if registration else AccountRequest()
 
 
 def of_handoff(payload: Mapping[str, Any]) -> AccountRequest:

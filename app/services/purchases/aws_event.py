@@ -178,22 +178,19 @@ def parse_body(body: dict[str, Any], message_id: str, sent_at: datetime) -> AwsE
         InvalidEvent: the message is none of them.
     """
     try:
-        if "detail-type" in body:
-            return _from_eventbridge(body, body)
-        if "Message" not in body:
-            return _from_sns(body, message_id, sent_at, body)
-        envelope = SnsEnvelope.model_validate(body)
-        inner = parse_json(envelope.message)
-        if "detail-type" in inner:
-            return _from_eventbridge(inner, body)
-        return _from_sns(inner, envelope.id, envelope.time, body)
+        content = body
+        if "Message" in body and "detail-type" not in body:
+            envelope = SnsEnvelope.model_validate(body)
+            content, message_id, sent_at = parse_json(envelope.message), envelope.id, envelope.time
+        if "detail-type" in content:
+            return _from_eventbridge(EventBridgeEvent.model_validate(content), body)
+        return _from_sns(SnsMessage.model_validate(content), message_id, sent_at, body)
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_input=False))
         raise InvalidEvent("; ".join(faults)) from None
 
 
-def _from_eventbridge(event_body: dict[str, Any], body: dict[str, Any]) -> AwsEvent:
-    event = EventBridgeEvent.model_validate(event_body)
+def _from_eventbridge(event: EventBridgeEvent, body: dict[str, Any]) -> AwsEvent:
     agreement, license_ = event.detail.agreement, event.detail.license
     previous_id = agreement.previous_agreement_id
     return AwsEvent(
@@ -214,8 +211,7 @@ def _from_eventbridge(event_body: dict[str, Any], body: dict[str, Any]) -> AwsEv
     )
 
 
-def _from_sns(message_body: dict[str, Any], aws_id: str, happened_at: datetime, body: dict[str, Any]) -> AwsEvent:
-    message = SnsMessage.model_validate(message_body)
+def _from_sns(message: SnsMessage, aws_id: str, happened_at: datetime, body: dict[str, Any]) -> AwsEvent:
     return AwsEvent(
         aws_id=aws_id,
         channel="sns",

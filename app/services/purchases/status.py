@@ -30,6 +30,7 @@ from app.models import SUBSCRIPTION_STATUSES
 from app.services.purchases.aws_event import EARLIEST_TIME, AwsEvent, AwsEventKind
 
 T = TypeVar("T")
+Transitions = Mapping[str, str]
 
 FINAL_STATUSES = ("ended", "failed")
 TO_ACTIVE = dict.fromkeys(SUBSCRIPTION_STATUSES, "active")
@@ -37,7 +38,7 @@ TO_ENDED = dict.fromkeys(SUBSCRIPTION_STATUSES, "ended")
 TO_FAILED = dict.fromkeys(SUBSCRIPTION_STATUSES, "failed")
 # For each kind of event, the new status by the old one; a status that is missing stays. Of two events in the same
 # second, the one whose kind is further down in this table counts as the later.
-TRANSITIONS: Mapping[str, Mapping[str, str]] = {
+TRANSITIONS: Mapping[str, Transitions] = {
     AwsEventKind.AGREEMENT_CREATED: {},
     AwsEventKind.AGREEMENT_AMENDED: {},
     AwsEventKind.LICENSE_UPDATED: TO_ACTIVE,
@@ -92,8 +93,8 @@ def derive_state(
     contract_transitions = _contract_transitions(history, has_entitlements) if is_contract else {}
     status, since = "pending", None
     for event in history:
-        transitions = contract_transitions.get(event.aws_id) or _transitions(event, inactive_ids)
-        if (new_status := transitions.get(status, status)) != status:
+        new_status = _transitions(event, inactive_ids, contract_transitions).get(status, status)
+        if new_status != status:
             status, since = new_status, event.happened_at
     return SubscriptionState(
         status,
@@ -104,11 +105,11 @@ def derive_state(
     )
 
 
-def _contract_transitions(history: list[AwsEvent], has_entitlements: bool | None) -> dict[str, Mapping[str, str]]:
+def _contract_transitions(history: list[AwsEvent], has_entitlements: bool | None) -> dict[str, Transitions]:
     """Return what each change of an old listing's contract comes to, by AWS's id of the event."""
     ids = [event.aws_id for event in history if event.kind_without_party == AwsEventKind.ENTITLEMENT_UPDATED]
     # GetEntitlements answers for the present only. An earlier change was not the contract's end: another followed.
-    transitions: dict[str, Mapping[str, str]] = dict.fromkeys(ids, TO_ACTIVE)
+    transitions: dict[str, Transitions] = dict.fromkeys(ids, TO_ACTIVE)
     if ids:
         transitions[ids[-1]] = {None: {}, True: TO_ACTIVE, False: TO_ENDED}[has_entitlements]
     return transitions
@@ -124,8 +125,9 @@ def _superseded_or_void_ids(events: list[AwsEvent]) -> set[str | None]:
 
 
 def _void_ids(events: list[AwsEvent]) -> set[str | None]:
-    renewals = (event for event in events if event.previous_agreement_id)
-    starts = {event.agreement_id: event.starts_at for event in renewals if event.starts_at}
+    starts = {
+        event.agreement_id: event.starts_at for event in events if event.previous_agreement_id and event.starts_at
+    }
     licensed_ids = {event.agreement_id for event in events if event.license_arn}
     ended = (event for event in events if event.kind_without_party == AwsEventKind.AGREEMENT_ENDED)
     ended_early = {
@@ -134,13 +136,13 @@ def _void_ids(events: list[AwsEvent]) -> set[str | None]:
     return ended_early - licensed_ids
 
 
-def _transitions(event: AwsEvent, inactive_ids: set[str | None]) -> Mapping[str, str]:
+def _transitions(event: AwsEvent, inactive_ids: set[str | None], by_event: Mapping[str, Transitions]) -> Transitions:
     # A renewal ends the agreement before it, and with it maybe the license: the customer goes on.
     if event.kind_without_party in {AwsEventKind.AGREEMENT_ENDED, AwsEventKind.LICENSE_DEPROVISIONED} and (
         event.agreement_id in inactive_ids or event.agreement_status in SUPERSEDED_STATUSES
     ):
         return {}
-    return TRANSITIONS.get(event.kind_without_party, {})
+    return by_event.get(event.aws_id) or TRANSITIONS.get(event.kind_without_party, {})
 
 
 def _agreement_end(event: AwsEvent) -> datetime | None:

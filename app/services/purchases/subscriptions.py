@@ -40,9 +40,15 @@ def _if_current_key(name: str, value: str) -> str:
     return f"CASE subscriptions.purchase_key WHEN :purchase_key THEN {value} ELSE subscriptions.{name} END"
 
 
-def _changed_at_if_different(updates: Mapping[str, str]) -> str:
-    differ = (f"coalesce({new}, '') <> coalesce(subscriptions.{name}, '')" for name, new in updates.items())
-    return f"CASE WHEN {' OR '.join(differ)} THEN excluded.changed_at ELSE subscriptions.changed_at END"
+def _upsert_statement(values: Mapping[str, str], **other_updates: str) -> TextualSelect:
+    differ = (f"coalesce({new}, '') <> coalesce(subscriptions.{name}, '')" for name, new in values.items())
+    changed_at = f"CASE WHEN {' OR '.join(differ)} THEN excluded.changed_at ELSE subscriptions.changed_at END"
+    return upsert_statement(
+        Subscription,
+        natural_key="purchase_key",
+        insert_values={"purchase_key": CURRENT_PURCHASE_KEY},
+        updates={"changed_at": changed_at, **values, **other_updates},
+    )
 
 
 LATEST_WINS = {
@@ -54,25 +60,14 @@ STORED_WINS = {
     name: _if_current_key(name, f"coalesce(subscriptions.{name}, excluded.{name})")
     for name in ("customer_aws_account_id", "license_arn", "agreement_id")
 }
-UPSERT_LATEST_WINS = upsert_statement(
-    Subscription,
-    natural_key="purchase_key",
-    insert_values={"purchase_key": CURRENT_PURCHASE_KEY},
-    updates={
-        "last_seen_at": "excluded.last_seen_at",
-        "review_at": "excluded.review_at",
-        "changed_at": _changed_at_if_different(LATEST_WINS),
-        **LATEST_WINS,
-        "hints": "CASE CAST(excluded.hints AS TEXT) WHEN '{}' THEN subscriptions.hints ELSE excluded.hints END",
-    },
+UPSERT_LATEST_WINS = _upsert_statement(
+    LATEST_WINS,
+    last_seen_at="excluded.last_seen_at",
+    review_at="excluded.review_at",
+    hints="CASE CAST(excluded.hints AS TEXT) WHEN '{}' THEN subscriptions.hints ELSE excluded.hints END",
 )
 # A form that stayed open for long, and an event, may be older than what is stored.
-UPSERT_STORED_WINS = upsert_statement(
-    Subscription,
-    natural_key="purchase_key",
-    insert_values={"purchase_key": CURRENT_PURCHASE_KEY},
-    updates={"changed_at": _changed_at_if_different(STORED_WINS), **STORED_WINS},
-)
+UPSERT_STORED_WINS = _upsert_statement(STORED_WINS)
 UPSERT_EARLIER_KEY = text(
     "INSERT INTO earlier_keys (purchase_key, subscription_id)"
     " SELECT :earlier_key, id FROM subscriptions WHERE purchase_key = :current_key"
@@ -120,19 +115,15 @@ def _upsert(connection: Connection, landing: Landing, statement: TextualSelect, 
     if customer.license_arn and customer.customer_identifier:
         _set_license_key(connection, customer)
     row = {
+        **dict.fromkeys(Subscription.__table__.columns.keys()),
+        **asdict(customer),
         "id": uuid7(),
         "purchase_key": customer.purchase_key,
-        **asdict(customer),
         "status": "pending",
-        "status_since": None,
         "offer_type": landing.unverified.offer_type,
         "hints": landing.unverified.hints,
         "created_at": now,
         "last_seen_at": now if has_landed else None,
-        "free_trial": None,
-        "ends_at": None,
-        "entitlements": None,
-        "entitlements_read_at": None,
         "review_at": now,
         "review_failures": 0,
         "changed_at": now,
