@@ -1,5 +1,4 @@
 """AWS Marketplace's events: taken from the queue, matched with a subscription, and applied to it.
 
-An event's way: consume → apply → match (→ agreements, merge) → recompute → the outbox's announce. The worker and the
-commands import this package; of the services, only reports does.
+An event's way: consume → apply → match (→ agreements, merge) → recompute → the outbox's announce.
 """

@@ -81,8 +81,8 @@ SELECT_RENEWALS = select(Event.previous_agreement_id, Event.agreement_id).where(
 )
 SELECT_EVENT_LICENSES = (
     select(Event.agreement_id, Event.license_arn)
-    .where(Event.agreement_id.in_(AGREEMENT_IDS), Event.license_arn.is_not(None), IS_OURS)
     .distinct()
+    .where(Event.agreement_id.in_(AGREEMENT_IDS), Event.license_arn.is_not(None), IS_OURS)
 )
 SELECT_LANDING_LICENSES = select(Subscription.agreement_id, Subscription.license_arn).where(
     Subscription.agreement_id.in_(AGREEMENT_IDS), Subscription.license_arn.is_not(None)
@@ -97,12 +97,9 @@ COUNT_PARTIES = select(*(func.count(column.distinct()) for column in PARTIES.col
 
 
 def lock_chain(
-    connection: Connection,
-    agreement_ids: Iterable[str | None],
-    purchase_key: str | None = None,
-    account_id: str | None = None,
+    connection: Connection, agreement_ids: Iterable[str | None], key: str | None = None, account_id: str | None = None
 ) -> AgreementChain:
-    """Return the chain that these agreements, and a license, are in, and lock it with its AWS account.
+    """Return the chain that these agreements, and a purchase key, are in, and lock it with its AWS account.
 
     Until the caller commits, no other transaction matches anything of the chain or of the account.
     """
@@ -117,7 +114,7 @@ def lock_chain(
         names = {"agreement_ids": list(locked_ids)}
         renewals = {(str(before), str(after)) for before, after in connection.execute(SELECT_RENEWALS, names)}
         licenses = _find_licenses(connection, locked_ids)
-        keys = set().union(*licenses.values(), filter(None, [purchase_key]))
+        keys = set().union(*licenses.values(), filter(None, [key]))
         subscription_ids = set(connection.scalars(SELECT_SUBSCRIPTION_IDS, {**names, "purchase_keys": list(keys)}))
         found_ids = set().union(*renewals)
         subscriptions = {"subscription_ids": list(subscription_ids)}

@@ -7,17 +7,16 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Row, Uuid, bindparam, func, select, update
+from sqlalchemy import Connection, Row, bindparam, func, select, update
 from uuid_utils.compat import uuid7
 
 from app.config import products
 from app.database.statements import upsert_statement
 from app.database.transactions import after_commit, transaction
 from app.errors import FoyerError
-from app.models import Event, Subscription
+from app.models import Event
 from app.services.events import match, recompute
 from app.services.events.agreements import AGREEMENT_IDS
-from app.services.events.match import Match
 from app.services.purchases import aws_event, subscriptions
 from app.services.purchases.aws_event import AwsEvent, AwsEventKind
 
@@ -34,11 +33,6 @@ ENTITLEMENT_EVENTS = {AwsEventKind.LICENSE_UPDATED, AwsEventKind.ENTITLEMENT_UPD
 INSERT_EVENT = upsert_statement(Event, natural_key="aws_id", updates={})
 LOCK_EVENT = select(Event.__table__).where(Event.id == bindparam("event_id")).with_for_update()
 UPDATE_EVENT = update(Event).where(Event.id == bindparam("event_id"))
-SCHEDULE_REVIEW = (
-    update(Subscription)
-    .where(Subscription.id.in_(bindparam("subscription_ids", expanding=True, type_=Uuid)))
-    .values(review_at=bindparam("now"), review_failures=0)
-)
 # `coalesce` keeps the database from the index on the outcome: it would read all waiting events, not the agreements'.
 IS_WAITING = (func.coalesce(Event.outcome, "") == "waiting") & (
     Event.agreement_id.in_(AGREEMENT_IDS) | Event.previous_agreement_id.in_(AGREEMENT_IDS)
@@ -111,7 +105,7 @@ def replay(connection: Connection, event_id: UUID, subscription_id: UUID | None 
         _raise_if_other_party(row, chosen)
     target_id = subscription_id or row.subscription_id
     event = aws_event.parse_body(row.body, row.aws_id, row.happened_at)
-    result = _apply(connection, event_id, event, Match([target_id]) if target_id else None)
+    result = _apply(connection, event_id, event, match.Match([target_id]) if target_id else None)
     if row.subscription_id and row.subscription_id != target_id:
         result.changes.extend(_recompute_status(connection, row.subscription_id, event_id))
     elif (row.outcome, result.outcome) == ("applied", "noted"):
@@ -140,7 +134,7 @@ def _raise_if_other_party(event: Row[Any], subscription: Row[Any]) -> None:
             raise PartyMismatch(reason)
 
 
-def _apply(connection: Connection, event_id: UUID, event: AwsEvent, chosen: Match | None = None) -> EventResult:
+def _apply(connection: Connection, event_id: UUID, event: AwsEvent, chosen: match.Match | None = None) -> EventResult:
     if event.product_code and event.product_code not in products.current():
         result = EventResult(event_id, "not_ours")
     else:
@@ -148,15 +142,16 @@ def _apply(connection: Connection, event_id: UUID, event: AwsEvent, chosen: Matc
         result = _attach(connection, event_id, event, matched)
         # An ambiguous event, too: to read entitlements once too often does no harm.
         if event.kind_without_party in ENTITLEMENT_EVENTS:
-            due = {"subscription_ids": matched.subscription_ids, "now": datetime.now(UTC)}
-            connection.execute(SCHEDULE_REVIEW, due)
+            due = {"review_at": datetime.now(UTC), "review_failures": 0}
+            for subscription_id in matched.subscription_ids:
+                subscriptions.update_row(connection, subscription_id, due)
     own_status = next((change.status for change in result.changes if change.event_id == event_id), None)
     _update_event(connection, event_id, outcome=result.outcome, status_after=own_status)
     after_commit(_log_result, result, event)
     return result
 
 
-def _attach(connection: Connection, event_id: UUID, event: AwsEvent, matched: Match) -> EventResult:
+def _attach(connection: Connection, event_id: UUID, event: AwsEvent, matched: match.Match) -> EventResult:
     # A renewal that is attached to the wrong one of two purchases would keep that one active for ever.
     if len(matched.subscription_ids) != 1 or (event.previous_agreement_id and not matched.is_unambiguous):
         is_waiting = event.agreement_id and not matched.subscription_ids
@@ -174,7 +169,7 @@ def _recompute_status(connection: Connection, subscription_id: UUID, event_id: U
     return [StatusChange(subscription_id, state.status, event_id)] if state else []
 
 
-def _apply_waiting_events(connection: Connection, matched: Match) -> list[StatusChange]:
+def _apply_waiting_events(connection: Connection, matched: match.Match) -> list[StatusChange]:
     """Apply, all at once, the events that waited for one of the agreements: there may be many."""
     [subscription_id] = matched.subscription_ids
     if not matched.agreement_ids:

@@ -12,7 +12,6 @@ from app.services.events import apply
 from app.services.operations import heartbeats
 from app.services.outbox import bounces
 from app.services.purchases import aws_event
-from app.services.purchases.aws_event import InvalidEvent
 
 log = structlog.get_logger()
 
@@ -68,12 +67,11 @@ def _process(events_queue: Queue, messages: list[Message]) -> None:
 def _try_apply(events_queue: Queue, message: Message) -> bool:
     try:
         body = aws_event.parse_json(message.body)
-        bounce = bounces.parse(body) if body.get("source") == "aws.ses" else None
-        if bounce:
+        if body.get("source") == "aws.ses" and (bounce := bounces.parse(body)):
             bounces.record(bounce)
         else:
             apply.ingest(aws_event.parse_body(body, message.id, message.sent_at))
-    except InvalidEvent as error:
+    except aws_event.InvalidEvent as error:
         _dead_letter(events_queue, message, error.code)
         return False
     except DatabaseUnavailable:

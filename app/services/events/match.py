@@ -27,7 +27,6 @@ from sqlalchemy import Connection, bindparam, func, or_, select
 from app.aws.customer import Customer, license_id
 from app.models import Subscription
 from app.services.events import agreements, merge
-from app.services.events.agreements import AgreementChain
 from app.services.purchases import status, subscriptions
 from app.services.purchases.aws_event import AwsEvent
 
@@ -117,7 +116,7 @@ def find_for_landing(connection: Connection, subscription_id: UUID) -> Match:
     return Match(subscription_ids, chain.agreement_ids, chain.is_unambiguous)
 
 
-def _find_or_create_for_license(connection: Connection, chain: AgreementChain, customer: Customer) -> UUID:
+def _find_or_create_for_license(connection: Connection, chain: agreements.AgreementChain, customer: Customer) -> UUID:
     without_license = [f"{customer.product_code}/{customer.customer_aws_account_id}", customer.key_without_license]
     landed_id = connection.scalars(SELECT_LANDED_WITHOUT_LICENSE, {"purchase_keys": without_license}).first()
     if chain.is_unambiguous:

@@ -12,15 +12,13 @@ from app.config import products
 from app.models import Event
 from app.services.outbox import announce
 from app.services.purchases import aws_event, entitlements, status, subscriptions
-from app.services.purchases.aws_event import AwsEventKind
-from app.services.purchases.status import SubscriptionState
 
 SELECT_EVENTS = select(Event.aws_id, Event.kind, Event.happened_at, Event.received_at, Event.body).where(
     Event.subscription_id == bindparam("subscription_id")
 )
 
 
-def update_subscription(connection: Connection, subscription_id: UUID) -> SubscriptionState | None:
+def update_subscription(connection: Connection, subscription_id: UUID) -> status.SubscriptionState | None:
     """Bring the subscription up to date with its events, and announce a new status.
 
     Returns the state with a new status; None where the status stays, or where the subscription was merged into another.
@@ -38,7 +36,7 @@ def update_subscription(connection: Connection, subscription_id: UUID) -> Subscr
         is_contract=product is not None and product.pricing == "contract",
         has_entitlements=_has_entitlements(subscription, rows),
     )
-    if state != SubscriptionState(**{field.name: getattr(subscription, field.name) for field in fields(state)}):
+    if state != status.SubscriptionState(**{field.name: getattr(subscription, field.name) for field in fields(state)}):
         subscriptions.update_row(connection, subscription_id, {**asdict(state), "changed_at": datetime.now(UTC)})
     if state.status == subscription.status:
         return None
@@ -49,7 +47,7 @@ def update_subscription(connection: Connection, subscription_id: UUID) -> Subscr
 def _has_entitlements(subscription: Row[Any], events: Sequence[Row[Any]]) -> bool | None:
     """Return whether some entitlement has not expired; None where GetEntitlements is older than the last change."""
     read_at = subscription.entitlements_read_at
-    changes = (event.received_at for event in events if event.kind == AwsEventKind.ENTITLEMENT_UPDATED)
+    changes = (event.received_at for event in events if event.kind == aws_event.AwsEventKind.ENTITLEMENT_UPDATED)
     if read_at is None or any(read_at < changed_at for changed_at in changes):
         return None
     return any(not entitlement.expired(read_at) for entitlement in entitlements.load_stored(subscription))

@@ -12,7 +12,6 @@ from app.aws.get_entitlements import AwsEntitlement
 from app.backoff import backoff_seconds
 from app.config import handoff_endpoints
 from app.database import leases
-from app.database.leases import Lease, claim_statement, is_leased
 from app.database.transactions import after_commit, transaction
 from app.errors import DatabaseUnavailable, MarketplaceError
 from app.models import Subscription
@@ -28,8 +27,8 @@ LEASE = timedelta(minutes=5)
 FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 5, 600
 # An error of Foyer's own takes a person to mend.
 MAX_ERROR_BACKOFF_SECONDS = 86400
-CLAIM = claim_statement(Subscription, "review_at")
-IS_LEASED = is_leased(Subscription.id, Subscription.review_at)
+CLAIM = leases.claim_statement(Subscription, "review_at")
+IS_LEASED = leases.is_leased(Subscription.id, Subscription.review_at)
 NEXT_FAILURE = select(Subscription.review_failures + 1).where(IS_LEASED)
 RESCHEDULE = update(Subscription).where(IS_LEASED)
 # The lease moves to the subscription that a claimed one was merged into.
@@ -71,23 +70,22 @@ def process_next() -> bool | None:
 
 
 @transaction
-def claim(connection: Connection, now: datetime) -> Lease | None:
+def claim(connection: Connection, now: datetime) -> leases.Lease | None:
     """Return the lease of the subscription that has been due for longest; None where none is due."""
     claimed = leases.claim(connection, CLAIM, now, LEASE)
     return claimed[0] if claimed else None
 
 
-def _review(lease: Lease, now: datetime) -> bool:
+def _review(lease: leases.Lease, now: datetime) -> bool:
     subscription = _match_events(lease)
     if subscription is None:
         return True
-    if not entitlements.exist_for(subscription.product_code):
-        _finish(subscription, None, now)
-        return True
+    fetched = None
     try:
-        fetched = get_entitlements.fetch_all(Customer.from_row(subscription))
+        if entitlements.exist_for(subscription.product_code):
+            fetched = get_entitlements.fetch_all(Customer.from_row(subscription))
     except MarketplaceError as error:
-        _reschedule(Lease(subscription.id, lease.until), FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
+        _reschedule(leases.Lease(subscription.id, lease.until), FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
         fault = type(error).__name__
         log.error("entitlements.read_failed", subscription=str(subscription.id), fault=fault, code=error.code)
         return False
@@ -96,12 +94,12 @@ def _review(lease: Lease, now: datetime) -> bool:
 
 
 @transaction
-def _match_events(connection: Connection, lease: Lease) -> Row[Any] | None:
+def _match_events(connection: Connection, lease: leases.Lease) -> Row[Any] | None:
     """Return the claimed subscription, or the older one that it was merged into, due when the lease ends."""
     subscription_id = apply.attach_waiting_events(connection, lease.id)
     if subscription_id is None:
         return None
-    subscription = connection.execute(MOVE_LEASE, Lease(subscription_id, lease.until).parameters).one()
+    subscription = connection.execute(MOVE_LEASE, leases.Lease(subscription_id, lease.until).parameters).one()
     # The product meters with the license, which a renewal or a landing may have changed since the latest hand-off.
     if handoff_endpoints.for_product(subscription.product_code) is not None:
         handoff = queue.latest_uncancelled_handoff(connection, subscription.id)
@@ -146,11 +144,11 @@ def _store_entitlements(
 
 def _parameters(subscription: Row[Any]) -> dict[str, Any]:
     """Return the parameters of the statements that apply only while lease and license are the same."""
-    return {**Lease(subscription.id, subscription.review_at).parameters, "leased_key": subscription.purchase_key}
+    return {**leases.Lease(subscription.id, subscription.review_at).parameters, "leased_key": subscription.purchase_key}
 
 
 @transaction
-def _reschedule(connection: Connection, lease: Lease, first_seconds: float, max_seconds: float) -> None:
+def _reschedule(connection: Connection, lease: leases.Lease, first_seconds: float, max_seconds: float) -> None:
     failures = connection.execute(NEXT_FAILURE, lease.parameters).scalar_one_or_none()
     if failures:
         backoff = timedelta(seconds=backoff_seconds(failures, first_seconds, max_seconds))

@@ -50,7 +50,5 @@ def of_registration(registration: Row[Any] | Registration | None) -> AccountRequ
 def of_handoff(payload: Mapping[str, Any]) -> AccountRequest:
     """Return what a stored hand-off asked the product for."""
     account = payload["data"]["account"]
-    subscription_id = account["subscription_id"]
-    return AccountRequest(
-        account["wish"], account["existing_account"], UUID(subscription_id) if subscription_id else None
-    )
+    subscription_id = UUID(account["subscription_id"]) if account["subscription_id"] else None
+    return AccountRequest(account["wish"], account["existing_account"], subscription_id)

@@ -36,10 +36,9 @@ AGREEMENT_KINDS = (AwsEventKind.AGREEMENT_CREATED, AwsEventKind.AGREEMENT_AMENDE
 LICENSE_KINDS = (AwsEventKind.LICENSE_UPDATED, AwsEventKind.LICENSE_DEPROVISIONED)
 # What the rule in the seller's account has to match. A seller is the proposer or the manufacturer of an agreement.
 DETAIL_TYPES = frozenset(
-    [
-        *(f"{kind} - {party}" for kind in AGREEMENT_KINDS for party in ("Proposer", "Manufacturer")),
-        *(f"{kind} - Manufacturer" for kind in LICENSE_KINDS),
-    ]
+    f"{kind} - {party}"
+    for party, kinds in {"Proposer": AGREEMENT_KINDS, "Manufacturer": AGREEMENT_KINDS + LICENSE_KINDS}.items()
+    for kind in kinds
 )
 PARTY_SUFFIXES = (" - Proposer", " - Manufacturer", " - Acceptor")
 EARLIEST_TIME, LATEST_TIME = datetime(2012, 4, 19, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)

@@ -31,7 +31,6 @@ def load_stored(subscription: Subscription | Row[Any]) -> list[AwsEntitlement]:
 
 def to_stored(fetched: Iterable[AwsEntitlement], license_arn: str | None) -> list[dict[str, Any]]:
     """Return the entitlements of one license as JSON for its row; AWS may have answered for the whole account."""
-    own_license_id = license_id(license_arn) if license_arn else None
     return [
         {
             "dimension": entitlement.dimension,
@@ -39,9 +38,8 @@ def to_stored(fetched: Iterable[AwsEntitlement], license_arn: str | None) -> lis
             "expires_at": entitlement.expires_at and entitlement.expires_at.astimezone(UTC).isoformat(),
         }
         for entitlement in fetched
-        if own_license_id is None
-        or not entitlement.license_arn
-        or license_id(entitlement.license_arn) == own_license_id
+        if not (license_arn and entitlement.license_arn)
+        or license_id(entitlement.license_arn) == license_id(license_arn)
     ]
 
 

@@ -35,7 +35,6 @@ Transitions = Mapping[str, str]
 FINAL_STATUSES = ("ended", "failed")
 TO_ACTIVE = dict.fromkeys(SUBSCRIPTION_STATUSES, "active")
 TO_ENDED = dict.fromkeys(SUBSCRIPTION_STATUSES, "ended")
-TO_FAILED = dict.fromkeys(SUBSCRIPTION_STATUSES, "failed")
 # For each kind of event, the new status by the old one; a status that is missing stays. Of two events in the same
 # second, the one whose kind is further down in this table counts as the later.
 TRANSITIONS: Mapping[str, Transitions] = {
@@ -44,7 +43,7 @@ TRANSITIONS: Mapping[str, Transitions] = {
     AwsEventKind.LICENSE_UPDATED: TO_ACTIVE,
     AwsEventKind.SUBSCRIBE_SUCCESS: TO_ACTIVE,
     AwsEventKind.ENTITLEMENT_UPDATED: {},  # of a contract, GetEntitlements decides: see _contract_transitions
-    AwsEventKind.SUBSCRIBE_FAIL: TO_FAILED,
+    AwsEventKind.SUBSCRIBE_FAIL: dict.fromkeys(SUBSCRIPTION_STATUSES, "failed"),
     # Ending is the last hour: access goes on, and the last usage is sent. An agreement that never began, as where a
     # payment failed, has no license, so no License Deprovisioned would follow.
     AwsEventKind.AGREEMENT_ENDED: {"pending": "failed", "active": "ending"},
@@ -117,23 +116,19 @@ def _contract_transitions(history: list[AwsEvent], has_entitlements: bool | None
 
 def _superseded_or_void_ids(events: list[AwsEvent]) -> set[str | None]:
     """Return the agreements that another renewed or replaced, and the renewals that ended before their first day."""
-    void_ids = _void_ids(events)
-    edges = {(event.previous_agreement_id, event.agreement_id) for event in events if event.previous_agreement_id}
+    renewals = [event for event in events if event.previous_agreement_id]
+    void_ids = _void_ids(events, renewals)
+    edges = {(renewal.previous_agreement_id, renewal.agreement_id) for renewal in renewals}
     # Where two agreements each renew the other, neither is superseded: else neither could ever end.
     superseded = {before for before, after in edges if after not in void_ids and (after, before) not in edges}
     return superseded | void_ids
 
 
-def _void_ids(events: list[AwsEvent]) -> set[str | None]:
-    starts = {
-        event.agreement_id: event.starts_at for event in events if event.previous_agreement_id and event.starts_at
-    }
-    licensed_ids = {event.agreement_id for event in events if event.license_arn}
-    ended = (event for event in events if event.kind_without_party == AwsEventKind.AGREEMENT_ENDED)
-    ended_early = {
-        event.agreement_id for event in ended if event.happened_at < starts.get(event.agreement_id, EARLIEST_TIME)
-    }
-    return ended_early - licensed_ids
+def _void_ids(events: list[AwsEvent], renewals: list[AwsEvent]) -> set[str | None]:
+    starts = {renewal.agreement_id: renewal.starts_at for renewal in renewals if renewal.starts_at}
+    ends = (event for event in events if event.kind_without_party == AwsEventKind.AGREEMENT_ENDED)
+    ended_early = {end.agreement_id for end in ends if end.happened_at < starts.get(end.agreement_id, EARLIEST_TIME)}
+    return ended_early - {event.agreement_id for event in events if event.license_arn}
 
 
 def _transitions(event: AwsEvent, inactive_ids: set[str | None], by_event: Mapping[str, Transitions]) -> Transitions:
