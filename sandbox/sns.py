@@ -16,7 +16,7 @@ TOPIC_ARN_PREFIX = "arn:aws:sns:us-east-1:287250355862"
 
 
 def build_drafts(action: str, before: Purchase, after: Purchase, pricing: Pricing) -> list[EventDraft]:
-    """Return the notifications of an action in order. An order causes none before it is confirmed."""
+    """Return the notifications that an action causes, first to last: `subscribe` causes none until `confirm`."""
     match action:
         case "subscribe":
             return []

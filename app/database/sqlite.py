@@ -100,7 +100,10 @@ class PendingWrite:
     context: Context = field(default_factory=copy_context)
 
     def start(self) -> bool:
-        """Return whether the work may run. Then its caller can no longer give up; False where it already has."""
+        """Mark the write as running, so that its caller can no longer cancel it; return whether that succeeded.
+
+        False: the caller has already given up, or the write is done.
+        """
         return self.future.running() or (not self.future.done() and self.future.set_running_or_notify_cancel())
 
 

@@ -20,7 +20,7 @@ MAX_HINT_LENGTH = 64
 
 @blueprint.get("/")
 def show() -> str:
-    """Show where to start. AWS also checks that this returns 200."""
+    """Show a page that sends visitors without a token to AWS Marketplace. AWS also checks that this returns 200."""
     return render_template("start.html")
 
 

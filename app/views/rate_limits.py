@@ -69,7 +69,7 @@ def may_store_pending() -> bool:
 
 
 def record_pending() -> None:
-    """Count a token that was stored as pending."""
+    """Count a newly stored pending token against the limits of the client's networks."""
     _record(_limits_by_key(PENDING_TOKENS, PENDING_TOKENS_WIDE))
 
 

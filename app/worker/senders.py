@@ -25,10 +25,10 @@ MAX_CONCURRENT_SENDS = 8
 
 @dataclass(frozen=True)
 class Lane:
-    """Messages that wait for no other lane: one product's hand-offs, or all mails.
+    """An independent stream of outbox messages: one product's hand-offs, or all mails.
 
-    `name` is the lane's in the outbox. `record_failure` reschedules a message whose `send` raised, with the exception's
-    name, or gives it up.
+    The outbox stores `name` with each message. Where `send` raises, `record_failure` is called with the message and the
+    exception's name: it reschedules the message, or gives it up.
     """
 
     name: str

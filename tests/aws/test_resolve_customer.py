@@ -151,7 +151,7 @@ def test_missing_credentials_raise_credentials_refused(environment: pytest.Monke
         (403, "Registration token is expired", ExpiredToken),
     ],
 )
-def test_expired_token_error_is_the_buyers_or_the_sellers(
+def test_expired_token_is_not_mistaken_for_expired_credentials(
     environment: pytest.MonkeyPatch, status: int, message: str, error: type[Exception]
 ) -> None:
     with ScriptedAws([AwsResponse(status, {"__type": "ExpiredTokenException", "message": message})]) as aws:

@@ -109,7 +109,7 @@ def test_waiting_writes_are_committed_together(engine: Engine) -> None:
     assert len(commits) == 2
 
 
-def test_failing_write_does_not_fail_its_neighbours(engine: Engine) -> None:
+def test_failing_write_does_not_fail_others_in_its_commit(engine: Engine) -> None:
     futures = write_while_busy(WriterThread(engine), "a", "a", "b")
 
     errors = [future.exception() for future in futures]
@@ -118,7 +118,7 @@ def test_failing_write_does_not_fail_its_neighbours(engine: Engine) -> None:
     assert stored_names(engine) == ["a", "b", "slow"]
 
 
-def test_write_to_missing_table_does_not_fail_its_neighbours(engine: Engine) -> None:
+def test_write_to_missing_table_does_not_fail_others_in_its_commit(engine: Engine) -> None:
     writer = WriterThread(engine)
     with slow_write(writer) as threads:
         first = threads.submit(writer.write, partial(insert, "first"))

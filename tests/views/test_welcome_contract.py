@@ -60,7 +60,7 @@ def test_unread_contract_refreshes_while_young(
 
 @on_sqlite
 @pytest.mark.parametrize("entitlements", [[], [EXPIRED_SEATS]])
-def test_entitlements_read_before_activation_are_read_again(
+def test_entitlements_read_before_activation_are_shown_as_being_checked(
     registered_buyer: RegisteredBuyer, entitlements: list[dict[str, Any]]
 ) -> None:
     registered_buyer.set_entitlements(*entitlements, read_at=NOW - timedelta(seconds=3))

@@ -76,7 +76,7 @@ SELECT_FROM_OLD_LISTING = select(Subscription.id).where(
 def find_for_event(connection: Connection, event: AwsEvent) -> Match:
     """Return the subscriptions that an event may be about.
 
-    A license, and a customer of an old listing, that no subscription has yet gets a new one.
+    Creates one where the event names a license (on an old listing: a customer) that no subscription has yet.
     """
     if event.customer_identifier:
         customer = Customer.from_row(event)

@@ -27,6 +27,6 @@ class AuditRecord:
 
 
 def record(connection: Connection, records: Iterable[AuditRecord]) -> None:
-    """Store the records within the transaction that does what they say."""
+    """Store the records in the caller's transaction: an action and its record are committed together."""
     if entries := [{"id": uuid7(), **asdict(entry)} for entry in records]:
         connection.execute(INSERT_ENTRY, entries)

@@ -48,7 +48,7 @@ IS_TAKEN_REQUEST = (
 
 @dataclass(frozen=True)
 class AccountReply:
-    """One reply, or what all replies so far add up to."""
+    """What the product says about an account: in its reply to one hand-off, or in all replies so far together."""
 
     url: str | None = None
     reference: str | None = None
@@ -81,7 +81,7 @@ def parse(body: bytes, *, allow_http: bool = False) -> AccountReply | None:
 
 
 def is_valid_url(url: str, *, allow_http: bool) -> bool:
-    """Return whether a browser opens the URL."""
+    """Return whether this is a well-formed https URL, or http if `allow_http`, with a host and no user name."""
     if len(url) > MAX_URL_LENGTH or not url.isprintable() or " " in url:
         return False
     try:

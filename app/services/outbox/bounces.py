@@ -60,7 +60,11 @@ class SesEvent(BaseModel):
 
 @dataclass(frozen=True)
 class Bounce:
-    """A mail that was not delivered: SES's id of it, ours where SES returned the tag, and why in AWS's codes."""
+    """What SES reports of a mail that bounced, was rejected, or was marked as spam.
+
+    `provider_id` is SES's id of the mail and `outbox_id` is ours, None where SES did not return `OUTBOX_ID_TAG`.
+    `reason` is made of AWS's codes.
+    """
 
     provider_id: str
     outbox_id: UUID | None

@@ -58,9 +58,10 @@ SUPERSEDED_STATUSES = {"RENEWED", "REPLACED", "SUPERSEDED"}
 
 @dataclass(frozen=True)
 class SubscriptionState:
-    """What a subscription's events come to. `status_since` is None while no event has changed the status.
+    """A subscription's state, derived from its events. `status_since` is None while no event has changed the status.
 
-    `agreement_id` is the present license's, as events name it; where none does, the one that was given.
+    `agreement_id` is the agreement that events last named with the present license; where no event names one, the
+    agreement that was passed to `derive_state`.
     """
 
     status: str = "pending"
@@ -105,7 +106,7 @@ def derive_state(
 
 
 def _contract_transitions(history: list[AwsEvent], has_entitlements: bool | None) -> dict[str, Transitions]:
-    """Return what each change of an old listing's contract comes to, by AWS's id of the event."""
+    """Return the transitions of each ENTITLEMENT_UPDATED event of an old listing's contract, by AWS's event id."""
     ids = [event.aws_id for event in history if event.kind_without_party == AwsEventKind.ENTITLEMENT_UPDATED]
     # GetEntitlements answers for the present only. An earlier change was not the contract's end: another followed.
     transitions: dict[str, Transitions] = dict.fromkeys(ids, TO_ACTIVE)

@@ -71,7 +71,7 @@ def search(
 ) -> list[RowDict]:
     """Return the subscriptions that match all given filters, newest first, with their registrations.
 
-    `unregistered` selects current purchases that were never registered, the one that has paid for longest first.
+    `unregistered` selects current purchases that were never registered, by status (`active` first), then oldest first.
     """
     filters = {
         Subscription.status: status,

@@ -38,9 +38,10 @@ WITH_ACCOUNT = (
 
 @dataclass(frozen=True)
 class OtherPurchase:
-    """Another purchase: its subscription, when its buyer registered and for which company, the product's reference.
+    """Another purchase of the customer, whose account the buyer may choose to use for the new one.
 
-    Where its registration was erased, only the reference is known.
+    `registered_at` and `company` are None where its registration was erased. `reference` is what the product calls the
+    account, None where it has not said.
     """
 
     subscription_id: UUID

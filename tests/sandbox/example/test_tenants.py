@@ -49,7 +49,7 @@ def test_account_is_found_by_reference_or_member_email(example: ExampleProduct, 
     ],
     ids=["unknown", "nothing typed", "another company's", "of an unknown subscription", "of no subscription"],
 )
-def test_impossible_link_is_refused_with_its_reason(
+def test_account_that_cannot_be_linked_is_refused_with_the_reason(
     example: ExampleProduct, account: dict[str, Any], registration: dict[str, Any], reason: str
 ) -> None:
     reply = send_handoff(example.handoff_url, handoff(registration=registration, account=account))

@@ -135,7 +135,7 @@ def test_long_scan_misses_no_late_commit(app: Flask) -> None:
     assert late_id in ids(*following)
 
 
-def test_rows_of_the_last_minute_are_repeated_and_scans_still_end(app: Flask) -> None:
+def test_next_scan_repeats_rows_of_the_last_minute_and_ends(app: Flask) -> None:
     old_ids = insert_changed_at(app, LONG_AGO)
     young_ids = insert_changed_at(app, *(NOW - seconds(number) for number in range(20)))
     scanned = list(pages(limit=3))

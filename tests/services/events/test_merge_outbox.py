@@ -88,7 +88,7 @@ def test_merge_puts_hand_offs_in_one_order_and_announces_itself(app: Flask) -> N
     assert (payload["subscription"]["id"], payload["subscription"]["former_ids"]) == (str(target_id), [str(source_id)])
 
 
-def test_claimed_hand_off_of_the_source_is_settled_for_the_target(app: Flask) -> None:
+def test_handoff_claimed_before_a_merge_settles_for_the_target(app: Flask) -> None:
     register_customer(app, TARGET)
     source_id = register_customer(app, SOURCE)
     for_target, for_source = claim_due(app), claim_due(app)

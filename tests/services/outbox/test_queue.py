@@ -68,7 +68,7 @@ def test_concurrent_claims_give_each_message_to_one_worker(app: Flask) -> None:
     assert {message.tries for message in claimed} == {1}
 
 
-def test_concurrent_enqueues_get_own_sequences_and_one_due_handoff(app: Flask) -> None:
+def test_concurrent_enqueues_get_own_sequences_and_only_one_is_due(app: Flask) -> None:
     subscription_id = register_customer(app)
     barrier = threading.Barrier(4)
 

@@ -49,7 +49,7 @@ def test_landing_keeps_values_that_aws_leaves_out(app: Flask) -> None:
     assert (subscription.offer_type, subscription.hints) == ("free-trial", {"product-id": "prod-1"})
 
 
-def test_listing_with_new_licenses_keeps_its_subscriptions(app: Flask) -> None:
+def test_old_subscription_is_kept_when_its_buyer_lands_with_a_license(app: Flask) -> None:
     with app.app_context():
         before = subscriptions.upsert_from_landing(factories.landing(**OLD))
         registrations.complete(factories.resolved(**OLD), factories.answers())
