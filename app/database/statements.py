@@ -7,15 +7,12 @@ from sqlalchemy.orm import DeclarativeBase
 
 
 def upsert_statement(
-    model: type[DeclarativeBase],
-    natural_key: str,
-    updates: Mapping[str, str],
-    insert_values: Mapping[str, str] | None = None,
+    model: type[DeclarativeBase], natural_key: str, updates: Mapping[str, str], inserts: Mapping[str, str] | None = None
 ) -> TextualSelect:
     """Return the statement that inserts a row or, where its natural key exists, updates that row; it returns the id.
 
     `updates` are the columns' new values, in SQL; where there are none, an existing row stays and no id is returned.
-    A column is inserted from the parameter of its name, or from its SQL in `insert_values`. The same SQL works on
+    A column is inserted from the parameter of its name, or from its SQL in `inserts`. The same SQL works on
     SQLite and PostgreSQL. It is text because SQLAlchemy compiles its own upsert again at each execution, which costs
     more CPU than the rest of a landing's database work.
     """
@@ -23,7 +20,7 @@ def upsert_statement(
     update = f"UPDATE SET {', '.join(f'{name} = {new}' for name, new in updates.items())}" if updates else "NOTHING"
     insert = text(
         f"INSERT INTO {model.__tablename__} ({', '.join(column.name for column in columns)})"  # noqa: S608  # only names of tables and columns
-        f" VALUES ({', '.join((insert_values or {}).get(column.name, f':{column.name}') for column in columns)})"
+        f" VALUES ({', '.join((inserts or {}).get(column.name, f':{column.name}') for column in columns)})"
         f" ON CONFLICT ({natural_key}) DO {update} RETURNING id"
     )
     return insert.bindparams(*(bindparam(column.name, type_=column.type) for column in columns)).columns(columns.id)

@@ -19,23 +19,13 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection, Row, Uuid, bindparam, delete, exists, func, select, update
 
+from app import models
 from app.aws.customer import license_id
 from app.database.transactions import after_commit
-from app.models import (
-    Account,
-    AuditEntry,
-    EarlierKey,
-    Event,
-    Invitation,
-    OutboxMessage,
-    PendingToken,
-    Registration,
-    Subscription,
-)
+from app.models import Account, AuditEntry, EarlierKey, OutboxMessage, Registration, Subscription
 from app.services.events.agreements import COUNT_PARTIES, SUBSCRIPTION_IDS, AgreementChain
 from app.services.operations import audit
-from app.services.outbox import account_reply, announce, queue
-from app.services.outbox.payload import HandoffType
+from app.services.outbox import account_reply, announce, payload, queue
 from app.services.purchases import subscriptions
 from app.services.signup import attach
 
@@ -47,7 +37,7 @@ DELETE_SUBSCRIPTION = delete(Subscription).where(Subscription.id == SOURCE)
 DELETE_EARLIER_KEY = delete(EarlierKey).where(EarlierKey.purchase_key == bindparam("key"))
 MOVE_ROWS = tuple(
     update(model).where(model.subscription_id == SOURCE).values(subscription_id=TARGET)
-    for model in (Event, PendingToken, AuditEntry, EarlierKey, Invitation)
+    for model in (models.Event, models.PendingToken, AuditEntry, EarlierKey, models.Invitation)
 )
 LAST_SEQUENCE = select(func.max(OutboxMessage.sequence)).where(OutboxMessage.subscription_id == TARGET)
 MOVE_OUTBOX = (
@@ -80,7 +70,7 @@ REQUEST_OWN_ACCOUNT = (
 
 
 def merge_chain(connection: Connection, chain: AgreementChain, landed_id: UUID | None = None) -> list[UUID]:
-    """Merge the subscriptions of a chain, and a landing that is part of it, and set the chain's current license.
+    """Merge the subscriptions of a chain and a landing that is part of it; set the chain's current license.
 
     Returns the one that remains; several, unmerged, where the chain is ambiguous or they are of two customers.
     """
@@ -115,26 +105,17 @@ def replace_license(connection: Connection, subscription_id: UUID, license_arn: 
     The worker reviews it next, and announces the license to a product that has the earlier one.
     """
     before = _lock(connection, subscription_id)
-    purchase_key, now = license_id(license_arn), datetime.now(UTC)
-    values = {
-        "purchase_key": purchase_key,
-        "license_arn": license_arn,
-        "agreement_id": agreement_id or before.agreement_id,
-        # A new due time takes the lease from a worker that is reading the earlier license's entitlements.
-        "review_at": now,
-        "review_failures": 0,
-        "changed_at": now,
-    }
-    subscriptions.update_row(connection, subscription_id, values)
-    connection.execute(DELETE_EARLIER_KEY, {"key": purchase_key})
-    subscriptions.store_earlier_key(connection, before.purchase_key, purchase_key)
+    key, now = license_id(license_arn), datetime.now(UTC)
+    names = {"purchase_key": key, "license_arn": license_arn, "agreement_id": agreement_id or before.agreement_id}
+    # A new due time takes the lease from a worker that is reading the earlier license's entitlements.
+    due = {"review_at": now, "review_failures": 0, "changed_at": now}
+    subscriptions.update_row(connection, subscription_id, {**names, **due})
+    connection.execute(DELETE_EARLIER_KEY, {"key": key})
+    subscriptions.store_earlier_key(connection, before.purchase_key, key)
 
 
 def merge(connection: Connection, target_id: UUID, source_id: UUID) -> None:
-    """Move everything of the source to the target, delete the source, and announce a registered target.
-
-    Of two licenses the target's remains.
-    """
+    """Move all of the source to the target, whose license wins; delete the source; announce a registered target."""
     target, source = _lock(connection, target_id), _lock(connection, source_id)
     ids = {"target": target_id, "source": source_id}
     connection.execute(DELETE_ERASED_ACCOUNTS, {"subscription_ids": [target_id, source_id]})
@@ -154,7 +135,7 @@ def merge(connection: Connection, target_id: UUID, source_id: UUID) -> None:
         replace_license(connection, target_id, source.license_arn, source.agreement_id)
     # A product that stored the source finds its id in `former_ids`.
     if attach.lock_registration(connection, Registration.subscription_id == target_id):
-        announce.announce(connection, target_id, HandoffType.REGISTRATION_UPDATED)
+        announce.announce(connection, target_id, payload.HandoffType.REGISTRATION_UPDATED)
     after_commit(log.info, "subscription.merged", subscription=str(target_id), merged=str(source_id))
 
 
@@ -198,4 +179,4 @@ def _merged_values(target: Row[Any], source: Row[Any]) -> dict[str, object]:
 
 
 def _lock(connection: Connection, subscription_id: UUID) -> Row[Any]:
-    return connection.execute(subscriptions.LOCK, {"subscription_id": subscription_id}).one()
+    return connection.execute(subscriptions.LOCK_ROW, {"subscription_id": subscription_id}).one()

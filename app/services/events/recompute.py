@@ -24,10 +24,11 @@ def update_subscription(connection: Connection, subscription_id: UUID) -> status
     Returns the state with a new status; None where the status stays, or where the subscription was merged into another.
     """
     # Without the lock, another transaction could commit an event between the reading of events and the writing here.
-    subscription = subscriptions.lock(connection, subscription_id)
+    parameters = {"subscription_id": subscription_id}
+    subscription = connection.execute(subscriptions.LOCK_ROW, parameters).one_or_none()
     if subscription is None:
         return None
-    rows = connection.execute(SELECT_EVENTS, {"subscription_id": subscription_id}).all()
+    rows = connection.execute(SELECT_EVENTS, parameters).all()
     product = products.current().get(subscription.product_code)
     state = status.derive_state(
         (aws_event.parse_body(row.body, row.aws_id, row.happened_at) for row in rows),

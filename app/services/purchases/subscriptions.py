@@ -43,12 +43,8 @@ def _if_current_key(name: str, value: str) -> str:
 def _upsert_statement(values: Mapping[str, str], **other_updates: str) -> TextualSelect:
     differ = (f"coalesce({new}, '') <> coalesce(subscriptions.{name}, '')" for name, new in values.items())
     changed_at = f"CASE WHEN {' OR '.join(differ)} THEN excluded.changed_at ELSE subscriptions.changed_at END"
-    return upsert_statement(
-        Subscription,
-        natural_key="purchase_key",
-        insert_values={"purchase_key": CURRENT_PURCHASE_KEY},
-        updates={"changed_at": changed_at, **values, **other_updates},
-    )
+    updates = {"changed_at": changed_at, **values, **other_updates}
+    return upsert_statement(Subscription, "purchase_key", updates, inserts={"purchase_key": CURRENT_PURCHASE_KEY})
 
 
 LATEST_WINS = {
@@ -81,11 +77,10 @@ SET_LICENSE_KEY = text(
 )
 SELECT_ROW = select(Subscription.__table__).where(Subscription.id == bindparam("subscription_id"))
 UPDATE_ROW = update(Subscription).where(Subscription.id == bindparam("subscription_id"))
-LOCK = UPDATE_ROW.values(last_seen_at=Subscription.last_seen_at).returning(Subscription.__table__)
-SELECT_BY_PENDING_TOKEN = (
-    select(Subscription)
-    .join(PendingToken, PendingToken.subscription_id == Subscription.id)
-    .where(PendingToken.id == bindparam("pending_token_id"))
+LOCK = UPDATE_ROW.values(last_seen_at=Subscription.last_seen_at)
+LOCK_ROW = LOCK.returning(Subscription.__table__)
+SELECT_BY_PENDING_TOKEN = select(Subscription).where(
+    Subscription.id == PendingToken.subscription_id, PendingToken.id == bindparam("pending_token_id")
 )
 
 
@@ -117,16 +112,13 @@ def _upsert(connection: Connection, landing: Landing, statement: TextualSelect, 
     row = {
         **dict.fromkeys(Subscription.__table__.columns.keys()),
         **asdict(customer),
+        **vars(landing.unverified),
+        **dict.fromkeys(("created_at", "review_at", "changed_at"), now),
         "id": uuid7(),
         "purchase_key": customer.purchase_key,
         "status": "pending",
-        "offer_type": landing.unverified.offer_type,
-        "hints": landing.unverified.hints,
-        "created_at": now,
         "last_seen_at": now if has_landed else None,
-        "review_at": now,
         "review_failures": 0,
-        "changed_at": now,
         "former_ids": [],
     }
     subscription_id: UUID = connection.execute(statement, row).scalar_one()
@@ -144,12 +136,9 @@ def _set_license_key(connection: Connection, customer: Customer) -> None:
         store_earlier_key(connection, before, after)
 
 
-def lock(connection: Connection, subscription_id: UUID) -> Row[Any] | None:
-    """Lock the subscription until the caller's transaction ends: no other changes it, or registers for it, meanwhile.
-
-    Returns its row as it is now; None where it was merged into another.
-    """
-    return connection.execute(LOCK, {"subscription_id": subscription_id}).one_or_none()
+def lock(connection: Connection, subscription_id: UUID) -> None:
+    """Lock the subscription until the caller's transaction ends: no other changes or registers for it meanwhile."""
+    connection.execute(LOCK, {"subscription_id": subscription_id})
 
 
 @query
