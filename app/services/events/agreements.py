@@ -35,10 +35,7 @@ from app.models import EarlierKey, Event, Subscription
 
 @dataclass(frozen=True)
 class AgreementChain:
-    """Agreements, the earliest first, their licenses as ARN and agreement, and the subscriptions that have any of them.
-
-    `is_unambiguous`: nothing that Foyer has received speaks against all of it being one purchase.
-    """
+    """Agreements, the earliest first, their licenses as ARN and agreement, and the subscriptions with any of them."""
 
     agreement_ids: tuple[str, ...]
     licenses: list[tuple[str, str]]

@@ -37,13 +37,8 @@ UPDATE_EVENT = update(Event).where(Event.id == bindparam("event_id"))
 IS_WAITING = (func.coalesce(Event.outcome, "") == "waiting") & (
     Event.agreement_id.in_(AGREEMENT_IDS) | Event.previous_agreement_id.in_(AGREEMENT_IDS)
 )
-SET_AMBIGUOUS = update(Event).where(IS_WAITING, Event.previous_agreement_id.is_not(None)).values(outcome="ambiguous")
-ATTACH_WAITING = (
-    update(Event)
-    .where(IS_WAITING)
-    .values(subscription_id=bindparam("target_id"), outcome="noted")
-    .returning(Event.id, Event.happened_at)
-)
+UPDATE_WAITING = update(Event).where(IS_WAITING).returning(Event.id, Event.happened_at)
+UPDATE_WAITING_RENEWALS = update(Event).where(IS_WAITING, Event.previous_agreement_id.is_not(None))
 
 
 class PartyMismatch(FoyerError):
@@ -72,8 +67,7 @@ class EventResult:
 def ingest(connection: Connection, event: AwsEvent) -> EventResult | None:
     """Store the event and apply it; return what it did, or None where AWS had sent it before.
 
-    Raises:
-        DatabaseUnavailable: it may or may not have been applied; to ingest it again is safe.
+    After DatabaseUnavailable it may or may not have been applied; to ingest it again is safe.
     """
     # Of the event's fields, the statement takes those that are columns.
     row = {**vars(event), "id": uuid7(), "received_at": datetime.now(UTC), "outcome": "waiting"}
@@ -176,8 +170,9 @@ def _apply_waiting_events(connection: Connection, matched: match.Match) -> list[
         return []
     waiting = {"agreement_ids": list(matched.agreement_ids)}
     if not matched.is_unambiguous:
-        connection.execute(SET_AMBIGUOUS, waiting)
-    rows = connection.execute(ATTACH_WAITING, {**waiting, "target_id": subscription_id}).all()
+        connection.execute(UPDATE_WAITING_RENEWALS, {**waiting, "outcome": "ambiguous"})
+    attached = {"subscription_id": subscription_id, "outcome": "noted"}
+    rows = connection.execute(UPDATE_WAITING, {**waiting, **attached}).all()
     if not rows or not (state := recompute.update_subscription(connection, subscription_id)):
         return []
     cause_id = next((row.id for row in rows if row.happened_at == state.status_since), rows[-1].id)

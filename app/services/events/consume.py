@@ -21,10 +21,10 @@ def poll(stop: threading.Event) -> bool:
 
     Waits up to 20 seconds for the first message. A message that is not an event goes to the dead-letter queue with the
     reason. A message whose applying fails stays in the queue, and SQS sends it again. Messages that come after the
-    worker was told to stop are released.
+    worker was told to stop are released. An unavailable database is found before anything is received, so that SQS
+    counts no attempt for any message.
 
     Raises:
-        DatabaseUnavailable: found before anything is received, so SQS counts no attempt for any message.
         MarketplaceError: SQS could not be reached, or refused.
     """
     events_queue = queue.current()

@@ -50,19 +50,14 @@ SELECT_LANDED_WITHOUT_LICENSE = (
     .where(Subscription.purchase_key.in_(agreements.PURCHASE_KEYS), ~HAS_LICENSE)
     .order_by(func.length(Subscription.purchase_key).desc())
 )
-# The parameters of these three are a customer's fields.
-IS_OF_PRODUCT = Subscription.product_code == bindparam("product_code")
-SELECT_OF_CUSTOMER = select(Subscription.id).where(
-    Subscription.customer_identifier == bindparam("customer_identifier"), IS_OF_PRODUCT
-)
-SELECT_LICENSED_BY_AGREEMENT = select(Subscription.id).where(
-    Subscription.agreement_id == bindparam("agreement_id"), IS_OF_PRODUCT, HAS_LICENSE
-)
+# The parameters of these are a customer's fields.
+SELECT_OF_PRODUCT = select(Subscription.id).where(Subscription.product_code == bindparam("product_code"))
+SELECT_OF_CUSTOMER = SELECT_OF_PRODUCT.where(Subscription.customer_identifier == bindparam("customer_identifier"))
+SELECT_LICENSED = SELECT_OF_PRODUCT.where(HAS_LICENSE)
+SELECT_LICENSED_BY_AGREEMENT = SELECT_LICENSED.where(Subscription.agreement_id == bindparam("agreement_id"))
 # A buyer who landed with that license before, or whose purchase is over, has bought again.
-SELECT_LICENSED_BY_ACCOUNT = select(Subscription.id).where(
+SELECT_LICENSED_BY_ACCOUNT = SELECT_LICENSED.where(
     Subscription.customer_aws_account_id == bindparam("customer_aws_account_id"),
-    IS_OF_PRODUCT,
-    HAS_LICENSE,
     Subscription.last_seen_at.is_(None),
     Subscription.status.not_in(status.FINAL_STATUSES),
 )

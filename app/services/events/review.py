@@ -16,8 +16,7 @@ from app.database.transactions import after_commit, transaction
 from app.errors import DatabaseUnavailable, MarketplaceError
 from app.models import Subscription
 from app.services.events import apply, recompute
-from app.services.outbox import announce, queue
-from app.services.outbox.payload import HandoffType
+from app.services.outbox import announce, payload, queue
 from app.services.purchases import entitlements, subscriptions
 
 log = structlog.get_logger()
@@ -32,12 +31,7 @@ IS_LEASED = leases.is_leased(Subscription.id, Subscription.review_at)
 NEXT_FAILURE = select(Subscription.review_failures + 1).where(IS_LEASED)
 RESCHEDULE = update(Subscription).where(IS_LEASED)
 # The lease moves to the subscription that a claimed one was merged into.
-MOVE_LEASE = (
-    update(Subscription)
-    .where(Subscription.id == bindparam("leased_id"))
-    .values(review_at=bindparam("leased_until"))
-    .returning(Subscription.__table__)
-)
+MOVE_LEASE = subscriptions.UPDATE_ROW.returning(Subscription.__table__)
 # A renewal may have brought another license since the lease began: what AWS answered is then not about this one.
 HAS_SAME_KEY = Subscription.purchase_key == bindparam("leased_key")
 SELECT_ENTITLEMENTS = select(Subscription.entitlements).where(Subscription.id == bindparam("leased_id"), HAS_SAME_KEY)
@@ -50,10 +44,8 @@ def process_next() -> bool | None:
     """Review the subscription that has been due for longest.
 
     Returns True where that is done, False where GetEntitlements failed, None where none is due. After an unforeseen
-    error the subscription is rescheduled, ever later, so that it does not hold up the others.
-
-    Raises:
-        DatabaseUnavailable: a subscription that was claimed is due again once its lease ends.
+    error the subscription is rescheduled, ever later, so that it does not hold up the others. After
+    DatabaseUnavailable, a subscription that was claimed is due again once its lease ends.
     """
     now = datetime.now(UTC)
     lease = claim(now)
@@ -99,13 +91,15 @@ def _match_events(connection: Connection, lease: leases.Lease) -> Row[Any] | Non
     subscription_id = apply.attach_waiting_events(connection, lease.id)
     if subscription_id is None:
         return None
-    subscription = connection.execute(MOVE_LEASE, leases.Lease(subscription_id, lease.until).parameters).one()
+    moved_lease = {"subscription_id": subscription_id, "review_at": lease.until}
+    subscription = connection.execute(MOVE_LEASE, moved_lease).one()
     # The product meters with the license, which a renewal or a landing may have changed since the latest hand-off.
     if handoff_endpoints.for_product(subscription.product_code) is not None:
-        handoff = queue.latest_uncancelled_handoff(connection, subscription.id)
+        of_subscription = {"subscription": subscription.id}
+        handoff = connection.execute(queue.LATEST_UNCANCELLED_HANDOFF, of_subscription).one_or_none()
         sent_license = handoff and handoff.payload["data"]["subscription"]["license_arn"]
         if handoff and license_id(sent_license or "") != license_id(subscription.license_arn or ""):
-            announce.announce(connection, subscription.id, HandoffType.LICENSE_CHANGED)
+            announce.announce(connection, subscription.id, payload.HandoffType.LICENSE_CHANGED)
     return subscription
 
 
@@ -119,7 +113,7 @@ def _finish(
     connection.execute(END_LEASE, _parameters(subscription))
     state = recompute.update_subscription(connection, subscription.id)
     if has_changed:
-        announce.announce(connection, subscription.id, HandoffType.ENTITLEMENTS_CHANGED)
+        announce.announce(connection, subscription.id, payload.HandoffType.ENTITLEMENTS_CHANGED)
     if fetched is not None:
         names = {"subscription": str(subscription.id), "count": len(fetched), "status": state and state.status}
         after_commit(log.info, "entitlements.read", **names)
