@@ -9,7 +9,7 @@ from justhtml import JustHTML
 
 from app.config.products import Product
 from app.services.delivery import mail_templates
-from app.services.delivery.mail_templates import FailedHandoff, MailContext
+from app.services.delivery.mail_templates import MailContext
 from app.services.outbox.payload import AccountOut, RegistrationOut, SubscriptionOut
 from tests.support import factories
 
@@ -42,9 +42,13 @@ SUBSCRIPTION = SubscriptionOut(
 )
 NO_ACCOUNT_REPLY = AccountOut(wish="new", existing_account=None, subscription_id=None, url=None, reference=None)
 ACCOUNT_REPLY = NO_ACCOUNT_REPLY.model_copy(update={"url": "https://app.acme.example/teams/7", "reference": "team-7"})
-FAILED_HANDOFF = FailedHandoff(
-    UUID("01930000-0000-7000-8000-000000000003"), "registration.completed", NOW - timedelta(days=3), 40, "500"
-)
+FAILED_HANDOFF = {
+    "id": UUID("01930000-0000-7000-8000-000000000003"),
+    "type": "registration.completed",
+    "since": NOW - timedelta(days=3),
+    "tries": 40,
+    "fault": "500",
+}
 CONTEXT = MailContext(
     product=PRODUCT,
     site_url="https://start.acme.example",

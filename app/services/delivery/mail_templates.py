@@ -7,14 +7,12 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
-from uuid import UUID
+from typing import Any, TypeVar
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from app.config.products import Product
 from app.mail import message
-from app.mail.message import Mail, MailRefused
 from app.services.outbox.payload import AccountOut, RegistrationOut, SubscriptionOut
 from app.text import ZERO_WIDTH_JOINERS, clean_lines, clean_single_line, format_date, format_time
 
@@ -31,23 +29,14 @@ LINK_PATTERN = re.compile(r"://|@|\w[.\u3002\uff0e\uff61]\w")
 PartT = TypeVar("PartT", RegistrationOut, AccountOut)
 
 
-@dataclass(frozen=True)
-class FailedHandoff:
-    """A hand-off that the product did not accept: since when it was tried, how often, and why the last try failed."""
-
-    id: UUID
-    type: str
-    since: datetime
-    tries: int
-    fault: str
-
-
 @dataclass(frozen=True, kw_only=True)
 class MailContext:
     """The values for the templates; a template leaves out what is None.
 
     `product` is None while AWS has not resolved the purchase. `link` is a whole URL: of the registration's progress, of
     the saved answers, or of an invitation; it works until `expires_at`. `to` is an invited colleague's address.
+    `handoff` is one that the product did not accept: its `id` and `type`, since when it was tried (`since`), how often
+    (`tries`), and why the last try failed (`fault`).
     """
 
     product: Product | None
@@ -59,20 +48,20 @@ class MailContext:
     to: str | None = None
     link: str | None = None
     expires_at: datetime | None = None
-    handoff: FailedHandoff | None = None
+    handoff: dict[str, Any] | None = None
 
 
-def compose(template: str, context: MailContext) -> Mail:
+def compose(template: str, context: MailContext) -> message.Mail:
     """Return the mail that the template makes of the context.
 
     Raises:
         MailRefused: there is no address, as after an erasure, or the product is not configured any more.
     """
     if context.product is None and template not in PRODUCT_OPTIONAL:
-        raise MailRefused("UnknownProduct")
+        raise message.MailRefused("UnknownProduct")
     to, reply_to = _recipient_and_reply_to(template, context)
     if to is None:
-        raise MailRefused("NobodyToSendTo")
+        raise message.MailRefused("NobodyToSendTo")
     variables = _template_variables(context) | {"reply_to": reply_to}
     subject, text, html = (
         ENVIRONMENT.get_template(f"{template}/{part}").render(variables)
@@ -80,7 +69,7 @@ def compose(template: str, context: MailContext) -> Mail:
     )
     subject = _shorten(clean_single_line(subject), MAX_SUBJECT_LENGTH)
     # A part that a template leaves out would leave its blank lines.
-    return Mail(to, subject, EXTRA_BLANK_LINES.sub("\n\n", text).strip() + "\n", html, reply_to)
+    return message.Mail(to, subject, EXTRA_BLANK_LINES.sub("\n\n", text).strip() + "\n", html, reply_to)
 
 
 def _recipient_and_reply_to(template: str, context: MailContext) -> tuple[str | None, str | None]:

@@ -17,11 +17,9 @@ from app import http_client
 from app.backoff import backoff_seconds
 from app.config.handoff_endpoints import HandoffEndpoint
 from app.database.transactions import after_commit, transaction
-from app.http_client import Reply, RequestFailed
 from app.mail import mailer
 from app.models import OutboxMessage
 from app.services.outbox import account_reply, announce, queue
-from app.services.outbox.account_reply import AccountReply
 from app.services.outbox.queue import ClaimedMessage
 
 log = structlog.get_logger()
@@ -44,12 +42,11 @@ HAS_NEWER_REPLY = select(
 def send(endpoint: HandoffEndpoint, claimed: ClaimedMessage, *, allow_private: bool = False) -> bool:
     """Send the hand-off, then settle or reschedule it, and return whether it is settled.
 
-    Raises:
-        DatabaseUnavailable: it is due again when its lease ends, so the product may receive it twice.
+    After DatabaseUnavailable it is due again when its lease ends, so the product may receive it twice.
     """
     try:
         response = _post(endpoint, claimed, allow_private=allow_private)
-    except RequestFailed as error:
+    except http_client.RequestFailed as error:
         return reschedule_or_fail(claimed, error.code)
     if 200 <= response.status < 300:
         return _record_delivery(claimed, account_reply.parse(response.body, allow_http=allow_private))
@@ -63,7 +60,7 @@ def webhook_id(message_id: UUID) -> str:
     return f"msg_{message_id.hex}"
 
 
-def _post(endpoint: HandoffEndpoint, claimed: ClaimedMessage, *, allow_private: bool) -> Reply:
+def _post(endpoint: HandoffEndpoint, claimed: ClaimedMessage, *, allow_private: bool) -> http_client.Reply:
     body = json.dumps(claimed.payload, ensure_ascii=False, separators=(",", ":"))
     message_id, now = webhook_id(claimed.id), datetime.now(UTC)
     headers = {
@@ -78,7 +75,7 @@ def _post(endpoint: HandoffEndpoint, claimed: ClaimedMessage, *, allow_private: 
 
 
 @transaction
-def _record_delivery(connection: Connection, claimed: ClaimedMessage, reply: AccountReply | None) -> bool:
+def _record_delivery(connection: Connection, claimed: ClaimedMessage, reply: account_reply.AccountReply | None) -> bool:
     if reply is None:
         after_commit(log.warning, "handoff.reply_unreadable", handoff=str(claimed.id), type=claimed.type)
         reply = account_reply.EMPTY_REPLY
@@ -109,16 +106,10 @@ def _retry_delay_seconds(tries: int, retry_after: float | None) -> float:
 
 @transaction
 def _give_up(connection: Connection, claimed: ClaimedMessage, fault: str) -> bool:
-    after_commit(
-        log.error, "handoff.failed", handoff=str(claimed.id), type=claimed.type, fault=fault, tries=claimed.tries
-    )
+    failure = {"handoff": str(claimed.id), "type": claimed.type, "fault": fault}
+    after_commit(log.error, "handoff.failed", **failure, tries=claimed.tries)
     subscription_id = queue.settle(connection, claimed, "failed", fault=fault)
     if subscription_id and mailer.is_enabled():
-        queue.enqueue_mail(
-            connection,
-            "seller_handoff_failed",
-            subscription_id=subscription_id,
-            registration_id=claimed.registration_id,
-            payload={"handoff": str(claimed.id), "type": claimed.type, "fault": fault},
-        )
+        ids = {"subscription_id": subscription_id, "registration_id": claimed.registration_id}
+        queue.enqueue_mail(connection, "seller_handoff_failed", payload=failure, **ids)
     return True

@@ -2,23 +2,21 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from app.backoff import backoff_seconds
 from app.config import products
-from app.config.products import Product
 from app.database.transactions import query, transaction
 from app.mail import mailer
-from app.mail.mailer import MailRefused, MailUnavailable
 from app.models import OutboxMessage, Registration
 from app.services.delivery import mail_templates
-from app.services.delivery.mail_templates import FailedHandoff, MailContext
+from app.services.delivery.mail_templates import MailContext
 from app.services.outbox import payload, queue
-from app.services.outbox.payload import RegistrationOut, SubscriptionSnapshot
 from app.services.outbox.queue import ClaimedMessage
 from app.services.signup import invitations, progress, resume_links
 
@@ -27,17 +25,18 @@ log = structlog.get_logger()
 FIRST_BACKOFF_SECONDS = 5
 MAX_BACKOFF_SECONDS = 3600
 SELECT_REGISTRATION = select(Registration.__table__).where(Registration.id == bindparam("registration"))
-SELECT_HANDOFF = select(OutboxMessage.__table__).where(OutboxMessage.id == bindparam("handoff"))
+TRIED_SINCE = func.coalesce(OutboxMessage.due_since, OutboxMessage.created_at).label("since")
+SELECT_HANDOFF = select(OutboxMessage.id, OutboxMessage.type, OutboxMessage.tries, TRIED_SINCE).where(
+    OutboxMessage.id == bindparam("handoff")
+)
 settle = transaction(queue.settle)
 
 
 def send(claimed: ClaimedMessage, *, site_url: str) -> bool:
     """Send the mail, then settle or reschedule it, and return whether it is settled.
 
-    A mail whose subject is gone, as after an erasure, is cancelled.
-
-    Raises:
-        DatabaseUnavailable: it is due again when its lease ends, so it may be sent twice.
+    A mail whose subject is gone, as after an erasure, is cancelled. After DatabaseUnavailable the mail is due again
+    when its lease ends, so it may be sent twice.
     """
     context = _load_context(claimed, site_url)
     if context is None:
@@ -45,9 +44,9 @@ def send(claimed: ClaimedMessage, *, site_url: str) -> bool:
         return True
     try:
         provider_id = mailer.send(mail_templates.compose(claimed.type, context), str(claimed.id))
-    except MailRefused as error:
+    except mailer.MailRefused as error:
         return _give_up(claimed, error.code)
-    except MailUnavailable as error:
+    except mailer.MailUnavailable as error:
         return reschedule_or_fail(claimed, error.code)
     settle(claimed, "delivered", provider_id=provider_id, fault=None)
     log.info("mail.sent", mail=str(claimed.id), type=claimed.type, tries=claimed.tries)
@@ -81,7 +80,7 @@ def _load_context(session: Session, claimed: ClaimedMessage, site_url: str) -> M
         product=_product_of(snapshot),
         site_url=site_url,
         happened_at=datetime.fromisoformat(happened_at) if happened_at else claimed.created_at,
-        registration=RegistrationOut.model_validate(registration) if registration else None,
+        registration=payload.RegistrationOut.model_validate(registration) if registration else None,
         subscription=snapshot.subscription if snapshot else None,
         account=snapshot.account if snapshot else None,
         handoff=_load_failed_handoff(session, claimed),
@@ -89,7 +88,7 @@ def _load_context(session: Session, claimed: ClaimedMessage, site_url: str) -> M
     return _add_link(context, claimed)
 
 
-def _product_of(snapshot: SubscriptionSnapshot | None) -> Product | None:
+def _product_of(snapshot: payload.SubscriptionSnapshot | None) -> products.Product | None:
     """Return the product; a purchase that AWS has not resolved can only be of a seller's single product."""
     by_code = products.current()
     if snapshot:
@@ -115,10 +114,8 @@ def _add_link(context: MailContext, claimed: ClaimedMessage) -> MailContext | No
     return context
 
 
-def _load_failed_handoff(session: Session, claimed: ClaimedMessage) -> FailedHandoff | None:
+def _load_failed_handoff(session: Session, claimed: ClaimedMessage) -> dict[str, Any] | None:
     if "handoff" not in claimed.payload:
         return None
-    row = session.execute(SELECT_HANDOFF, {"handoff": UUID(claimed.payload["handoff"])}).one_or_none()
-    if row is None:
-        return None
-    return FailedHandoff(row.id, row.type, row.due_since or row.created_at, row.tries, claimed.payload["fault"])
+    row = session.execute(SELECT_HANDOFF, {"handoff": UUID(claimed.payload["handoff"])}).mappings().one_or_none()
+    return {**row, "fault": claimed.payload["fault"]} if row else None
