@@ -97,7 +97,7 @@ def _ids_to_retry(handoff_id: str | None, product: str | None) -> Sequence[UUID]
     if handoff_id is None:
         return outbox.failed_handoff_ids(_products_with_endpoint(product))
     handoff = _find_handoff(handoff_id)
-    _products_with_endpoint(queue.product_code_of(handoff["lane"]))
+    _products_with_endpoint(handoff["lane"].removeprefix(queue.HANDOFF_LANE_PREFIX))
     return [handoff["id"]]
 
 

@@ -12,8 +12,7 @@ from sqlalchemy import Connection, bindparam, update
 from app.config import handoff_endpoints, products
 from app.mail import mailer
 from app.models import Subscription
-from app.services.outbox import payload as outbox_payload
-from app.services.outbox import queue
+from app.services.outbox import payload, queue
 from app.services.outbox.payload import HandoffType, SubscriptionSnapshot
 
 # These ask the product for the account: see account_reply.
@@ -45,12 +44,15 @@ def announce(connection: Connection, subscription_id: UUID, type_: HandoffType, 
     touch(connection, subscription_id, now)
     # The snapshot is read only where a product takes hand-offs or mail is on.
     is_needed = handoff_endpoints.by_product_code() or mailer.is_enabled()
-    snapshot = outbox_payload.load(connection, subscription_id) if is_needed else None
+    snapshot = payload.load(connection, subscription_id) if is_needed else None
     if snapshot is None:
         return
     code = snapshot.subscription.product_code
     if handoff_endpoints.for_product(code):
-        _enqueue_handoff(connection, snapshot, type_, now)
+        head = {"type": type_, "timestamp": payload.rfc3339(now), "version": payload.VERSION}
+        registration_id = snapshot.registration.id if snapshot.registration else None
+        handoff = {**head, "data": snapshot.model_dump(mode="json")}
+        queue.enqueue_handoff(connection, queue.handoff_lane(code), subscription_id, registration_id, handoff)
     if with_mails and mailer.is_enabled() and code in products.current():
         _enqueue_mails(connection, snapshot, type_, now)
 
@@ -60,25 +62,13 @@ def touch(connection: Connection, subscription_id: UUID, changed_at: datetime) -
     connection.execute(TOUCH, {"touched_id": subscription_id, "changed_at": changed_at})
 
 
-def _enqueue_handoff(connection: Connection, snapshot: SubscriptionSnapshot, type_: HandoffType, now: datetime) -> None:
-    payload = {
-        "type": type_,
-        "timestamp": outbox_payload.rfc3339(now),
-        "version": outbox_payload.VERSION,
-        "data": snapshot.model_dump(mode="json"),
-    }
-    subscription, registration = snapshot.subscription, snapshot.registration
-    lane = queue.handoff_lane(subscription.product_code)
-    queue.enqueue_handoff(connection, lane, subscription.id, registration.id if registration else None, payload)
-
-
 def _enqueue_mails(connection: Connection, snapshot: SubscriptionSnapshot, type_: HandoffType, now: datetime) -> None:
     subscription, registration = snapshot.subscription, snapshot.registration
     # A mail names the time of AWS's event, which may have arrived long after.
     status_since = subscription.status_since if type_ in TYPE_BY_STATUS.values() else None
-    payload = {"happened_at": outbox_payload.rfc3339(status_since or now)}
+    happened_at = payload.rfc3339(status_since or now)
     ids = {"subscription_id": subscription.id, "registration_id": registration.id if registration else None}
     for template in MAILS_BY_TYPE.get(type_, ()):
         # Only a registration has the buyer's address.
         if registration or not template.startswith("buyer_"):
-            queue.enqueue_mail(connection, template, payload=payload, **ids)
+            queue.enqueue_mail(connection, template, payload={"happened_at": happened_at}, **ids)

@@ -8,17 +8,13 @@ from sqlalchemy.orm import Session
 
 from app.database.transactions import query, transaction
 from app.models import OutboxMessage, Registration, Subscription
-from app.services.outbox import announce
-from app.services.outbox.payload import HandoffType
-from app.services.purchases import subscriptions
-from app.services.purchases.status import FINAL_STATUSES
+from app.services.outbox import announce, payload
+from app.services.purchases import status, subscriptions
 
 HAS_HANDOFF = exists().where(OutboxMessage.subscription_id == Subscription.id, OutboxMessage.sequence.is_not(None))
 # A purchase that has ended needs no account any more.
-SELECT_UNANNOUNCED = (
-    select(Subscription.id)
-    .join(Registration, Registration.subscription_id == Subscription.id)
-    .where(Subscription.status.not_in(FINAL_STATUSES), ~HAS_HANDOFF)
+SELECT_UNANNOUNCED = select(Subscription.id).where(
+    Registration.subscription_id == Subscription.id, Subscription.status.not_in(status.FINAL_STATUSES), ~HAS_HANDOFF
 )
 SELECT_OF_PRODUCT = SELECT_UNANNOUNCED.where(Subscription.product_code == bindparam("code")).order_by(Registration.id)
 SELECT_BY_ID = SELECT_UNANNOUNCED.where(Subscription.id == bindparam("subscription"))
@@ -36,5 +32,5 @@ def enqueue(connection: Connection, subscription_id: UUID) -> bool:
     subscriptions.lock(connection, subscription_id)
     if connection.execute(SELECT_BY_ID, {"subscription": subscription_id}).first() is None:
         return False
-    announce.announce(connection, subscription_id, HandoffType.REGISTRATION_COMPLETED, with_mails=False)
+    announce.announce(connection, subscription_id, payload.HandoffType.REGISTRATION_COMPLETED, with_mails=False)
     return True

@@ -28,34 +28,22 @@ MAX_REASON_LENGTH = 64
 AwsCode = Annotated[
     str | None, BeforeValidator(lambda code: code if isinstance(code, str) and CODE_PATTERN.fullmatch(code) else None)
 ]
-MARK_BOUNCED = (
-    update(OutboxMessage)
-    .where(
-        # SES may report a bounce before the worker has stored SES's id of the mail: then our own id finds it.
-        or_(OutboxMessage.provider_id == bindparam("ses_id"), OutboxMessage.id == bindparam("tagged_id")),
-        OutboxMessage.bounced_at.is_(None),
-    )
-    .returning(OutboxMessage.id)
-)
-
-
-class SesDetail(BaseModel):
-    """The `detail` of an event. Of `bounce` and `complaint` only codes are read: other members become None."""
-
-    mail_id: str = Field(validation_alias=AliasPath("mail", "messageId"), pattern=r"^[!-~]+$", max_length=255)
-    # Needs a configuration set. app/mail/ses.py sends our id as a tag with each mail, and SES returns it.
-    tags: dict[str, list[str]] = Field({}, validation_alias=AliasPath("mail", "tags"))
-    bounce: dict[str, AwsCode] = {}
-    complaint: dict[str, AwsCode] = {}
+# SES may report a bounce before the worker has stored SES's id of the mail: then our own id finds it.
+IS_REPORTED = or_(OutboxMessage.provider_id == bindparam("ses_id"), OutboxMessage.id == bindparam("tagged_id"))
+MARK_BOUNCED = update(OutboxMessage).where(IS_REPORTED, OutboxMessage.bounced_at.is_(None)).returning(OutboxMessage.id)
 
 
 class SesEvent(BaseModel):
-    """An event of SES, as EventBridge delivers it."""
+    """An event of SES, as EventBridge delivers it. `bounce` and `complaint` keep only codes: the rest becomes None."""
 
     source: Literal["aws.ses"]
     kind: SesEventKind = Field(alias="detail-type")
     time: AwareDatetime
-    detail: SesDetail
+    mail_id: str = Field(validation_alias=AliasPath("detail", "mail", "messageId"), pattern=r"^[!-~]+$", max_length=255)
+    # Needs a configuration set. app/mail/ses.py sends our id as a tag with each mail, and SES returns it.
+    tags: dict[str, list[str]] = Field({}, validation_alias=AliasPath("detail", "mail", "tags"))
+    bounce: dict[str, AwsCode] = Field({}, validation_alias=AliasPath("detail", "bounce"))
+    complaint: dict[str, AwsCode] = Field({}, validation_alias=AliasPath("detail", "complaint"))
 
 
 @dataclass(frozen=True)
@@ -79,35 +67,25 @@ def parse(body: object) -> Bounce | None:
         event = SesEvent.model_validate(body)
     except ValidationError:
         return None
-    reason = "/".join(filter(None, _reason_codes(event)))[:MAX_REASON_LENGTH]
-    return Bounce(event.detail.mail_id, _outbox_id(event.detail.tags), event.kind, reason, event.time)
+    codes = {
+        "Email Bounced": (event.bounce.get("bounceType") or "Bounced", event.bounce.get("bounceSubType")),
+        "Email Complaint Received": ("Complaint", event.complaint.get("complaintFeedbackType")),
+        "Email Rejected": ("Rejected",),
+        "Email Rendering Failed": ("RenderingFailed",),
+    }
+    reason = "/".join(filter(None, codes[event.kind]))[:MAX_REASON_LENGTH]
+    return Bounce(event.mail_id, _outbox_id(event.tags), event.kind, reason, event.time)
 
 
 @transaction
 def record(connection: Connection, bounce: Bounce) -> bool:
-    """Record the bounce on its mail, and return whether the mail is ours and had no bounce before.
-
-    Raises:
-        DatabaseUnavailable: it is not recorded, and SQS delivers the message again.
-    """
+    """Record the bounce on its mail, and return whether the mail is ours and had no bounce before."""
     keys = {"ses_id": bounce.provider_id, "tagged_id": bounce.outbox_id}
     values = {"bounced_at": bounce.bounced_at, "bounce": bounce.reason}
     mail_ids = connection.scalars(MARK_BOUNCED, {**keys, **values}).all()
     for mail_id in mail_ids:
         after_commit(log.warning, "mail.bounced", mail=str(mail_id), kind=bounce.kind, reason=bounce.reason)
     return bool(mail_ids)
-
-
-def _reason_codes(event: SesEvent) -> tuple[str | None, ...]:
-    bounce, complaint = event.detail.bounce, event.detail.complaint
-    match event.kind:
-        case "Email Bounced":
-            return bounce.get("bounceType") or "Bounced", bounce.get("bounceSubType")
-        case "Email Complaint Received":
-            return "Complaint", complaint.get("complaintFeedbackType")
-        case "Email Rejected":
-            return ("Rejected",)
-    return ("RenderingFailed",)
 
 
 def _outbox_id(tags: dict[str, list[str]]) -> UUID | None:

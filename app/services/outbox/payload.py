@@ -4,13 +4,14 @@ The names and docstrings of the models are public: docs/handoff.schema.json is m
 is called `Subscription`.
 """
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, Uuid, bindparam, select
 from sqlalchemy.orm import Session
 
 from app import models
@@ -18,13 +19,11 @@ from app.aws.get_entitlements import EntitlementValue
 from app.services.purchases import account_request
 
 VERSION = 1
-SELECT_SUBSCRIPTION, SELECT_REGISTRATION, SELECT_ACCOUNT = (
-    select(column.table).where(column == bindparam("loaded_id"))
-    for column in (
-        models.Subscription.__table__.c.id,
-        models.Registration.__table__.c.subscription_id,
-        models.Account.__table__.c.subscription_id,
-    )
+LOADED_ID = bindparam("loaded_id", type_=Uuid)
+SELECT_PARTS = (
+    select(models.Subscription.__table__).where(models.Subscription.id == LOADED_ID),
+    select(models.Registration.__table__).where(models.Registration.subscription_id == LOADED_ID),
+    select(models.Account.__table__).where(models.Account.subscription_id == LOADED_ID),
 )
 
 
@@ -149,8 +148,7 @@ class Handoff(PayloadModel):
 def load(database: Connection | Session, subscription_id: UUID) -> SubscriptionSnapshot | None:
     """Return the subscription as the caller's transaction sees it; None where it is gone."""
     subscription, registration, account = (
-        database.execute(statement, {"loaded_id": subscription_id}).one_or_none()
-        for statement in (SELECT_SUBSCRIPTION, SELECT_REGISTRATION, SELECT_ACCOUNT)
+        database.execute(statement, {"loaded_id": subscription_id}).one_or_none() for statement in SELECT_PARTS
     )
     return build(subscription, registration, account) if subscription else None
 
@@ -161,15 +159,10 @@ def build(
     account: Row[Any] | models.Account | None,
 ) -> SubscriptionSnapshot:
     """Return the snapshot of rows that are loaded already."""
-    request = account_request.of_registration(registration)
+    url, reference = (account.url, account.reference) if account else (None, None)
+    request = asdict(account_request.of_registration(registration))
     return SubscriptionSnapshot(
         subscription=SubscriptionOut.model_validate(subscription),
         registration=RegistrationOut.model_validate(registration) if registration else None,
-        account=AccountOut(
-            wish=request.kind,
-            existing_account=request.existing_account,
-            subscription_id=request.subscription_id,
-            url=account.url if account else None,
-            reference=account.reference if account else None,
-        ),
+        account=AccountOut(**request, url=url, reference=reference),
     )

@@ -29,7 +29,6 @@ from sqlalchemy import ColumnElement, Connection, Row, Uuid, bindparam, func, in
 from sqlalchemy.orm import Session
 
 from app.database import leases
-from app.database.leases import Lease, claim_statement, is_leased
 from app.database.transactions import transaction
 from app.models import OutboxMessage, UtcDateTime
 from app.services.purchases import subscriptions
@@ -39,14 +38,14 @@ HANDOFF_LANE_PREFIX = "handoff/"
 # Longer than any delivery takes, so that no second worker sends the message meanwhile.
 LEASE = timedelta(seconds=30)
 RETRY_WINDOW = timedelta(days=3)
-CLAIM = claim_statement(
+CLAIM = leases.claim_statement(
     OutboxMessage,
     "next_try_at",
     # The retry window begins with the first try, also where no worker ran before or the product had no endpoint.
     updates={"tries": "tries + 1", "due_since": "CASE tries WHEN 0 THEN :now ELSE due_since END"},
     condition="lane = :lane",
 )
-RESCHEDULE = update(OutboxMessage).where(is_leased(OutboxMessage.id, OutboxMessage.next_try_at))
+RESCHEDULE = update(OutboxMessage).where(leases.is_leased(OutboxMessage.id, OutboxMessage.next_try_at))
 SETTLE = (
     update(OutboxMessage)
     .where(OutboxMessage.id == bindparam("settled_id"), OutboxMessage.outcome == "waiting")
@@ -87,17 +86,12 @@ class ClaimedMessage:
     created_at: datetime
     due_since: datetime
     tries: int
-    lease: Lease
+    lease: leases.Lease
 
 
 def handoff_lane(product_code: str) -> str:
     """Return the lane of a product's hand-offs."""
     return f"{HANDOFF_LANE_PREFIX}{product_code}"
-
-
-def product_code_of(lane: str) -> str:
-    """Return the product code of a lane of hand-offs."""
-    return lane.removeprefix(HANDOFF_LANE_PREFIX)
 
 
 def enqueue_handoff(
@@ -136,11 +130,6 @@ def latest_handoff(
     """Return the registration's hand-off with the highest sequence that meets the conditions."""
     statement = LATEST_HANDOFF.where(OutboxMessage.registration_id == registration_id, *conditions)
     return database.execute(statement).one_or_none()
-
-
-def latest_uncancelled_handoff(connection: Connection, subscription_id: UUID) -> Row[Any] | None:
-    """Return the subscription's hand-off with the highest sequence that was not cancelled."""
-    return connection.execute(LATEST_UNCANCELLED_HANDOFF, {"subscription": subscription_id}).one_or_none()
 
 
 def release_next(connection: Connection, subscription_id: UUID) -> None:

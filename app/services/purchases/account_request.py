@@ -18,18 +18,14 @@ from app.models import Registration
 class AccountRequest:
     """`new`: a new account. `existing`: one that the buyer describes. `add`: the account of another subscription."""
 
-    kind: Literal["new", "existing", "add"] = "new"
+    wish: Literal["new", "existing", "add"] = "new"
     # In the buyer's own words, which prove nothing.
     existing_account: str | None = None
     subscription_id: UUID | None = None
 
 
 def parse(account: str, existing_account: str | None) -> AccountRequest:
-    """Return what the columns `account` and `existing_account` ask for.
-
-    Raises:
-        ValueError: `account` is none of the three.
-    """
+    """Return what the two columns ask for. Raises ValueError where `account` is none of the three."""
     if account == "new":
         return AccountRequest()
     if account == "existing":
@@ -39,7 +35,7 @@ def parse(account: str, existing_account: str | None) -> AccountRequest:
 
 def to_column(request: AccountRequest) -> str:
     """Return the request as the column `account` stores it; the buyer's words have a column of their own."""
-    return str(request.subscription_id) if request.subscription_id else request.kind
+    return str(request.subscription_id) if request.subscription_id else request.wish
 
 
 def of_registration(registration: Row[Any] | Registration | None) -> AccountRequest:
