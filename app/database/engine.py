@@ -23,11 +23,8 @@ class Database:
     read_engine: Engine
     write_engine: Engine
     sqlite_writer: sqlite.WriterThread | None
-
-    @property
-    def engines(self) -> dict[str, Engine]:
-        """The engines by name, as Flask-Alembic expects them."""
-        return {"default": self.write_engine}
+    # By name, as Flask-Alembic expects them.
+    engines: dict[str, Engine]
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -49,4 +46,4 @@ def init_app(app: Flask, settings: Settings) -> None:
         sqlite.configure_engine(engine)
     write_engine = engine.execution_options(**sqlite.IMMEDIATE_TRANSACTION)
     sqlite_writer = sqlite.WriterThread(write_engine) if is_sqlite else None
-    app.extensions["sqlalchemy"] = Database(engine, write_engine, sqlite_writer)
+    app.extensions["sqlalchemy"] = Database(engine, write_engine, sqlite_writer, {"default": write_engine})

@@ -34,7 +34,6 @@ def newest_revision() -> str:
 
 @query
 def _stored_revision(session: Session) -> str | None:
-    if not inspect(session.connection()).has_table("alembic_version"):
-        return None
-    revision: str | None = session.scalar(text("SELECT version_num FROM alembic_version"))
+    has_table = inspect(session.connection()).has_table("alembic_version")
+    revision: str | None = session.scalar(text("SELECT version_num FROM alembic_version")) if has_table else None
     return revision
