@@ -5,12 +5,14 @@ from functools import partial
 from uuid import UUID
 
 from flask import Blueprint, Flask, Response, g, request
-from werkzeug.exceptions import NotFound
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import NotFound, Unauthorized
 
-from app.services.api import feed
+from app.observability import logs
+from app.services.api import feed, tokens
 from app.services.api.feed import Filters
 from app.services.outbox.payload import PayloadModel
-from app.views.api import bearer, problems, queries
+from app.views.api import problems, queries
 
 PUBLIC_ENDPOINTS = {"api.description", "api.handoff_schema"}
 
@@ -26,9 +28,21 @@ def init_app(app: Flask) -> None:
 
 @blueprint.before_request
 def authenticate() -> None:
-    """Answer 401 to a request without a valid token, except to the public endpoints."""
-    if request.endpoint not in PUBLIC_ENDPOINTS:
-        bearer.authenticate()
+    """Set `g.reader` to what the bearer token may read, or answer 401; the public endpoints need no token.
+
+    See https://www.rfc-editor.org/rfc/rfc6750
+    """
+    if request.endpoint in PUBLIC_ENDPOINTS:
+        return
+    authorization = request.headers.get("Authorization")
+    if authorization is None:
+        raise _unauthorized()
+    scheme, _, token = authorization.partition(" ")
+    reader = tokens.authenticate(token.strip()) if scheme.lower() == "bearer" else None
+    if reader is None:
+        raise _unauthorized(error="invalid_token", error_description="The token is unknown or has been revoked.")
+    g.reader = reader
+    logs.set_outcome("read", api_token=str(reader.token_id))
 
 
 @get("/subscriptions")
@@ -40,7 +54,7 @@ def subscriptions() -> Response:
 @get("/subscriptions/<uuid:subscription_id>")
 def subscription(subscription_id: UUID) -> Response:
     """Return one subscription, by its id or by the id of one that was merged into it."""
-    queries.parse(queries.NoParameters)
+    queries.parse(queries.Query)
     return _json_or_404(feed.find_subscription(Filters(g.reader.product_codes), subscription_id))
 
 
@@ -53,7 +67,7 @@ def registrations() -> Response:
 @get("/registrations/<uuid:registration_id>")
 def registration(registration_id: UUID) -> Response:
     """Return the subscription that has this registration."""
-    queries.parse(queries.NoParameters)
+    queries.parse(queries.Query)
     return _json_or_404(feed.find_by_registration(Filters(g.reader.product_codes), registration_id))
 
 
@@ -63,7 +77,7 @@ def description() -> Response:
     # Imported on use: loading apispec is slow, and most processes never serve this.
     from app.views.api import openapi  # noqa: PLC0415
 
-    queries.parse(queries.NoParameters)
+    queries.parse(queries.Query)
     return Response(openapi.build_description(), mimetype="application/json")
 
 
@@ -72,17 +86,19 @@ def handoff_schema() -> Response:
     """Return the JSON Schema of hand-offs, for products that validate them or generate types; no token needed."""
     from app.views.api import openapi  # noqa: PLC0415
 
-    queries.parse(queries.NoParameters)
+    queries.parse(queries.Query)
     return Response(openapi.build_handoff_schema(), mimetype="application/schema+json")
+
+
+def _unauthorized(**details: str | None) -> Unauthorized:
+    # RFC 6750, section 3.1: a request without credentials gets no error code.
+    return Unauthorized(www_authenticate=WWWAuthenticate("bearer", {"realm": "Foyer", **details}))
 
 
 def _page(model: type[queries.Registrations], *, registered: bool = False) -> Response:
     parameters = queries.parse(model)
-    filters = Filters(
-        product_codes=g.reader.product_codes,
-        registered=registered,
-        **parameters.model_dump(exclude={"cursor", "limit"}),
-    )
+    request_filters = parameters.model_dump(exclude={"cursor", "limit"})
+    filters = Filters(g.reader.product_codes, registered=registered, **request_filters)
     return _json_or_404(feed.page(filters, parameters.after, parameters.limit, datetime.now(UTC)))
 
 

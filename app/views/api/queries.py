@@ -27,13 +27,9 @@ def _check_cursor(value: str) -> str:
 
 
 class Query(BaseModel):
-    """The parameters of one endpoint. Each description completes the sentence "It must be …"."""
+    """The parameters of one endpoint; of itself, none. Each description completes the sentence "It must be …"."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class NoParameters(Query):
-    """An endpoint without parameters."""
 
 
 class Registrations(Query):
