@@ -34,12 +34,9 @@ HAS_FORMER_ID = and_(
     text(models.IS_MERGED_SQL), cast(SUBSCRIPTIONS.c.former_ids, String).like(bindparam("former_id_pattern"))
 )
 HAS_REGISTRATION_ID = models.Registration.id == bindparam("registration_id", type_=Uuid)
-REGISTRATIONS = select(models.Registration.__table__).where(
-    models.Registration.subscription_id.in_(bindparam("ids", type_=Uuid, expanding=True))
-)
-ACCOUNTS = select(models.Account.__table__).where(
-    models.Account.subscription_id.in_(bindparam("ids", type_=Uuid, expanding=True))
-)
+IDS = bindparam("ids", type_=Uuid, expanding=True)
+REGISTRATIONS = select(models.Registration.__table__).where(models.Registration.subscription_id.in_(IDS))
+ACCOUNTS = select(models.Account.__table__).where(models.Account.subscription_id.in_(IDS))
 
 
 class Item(SubscriptionSnapshot):

@@ -1,4 +1,1 @@
-"""Reports for operators and monitoring: registrations, subscriptions, events, the outbox, and gauges.
-
-The commands and the health views import them.
-"""
+"""Reports for the commands and the health views: registrations, subscriptions, events, the outbox, and gauges."""

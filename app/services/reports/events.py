@@ -11,24 +11,13 @@ from app.database.transactions import query
 from app.models import Event, Subscription
 from app.services.events import agreements
 
-SELECTED_COLUMNS = (
-    Event.id,
-    Event.aws_id,
-    Event.channel,
-    Event.kind,
-    Event.happened_at,
-    Event.received_at,
-    Event.outcome,
-    Event.status_after,
-    Event.subscription_id,
-    Event.product_code,
-    Event.customer_aws_account_id,
-    Event.customer_identifier,
-    Event.license_arn,
-    Event.agreement_id,
-    Event.previous_agreement_id,
+COLUMNS = Event.__table__.c
+ALL = select(
+    *COLUMNS["id", "aws_id", "channel", "kind", "happened_at", "received_at"],
+    *COLUMNS["outcome", "status_after", "subscription_id"],
+    *COLUMNS["product_code", "customer_aws_account_id", "customer_identifier"],
+    *COLUMNS["license_arn", "agreement_id", "previous_agreement_id"],
 )
-ALL = select(*SELECTED_COLUMNS)
 NEWEST_FIRST = ALL.order_by(Event.id.desc())
 WITH_BODY = ALL.add_columns(Event.body)
 BY_ID = WITH_BODY.where(Event.id == bindparam("event_id", type_=Uuid))
@@ -57,10 +46,8 @@ def newest(
     conditions = rows.filter_conditions({Event.outcome: outcome, Event.subscription_id: subscription_id})
     if product_code is not None:
         # AWS names no product in an agreement's event, so its subscription decides.
-        has_product = exists().where(
-            Subscription.id == Event.subscription_id, Subscription.product_code == product_code
-        )
-        conditions.append(or_(Event.product_code == product_code, has_product))
+        of_product = exists().where(Subscription.id == Event.subscription_id, Subscription.product_code == product_code)
+        conditions.append(or_(Event.product_code == product_code, of_product))
     return rows.fetch_all(session, NEWEST_FIRST.where(*conditions).limit(limit))
 
 

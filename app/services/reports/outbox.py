@@ -14,22 +14,13 @@ from app.models import OutboxMessage, Registration, UtcDateTime
 from app.services.outbox import announce, queue
 from app.services.purchases import subscriptions
 
+COLUMNS = OutboxMessage.__table__.c
 SELECTED_COLUMNS = (
-    OutboxMessage.id,
-    OutboxMessage.created_at,
-    OutboxMessage.type,
-    OutboxMessage.outcome,
-    OutboxMessage.tries,
-    OutboxMessage.fault,
-    OutboxMessage.next_try_at,
-    OutboxMessage.settled_at,
-    OutboxMessage.lane,
-    OutboxMessage.sequence,
-    OutboxMessage.subscription_id,
-    OutboxMessage.registration_id,
+    *COLUMNS["id", "created_at", "type", "outcome", "tries", "fault", "next_try_at", "settled_at"],
+    *COLUMNS["lane", "sequence", "subscription_id", "registration_id"],
 )
 IS_MAIL = OutboxMessage.lane == queue.MAIL_LANE
-MAIL_COLUMNS = (OutboxMessage.provider_id, OutboxMessage.bounced_at, OutboxMessage.bounce)
+MAIL_COLUMNS = COLUMNS["provider_id", "bounced_at", "bounce"]
 HAS_ID = OutboxMessage.id == bindparam("message_id", type_=Uuid)
 NEWEST_HANDOFFS_FIRST = select(*SELECTED_COLUMNS).where(~IS_MAIL).order_by(OutboxMessage.id.desc())
 NEWEST_MAILS_FIRST = select(*SELECTED_COLUMNS, *MAIL_COLUMNS).where(IS_MAIL).order_by(OutboxMessage.id.desc())
@@ -48,11 +39,8 @@ IS_PERSON_ERASED = (
 )
 RESEND = (
     update(OutboxMessage)
-    .where(
-        HAS_ID,
-        OutboxMessage.outcome.in_(["failed", "delivered"]) | OutboxMessage.next_try_at.is_not(None),
-        ~IS_PERSON_ERASED,
-    )
+    .where(HAS_ID, ~IS_PERSON_ERASED)
+    .where(OutboxMessage.outcome.in_(["failed", "delivered"]) | OutboxMessage.next_try_at.is_not(None))
     .values(
         outcome="waiting",
         settled_at=None,

@@ -17,24 +17,11 @@ from app.models import Account, PendingToken, Registration, Subscription
 
 BATCH_ROWS = 1000
 
+SUBSCRIPTIONS = Subscription.__table__.c
 PURCHASE_COLUMNS = (
-    Subscription.status,
-    Subscription.status_since,
-    Subscription.product_code,
-    Subscription.customer_aws_account_id,
-    Subscription.customer_identifier,
-    Subscription.license_arn,
-    Subscription.agreement_id,
-    Subscription.offer_type,
-    Subscription.hints,
-    Subscription.purchase_key,
-    Subscription.last_seen_at,
-    Subscription.free_trial,
-    Subscription.ends_at,
-    Subscription.entitlements,
-    Subscription.entitlements_read_at,
-    Subscription.former_ids,
-    Subscription.changed_at,
+    *SUBSCRIPTIONS["status", "status_since", "product_code", "customer_aws_account_id", "customer_identifier"],
+    *SUBSCRIPTIONS["license_arn", "agreement_id", "offer_type", "hints", "purchase_key", "last_seen_at"],
+    *SUBSCRIPTIONS["free_trial", "ends_at", "entitlements", "entitlements_read_at", "former_ids", "changed_at"],
 )
 # The account that the buyer asked for, and the product's reply.
 ACCOUNT_COLUMNS = (
@@ -45,13 +32,7 @@ ACCOUNT_COLUMNS = (
     Account.refused.label("account_refused"),
     Account.answered_at.label("account_answered_at"),
 )
-ANSWER_COLUMNS = (
-    Registration.company,
-    Registration.full_name,
-    Registration.email,
-    Registration.phone,
-    Registration.notes,
-)
+ANSWER_COLUMNS = tuple(Registration.__table__.c["company", "full_name", "email", "phone", "notes"])
 SELECTED_COLUMNS = (
     Registration.id,
     Registration.created_at,

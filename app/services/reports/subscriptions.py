@@ -78,9 +78,8 @@ def search(
         Subscription.product_code: product_code,
         Subscription.customer_aws_account_id: rows.strip_hyphens(account_id),
     }
-    statement = (
-        (UNREGISTERED_IDS if unregistered else NEWEST_FIRST).where(*rows.filter_conditions(filters)).limit(limit)
-    )
+    statement = UNREGISTERED_IDS if unregistered else NEWEST_FIRST
+    statement = statement.where(*rows.filter_conditions(filters)).limit(limit)
     if unregistered:
         # The few ids are selected first, so that the joins and the other columns are read for these alone.
         statement = WITH_REGISTRATIONS.where(Subscription.id.in_(statement)).order_by(*BY_PRIORITY)
