@@ -1,6 +1,7 @@
 """flask handoffs: lists and shows hand-offs, sends failed ones again, and backfills those that were never made."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -81,11 +82,8 @@ def catch_up(product_code: str | None, dry_run: bool) -> None:
 
     Purchases that have ended or failed are left out, and no mail is sent.
     """
-    subscription_ids = [
-        subscription_id
-        for code in _products_with_endpoint(product_code)
-        for subscription_id in backfill.find_unannounced(code)
-    ]
+    product_codes = _products_with_endpoint(product_code)
+    subscription_ids = list(chain.from_iterable(map(backfill.find_unannounced, product_codes)))
     if dry_run:
         summary = f"Registrations that would be handed off: {len(subscription_ids)}"
         click.echo("\n".join([*map(str, subscription_ids), summary]))

@@ -13,7 +13,6 @@ LIST_COLUMNS = ("id", "created_at", "state", "email", "expires_at", "subscriptio
 
 command = DatabaseGroup("invitations", help="List and revoke invitations.")
 
-
 listing.add_list_command(
     command,
     "List invitations, newest first: open, accepted, revoked or expired.\n\n"

@@ -14,7 +14,6 @@ LIST_COLUMNS = ("id", "created_at", "type", "outcome", "tries", "fault", "bounce
 
 command = DatabaseGroup("mails", help="List and retry mails.")
 
-
 listing.add_list_command(
     command,
     "List mails, newest first. Addresses are not stored with them.",

@@ -24,21 +24,10 @@ PERSON_COLUMNS = ("id", "created_at", "company", "full_name", "email")
 LIST_COLUMNS = (*PERSON_COLUMNS, "product_code", "customer_aws_account_id", "status")
 WITHOUT_PURCHASE_COLUMNS = (*PERSON_COLUMNS, "token_died_at", "token_fault", "token_tries")
 # What the operator sees before an erasure: enough to recognise the purchase.
-PREVIEW_COLUMNS = (
-    "id",
-    "company",
-    "email",
-    "product_code",
-    "customer_aws_account_id",
-    "customer_identifier",
-    "license_arn",
-    "agreement_id",
-    "status",
-    "parked_token_id",
-)
+PURCHASE_IDS = ("customer_aws_account_id", "customer_identifier", "license_arn", "agreement_id")
+PREVIEW_COLUMNS = ("id", "company", "email", "product_code", *PURCHASE_IDS, "status", "parked_token_id")
 
 command = DatabaseGroup("registrations", help="List, show, export and erase registrations.")
-
 
 listing.add_list_command(
     command,
@@ -63,8 +52,7 @@ def resume_link(identifier: str, site: str | None) -> None:
     """
     if not (site := site or current_app.config["SITE_URL"]):
         raise click.UsageError("SITE_URL is not set: say with --site at which address your buyers reach Foyer.")
-    path = resume_links.path_for(REGISTRATION.parse_id(identifier))
-    if path is None:
+    if (path := resume_links.path_for(REGISTRATION.parse_id(identifier))) is None:
         raise click.ClickException(
             f"Registration {identifier} does not wait for its purchase, or does not exist. "
             "See those that wait with: flask --app wsgi registrations list --unlinked"
@@ -138,8 +126,7 @@ def erase_due(dry_run: bool) -> None:
 def _parse_current_id(identifier: str) -> UUID:
     """Return the id or, where that registration was merged into another, the other's id."""
     registration_id = REGISTRATION.parse_id(identifier)
-    merged_into = progress.merged_into(registration_id)
-    if merged_into is None:
+    if (merged_into := progress.merged_into(registration_id)) is None:
         return registration_id
     click.echo(f"{registration_id} was merged into {merged_into}: both were for the same purchase.", err=True)
     return merged_into

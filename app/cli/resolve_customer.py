@@ -29,8 +29,7 @@ class AwsCliCommand(click.Command):
             for option, value in pairwise(args):
                 if option in OPTIONS_WITH_VALUE and value.startswith("-") and value != "-":
                     raise click.BadOptionUsage(option, "")
-            extra_args = super().parse_args(ctx, args)
-            if extra_args:
+            if extra_args := super().parse_args(ctx, args):
                 raise click.UsageError(f"Unknown options: {len(extra_args)} without a name")
             return extra_args
 
@@ -77,9 +76,8 @@ def _parse_json(text: str) -> dict[str, Any]:
     try:
         parameters = json.loads(text)
     except ValueError:
-        raise cli_compat.invalid_input_error(
-            "Error parsing parameter 'cli-input-json': Invalid JSON received."
-        ) from None
+        text = "Error parsing parameter 'cli-input-json': Invalid JSON received."
+        raise cli_compat.invalid_input_error(text) from None
     if not isinstance(parameters, dict):
         reason = f"Invalid type: expecting map, received {type(parameters)}"
         raise cli_compat.invalid_input_error(f"Error parsing parameter '--cli-input-json': {reason}")
@@ -103,11 +101,9 @@ def _aws_cli_errors(ctx: click.Context) -> Iterator[None]:
         yield
     except (click.UsageError, cli_compat.CommandError) as error:
         if isinstance(error, click.UsageError):
-            failure = cli_compat.invalid_input_error(f"{_error_message(error)}\n\n{ctx.get_usage()}")
-        else:
-            failure = error
-        click.echo(f"\naws: [ERROR]: {failure}", err=True)
-        ctx.exit(failure.exit_status)
+            error = cli_compat.invalid_input_error(f"{_error_message(error)}\n\n{ctx.get_usage()}")
+        click.echo(f"\naws: [ERROR]: {error}", err=True)
+        ctx.exit(error.exit_status)
 
 
 def _error_message(error: click.UsageError) -> str:

@@ -92,10 +92,8 @@ def _print_subscription(row: RowDict, *, in_json: bool) -> None:
         with_expiry = [{**vars(entitlement), "expired": entitlement.expired(now)} for entitlement in stored]
         click.echo(tables.to_json({**row, "entitlements": with_expiry, "events": events}))
         return
-    event_cells = [
-        [event["happened_at"], event_outcomes.describe(event), event["kind"], event["id"]] for event in events
-    ]
-    record = {**row, "entitlements": _entitlement_cells(row, stored, now), "events": event_cells or None}
+    cells = [[event["happened_at"], event_outcomes.describe(event), event["kind"], event["id"]] for event in events]
+    record = {**row, "entitlements": _entitlement_cells(row, stored, now), "events": cells or None}
     click.echo(tables.format_record(record))
     if row["registration_id"] is None:
         click.echo(f"\n{_explain_unregistered(row)}")
@@ -103,10 +101,7 @@ def _print_subscription(row: RowDict, *, in_json: bool) -> None:
 
 def _entitlement_cells(row: RowDict, stored: Sequence[AwsEntitlement], now: datetime) -> list[list[str]] | str:
     if stored:
-        return [
-            [entitlement.dimension, tables.format_value(entitlement.value), *_format_expiry(entitlement, now)]
-            for entitlement in stored
-        ]
+        return [[part.dimension, tables.format_value(part.value), *_format_expiry(part, now)] for part in stored]
     product = products.current().get(row["product_code"])
     if product and product.pricing == "subscription":
         return "none: the product is paid by use"

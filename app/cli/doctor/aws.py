@@ -5,30 +5,22 @@ They are made as those of `local`. A failure may also be a MarketplaceError, to 
 
 import click
 
+from app import errors
 from app.aws import get_entitlements, setup_checks
 from app.aws.setup_checks import EventRule, EventsQueue
 from app.config import products
-from app.errors import (
-    ApiDisabled,
-    CredentialsRefused,
-    IncompleteAnswer,
-    MarketplaceError,
-    MarketplaceUnavailable,
-    PermissionDenied,
-    Throttled,
-)
 from app.services.purchases import aws_event
 
 ATTACH_POLICY = "Attach the policy of deploy/template.yaml, the stack's PolicyArn, to their role: it allows"
-ADVICE: dict[type[MarketplaceError], str] = {
+ADVICE: dict[type[errors.MarketplaceError], str] = {
     setup_checks.AssumeRoleDenied: "These credentials may not assume the role. Allow them sts:AssumeRole on "
     "MARKETPLACE_ROLE_ARN and name them in its trust policy, with MARKETPLACE_ROLE_EXTERNAL_ID if that asks for one.",
-    CredentialsRefused: "The AWS credentials are missing, wrong or expired. Give this machine an IAM role, or renew "
-    "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; check its clock. Where AWS_PROFILE or "
+    errors.CredentialsRefused: "The AWS credentials are missing, wrong or expired. Give this machine an IAM role, or "
+    "renew AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; check its clock. Where AWS_PROFILE or "
     "AWS_WEB_IDENTITY_TOKEN_FILE is set, check every file that they name, or sign in again with `aws sso login`.",
-    PermissionDenied: "These credentials may not resolve registration tokens. Allow the IAM action "
+    errors.PermissionDenied: "These credentials may not resolve registration tokens. Allow the IAM action "
     'aws-marketplace:ResolveCustomer on Resource "*".',
-    ApiDisabled: "ResolveCustomer is disabled in this Region. Set AWS_REGION to another one, such as us-east-1.",
+    errors.ApiDisabled: "ResolveCustomer is disabled in this Region. Set AWS_REGION to another one, such as us-east-1.",
     setup_checks.QueueMissing: "There is no queue at EVENTS_QUEUE_URL. Set it to the QueueUrl of the stack of "
     "deploy/template.yaml, and compare the Region and the account in it.",
     setup_checks.QueueAccessDenied: f"These credentials may not read the queue at EVENTS_QUEUE_URL. {ATTACH_POLICY} "
@@ -39,11 +31,11 @@ ADVICE: dict[type[MarketplaceError], str] = {
     f"{ATTACH_POLICY} sqs:GetQueueUrl and sqs:SendMessage on it.",
     setup_checks.RulesAccessDenied: f"These credentials may not read the rules, so they were not checked. "
     f"{ATTACH_POLICY} events:ListRuleNamesByTarget, and events:DescribeRule on its own rule.",
-    Throttled: "AWS throttled the call. Run the doctor again in a minute.",
-    MarketplaceUnavailable: "AWS failed or could not be reached. Check AWS_REGION and EVENTS_QUEUE_URL, every "
+    errors.Throttled: "AWS throttled the call. Run the doctor again in a minute.",
+    errors.MarketplaceUnavailable: "AWS failed or could not be reached. Check AWS_REGION and EVENTS_QUEUE_URL, every "
     "AWS_ENDPOINT_URL that is set, and this machine's internet connection.",
-    IncompleteAnswer: "The endpoint resolved a token that does not exist, so it is not AWS. Unset AWS_ENDPOINT_URL and "
-    "AWS_ENDPOINT_URL_MARKETPLACE_METERING.",
+    errors.IncompleteAnswer: "The endpoint resolved a token that does not exist, so it is not AWS. Unset "
+    "AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_MARKETPLACE_METERING.",
 }
 
 
@@ -66,7 +58,7 @@ def check_get_entitlements() -> str:
         return "Not needed: no product is sold by contract."
     try:
         return f"Permitted at {get_entitlements.check_access(contracts[0])}."
-    except PermissionDenied as error:
+    except errors.PermissionDenied as error:
         raise click.ClickException(
             "These credentials may not read entitlements. Allow the IAM action aws-marketplace:GetEntitlements on "
             f'Resource "*", or attach the policy of deploy/template.yaml. ({error.code})'
@@ -100,39 +92,29 @@ def check_event_rules() -> str:
         )
     if not rules:
         return f"{topics} There is no rule: a listing since June 2026 needs the rule of deploy/template.yaml."
-    missing = _missing_events(queue, rules)
-    if missing:
+    if missing := _missing_events(queue, rules):
         raise click.ClickException(f"These events do not arrive: {', '.join(missing)}. {_suggest_fix(queue, rules)}")
     names = ", ".join(rule.name for rule in rules)
     return f"{names}: all {len(aws_event.DETAIL_TYPES)} kinds of events. {topics}".rstrip()
 
 
 def _load_queue(text_if_unset: str) -> EventsQueue:
-    queue = setup_checks.get_events_queue()
-    if queue is None:
+    if (queue := setup_checks.get_events_queue()) is None:
         raise UserWarning(text_if_unset)
     return queue
 
 
 def _missing_events(queue: EventsQueue, rules: list[EventRule]) -> list[str]:
     working = [rule for rule in rules if rule.is_enabled and queue.allows_rule(rule)]
-    return sorted(
-        kind
-        for kind in aws_event.DETAIL_TYPES
-        if not any(rule.matches(aws_event.EVENTBRIDGE_SOURCE, kind) for rule in working)
-    )
+    source, kinds = aws_event.EVENTBRIDGE_SOURCE, aws_event.DETAIL_TYPES
+    return sorted(kind for kind in kinds if not any(rule.matches(source, kind) for rule in working))
 
 
 def _suggest_fix(queue: EventsQueue, rules: list[EventRule]) -> str:
-    disabled = [
-        f"The rule {rule.name} is disabled: `aws events enable-rule --region {queue.region} --name {rule.name}`."
-        for rule in rules
-        if not rule.is_enabled
-    ]
-    refused = [
-        f"The queue's policy does not let events.amazonaws.com send for {rule.arn}."
-        for rule in rules
-        if not queue.allows_rule(rule)
-    ]
+    command = f"aws events enable-rule --region {queue.region} --name"
+    disabled_names = [rule.name for rule in rules if not rule.is_enabled]
+    disabled = [f"The rule {name} is disabled: `{command} {name}`." for name in disabled_names]
+    refused_arns = [rule.arn for rule in rules if not queue.allows_rule(rule)]
+    refused = [f"The queue's policy does not let events.amazonaws.com send for {arn}." for arn in refused_arns]
     otherwise = "Otherwise deploy" if disabled or refused else "Deploy"
     return " ".join([*disabled, *refused, f"{otherwise} deploy/template.yaml, which has all of it."])
