@@ -34,8 +34,7 @@ def authenticate() -> None:
     """
     if request.endpoint in PUBLIC_ENDPOINTS:
         return
-    authorization = request.headers.get("Authorization")
-    if authorization is None:
+    if (authorization := request.headers.get("Authorization")) is None:
         raise _unauthorized()
     scheme, _, token = authorization.partition(" ")
     reader = tokens.authenticate(token.strip()) if scheme.lower() == "bearer" else None

@@ -87,9 +87,8 @@ def build_description() -> bytes:
     )
     for name, schema in schemas["$defs"].items():
         spec.components.schema(name, schema)
-    spec.components.response(
-        "Problem", _response(Problem, EXAMPLE_PROBLEM, problems.MEDIA_TYPE, "What is wrong and what to do")
-    )
+    problem = _response(Problem, EXAMPLE_PROBLEM, problems.MEDIA_TYPE, "What is wrong and what to do")
+    spec.components.response("Problem", problem)
     _add_paths(spec)
     return json.dumps(spec.to_dict()).encode()
 
@@ -115,44 +114,26 @@ def _add_paths(spec: APISpec) -> None:
     for name, model in lists.items():
         page = _response(Page, EXAMPLE_PAGE, "application/json", "The next page")
         item = _response(Item, EXAMPLE_ITEM, "application/json", "The subscription with its registration and account")
-        _add_operation(spec, f"/{name}", f"List {name}", page, _query_parameters(model), error_statuses=(400, 401))
+        parameters = _query_parameters(model)
+        _add_operation(spec, f"/{name}", page, (400, 401), summary=f"List {name}", parameters=parameters)
         by_id = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
-        _add_operation(
-            spec, f"/{name}/{{id}}", f"Show one of the {name}", item, [by_id], error_statuses=(400, 401, 404)
-        )
+        summary = f"Show one of the {name}"
+        _add_operation(spec, f"/{name}/{{id}}", item, (400, 401, 404), summary=summary, parameters=[by_id])
     for path, kind in {"/openapi.json": "application/json", "/schemas/handoff.json": "application/schema+json"}.items():
         document = {"description": "The description", "content": {kind: {"schema": {"type": "object"}}}}
-        _add_operation(spec, path, f"Describe {path}", document, [], error_statuses=(400,), security=[])
+        _add_operation(spec, path, document, (400,), summary=f"Describe {path}", parameters=[], security=[])
 
 
-def _add_operation(
-    spec: APISpec,
-    path: str,
-    summary: str,
-    success: dict[str, Any],
-    parameters: list[dict[str, Any]],
-    *,
-    error_statuses: tuple[int, ...],
-    **operation_fields: Any,
-) -> None:
-    responses = {
-        "200": success,
-        **dict.fromkeys(map(str, error_statuses), "Problem"),
-        "503": "Problem",
-        "default": "Problem",
-    }
-    operation = {"summary": summary, "parameters": parameters, "responses": responses, **operation_fields}
-    spec.path(path, operations={"get": operation})
+def _add_operation(spec: APISpec, path: str, success: dict[str, Any], errors: tuple[int, ...], **fields: Any) -> None:
+    statuses = [*map(str, errors), "503", "default"]
+    responses = {"200": success, **dict.fromkeys(statuses, "Problem")}
+    spec.path(path, operations={"get": {**fields, "responses": responses}})
 
 
 def _response(model: type[BaseModel], example: BaseModel, media_type: str, description: str) -> dict[str, Any]:
     example_fields = example.model_dump(mode="json", exclude_none=model is Problem)
-    return {
-        "description": description,
-        "content": {
-            media_type: {"schema": {"$ref": REF_TEMPLATE.format(model=model.__name__)}, "example": example_fields}
-        },
-    }
+    body = {"schema": {"$ref": REF_TEMPLATE.format(model=model.__name__)}, "example": example_fields}
+    return {"description": description, "content": {media_type: body}}
 
 
 def _query_parameters(model: type[Query]) -> list[dict[str, Any]]:

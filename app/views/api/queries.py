@@ -70,11 +70,7 @@ class Subscriptions(Registrations):
 
 
 def parse(model: type[Q]) -> Q:
-    """Return the request's query parameters.
-
-    Raises:
-        InvalidQuery: a parameter is unknown, repeated or malformed.
-    """
+    """Return the request's query parameters; raise InvalidQuery if one is unknown, repeated or malformed."""
     values_by_name = {name: values[0] if len(values) == 1 else values for name, values in request.args.lists()}
     try:
         return model.model_validate(values_by_name)
