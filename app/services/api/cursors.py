@@ -56,11 +56,7 @@ def encode(cursor: Cursor) -> str:
 
 
 def decode(text: str) -> Cursor:
-    """Return the cursor that `encode` made into this text.
-
-    Raises:
-        ValueError: `encode` did not make it.
-    """
+    """Return the cursor that `encode` made into this text; raise ValueError if `encode` did not make it."""
     try:
         packed = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
         version, *positions = LAYOUT.unpack(packed)

@@ -111,13 +111,12 @@ def _next_cursor(after: Cursor, last: Position, now: datetime, *, more: bool) ->
 
 
 def _select_subscriptions(filters: Filters) -> Select[Any]:
-    conditions = database_rows.filter_conditions(
-        {
-            models.Subscription.product_code: filters.product_code,
-            models.Subscription.status: filters.status,
-            models.Subscription.customer_aws_account_id: filters.customer_aws_account_id,
-        }
-    )
+    values = {
+        models.Subscription.product_code: filters.product_code,
+        models.Subscription.status: filters.status,
+        models.Subscription.customer_aws_account_id: filters.customer_aws_account_id,
+    }
+    conditions = database_rows.filter_conditions(values)
     if filters.product_codes is not None:
         conditions.append(models.Subscription.product_code.in_(filters.product_codes))
     subscriptions = REGISTERED_SUBSCRIPTIONS if filters.registered else EVERY_SUBSCRIPTION

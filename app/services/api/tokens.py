@@ -58,8 +58,7 @@ class CreatedToken:
 def create(connection: Connection, name: str, product_codes: Sequence[str] | None, actor: str) -> CreatedToken:
     """Create a token for these products, None being every product, with an audit entry.
 
-    Raises:
-        DatabaseUnavailable: the token may have been stored all the same, without anyone having seen it. Revoke it.
+    After DatabaseUnavailable it may have been stored all the same, without anyone having seen it: revoke it.
     """
     created = CreatedToken(uuid7(), PREFIX + secrets.token_urlsafe(RANDOM_BYTES))
     now = datetime.now(UTC)

@@ -17,7 +17,7 @@ from app.models import Account, PendingToken, Registration, Subscription
 
 BATCH_ROWS = 1000
 
-SUBSCRIPTIONS = Subscription.__table__.c
+REGISTRATIONS, SUBSCRIPTIONS = Registration.__table__.c, Subscription.__table__.c
 PURCHASE_COLUMNS = (
     *SUBSCRIPTIONS["status", "status_since", "product_code", "customer_aws_account_id", "customer_identifier"],
     *SUBSCRIPTIONS["license_arn", "agreement_id", "offer_type", "hints", "purchase_key", "last_seen_at"],
@@ -32,14 +32,11 @@ ACCOUNT_COLUMNS = (
     Account.refused.label("account_refused"),
     Account.answered_at.label("account_answered_at"),
 )
-ANSWER_COLUMNS = tuple(Registration.__table__.c["company", "full_name", "email", "phone", "notes"])
+ANSWER_COLUMNS = tuple(REGISTRATIONS["company", "full_name", "email", "phone", "notes"])
 SELECTED_COLUMNS = (
-    Registration.id,
-    Registration.created_at,
-    Registration.updated_at,
+    *REGISTRATIONS["id", "created_at", "updated_at"],
     *ANSWER_COLUMNS,
-    Registration.subscription_id,
-    Registration.parked_token_id,
+    *REGISTRATIONS["subscription_id", "parked_token_id"],
     PendingToken.parked_at.label("token_parked_at"),
     PendingToken.tries.label("token_tries"),
     PendingToken.fault.label("token_fault"),
@@ -94,12 +91,9 @@ def find(session: Session, registration_id: UUID) -> RowDict | None:
 
 
 def iterate_all() -> Iterator[RowDict]:
-    """Yield all registrations with their purchases, oldest first.
+    """Yield all registrations with their purchases, oldest first; after DatabaseUnavailable, some were not yielded.
 
     Each batch is a transaction of its own, so a slow reader never keeps one open.
-
-    Raises:
-        DatabaseUnavailable: the rows yielded so far are not all.
     """
     batch = _batch_after(rows.MIN_ID)
     while batch:
