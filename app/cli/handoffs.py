@@ -100,10 +100,9 @@ def _ids_to_retry(handoff_id: str | None, product: str | None) -> Sequence[UUID]
 
 
 def _products_with_endpoint(product: str | None) -> list[str]:
-    """Return the product codes to work on: the named one, or every one that takes hand-offs.
+    """Return the named product code, or every one that takes hand-offs.
 
-    Raises:
-        click.ClickException: the named product takes none, so a retry would never be sent.
+    Refuse a named product that takes none: a retry would never be sent.
     """
     codes = list(handoff_endpoints.by_product_code())
     if product and product not in codes:
