@@ -27,9 +27,9 @@ def create(name: str, codes: tuple[str, ...], actor: str) -> None:
     for code in codes:
         if code not in products.current():
             click.echo(f"No product {code!r} is configured. If that is a mistake, revoke the token.", err=True)
-    created = tokens.create(name, codes or None, actor)
-    click.echo(created.token)
-    click.echo(f"It is not shown again. To revoke it: flask --app wsgi api-tokens revoke {created.id}", err=True)
+    token_id, token = tokens.create(name, codes or None, actor)
+    click.echo(token)
+    click.echo(f"It is not shown again. To revoke it: flask --app wsgi api-tokens revoke {token_id}", err=True)
 
 
 @command.command("list")

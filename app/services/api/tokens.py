@@ -46,33 +46,20 @@ class Reader:
     product_codes: frozenset[str] | None
 
 
-@dataclass(frozen=True)
-class CreatedToken:
-    """A new token, the only time that its text exists."""
-
-    id: UUID
-    token: str
-
-
 @transaction
-def create(connection: Connection, name: str, product_codes: Sequence[str] | None, actor: str) -> CreatedToken:
-    """Create a token for these products, None being every product, with an audit entry.
+def create(connection: Connection, name: str, product_codes: Sequence[str] | None, actor: str) -> tuple[UUID, str]:
+    """Create a token for these products, None being every product, with an audit entry; return its id and its text.
 
     After DatabaseUnavailable it may have been stored all the same, without anyone having seen it: revoke it.
     """
-    created = CreatedToken(uuid7(), PREFIX + secrets.token_urlsafe(RANDOM_BYTES))
+    token_id, token = uuid7(), PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
     now = datetime.now(UTC)
-    row = {
-        "id": created.id,
-        "name": name,
-        "digest": digest(created.token),
-        "product_codes": None if product_codes is None else sorted(set(product_codes)),
-        "created_at": now,
-    }
+    codes = None if product_codes is None else sorted(set(product_codes))
+    row = {"id": token_id, "name": name, "digest": digest(token), "product_codes": codes, "created_at": now}
     connection.execute(insert(ApiToken), row)
     audit.record(connection, [AuditRecord(now, CREATED, actor)])
-    after_commit(log.info, CREATED, api_token=str(created.id))
-    return created
+    after_commit(log.info, CREATED, api_token=str(token_id))
+    return token_id, token
 
 
 @transaction

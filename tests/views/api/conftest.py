@@ -51,8 +51,8 @@ def create_api_client(app: Flask, client: FlaskClient) -> CreateApiClient:
 
     def create(product_codes: Sequence[str] | None = None) -> ApiClient:
         with app.app_context():
-            created = tokens.create("crm", product_codes, "operator:alice")
-        return ApiClient(client, created.id, created.token)
+            token_id, token = tokens.create("crm", product_codes, "operator:alice")
+        return ApiClient(client, token_id, token)
 
     return create
 

@@ -37,10 +37,10 @@ def described(app: Flask) -> Iterator[schemathesis.BaseSchema]:
         insert_changed_at(app, *(LONG_AGO + timedelta(hours=number) for number in range(3)), product_code=product_code)
     with app.app_context():
         registrations.complete(factories.resolved(), factories.answers())
-        created = tokens.create("fuzz", None, "operator:alice")
+        _, token = tokens.create("fuzz", None, "operator:alice")
     with serve_app(app) as url:
         schema = schemathesis.openapi.from_url(f"{url}/api/v1/openapi.json")
-        schema.config.update(headers={"Authorization": f"Bearer {created.token}"})
+        schema.config.update(headers={"Authorization": f"Bearer {token}"})
         derandomize = settings().derandomize
         schema.config.generation.update(max_examples=EXAMPLES, deterministic=derandomize, database="none")
         yield schema
