@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template, session, url_for
 from werkzeug import Response
 
 from app.config import products
@@ -37,7 +37,8 @@ def accept(link: str) -> Response | tuple[str, int]:
     purchase = invitations.accept(invitation_id, browser_session.browser_id()) if invitation_id else None
     if purchase is None:
         return render_unusable_link(invitation_id)
-    browser_session.clear()
+    # Nothing of an earlier purchase may survive.
+    session.clear()
     browser_session.start(purchase, invitation_id)
     logs.set_outcome("accepted", invitation=str(invitation_id))
     return redirect(url_for("signup.show"), 303)

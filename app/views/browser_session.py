@@ -47,11 +47,6 @@ class Visit:
         return purchase.landing.unverified.offer_type if isinstance(purchase, Resolved) else purchase.offer_type
 
 
-def clear() -> None:
-    """Drop the session before a landing or an invitation: nothing of an earlier purchase may survive."""
-    session.clear()
-
-
 def start(purchase: Purchase, invitation_id: UUID | None = None) -> None:
     """Store the purchase in the session, and the invitation that this browser accepted."""
     session.permanent = True

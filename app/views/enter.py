@@ -5,7 +5,6 @@ from werkzeug import Response
 from werkzeug.exceptions import NotFound
 
 from app.config import products
-from app.models import Registration, Subscription
 from app.observability import logs
 from app.services.purchases import subscriptions
 from app.services.purchases.status import FINAL_STATUSES
@@ -22,7 +21,7 @@ def enter() -> Response:
     if registration is None or visit.product is None or not browser_session.submitted_here(registration):
         return redirect(url_for("welcome.welcome"), 303)
     stage = progress.account_progress(registration, visit.product.code)
-    subscription = find_subscription(registration) if stage.state == "ready" else None
+    subscription = subscriptions.find(registration.subscription_id) if stage.state == "ready" else None
     if subscription is None or subscription.status in FINAL_STATUSES:
         return redirect(url_for("welcome.welcome"), 303)
     browser_session.mark_entered()
@@ -34,14 +33,9 @@ def enter() -> Response:
 def show(link: str) -> Response:
     """Show the progress of a registration to any browser with its link. The link gives no access to the product."""
     registration = progress.registration_from_link(link)
-    subscription = find_subscription(registration)
+    subscription = subscriptions.find(registration.subscription_id) if registration else None
     if registration is None or subscription is None:
         raise NotFound
     purchase = resolve.from_subscription(subscription)
     product = products.current()[purchase.landing.customer.product_code]
     return welcome.render_purchase(browser_session.Visit(purchase, product), purchase, registration, request.path)
-
-
-def find_subscription(registration: Registration | None) -> Subscription | None:
-    """Return the registration's subscription; None while AWS has not resolved the purchase."""
-    return subscriptions.find(registration.subscription_id) if registration and registration.subscription_id else None

@@ -1,6 +1,6 @@
 """The table of errors: each exception's HTTP status, page and log level."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 from flask import Flask, Response, g, render_template, request
@@ -49,13 +49,7 @@ ERROR_PAGES: dict[type[Exception], ErrorPage] = {
 }
 UNEXPECTED_ERROR = ErrorPage(500, "our_fault", "error", offers_retry=True)
 UNEXPECTED_OUTCOME = "Unexpected"
-BAD_REQUEST = ErrorPage(400, "bad_request", "info")
-ERROR_PAGE_BY_STATUS = {
-    404: ErrorPage(404, "not_found", "info"),
-    405: ErrorPage(405, "not_found", "info"),
-    413: ErrorPage(413, "too_large", "info"),
-    500: UNEXPECTED_ERROR,
-}
+PAGE_BY_STATUS = {404: "not_found", 405: "not_found", 413: "too_large"}
 
 
 def init_app(app: Flask) -> None:
@@ -87,7 +81,9 @@ def handle_http_error(error: HTTPException) -> Response:
     logs.set_outcome(type(error).__name__)
     if problems.is_api_request():
         return problems.response_for(error)
-    response = _render(ERROR_PAGE_BY_STATUS.get(error.code or 500, replace(BAD_REQUEST, status=error.code or 500)))
+    status = error.code or 500
+    page = ErrorPage(status, PAGE_BY_STATUS.get(status, "bad_request"), "info")
+    response = _render(UNEXPECTED_ERROR if status == 500 else page)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return response

@@ -1,7 +1,8 @@
 """The forms: what a buyer or a colleague is asked, and which answers are accepted."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from flask_wtf import FlaskForm
 from wtforms import EmailField, Field, RadioField, StringField, TelField, TextAreaField
@@ -13,8 +14,13 @@ from app.services.purchases import account_request
 from app.services.signup.other_purchases import OtherPurchase
 from app.services.signup.registrations import Answers
 
+T = TypeVar("T")
 # Letters only before an extension's number. Empty matches too: to Optional, invisible characters are an answer.
 PHONE_PATTERN = re.compile(r"^((?:[0-9+().\-/ #*,]|(?:ext|x)(?=[. ]{0,2}[0-9])){5,})?$", re.IGNORECASE)
+PHONE_RULE = Regexp(PHONE_PATTERN, message="Enter a phone number like +1 555 010 0199, or leave this empty.")
+NEW_ACCOUNT, EXISTING_ACCOUNT = "new", "existing"
+NEW_ACCOUNT_CHOICE = SelectChoice(NEW_ACCOUNT, "Create a new account")
+EXISTING_ACCOUNT_CHOICE = SelectChoice(EXISTING_ACCOUNT, "Use an account I already have")
 
 
 def max_length(characters: int) -> Length:
@@ -22,46 +28,35 @@ def max_length(characters: int) -> Length:
     return Length(max=characters, message=f"Shorten this to {characters} characters or fewer.")
 
 
-def required_email(message: str) -> list[DataRequired | Length | Email]:
+def name_rules(message: str) -> list[DataRequired | Length]:
+    """Return the rules of a person's or a company's name: filled in, and of at most 200 characters."""
+    return [DataRequired(message), max_length(200)]
+
+
+def email_rules(message: str) -> list[DataRequired | Length | Email]:
     """Return the rules of an email field: filled in, within RFC 5321's length, and shaped like an address."""
     return [DataRequired(message), max_length(254), Email("Enter an email address like name@example.com.")]
 
 
-NEW_ACCOUNT, EXISTING_ACCOUNT = "new", "existing"
-NEW_ACCOUNT_CHOICE = SelectChoice(NEW_ACCOUNT, "Create a new account")
-EXISTING_ACCOUNT_CHOICE = SelectChoice(EXISTING_ACCOUNT, "Use an account I already have")
+def text_field(
+    kind: Callable[..., T], label: str, rules: Sequence[object], clean: object = text.clean_answer, **attributes: object
+) -> T:
+    """Return a field whose answer is cleaned before it is checked, with the HTML attributes given."""
+    return kind(label, rules, filters=[clean], render_kw=attributes)
 
 
 class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """The buyer's contact details, with which the seller sets up the account."""
 
-    company = StringField(
-        "Company",
-        [DataRequired("Enter the name of your company."), max_length(200)],
-        filters=[text.clean_answer],
-        render_kw={"autocomplete": "organization", "dir": "auto"},
+    company = text_field(
+        StringField, "Company", name_rules("Enter the name of your company."), autocomplete="organization", dir="auto"
     )
-    full_name = StringField(
-        "Full name",
-        [DataRequired("Enter your full name."), max_length(200)],
-        filters=[text.clean_answer],
-        render_kw={"autocomplete": "name", "dir": "auto"},
+    full_name = text_field(
+        StringField, "Full name", name_rules("Enter your full name."), autocomplete="name", dir="auto"
     )
-    email = EmailField(
-        "Work email",
-        required_email("Enter your email address."),
-        filters=[text.clean_answer],
-        render_kw={"autocomplete": "email"},
-    )
-    phone = TelField(
-        "Phone",
-        [
-            Optional(),
-            max_length(50),
-            Regexp(PHONE_PATTERN, message="Enter a phone number like +1 555 010 0199, or leave this empty."),
-        ],
-        filters=[text.clean_phone_number],
-        render_kw={"autocomplete": "tel"},
+    email = text_field(EmailField, "Work email", email_rules("Enter your email address."), autocomplete="email")
+    phone = text_field(
+        TelField, "Phone", [Optional(), max_length(50), PHONE_RULE], text.clean_phone_number, autocomplete="tel"
     )
     account = RadioField(
         "Your account",
@@ -69,17 +64,11 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         default=NEW_ACCOUNT,
         invalid_choice_message="Choose one of these accounts.",  # type: ignore[call-arg]  # not in its types yet
     )
-    existing_account = StringField(
-        "Which account?",
-        [max_length(200)],
-        filters=[text.clean_answer],
-        render_kw={"autocapitalize": "none", "dir": "auto", "spellcheck": "false"},
+    existing_account = text_field(
+        StringField, "Which account?", [max_length(200)], autocapitalize="none", dir="auto", spellcheck="false"
     )
-    notes = TextAreaField(
-        "Anything else?",
-        [Optional(), max_length(2000)],
-        filters=[text.clean_multiline_answer],
-        render_kw={"dir": "auto", "rows": 4},
+    notes = text_field(
+        TextAreaField, "Anything else?", [Optional(), max_length(2000)], text.clean_multiline_answer, dir="auto", rows=4
     )
 
     def validate_existing_account(self, field: Field) -> None:
@@ -90,15 +79,9 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     def answers(self) -> Answers:
         """Return the answers of a valid form."""
         request = account_request.parse(self.account.data or NEW_ACCOUNT, self.existing_account.data or None)
-        return Answers(
-            company=self.company.data or "",
-            full_name=self.full_name.data or "",
-            email=self.email.data or "",
-            phone=self.phone.data or None,
-            notes=self.notes.data or None,
-            account=account_request.to_column(request),
-            existing_account=request.existing_account,
-        )
+        names = ("company", "full_name", "email", "phone", "notes")
+        typed: dict[str, Any] = {name: self[name].data or None for name in names}
+        return Answers(**typed, account=account_request.to_column(request), existing_account=request.existing_account)
 
     def offer_new_account_alone(self) -> None:
         """Do not ask for the account to use: it is a new one, whatever the browser sends."""
@@ -113,12 +96,9 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 class InvitationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """The colleague whom a purchaser asks to set up the account."""
 
-    email = EmailField(
-        "Your colleague’s email",
-        required_email("Enter your colleague’s email address."),
-        filters=[text.clean_answer],
-        # A browser would fill in the purchaser's own.
-        render_kw={"autocomplete": "off"},
+    # Without autocomplete: a browser would fill in the purchaser's own.
+    email = text_field(
+        EmailField, "Your colleague’s email", email_rules("Enter your colleague’s email address."), autocomplete="off"
     )
 
 

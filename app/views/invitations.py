@@ -96,6 +96,8 @@ def render_page(visit: Visit, subscription_id: UUID | None, form: InvitationForm
     """Return the page. Without mail it shows the links, for the purchaser to pass on."""
     [outcome, invitation_id] = next(iter(get_flashed_messages(with_categories=True)), ("", ""))
     changed_id = UUID(invitation_id) if invitation_id else None
+    site_url = (current_app.config["SITE_URL"] or request.url_root).rstrip("/")
+    site_url = (current_app.config["SITE_URL"] or request.url_root).rstrip("/")
     return render_template(
         "invite.html",
         form=form,
@@ -108,7 +110,7 @@ def render_page(visit: Visit, subscription_id: UUID | None, form: InvitationForm
         changed_id=changed_id,
         ttl_days=invitations.TTL.days,
         is_mailed=mailer.is_enabled(),
-        url_of=invitation_url,
+        url_of=lambda invitation_id: f"{site_url}{invitations.LINK.path_for(invitation_id)}",
     )
 
 
@@ -121,8 +123,3 @@ def visible_invitations(subscription_id: UUID | None, sent_id: UUID | None) -> S
     # A colleague must not see whom else the purchaser invited.
     sent = invitations.find_open(sent_id) if sent_id else None
     return [sent] if sent else []
-
-
-def invitation_url(invitation_id: UUID) -> str:
-    """Return the invitation's absolute URL, from `SITE_URL` or the request's host."""
-    return (current_app.config["SITE_URL"] or request.url_root).rstrip("/") + invitations.LINK.path_for(invitation_id)

@@ -1,6 +1,6 @@
 """The landing: AWS Marketplace POSTs a buyer's registration token here; a GET explains where to start."""
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, session, url_for
 from werkzeug import Response
 
 from app.errors import MissingToken
@@ -27,7 +27,8 @@ def show() -> str:
 @blueprint.post("/", endpoint="arrive")
 def receive_token() -> Response:
     """Resolve the registration token, start the session, and redirect to the sign-up form."""
-    browser_session.clear()
+    # Nothing of an earlier purchase may survive.
+    session.clear()
     token = read_registration_token()
     with rate_limits.check_and_record(token):
         purchase = resolve.resolve_token(token, read_unverified_fields(), rate_limits.may_store_pending)

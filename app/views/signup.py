@@ -33,8 +33,7 @@ def show() -> Response | str:
     if isinstance(visit.purchase, Pending):
         pending_tokens.raise_if_dead(visit.purchase.id)
     logs.set_outcome("shown")
-    form = build_form(visit, registration, prefilled)
-    return render_page(visit, form, prefilled=prefilled, registration=registration)
+    return render_page(visit, build_form(visit, registration, prefilled), prefilled, registration)
 
 
 @blueprint.post("/signup")
@@ -86,18 +85,11 @@ def build_form(visit: Visit, registration: Registration | None, prefilled: Answe
 
 
 def render_page(
-    visit: Visit, form: SignupForm, *, prefilled: AnswerFields | None = None, registration: Registration | None = None
+    visit: Visit, form: SignupForm, prefilled: AnswerFields | None = None, registration: Registration | None = None
 ) -> str:
     """Return the form's page."""
-    return render_template(
-        "signup.html",
-        form=form,
-        visit=visit,
-        product=visit.product,
-        prefilled=prefilled,
-        registration=registration,
-        is_invited=browser_session.is_invited(),
-    )
+    common = {"visit": visit, "product": visit.product, "is_invited": browser_session.is_invited()}
+    return render_template("signup.html", form=form, prefilled=prefilled, registration=registration, **common)
 
 
 def initial_answers(visit: Visit, registration: Registration | None) -> AnswerFields:

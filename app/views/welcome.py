@@ -86,24 +86,15 @@ def render_purchase(
     """
     now, is_by_link = datetime.now(UTC), progress_link is not None
     progress_link = progress_link or progress.LINK.path_for(registration.id)
-    subscription = subscriptions.find(purchase.subscription_id) if purchase.subscription_id else None
+    subscription = subscriptions.find(purchase.subscription_id)
     stage = progress.account_progress(registration, purchase.landing.customer.product_code)
     if not (subscription and subscription.status in FINAL_STATUSES) and is_being_set_up(registration, stage, now):
         return render_setting_up(visit, registration, stage, progress_link, now)
     coverage = load_coverage(subscription, now) if subscription else None
-    return render(
-        "welcome.html",
-        visit,
-        registration,
-        scheduled_refresh(waiting_since(registration, subscription, coverage, stage), now),
-        subscription=subscription,
-        coverage=coverage,
-        is_trial=is_free_trial(subscription, visit),
-        stage=stage,
-        progress_link=progress_link,
-        is_by_link=is_by_link,
-        now=now,
-    )
+    refresh = scheduled_refresh(waiting_since(registration, subscription, coverage, stage), now)
+    values: dict[str, object] = {"subscription": subscription, "coverage": coverage, "stage": stage, "now": now}
+    values |= {"progress_link": progress_link, "is_by_link": is_by_link, "is_trial": is_free_trial(subscription, visit)}
+    return render("welcome.html", visit, registration, refresh, **values)
 
 
 def is_being_set_up(registration: Registration, stage: AccountProgress, now: datetime) -> bool:
@@ -141,15 +132,8 @@ def render_pending(visit: Visit, purchase: Pending, registration: Registration) 
 
 def render(template: str, visit: Visit, registration: Registration, refresh: str | None, **values: object) -> Response:
     """Return the page of a registration, with the Refresh header given: the browser reloads it without JavaScript."""
-    page = render_template(
-        template,
-        visit=visit,
-        product=visit.product,
-        registration=registration,
-        in_full=browser_session.submitted_here(registration),
-        refreshes=refresh is not None,
-        **values,
-    )
+    values |= {"visit": visit, "product": visit.product, "registration": registration, "refreshes": refresh is not None}
+    page = render_template(template, in_full=browser_session.submitted_here(registration), **values)
     return make_response(page, {"Refresh": refresh} if refresh else {})
 
 
@@ -180,8 +164,7 @@ def waiting_since(
     if status == "pending":
         return registration.created_at
     if subscription and status == "active" and coverage and coverage.is_read_pending:
-        moments = (registration.created_at, subscription.status_since, subscription.last_seen_at)
-        return max(filter(None, moments))
+        return max(filter(None, (registration.created_at, subscription.status_since, subscription.last_seen_at)))
     return None
 
 

@@ -142,9 +142,9 @@ def lock(connection: Connection, subscription_id: UUID) -> None:
 
 
 @query
-def find(session: Session, subscription_id: UUID) -> Subscription | None:
-    """Return the subscription with that id, if there is one."""
-    return session.get(Subscription, subscription_id)
+def find(session: Session, subscription_id: UUID | None) -> Subscription | None:
+    """Return the subscription with that id, if there is one; None without an id."""
+    return session.get(Subscription, subscription_id) if subscription_id else None
 
 
 def find_row(connection: Connection, subscription_id: UUID) -> Row[Any] | None:
