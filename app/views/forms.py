@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from flask_wtf import FlaskForm
+from sqlalchemy import Row
 from wtforms import EmailField, Field, RadioField, StringField, TelField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # not in its types yet
 from wtforms.validators import DataRequired, Email, Length, Optional, Regexp, ValidationError
 
 from app import text
 from app.services.purchases import account_request
-from app.services.signup.other_purchases import OtherPurchase
 from app.services.signup.registrations import Answers
 
 T = TypeVar("T")
@@ -87,9 +87,9 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         """Do not ask for the account to use: it is a new one, whatever the browser sends."""
         self.account.choices, self.account.data = [NEW_ACCOUNT_CHOICE], NEW_ACCOUNT
 
-    def offer_accounts_of(self, other_purchases: Iterable[OtherPurchase]) -> None:
+    def offer_accounts_of(self, other_purchases: Iterable[Row[Any]]) -> None:
         """Add the accounts of the customer's other purchases to the choices."""
-        others = [SelectChoice(str(other.subscription_id), _other_purchase_label(other)) for other in other_purchases]
+        others = [SelectChoice(str(other.id), _other_purchase_label(other)) for other in other_purchases]
         self.account.choices = [NEW_ACCOUNT_CHOICE, *others, EXISTING_ACCOUNT_CHOICE]
 
 
@@ -106,9 +106,9 @@ class ButtonForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """A form of one button: its CSRF token proves that one of our pages sent it."""
 
 
-def _other_purchase_label(other_purchase: OtherPurchase) -> str:
-    reference = f" ({other_purchase.reference})" if other_purchase.reference else ""
-    if other_purchase.company is None or other_purchase.registered_at is None:
+def _other_purchase_label(other: Row[Any]) -> str:
+    reference = f" ({other.reference})" if other.reference else ""
+    if other.company is None:
         return f"Add it to the account of your other purchase{reference}"
-    registered_at = text.format_date_time(other_purchase.registered_at)
-    return f"Add it to the account of {other_purchase.company}{reference}, registered on {registered_at}"
+    registered_at = text.format_date_time(other.created_at)
+    return f"Add it to the account of {other.company}{reference}, registered on {registered_at}"

@@ -63,9 +63,8 @@ def check_and_record(token: str) -> Iterator[None]:
 
 def may_store_pending() -> bool:
     """Return whether the address may store one more pending token."""
-    counts = rate_counters.current()
     limits = _limits_by_key(PENDING_TOKENS, PENDING_TOKENS_WIDE)
-    return all(counts.get(key) < limit.max_count for key, limit in limits.items())
+    return all(rate_counters.current().get(key) < limit.max_count for key, limit in limits.items())
 
 
 def record_pending() -> None:

@@ -60,8 +60,8 @@ def run(stop: threading.Event) -> None:
     _run_chores(
         [
             Chore("heartbeat", partial(heartbeats.record, "worker"), interval_seconds=10),
-            Chore("retry_pending", retry_pending_tokens, IDLE_POLL_SECONDS),
-            Chore("review", partial(_repeat_while_due, review.process_next), IDLE_POLL_SECONDS),
+            Chore("retry_pending", partial(repeat_while_due, retry_pending.resolve_next), IDLE_POLL_SECONDS),
+            Chore("review", partial(repeat_while_due, review.process_next), IDLE_POLL_SECONDS),
             Chore("purge", purge, interval_seconds=3600),
         ],
         stop,
@@ -88,12 +88,8 @@ def _run_chores(chores: list[Chore], stop: threading.Event) -> None:
         stop.wait(max(min(chore.next_run_at for chore in chores) - time.monotonic(), 0))
 
 
-def retry_pending_tokens() -> bool:
-    """Resolve the pending tokens that are due, for about a second; return whether AWS answers."""
-    return _repeat_while_due(retry_pending.resolve_next)
-
-
-def _repeat_while_due(run_next: Callable[[], bool | None]) -> bool:
+def repeat_while_due(run_next: Callable[[], bool | None]) -> bool:
+    """Call `run_next` for about a second, while it returns True; return False if the last call did."""
     started = time.monotonic()
     outcome = run_next()
     while outcome and time.monotonic() - started < IDLE_POLL_SECONDS:

@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from app.models import Subscription
 from app.services.events import consume
 from app.services.purchases.purchase import Pending, UnverifiedFields
 from app.services.reports import gauges
-from app.services.signup import pending_tokens, registrations
+from app.services.signup import pending_tokens, registrations, retry_pending
 from app.worker import loop
 from app.worker.loop import Chore
 from sandbox.server import Sandbox
@@ -141,7 +142,7 @@ def test_chore_recovers_from_a_database_outage(
     with database_proxy.start(database_url) as proxy:
         environment.setenv("DATABASE_URL", proxy.url)
         with factories.open_app(create_app()) as app, app.app_context():
-            chore = Chore("retry_pending", loop.retry_pending_tokens, interval_seconds=1)
+            chore = Chore("retry_pending", partial(loop.repeat_while_due, retry_pending.resolve_next), 1)
             proxy.disconnect(app)
             chore.run()
             failures = chore.failures
@@ -163,7 +164,7 @@ def test_one_token_is_tried_in_a_run_while_aws_is_down(app: Flask, sandbox: Sand
         sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"aws_down": True})
 
         with time_machine.travel(datetime.now(UTC) + timedelta(seconds=5), tick=False):
-            is_answered = loop.retry_pending_tokens()
+            is_answered = loop.repeat_while_due(retry_pending.resolve_next)
 
         tokens = [token for token in map(pending_tokens.find, token_ids) if token]
     assert is_answered is False

@@ -39,12 +39,10 @@ def to_subscription(
     connection.execute(UPDATE_AUDIT, {"source": source.id, "subscription_id": subscription_id})
     target = lock_registration(connection, Registration.subscription_id == subscription_id)
     if target is None:
-        attached = {"subscription_id": subscription_id, "parked_token_id": None}
-        connection.execute(UPDATE, {"target": source.id, **attached})
+        connection.execute(UPDATE, {"target": source.id, "subscription_id": subscription_id, "parked_token_id": None})
         return HandoffType.REGISTRATION_COMPLETED
     if _source_stands(connection, source, target, owns_account):
-        latest = {name: getattr(source, name) for name in ANSWER_COLUMNS}
-        connection.execute(UPDATE, {"target": target.id, **latest})
+        connection.execute(UPDATE, {"target": target.id} | {name: getattr(source, name) for name in ANSWER_COLUMNS})
     connection.execute(UPDATE_OUTBOX, {"source": source.id, "registration_id": target.id})
     connection.execute(DELETE, {"source": source.id})
     return HandoffType.REGISTRATION_UPDATED

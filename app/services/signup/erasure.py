@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.database.rows import MIN_ID
@@ -27,17 +27,13 @@ log = structlog.get_logger()
 RETENTION_ACTOR = "retention"
 BATCH_ROWS = 1000
 
-IS_IN_BATCH = Registration.id.in_(bindparam("registrations", expanding=True))
-IS_EXPIRED = and_(
-    or_(
-        and_(
-            Subscription.status.in_(FINAL_STATUSES),
-            func.coalesce(Subscription.status_since, Subscription.created_at) < bindparam("cutoff"),
-        ),
-        PendingToken.settled_at < bindparam("cutoff"),
-    ),
-    Registration.updated_at < bindparam("cutoff"),
-)
+CUTOFF: BindParameter[datetime] = bindparam("cutoff")
+REGISTRATION_IDS: BindParameter[UUID] = bindparam("registrations", expanding=True)
+SUBSCRIPTION_IDS: BindParameter[UUID] = bindparam("subscriptions", expanding=True)
+IS_IN_BATCH = Registration.id.in_(REGISTRATION_IDS)
+ENDED_AT = func.coalesce(Subscription.status_since, Subscription.created_at)
+HAS_ENDED = and_(Subscription.status.in_(FINAL_STATUSES), ENDED_AT < CUTOFF)
+IS_EXPIRED = and_(or_(HAS_ENDED, PendingToken.settled_at < CUTOFF), Registration.updated_at < CUTOFF)
 REGISTRATIONS = (
     select(Registration.id, IS_EXPIRED)
     .outerjoin(Subscription, Subscription.id == Registration.subscription_id)
@@ -63,13 +59,9 @@ LATEST_ERASURE = (
     .limit(1)
 )
 # The caller gives the new values.
-UPDATE_SUBSCRIPTIONS = update(Subscription).where(Subscription.id.in_(bindparam("subscriptions", expanding=True)))
-UPDATE_INVITATIONS = update(Invitation).where(
-    Invitation.subscription_id.in_(bindparam("subscriptions", expanding=True))
-)
-MESSAGES = select(OutboxMessage.__table__).where(
-    OutboxMessage.registration_id.in_(bindparam("registrations", expanding=True))
-)
+UPDATE_SUBSCRIPTIONS = update(Subscription).where(Subscription.id.in_(SUBSCRIPTION_IDS))
+UPDATE_INVITATIONS = update(Invitation).where(Invitation.subscription_id.in_(SUBSCRIPTION_IDS))
+MESSAGES = select(OutboxMessage.__table__).where(OutboxMessage.registration_id.in_(REGISTRATION_IDS))
 UPDATE_MESSAGE = update(OutboxMessage).where(OutboxMessage.id == bindparam("message"))
 
 
@@ -147,9 +139,8 @@ def _erase(connection: Connection, ids: Sequence[UUID], actor: str, now: datetim
     connection.execute(UPDATE_SUBSCRIPTIONS, {"subscriptions": subscription_ids, "changed_at": datetime.now(UTC)})
     connection.execute(UPDATE_INVITATIONS, {"subscriptions": subscription_ids, "email": None})
     _redact_outbox(connection, [row.id for row in deleted], now)
-    audit.record(
-        connection, [AuditRecord(now, REGISTRATION_ERASED, actor, row.id, row.subscription_id) for row in deleted]
-    )
+    entries = [AuditRecord(now, REGISTRATION_ERASED, actor, row.id, row.subscription_id) for row in deleted]
+    audit.record(connection, entries)
     for row in deleted:
         purchase = {"subscription": row.subscription_id and str(row.subscription_id)}
         after_commit(log.info, REGISTRATION_ERASED, registration=str(row.id), **purchase)

@@ -27,7 +27,6 @@ from app.services.signup import resolve
 log = structlog.get_logger()
 
 SENT, ACCEPTED, REVOKED = "invitation.sent", "invitation.accepted", "invitation.revoked"
-MAIL_TYPE = "colleague_invited"
 TTL = timedelta(days=7)
 LINK = SignedLink("/invitation/", "invitation")
 MAX_OPEN = 5
@@ -112,7 +111,7 @@ def invite(connection: Connection, subscription_id: UUID, email: str, inviter: s
     audit.record(connection, [AuditRecord(now, SENT, inviter, subscription_id=subscription_id)])
     if mailer.is_enabled():
         payload = {"invitation": str(invitation.id)}
-        queue.enqueue_mail(connection, MAIL_TYPE, subscription_id=subscription_id, payload=payload)
+        queue.enqueue_mail(connection, "colleague_invited", subscription_id=subscription_id, payload=payload)
     after_commit(log.info, SENT, invitation=str(invitation.id), subscription=str(subscription_id))
     return invitation
 

@@ -1,10 +1,9 @@
 """The customer's other purchases of the product that have an account: a new purchase may use one of those."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Uuid, and_, bindparam, case, or_, select
+from sqlalchemy import Row, Uuid, and_, bindparam, case, or_, select
 from sqlalchemy.orm import Session
 
 from app.database.transactions import query
@@ -36,29 +35,16 @@ WITH_ACCOUNT = (
 )
 
 
-@dataclass(frozen=True)
-class OtherPurchase:
-    """Another purchase of the customer, whose account the buyer may choose to use for the new one.
-
-    `registered_at` and `company` are None where its registration was erased. `reference` is what the product calls the
-    account, None where it has not said.
-    """
-
-    subscription_id: UUID
-    registered_at: datetime | None
-    company: str | None
-    reference: str | None
-
-
 @query
-def find_with_account(session: Session, purchase: Purchase, chosen_id: UUID | None = None) -> list[OtherPurchase]:
+def find_with_account(session: Session, purchase: Purchase, chosen_id: UUID | None = None) -> list[Row[Any]]:
     """Return the customer's other purchases with an account, newest first; none while the purchase is pending.
 
-    The one that the buyer chose before is always among them.
+    The one that the buyer chose before is always among them. `created_at` and `company` are None where the registration
+    was erased. `reference` is what the product calls the account, None where it has not said.
     """
     if not isinstance(purchase, Resolved) or not purchase.landing.customer.customer_aws_account_id:
         return []
     customer = purchase.landing.customer
     ids = {"account_id": customer.customer_aws_account_id, "product_code": customer.product_code}
     rows = session.execute(WITH_ACCOUNT, {**ids, "chosen_id": chosen_id})
-    return [OtherPurchase(*row) for row in rows if row.id != purchase.subscription_id][:MAX_LISTED]
+    return [row for row in rows if row.id != purchase.subscription_id][:MAX_LISTED]

@@ -1,6 +1,7 @@
 """Pending tokens: registration tokens that AWS could not resolve while the buyer waited, stored until it can."""
 
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -36,8 +37,7 @@ ID_BY_DIGEST = select(PendingToken.id).where(PendingToken.digest == bindparam("d
 COUNT_PENDING = select(func.count()).where(PendingToken.next_try_at.is_not(None))
 UPSERT_TOKEN = upsert_statement(PendingToken, natural_key="digest", updates={"digest": "excluded.digest"})
 PURGE = delete(PendingToken).where(
-    PendingToken.settled_at < bindparam("before"),
-    ~exists().where(Registration.parked_token_id == PendingToken.id),
+    PendingToken.settled_at < bindparam("before"), ~exists().where(Registration.parked_token_id == PendingToken.id)
 )
 
 
@@ -93,20 +93,10 @@ def _find_or_insert(
 
 
 def _new_row(token: bytes, digest: bytes, unverified: UnverifiedFields) -> dict[str, Any]:
-    now = datetime.now(UTC)
-    return {
-        "id": uuid7(),
-        "digest": digest,
-        "sealed": encryption.pending_token_cipher().encrypt(token),
-        "offer_type": unverified.offer_type,
-        "hints": unverified.hints,
-        "parked_at": now,
-        "next_try_at": now + FIRST_RETRY_DELAY,
-        "tries": 0,
-        "fault": None,
-        "settled_at": None,
-        "subscription_id": None,
-    }
+    now, sealed = datetime.now(UTC), encryption.pending_token_cipher().encrypt(token)
+    identity = {"id": uuid7(), "digest": digest, "sealed": sealed, **asdict(unverified)}
+    unsettled = {"fault": None, "settled_at": None, "subscription_id": None}
+    return {**identity, "parked_at": now, "next_try_at": now + FIRST_RETRY_DELAY, "tries": 0, **unsettled}
 
 
 @query

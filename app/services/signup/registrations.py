@@ -21,7 +21,6 @@ from app.database.transactions import after_commit, query, transaction
 from app.errors import DatabaseUnavailable, NoPurchase, RegisteredMeanwhile
 from app.models import Account, OutboxMessage, PendingToken, Registration
 from app.services.operations import audit
-from app.services.operations.audit import AuditRecord
 from app.services.outbox import announce, queue
 from app.services.outbox.payload import HandoffType
 from app.services.purchases import subscriptions
@@ -111,13 +110,13 @@ def complete(
     stored = connection.execute(find, row).one_or_none()
     is_changed = stored is None or answers_of(stored) != answers
     version = _next_version(stored, expected_version, now, is_changed=is_changed)
-    _move_earlier_registrations(connection, ids_without_purchase, answers.email, row)
+    _move_earlier(connection, ids_without_purchase, answers.email, row)
     row |= {"id": uuid7(), "created_at": now, "updated_at": version, **asdict(answers)}
     registration_id = connection.execute(upsert, row).scalar_one()
     # The same answers again, after the product refused them: the buyer and the product may have settled it meanwhile.
     if is_changed or _was_refused_or_failed(connection, subscription_id, registration_id):
         kind = HandoffType.REGISTRATION_UPDATED if stored else HandoffType.REGISTRATION_COMPLETED
-        audit.record(connection, [AuditRecord(now, kind, actor, registration_id, subscription_id)])
+        audit.record(connection, [audit.AuditRecord(now, kind, actor, registration_id, subscription_id)])
         if subscription_id:
             announce.announce(connection, subscription_id, kind)
     event = "registration.completed" if subscription_id else "registration.stored_without_purchase"
@@ -150,9 +149,7 @@ def _next_version(
     return max(now, last + timedelta.resolution if is_changed else last)
 
 
-def _move_earlier_registrations(
-    connection: Connection, earlier_ids: Sequence[UUID], email: str, key: Mapping[str, Any]
-) -> None:
+def _move_earlier(connection: Connection, earlier_ids: Sequence[UUID], email: str, key: Mapping[str, Any]) -> None:
     for earlier_id in earlier_ids:
         for statement in (MOVE_TO_PURCHASE, DELETE_SUPERSEDED):
             connection.execute(statement, {**key, "registration": earlier_id, "email": email})

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from app.aws import resolve_customer
 from app.backoff import backoff_seconds
@@ -43,15 +44,13 @@ class ClaimedToken:
 
     lease: Lease
     token: str | None
-    unverified: UnverifiedFields
-    parked_at: datetime
-    tries: int
-    fault: str | None
+    row: Row[Any]
 
     @property
     def age(self) -> timedelta:
         """How long ago the buyer brought the token."""
-        return datetime.now(UTC) - self.parked_at
+        age: timedelta = datetime.now(UTC) - self.row.parked_at
+        return age
 
 
 def resolve_next() -> bool | None:
@@ -64,7 +63,7 @@ def resolve_next() -> bool | None:
     if claimed is None:
         return None
     if claimed.age >= MAX_PENDING_AGE:
-        give_up(claimed, claimed.fault or ExpiredToken.__name__)
+        give_up(claimed, claimed.row.fault or ExpiredToken.__name__)
         return True
     try:
         _settle_resolved(claimed, _resolve(claimed))
@@ -84,7 +83,7 @@ def _resolve(claimed: ClaimedToken) -> Landing:
         raise ExpiredToken("SecretKeyChanged")
     customer = resolve_customer.resolve_in_background(claimed.token)
     products.current()[customer.product_code]
-    return Landing(customer, claimed.unverified)
+    return Landing(customer, UnverifiedFields(claimed.row.offer_type, claimed.row.hints))
 
 
 def _reschedule_or_give_up(claimed: ClaimedToken, error: MarketplaceError | UnknownProduct) -> bool:
@@ -105,14 +104,13 @@ def claim(connection: Connection, now: datetime) -> ClaimedToken | None:
         return None
     lease, row = claimed
     token = encryption.pending_token_cipher().decrypt(row.sealed)
-    unverified = UnverifiedFields(row.offer_type, row.hints)
-    return ClaimedToken(lease, token.decode() if token else None, unverified, row.parked_at, row.tries, row.fault)
+    return ClaimedToken(lease, token.decode() if token else None, row)
 
 
 @transaction
 def reschedule(connection: Connection, claimed: ClaimedToken, fault: str) -> None:
     """Make the token due again after a backoff, unless another worker has claimed it since."""
-    backoff = timedelta(seconds=backoff_seconds(claimed.tries, FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS))
+    backoff = timedelta(seconds=backoff_seconds(claimed.row.tries, FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS))
     values = {"next_try_at": datetime.now(UTC) + backoff, "fault": fault}
     connection.execute(UPDATE_IF_LEASED, {**claimed.lease.parameters, **values})
 
@@ -126,7 +124,7 @@ def give_up(connection: Connection, claimed: ClaimedToken, fault: str) -> None:
     registration_id = connection.execute(REGISTRATION_ID, {"token_id": claimed.lease.id}).scalar_one_or_none()
     # A product that is not configured has no name and no support address to write with. AWS names it for four hours;
     # after that it answers only that the token has expired.
-    is_ours = UnknownProduct.__name__ not in {fault, claimed.fault}
+    is_ours = UnknownProduct.__name__ not in {fault, claimed.row.fault}
     if registration_id and mailer.is_enabled() and is_ours:
         queue.enqueue_mail(connection, "buyer_resume", registration_id=registration_id)
 
