@@ -13,24 +13,15 @@ from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from app.errors import (
-    ApiDisabled,
-    CredentialsRefused,
-    ExpiredToken,
-    InvalidToken,
-    MarketplaceError,
-    MarketplaceUnavailable,
-    PermissionDenied,
-    Throttled,
-)
+from app import errors as app_errors
 
-CODES_BY_ERROR: dict[type[MarketplaceError], set[str]] = {
-    InvalidToken: {"InvalidTokenException", "ValidationException"},
-    ExpiredToken: {"ExpiredTokenException"},
-    ApiDisabled: {"DisabledApiException"},
-    Throttled: {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"},
-    PermissionDenied: {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "OptInRequired"},
-    CredentialsRefused: {
+CODES_BY_ERROR: dict[type[app_errors.MarketplaceError], set[str]] = {
+    app_errors.InvalidToken: {"InvalidTokenException", "ValidationException"},
+    app_errors.ExpiredToken: {"ExpiredTokenException"},
+    app_errors.ApiDisabled: {"DisabledApiException"},
+    app_errors.Throttled: {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"},
+    app_errors.PermissionDenied: {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "OptInRequired"},
+    app_errors.CredentialsRefused: {
         "ExpiredToken",
         "IncompleteSignature",
         "IncompleteSignatureException",
@@ -82,20 +73,20 @@ def translate() -> Iterator[None]:
         raise from_missing_response(error) from error
 
 
-def from_client_error(error: ClientError) -> MarketplaceError:
+def from_client_error(error: ClientError) -> app_errors.MarketplaceError:
     """Return our error for one that AWS sent; one we do not list goes by its HTTP status."""
     details = error.response.get("Error", {})
     code, message = details.get("Code", ""), details.get("Message", "").lower()
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    by_status = PermissionDenied if status in {401, 403} else MarketplaceUnavailable
+    by_status = app_errors.PermissionDenied if status in {401, 403} else MarketplaceUnavailable
     kind = next((kind for kind, codes in CODES_BY_ERROR.items() if code in codes), by_status)
-    if kind is ExpiredToken and "registration token" not in message and ("security token" in message or status == 403):
+    if kind is app_errors.ExpiredToken and "registration token" not in message and ("security token" in message or status == 403):
         kind = CredentialsRefused
     return kind(code)
 
 
-def from_missing_response(error: Exception) -> MarketplaceError:
+def from_missing_response(error: Exception) -> app_errors.MarketplaceError:
     """Return our error for a call without a response: the seller's credentials, or the connection to AWS."""
     is_local = isinstance(error, OSError) and not isinstance(error, CONNECTION_ERRORS)
-    kind = CredentialsRefused if is_local or isinstance(error, CREDENTIAL_ERRORS) else MarketplaceUnavailable
+    kind = app_errors.CredentialsRefused if is_local or isinstance(error, CREDENTIAL_ERRORS) else MarketplaceUnavailable
     return kind(type(error).__name__)

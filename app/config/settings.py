@@ -69,63 +69,51 @@ SecretKey = Annotated[str, Field(min_length=16)]
 
 
 class Settings(BaseSettings):
-    """The seller's settings, read from the environment once, when the process starts."""
+    """The seller's settings, read from the environment once, when the process starts.
 
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True)
+    The text under a setting is its description; one that is longer than a line stands in its Field.
+    """
+
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
     secret_key: SecretKey = Field(
         description="Signs the session and the form. At least 16 characters; "
         'make one with `python -c "import secrets; print(secrets.token_hex())"`.'
     )
-    secret_key_fallbacks: Annotated[tuple[SecretKey, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
-        (),
-        description="Earlier secret keys, separated by commas: sessions that they signed stay valid while you rotate.",
-    )
-    session_cookie_secure: bool = Field(
-        True,
-        description="Sends the session cookie over HTTPS only. `false` only where there is no TLS, as in `make run`.",
-    )
-    database_url: Annotated[str, AfterValidator(_check_database_url)] = Field(
-        f"sqlite:///{INSTANCE_DIR / 'foyer.db'}",
-        description="`sqlite:///path` for one machine, `postgresql://user:password@host/name` for more than one.",
-    )
-    products_file: Path | None = Field(
-        None, description="A TOML file with one `[products.CODE]` table for each product you sell."
-    )
-    product_code: str | None = Field(
-        None,
-        description="The product code of your listing. Use it in place of `PRODUCTS_FILE` if you sell one product.",
-    )
-    product_name: str | None = Field(None, description="The product's name on pages and in mails.")
-    product_pricing: str = Field(
-        "subscription", description="`subscription`, `contract` or `contract-with-consumption`, as on the listing."
-    )
-    product_sign_in_url: str | None = Field(None, description="Where buyers who already have an account sign in.")
-    product_handoff_url: str | None = Field(
-        None, description="Where your product receives hand-offs. Unset: none are sent."
-    )
-    product_notify_email: str | None = Field(
-        None, description="Your address for mails about registrations. Unset: `SUPPORT_EMAIL`."
-    )
-    product_ready_within: str | None = Field(
-        None, description="How long buyers wait at most for an account that your product does not make at once."
-    )
-    support_email: str | None = Field(None, description="Where buyers ask for help. Every page shows it.")
-    aws_region: str = Field(
-        "us-east-1",
-        pattern=r"^[a-z]{2,}(-[a-z]+)+-\d+$",
-        examples=["us-east-1"],
-        description="The Region whose ResolveCustomer endpoint is called.",
-    )
+    secret_key_fallbacks: Annotated[tuple[SecretKey, ...], NoDecode, BeforeValidator(_split_commas)] = ()
+    """Earlier secret keys, separated by commas: sessions that they signed stay valid while you rotate."""
+    session_cookie_secure: bool = True
+    """Sends the session cookie over HTTPS only. `false` only where there is no TLS, as in `make run`."""
+    database_url: Annotated[str, AfterValidator(_check_database_url)] = f"sqlite:///{INSTANCE_DIR / 'foyer.db'}"
+    """`sqlite:///path` for one machine, `postgresql://user:password@host/name` for more than one."""
+    products_file: Path | None = None
+    """A TOML file with one `[products.CODE]` table for each product you sell."""
+    product_code: str | None = None
+    """The product code of your listing. Use it in place of `PRODUCTS_FILE` if you sell one product."""
+    product_name: str | None = None
+    """The product's name on pages and in mails."""
+    product_pricing: str = "subscription"
+    """`subscription`, `contract` or `contract-with-consumption`, as on the listing."""
+    product_sign_in_url: str | None = None
+    """Where buyers who already have an account sign in."""
+    product_handoff_url: str | None = None
+    """Where your product receives hand-offs. Unset: none are sent."""
+    product_notify_email: str | None = None
+    """Your address for mails about registrations. Unset: `SUPPORT_EMAIL`."""
+    product_ready_within: str | None = None
+    """How long buyers wait at most for an account that your product does not make at once."""
+    support_email: str | None = None
+    """Where buyers ask for help. Every page shows it."""
+    aws_region: str = Field("us-east-1", pattern=r"^[a-z]{2,}(-[a-z]+)+-\d+$", examples=["us-east-1"])
+    """The Region whose ResolveCustomer endpoint is called."""
     marketplace_role_arn: str | None = Field(
-        None,
-        pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$",
-        examples=["arn:aws:iam::123456789012:role/foyer"],
-        description="A role in the account that published the product, assumed for every call to AWS.",
+        None, pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$", examples=["arn:aws:iam::123456789012:role/foyer"]
     )
-    marketplace_role_external_id: str | None = Field(
-        None, description="The external id, if the role's trust policy asks for one."
-    )
+    """A role in the account that published the product, assumed for every call to AWS."""
+    marketplace_role_external_id: str | None = None
+    """The external id, if the role's trust policy asks for one."""
     events_queue_url: str | None = Field(
         None,
         pattern=r"^https?://[^\s/@]+/\S+$",
@@ -133,62 +121,43 @@ class Settings(BaseSettings):
         description="The SQS queue into which AWS Marketplace's events come; `flask worker` reads it. "
         "`deploy/template.yaml` makes it.",
     )
-    site_url: str | None = Field(
-        None,
-        pattern=r"^https?://[^\s/@?#]+$",
-        examples=["https://start.acme.example"],
-        description="Where buyers find this service, such as `https://start.acme.example`. "
-        "Hand-offs and mails need it.",
-    )
+    site_url: str | None = Field(None, pattern=r"^https?://[^\s/@?#]+$", examples=["https://start.acme.example"])
+    """Where buyers find this service, such as `https://start.acme.example`. Hand-offs and mails need it."""
     handoff_secret: str | None = Field(
         None,
         description="Signs hand-offs to your product: `whsec_` and 24 to 64 bytes in base64. Several, separated by "
         "commas, the newest first, while you rotate.",
     )
-    handoff_allow_private: bool = Field(
-        False,
-        description="Allows hand-offs over plain HTTP and to private addresses, for a product inside your network.",
-    )
+    handoff_allow_private: bool = False
+    """Allows hand-offs over plain HTTP and to private addresses, for a product inside your network."""
     mail_from: str | None = Field(
-        None,
-        pattern=rf"^([^<>\p{{Cc}}]*<{EMAIL_PATTERN}>|{EMAIL_PATTERN})$",
-        examples=["Acme <start@acme.example>"],
-        description="The sender of mails: `start@acme.example` or `Acme <start@acme.example>`. Unset: none are sent.",
+        None, pattern=rf"^([^<>\p{{Cc}}]*<{EMAIL_PATTERN}>|{EMAIL_PATTERN})$", examples=["Acme <start@acme.example>"]
     )
+    """The sender of mails: `start@acme.example` or `Acme <start@acme.example>`. Unset: none are sent."""
     smtp_url: Annotated[str, AfterValidator(_check_smtp_url)] | None = Field(
         None,
         description="Sends mail by SMTP and not through SES: `smtps://user:password@host`, or `smtp://`, which has to "
         "offer STARTTLS unless it is on this machine.",
     )
-    ses_configuration_set: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9_-]{1,64}$",
-        examples=["foyer"],
-        description="The SES configuration set for mails. It reports bounces.",
-    )
-    trusted_proxies: int = Field(
-        0, ge=0, le=10, description="How many proxies stand in front and set `X-Forwarded-*` headers."
-    )
+    ses_configuration_set: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]{1,64}$", examples=["foyer"])
+    """The SES configuration set for mails. It reports bounces."""
+    trusted_proxies: int = Field(0, ge=0, le=10)
+    """How many proxies stand in front and set `X-Forwarded-*` headers."""
     trusted_hosts: Annotated[tuple[HostName, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
-        (),
-        examples=["start.acme.example"],
-        description="The host names that this service answers to, separated by commas. Empty: any.",
+        (), examples=["start.acme.example"]
     )
-    retention_days: int = Field(
-        0,
-        ge=0,
-        le=36500,
-        description="How many days a registration is kept after its purchase has ended. 0: until you erase it.",
-    )
+    """The host names that this service answers to, separated by commas. Empty: any."""
+    retention_days: int = Field(0, ge=0, le=36500)
+    """How many days a registration is kept after its purchase has ended. 0: until you erase it."""
     ratelimit_storage_uri: Annotated[str, AfterValidator(_check_ratelimit_storage_uri)] = Field(
         "memory://",
         description="Where rate limits are counted: `memory://`, in each process for itself, "
         "or `redis://host:6379/0`, for all machines together.",
     )
-    log_format: Literal["json", "console"] = Field("json", description="`json` for machines, `console` for people.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`."
-    )
+    log_format: Literal["json", "console"] = "json"
+    """`json` for machines, `console` for people."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """`DEBUG`, `INFO`, `WARNING` or `ERROR`."""
 
     @property
     def sqlalchemy_url(self) -> URL:
