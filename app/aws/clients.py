@@ -11,11 +11,7 @@ from urllib.parse import urlsplit
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.credentials import (
-    AssumeRoleCredentialFetcher,
-    DeferredRefreshableCredentials,
-    RefreshableCredentials,
-)
+from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials, RefreshableCredentials
 from botocore.exceptions import NoCredentialsError
 from botocore.loaders import create_loader
 from flask import Flask, current_app
@@ -104,8 +100,7 @@ class Clients:
 
     def _queue_region(self) -> str:
         # https://sqs.us-east-1.amazonaws.com/123456789012/foyer-events; a URL without a Region is a local queue.
-        host = urlsplit(self._settings.events_queue_url or "").hostname or ""
-        region = REGION_PATTERN.search(host)
+        region = REGION_PATTERN.search(urlsplit(self._settings.events_queue_url or "").hostname or "")
         return region[1] if region else self._settings.aws_region
 
     def has_fresh_credentials(self) -> bool:
@@ -187,5 +182,4 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 def current() -> Clients:
     """Return the running application's clients."""
-    clients: Clients = current_app.extensions["aws"]
-    return clients
+    return cast(Clients, current_app.extensions["aws"])

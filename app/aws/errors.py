@@ -13,15 +13,16 @@ from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from app import errors as app_errors
+from app import errors
+from app.errors import MarketplaceError
 
-CODES_BY_ERROR: dict[type[app_errors.MarketplaceError], set[str]] = {
-    app_errors.InvalidToken: {"InvalidTokenException", "ValidationException"},
-    app_errors.ExpiredToken: {"ExpiredTokenException"},
-    app_errors.ApiDisabled: {"DisabledApiException"},
-    app_errors.Throttled: {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"},
-    app_errors.PermissionDenied: {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "OptInRequired"},
-    app_errors.CredentialsRefused: {
+CODES_BY_ERROR: dict[type[MarketplaceError], set[str]] = {
+    errors.InvalidToken: {"InvalidTokenException", "ValidationException"},
+    errors.ExpiredToken: {"ExpiredTokenException"},
+    errors.ApiDisabled: {"DisabledApiException"},
+    errors.Throttled: {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"},
+    errors.PermissionDenied: {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "OptInRequired"},
+    errors.CredentialsRefused: {
         "ExpiredToken",
         "IncompleteSignature",
         "IncompleteSignatureException",
@@ -73,20 +74,21 @@ def translate() -> Iterator[None]:
         raise from_missing_response(error) from error
 
 
-def from_client_error(error: ClientError) -> app_errors.MarketplaceError:
+def from_client_error(error: ClientError) -> MarketplaceError:
     """Return our error for one that AWS sent; one we do not list goes by its HTTP status."""
     details = error.response.get("Error", {})
     code, message = details.get("Code", ""), details.get("Message", "").lower()
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    by_status = app_errors.PermissionDenied if status in {401, 403} else MarketplaceUnavailable
+    by_status = errors.PermissionDenied if status in {401, 403} else errors.MarketplaceUnavailable
     kind = next((kind for kind, codes in CODES_BY_ERROR.items() if code in codes), by_status)
-    if kind is app_errors.ExpiredToken and "registration token" not in message and ("security token" in message or status == 403):
-        kind = CredentialsRefused
-    return kind(code)
+    is_about_buyer = "registration token" in message or ("security token" not in message and status != 403)
+    return errors.CredentialsRefused(code) if kind is errors.ExpiredToken and not is_about_buyer else kind(code)
 
 
-def from_missing_response(error: Exception) -> app_errors.MarketplaceError:
+def from_missing_response(error: Exception) -> MarketplaceError:
     """Return our error for a call without a response: the seller's credentials, or the connection to AWS."""
     is_local = isinstance(error, OSError) and not isinstance(error, CONNECTION_ERRORS)
-    kind = app_errors.CredentialsRefused if is_local or isinstance(error, CREDENTIAL_ERRORS) else MarketplaceUnavailable
+    kind = (
+        errors.CredentialsRefused if is_local or isinstance(error, CREDENTIAL_ERRORS) else errors.MarketplaceUnavailable
+    )
     return kind(type(error).__name__)

@@ -79,6 +79,5 @@ def _build_filter(customer: Customer) -> dict[Any, list[str]]:
 def _parse_entitlement(response: "EntitlementTypeDef") -> AwsEntitlement:
     # AWS fills in one type of value.
     value: EntitlementValue | None = next(iter(response.get("Value", {}).values()), None)  # type: ignore[assignment]
-    return AwsEntitlement(
-        response.get("Dimension", ""), value, response.get("ExpirationDate"), response.get("LicenseArn")
-    )
+    dimension, expires_at = response.get("Dimension", ""), response.get("ExpirationDate")
+    return AwsEntitlement(dimension, value, expires_at, response.get("LicenseArn"))

@@ -110,11 +110,10 @@ class Queue:
         return True
 
     def _change_visibility(self, messages: Sequence[Message], seconds: int) -> None:
-        if not messages:
-            return
-        with _sqs_client() as sqs:
+        if messages:
             entries = _batch(messages, VisibilityTimeout=seconds)
-            sqs.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
+            with _sqs_client() as sqs:
+                sqs.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
 
     def _find_dead_letter_queue(self, sqs: "SQSClient") -> str | None:
         response = sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["RedrivePolicy"])
@@ -143,10 +142,8 @@ def _sqs_client(timeouts: CallTimeouts = CALL_TIMEOUTS) -> "Iterator[SQSClient]"
 
 
 def _parse_message(response: "MessageTypeDef") -> Message:
-    sent_at = int(response.get("Attributes", {}).get("SentTimestamp", 0)) / 1000
-    return Message(
-        response["MessageId"], response["Body"], datetime.fromtimestamp(sent_at, UTC), response["ReceiptHandle"]
-    )
+    sent_at = datetime.fromtimestamp(int(response.get("Attributes", {}).get("SentTimestamp", 0)) / 1000, UTC)
+    return Message(response["MessageId"], response["Body"], sent_at, response["ReceiptHandle"])
 
 
 def _batch(messages: Sequence[Message], **options: int) -> list[Any]:

@@ -13,18 +13,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from app.aws import clients, errors, queue, queue_policy, resolve_customer
+from app import errors
+from app.aws import clients, queue, queue_policy, resolve_customer
+from app.aws.errors import translate
 from app.aws.queue_policy import AllowedSender
-from app.errors import (
-    CredentialsRefused,
-    ExpiredToken,
-    IncompleteAnswer,
-    InvalidToken,
-    MarketplaceError,
-    MarketplaceUnavailable,
-    PermissionDenied,
-    Throttled,
-)
+from app.errors import MarketplaceError
 
 FAKE_TOKEN = "made-up-by-the-doctor"  # noqa: S105  # not a secret: AWS has to refuse it
 # SQS sends these for a queue that does not exist, and for a URL that is no queue's.
@@ -102,7 +95,7 @@ def get_caller_identity() -> tuple[str, str]:
     Follows https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
     """
     # GetCallerIdentity needs no permission, so a refusal is about the credentials.
-    with _translate_errors(CredentialsRefused, MarketplaceUnavailable):
+    with _translate_errors(errors.CredentialsRefused, errors.MarketplaceUnavailable):
         response = clients.current().sts().get_caller_identity()
         return response["Account"], response["Arn"]
 
@@ -118,11 +111,11 @@ def check_resolve_customer() -> str:
     """
     try:
         resolve_customer.resolve_uncached(FAKE_TOKEN, time.monotonic() + resolve_customer.TIME_BUDGET_SECONDS)
-    except (InvalidToken, ExpiredToken):
+    except (errors.InvalidToken, errors.ExpiredToken):
         return clients.current().metering(clients.OPERATOR_TIMEOUTS).meta.endpoint_url
-    except PermissionDenied as error:
+    except errors.PermissionDenied as error:
         raise (AssumeRoleDenied(error.code) if _is_about_role(error) else error) from error.__cause__
-    raise IncompleteAnswer("Resolved")
+    raise errors.IncompleteAnswer("Resolved")
 
 
 def get_events_queue() -> EventsQueue | None:
@@ -133,19 +126,15 @@ def get_events_queue() -> EventsQueue | None:
     Raises:
         QueueMissing, QueueAccessDenied: the seller has to change the set-up.
     """
-    events_queue = queue.current()
-    if events_queue is None:
+    if (events_queue := queue.current()) is None:
         return None
     with _translate_errors(QueueAccessDenied, QueueMissing):
-        sqs = clients.current().sqs(clients.OPERATOR_TIMEOUTS)
-        response = sqs.get_queue_attributes(
-            QueueUrl=events_queue.url, AttributeNames=["QueueArn", "RedrivePolicy", "Policy"]
-        )
+        sqs, url = clients.current().sqs(clients.OPERATOR_TIMEOUTS), events_queue.url
+        response = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn", "RedrivePolicy", "Policy"])
         attributes = response["Attributes"]
         redrive, policy = (json.loads(attributes.get(name) or "{}") for name in ("RedrivePolicy", "Policy"))
-        return EventsQueue(
-            attributes["QueueArn"], redrive.get("deadLetterTargetArn"), tuple(queue_policy.allowed_senders(policy))
-        )
+        senders = tuple(queue_policy.allowed_senders(policy))
+        return EventsQueue(attributes["QueueArn"], redrive.get("deadLetterTargetArn"), senders)
 
 
 def find_dead_letter_queue(arn: str) -> str:
@@ -169,7 +158,7 @@ def list_event_rules(events_queue: EventsQueue) -> list[EventRule]:
     Raises:
         RulesAccessDenied: the seller has to change the set-up.
     """
-    with _translate_errors(RulesAccessDenied, MarketplaceUnavailable):
+    with _translate_errors(RulesAccessDenied, errors.MarketplaceUnavailable):
         eventbridge = clients.current().eventbridge()
         pages = eventbridge.get_paginator("list_rule_names_by_target").paginate(TargetArn=events_queue.arn)
         rules = [eventbridge.describe_rule(Name=name) for page in pages for name in page["RuleNames"]]
@@ -184,22 +173,18 @@ def list_event_rules(events_queue: EventsQueue) -> list[EventRule]:
 @contextmanager
 def _translate_errors(denied: type[MarketplaceError], missing: type[MarketplaceError]) -> Iterator[None]:
     try:
-        with errors.translate():
+        with translate():
             yield
     except MarketplaceError as error:
-        raise _named_error(error, denied, missing) from error.__cause__
-
-
-def _named_error(
-    error: MarketplaceError, denied: type[MarketplaceError], missing: type[MarketplaceError]
-) -> MarketplaceError:
-    if error.code in QUEUE_MISSING_CODES:
-        return missing(error.code)
-    if isinstance(error, PermissionDenied):
-        return AssumeRoleDenied(error.code) if _is_about_role(error) else denied(error.code)
-    # The other errors of `errors.from_client_error` are about registration tokens.
-    is_general = _is_about_role(error) or isinstance(error, CredentialsRefused | Throttled)
-    return error if is_general else MarketplaceUnavailable(error.code)
+        is_about_role, kind = _is_about_role(error), type(error)
+        if error.code in QUEUE_MISSING_CODES:
+            kind = missing
+        elif isinstance(error, errors.PermissionDenied):
+            kind = AssumeRoleDenied if is_about_role else denied
+        # The other errors of `from_client_error` are about registration tokens.
+        elif not is_about_role and not isinstance(error, errors.CredentialsRefused | errors.Throttled):
+            kind = errors.MarketplaceUnavailable
+        raise kind(error.code) from error.__cause__
 
 
 def _is_about_role(error: MarketplaceError) -> bool:

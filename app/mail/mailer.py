@@ -27,13 +27,12 @@ def init_app(app: Flask, settings: Settings) -> None:
     Raises:
         SettingsError: `SITE_URL` is not set, and the links in mails need it.
     """
-    if settings.mail_from and settings.site_url is None:
-        raise missing_setting("site_url")
-    app.extensions["mail"] = (
-        Mailer(message.parse_sender(settings.mail_from), settings.smtp_url, settings.ses_configuration_set)
-        if settings.mail_from
-        else None
-    )
+    app.extensions["mail"] = None
+    if settings.mail_from:
+        if settings.site_url is None:
+            raise missing_setting("site_url")
+        sender = message.parse_sender(settings.mail_from)
+        app.extensions["mail"] = Mailer(sender, settings.smtp_url, settings.ses_configuration_set)
 
 
 def is_enabled() -> bool:

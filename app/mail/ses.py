@@ -46,10 +46,7 @@ def send(mail: Mail, sender: Sender, tag: str, configuration_set: str | None) ->
 def _build_request(mail: Mail, sender: Sender, tag: str, configuration_set: str | None) -> "SendEmailRequestTypeDef":
     message: MessageTypeDef = {
         "Subject": {"Data": mail.subject, "Charset": "UTF-8"},
-        "Body": {
-            "Text": {"Data": mail.text, "Charset": "UTF-8"},
-            "Html": {"Data": mail.html, "Charset": "UTF-8"},
-        },
+        "Body": {"Text": {"Data": mail.text, "Charset": "UTF-8"}, "Html": {"Data": mail.html, "Charset": "UTF-8"}},
         "Headers": [{"Name": "Auto-Submitted", "Value": "auto-generated"}],
     }
     request: SendEmailRequestTypeDef = {
