@@ -63,19 +63,13 @@ class RequestLimits:
     connect_seconds: float = 3
     total_seconds: float = 10
     max_body_bytes: int = 64 * 1024
+    allow_private: bool = False
 
 
 DEFAULT_LIMITS = RequestLimits()
 
 
-def post(
-    url: str,
-    body: bytes,
-    headers: Mapping[str, str],
-    *,
-    allow_private: bool = False,
-    limits: RequestLimits = DEFAULT_LIMITS,
-) -> Reply:
+def post(url: str, body: bytes, headers: Mapping[str, str], limits: RequestLimits = DEFAULT_LIMITS) -> Reply:
     """Send the body, and return the response, whatever its status. Redirects are not followed.
 
     An HTTPS certificate has to be signed by an authority in certifi, or in `SSL_CERT_FILE` where that is set.
@@ -89,7 +83,7 @@ def post(
 
     def send() -> Reply:
         target = parse_url(url)
-        with _connect(target, allow_private, limits.connect_seconds) as connection:
+        with _connect(target, limits) as connection:
             sockets.append(connection.sock)
             # Past the deadline, `post` has looked for the sockets already.
             if time.monotonic() < deadline:
@@ -111,8 +105,8 @@ def post(
 
 
 @contextmanager
-def _connect(target: Url, allow_private: bool, connect_seconds: float) -> Iterator[HTTPConnection]:
-    with closing(_build_connection(target, allow_private, connect_seconds)) as connection:
+def _connect(target: Url, limits: RequestLimits) -> Iterator[HTTPConnection]:
+    with closing(_build_connection(target, limits)) as connection:
         connection.connect()
         connection.timeout = None
         connected = connection.sock
@@ -124,18 +118,18 @@ def _connect(target: Url, allow_private: bool, connect_seconds: float) -> Iterat
                 socket.close(connected.detach())
 
 
-def _build_connection(target: Url, allow_private: bool, connect_seconds: float) -> HTTPConnection:
+def _build_connection(target: Url, limits: RequestLimits) -> HTTPConnection:
     if not target.host or target.scheme not in port_by_scheme:
         raise LocationValueError("no host, or neither http nor https")
-    port = target.port or port_by_scheme[target.scheme]
+    port, timeout = target.port or port_by_scheme[target.scheme], limits.connect_seconds
     # The name is resolved once: the address that was checked is the one that is called.
-    address = target.host if allow_private else _resolve_public_address(target.host.strip("[]"), port)
+    address = target.host if limits.allow_private else _resolve_public_address(target.host.strip("[]"), port)
     if target.scheme == "http":
-        return HTTPConnection(address, port, timeout=connect_seconds)
+        return HTTPConnection(address, port, timeout=timeout)
     # A missing file counts as not set, as it does in Python's ssl, which SMTP uses.
     path = os.environ.get("SSL_CERT_FILE", "")
     ca_certs = path if Path(path).is_file() else certifi.where()
-    return HTTPSConnection(address, port, timeout=connect_seconds, server_hostname=target.host, ca_certs=ca_certs)
+    return HTTPSConnection(address, port, timeout=timeout, server_hostname=target.host, ca_certs=ca_certs)
 
 
 def _resolve_public_address(host: str, port: int) -> str:
@@ -146,17 +140,15 @@ def _resolve_public_address(host: str, port: int) -> str:
     return address
 
 
-def _exchange(
-    connection: HTTPConnection, target: Url, body: bytes, headers: Mapping[str, str], max_body_bytes: int
-) -> Reply:
+def _exchange(connection: HTTPConnection, target: Url, body: bytes, headers: Mapping[str, str], max_size: int) -> Reply:
     headers = {**headers, "Accept-Encoding": "identity", "Host": target.netloc or ""}
     connection.request("POST", target.request_uri, body, headers, preload_content=False)
     with closing(connection.getresponse()) as response:
-        received = response.read(max_body_bytes + 1)
-    if len(received) > max_body_bytes and response.status // 100 == 2:
+        received = response.read(max_size + 1)
+    if len(received) > max_size and response.status // 100 == 2:
         raise RequestFailed("too_large")
     retry_after = _parse_retry_after(response.headers.get("Retry-After", ""))
-    return Reply(response.status, received[:max_body_bytes], retry_after)
+    return Reply(response.status, received[:max_size], retry_after)
 
 
 def _parse_retry_after(retry_after: str) -> float | None:

@@ -45,7 +45,7 @@ PRIVATE_HOSTS = [
 
 def test_post_sends_the_body_and_returns_the_reply() -> None:
     with serve_raw(OK_STATUS_LINE + b'Content-Length: 9\r\nRetry-After: 5\r\n\r\n{"url":1}') as product:
-        reply = http_client.post(product.url, b'{"a": 1}', {"webhook-id": "msg_1"}, allow_private=True)
+        reply = http_client.post(product.url, b'{"a": 1}', {"webhook-id": "msg_1"}, RequestLimits(allow_private=True))
 
     assert reply == Reply(200, b'{"url":1}', 5.0)
     assert product.requests[0].startswith(b"POST /hand-offs?to=acme HTTP/1.1\r\n")
@@ -149,7 +149,7 @@ def test_unknown_host_name_is_a_dns_error(allow_private: bool) -> None:
     # The name is longer than DNS allows, so no query leaves this machine.
     url = f"https://{'.'.join(['a' * 60] * 5)}/"
 
-    assert error_code(lambda: http_client.post(url, b"", {}, allow_private=allow_private)) == "dns"
+    assert error_code(lambda: http_client.post(url, b"", {}, RequestLimits(allow_private=allow_private))) == "dns"
 
 
 @pytest.mark.parametrize("allow_private", [False, True])
@@ -158,7 +158,7 @@ def test_unknown_host_name_is_a_dns_error(allow_private: bool) -> None:
     ["https://:443/", "https://[::1", "https://a..b/", f"https://{'a' * 64}/", "http://a:70000/", "/"],
 )
 def test_invalid_url_is_a_url_error(url: str, allow_private: bool) -> None:
-    assert error_code(lambda: http_client.post(url, b"", {}, allow_private=allow_private)) == "url"
+    assert error_code(lambda: http_client.post(url, b"", {}, RequestLimits(allow_private=allow_private))) == "url"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from flask import Flask, current_app
@@ -131,8 +131,7 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 def current() -> Queue | None:
     """Return the running application's queue, or None where `EVENTS_QUEUE_URL` is not set."""
-    queue: Queue | None = current_app.extensions["aws.queue"]
-    return queue
+    return cast(Queue | None, current_app.extensions["aws.queue"])
 
 
 @contextmanager

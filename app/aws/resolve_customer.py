@@ -5,7 +5,7 @@ Follows https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketpl
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 from botocore.exceptions import ClientError
 from flask import Flask, current_app
@@ -125,8 +125,7 @@ def init_app(app: Flask) -> None:
 
 
 def _resolve_cache() -> ResolveCache:
-    cache: ResolveCache = current_app.extensions["aws.resolve_cache"]
-    return cache
+    return cast(ResolveCache, current_app.extensions["aws.resolve_cache"])
 
 
 def parse_customer(response: dict[str, Any]) -> Customer:

@@ -11,7 +11,7 @@ from app.cli import event_outcomes, listing, tables
 from app.cli.database import DatabaseGroup
 from app.cli.listing import Resource, Table
 from app.database.rows import RowDict
-from app.models import EVENT_OUTCOMES
+from app.models.purchases import EVENT_OUTCOMES
 from app.services.events import apply
 from app.services.purchases import subscriptions
 from app.services.reports import events

@@ -13,7 +13,7 @@ from app.cli.listing import Resource, Table
 from app.config import handoff_endpoints
 from app.database import rows
 from app.database.rows import RowDict
-from app.models import OUTBOX_OUTCOMES
+from app.models.outbox import OUTBOX_OUTCOMES
 from app.services.outbox import backfill, queue
 from app.services.reports import outbox
 

@@ -6,7 +6,7 @@ from app.cli import listing
 from app.cli.database import DatabaseGroup
 from app.cli.listing import Resource, Table
 from app.mail import mailer
-from app.models import OUTBOX_OUTCOMES
+from app.models.outbox import OUTBOX_OUTCOMES
 from app.services.reports import outbox
 
 MAIL = Resource("mail", "Find it with: flask --app wsgi mails list")

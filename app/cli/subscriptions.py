@@ -12,7 +12,7 @@ from app.cli.database import DatabaseGroup
 from app.cli.listing import Table
 from app.config import products
 from app.database.rows import RowDict
-from app.models import SUBSCRIPTION_STATUSES
+from app.models.purchases import SUBSCRIPTION_STATUSES
 from app.services.purchases import entitlements, subscriptions
 from app.services.reports import events as event_reports
 from app.services.reports import subscriptions as subscription_reports

@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 from urllib.parse import urlsplit
 
 from flask import Flask, current_app
@@ -131,5 +131,4 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 def current() -> Products:
     """Return the running application's products."""
-    products: Products = current_app.extensions["products"]
-    return products
+    return cast(Products, current_app.extensions["products"])

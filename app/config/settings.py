@@ -182,11 +182,7 @@ def load() -> Settings:
 def _describe_error(error: ErrorDetails) -> str:
     name = str(error["loc"][0])
     field = Settings.model_fields[name]
-    match error["type"]:
-        case "missing":
-            reason = "it is not set"
-        case "string_pattern_mismatch":
-            reason = f"it must look like {(field.examples or [])[0]}"
-        case _:
-            reason = error["msg"].removeprefix("Value error, ")
+    example = next(iter(field.examples or []), None)
+    reasons = {"missing": "it is not set", "string_pattern_mismatch": f"it must look like {example}"}
+    reason = reasons.get(error["type"]) or error["msg"].removeprefix("Value error, ")
     return f"{name.upper()}: {reason}. {field.description}"

@@ -35,12 +35,8 @@ QUIET_ENDPOINTS = {
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Configure all logging, to standard error in the format of `LOG_FORMAT`, and log each request."""
-    _configure(settings)
     app.before_request(_start_request)
     app.after_request(_log_request)
-
-
-def _configure(settings: Settings) -> None:
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

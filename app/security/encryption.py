@@ -9,6 +9,10 @@ from flask import Flask, current_app
 
 from app.config.settings import Settings
 
+# Two purposes: registration tokens that AWS has not resolved yet, and the draft cookie with the form's answers while
+# the database cannot store them. Each kind of link has one of its own.
+PENDING_TOKEN, DRAFT = "parked token", "draft"
+
 
 class Cipher:
     """Encrypts for one purpose with the first secret, and decrypts what any of the secrets encrypted for it."""
@@ -51,13 +55,3 @@ def cipher(purpose: str) -> Cipher:
     """Return the running application's cipher for that purpose."""
     purpose_cipher: Cipher = current_app.extensions["ciphers"](purpose)
     return purpose_cipher
-
-
-def pending_token_cipher() -> Cipher:
-    """Return the cipher for registration tokens that AWS has not resolved yet."""
-    return cipher("parked token")
-
-
-def draft_cipher() -> Cipher:
-    """Return the cipher for the draft cookie: the form's answers while the database cannot store them."""
-    return cipher("draft")

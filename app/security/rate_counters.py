@@ -7,7 +7,7 @@ three times as much as Flask does, and its in-memory storage starts a thread for
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import structlog
 from cachetools import TLRUCache
@@ -141,5 +141,4 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 def current() -> Counters:
     """Return the running application's counters."""
-    counters: Counters = current_app.extensions["rate_counters"]
-    return counters
+    return cast(Counters, current_app.extensions["rate_counters"])

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from uuid import UUID, uuid4
 
 from flask import Flask, current_app
@@ -62,8 +62,7 @@ def jwk_set() -> dict[str, object]:
 
 
 def _signer() -> TokenSigner:
-    signer: TokenSigner = current_app.extensions["sign_in_tokens"]()
-    return signer
+    return cast(TokenSigner, current_app.extensions["sign_in_tokens"]())
 
 
 def _public_jwk(private_key: "Ed25519PrivateKey") -> dict[str, str]:

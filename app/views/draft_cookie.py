@@ -93,9 +93,9 @@ def _set_cookie(response: Response) -> Response:
 def _decrypt(ciphertext: bytes) -> Draft:
     if not ciphertext:
         return EMPTY_DRAFT
-    if fresh := encryption.draft_cipher().decrypt(ciphertext, ANSWERS_TTL):
+    if fresh := encryption.cipher(encryption.DRAFT).decrypt(ciphertext, ANSWERS_TTL):
         return _deserialize(fresh)
-    expired = encryption.draft_cipher().decrypt(ciphertext)
+    expired = encryption.cipher(encryption.DRAFT).decrypt(ciphertext)
     return Draft(unlinked_ids=_deserialize(expired).unlinked_ids) if expired else EMPTY_DRAFT
 
 
@@ -108,7 +108,7 @@ def _deserialize(plaintext: bytes) -> Draft:
 
 def _fit_to_cookie(draft: Draft) -> tuple[Draft, str]:
     """Return as much of the draft as fits a cookie, and its ciphertext."""
-    ciphertext = encryption.draft_cipher().encrypt(zlib.compress(DRAFT_ADAPTER.dump_json(draft))).decode()
+    ciphertext = encryption.cipher(encryption.DRAFT).encrypt(zlib.compress(DRAFT_ADAPTER.dump_json(draft))).decode()
     if len(ciphertext) <= MAX_COOKIE_LENGTH:
         return draft, ciphertext
     # Long notes in a script that compresses badly do not fit: keep the rest of the form without them.

@@ -5,7 +5,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.client import HTTPMessage, parse_headers
 from io import BytesIO
 
@@ -104,7 +104,8 @@ def wait_for_client_threads() -> None:
 
 def post_to(target: RawServer | str, limits: RequestLimits = http_client.DEFAULT_LIMITS) -> Reply:
     url = target if isinstance(target, str) else target.url
-    return http_client.post(url, b"{}", {"Content-Type": "application/json"}, allow_private=True, limits=limits)
+    limits = replace(limits, allow_private=True)
+    return http_client.post(url, b"{}", {"Content-Type": "application/json"}, limits)
 
 
 def error_code(request: Callable[[], object]) -> str:

@@ -17,6 +17,7 @@ from app import models
 from app.database import rows as database_rows
 from app.database.transactions import query
 from app.models import UtcDateTime
+from app.models.purchases import IS_MERGED_SQL
 from app.services.api import cursors
 from app.services.api.cursors import Cursor, Position
 from app.services.outbox import payload
@@ -30,9 +31,7 @@ REGISTERED_SUBSCRIPTIONS = EVERY_SUBSCRIPTION.join(
 )
 HAS_ID = SUBSCRIPTIONS.c.id == bindparam("subscription_id", type_=Uuid)
 # LIKE is safe here: an id in JSON text is always spelled the same, and has no wildcards.
-HAS_FORMER_ID = and_(
-    text(models.IS_MERGED_SQL), cast(SUBSCRIPTIONS.c.former_ids, String).like(bindparam("former_id_pattern"))
-)
+HAS_FORMER_ID = and_(text(IS_MERGED_SQL), cast(SUBSCRIPTIONS.c.former_ids, String).like(bindparam("former_id_pattern")))
 HAS_REGISTRATION_ID = models.Registration.id == bindparam("registration_id", type_=Uuid)
 IDS = bindparam("ids", type_=Uuid, expanding=True)
 REGISTRATIONS = select(models.Registration.__table__).where(models.Registration.subscription_id.in_(IDS))

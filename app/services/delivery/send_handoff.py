@@ -71,7 +71,9 @@ def _post(endpoint: HandoffEndpoint, claimed: ClaimedMessage, *, allow_private: 
         # While a secret is rotated, the product may have the old one or the new one.
         "webhook-signature": " ".join(Webhook(secret).sign(message_id, now, body) for secret in endpoint.secrets),
     }
-    return http_client.post(endpoint.url, body.encode(), headers, allow_private=allow_private)
+    return http_client.post(
+        endpoint.url, body.encode(), headers, http_client.RequestLimits(allow_private=allow_private)
+    )
 
 
 @transaction

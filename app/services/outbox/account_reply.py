@@ -29,7 +29,8 @@ from uuid import UUID
 from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from app.models import REFUSAL_REASONS, Account, OutboxMessage
+from app.models import Account, OutboxMessage
+from app.models.people import REFUSAL_REASONS
 from app.services.outbox import announce, queue
 
 MAX_URL_LENGTH, MAX_REFERENCE_LENGTH = 2048, 255

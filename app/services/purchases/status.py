@@ -26,7 +26,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from app.aws.customer import license_id
-from app.models import SUBSCRIPTION_STATUSES
+from app.models.purchases import SUBSCRIPTION_STATUSES
 from app.services.purchases.aws_event import EARLIEST_TIME, AwsEvent, AwsEventKind
 
 T = TypeVar("T")

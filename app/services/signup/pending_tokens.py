@@ -93,7 +93,7 @@ def _find_or_insert(
 
 
 def _new_row(token: bytes, digest: bytes, unverified: UnverifiedFields) -> dict[str, Any]:
-    now, sealed = datetime.now(UTC), encryption.pending_token_cipher().encrypt(token)
+    now, sealed = datetime.now(UTC), encryption.cipher(encryption.PENDING_TOKEN).encrypt(token)
     identity = {"id": uuid7(), "digest": digest, "sealed": sealed, **asdict(unverified)}
     unsettled = {"fault": None, "settled_at": None, "subscription_id": None}
     return {**identity, "parked_at": now, "next_try_at": now + FIRST_RETRY_DELAY, "tries": 0, **unsettled}

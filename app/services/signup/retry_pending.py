@@ -103,7 +103,7 @@ def claim(connection: Connection, now: datetime) -> ClaimedToken | None:
     if claimed is None:
         return None
     lease, row = claimed
-    token = encryption.pending_token_cipher().decrypt(row.sealed)
+    token = encryption.cipher(encryption.PENDING_TOKEN).decrypt(row.sealed)
     return ClaimedToken(lease, token.decode() if token else None, row)
 
 
