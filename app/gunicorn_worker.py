@@ -110,9 +110,8 @@ class BoundedThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has n
         """Serve one request and wait here for the client to close: gunicorn would wait in its main thread."""
         self.thread_busy_since[conn] = time.monotonic()
         try:
-            keeps_alive: object = super().handle(conn)
-            if conn in self.read_closed:
-                keeps_alive = False
+            result: object = super().handle(conn)
+            keeps_alive = conn not in self.read_closed and result
             if not keeps_alive:
                 _linger_and_close(conn.sock)
         finally:

@@ -82,13 +82,16 @@ class Queue:
         for failed in response.get("Failed", []):
             log.warning("message.not_deleted", message=messages[int(failed["Id"])].id, code=failed.get("Code"))
 
-    def extend(self, messages: Sequence[Message]) -> None:
-        """Hide the messages from other workers for another minute from now."""
-        self._change_visibility(messages, self.visibility_seconds)
-
     def release(self, messages: Sequence[Message]) -> None:
         """Make the messages visible at once, to any worker."""
-        self._change_visibility(messages, 0)
+        self.extend(messages, 0)
+
+    def extend(self, messages: Sequence[Message], seconds: int | None = None) -> None:
+        """Hide the messages from other workers for so long from now, or for another minute."""
+        if messages:
+            entries = _batch(messages, VisibilityTimeout=self.visibility_seconds if seconds is None else seconds)
+            with _sqs_client() as sqs:
+                sqs.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
 
     def dead_letter(self, message: Message, reason: str) -> bool:
         """Move the message to the dead-letter queue, with the reason as attribute `Reason`.
@@ -108,12 +111,6 @@ class Queue:
             )
         self.delete([message])
         return True
-
-    def _change_visibility(self, messages: Sequence[Message], seconds: int) -> None:
-        if messages:
-            entries = _batch(messages, VisibilityTimeout=seconds)
-            with _sqs_client() as sqs:
-                sqs.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
 
     def _find_dead_letter_queue(self, sqs: "SQSClient") -> str | None:
         response = sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["RedrivePolicy"])

@@ -57,12 +57,12 @@ class ResolveCache:
             What `resolve` raises.
         """
         digest = _token_digest(token)
+        own_call: Future[Customer] = Future()
         with self._lock:
-            call = self._in_flight.get(digest)
-            is_leader = call is None
-            if call is None:
-                call = self._in_flight[digest] = Future()
-        return self._resolve_as_leader(digest, call, resolve) if is_leader else _wait_for_leader(call, deadline)
+            call = self._in_flight.setdefault(digest, own_call)
+        if call is own_call:
+            return self._resolve_as_leader(digest, call, resolve)
+        return _wait_for_leader(call, deadline)
 
     def _resolve_as_leader(self, digest: str, call: Future[Customer], resolve: Callable[[], Customer]) -> Customer:
         try:

@@ -60,9 +60,8 @@ def is_private_url(url: str) -> bool:
 def _build_endpoint(product: Product, settings: Settings) -> HandoffEndpoint:
     url = str(product.handoff_url)
     if not url.startswith("https://") and not settings.handoff_allow_private:
-        raise SettingsError(
-            f"handoff_url of {product.code}: it must start with https:// unless HANDOFF_ALLOW_PRIVATE is true."
-        )
+        rule = "it must start with https:// unless HANDOFF_ALLOW_PRIVATE is true"
+        raise SettingsError(f"handoff_url of {product.code}: {rule}.")
     setting = product.handoff_secret_setting
     value = settings.handoff_secret if setting == "HANDOFF_SECRET" else os.environ.get(setting)
     return HandoffEndpoint(url, _parse_secrets(setting, value or ""))

@@ -140,9 +140,8 @@ class _DeadlineSMTP(smtplib.SMTP):
 def _connect(url: SplitResult, sender: Sender, timeout_seconds: float) -> Iterator[smtplib.SMTP]:
     host, port = url.hostname or "", url.port or DEFAULT_PORTS[url.scheme]
     context = ssl.create_default_context()
-    with closing(
-        _DeadlineSMTP(host, port, sender.domain, timeout_seconds, context if url.scheme == "smtps" else None)
-    ) as server:
+    tls = context if url.scheme == "smtps" else None
+    with closing(_DeadlineSMTP(host, port, sender.domain, timeout_seconds, tls)) as server:
         if url.scheme == "smtp" and not is_loopback(host):
             server.starttls(context=context)
         if url.username:

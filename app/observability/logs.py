@@ -106,12 +106,6 @@ def _log_request(response: Response) -> Response:
     if method == "POST" and outcome and route in metrics.COUNTERS_BY_ROUTE:
         metrics.COUNTERS_BY_ROUTE[route].labels(outcome).inc()
     write = log.debug if request.endpoint in QUIET_ENDPOINTS else log.info
-    write(
-        "request.answered",
-        method=method,
-        route=route,
-        status=response.status_code,
-        outcome=outcome,
-        milliseconds=round(seconds * 1000, 1),
-    )
+    fields = {"method": method, "route": route, "status": response.status_code, "outcome": outcome}
+    write("request.answered", **fields, milliseconds=round(seconds * 1000, 1))
     return response

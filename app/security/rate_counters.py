@@ -111,17 +111,14 @@ class RedisCounters(Counters):
             try:
                 return in_redis(*arguments)
             except self._redis_errors as error:
-                self._mark_unavailable(error)
+                with self._lock:
+                    is_news, self._is_unavailable = not self._is_unavailable, True
+                    self._reconnect_at = time.time() + RECONNECT_INTERVAL_SECONDS
+                if is_news:
+                    log.warning("redis.unavailable", error=type(error.__cause__ or error).__name__)
         elif time.time() >= self._reconnect_at and self._reconnect_lock.acquire(blocking=False):
             threading.Thread(target=self._try_reconnect, name="reconnect-redis", daemon=True).start()
         return in_memory(*arguments)
-
-    def _mark_unavailable(self, error: Exception) -> None:
-        with self._lock:
-            is_news, self._is_unavailable = not self._is_unavailable, True
-            self._reconnect_at = time.time() + RECONNECT_INTERVAL_SECONDS
-        if is_news:
-            log.warning("redis.unavailable", error=type(error.__cause__ or error).__name__)
 
     def _try_reconnect(self) -> None:
         try:
