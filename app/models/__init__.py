@@ -5,20 +5,3 @@ from app.models.outbox import OutboxMessage
 from app.models.people import Account, Invitation, PendingToken, Registration
 from app.models.purchases import AgreementLock, EarlierKey, Event, Subscription
 from app.models.records import ApiToken, AuditEntry, Heartbeat
-
-__all__ = [
-    "Account",
-    "AgreementLock",
-    "ApiToken",
-    "AuditEntry",
-    "Base",
-    "EarlierKey",
-    "Event",
-    "Heartbeat",
-    "Invitation",
-    "OutboxMessage",
-    "PendingToken",
-    "Registration",
-    "Subscription",
-    "UtcDateTime",
-]
