@@ -1,7 +1,7 @@
 """Checks the seller's AWS set-up for `doctor`: the credentials, ResolveCustomer, the queue and its event rules.
 
-Each function can raise AssumeRoleDenied or CredentialsRefused, which the seller has to change the set-up for, and
-Throttled or MarketplaceUnavailable, where AWS could not be reached, or failed.
+Each function raises the errors below for what it checks, AssumeRoleDenied or CredentialsRefused for the credentials:
+the seller has to change the set-up. Where AWS fails or cannot be reached it raises Throttled or MarketplaceUnavailable.
 """
 
 import json
@@ -122,9 +122,6 @@ def get_events_queue() -> EventsQueue | None:
     """Return the events' queue with its attributes, or None where `EVENTS_QUEUE_URL` is not set.
 
     Follows https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
-
-    Raises:
-        QueueMissing, QueueAccessDenied: the seller has to change the set-up.
     """
     if (events_queue := queue.current()) is None:
         return None
@@ -138,11 +135,7 @@ def get_events_queue() -> EventsQueue | None:
 
 
 def find_dead_letter_queue(arn: str) -> str:
-    """Return the name of the dead-letter queue at the ARN, after a check that it exists.
-
-    Raises:
-        DeadLetterQueueMissing, DeadLetterQueueAccessDenied: the seller has to change the set-up.
-    """
+    """Return the name of the dead-letter queue at the ARN, after a check that it exists."""
     *_, account_id, name = arn.split(":")
     with _translate_errors(DeadLetterQueueAccessDenied, DeadLetterQueueMissing):
         sqs = clients.current().sqs(clients.OPERATOR_TIMEOUTS)
@@ -154,9 +147,6 @@ def list_event_rules(events_queue: EventsQueue) -> list[EventRule]:
     """Return the rules that send to the queue.
 
     Follows https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_ListRuleNamesByTarget.html
-
-    Raises:
-        RulesAccessDenied: the seller has to change the set-up.
     """
     with _translate_errors(RulesAccessDenied, errors.MarketplaceUnavailable):
         eventbridge = clients.current().eventbridge()

@@ -23,14 +23,7 @@ NOISY_LOGGERS = ("boto3", "botocore", "urllib3", "s3transfer", "alembic.runtime.
 # At an invalid response, these write its whole URL and parts of its body.
 LEAKY_LOGGERS = ("urllib3.connection", "urllib3.connectionpool", "requests_hardened")
 HTTP_METHODS = {"GET", "HEAD", "POST", "OPTIONS"}
-QUIET_ENDPOINTS = {
-    "static",
-    "health.healthz",
-    "health.readyz",
-    "health.metrics",
-    "well_known.security",
-    "well_known.robots",
-}
+QUIET_ENDPOINTS = {"static", "well_known.security", "well_known.robots"}
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -105,7 +98,8 @@ def _log_request(response: Response) -> Response:
     metrics.request_duration.labels(route, method, str(response.status_code)).observe(seconds)
     if method == "POST" and outcome and route in metrics.COUNTERS_BY_ROUTE:
         metrics.COUNTERS_BY_ROUTE[route].labels(outcome).inc()
-    write = log.debug if request.endpoint in QUIET_ENDPOINTS else log.info
+    is_quiet = request.blueprint == "health" or request.endpoint in QUIET_ENDPOINTS
+    write = log.debug if is_quiet else log.info
     fields = {"method": method, "route": route, "status": response.status_code, "outcome": outcome}
     write("request.answered", **fields, milliseconds=round(seconds * 1000, 1))
     return response

@@ -12,8 +12,6 @@ from app.config.settings import Settings
 
 SESSION_HOURS = 24
 MAX_BODY_BYTES = 64 * 1024
-# A load balancer sends health checks to the address, not to the host name.
-HOST_CHECK_EXEMPT_ENDPOINTS = {"health.healthz", "health.readyz", "health.metrics"}
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
@@ -69,7 +67,8 @@ def cookie_name(name: str, *, secure: bool) -> str:
 
 
 def _reject_untrusted_hosts(trusted: list[str]) -> None:
-    if request.endpoint not in HOST_CHECK_EXEMPT_ENDPOINTS and not host_is_trusted(request.host.lower(), trusted):
+    # A load balancer sends health checks to the address, not to the host name.
+    if request.blueprint != "health" and not host_is_trusted(request.host.lower(), trusted):
         raise SecurityError
 
 

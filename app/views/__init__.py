@@ -2,26 +2,16 @@
 
 from flask import Flask
 
-from app.views import (
-    accept_invitation,
-    api,
-    enter,
-    errors,
-    health,
-    invitations,
-    landing,
-    resume,
-    signup,
-    template_helpers,
-    welcome,
-    well_known,
-)
+from app.views import accept_invitation, enter, health, invitations, landing, resume, signup, welcome, well_known
+from app.views.api import init_app as init_api
+from app.views.errors import init_app as init_errors
+from app.views.template_helpers import init_app as init_template_helpers
 
 
 def init_app(app: Flask) -> None:
     """Register the blueprints and the error pages."""
     for part in (landing, signup, welcome, enter, invitations, accept_invitation, resume, health, well_known):
         app.register_blueprint(part.blueprint)
-    api.init_app(app)
-    template_helpers.init_app(app)
-    errors.init_app(app)
+    init_api(app)
+    init_template_helpers(app)
+    init_errors(app)
