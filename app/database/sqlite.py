@@ -12,14 +12,16 @@ Where one of them raises, the transaction is rolled back and each write runs alo
 
 import fcntl
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, event
@@ -113,9 +115,9 @@ class WriterThread:
     def __init__(self, engine: Engine, timeout_seconds: float = LOCK_TIMEOUT_SECONDS) -> None:
         self._engine = engine
         self._timeout_seconds = timeout_seconds
-        self._pending_writes: deque[PendingWrite] = deque()
         self._blocked_by = "WriterQueue"
-        self._executor = ThreadPoolExecutor(1, "sqlite-writer")  # starts at the first write: after gunicorn's fork
+        self._start_lock = threading.Lock()
+        self._thread: threading.Thread | None = None
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Return what the work returns, once it is on disk. The work may run more than once, each time from the start.
@@ -123,29 +125,46 @@ class WriterThread:
         Raises:
             DatabaseUnavailable: the work did not start in time, and never will.
         """
+        self._ensure_started()
         future: Future[T] = Future()
         pending = PendingWrite(work, future)
         self._pending_writes.append(pending)
-        self._executor.submit(self._commit_with_group, pending)
-        wait([future], self._timeout_seconds)
-        if future.cancel():
+        self._queue.put(pending)
+        try:
+            wait([future], self._timeout_seconds)
+        finally:
+            is_abandoned = future.cancel()  # on Ctrl-C, too; a write that runs already cannot be stopped
+        if is_abandoned:
             raise DatabaseUnavailable(self._blocked_by)
         return future.result()
 
-    def _commit_with_group(self, pending: PendingWrite) -> None:
-        if pending.future.done():  # committed with an earlier group, or abandoned
-            return
-        try:
-            self._blocked_by = "WriterLock"
-            with _writer_lock(self._engine, pending.future.cancelled):
-                self._blocked_by = "WriterQueue"
-                self._commit([self._pending_writes.popleft() for _ in range(len(self._pending_writes))])
-        except DatabaseUnavailable as error:
-            _fail([pending], error)
+    def _ensure_started(self) -> None:
+        # At the first write, and again in a process forked after it, which must not run its parent's writes. Not a
+        # ThreadPoolExecutor: once the main thread has ended, and gunicorn's threads still finish, that takes no work.
+        with self._start_lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._pending_writes: deque[PendingWrite] = deque()
+                self._queue: SimpleQueue[PendingWrite] = SimpleQueue()
+                self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            pending = self._queue.get()
+            if pending.future.done():  # committed with an earlier group, or abandoned
+                continue
+            try:
+                self._blocked_by = "WriterLock"
+                with _writer_lock(self._engine, pending.future.cancelled):
+                    self._commit([self._pending_writes.popleft() for _ in range(len(self._pending_writes))])
+            except Exception as error:  # noqa: BLE001  # the caller raises it again
+                _fail([pending], error)
 
     def _commit(self, group: list[PendingWrite]) -> None:
         try:
+            self._blocked_by = "SQLITE_BUSY"  # another program, such as a backup, holds the database
             with self._engine.begin() as connection:
+                self._blocked_by = "WriterQueue"
                 started = (pending for pending in group if pending.start())
                 results = [(pending.future, pending.context.run(pending.work, connection)) for pending in started]
         except BaseException as error:  # noqa: BLE001  # the callers raise it again
