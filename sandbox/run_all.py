@@ -83,7 +83,8 @@ def process_commands(settings: Mapping[str, str]) -> dict[str, list[str]]:
             f"--state={INSTANCE_DIR / 'sandbox.json'}",
         ],
         "app": [sys.executable, "-m", "gunicorn", "--config=gunicorn.conf.py", *binds],
-        "worker": [*FLASK_COMMAND, "worker"],
+        # Otherwise the worker's first look at the queue fails, and its error is the first thing that a newcomer sees.
+        "worker": [sys.executable, "-m", "sandbox.start_after", settings["AWS_PORT"], *FLASK_COMMAND, "worker"],
         "example": [sys.executable, "-m", "sandbox.example", f"--state={INSTANCE_DIR / 'example.json'}"],
     }
 

@@ -148,7 +148,11 @@ def test_make_run_starts_every_process_and_stops_them_all(tmp_path: Path) -> Non
     command = [sys.executable, "-m", "sandbox.run_all"]
 
     with run_process(command, settings(tmp_path, **ports)) as process:
-        read_until(process, rf"http://127\.0\.0\.1:{ports['STOREFRONT_PORT']} .*pretend AWS Marketplace")
+        start = ""
+        while "worker.started" not in start or "pretend AWS Marketplace" not in start:
+            line = process.stdout.readline()
+            assert line, start
+            start += line
         landing = requests.get(f"http://localhost:{ports['APP_PORT']}/", timeout=5)
         product = requests.get(f"http://127.0.0.1:{ports['EXAMPLE_PORT']}/", timeout=5)
         process.send_signal(signal.SIGINT)
@@ -158,7 +162,8 @@ def test_make_run_starts_every_process_and_stops_them_all(tmp_path: Path) -> Non
     assert landing.status_code == 200
     assert "pretend product" in product.text
     assert status == 0, output
-    assert "Traceback" not in output
+    assert "Traceback" not in start + output
+    assert "worker.failed" not in start + output
     for port in ports.values():
         socket.create_server(("127.0.0.1", int(port))).close()
 
