@@ -17,7 +17,7 @@ from tests.e2e.test_pages import DESK, PHONE, VISITS, Visit, signup, signup_fill
 from tests.support import app_processes, factories, handoff_receiver
 from tests.support.ports import free_port
 
-README_PAGES = ("start", "signup_filled_in", "welcome", "inside", "expired", "product")
+README_PAGES = ("start", "signup_filled_in", "welcome", "product_page", "expired", "product")
 VIEWPORT_SIZES: dict[str, ViewportSize] = {"desk": DESK, "phone": PHONE}
 
 
