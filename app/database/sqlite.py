@@ -89,6 +89,8 @@ def _writer_lock(engine: Engine, is_abandoned: Callable[[], bool]) -> Iterator[N
             time.sleep(0.001)
         yield
     finally:
+        # A child forked meanwhile has the file open as well: closing it here alone would leave it locked.
+        fcntl.flock(lock, fcntl.LOCK_UN)
         os.close(lock)
 
 

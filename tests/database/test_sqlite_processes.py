@@ -8,7 +8,7 @@ import pytest
 
 OPEN = """
 import os, sys, threading
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 from app.database import sqlite
 
 engine = create_engine(f"sqlite:///{sys.argv[1]}")
@@ -35,8 +35,16 @@ def finish():
 
 threading.Thread(target=finish).start()
 """
+# Forked while the parent's writer thread, its write committed, still holds the lock file.
 FORKED = """
+committed, forked = threading.Event(), threading.Event()
+event.listen(engine, "checkin", lambda *_: (committed.set(), forked.wait()), once=True)
+parents_write = threading.Thread(target=writer.write, args=(lambda connection: None,))
+parents_write.start()
+committed.wait()
 if child := os.fork():
+    forked.set()
+    parents_write.join()
     os.waitpid(child, 0)
     print(count(), flush=True)
 else:
