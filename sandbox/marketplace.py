@@ -70,6 +70,10 @@ class Marketplace:
             self._faults_changed.set()
             self._faults_changed = threading.Event()
 
+    def change_faults(self, **changes: object) -> None:
+        """Switch these faults on or off, and leave the others as they are."""
+        self.faults = Faults.model_validate({**self.faults.model_dump(), **changes})
+
     def buy(self, order: Order) -> Purchase:
         """Create a purchase, and publish its events.
 

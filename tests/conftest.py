@@ -22,6 +22,7 @@ from app.models import Base
 from sandbox.server import Sandbox
 from tests.support import factories, handoff_receiver
 from tests.support.databases import POSTGRESQL, SQLITE
+from tests.support.events_queue import EventsQueue
 from tests.support.handoff_receiver import HandoffReceiver
 from tests.support.new_buyer import NewBuyer
 from tests.support.page_checks import CheckedClient
@@ -145,6 +146,15 @@ def environment(monkeypatch: pytest.MonkeyPatch, database_url: str, sandbox: San
     for name, value in factories.environment(database_url, sandbox.aws_url).items():
         monkeypatch.setenv(name, value)
     return monkeypatch
+
+
+@pytest.fixture
+def events_queue(sandbox: Sandbox, environment: pytest.MonkeyPatch) -> Iterator[EventsQueue]:
+    """The sandbox's queue of events, which the application reads as well."""
+    created = EventsQueue(sandbox)
+    environment.setenv("EVENTS_QUEUE_URL", created.url)
+    yield created
+    created.close()
 
 
 @pytest.fixture

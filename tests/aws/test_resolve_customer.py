@@ -28,10 +28,6 @@ from tests.support.scripted_aws import AwsResponse, ScriptedAws
 pytestmark = on_sqlite
 
 
-def set_faults(sandbox: Sandbox, **faults: object) -> None:
-    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update=faults)
-
-
 def test_new_style_purchase_has_account_license_and_agreement(app: Flask, sandbox: Sandbox) -> None:
     purchase = sandbox.marketplace.buy(Order(product_code=PRODUCT_CODE, account_id="012345678901"))
 
@@ -70,14 +66,14 @@ def test_old_style_purchase_has_a_customer_identifier(app: Flask, sandbox: Sandb
     ],
 )
 def test_aws_error_raises_its_named_error(app: Flask, sandbox: Sandbox, fault: str, error: type[Exception]) -> None:
-    set_faults(sandbox, **{fault: True})
+    sandbox.marketplace.change_faults(**{fault: True})
 
     with app.app_context(), pytest.raises(error):
         resolve_customer.resolve(factories.token(sandbox))
 
 
 def test_throttled_call_is_retried(app: Flask, sandbox: Sandbox) -> None:
-    set_faults(sandbox, throttled=2)
+    sandbox.marketplace.change_faults(throttled=2)
 
     with app.app_context():
         customer = resolve_customer.resolve(factories.token(sandbox))
@@ -86,7 +82,7 @@ def test_throttled_call_is_retried(app: Flask, sandbox: Sandbox) -> None:
 
 
 def test_throttled_call_fails_after_three_attempts(app: Flask, sandbox: Sandbox) -> None:
-    set_faults(sandbox, throttled=100)
+    sandbox.marketplace.change_faults(throttled=100)
 
     with app.app_context(), pytest.raises(Throttled):
         resolve_customer.resolve(factories.token(sandbox))
@@ -105,14 +101,14 @@ def test_permanent_error_is_not_retried(environment: pytest.MonkeyPatch, code: s
 
 
 def test_silent_aws_raises_unavailable_within_five_seconds(app: Flask, sandbox: Sandbox) -> None:
-    set_faults(sandbox, slow=60)
+    sandbox.marketplace.change_faults(slow=60)
     started = time.monotonic()
 
     with app.app_context(), pytest.raises(MarketplaceUnavailable):
         resolve_customer.resolve(factories.token(sandbox))
 
     assert time.monotonic() - started < resolve_customer.TIME_BUDGET_SECONDS + 1
-    set_faults(sandbox, slow=0)
+    sandbox.marketplace.change_faults(slow=0)
 
 
 def test_refused_connection_raises_unavailable(environment: pytest.MonkeyPatch) -> None:

@@ -96,7 +96,7 @@ def not_found(page: Page, sandbox: Sandbox) -> None:
 def visit_with_fault(fault: str, value: object = True) -> Visit:
     def visit(page: Page, sandbox: Sandbox) -> None:
         buy(page, sandbox.storefront_url)
-        sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={fault: value})
+        sandbox.marketplace.change_faults(**{fault: value})
         click_set_up_account(page)
         page.locator(".reference").wait_for()
 

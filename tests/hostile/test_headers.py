@@ -64,7 +64,7 @@ def test_redirects_personal_pages_and_errors_have_security_headers(tls_app: Flas
     welcome = browser.get("/welcome", base_url=base)
     too_large = browser.post("/", data={TOKEN_FIELD: "x" * 100_000}, base_url=base)
     unknown_host = browser.get("/", base_url="https://evil.example")
-    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"access_denied": True})
+    sandbox.marketplace.change_faults(access_denied=True)
     aws_refusal = browser.post("/", data={TOKEN_FIELD: factories.token(sandbox)}, base_url=base)
 
     responses = [landing, form, refused_signup, signup, welcome, too_large, unknown_host, aws_refusal]

@@ -125,7 +125,7 @@ def warm_server_url(sandbox: Sandbox, sqlite_template: Path, tmp_path: Path) -> 
 
 def test_slow_response_is_not_cut(warm_server_url: str, sandbox: Sandbox) -> None:
     token = factories.token(sandbox)
-    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"slow": REQUEST_TIMEOUT_SECONDS + 1.2})
+    sandbox.marketplace.change_faults(slow=REQUEST_TIMEOUT_SECONDS + 1.2)
 
     response = requests.post(warm_server_url, data={TOKEN_FIELD: token}, allow_redirects=False, timeout=10)
 
@@ -136,7 +136,7 @@ def test_slow_response_is_not_cut(warm_server_url: str, sandbox: Sandbox) -> Non
 def test_connection_is_kept_alive_after_a_slow_response(warm_server_url: str, sandbox: Sandbox, framing: str) -> None:
     landing = urlencode({TOKEN_FIELD: factories.token(sandbox)}).encode()
     chunks = post_bytes(raw_http.unfinished_chunks(landing) + b"0\r\n\r\n", "Transfer-Encoding: chunked")
-    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"slow": REQUEST_TIMEOUT_SECONDS + 1.2})
+    sandbox.marketplace.change_faults(slow=REQUEST_TIMEOUT_SECONDS + 1.2)
 
     with raw_http.open_connection(warm_server_url) as connection:
         connection.sendall(post_bytes(landing) if framing == "length" else chunks)

@@ -53,7 +53,7 @@ def test_every_page_shows_hostile_answers_as_text(registered_client: FlaskClient
 
 
 def test_page_with_a_retry_form_shows_hostile_fields_as_text(client: FlaskClient, sandbox: Sandbox) -> None:
-    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"access_denied": True})
+    sandbox.marketplace.change_faults(access_denied=True)
 
     page = client.post("/", data={TOKEN_FIELD: STORED, f"x-amzn-marketplace-{STORED}": STORED}).text
 

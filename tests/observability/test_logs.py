@@ -43,7 +43,7 @@ def test_token_and_personal_data_are_logged_at_no_level(
         browser.post("/signup", data={**form, "email": "marked-wrong"})
         browser.post("/signup", data=form)
         browser.get(f"/welcome?{TOKEN_FIELD}={token}")
-        sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"access_denied": True})
+        sandbox.marketplace.change_faults(access_denied=True)
         browser.post("/", data={TOKEN_FIELD: token})
 
     output = "".join(capfd.readouterr())

@@ -29,6 +29,13 @@ def create_purchase(sandbox: Sandbox, product: str = USAGE, style: str = "new", 
     return purchase
 
 
+def events_caused(sandbox: Sandbox, queue: QueueReader, purchase: Purchase, action: str, **options: Any) -> list[Any]:
+    """Return the bodies of the events that the action causes."""
+    queue.receive_and_delete_all()
+    sandbox.marketplace.apply_action(purchase, action, **options)
+    return queue.receive_and_delete_all()
+
+
 @pytest.mark.parametrize(
     ("product", "after", "action", "options", "expected"),
     [
@@ -60,14 +67,10 @@ def test_new_style_action_causes_eventbridge_events(
     expected: list[str],
 ) -> None:
     purchase = create_purchase(sandbox, product, "new", after)
-    queue.receive_and_delete_all()
 
-    sandbox.marketplace.apply_action(purchase, action, **options)
+    events = events_caused(sandbox, queue, purchase, action, **options)
 
-    agreements = [
-        (event["detail-type"], event["detail"]["agreement"].get("status", ""))
-        for event in queue.receive_and_delete_all()
-    ]
+    agreements = [(event["detail-type"], event["detail"]["agreement"].get("status", "")) for event in events]
     assert [" ".join(filter(None, pair)) for pair in agreements] == expected
 
 
@@ -101,11 +104,10 @@ def test_old_style_action_causes_sns_notifications(
     expected: list[str],
 ) -> None:
     purchase = create_purchase(sandbox, product, "old", after)
-    queue.receive_and_delete_all()
 
-    sandbox.marketplace.apply_action(purchase, action, **options)
+    events = events_caused(sandbox, queue, purchase, action, **options)
 
-    assert [json.loads(event["Message"])["action"] for event in queue.receive_and_delete_all()] == expected
+    assert [json.loads(event["Message"])["action"] for event in events] == expected
 
 
 def test_only_a_new_style_order_causes_an_event(sandbox: Sandbox, queue: QueueReader) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from pydantic import ValidationError
 
 from sandbox import catalogue
 from sandbox.faults import Faults
@@ -37,6 +38,17 @@ def test_restart_switches_all_faults_off(tmp_path: Path) -> None:
     after = Marketplace(catalogue.load_products(), tmp_path / "state.json")
 
     assert after.faults == Faults()
+
+
+def test_changed_faults_leave_the_others_as_they_are() -> None:
+    marketplace = Marketplace(catalogue.load_products())
+    marketplace.faults = Faults(expired=True, slow=1)
+
+    marketplace.change_faults(expired=False, aws_down=True)
+
+    assert marketplace.faults == Faults(aws_down=True, slow=1)
+    with pytest.raises(ValidationError, match="extra_forbidden"):
+        marketplace.change_faults(aws_up=True)
 
 
 def test_reset_is_written_to_the_state_file(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 """Purchases of contracts: what AWS does with them, and what the application has stored."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask
 
+from app.config.products import Product
 from app.models import Subscription
 from app.services.events import apply, review
 from app.services.purchases import entitlements, subscriptions
@@ -13,9 +16,17 @@ from app.services.purchases.purchase import Landing
 from sandbox.purchases import Purchase
 from sandbox.server import Sandbox
 from tests.support import factories
+from tests.support.factories import PRODUCT_CODE
 from tests.support.stored_rows import all_rows
 
 MANY_ENTITLEMENTS = [{"dimension": f"seats_{number}", "value": number} for number in range(30)]
+
+
+@contextmanager
+def serve_marketplace() -> Iterator[Sandbox]:
+    """An AWS Marketplace that sells a contract, inside a `with` block."""
+    with Sandbox([Product(code=PRODUCT_CODE, **{**factories.PRODUCT_FIELDS, "pricing": "contract"})]) as sandbox:
+        yield sandbox
 
 
 def buy(sandbox: Sandbox, **order: Any) -> Purchase:

@@ -1,7 +1,7 @@
 """Adds to moto's CloudFormation the resource types that deploy/template.yaml needs and moto lacks."""
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore import xform_name
 from moto.cloudwatch.models import cloudwatch_backends
@@ -15,8 +15,23 @@ from moto.sqs.models import sqs_backends
 class CreatedResource:
     """A created resource. Not a CloudFormationModel: moto registers only the direct subclasses of that class."""
 
+    TYPE: ClassVar[str]
+
     def __init__(self, name: str) -> None:
         self.physical_resource_id = name
+
+    @classmethod
+    def create(cls, properties: dict[str, Any], account_id: str, region_name: str) -> str | None:
+        """Create the resource with the properties in the template; return its name, if it has one of its own."""
+        raise NotImplementedError
+
+    def delete(self, account_id: str, region_name: str) -> None:
+        """Do nothing, unless a subclass does."""
+
+    @classmethod
+    def cloudformation_type(cls) -> str:
+        """Return the type in the template; moto calls this, and the methods below."""
+        return cls.TYPE
 
     @staticmethod
     def cloudformation_name_type() -> str:
@@ -28,123 +43,88 @@ class CreatedResource:
         """Return that !GetAtt has no attributes."""
         return False
 
-    def delete(self, account_id: str, region_name: str) -> None:
-        """Do nothing: deleting the queue deletes its policy."""
-
-
-class QueuePolicy(CreatedResource, CloudFormationModel):
-    """AWS::SQS::QueuePolicy."""
-
-    @staticmethod
-    def cloudformation_type() -> str:
-        return "AWS::SQS::QueuePolicy"
-
     @classmethod
     def create_from_cloudformation_json(
         cls, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str, **_: Any
-    ) -> "QueuePolicy":
-        properties = cloudformation_json["Properties"]
+    ) -> Any:
+        """Return the resource, created."""
+        return cls(cls.create(cloudformation_json["Properties"], account_id, region_name) or resource_name)
+
+
+class QueuePolicy(CreatedResource, CloudFormationModel):
+    """A queue's policy. Deleting the queue deletes it."""
+
+    TYPE = "AWS::SQS::QueuePolicy"
+
+    @classmethod
+    def create(cls, properties: dict[str, Any], account_id: str, region_name: str) -> None:
         policy = json.dumps(_remove_no_value(properties["PolicyDocument"]))
         for url in properties["Queues"]:
             sqs_backends[account_id][region_name].set_queue_attributes(url.rpartition("/")[2], {"Policy": policy})
-        return cls(resource_name)
 
 
 class Subscription(CreatedResource, CloudFormationModel):
-    """AWS::SNS::Subscription."""
+    """The subscription of an endpoint; moto refuses a property that SNS does not have."""
 
-    @staticmethod
-    def cloudformation_type() -> str:
-        return "AWS::SNS::Subscription"
+    TYPE = "AWS::SNS::Subscription"
 
     @classmethod
-    def create_from_cloudformation_json(
-        cls,
-        resource_name: str,  # noqa: ARG003  # moto gives it
-        cloudformation_json: dict[str, Any],
-        account_id: str,
-        region_name: str,
-        **_: Any,
-    ) -> "Subscription":
-        """Subscribe the endpoint; moto refuses a property that SNS does not have."""
-        properties = dict(cloudformation_json["Properties"])
+    def create(cls, properties: dict[str, Any], account_id: str, region_name: str) -> str:
         topics = sns_backends[account_id][region_name]
-        subscription = topics.subscribe(*(properties.pop(name) for name in ("TopicArn", "Endpoint", "Protocol")))
-        for name, value in properties.items():
-            topics.set_subscription_attributes(subscription.arn, name, value)
-        return cls(subscription.arn)
+        required = {key: properties[key] for key in ("TopicArn", "Endpoint", "Protocol")}
+        subscription = topics.subscribe(*required.values())
+        for attribute, value in properties.items():
+            if attribute not in required:
+                topics.set_subscription_attributes(subscription.arn, attribute, value)
+        return str(subscription.arn)
 
     def delete(self, account_id: str, region_name: str) -> None:
         sns_backends[account_id][region_name].unsubscribe(self.physical_resource_id)
 
 
 class Alarm(CreatedResource, CloudFormationModel):
-    """AWS::CloudWatch::Alarm."""
+    """An alarm; moto refuses a property that CloudWatch does not have."""
 
-    @staticmethod
-    def cloudformation_type() -> str:
-        return "AWS::CloudWatch::Alarm"
+    TYPE = "AWS::CloudWatch::Alarm"
 
     @classmethod
-    def create_from_cloudformation_json(
-        cls,
-        resource_name: str,  # noqa: ARG003  # moto gives it
-        cloudformation_json: dict[str, Any],
-        account_id: str,
-        region_name: str,
-        **_: Any,
-    ) -> "Alarm":
-        """Create the alarm; moto refuses a property that CloudWatch does not have."""
-        properties = {xform_name(name): value for name, value in cloudformation_json["Properties"].items()}
-        name, description = properties.pop("alarm_name"), properties.pop("alarm_description")
-        alarms = cloudwatch_backends[account_id][region_name]
-        alarms.put_metric_alarm(name, description=description, **{"alarm_actions": [], **properties})
-        return cls(name)
+    def create(cls, properties: dict[str, Any], account_id: str, region_name: str) -> str:
+        values = {"alarm_actions": []} | {xform_name(key): value for key, value in properties.items()}
+        alarm_name, description = values.pop("alarm_name"), values.pop("alarm_description")
+        cloudwatch_backends[account_id][region_name].put_metric_alarm(alarm_name, description=description, **values)
+        return str(alarm_name)
 
     def delete(self, account_id: str, region_name: str) -> None:
         cloudwatch_backends[account_id][region_name].delete_alarms([self.physical_resource_id])
 
 
 class EventDestination(CreatedResource, CloudFormationModel):
-    """AWS::SES::ConfigurationSetEventDestination."""
+    """A destination of a configuration set, which must exist."""
 
-    @staticmethod
-    def cloudformation_type() -> str:
-        return "AWS::SES::ConfigurationSetEventDestination"
+    TYPE = "AWS::SES::ConfigurationSetEventDestination"
 
     @classmethod
-    def create_from_cloudformation_json(
-        cls,
-        resource_name: str,  # noqa: ARG003  # moto gives it
-        cloudformation_json: dict[str, Any],
-        account_id: str,
-        region_name: str,
-        **_: Any,
-    ) -> "EventDestination":
-        """Add the destination to its configuration set, which must exist."""
-        properties = cloudformation_json["Properties"]
-        name, destination = properties["ConfigurationSetName"], properties["EventDestination"]
-        ses_backends[account_id][region_name].create_configuration_set_event_destination(name, destination)
-        return cls(destination["Name"])
+    def create(cls, properties: dict[str, Any], account_id: str, region_name: str) -> str:
+        configuration_set, destination = properties["ConfigurationSetName"], properties["EventDestination"]
+        backend = ses_backends[account_id][region_name]
+        backend.create_configuration_set_event_destination(configuration_set, destination)
+        return str(destination["Name"])
 
     def delete(self, account_id: str, region_name: str) -> None:
         ses_backends[account_id][region_name].event_destinations.pop(self.physical_resource_id)
 
 
 class ManagedPolicyWithoutNoValue(CreatedResource, CloudFormationModel):
-    """AWS::IAM::ManagedPolicy, created by moto after AWS::NoValue is removed."""
+    """A managed policy, created by moto after AWS::NoValue is removed."""
 
-    @staticmethod
-    def cloudformation_type() -> str:
-        return "AWS::IAM::ManagedPolicy"
+    TYPE = "AWS::IAM::ManagedPolicy"
 
     @classmethod
     def create_from_cloudformation_json(
         cls, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str, **_: Any
     ) -> ManagedPolicy:
-        return ManagedPolicy.create_from_cloudformation_json(
-            resource_name, _remove_no_value(cloudformation_json), account_id, region_name
-        )
+        without = _remove_no_value(cloudformation_json)
+        return ManagedPolicy.create_from_cloudformation_json(resource_name, without, account_id, region_name)
 
 
 def _remove_no_value(part: Any) -> Any:

@@ -14,7 +14,6 @@ from tests.support.factories import TOKEN_FIELD
 from tests.support.page_checks import CheckedClient
 from tests.support.registered_buyer import NOW, RegisteredBuyer, land_and_register
 from tests.views.colleagues import create_invitation
-from tests.views.outages import set_faults
 
 
 @pytest.fixture
@@ -74,5 +73,5 @@ def mail_client(
 def token_during_outage(sandbox: Sandbox) -> str:
     """A buyer's token, while AWS is down."""
     token = factories.token(sandbox, account_id="012345678901")
-    set_faults(sandbox, aws_down=True)
+    sandbox.marketplace.change_faults(aws_down=True)
     return token

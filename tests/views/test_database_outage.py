@@ -105,7 +105,7 @@ def test_aws_and_database_outage_offers_retry(
     proxied_app: Flask, buyer_client: FlaskClient, sandbox: Sandbox, proxy: DatabaseProxy
 ) -> None:
     token = factories.token(sandbox)
-    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"aws_down": True})
+    sandbox.marketplace.change_faults(aws_down=True)
     proxy.disconnect(proxied_app)
 
     page = buyer_client.post("/", data={TOKEN_FIELD: token, "x-amzn-marketplace-offer-type": "free-trial"})

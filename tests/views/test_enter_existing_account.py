@@ -48,7 +48,7 @@ def test_owners_refused_request_does_not_free_the_account(
 def test_other_browser_cannot_replace_unlinked_registration(new_buyer: NewBuyer) -> None:
     marketplace, other = new_buyer.sandbox.marketplace, new_buyer.client.application.test_client()
     token = marketplace.mint_token(marketplace.buy(factories.order()))
-    marketplace.faults = marketplace.faults.model_copy(update={"aws_down": True})
+    marketplace.change_faults(aws_down=True)
     for browser in (new_buyer.client, other):
         browser.post("/", data={TOKEN_FIELD: token})
     form = csrf_token(other.get("/signup").text)

@@ -61,7 +61,7 @@ def test_aws_error_shows_its_page(
 ) -> None:
     status, words, next_step, offers_retry = ROWS[fault]
     token = factories.token(sandbox)
-    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={fault: True})
+    sandbox.marketplace.change_faults(**{fault: True})
 
     response = requests.post(app_url, data={TOKEN_FIELD: token}, timeout=10)
 
@@ -81,11 +81,11 @@ def test_aws_error_shows_its_page(
 @on_sqlite
 def test_slow_aws_reaches_form_in_time(app_url: str, sandbox: Sandbox) -> None:
     token = factories.token(sandbox)
-    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"slow": 60})
+    sandbox.marketplace.change_faults(slow=60)
 
     response = requests.post(app_url, data={TOKEN_FIELD: token}, timeout=8, allow_redirects=False)
 
-    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"slow": 0})
+    sandbox.marketplace.change_faults(slow=0)
     assert (response.status_code, response.headers["Location"]) == (303, "/signup")
 
 
@@ -100,7 +100,7 @@ def test_post_without_token_shows_where_to_start(app_url: str, fields: dict[str,
 
 def test_retry_resends_the_same_token(client: FlaskClient, sandbox: Sandbox) -> None:
     token = factories.token(sandbox)
-    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"access_denied": True})
+    sandbox.marketplace.change_faults(access_denied=True)
     page = client.post("/", data={TOKEN_FIELD: token, "x-amzn-marketplace-offer-type": "free-trial"})
     assert f'value="{token}"' in page.text
     assert 'value="free-trial"' in page.text

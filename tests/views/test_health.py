@@ -13,11 +13,10 @@ from app import create_app
 from app.database import transactions
 from app.observability import metrics
 from app.services.operations import readiness
-from app.services.purchases.purchase import UnverifiedFields
-from app.services.signup import pending_tokens, registrations
 from sandbox.server import Sandbox
 from tests.support import factories
 from tests.support.factories import TOKEN_FIELD
+from tests.support.pending_purchases import register_before_purchase
 
 
 def test_healthz_ignores_database_outage(environment: pytest.MonkeyPatch) -> None:
@@ -91,9 +90,7 @@ def gauges(client: FlaskClient) -> dict[str, float]:
 
 def test_pending_work_is_measured(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
     before = gauges(client)
-    with app.app_context():
-        pending = pending_tokens.store(factories.token(sandbox), UnverifiedFields())
-        registrations.complete(pending, factories.answers())
+    register_before_purchase(app, factories.token(sandbox))
 
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=10), tick=False):
         waiting = gauges(client)

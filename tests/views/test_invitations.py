@@ -146,7 +146,7 @@ def test_browser_without_purchase_cannot_invite(app: Flask, client: FlaskClient)
 
 
 def test_pending_purchase_explains_when_to_invite(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
-    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"aws_down": True})
+    sandbox.marketplace.change_faults(aws_down=True)
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
 
     page = client.get("/invite")

@@ -142,7 +142,7 @@ def test_old_listing_is_keyed_by_customer_identifier(app: Flask, client: FlaskCl
 
 
 def test_purchase_without_license_is_keyed_by_agreement(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
-    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"no_license_arn": True})
+    sandbox.marketplace.change_faults(no_license_arn=True)
 
     response = client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="012345678901")})
 
@@ -152,7 +152,7 @@ def test_purchase_without_license_is_keyed_by_agreement(app: Flask, client: Flas
 
 
 def test_purchases_without_licenses_differ_by_agreement(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
-    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"no_license_arn": True})
+    sandbox.marketplace.change_faults(no_license_arn=True)
 
     for _ in range(2):
         client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="012345678901")})

@@ -140,11 +140,11 @@ def test_registration_during_outage_cannot_take_account(new_buyer: NewBuyer, is_
         new_buyer.submit_form(account="existing", existing_account="acme-7")
         new_buyer.deliver_handoffs(refused="not_found")
     bob = app.test_client()
-    marketplace.faults = marketplace.faults.model_copy(update={"aws_down": True})
+    marketplace.change_faults(aws_down=True)
     bob.post("/", data={TOKEN_FIELD: marketplace.mint_token(purchase)})
     form = csrf_token(bob.get("/signup").text)
     bob.post("/signup", data={**ANSWERS, "email": "bob@gmail.com", "csrf_token": form})
-    marketplace.faults = marketplace.faults.model_copy(update={"aws_down": False})
+    marketplace.change_faults(aws_down=False)
 
     with app.app_context(), time_passes(seconds=5):
         assert retry_pending.resolve_next()

@@ -12,19 +12,20 @@ from tests.support import factories
 from tests.support.databases import on_sqlite
 from tests.support.factories import ANSWERS, TOKEN_FIELD
 from tests.support.page_checks import csrf_token
+from tests.support.pending_purchases import resolve_pending
 from tests.support.stored_rows import all_rows
-from tests.views.outages import register, retry_pending_token, set_faults
+from tests.views.outages import register
 
 
 @on_sqlite
 @pytest.mark.parametrize("fault", [{"aws_down": True}, {"throttled": 100}, {"slow": 60}])
 def test_aws_outage_leads_to_the_form(client: FlaskClient, sandbox: Sandbox, fault: dict[str, object]) -> None:
     token = factories.token(sandbox)
-    set_faults(sandbox, **fault)
+    sandbox.marketplace.change_faults(**fault)
 
     response = client.post("/", data={TOKEN_FIELD: token})
 
-    set_faults(sandbox, slow=0)
+    sandbox.marketplace.change_faults(slow=0)
     assert (response.status_code, response.location) == (303, "/signup")
     page = client.get("/signup").text
     assert "AWS Marketplace is slow to respond" in page
@@ -59,7 +60,7 @@ def test_double_click_stores_one_token_and_registration(
 @pytest.mark.parametrize("fault", ["invalid", "expired", "other_product", "access_denied", "credentials_expired"])
 def test_refused_token_is_not_stored(app: Flask, client: FlaskClient, sandbox: Sandbox, fault: str) -> None:
     token = factories.token(sandbox)
-    set_faults(sandbox, **{fault: True})
+    sandbox.marketplace.change_faults(**{fault: True})
 
     response = client.post("/", data={TOKEN_FIELD: token})
 
@@ -81,9 +82,9 @@ def test_token_refused_by_worker_fails_at_next_landing(
     app: Flask, client: FlaskClient, sandbox: Sandbox, token_during_outage: str
 ) -> None:
     client.post("/", data={TOKEN_FIELD: token_during_outage})
-    set_faults(sandbox, aws_down=False, expired=True)
-    retry_pending_token(app)
-    set_faults(sandbox, aws_down=True, expired=False)
+    sandbox.marketplace.change_faults(aws_down=False, expired=True)
+    resolve_pending(app, seconds=5)
+    sandbox.marketplace.change_faults(aws_down=True, expired=False)
 
     response = client.post("/", data={TOKEN_FIELD: token_during_outage})
 
@@ -115,8 +116,8 @@ def test_form_of_dead_token_shows_its_error(
     app: Flask, client: FlaskClient, sandbox: Sandbox, token_during_outage: str, fault: str, words: str
 ) -> None:
     client.post("/", data={TOKEN_FIELD: token_during_outage})
-    set_faults(sandbox, aws_down=False, **{fault: True})
-    retry_pending_token(app)
+    sandbox.marketplace.change_faults(aws_down=False, **{fault: True})
+    resolve_pending(app, seconds=5)
 
     page = client.get("/signup")
 

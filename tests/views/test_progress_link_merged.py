@@ -8,12 +8,11 @@ from flask.testing import FlaskClient
 
 from app.models import Registration
 from app.services.events import merge
-from app.services.purchases.purchase import UnverifiedFields
-from app.services.signup import erasure, pending_tokens, progress, registrations, retry_pending
+from app.services.signup import erasure, progress
 from sandbox.server import Sandbox
 from tests.support import factories
-from tests.support.clock import time_passes
 from tests.support.outbox_messages import register_customer, registration_id_of
+from tests.support.pending_purchases import register_before_purchase, resolve_pending
 from tests.support.personal_data import run_transaction
 from tests.support.stored_rows import all_rows
 
@@ -54,11 +53,8 @@ def test_links_of_both_registrations_show_the_merged_one(
 def test_link_of_late_resolved_registration_shows_the_merged_one(client: FlaskClient, sandbox: Sandbox) -> None:
     app = client.application
     kept = register_customer(app, KEPT)
-    with app.app_context():
-        pending = pending_tokens.store(factories.token(sandbox), UnverifiedFields())
-        late_id = registrations.complete(pending, factories.answers(company="Latest")).registration_id
-        with time_passes(minutes=1):
-            assert retry_pending.resolve_next()
+    late_id = register_before_purchase(app, factories.token(sandbox), company="Latest")[1].registration_id
+    assert resolve_pending(app, minutes=1)
     [gone] = [row.subscription_id for row in all_rows(app, Registration) if row.id == late_id]
     assert gone
     run_transaction(app, lambda connection: merge.merge(connection, kept, gone))

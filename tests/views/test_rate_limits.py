@@ -132,7 +132,7 @@ def test_only_first_good_landings_are_uncounted(app: Flask, sandbox: Sandbox) ->
 
 def test_pending_tokens_count_as_landings(app: Flask, sandbox: Sandbox) -> None:
     add_to_count(app, f"landings/{OFFICE_ADDRESS}", 60, LANDINGS.max_count - 1)
-    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"aws_down": True})
+    sandbox.marketplace.change_faults(aws_down=True)
 
     statuses = [post_token(app, factories.token(sandbox)).status_code for _ in range(2)]
 
@@ -201,7 +201,7 @@ def test_other_pages_are_not_limited(app: Flask, client: FlaskClient) -> None:
 
 
 def test_one_address_cannot_use_all_pending_token_space(app: Flask, sandbox: Sandbox) -> None:
-    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"aws_down": True})
+    sandbox.marketplace.change_faults(aws_down=True)
     add_to_count(app, f"parked/{OFFICE_ADDRESS}", 3600, PENDING_TOKENS.max_count - 1)
 
     within_limit = post_token(app, factories.token(sandbox))

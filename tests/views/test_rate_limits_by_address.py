@@ -91,7 +91,7 @@ def test_wide_ipv6_network_is_limited(refusing_aws: tuple[Flask, ScriptedAws]) -
 
 
 def test_wide_ipv6_network_cannot_use_all_pending_token_space(app: Flask, sandbox: Sandbox) -> None:
-    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"aws_down": True})
+    sandbox.marketplace.change_faults(aws_down=True)
     add_to_count(app, "parked-nearby/20010db80001/48", 3600, PENDING_TOKENS_WIDE.max_count - 1)
 
     within_limit = post_token(app, factories.token(sandbox), "2001:db8:1:1::1")

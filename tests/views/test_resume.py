@@ -12,12 +12,11 @@ from flask.testing import FlaskClient, FlaskCliRunner
 
 from app import create_app
 from app.security import encryption
-from app.services.purchases.purchase import UnverifiedFields
-from app.services.signup import pending_tokens, registrations, retry_pending
 from sandbox.server import Sandbox
 from tests.support import factories
 from tests.support.factories import ANSWERS, TOKEN_FIELD
 from tests.support.page_checks import csrf_token
+from tests.support.pending_purchases import register_before_purchase, resolve_pending
 
 SITE = "https://register.acme.example"
 
@@ -30,13 +29,10 @@ def unlinked_id(app: Flask, sandbox: Sandbox) -> str:
 
 def register_with_dead_token(app: Flask, sandbox: Sandbox, **answers: str) -> str:
     """Register with a token that AWS then refuses; return the registration's id."""
-    with app.app_context():
-        pending = pending_tokens.store(factories.token(sandbox), UnverifiedFields())
-        completed = registrations.complete(pending, factories.answers(**answers))
-        sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"expired": True})
-        with time_machine.travel(datetime.now(UTC) + timedelta(seconds=5)):
-            assert retry_pending.resolve_next() is True
-    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"expired": False})
+    _, completed = register_before_purchase(app, factories.token(sandbox), **answers)
+    sandbox.marketplace.change_faults(expired=True)
+    assert resolve_pending(app, seconds=5) is True
+    sandbox.marketplace.change_faults(expired=False)
     return str(completed.registration_id)
 
 

@@ -10,8 +10,9 @@ from tests.support import factories
 from tests.support.databases import on_sqlite
 from tests.support.factories import ANSWERS, TOKEN_FIELD
 from tests.support.page_checks import csrf_token
+from tests.support.pending_purchases import resolve_pending
 from tests.support.stored_rows import all_rows
-from tests.views.outages import register, retry_pending_token, set_faults
+from tests.views.outages import register
 
 
 def test_registration_is_linked_once_aws_answers(
@@ -23,9 +24,9 @@ def test_registration_is_linked_once_aws_answers(
     assert "We have your registration" in waiting.text
     assert "Ada Lovelace" in waiting.text
     assert waiting.headers["Refresh"]
-    set_faults(sandbox, aws_down=False)
+    sandbox.marketplace.change_faults(aws_down=False)
 
-    assert retry_pending_token(app) is True
+    assert resolve_pending(app, seconds=5) is True
 
     linked = client.get("/welcome")
     assert "You are registered" in linked.text
@@ -43,8 +44,8 @@ def test_form_sent_after_resolution_is_linked(
 ) -> None:
     client.post("/", data={TOKEN_FIELD: token_during_outage})
     page = client.get("/signup").text
-    set_faults(sandbox, aws_down=False)
-    retry_pending_token(app)
+    sandbox.marketplace.change_faults(aws_down=False)
+    resolve_pending(app, seconds=5)
 
     response = client.post("/signup", data={"csrf_token": csrf_token(page), **ANSWERS})
 
@@ -59,11 +60,11 @@ def test_unlinked_registration_is_not_moved_to_other_purchase(
 ) -> None:
     client.post("/", data={TOKEN_FIELD: token_during_outage})
     register(client)
-    set_faults(sandbox, aws_down=False)
+    sandbox.marketplace.change_faults(aws_down=False)
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="777788889999")})
     register(client, company="Ostrava Robotics")
 
-    retry_pending_token(app)
+    resolve_pending(app, seconds=5)
 
     registrations = all_rows(app, Registration)
     assert sorted(row.company for row in registrations) == ["Juniper & Lark", "Ostrava Robotics"]
@@ -75,7 +76,7 @@ def test_second_outage_leaves_one_registration(
 ) -> None:
     client.post("/", data={TOKEN_FIELD: token_during_outage})
     register(client)
-    retry_pending_token(app, hours=5)
+    resolve_pending(app, hours=5)
 
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
     register(client, company="Juniper")
@@ -88,12 +89,12 @@ def test_answers_during_outage_replace_earlier_ones(app: Flask, client: FlaskCli
     purchase = sandbox.marketplace.buy(factories.order(account_id="012345678901"))
     client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
     register(client)
-    set_faults(sandbox, aws_down=True)
+    sandbox.marketplace.change_faults(aws_down=True)
     client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
     register(client, company="Juniper")
-    set_faults(sandbox, aws_down=False)
+    sandbox.marketplace.change_faults(aws_down=False)
 
-    retry_pending_token(app)
+    resolve_pending(app, seconds=5)
 
     [registration] = all_rows(app, Registration)
     assert registration.company == "Juniper"
@@ -106,7 +107,7 @@ def test_other_account_does_not_see_unlinked_registration(
 ) -> None:
     client.post("/", data={TOKEN_FIELD: token_during_outage})
     register(client)
-    set_faults(sandbox, aws_down=False)
+    sandbox.marketplace.change_faults(aws_down=False)
 
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="777788889999")})
 
@@ -120,12 +121,12 @@ def test_newer_unlinked_answers_are_offered_to_registered_buyer(
     purchase = sandbox.marketplace.buy(factories.order())
     client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
     register(client)
-    set_faults(sandbox, aws_down=True)
+    sandbox.marketplace.change_faults(aws_down=True)
     client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
     register(client, company="Juniper")
-    set_faults(sandbox, aws_down=False, expired=True)
-    retry_pending_token(app)
-    set_faults(sandbox, expired=False)
+    sandbox.marketplace.change_faults(aws_down=False, expired=True)
+    resolve_pending(app, seconds=5)
+    sandbox.marketplace.change_faults(expired=False)
 
     client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
     form = client.get("/signup").text
@@ -143,12 +144,12 @@ def test_second_purchase_keeps_first_registrations_answers(
 ) -> None:
     client.post("/", data={TOKEN_FIELD: token_during_outage})
     register(client)
-    set_faults(sandbox, aws_down=False)
+    sandbox.marketplace.change_faults(aws_down=False)
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="777788889999")})
     register(client, company="Ostrava Robotics", email="bob@example.com")
-    set_faults(sandbox, expired=True)
-    retry_pending_token(app)
-    set_faults(sandbox, expired=False)
+    sandbox.marketplace.change_faults(expired=True)
+    resolve_pending(app, seconds=5)
+    sandbox.marketplace.change_faults(expired=False)
 
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="012345678901")})
 
@@ -165,8 +166,8 @@ def test_second_browser_cannot_replace_unlinked_registration(
     form = csrf_token(other.get("/signup").text)
     register(client)
     if is_linked:
-        set_faults(sandbox, aws_down=False)
-        retry_pending_token(app)
+        sandbox.marketplace.change_faults(aws_down=False)
+        resolve_pending(app, seconds=5)
 
     refused = other.post("/signup", data={**ANSWERS, "company": "Ostrava Robotics", "csrf_token": form})
 
@@ -190,12 +191,12 @@ def test_dead_token_offers_new_start_with_answers(
 ) -> None:
     client.post("/", data={TOKEN_FIELD: token_during_outage})
     register(client)
-    set_faults(sandbox, aws_down=False, expired=True)
-    retry_pending_token(app)
+    sandbox.marketplace.change_faults(aws_down=False, expired=True)
+    resolve_pending(app, seconds=5)
     page = client.get("/welcome").text
     assert "One more step" in page
     assert "Set up your account" in page
-    set_faults(sandbox, expired=False)
+    sandbox.marketplace.change_faults(expired=False)
 
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox, account_id="012345678901")})
     form = client.get("/signup").text

@@ -16,7 +16,7 @@ from app.models import Subscription
 from app.services.events import consume
 from app.services.purchases.purchase import Pending, UnverifiedFields
 from app.services.reports import gauges
-from app.services.signup import pending_tokens, registrations, retry_pending
+from app.services.signup import pending_tokens, retry_pending
 from app.worker import loop
 from app.worker.loop import Chore
 from sandbox.server import Sandbox
@@ -24,16 +24,14 @@ from tests.support import app_processes, database_proxy, factories
 from tests.support.aws_events import eventbridge_event
 from tests.support.databases import on_sqlite
 from tests.support.events_queue import EventsQueue
+from tests.support.pending_purchases import register_before_purchase
 from tests.support.stored_rows import all_rows
 
 
 @pytest.fixture
 def pending_token(app: Flask, sandbox: Sandbox) -> Pending:
     """A pending token, and a registration without purchase."""
-    with app.app_context():
-        pending = pending_tokens.store(factories.token(sandbox), UnverifiedFields())
-        registrations.complete(pending, factories.answers())
-    return pending
+    return register_before_purchase(app, factories.token(sandbox))[0]
 
 
 def test_worker_resolves_pending_tokens_and_stops_on_sigterm(
@@ -67,8 +65,9 @@ def test_worker_blocks_the_signal_that_stops_it(
 
 
 @on_sqlite
-def test_worker_stops_at_once_while_it_polls_the_events_queue(database_url: str, app: Flask, sandbox: Sandbox) -> None:
-    events_queue = EventsQueue(sandbox)
+def test_worker_stops_at_once_while_it_polls_the_events_queue(
+    database_url: str, app: Flask, sandbox: Sandbox, events_queue: EventsQueue
+) -> None:
     environment = {**factories.environment(database_url, sandbox.aws_url), "EVENTS_QUEUE_URL": events_queue.url}
     with app_processes.run_worker(environment) as process:
         events_queue.send(eventbridge_event("License Updated - Manufacturer"))
@@ -78,7 +77,6 @@ def test_worker_stops_at_once_while_it_polls_the_events_queue(database_url: str,
         assert process.wait(10) == 0
 
     assert events_queue.message_counts() == (0, 0)
-    events_queue.close()
     assert [subscription.status for subscription in all_rows(app, Subscription)] == ["active"]
 
 
@@ -161,7 +159,7 @@ def test_one_token_is_tried_in_a_run_while_aws_is_down(app: Flask, sandbox: Sand
             pending_token.id,
             *(pending_tokens.store(factories.token(sandbox), UnverifiedFields()).id for _ in range(2)),
         ]
-        sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"aws_down": True})
+        sandbox.marketplace.change_faults(aws_down=True)
 
         with time_machine.travel(datetime.now(UTC) + timedelta(seconds=5), tick=False):
             is_answered = loop.repeat_while_due(retry_pending.resolve_next)

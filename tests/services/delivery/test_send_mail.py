@@ -150,7 +150,7 @@ def test_invitation_is_mailed_unless_revoked(app: Flask, mail_server: FakeSmtpSe
 def test_resume_link_is_mailed_unless_the_buyer_has_registered(
     app: Flask, sandbox: Sandbox, mail_server: FakeSmtpServer
 ) -> None:
-    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update={"expired": True})
+    sandbox.marketplace.change_faults(expired=True)
     with app.app_context():
         for name in ("waiting", "registered"):
             token = pending_tokens.store(factories.token(sandbox), UnverifiedFields())

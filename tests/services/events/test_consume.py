@@ -17,7 +17,6 @@ from app.errors import DatabaseUnavailable, MarketplaceUnavailable
 from app.models import Event, Subscription
 from app.services.events import consume
 from app.services.reports import gauges
-from sandbox.server import Sandbox
 from tests.support import database_proxy, factories
 from tests.support.aws_events import eventbridge_event, minutes_after_noon, sns_notification
 from tests.support.databases import on_postgresql
@@ -25,14 +24,6 @@ from tests.support.events_queue import EventsQueue
 from tests.support.stored_rows import all_rows
 
 UPDATED = "License Updated - Manufacturer"
-
-
-@pytest.fixture
-def events_queue(sandbox: Sandbox, environment: pytest.MonkeyPatch) -> Iterator[EventsQueue]:
-    created = EventsQueue(sandbox)
-    environment.setenv("EVENTS_QUEUE_URL", created.url)
-    yield created
-    created.close()
 
 
 @pytest.fixture

@@ -7,15 +7,11 @@ import pytest
 from flask import Flask
 
 from app import create_app
-from app.config.products import Product
 from app.models import Subscription
 from app.services.events import review
-from app.services.purchases import subscriptions
-from app.services.purchases.purchase import Landing
 from sandbox.purchases import Purchase
 from sandbox.server import Sandbox
-from tests.support import factories
-from tests.support.factories import PRODUCT_CODE
+from tests.support import contract_purchases, factories
 from tests.support.outbox_messages import handoff_messages
 from tests.support.stored_rows import all_rows
 
@@ -23,7 +19,7 @@ from tests.support.stored_rows import all_rows
 @pytest.fixture(scope="module")
 def running_sandbox() -> Iterator[Sandbox]:
     """A sandbox that sells a contract."""
-    with Sandbox([Product(code=PRODUCT_CODE, **{**factories.PRODUCT_FIELDS, "pricing": "contract"})]) as sandbox:
+    with contract_purchases.serve_marketplace() as sandbox:
         yield sandbox
 
 
@@ -39,20 +35,13 @@ def app(environment: pytest.MonkeyPatch) -> Iterator[Flask]:
 @pytest.fixture
 def purchase(sandbox: Sandbox) -> Purchase:
     """A contract that AWS has confirmed."""
-    bought = sandbox.marketplace.buy(factories.order())
-    sandbox.marketplace.apply_action(bought, "confirm", delivery="late")
-    return sandbox.marketplace.get_purchase(bought.id)
+    return contract_purchases.act(sandbox, contract_purchases.buy(sandbox), "confirm")
 
 
 def land_and_review(app: Flask, purchase: Purchase) -> None:
     """Land as the buyer, and let the worker read the entitlements."""
-    customer = factories.customer(
-        customer_aws_account_id=purchase.account_id,
-        license_arn=purchase.license_arn,
-        agreement_id=purchase.agreement_id,
-    )
+    contract_purchases.land(app, purchase)
     with app.app_context():
-        subscriptions.upsert_from_landing(Landing(customer))
         assert review.process_next()
 
 
@@ -71,9 +60,7 @@ def test_entitlements_are_announced_when_first_read_and_when_changed(
     app: Flask, sandbox: Sandbox, purchase: Purchase
 ) -> None:
     land_and_review(app, purchase)
-    sandbox.marketplace.apply_action(
-        purchase, "change_entitlements", delivery="late", entitlements=[{"dimension": "seats", "value": 99}]
-    )
+    contract_purchases.act(sandbox, purchase, "change_entitlements", entitlements=[{"dimension": "seats", "value": 99}])
     land_and_review(app, purchase)
 
     assert announced(app) == [
@@ -86,7 +73,7 @@ def test_entitlements_in_another_order_are_not_announced(app: Flask, sandbox: Sa
     seats = [{"dimension": "seats", "value": value} for value in (5, 25, 5)]
     contract = [{"dimension": "tier", "value": "standard"}, *reversed(seats)]
     for entitlements in ([*seats, contract[0]], contract, contract[:-1]):
-        sandbox.marketplace.apply_action(purchase, "change_entitlements", delivery="late", entitlements=entitlements)
+        contract_purchases.act(sandbox, purchase, "change_entitlements", entitlements=entitlements)
         land_and_review(app, purchase)
 
     assert len(announced(app)) == 2

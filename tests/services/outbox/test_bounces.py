@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -18,7 +17,6 @@ from app.services.events import consume
 from app.services.outbox import bounces
 from app.services.outbox.bounces import Bounce
 from sandbox.inbox import Inbox, bounce_event
-from sandbox.server import Sandbox
 from tests.support import factories
 from tests.support.events_queue import EventsQueue
 from tests.support.personal_data import run_transaction
@@ -168,14 +166,6 @@ def test_bounce_of_an_unknown_mail_changes_nothing(app: Flask) -> None:
 
     assert not is_ours
     assert recorded(app) == [(None, None)]
-
-
-@pytest.fixture
-def events_queue(sandbox: Sandbox, environment: pytest.MonkeyPatch) -> Iterator[EventsQueue]:
-    queue = EventsQueue(sandbox)
-    environment.setenv("EVENTS_QUEUE_URL", queue.url)
-    yield queue
-    queue.close()
 
 
 def test_worker_deletes_a_recorded_bounce_from_the_queue(events_queue: EventsQueue) -> None:

@@ -12,8 +12,8 @@ from app.services.purchases import subscriptions
 from app.services.purchases.purchase import Pending, UnverifiedFields
 from app.services.signup import pending_tokens
 from sandbox.server import Sandbox
-from tests.services.signup.pending_purchases import StorePendingToken
 from tests.support import factories
+from tests.support.pending_purchases import StorePendingToken
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from app.services.purchases.purchase import UnverifiedFields
 from app.services.signup import pending_tokens, registrations
 from app.services.signup.pending_tokens import PendingTokensFull
 from sandbox.server import Sandbox
-from tests.services.signup.pending_purchases import StorePendingToken, resolve_pending, stored_token
 from tests.support import factories
+from tests.support.pending_purchases import StorePendingToken, resolve_pending, stored_token
 
 
 def test_token_stored_under_the_previous_key_is_still_resolved(

@@ -13,8 +13,8 @@ from app.services.purchases import subscriptions
 from app.services.purchases.purchase import Pending
 from app.services.reports import gauges
 from app.services.signup import registrations, resume_links
-from tests.services.signup.pending_purchases import StorePendingToken, resolve_pending, stored_token
 from tests.support import factories
+from tests.support.pending_purchases import StorePendingToken, resolve_pending, stored_token
 
 
 def test_forms_sent_while_their_tokens_are_resolved_are_all_attached(

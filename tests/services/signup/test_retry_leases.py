@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import Flask
 
 from app.services.signup import retry_pending
-from tests.services.signup.pending_purchases import StorePendingToken, resolve_pending, stored_token
+from tests.support.pending_purchases import StorePendingToken, resolve_pending, stored_token
 
 
 def test_token_of_a_killed_worker_is_claimed_after_its_lease(

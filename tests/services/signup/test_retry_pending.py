@@ -8,7 +8,7 @@ from flask import Flask
 
 from app.services.signup import retry_pending
 from sandbox.server import Sandbox
-from tests.services.signup.pending_purchases import StorePendingToken, resolve_pending, set_faults, stored_token
+from tests.support.pending_purchases import StorePendingToken, resolve_pending, stored_token
 
 
 def test_token_is_not_tried_before_it_is_due(app: Flask, store_pending_token: StorePendingToken) -> None:
@@ -36,7 +36,7 @@ def test_token_is_retried_after_a_temporary_error(
     app: Flask, sandbox: Sandbox, store_pending_token: StorePendingToken, fault: str
 ) -> None:
     pending = store_pending_token()
-    set_faults(sandbox, **{fault: True})
+    sandbox.marketplace.change_faults(**{fault: True})
 
     outcomes = [resolve_pending(app, minutes=minutes) for minutes in (1, 2, 3)]
 
@@ -45,13 +45,13 @@ def test_token_is_retried_after_a_temporary_error(
     assert token.tries == 3
     assert token.sealed
     assert token.fault
-    set_faults(sandbox, **{fault: False})
+    sandbox.marketplace.change_faults(**{fault: False})
     assert resolve_pending(app, minutes=4) is True
 
 
 def test_backoff_grows_up_to_a_limit(app: Flask, sandbox: Sandbox, store_pending_token: StorePendingToken) -> None:
     pending = store_pending_token()
-    set_faults(sandbox, aws_down=True)
+    sandbox.marketplace.change_faults(aws_down=True)
     backoffs = []
     for minutes in range(10, 160, 10):
         tried_at = datetime.now(UTC) + timedelta(minutes=minutes)
@@ -71,7 +71,7 @@ def test_token_that_aws_refuses_is_given_up_and_erased(
     app: Flask, sandbox: Sandbox, store_pending_token: StorePendingToken, fault: str, name: str
 ) -> None:
     pending = store_pending_token()
-    set_faults(sandbox, **{fault: True})
+    sandbox.marketplace.change_faults(**{fault: True})
 
     assert resolve_pending(app, seconds=3) is True
 
@@ -83,7 +83,7 @@ def test_token_is_given_up_after_four_hours_without_a_reply_of_aws(
     app: Flask, sandbox: Sandbox, store_pending_token: StorePendingToken
 ) -> None:
     pending = store_pending_token()
-    set_faults(sandbox, aws_down=True)
+    sandbox.marketplace.change_faults(aws_down=True)
 
     assert resolve_pending(app, hours=3, minutes=59) is False
     assert resolve_pending(app, hours=4, minutes=6) is True
@@ -105,13 +105,13 @@ def test_token_is_retried_until_its_product_is_configured(
     app: Flask, sandbox: Sandbox, store_pending_token: StorePendingToken
 ) -> None:
     pending = store_pending_token()
-    set_faults(sandbox, other_product=True)
+    sandbox.marketplace.change_faults(other_product=True)
 
     assert resolve_pending(app, seconds=3) is True
 
     token = stored_token(app, pending.id)
     assert token.sealed
     assert token.fault == "UnknownProduct"
-    set_faults(sandbox, other_product=False)
+    sandbox.marketplace.change_faults(other_product=False)
     resolve_pending(app, minutes=10)
     assert stored_token(app, pending.id).subscription_id

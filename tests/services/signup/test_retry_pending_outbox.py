@@ -7,12 +7,12 @@ from flask import Flask
 
 from app.models import OutboxMessage, PendingToken, Registration, Subscription
 from app.services.purchases.purchase import Pending, UnverifiedFields
-from app.services.signup import pending_tokens, registrations, retry_pending
+from app.services.signup import pending_tokens
 from sandbox.server import Sandbox
 from tests.support import factories
-from tests.support.clock import time_passes
 from tests.support.databases import on_sqlite
 from tests.support.outbox_messages import handoff_messages, mail_messages, registration_id_of
+from tests.support.pending_purchases import register_before_purchase, resolve_pending
 from tests.support.stored_rows import all_rows
 
 COMPLETED, UPDATED = "registration.completed", "registration.updated"
@@ -26,28 +26,16 @@ def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 @pytest.fixture
 def pending_token(app: Flask, sandbox: Sandbox) -> Pending:
     """A purchase whose buyer has registered while AWS was down."""
-    with app.app_context():
-        pending = pending_tokens.store(factories.token(sandbox), UnverifiedFields())
-        registrations.complete(pending, factories.answers())
-    return pending
-
-
-def resolve_pending(app: Flask, **passed: int) -> None:
-    with app.app_context(), time_passes(**passed):
-        retry_pending.resolve_next()
-
-
-def set_faults(sandbox: Sandbox, **faults: object) -> None:
-    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update=faults)
+    return register_before_purchase(app, factories.token(sandbox))[0]
 
 
 def test_registration_is_announced_once_its_token_is_resolved(
     app: Flask, sandbox: Sandbox, pending_token: Pending
 ) -> None:
-    set_faults(sandbox, aws_down=True)
+    sandbox.marketplace.change_faults(aws_down=True)
     resolve_pending(app, minutes=1)
     assert all_rows(app, OutboxMessage) == []
-    set_faults(sandbox, aws_down=False)
+    sandbox.marketplace.change_faults(aws_down=False)
 
     resolve_pending(app, minutes=10)
 
@@ -62,11 +50,7 @@ def test_registration_is_announced_once_its_token_is_resolved(
 def test_second_registration_of_a_purchase_is_an_update(app: Flask, sandbox: Sandbox, pending_token: Pending) -> None:
     resolve_pending(app, minutes=1)
     (subscription,) = all_rows(app, Subscription)
-    with app.app_context():
-        again = pending_tokens.store(
-            sandbox.marketplace.mint_token(sandbox.marketplace.purchases[0]), UnverifiedFields()
-        )
-        registrations.complete(again, factories.answers(company="Newer"))
+    register_before_purchase(app, sandbox.marketplace.mint_token(sandbox.marketplace.purchases[0]), company="Newer")
 
     resolve_pending(app, minutes=1)
 
@@ -82,7 +66,7 @@ def test_second_registration_of_a_purchase_is_an_update(app: Flask, sandbox: San
 def test_buyer_whose_token_is_given_up_gets_a_resume_mail(
     app: Flask, sandbox: Sandbox, pending_token: Pending, fault: str, passed: dict[str, int]
 ) -> None:
-    set_faults(sandbox, **{fault: True})
+    sandbox.marketplace.change_faults(**{fault: True})
 
     resolve_pending(app, **passed)
 
@@ -96,9 +80,7 @@ def test_buyer_whose_token_is_given_up_gets_a_resume_mail(
 @on_sqlite
 def test_buyer_of_an_unknown_product_is_sent_nothing(app: Flask, sandbox: Sandbox) -> None:
     purchase = sandbox.marketplace.buy(factories.order(product_code=factories.OTHER_PRODUCT_CODE))
-    with app.app_context():
-        pending = pending_tokens.store(sandbox.marketplace.mint_token(purchase, timedelta(days=1)), UnverifiedFields())
-        registrations.complete(pending, factories.answers())
+    register_before_purchase(app, sandbox.marketplace.mint_token(purchase, timedelta(days=1)))
     for hours in range(5):
         resolve_pending(app, hours=hours, minutes=5)
 
@@ -110,7 +92,7 @@ def test_buyer_of_an_unknown_product_is_sent_nothing(app: Flask, sandbox: Sandbo
 def test_token_without_registration_is_given_up_without_mail(app: Flask, sandbox: Sandbox) -> None:
     with app.app_context():
         pending_tokens.store(factories.token(sandbox), UnverifiedFields())
-    set_faults(sandbox, expired=True)
+    sandbox.marketplace.change_faults(expired=True)
 
     resolve_pending(app, minutes=1)
 

@@ -6,16 +6,14 @@ import pytest
 from flask import Flask
 
 from app import create_app
-from app.config.products import Product
 from sandbox.server import Sandbox
-from tests.support import factories
-from tests.support.factories import PRODUCT_CODE
+from tests.support import contract_purchases, factories
 
 
 @pytest.fixture(scope="module")
 def running_sandbox() -> Iterator[Sandbox]:
     """An AWS Marketplace that sells a contract."""
-    with Sandbox([Product(code=PRODUCT_CODE, **{**factories.PRODUCT_FIELDS, "pricing": "contract"})]) as sandbox:
+    with contract_purchases.serve_marketplace() as sandbox:
         yield sandbox
 
 

@@ -1,4 +1,4 @@
-"""Pending purchases in tests: a token's stored row, the worker's next try, and the sandbox's faults."""
+"""Pending purchases in tests: the buyer's registration, the token's stored row, and the worker's next try."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -9,11 +9,19 @@ import time_machine
 from flask import Flask
 from sqlalchemy import Row
 
-from app.services.purchases.purchase import Pending
-from app.services.signup import pending_tokens, retry_pending
-from sandbox.server import Sandbox
+from app.services.purchases.purchase import Pending, UnverifiedFields
+from app.services.signup import pending_tokens, registrations, retry_pending
+from app.services.signup.registrations import StoredRegistration
+from tests.support import factories
 
 StorePendingToken = Callable[[], Pending]
+
+
+def register_before_purchase(app: Flask, token: str, **answers: str) -> tuple[Pending, StoredRegistration]:
+    """Register with a token that AWS has not resolved yet; return the pending purchase and what was stored."""
+    with app.app_context():
+        pending = pending_tokens.store(token, UnverifiedFields())
+        return pending, registrations.complete(pending, factories.answers(**answers))
 
 
 def resolve_pending(app: Flask, **passed: float) -> bool | None:
@@ -28,8 +36,3 @@ def stored_token(app: Flask, token_id: UUID) -> Row[Any]:
         token = pending_tokens.find(token_id)
     assert token
     return token
-
-
-def set_faults(sandbox: Sandbox, **faults: object) -> None:
-    """Switch faults of the sandbox's AWS on or off, and leave the others as they are."""
-    sandbox.marketplace.faults = sandbox.marketplace.faults.model_copy(update=faults)
