@@ -33,6 +33,12 @@ class NewBuyer:
         self.client.post("/", data={TOKEN_FIELD: self.sandbox.marketplace.mint_token(purchase)})
         return purchase
 
+    def land_in_other_browser(self, purchase: Purchase) -> FlaskClient:
+        """Return another browser, which has landed with the same purchase."""
+        browser: FlaskClient = self.client.application.test_client()
+        browser.post("/", data={TOKEN_FIELD: self.sandbox.marketplace.mint_token(purchase)})
+        return browser
+
     def submit_form(self, **answers: str) -> TestResponse:
         form = self.client.get("/signup", query_string={"change": ""}).text
         return self.client.post("/signup", data={**ANSWERS, **answers, "csrf_token": csrf_token(form)})

@@ -10,7 +10,7 @@ from app.services.signup import progress
 from tests.support import aws_events, registered_buyer
 from tests.support.clock import time_passes
 from tests.support.databases import on_sqlite
-from tests.support.factories import PRODUCT_CODE, TOKEN_FIELD
+from tests.support.factories import PRODUCT_CODE
 from tests.support.new_buyer import NewBuyer
 
 URL = "https://app.acme.example/t/juniper?tab=1"
@@ -84,8 +84,7 @@ def test_entered_buyer_is_not_redirected_again(new_buyer: NewBuyer) -> None:
 def test_other_browser_gets_sign_in_page_without_token(new_buyer: NewBuyer) -> None:
     purchase = new_buyer.register()
     new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
-    colleague = new_buyer.client.application.test_client()
-    colleague.post("/", data={TOKEN_FIELD: new_buyer.sandbox.marketplace.mint_token(purchase)})
+    colleague = new_buyer.land_in_other_browser(purchase)
 
     page = colleague.get("/welcome").text
     entered = colleague.get("/enter")

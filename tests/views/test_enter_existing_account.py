@@ -2,9 +2,7 @@
 
 import pytest
 import time_machine
-from flask.testing import FlaskClient
 
-from sandbox.purchases import Purchase
 from tests.support import aws_events, factories, registered_buyer
 from tests.support.clock import time_passes
 from tests.support.databases import on_sqlite
@@ -17,13 +15,6 @@ URL = "https://app.acme.example/t/juniper"
 BOB = {**ANSWERS, "full_name": "Bob Babbage", "email": "bob@gmail.com"}
 
 
-def colleague_of(buyer: NewBuyer, purchase: Purchase) -> FlaskClient:
-    """Return another person's browser, landed with the same purchase."""
-    other = buyer.client.application.test_client()
-    other.post("/", data={TOKEN_FIELD: buyer.sandbox.marketplace.mint_token(purchase)})
-    return other
-
-
 @pytest.mark.parametrize("first", [{"url": URL, "reference": "juniper-1"}, {}])
 @pytest.mark.parametrize("answer", [{"refused": "not_found"}, {"status": 410}])
 def test_owners_refused_request_does_not_free_the_account(
@@ -31,7 +22,7 @@ def test_owners_refused_request_does_not_free_the_account(
 ) -> None:
     purchase = new_buyer.register()
     new_buyer.deliver_handoffs(**first)  # type: ignore[arg-type]
-    colleague = colleague_of(new_buyer, purchase)
+    colleague = new_buyer.land_in_other_browser(purchase)
     form = csrf_token(new_buyer.client.get("/signup?change=").text)
     new_buyer.submit_form(account="existing", existing_account="acme-7")
     new_buyer.deliver_handoffs(**answer)  # type: ignore[arg-type]
@@ -67,7 +58,7 @@ def test_other_browser_sees_sign_in_and_no_account_choice(new_buyer: NewBuyer) -
     new_buyer.submit_form(account="existing", existing_account="acme-7")
     new_buyer.deliver_handoffs(refused="not_found")
 
-    page = colleague_of(new_buyer, purchase).get("/welcome").text
+    page = new_buyer.land_in_other_browser(purchase).get("/welcome").text
 
     assert "Choose another account" not in page
     assert 'href="https://app.acme.example/login"' in page
@@ -121,7 +112,7 @@ def test_answers_with_equal_timestamps_belong_to_their_sender(new_buyer: NewBuye
     with time_machine.travel(registered_buyer.NOW, tick=False):
         purchase = new_buyer.register(account="existing", existing_account="acme-7")
         new_buyer.deliver_handoffs(refused="not_found")
-        colleague = colleague_of(new_buyer, purchase)
+        colleague = new_buyer.land_in_other_browser(purchase)
         form = csrf_token(colleague.get("/signup?change=").text)
 
         colleague.post("/signup", data={**BOB, "csrf_token": form})

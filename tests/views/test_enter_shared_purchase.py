@@ -22,8 +22,7 @@ BOB = {**ANSWERS, "full_name": "Bob Babbage", "email": "bob@gmail.com"}
 
 def test_second_person_with_open_form_is_refused(new_buyer: NewBuyer) -> None:
     purchase = new_buyer.buy()
-    other = new_buyer.client.application.test_client()
-    other.post("/", data={TOKEN_FIELD: new_buyer.sandbox.marketplace.mint_token(purchase)})
+    other = new_buyer.land_in_other_browser(purchase)
     form = csrf_token(other.get("/signup").text)
     new_buyer.submit_form()
     new_buyer.deliver_handoffs(url=URL)
@@ -52,8 +51,7 @@ def test_late_colleague_cannot_enter_or_replace(new_buyer: NewBuyer, app: Flask)
 
 def test_identical_answers_are_accepted_from_another_browser(new_buyer: NewBuyer) -> None:
     purchase = new_buyer.buy()
-    again = new_buyer.client.application.test_client()
-    again.post("/", data={TOKEN_FIELD: new_buyer.sandbox.marketplace.mint_token(purchase)})
+    again = new_buyer.land_in_other_browser(purchase)
     form = csrf_token(again.get("/signup").text)
     new_buyer.submit_form()
 
