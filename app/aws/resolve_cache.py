@@ -21,9 +21,6 @@ REFUSED_TTL_SECONDS = 60
 RESOLVED_TTL_SECONDS = 30
 MAX_RESOLVED = 2_000
 
-# ExpiredToken comes first: it wins where processes that asked at the same time got different errors.
-REFUSALS: tuple[type[MarketplaceError], ...] = (ExpiredToken, InvalidToken)
-
 
 class ResolveCache:
     """Resolved customers, cached in this process, and refused tokens, cached where the rate counters are.
@@ -88,15 +85,21 @@ class ResolveCache:
             raise _cached_error(refusal, "Cached")
         try:
             customer = resolve()
-        except REFUSALS as error:
-            self._counters.increment(_refusal_key(digest, type(error)), REFUSED_TTL_SECONDS)
+        except (ExpiredToken, InvalidToken) as error:
+            if isinstance(error, ExpiredToken):
+                self._counters.increment(_expiry_key(digest), REFUSED_TTL_SECONDS)
+            self._counters.increment(_refusal_key(digest), REFUSED_TTL_SECONDS)
             raise
         with self._lock:
             self._customers[digest] = customer
         return customer
 
     def _get_refusal(self, digest: str) -> type[MarketplaceError] | None:
-        return next((error for error in REFUSALS if self._counters.get(_refusal_key(digest, error))), None)
+        # One read where the token was not refused: with Redis, the buyer waits for each.
+        if not self._counters.get(_refusal_key(digest)):
+            return None
+        # ExpiredToken wins where processes that asked at the same time got different errors.
+        return ExpiredToken if self._counters.get(_expiry_key(digest)) else InvalidToken
 
 
 def _wait_for_leader(call: Future[Customer], deadline: float) -> Customer:
@@ -118,5 +121,9 @@ def _token_digest(token: str) -> str:
     return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _refusal_key(digest: str, error: type[MarketplaceError]) -> str:
-    return f"refused-token/{error.__name__}/{digest}"
+def _refusal_key(digest: str) -> str:
+    return f"refused-token/{digest}"
+
+
+def _expiry_key(digest: str) -> str:
+    return f"expired-token/{digest}"
