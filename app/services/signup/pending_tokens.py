@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from app.database.statements import upsert_statement
-from app.database.transactions import after_commit, query, transaction
+from app.database.transactions import query, transaction
 from app.errors import DatabaseUnavailable, ExpiredToken, FoyerError, InvalidToken, UnknownProduct
 from app.models import PendingToken, Registration
 from app.security import encryption
@@ -33,7 +33,7 @@ FIRST_RETRY_DELAY = timedelta(seconds=2)
 
 ERRORS_BY_NAME: dict[str, type[FoyerError]] = {kind.__name__: kind for kind in (InvalidToken, UnknownProduct)}
 BY_ID = select(PendingToken.__table__).where(PendingToken.id == bindparam("id"))
-ID_BY_DIGEST = select(PendingToken.id).where(PendingToken.digest == bindparam("digest"))
+BY_DIGEST = select(PendingToken.__table__).where(PendingToken.digest == bindparam("digest"))
 COUNT_PENDING = select(func.count()).where(PendingToken.next_try_at.is_not(None))
 UPSERT_TOKEN = upsert_statement(PendingToken, natural_key="digest", updates={"digest": "excluded.digest"})
 PURGE = delete(PendingToken).where(
@@ -57,10 +57,11 @@ def store(token: str, unverified: UnverifiedFields, *, may_store_pending: bool =
     """
     if len(token) > MAX_TOKEN_LENGTH:
         raise PendingTokensFull("TokenTooLong")
-    pending = _find_or_insert(token.encode(), unverified, may_store_pending)
-    if not pending.is_new:
-        raise_if_dead(pending.id)
-    return pending
+    token_id, stored = _find_or_insert(token.encode(), unverified, may_store_pending)
+    if stored:
+        _raise_if_dead(stored)
+    log.info("token.stored", parked=str(token_id), again=stored is not None)
+    return Pending(token_id, unverified.offer_type, is_new=stored is None)
 
 
 def raise_if_dead(pending_token_id: UUID) -> None:
@@ -70,26 +71,28 @@ def raise_if_dead(pending_token_id: UUID) -> None:
         ExpiredToken, InvalidToken, UnknownProduct: the token was given up.
     """
     with suppress(DatabaseUnavailable):
-        token = find(pending_token_id)
-        if token and token.settled_at and token.subscription_id is None:
-            raise ERRORS_BY_NAME.get(str(token.fault), ExpiredToken)(str(token.fault))
+        if token := find(pending_token_id):
+            _raise_if_dead(token)
+
+
+def _raise_if_dead(token: Row[Any]) -> None:
+    if token.settled_at and token.subscription_id is None:
+        raise ERRORS_BY_NAME.get(str(token.fault), ExpiredToken)(str(token.fault))
 
 
 @transaction
 def _find_or_insert(
     connection: Connection, token: bytes, unverified: UnverifiedFields, may_store_pending: bool
-) -> Pending:
+) -> tuple[UUID, Row[Any] | None]:
+    """Return the token's id, and its row where it was stored before."""
     digest = sha256(token).digest()
-    if stored_id := connection.execute(ID_BY_DIGEST, {"digest": digest}).scalar_one_or_none():
-        after_commit(log.info, "token.stored", parked=str(stored_id), again=True)
-        return Pending(stored_id, unverified.offer_type)
+    if stored := connection.execute(BY_DIGEST, {"digest": digest}).one_or_none():
+        return stored.id, stored
     if not may_store_pending:
         raise PendingTokensFull("TooManyOfOneAddress")
     if connection.execute(COUNT_PENDING).scalar_one() >= MAX_PENDING:
         raise PendingTokensFull("TooManyParked")
-    token_id = connection.execute(UPSERT_TOKEN, _new_row(token, digest, unverified)).scalar_one()
-    after_commit(log.info, "token.stored", parked=str(token_id), again=False)
-    return Pending(token_id, unverified.offer_type, is_new=True)
+    return connection.execute(UPSERT_TOKEN, _new_row(token, digest, unverified)).scalar_one(), None
 
 
 def _new_row(token: bytes, digest: bytes, unverified: UnverifiedFields) -> dict[str, Any]:
