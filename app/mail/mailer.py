@@ -7,9 +7,7 @@ from flask import Flask, current_app
 
 from app.config.settings import Settings, missing_setting
 from app.mail import message, ses
-from app.mail.message import Mail, MailRefused, MailUnavailable, Sender
-
-__all__ = ["Mail", "MailRefused", "MailUnavailable", "init_app", "is_enabled", "send"]
+from app.mail.message import Mail, MailUnavailable, Sender
 
 
 @dataclass(frozen=True)

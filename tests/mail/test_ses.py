@@ -10,7 +10,7 @@ from flask import Flask
 from app.aws import clients
 from app.errors import FoyerError
 from app.mail import mailer
-from app.mail.mailer import Mail, MailRefused, MailUnavailable
+from app.mail.message import Mail, MailRefused, MailUnavailable
 from sandbox.inbox import InboxMail
 from sandbox.server import Sandbox
 from tests.support import factories

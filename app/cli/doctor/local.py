@@ -10,7 +10,7 @@ from flask import current_app
 from app.config import handoff_endpoints, products
 from app.database import transactions
 from app.mail import mailer
-from app.mail.mailer import MailUnavailable
+from app.mail.message import MailUnavailable
 from app.security import rate_counters
 from app.services.operations import heartbeats, readiness
 from app.services.reports import outbox

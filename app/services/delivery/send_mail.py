@@ -13,6 +13,7 @@ from app.backoff import backoff_seconds
 from app.config import products
 from app.database.transactions import query, transaction
 from app.mail import mailer
+from app.mail.message import MailRefused, MailUnavailable
 from app.models import OutboxMessage, Registration
 from app.services.delivery import mail_templates
 from app.services.delivery.mail_templates import MailContext
@@ -39,14 +40,15 @@ def send(claimed: ClaimedMessage, *, site_url: str) -> bool:
     when its lease ends, so it may be sent twice.
     """
     context = _load_context(claimed, site_url)
+    context = context and _add_link(context, claimed)
     if context is None:
         settle(claimed, "cancelled")
         return True
     try:
         provider_id = mailer.send(mail_templates.compose(claimed.type, context), str(claimed.id))
-    except mailer.MailRefused as error:
+    except MailRefused as error:
         return _give_up(claimed, error.code)
-    except mailer.MailUnavailable as error:
+    except MailUnavailable as error:
         return reschedule_or_fail(claimed, error.code)
     settle(claimed, "delivered", provider_id=provider_id, fault=None)
     log.info("mail.sent", mail=str(claimed.id), type=claimed.type, tries=claimed.tries)
@@ -76,7 +78,7 @@ def _load_context(session: Session, claimed: ClaimedMessage, site_url: str) -> M
         return None
     snapshot = payload.load(session, claimed.subscription_id) if claimed.subscription_id else None
     happened_at = claimed.payload.get("happened_at")
-    context = MailContext(
+    return MailContext(
         product=_product_of(snapshot),
         site_url=site_url,
         happened_at=datetime.fromisoformat(happened_at) if happened_at else claimed.created_at,
@@ -85,7 +87,6 @@ def _load_context(session: Session, claimed: ClaimedMessage, site_url: str) -> M
         account=snapshot.account if snapshot else None,
         handoff=_load_failed_handoff(session, claimed),
     )
-    return _add_link(context, claimed)
 
 
 def _product_of(snapshot: payload.SubscriptionSnapshot | None) -> products.Product | None:
