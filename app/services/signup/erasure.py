@@ -164,9 +164,8 @@ def _redact_outbox(connection: Connection, registration_ids: Sequence[UUID], now
         if is_cancelled:
             values |= {"outcome": "cancelled", "settled_at": now, "next_try_at": None}
         connection.execute(UPDATE_MESSAGE, {"message": message.id, **values})
-        if message.subscription_id:
-            queue.release_next(connection, message.subscription_id)
         if message.sequence and is_cancelled:
+            queue.release_next(connection, message.subscription_id)
             # The review enqueues the new license again, in case only this hand-off had it.
             subscriptions.update_row(connection, message.subscription_id, {"review_at": now})
 
