@@ -15,6 +15,8 @@ from app.mail.message import Mail, MailRefused, MailUnavailable, Sender
 if TYPE_CHECKING:
     from mypy_boto3_sesv2.type_defs import MessageTypeDef, SendEmailRequestTypeDef
 
+# SES returns it with each event about the mail.
+OUTBOX_ID_TAG = "foyer-outbox"
 # One attempt: a retry by botocore could send the mail twice, and the outbox retries anyway.
 SEND_TIMEOUTS = CallTimeouts(3, 7)
 # All other codes are about the account, its limits or its credentials: the seller can change those.
@@ -22,7 +24,7 @@ REFUSAL_CODES = {"BadRequestException", "MailFromDomainNotVerifiedException", "M
 
 
 def send(mail: Mail, sender: Sender, tag: str, configuration_set: str | None) -> str:
-    """Send the mail and return SES's id of it. The tag is sent as the email tag `foyer-outbox`.
+    """Send the mail and return SES's id of it. The tag is sent as the email tag `OUTBOX_ID_TAG`.
 
     Raises:
         MailRefused: SES refused the mail, its recipient or its sender for good.
@@ -54,7 +56,7 @@ def _build_request(mail: Mail, sender: Sender, tag: str, configuration_set: str 
         "Destination": {"ToAddresses": [mail.to]},
         "Content": {"Simple": message},
         # SES repeats the tag in the bounce that it sends to the configuration set's event destination.
-        "EmailTags": [{"Name": "foyer-outbox", "Value": tag}],
+        "EmailTags": [{"Name": OUTBOX_ID_TAG, "Value": tag}],
     }
     if mail.reply_to:
         request["ReplyToAddresses"] = [mail.reply_to]

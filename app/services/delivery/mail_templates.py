@@ -17,7 +17,6 @@ from app.services.outbox.payload import AccountOut, RegistrationOut, Subscriptio
 from app.text import ZERO_WIDTH_JOINERS, clean_lines, clean_single_line, format_date, format_time
 
 TEMPLATES_DIRECTORY = Path(__file__).parents[3] / "templates" / "mail"
-TEMPLATE_NAMES = tuple(sorted(folder.name for folder in TEMPLATES_DIRECTORY.iterdir() if folder.is_dir()))
 # These are sent also while AWS has not resolved the purchase, so that the product may be unknown.
 PRODUCT_OPTIONAL = {"buyer_resume", "colleague_invited"}
 MAX_SUBJECT_LENGTH = 150

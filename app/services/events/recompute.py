@@ -30,12 +30,13 @@ def update_subscription(connection: Connection, subscription_id: UUID) -> status
         return None
     rows = connection.execute(SELECT_EVENTS, parameters).all()
     product = products.current().get(subscription.product_code)
+    is_contract = product is not None and product.pricing == "contract"
     state = status.derive_state(
         (aws_event.parse_body(row.body, row.aws_id, row.happened_at) for row in rows),
         subscription.agreement_id,
         current_license_id=subscription.purchase_key,
-        is_contract=product is not None and product.pricing == "contract",
-        has_entitlements=_has_entitlements(subscription, rows),
+        is_contract=is_contract,
+        has_entitlements=_has_entitlements(subscription, rows) if is_contract else None,
     )
     if state != status.SubscriptionState(**{field.name: getattr(subscription, field.name) for field in fields(state)}):
         subscriptions.update_row(connection, subscription_id, {**asdict(state), "changed_at": datetime.now(UTC)})

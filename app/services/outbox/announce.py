@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection
 
 from app.config import handoff_endpoints, products
 from app.mail import mailer
-from app.models import Subscription
 from app.services.outbox import payload, queue
 from app.services.outbox.payload import HandoffType, SubscriptionSnapshot
+from app.services.purchases import subscriptions
 
 # These ask the product for the account: see account_reply.
 REGISTRATION_TYPES = (HandoffType.REGISTRATION_COMPLETED, HandoffType.REGISTRATION_UPDATED)
@@ -31,7 +31,6 @@ MAILS_BY_TYPE: Mapping[HandoffType, tuple[str, ...]] = {
     HandoffType.SUBSCRIPTION_ENDED: ("buyer_access_ended", "seller_ended"),
     HandoffType.SUBSCRIPTION_FAILED: ("buyer_purchase_failed", "seller_purchase_failed"),
 }
-TOUCH = update(Subscription).where(Subscription.id == bindparam("touched_id"))
 
 
 def announce(connection: Connection, subscription_id: UUID, type_: HandoffType, *, with_mails: bool = True) -> None:
@@ -59,7 +58,7 @@ def announce(connection: Connection, subscription_id: UUID, type_: HandoffType, 
 
 def touch(connection: Connection, subscription_id: UUID, changed_at: datetime) -> None:
     """Set `changed_at`, so that clients of the read API that poll for changes find the subscription."""
-    connection.execute(TOUCH, {"touched_id": subscription_id, "changed_at": changed_at})
+    subscriptions.update_row(connection, subscription_id, {"changed_at": changed_at})
 
 
 def _enqueue_mails(connection: Connection, snapshot: SubscriptionSnapshot, type_: HandoffType, now: datetime) -> None:

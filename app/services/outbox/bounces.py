@@ -16,7 +16,9 @@ import structlog
 from pydantic import AliasPath, AwareDatetime, BaseModel, BeforeValidator, Field, ValidationError
 from sqlalchemy import Connection, bindparam, or_, update
 
+from app.database.rows import parse_uuid
 from app.database.transactions import after_commit, transaction
+from app.mail.ses import OUTBOX_ID_TAG
 from app.models import OutboxMessage
 
 log = structlog.get_logger()
@@ -74,7 +76,8 @@ def parse(body: object) -> Bounce | None:
         "Email Rendering Failed": ("RenderingFailed",),
     }
     reason = "/".join(filter(None, codes[event.kind]))[:MAX_REASON_LENGTH]
-    return Bounce(event.mail_id, _outbox_id(event.tags), event.kind, reason, event.time)
+    outbox_id = parse_uuid(next(iter(event.tags.get(OUTBOX_ID_TAG, [])), ""))
+    return Bounce(event.mail_id, outbox_id, event.kind, reason, event.time)
 
 
 @transaction
@@ -86,10 +89,3 @@ def record(connection: Connection, bounce: Bounce) -> bool:
     for mail_id in mail_ids:
         after_commit(log.warning, "mail.bounced", mail=str(mail_id), kind=bounce.kind, reason=bounce.reason)
     return bool(mail_ids)
-
-
-def _outbox_id(tags: dict[str, list[str]]) -> UUID | None:
-    try:
-        return UUID(tags["foyer-outbox"][0])
-    except (KeyError, IndexError, ValueError):
-        return None

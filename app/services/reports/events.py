@@ -9,7 +9,7 @@ from app.database import rows
 from app.database.rows import RowDict
 from app.database.transactions import query
 from app.models import Event, Subscription
-from app.services.events import agreements
+from app.services.events import agreements, match
 
 COLUMNS = Event.__table__.c
 ALL = select(
@@ -30,11 +30,6 @@ NEXT_WITH_OUTCOME = (
     .where(Event.outcome == bindparam("outcome"), Event.id > bindparam("last_id", type_=Uuid))
     .order_by(Event.id)
     .limit(1)
-)
-# Events of an old listing name no license: any subscription of that customer to that product may be meant.
-CUSTOMER_SUBSCRIPTION_IDS = select(Subscription.id).where(
-    Subscription.customer_identifier == bindparam("customer_identifier"),
-    Subscription.product_code == bindparam("product_code"),
 )
 
 
@@ -77,6 +72,6 @@ def candidate_subscription_ids(session: Session, event: RowDict) -> list[UUID]:
     """Return the subscriptions that an ambiguous event may be about: of its customer, or of its agreements."""
     if event["customer_identifier"]:
         customer = {name: event[name] for name in ("customer_identifier", "product_code")}
-        return sorted(session.scalars(CUSTOMER_SUBSCRIPTION_IDS, customer))
+        return sorted(session.scalars(match.SELECT_OF_CUSTOMER, customer))
     agreement_ids = [event[name] for name in ("agreement_id", "previous_agreement_id") if event[name]]
     return sorted(session.scalars(agreements.select_ids_by_agreement(agreement_ids)))

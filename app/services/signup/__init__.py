@@ -1,4 +1,4 @@
 """A buyer's sign-up: from the registration token to the answers, their account, and their erasure.
 
-Events, delivery, reports and the views import it.
+Events, delivery, the views, the commands and the worker import it.
 """

@@ -70,7 +70,6 @@ ACCEPT = (
     .values(accepted_at=func.coalesce(Invitation.accepted_at, bindparam("now")))
     .returning(Invitation.subscription_id, Invitation.accepted_at)
 )
-SUBSCRIPTION = select(Subscription.__table__).where(Subscription.id == bindparam("subscription"))
 PURGE_EMAILS = update(Invitation).where(Invitation.email.is_not(None), ~IS_OPEN).values(email=None)
 
 
@@ -160,7 +159,8 @@ def accept(connection: Connection, invitation_id: UUID, browser_id: bytes) -> Re
     if accepted.accepted_at == now:
         audit.record(connection, [AuditRecord(now, ACCEPTED, actor(invitation_id), subscription_id=subscription_id)])
     after_commit(log.info, ACCEPTED, invitation=str(invitation_id), subscription=str(subscription_id))
-    return resolve.from_subscription(connection.execute(SUBSCRIPTION, {"subscription": subscription_id}).one())
+    row = connection.execute(subscriptions.SELECT_ROW, {"subscription_id": subscription_id}).one()
+    return resolve.from_subscription(row)
 
 
 @transaction
