@@ -14,7 +14,6 @@ import fcntl
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
@@ -129,9 +128,7 @@ class WriterThread:
         """
         self._ensure_started()
         future: Future[T] = Future()
-        pending = PendingWrite(work, future)
-        self._pending_writes.append(pending)
-        self._queue.put(pending)
+        self._queue.put(PendingWrite(work, future))
         try:
             wait([future], self._timeout_seconds)
         finally:
@@ -145,7 +142,6 @@ class WriterThread:
         # ThreadPoolExecutor: once the main thread has ended, and gunicorn's threads still finish, that takes no work.
         with self._start_lock:
             if self._thread is None or not self._thread.is_alive():
-                self._pending_writes: deque[PendingWrite] = deque()
                 self._queue: SimpleQueue[PendingWrite] = SimpleQueue()
                 self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
                 self._thread.start()
@@ -153,12 +149,12 @@ class WriterThread:
     def _run(self) -> None:
         while True:
             pending = self._queue.get()
-            if pending.future.done():  # committed with an earlier group, or abandoned
+            if pending.future.done():  # abandoned
                 continue
             try:
                 self._blocked_by = "WriterLock"
                 with _writer_lock(self._engine, pending.future.cancelled):
-                    self._commit([self._pending_writes.popleft() for _ in range(len(self._pending_writes))])
+                    self._commit([pending, *(self._queue.get() for _ in range(self._queue.qsize()))])
             except Exception as error:  # noqa: BLE001  # the caller raises it again
                 _fail([pending], error)
 

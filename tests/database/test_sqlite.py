@@ -43,7 +43,8 @@ def insert(name: str, connection: Connection) -> str:
 
 
 def wait_for_pending(writer: WriterThread, count: int) -> None:
-    while len(writer._pending_writes) < count:
+    """Wait until that many writes wait behind the one that is under way, or waits for the lock file."""
+    while writer._queue.qsize() < count:
         threading.Event().wait(0.001)
 
 
@@ -90,12 +91,13 @@ def write_in_one_group(
         delays.get(name, lambda: None)()
         return insert(name, connection)
 
-    futures = []
     with another_process_writing(folder):
-        for count, name in enumerate(("first", "second"), start=1):
-            futures.append(threads.submit(writer.write, partial(insert_after_delay, name)))
-            wait_for_pending(writer, count)
-    return futures
+        first = threads.submit(writer.write, partial(insert_after_delay, "first"))
+        while writer._blocked_by != "WriterLock":
+            threading.Event().wait(0.001)
+        second = threads.submit(writer.write, partial(insert_after_delay, "second"))
+        wait_for_pending(writer, 1)
+    return [first, second]
 
 
 def test_waiting_writes_are_committed_together(engine: Engine) -> None:
