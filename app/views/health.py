@@ -18,7 +18,7 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Return 200 if the database takes a write and is migrated, else 503 with what to do."""
+    """Return 200 if the database can be reached and is migrated, else 503 with what to do."""
     problem = readiness.find_problem()
     return Response(f"{problem or 'ready'}\n", status=503 if problem else 200, mimetype="text/plain")
 

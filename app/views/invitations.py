@@ -97,7 +97,6 @@ def render_page(visit: Visit, subscription_id: UUID | None, form: InvitationForm
     [outcome, invitation_id] = next(iter(get_flashed_messages(with_categories=True)), ("", ""))
     changed_id = UUID(invitation_id) if invitation_id else None
     site_url = (current_app.config["SITE_URL"] or request.url_root).rstrip("/")
-    site_url = (current_app.config["SITE_URL"] or request.url_root).rstrip("/")
     return render_template(
         "invite.html",
         form=form,
