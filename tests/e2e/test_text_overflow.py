@@ -10,7 +10,7 @@ from sandbox.server import Sandbox
 from tests.e2e.test_enter_pages import enter_steps
 from tests.e2e.test_pages import PHONE
 from tests.support.databases import on_sqlite
-from tests.support.mail_examples import ACCOUNT_REPLY, CONTEXT, PRODUCT, REGISTRATION
+from tests.support.mail_examples import ACCOUNT_REPLY, CONTEXT, PRODUCT, REGISTRATION, TEMPLATE_NAMES
 from tests.support.new_buyer import NewBuyer
 
 LONG_WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
@@ -34,7 +34,7 @@ def test_pages_before_the_product_fit_a_phone(axe_page: Page, new_buyer: NewBuye
         assert width(axe_page) <= PHONE["width"], step
 
 
-@pytest.mark.parametrize("name", mail_templates.TEMPLATE_NAMES)
+@pytest.mark.parametrize("name", TEMPLATE_NAMES)
 def test_mails_fit_a_phone(axe_page: Page, name: str) -> None:
     answers = {"company": LONG_WORD, "full_name": LONG_WORD, "email": ADDRESS, "notes": LONG_WORD * 2}
     context = replace(

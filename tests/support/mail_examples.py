@@ -13,6 +13,7 @@ from app.services.delivery.mail_templates import MailContext
 from app.services.outbox.payload import AccountOut, RegistrationOut, SubscriptionOut
 from tests.support import factories
 
+TEMPLATE_NAMES = sorted(folder.name for folder in mail_templates.TEMPLATES_DIRECTORY.iterdir() if folder.is_dir())
 NOW = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
 LINK = "https://start.acme.example/progress/encrypted"
 PRODUCT = Product(

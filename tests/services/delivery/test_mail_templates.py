@@ -6,7 +6,7 @@ import pytest
 
 from app.mail.message import MailRefused
 from app.services.delivery import mail_templates
-from app.services.delivery.mail_templates import TEMPLATE_NAMES, MailContext
+from app.services.delivery.mail_templates import MailContext
 from tests.support.mail_examples import (
     ACCOUNT_REPLY,
     CONTEXT,
@@ -15,6 +15,7 @@ from tests.support.mail_examples import (
     PRODUCT,
     REGISTRATION,
     SUBSCRIPTION,
+    TEMPLATE_NAMES,
     rendered_html,
     rendered_texts,
 )

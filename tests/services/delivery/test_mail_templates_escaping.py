@@ -3,8 +3,7 @@
 import pytest
 
 from app.services.delivery import mail_templates
-from app.services.delivery.mail_templates import TEMPLATE_NAMES
-from tests.support.mail_examples import PRODUCT, context_with, rendered_html
+from tests.support.mail_examples import PRODUCT, TEMPLATE_NAMES, context_with, rendered_html
 
 SCRIPT = "<script>alert(1)</script>"
 
