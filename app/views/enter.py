@@ -38,4 +38,5 @@ def show(link: str) -> Response:
         raise NotFound
     purchase = resolve.from_subscription(subscription)
     product = products.current()[purchase.landing.customer.product_code]
-    return welcome.render_purchase(browser_session.Visit(purchase, product), purchase, registration, request.path)
+    visit = browser_session.Visit(purchase, product)
+    return welcome.render_purchase(visit, purchase, registration, subscription, request.path)
