@@ -68,9 +68,7 @@ def handle_error(error: Exception) -> Response:
     logs.set_outcome(name if type(error) in ERROR_PAGES else UNEXPECTED_OUTCOME)
     exc_info = error if error_page is UNEXPECTED_ERROR else None
     getattr(log, error_page.level)("request.failed", fault=name, code=getattr(error, "code", None), exc_info=exc_info)
-    if problems.is_api_request():
-        return problems.response_for(default_exceptions[error_page.status]())
-    response = _render(error_page)
+    response = _respond(default_exceptions[error_page.status](), error_page)
     if isinstance(error, errors.TooManyLandings):
         response.headers["Retry-After"] = str(error.retry_after_seconds)
     return response
@@ -79,13 +77,19 @@ def handle_error(error: Exception) -> Response:
 def handle_http_error(error: HTTPException) -> Response:
     """Respond to what Flask itself refuses: unknown path, wrong method, body too large, untrusted host."""
     logs.set_outcome(type(error).__name__)
-    if problems.is_api_request():
-        return problems.response_for(error)
     status = error.code or 500
     page = ErrorPage(status, PAGE_BY_STATUS.get(status, "bad_request"), "info")
-    response = _render(UNEXPECTED_ERROR if status == 500 else page)
+    response = _respond(error, UNEXPECTED_ERROR if status == 500 else page)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return response
+
+
+def _respond(error: HTTPException, error_page: ErrorPage) -> Response:
+    """Return problem details to a client of the read API, and the page to a browser."""
+    response = problems.response_for(error) if problems.is_api_request() else _render(error_page)
+    if response.status_code == 503:
+        response.headers["Retry-After"] = RETRY_AFTER_SECONDS
     return response
 
 
@@ -94,9 +98,9 @@ def _render(error_page: ErrorPage) -> Response:
         f"errors/{error_page.page}.html",
         reference=g.get("reference"),
         retry_form=_retry_form() if error_page.offers_retry else None,
-        saved_fields=draft_cookie.saved_fields(),
+        saved_fields=draft_cookie.saved_fields,
     )
-    headers = {"Retry-After": RETRY_AFTER_SECONDS} if error_page.status == 503 else {}
+    headers = {}
     if error_page.status == 503 and request.method == "GET" and not template_helpers.is_refresh_paused():
         headers["Refresh"] = template_helpers.refresh_header(RETRY_AFTER_SECONDS)
     return Response(page, error_page.status, headers)

@@ -5,7 +5,7 @@ from typing import Literal
 from flask import Response, g, request
 from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
-from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed
+from werkzeug.exceptions import BadRequest, HTTPException
 
 API_PREFIX = "/api/v1"
 MEDIA_TYPE = "application/problem+json"
@@ -66,8 +66,4 @@ def response_for(error: HTTPException) -> Response:
     )
     response = Response(problem.model_dump_json(exclude_none=True), status, mimetype=MEDIA_TYPE)
     response.headers.update((name, value) for name, value in error.get_headers() if name != "Content-Type")
-    if isinstance(error, MethodNotAllowed) and error.valid_methods:
-        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
-    if status == 503:
-        response.headers["Retry-After"] = "10"
     return response
