@@ -88,8 +88,15 @@ def render_page(
     visit: Visit, form: SignupForm, prefilled: AnswerFields | None = None, registration: Registration | None = None
 ) -> str:
     """Return the form's page."""
-    common = {"visit": visit, "product": visit.product, "is_invited": browser_session.is_invited()}
-    return render_template("signup.html", form=form, prefilled=prefilled, registration=registration, **common)
+    return render_template(
+        "signup.html",
+        form=form,
+        prefilled=prefilled,
+        registration=registration,
+        visit=visit,
+        product=visit.product,
+        is_invited=browser_session.is_invited(),
+    )
 
 
 def initial_answers(visit: Visit, registration: Registration | None) -> AnswerFields:
