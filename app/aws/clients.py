@@ -1,9 +1,14 @@
-"""Creates this process's AWS clients: each at its first use, after the fork, and shared by all threads."""
+"""Creates this process's AWS clients: each at its first use, after the fork, and shared by all threads.
+
+A call stands in a block of `translate_errors`, which turns botocore's errors into those of `app.errors`.
+"""
 
 import functools
 import re
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -12,10 +17,11 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials, RefreshableCredentials
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.loaders import create_loader
 from flask import Flask, current_app
 
+from app.aws import errors
 from app.config.settings import Settings
 
 if TYPE_CHECKING:
@@ -183,3 +189,14 @@ def init_app(app: Flask, settings: Settings) -> None:
 def current() -> Clients:
     """Return the running application's clients."""
     return cast(Clients, current_app.extensions["aws"])
+
+
+@contextmanager
+def translate_errors() -> Iterator[None]:
+    """Turn the errors of the AWS calls in the block into ours."""
+    try:
+        yield
+    except ClientError as error:
+        raise errors.from_client_error(error) from error
+    except errors.NO_RESPONSE_ERRORS as error:
+        raise errors.from_missing_response(error) from error

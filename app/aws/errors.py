@@ -5,8 +5,6 @@ credentials (HTTP 403, https://docs.aws.amazon.com/awsconsolehelpdocs/latest/gsg
 the message tell which; the code alone does not.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from socket import gaierror
 
 from botocore import exceptions
@@ -61,17 +59,6 @@ CONNECTION_ERRORS = (BotoCoreError, ConnectionError, TimeoutError, gaierror)
 # botocore raises these where AWS sent no response: OSError for a file or a program that should give credentials, the
 # last three for an endpoint that is not a URL, or not AWS.
 NO_RESPONSE_ERRORS = (BotoCoreError, OSError, KeyError, ResponseParserError, ValueError)
-
-
-@contextmanager
-def translate() -> Iterator[None]:
-    """Turn the errors of the AWS calls in the block into ours."""
-    try:
-        yield
-    except ClientError as error:
-        raise from_client_error(error) from error
-    except NO_RESPONSE_ERRORS as error:
-        raise from_missing_response(error) from error
 
 
 def from_client_error(error: ClientError) -> MarketplaceError:

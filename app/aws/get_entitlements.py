@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from app.aws import clients, errors
+from app.aws import clients
 from app.aws.clients import CallTimeouts
 from app.aws.customer import Customer
 from app.errors import MarketplaceUnavailable
@@ -43,7 +43,7 @@ def fetch_all(customer: Customer) -> list[AwsEntitlement]:
     Raises:
         MarketplaceError: AWS refused, or no response came.
     """
-    with errors.translate():
+    with clients.translate_errors():
         paginator = clients.current().entitlements(FETCH_TIMEOUTS).get_paginator("get_entitlements")
         # An empty page can have another after it, so the paginator follows them to the end.
         pages = paginator.paginate(ProductCode=customer.product_code, Filter=_build_filter(customer))
@@ -59,7 +59,7 @@ def check_access(product_code: str) -> str:
     """
     client = clients.current().entitlements(clients.OPERATOR_TIMEOUTS)
     try:
-        with errors.translate():
+        with clients.translate_errors():
             client.get_entitlements(ProductCode=product_code, Filter={"LICENSE_ARN": [FAKE_LICENSE_ARN]})
     except MarketplaceUnavailable as error:
         # AWS checks permissions before parameters, so this error shows that the permission is there.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import structlog
 from flask import Flask, current_app
 
-from app.aws import clients, errors
+from app.aws import clients
 from app.aws.clients import CallTimeouts
 from app.config.settings import Settings
 
@@ -133,7 +133,7 @@ def current() -> Queue | None:
 
 @contextmanager
 def _sqs_client(timeouts: CallTimeouts = CALL_TIMEOUTS) -> "Iterator[SQSClient]":
-    with errors.translate():
+    with clients.translate_errors():
         yield clients.current().sqs(timeouts)
 
 

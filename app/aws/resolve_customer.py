@@ -10,7 +10,7 @@ from typing import Any, cast
 from botocore.exceptions import ClientError
 from flask import Flask, current_app
 
-from app.aws import clients, errors
+from app.aws import clients
 from app.aws.clients import CallTimeouts, Clients
 from app.aws.customer import Customer
 from app.aws.resolve_cache import ResolveCache
@@ -62,7 +62,7 @@ class ResolveClient:
 
     def _call_aws(self, token: str, timeouts: CallTimeouts) -> Customer:
         try:
-            with errors.translate():
+            with clients.translate_errors():
                 response = self._aws.metering(timeouts).resolve_customer(RegistrationToken=token)
         except MarketplaceError as error:
             self._last_call_answered = isinstance(error.__cause__, ClientError)
@@ -113,7 +113,7 @@ def resolve_uncached(token: str, deadline: float) -> Customer:
 
 def resolve_in_background(token: str) -> Customer:
     """Call AWS once, with long timeouts, where no buyer waits. Raises the same as `resolve`."""
-    with errors.translate():
+    with clients.translate_errors():
         response = clients.current().metering(BACKGROUND_TIMEOUTS).resolve_customer(RegistrationToken=token)
     return parse_customer(dict(response))
 

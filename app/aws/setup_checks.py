@@ -15,7 +15,6 @@ from botocore.exceptions import ClientError
 
 from app import errors
 from app.aws import clients, queue, queue_policy, resolve_customer
-from app.aws.errors import translate
 from app.aws.queue_policy import AllowedSender
 from app.errors import MarketplaceError
 
@@ -163,7 +162,7 @@ def list_event_rules(events_queue: EventsQueue) -> list[EventRule]:
 @contextmanager
 def _translate_errors(denied: type[MarketplaceError], missing: type[MarketplaceError]) -> Iterator[None]:
     try:
-        with translate():
+        with clients.translate_errors():
             yield
     except MarketplaceError as error:
         is_about_role, kind = _is_about_role(error), type(error)
