@@ -10,7 +10,7 @@ import click
 from app.cli import listing
 from app.cli.database import DatabaseGroup
 from app.cli.listing import Resource, Table
-from app.config import handoff_endpoints
+from app.config import products
 from app.database import rows
 from app.database.rows import RowDict
 from app.models.outbox import OUTBOX_OUTCOMES
@@ -104,7 +104,7 @@ def _products_with_endpoint(product: str | None) -> list[str]:
 
     Refuse a named product that takes none: a retry would never be sent.
     """
-    codes = list(handoff_endpoints.by_product_code())
+    codes = list(products.current().handoff_endpoints)
     if product and product not in codes:
         raise click.ClickException(
             f"{product} takes no hand-offs. Products that do: {', '.join(codes) or 'none'}. Correct the product code, "

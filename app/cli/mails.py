@@ -5,7 +5,7 @@ import click
 from app.cli import listing
 from app.cli.database import DatabaseGroup
 from app.cli.listing import Resource, Table
-from app.mail import mailer
+from app.config import products
 from app.models.outbox import OUTBOX_OUTCOMES
 from app.services.reports import outbox
 
@@ -29,7 +29,7 @@ listing.add_list_command(
 def retry(mail_id: str) -> None:
     """Send a mail again, with its contents read anew from the database."""
     mail = MAIL.require(mail_id, outbox.find(MAIL.parse_id(mail_id), is_mail=True))
-    if not mailer.is_enabled():
+    if not products.current().sends_mail:
         raise click.ClickException("Foyer sends no mail: set MAIL_FROM, as docs/mail.md says.")
     if not outbox.resend(mail["id"]):
         raise click.ClickException(

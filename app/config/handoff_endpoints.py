@@ -2,26 +2,17 @@
 
 import os
 from base64 import b64decode
-from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from flask import Flask, current_app
+from flask import Flask
 
-from app.config.products import Product
+from app.config.products import HandoffEndpoint, Product, Products
 from app.config.settings import Settings, SettingsError, missing_setting
 
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 FORMAT = "whsec_ and 24 to 64 bytes in base64. Make one with: python -c "
 GENERATE_COMMAND = "\"import base64, secrets; print('whsec_' + base64.b64encode(secrets.token_bytes(32)).decode())\""
-
-
-@dataclass(frozen=True)
-class HandoffEndpoint:
-    """One product's URL for hand-offs and its secrets, the newest first."""
-
-    url: str
-    secrets: tuple[str, ...] = field(repr=False)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -30,22 +21,11 @@ def init_app(app: Flask, settings: Settings) -> None:
     Raises:
         SettingsError: a secret is missing or invalid, a URL is not HTTPS, or SITE_URL is not set.
     """
-    products: dict[str, Product] = app.extensions["products"]
+    products: Products = app.extensions["products"]
     endpoints = {code: _build_endpoint(product, settings) for code, product in products.items() if product.handoff_url}
     if endpoints and settings.site_url is None:
         raise missing_setting("site_url")
-    app.extensions["handoff_endpoints"] = endpoints
-
-
-def for_product(product_code: str) -> HandoffEndpoint | None:
-    """Return the product's endpoint; None where it receives no hand-offs."""
-    return by_product_code().get(product_code)
-
-
-def by_product_code() -> dict[str, HandoffEndpoint]:
-    """Return the endpoints of all products that receive hand-offs, by product code."""
-    endpoints: dict[str, HandoffEndpoint] = current_app.extensions["handoff_endpoints"]
-    return endpoints
+    products.handoff_endpoints.update(endpoints)
 
 
 def is_private_url(url: str) -> bool:

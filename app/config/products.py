@@ -1,6 +1,8 @@
 """The seller's products, read from products.toml or from the PRODUCT_* settings."""
 
 import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, cast
 from urllib.parse import urlsplit
@@ -58,8 +60,25 @@ class Product(BaseModel):
     )
 
 
+@dataclass(frozen=True)
+class HandoffEndpoint:
+    """One product's URL for hand-offs and its secrets, the newest first."""
+
+    url: str
+    secrets: tuple[str, ...] = field(repr=False)
+
+
 class Products(dict[str, Product]):
-    """The products by product code, in the order of their configuration; unknown codes raise UnknownProduct."""
+    """The products by product code, in the order of their configuration; unknown codes raise UnknownProduct.
+
+    `handoff_endpoints` are those of the products that receive hand-offs, by product code; the module of that name reads
+    them. `sends_mail` is whether `MAIL_FROM` is set.
+    """
+
+    def __init__(self, products: Mapping[str, Product], *, sends_mail: bool = False) -> None:
+        super().__init__(products)
+        self.handoff_endpoints: dict[str, HandoffEndpoint] = {}
+        self.sends_mail = sends_mail
 
     def __missing__(self, code: str) -> Product:
         raise UnknownProduct(code)
@@ -74,7 +93,8 @@ def load(settings: Settings) -> Products:
     if settings.products_file and settings.product_code:
         raise SettingsError("PRODUCT_CODE: unset it, or unset PRODUCTS_FILE. Use only one of them.")
     tables = _tables_from_file(settings.products_file) if settings.products_file else _tables_from_settings(settings)
-    return Products({code: _parse_product(code, table, settings) for code, table in tables.items()})
+    products = {code: _parse_product(code, table, settings) for code, table in tables.items()}
+    return Products(products, sends_mail=bool(settings.mail_from))
 
 
 def _tables_from_settings(settings: Settings) -> dict[str, object]:

@@ -33,11 +33,6 @@ def init_app(app: Flask, settings: Settings) -> None:
         app.extensions["mail"] = Mailer(sender, settings.smtp_url, settings.ses_configuration_set)
 
 
-def is_enabled() -> bool:
-    """Return whether `MAIL_FROM` is set, and so mail is sent."""
-    return _mailer() is not None
-
-
 def describe_transport() -> str | None:
     """Return the transport and the sender as text for the operator, or None where mail is not sent."""
     mailer = _mailer()

@@ -9,8 +9,8 @@ from flask import Blueprint, current_app, flash, get_flashed_messages, redirect,
 from sqlalchemy import Row
 from werkzeug import Response
 
+from app.config import products
 from app.errors import DatabaseUnavailable
-from app.mail import mailer
 from app.observability import logs
 from app.services.purchases.purchase import Pending
 from app.services.signup import invitations, pending_tokens, registrations, resolve
@@ -108,7 +108,7 @@ def render_page(visit: Visit, subscription_id: UUID | None, form: InvitationForm
         outcome=outcome,
         changed_id=changed_id,
         ttl_days=invitations.TTL.days,
-        is_mailed=mailer.is_enabled(),
+        is_mailed=products.current().sends_mail,
         url_of=lambda invitation_id: f"{site_url}{invitations.LINK.path_for(invitation_id)}",
     )
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug import Response
 
-from app.config import handoff_endpoints
+from app.config import products
 from app.models import Registration
 from app.observability import logs
 from app.services.purchases import account_request
@@ -75,7 +75,7 @@ def may_anyone_replace(visit: Visit, registration: Registration) -> bool:
 def build_form(visit: Visit, registration: Registration | None, prefilled: AnswerFields | None = None) -> SignupForm:
     """Return the form. It asks for the account to use only where the product takes hand-offs."""
     form = SignupForm(data=prefilled)
-    if visit.product is None or handoff_endpoints.for_product(visit.product.code) is None:
+    if visit.product is None or visit.product.code not in products.current().handoff_endpoints:
         form.offer_new_account_alone()
     # An invited colleague sets up this purchase alone, and must not see the customer's others.
     elif not browser_session.is_invited():

@@ -9,9 +9,8 @@ from functools import partial
 
 from flask import Flask, current_app
 
-from app.config import handoff_endpoints
+from app.config import products
 from app.errors import DatabaseUnavailable
-from app.mail import mailer
 from app.observability import logs
 from app.services.delivery import send_handoff, send_mail
 from app.services.outbox import queue
@@ -41,9 +40,9 @@ def configured_lanes() -> list[Lane]:
     send_to_product = partial(send_handoff.send, allow_private=bool(current_app.config["HANDOFF_ALLOW_PRIVATE"]))
     lanes = [
         Lane(queue.handoff_lane(code), partial(send_to_product, endpoint), send_handoff.reschedule_or_fail)
-        for code, endpoint in handoff_endpoints.by_product_code().items()
+        for code, endpoint in products.current().handoff_endpoints.items()
     ]
-    if mailer.is_enabled():
+    if products.current().sends_mail:
         send = partial(send_mail.send, site_url=current_app.config["SITE_URL"])
         lanes.append(Lane(queue.MAIL_LANE, send, send_mail.reschedule_or_fail))
     return lanes

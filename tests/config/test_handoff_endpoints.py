@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from app import create_app
-from app.config import handoff_endpoints
+from app.config import handoff_endpoints, products
 from app.config.settings import SettingsError
 from tests.support import factories, outbox_messages
 from tests.support.databases import on_sqlite
@@ -50,9 +50,7 @@ def start_error() -> str:
 
 def secrets_of(app: Flask, product_code: str = PRODUCT_CODE) -> tuple[str, ...]:
     with app.app_context():
-        endpoint = handoff_endpoints.for_product(product_code)
-    assert endpoint
-    return endpoint.secrets
+        return products.current().handoff_endpoints[product_code].secrets
 
 
 @pytest.mark.parametrize(
@@ -133,7 +131,7 @@ def test_plain_http_is_refused_unless_a_setting_allows_it(
 
     if starts:
         with factories.open_app(create_app()) as app, app.app_context():
-            assert handoff_endpoints.by_product_code()[PRODUCT_CODE].url == url
+            assert products.current().handoff_endpoints[PRODUCT_CODE].url == url
     else:
         assert (
             f"handoff_url of {PRODUCT_CODE}: it must start with https:// unless HANDOFF_ALLOW_PRIVATE is true."
@@ -160,7 +158,7 @@ def test_secret_and_site_url_are_optional_without_handoffs_and_mails(environment
         environment.delenv(name)
 
     with factories.open_app(create_app()) as app, app.app_context():
-        assert handoff_endpoints.by_product_code() == {}
+        assert products.current().handoff_endpoints == {}
 
 
 @pytest.fixture
@@ -194,7 +192,8 @@ def test_secrets_are_in_no_repr_and_no_log(environment: pytest.MonkeyPatch, caps
         outbox_messages.register_customer(app)
         outbox_messages.send_due_handoffs(app)
         with app.app_context():
-            representations = f"{handoff_endpoints.by_product_code()!r} {handoff_endpoints.for_product(PRODUCT_CODE)}"
+            endpoints = products.current().handoff_endpoints
+            representations = f"{endpoints!r} {endpoints[PRODUCT_CODE]}"
     written = capsys.readouterr()
 
     assert "handoff.rescheduled" in written.err

@@ -13,7 +13,7 @@ import time_machine
 from flask import Flask
 from sqlalchemy import select
 
-from app.config import handoff_endpoints
+from app.config import products
 from app.database import transactions
 from app.models import OutboxMessage
 from app.services.delivery import send_handoff
@@ -134,8 +134,7 @@ def _send_remaining(app: Flask) -> None:
     """Send the remaining hand-offs, moving the clock past the leases of killed workers and every backoff."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     with app.app_context(), time_machine.travel(datetime.now(UTC)) as clock:
-        endpoint = handoff_endpoints.for_product(PRODUCT_CODE)
-        assert endpoint
+        endpoint = products.current().handoff_endpoints[PRODUCT_CODE]
         while _waiting_count():
             assert time.monotonic() < deadline, "some hand-offs are never accepted"
             while claimed := queue.claim(queue.handoff_lane(PRODUCT_CODE), datetime.now(UTC)):

@@ -7,7 +7,7 @@ from typing import Any
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.config import handoff_endpoints
+from app.config import products
 from app.services.delivery import send_handoff
 from app.services.outbox import queue
 from sandbox.purchases import Purchase
@@ -52,7 +52,7 @@ class NewBuyer:
         """Send every due hand-off; the product gives this reply to each."""
         self.product.reply = lambda _: json_reply(status, **reply_body)
         with self.client.application.app_context():
-            endpoint = handoff_endpoints.for_product(PRODUCT_CODE)
+            endpoint = products.current().handoff_endpoints.get(PRODUCT_CODE)
             while endpoint and (claimed := queue.claim(queue.handoff_lane(PRODUCT_CODE), datetime.now(UTC))):
                 send_handoff.send(endpoint, claimed, allow_private=True)
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.aws.customer import license_id
-from app.config import handoff_endpoints
+from app.config import products
 from app.database import transactions
 from app.models import OutboxMessage
 from app.services.delivery import send_handoff, send_mail
@@ -79,7 +79,7 @@ def send_due_handoffs(app: Flask) -> list[bool]:
     """Send every due hand-off; return for each whether it was settled."""
     settled = []
     with app.app_context():
-        endpoint = handoff_endpoints.for_product(PRODUCT_CODE)
+        endpoint = products.current().handoff_endpoints.get(PRODUCT_CODE)
         while endpoint and (claimed := queue.claim(HANDOFF_LANE, datetime.now(UTC))):
             settled.append(send_handoff.send(endpoint, claimed, allow_private=True))
     return settled

@@ -136,7 +136,7 @@ def test_joined_account_replaces_the_earlier_url(new_buyer: NewBuyer) -> None:
 def test_registration_before_handoffs_enters_later_account(
     new_buyer: NewBuyer,
 ) -> None:
-    receivers = new_buyer.client.application.extensions["handoff_endpoints"]
+    receivers = new_buyer.client.application.extensions["products"].handoff_endpoints
     endpoints = receivers.copy()
     receivers.clear()
     purchase = new_buyer.register()

@@ -53,7 +53,7 @@ def check_rate_counters() -> str:
 
 def check_handoffs() -> str:
     """Return the URL that each product's hand-offs are sent to."""
-    urls = {code: endpoint.url for code, endpoint in handoff_endpoints.by_product_code().items()}
+    urls = {code: endpoint.url for code, endpoint in products.current().handoff_endpoints.items()}
     if not urls:
         return "None: no product has a handoff_url. See registrations with `registrations list`, or in the API."
     private_urls = [url for url in urls.values() if handoff_endpoints.is_private_url(url)]

@@ -15,9 +15,9 @@ from standardwebhooks import Webhook
 
 from app import http_client
 from app.backoff import backoff_seconds
-from app.config.handoff_endpoints import HandoffEndpoint
+from app.config import products
+from app.config.products import HandoffEndpoint
 from app.database.transactions import after_commit, transaction
-from app.mail import mailer
 from app.models import OutboxMessage
 from app.services.outbox import account_reply, announce, queue
 from app.services.outbox.queue import ClaimedMessage
@@ -111,7 +111,7 @@ def _give_up(connection: Connection, claimed: ClaimedMessage, fault: str) -> boo
     failure = {"handoff": str(claimed.id), "type": claimed.type, "fault": fault}
     after_commit(log.error, "handoff.failed", **failure, tries=claimed.tries)
     subscription_id = queue.settle(connection, claimed, "failed", fault=fault)
-    if subscription_id and mailer.is_enabled():
+    if subscription_id and products.current().sends_mail:
         ids = {"subscription_id": subscription_id, "registration_id": claimed.registration_id}
         queue.enqueue_mail(connection, "seller_handoff_failed", payload=failure, **ids)
     return True

@@ -10,7 +10,7 @@ from app.aws import get_entitlements
 from app.aws.customer import Customer, license_id
 from app.aws.get_entitlements import AwsEntitlement
 from app.backoff import backoff_seconds
-from app.config import handoff_endpoints
+from app.config import products
 from app.database import leases
 from app.database.transactions import after_commit, transaction
 from app.errors import DatabaseUnavailable, MarketplaceError
@@ -94,7 +94,7 @@ def _match_events(connection: Connection, lease: leases.Lease) -> Row[Any] | Non
     moved_lease = {"subscription_id": subscription_id, "review_at": lease.until}
     subscription = connection.execute(MOVE_LEASE, moved_lease).one()
     # The product meters with the license, which a renewal or a landing may have changed since the latest hand-off.
-    if handoff_endpoints.for_product(subscription.product_code) is not None:
+    if subscription.product_code in products.current().handoff_endpoints:
         of_subscription = {"subscription": subscription.id}
         handoff = connection.execute(queue.LATEST_UNCANCELLED_HANDOFF, of_subscription).one_or_none()
         sent_license = handoff and handoff.payload["data"]["subscription"]["license_arn"]

@@ -9,8 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from app.config import handoff_endpoints, products
-from app.mail import mailer
+from app.config import products
 from app.services.outbox import payload, queue
 from app.services.outbox.payload import HandoffType, SubscriptionSnapshot
 from app.services.purchases import subscriptions
@@ -42,17 +41,18 @@ def announce(connection: Connection, subscription_id: UUID, type_: HandoffType, 
     now = datetime.now(UTC)
     touch(connection, subscription_id, now)
     # The snapshot is read only where a product takes hand-offs or mail is on.
-    is_needed = handoff_endpoints.by_product_code() or mailer.is_enabled()
+    configured = products.current()
+    is_needed = configured.handoff_endpoints or configured.sends_mail
     snapshot = payload.load(connection, subscription_id) if is_needed else None
     if snapshot is None:
         return
     code = snapshot.subscription.product_code
-    if handoff_endpoints.for_product(code):
+    if code in configured.handoff_endpoints:
         head = {"type": type_, "timestamp": payload.rfc3339(now), "version": payload.VERSION}
         registration_id = snapshot.registration.id if snapshot.registration else None
         handoff = {**head, "data": snapshot.model_dump(mode="json")}
         queue.enqueue_handoff(connection, queue.handoff_lane(code), subscription_id, registration_id, handoff)
-    if with_mails and mailer.is_enabled() and code in products.current():
+    if with_mails and configured.sends_mail and code in configured:
         _enqueue_mails(connection, snapshot, type_, now)
 
 

@@ -7,10 +7,9 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from app.aws import queue
-from app.config import handoff_endpoints
+from app.config import products
 from app.database.transactions import query
 from app.errors import DatabaseUnavailable
-from app.mail import mailer
 from app.models import Event, OutboxMessage, PendingToken, Registration, Subscription, UtcDateTime
 from app.services.operations import heartbeats
 from app.services.outbox import queue as outbox_queue
@@ -56,8 +55,8 @@ def _measure(session: Session) -> dict[str, float]:
 
 def _outbox_gauges(session: Session, now: datetime) -> dict[str, float]:
     # Messages of a product without an endpoint, or while mail is off, are never sent: an alarm on them could not end.
-    lanes = [outbox_queue.handoff_lane(code) for code in handoff_endpoints.by_product_code()]
-    if mailer.is_enabled():
+    lanes = [outbox_queue.handoff_lane(code) for code in products.current().handoff_endpoints]
+    if products.current().sends_mail:
         lanes.append(outbox_queue.MAIL_LANE)
     unsent: dict[tuple[bool, str], tuple[int, datetime | None]] = defaultdict(lambda: (0, None))
     for is_mail, outcome, count, oldest in session.execute(UNSENT_MESSAGES, {"lanes": lanes}):

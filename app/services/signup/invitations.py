@@ -12,9 +12,9 @@ from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, sele
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from app.config import products
 from app.database import rows
 from app.database.transactions import after_commit, query, transaction
-from app.mail import mailer
 from app.models import AuditEntry, Invitation, Subscription
 from app.security.links import SignedLink
 from app.services.operations import audit
@@ -108,7 +108,7 @@ def invite(connection: Connection, subscription_id: UUID, email: str, inviter: s
         row = {"id": uuid7(), "subscription_id": subscription_id, "email": email, "created_at": now}
         invitation = connection.execute(INSERT, {**row, "expires_at": now + TTL}).one()
     audit.record(connection, [AuditRecord(now, SENT, inviter, subscription_id=subscription_id)])
-    if mailer.is_enabled():
+    if products.current().sends_mail:
         payload = {"invitation": str(invitation.id)}
         queue.enqueue_mail(connection, "colleague_invited", subscription_id=subscription_id, payload=payload)
     after_commit(log.info, SENT, invitation=str(invitation.id), subscription=str(subscription_id))

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, bindparam, exists, select
 from sqlalchemy.orm import Session
 
-from app.config import handoff_endpoints
+from app.config import products
 from app.config.products import Product
 from app.database.transactions import query
 from app.models import Account, AuditEntry, OutboxMessage, Registration
@@ -67,7 +67,7 @@ NOT_REQUESTED = AccountProgress("unasked")
 @query
 def account_progress(session: Session, registration: Registration, product_code: str) -> AccountProgress:
     """Return how far the product is with the registration's account."""
-    if handoff_endpoints.for_product(product_code) is None or registration.subscription_id is None:
+    if product_code not in products.current().handoff_endpoints or registration.subscription_id is None:
         return NOT_REQUESTED
     account = session.get(Account, registration.subscription_id)
     delivered = queue.latest_handoff(session, registration.id, OutboxMessage.outcome == "delivered")
@@ -123,7 +123,7 @@ def url_for_buyer(product: Product, registration: Registration, account: Account
     For a product that receives hand-offs, the URL carries a sign-in token for the buyer: valid once, for five minutes.
     """
     url = (account.url if account else None) or product.sign_in_url
-    if handoff_endpoints.for_product(product.code) is None or registration.subscription_id is None:
+    if product.code not in products.current().handoff_endpoints or registration.subscription_id is None:
         return url
     reference = account.reference if account else None
     token = sign_in_tokens.issue(product.code, registration.subscription_id, registration.id, reference)

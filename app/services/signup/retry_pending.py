@@ -14,7 +14,6 @@ from app.database import leases
 from app.database.leases import Lease, claim_statement, is_leased
 from app.database.transactions import after_commit, transaction
 from app.errors import ExpiredToken, InvalidToken, MarketplaceError, UnknownProduct
-from app.mail import mailer
 from app.models import PendingToken, Registration
 from app.security import encryption
 from app.services.outbox import announce, queue
@@ -125,7 +124,7 @@ def give_up(connection: Connection, claimed: ClaimedToken, fault: str) -> None:
     # A product that is not configured has no name and no support address to write with. AWS names it for four hours;
     # after that it answers only that the token has expired.
     is_ours = UnknownProduct.__name__ not in {fault, claimed.row.fault}
-    if registration_id and mailer.is_enabled() and is_ours:
+    if registration_id and products.current().sends_mail and is_ours:
         queue.enqueue_mail(connection, "buyer_resume", registration_id=registration_id)
 
 

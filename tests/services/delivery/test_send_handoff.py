@@ -7,7 +7,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from app import create_app
-from app.config import handoff_endpoints
+from app.config import products
 from app.database import transactions
 from app.models import Subscription
 from app.services.delivery import send_handoff
@@ -178,9 +178,8 @@ def test_private_address_is_refused_by_default(app: Flask, product: HandoffRecei
     register_customer(app)
 
     with app.app_context():
-        endpoint = handoff_endpoints.for_product(PRODUCT_CODE)
+        endpoint = products.current().handoff_endpoints[PRODUCT_CODE]
         claimed = queue.claim(queue.handoff_lane(PRODUCT_CODE), datetime.now(UTC))
-        assert endpoint
         assert claimed
         assert send_handoff.send(endpoint, claimed) is False
 
