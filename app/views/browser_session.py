@@ -87,11 +87,12 @@ def current() -> Visit:
         UnknownProduct: the product is no longer configured.
     """
     try:
-        stored = _load_purchase()
+        purchase = stored = _load_purchase()
     except (KeyError, TypeError, ValueError):
         # Another version of Foyer signed this session, in another format.
         raise NoPurchase from None
-    purchase = resolve.refresh(stored)
+    if isinstance(stored, Pending) or stored.subscription_id is None:
+        purchase = resolve.refresh(stored)
     if purchase != stored:
         # `csrf_token` stays: a form that is open in this browser remains valid for the purchase.
         _store_purchase(purchase)

@@ -87,10 +87,15 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         """Do not ask for the account to use: it is a new one, whatever the browser sends."""
         self.account.choices, self.account.data = [NEW_ACCOUNT_CHOICE], NEW_ACCOUNT
 
-    def offer_accounts_of(self, other_purchases: Iterable[Row[Any]]) -> None:
-        """Add the accounts of the customer's other purchases to the choices."""
-        others = [SelectChoice(str(other.id), _other_purchase_label(other)) for other in other_purchases]
-        self.account.choices = [NEW_ACCOUNT_CHOICE, *others, EXISTING_ACCOUNT_CHOICE]
+    def offer_accounts_of(self, find_others: Callable[[], Iterable[Row[Any]]]) -> None:
+        """Add the accounts of the customer's other purchases: found only where the page shows them or one is chosen."""
+
+        def choices() -> list[SelectChoice]:
+            others = [SelectChoice(str(other.id), _other_purchase_label(other)) for other in find_others()]
+            return [NEW_ACCOUNT_CHOICE, *others, EXISTING_ACCOUNT_CHOICE]
+
+        self.account.choices = choices  # type: ignore[assignment]  # a callable is not in its types yet
+        self.account.validate_choice = self.account.data != NEW_ACCOUNT
 
 
 class InvitationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types

@@ -1,6 +1,7 @@
 """The sign-up form's page: show it, validate it, store the answers."""
 
 from dataclasses import asdict
+from functools import partial
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug import Response
@@ -51,7 +52,8 @@ def send() -> Response | tuple[str, int]:
     completed = registrations.complete(visit.purchase, form.answers(), ids, browser_session.actor(), version)
     browser_session.mark_submitted(completed)
     outcome, new = ("completed", []) if completed.subscription_id else ("unlinked", [completed.registration_id])
-    draft_cookie.save(Draft(unlinked_ids=(*new, *resume_links.still_without_purchase(ids))))
+    earlier = resume_links.still_without_purchase(ids) if ids else []
+    draft_cookie.save(Draft(unlinked_ids=(*new, *earlier)))
     logs.set_outcome(outcome, registration=str(completed.registration_id))
     return redirect(url_for("welcome.welcome"), 303)
 
@@ -80,7 +82,7 @@ def build_form(visit: Visit, registration: Registration | None, prefilled: Answe
     # An invited colleague sets up this purchase alone, and must not see the customer's others.
     elif not browser_session.is_invited():
         chosen = account_request.of_registration(registration).subscription_id
-        form.offer_accounts_of(other_purchases.find_with_account(visit.purchase, chosen))
+        form.offer_accounts_of(partial(other_purchases.find_with_account, visit.purchase, chosen))
     return form
 
 

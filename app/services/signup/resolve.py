@@ -62,9 +62,9 @@ def from_subscription(subscription: Subscription | Row[Any], offer_type: str | N
 
 
 def refresh(purchase: Purchase) -> Purchase:
-    """Return what the purchase has become since: stored if it was not, resolved if it was pending."""
+    """Return what a purchase without subscription has become since: stored, or resolved if it was pending."""
     if isinstance(purchase, Resolved):
-        return purchase if purchase.subscription_id else try_store(purchase)
+        return try_store(purchase)
     try:
         subscription = subscriptions.find_by_pending_token(purchase.id)
     except DatabaseUnavailable:

@@ -61,7 +61,7 @@ def _latest_answers(session: Session, registration_ids: Sequence[UUID], submitte
 def still_without_purchase(registration_ids: Sequence[UUID]) -> list[UUID]:
     """Return the ids of the registrations without purchase; all of them while the database is down."""
     try:
-        return _ids_without_purchase(registration_ids) if registration_ids else []
+        return _ids_without_purchase(registration_ids)
     except DatabaseUnavailable:
         return list(registration_ids)
 
