@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 from app.models.base import Base
 
 SUBSCRIPTION_STATUSES = ("pending", "active", "ending", "ended", "failed")
+FINAL_STATUSES = ("ended", "failed")
 EVENT_CHANNELS = ("eventbridge", "sns")
 # The outcome of an event. Three are replayed later: "waiting" after another event or a landing, "ambiguous" by an
 # operator, "not_ours" once the product is configured.

@@ -5,9 +5,9 @@ from werkzeug import Response
 from werkzeug.exceptions import NotFound
 
 from app.config import products
+from app.models.purchases import FINAL_STATUSES
 from app.observability import logs
 from app.services.purchases import subscriptions
-from app.services.purchases.status import FINAL_STATUSES
 from app.services.signup import progress, resolve
 from app.views import browser_session, welcome
 

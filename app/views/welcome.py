@@ -8,10 +8,10 @@ from werkzeug import Response
 
 from app.aws.get_entitlements import AwsEntitlement
 from app.models import Registration, Subscription
+from app.models.purchases import FINAL_STATUSES
 from app.security import headers
 from app.services.purchases import entitlements, subscriptions
 from app.services.purchases.purchase import Pending, Resolved
-from app.services.purchases.status import FINAL_STATUSES
 from app.services.signup import pending_tokens, progress, registrations, resolve
 from app.services.signup.progress import AccountProgress
 from app.views import browser_session, template_helpers

@@ -1,4 +1,4 @@
 """AWS Marketplace's events: taken from the queue, matched with a subscription, and applied to it.
 
-An event's way: consume → apply → match (→ agreements, merge) → recompute → the outbox's announce.
+An event's way: consume → apply → match (→ agreements, merge) → status → the outbox's announce.
 """

@@ -15,7 +15,7 @@ from app.database.statements import upsert_statement
 from app.database.transactions import after_commit, transaction
 from app.errors import FoyerError
 from app.models import Event
-from app.services.events import match, recompute
+from app.services.events import match, status
 from app.services.events.agreements import AGREEMENT_IDS
 from app.services.purchases import aws_event, subscriptions
 from app.services.purchases.aws_event import AwsEvent, AwsEventKind
@@ -159,7 +159,7 @@ def _attach(connection: Connection, event_id: UUID, event: AwsEvent, matched: ma
 
 
 def _recompute_status(connection: Connection, subscription_id: UUID, event_id: UUID) -> list[StatusChange]:
-    state = recompute.update_subscription(connection, subscription_id)
+    state = status.recompute(connection, subscription_id)
     return [StatusChange(subscription_id, state.status, event_id)] if state else []
 
 
@@ -173,7 +173,7 @@ def _apply_waiting_events(connection: Connection, matched: match.Match) -> list[
         connection.execute(UPDATE_WAITING_RENEWALS, {**waiting, "outcome": "ambiguous"})
     attached = {"subscription_id": subscription_id, "outcome": "noted"}
     rows = connection.execute(UPDATE_WAITING, {**waiting, **attached}).all()
-    if not rows or not (state := recompute.update_subscription(connection, subscription_id)):
+    if not rows or not (state := status.recompute(connection, subscription_id)):
         return []
     cause_id = next((row.id for row in rows if row.happened_at == state.status_since), rows[-1].id)
     _update_event(connection, cause_id, outcome="applied", status_after=state.status)

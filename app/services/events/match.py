@@ -26,8 +26,9 @@ from sqlalchemy import Connection, bindparam, func, or_, select
 
 from app.aws.customer import Customer, license_id
 from app.models import Subscription
+from app.models.purchases import FINAL_STATUSES
 from app.services.events import agreements, merge
-from app.services.purchases import status, subscriptions
+from app.services.purchases import subscriptions
 from app.services.purchases.aws_event import AwsEvent
 
 
@@ -59,7 +60,7 @@ SELECT_LICENSED_BY_AGREEMENT = SELECT_LICENSED.where(Subscription.agreement_id =
 SELECT_LICENSED_BY_ACCOUNT = SELECT_LICENSED.where(
     Subscription.customer_aws_account_id == bindparam("customer_aws_account_id"),
     Subscription.last_seen_at.is_(None),
-    Subscription.status.not_in(status.FINAL_STATUSES),
+    Subscription.status.not_in(FINAL_STATUSES),
 )
 SELECT_FROM_OLD_LISTING = select(Subscription.id).where(
     Subscription.purchase_key == bindparam("key"),
@@ -114,7 +115,7 @@ def find_for_landing(connection: Connection, subscription_id: UUID) -> Match:
 def _find_or_create_for_license(connection: Connection, chain: agreements.AgreementChain, customer: Customer) -> UUID:
     without_license = [f"{customer.product_code}/{customer.customer_aws_account_id}", customer.key_without_license]
     landed_id = connection.scalars(SELECT_LANDED_WITHOUT_LICENSE, {"purchase_keys": without_license}).first()
-    if chain.is_unambiguous:
+    if chain.is_unambiguous and (landed_id or chain.subscription_ids):
         merge.merge_chain(connection, chain, landed_id)
     elif landed_id and customer.license_arn:
         own_key = {"purchase_keys": [customer.purchase_key]}

@@ -15,7 +15,7 @@ from app.database import leases
 from app.database.transactions import after_commit, transaction
 from app.errors import DatabaseUnavailable, MarketplaceError
 from app.models import Subscription
-from app.services.events import apply, recompute
+from app.services.events import apply, status
 from app.services.outbox import announce, payload, queue
 from app.services.purchases import entitlements, subscriptions
 
@@ -111,7 +111,7 @@ def _finish(
     subscriptions.lock(connection, subscription.id)
     has_changed = fetched is not None and _store_entitlements(connection, subscription, fetched, fetched_at)
     connection.execute(END_LEASE, _parameters(subscription))
-    state = recompute.update_subscription(connection, subscription.id)
+    state = status.recompute(connection, subscription.id)
     if has_changed:
         announce.announce(connection, subscription.id, payload.HandoffType.ENTITLEMENTS_CHANGED)
     if fetched is not None:

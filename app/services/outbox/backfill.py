@@ -8,13 +8,14 @@ from sqlalchemy.orm import Session
 
 from app.database.transactions import query, transaction
 from app.models import OutboxMessage, Registration, Subscription
+from app.models.purchases import FINAL_STATUSES
 from app.services.outbox import announce, payload
-from app.services.purchases import status, subscriptions
+from app.services.purchases import subscriptions
 
 HAS_HANDOFF = exists().where(OutboxMessage.subscription_id == Subscription.id, OutboxMessage.sequence.is_not(None))
 # A purchase that has ended needs no account any more.
 SELECT_UNANNOUNCED = select(Subscription.id).where(
-    Registration.subscription_id == Subscription.id, Subscription.status.not_in(status.FINAL_STATUSES), ~HAS_HANDOFF
+    Registration.subscription_id == Subscription.id, Subscription.status.not_in(FINAL_STATUSES), ~HAS_HANDOFF
 )
 SELECT_OF_PRODUCT = SELECT_UNANNOUNCED.where(Subscription.product_code == bindparam("code")).order_by(Registration.id)
 SELECT_BY_ID = SELECT_UNANNOUNCED.where(Subscription.id == bindparam("subscription"))

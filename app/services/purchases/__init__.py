@@ -1,1 +1,1 @@
-"""What a buyer bought: a sign-up's purchase, the stored subscription, and the status that AWS's events give it."""
+"""What a buyer bought: a sign-up's purchase, the stored subscription, and AWS's events and entitlements."""

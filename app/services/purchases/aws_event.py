@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -151,7 +152,7 @@ class AwsEvent:
     ends_at: datetime | None = None
     free_trial: bool | None = None
 
-    @property
+    @cached_property
     def kind_without_party(self) -> str:
         """The kind without the party that AWS sent the event to: an `AwsEventKind`, or one that AWS has added since."""
         return self.kind.removesuffix(next(filter(self.kind.endswith, PARTY_SUFFIXES), ""))

@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 from app.database.rows import MIN_ID
 from app.database.transactions import after_commit, query, transaction
 from app.models import AuditEntry, Invitation, OutboxMessage, PendingToken, Registration, Subscription
+from app.models.purchases import FINAL_STATUSES
 from app.services.operations import audit
 from app.services.operations.audit import REGISTRATION_ERASED, AuditRecord
 from app.services.outbox import announce, queue
 from app.services.purchases import subscriptions
-from app.services.purchases.status import FINAL_STATUSES
 
 log = structlog.get_logger()
 

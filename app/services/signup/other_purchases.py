@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from app.database.transactions import query
 from app.models import Account, Registration, Subscription
+from app.models.purchases import FINAL_STATUSES
 from app.services.purchases.purchase import Purchase, Resolved
-from app.services.purchases.status import FINAL_STATUSES
 
 MAX_LISTED = 5
 

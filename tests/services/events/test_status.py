@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.models.purchases import SUBSCRIPTION_STATUSES
-from app.services.purchases import status as status_service
+from app.services.events import status as status_service
 from app.services.purchases.aws_event import DETAIL_TYPES, AwsEvent
 from tests.support.aws_events import AGREEMENT_ID, eventbridge_event, minutes_after_noon, parse_event, sns_notification
 

@@ -1,4 +1,4 @@
-"""A subscription's status: what its events make of it, as one table.
+"""A subscription's status: what its events make of it, as one table, and where it is written.
 
 No status is stored and then changed event by event. Each time, all events of the subscription are sorted by AWS's own
 times and folded, from `pending` on, through `TRANSITIONS`. So a late, doubled or reordered event cannot change the
@@ -20,19 +20,25 @@ agreement that is in force) and the agreement of the present license: A1. An agr
 supersedes it, or where it is void: a renewal that ends before its first day leaves the one before it as it is.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, bindparam, select
 
 from app.aws.customer import license_id
+from app.config import products
+from app.models import Event
 from app.models.purchases import SUBSCRIPTION_STATUSES
-from app.services.purchases.aws_event import EARLIEST_TIME, AwsEvent, AwsEventKind
+from app.services.outbox import announce
+from app.services.purchases import entitlements, subscriptions
+from app.services.purchases.aws_event import EARLIEST_TIME, AwsEvent, AwsEventKind, parse_body
 
 T = TypeVar("T")
 Transitions = Mapping[str, str]
 
-FINAL_STATUSES = ("ended", "failed")
 TO_ACTIVE = dict.fromkeys(SUBSCRIPTION_STATUSES, "active")
 TO_ENDED = dict.fromkeys(SUBSCRIPTION_STATUSES, "ended")
 # For each kind of event, the new status by the old one; a status that is missing stays. Of two events in the same
@@ -55,6 +61,10 @@ TIE_BREAK_ORDER = {name: place for place, name in enumerate(TRANSITIONS)}
 # An agreement that ends with one of these has been replaced by another, whether or not that one's event has come yet.
 SUPERSEDED_STATUSES = {"RENEWED", "REPLACED", "SUPERSEDED"}
 
+SELECT_EVENTS = select(Event.aws_id, Event.kind, Event.happened_at, Event.received_at, Event.body).where(
+    Event.subscription_id == bindparam("subscription_id")
+)
+
 
 @dataclass(frozen=True)
 class SubscriptionState:
@@ -69,6 +79,43 @@ class SubscriptionState:
     free_trial: bool | None = None
     ends_at: datetime | None = None
     agreement_id: str | None = None
+
+
+def recompute(connection: Connection, subscription_id: UUID) -> SubscriptionState | None:
+    """Bring the subscription up to date with its events, and announce a new status.
+
+    Returns the state with a new status; None where the status stays, or where the subscription was merged into another.
+    """
+    # Without the lock, another transaction could commit an event between the reading of events and the writing here.
+    parameters = {"subscription_id": subscription_id}
+    subscription = connection.execute(subscriptions.LOCK_ROW, parameters).one_or_none()
+    if subscription is None:
+        return None
+    rows = connection.execute(SELECT_EVENTS, parameters).all()
+    product = products.current().get(subscription.product_code)
+    is_contract = product is not None and product.pricing == "contract"
+    state = derive_state(
+        (parse_body(row.body, row.aws_id, row.happened_at) for row in rows),
+        subscription.agreement_id,
+        current_license_id=subscription.purchase_key,
+        is_contract=is_contract,
+        has_entitlements=_has_entitlements(subscription, rows) if is_contract else None,
+    )
+    if state != SubscriptionState(**{field.name: getattr(subscription, field.name) for field in fields(state)}):
+        subscriptions.update_row(connection, subscription_id, {**asdict(state), "changed_at": datetime.now(UTC)})
+    if state.status == subscription.status:
+        return None
+    announce.announce(connection, subscription_id, announce.TYPE_BY_STATUS[state.status])
+    return state
+
+
+def _has_entitlements(subscription: Row[Any], events: Sequence[Row[Any]]) -> bool | None:
+    """Return whether some entitlement has not expired; None where GetEntitlements is older than the last change."""
+    read_at = subscription.entitlements_read_at
+    changes = (event.received_at for event in events if event.kind == AwsEventKind.ENTITLEMENT_UPDATED)
+    if read_at is None or any(read_at < changed_at for changed_at in changes):
+        return None
+    return any(not entitlement.expired(read_at) for entitlement in entitlements.load_stored(subscription))
 
 
 def derive_state(
