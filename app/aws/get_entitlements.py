@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from app.aws import clients
 from app.aws.clients import CallTimeouts
 from app.aws.customer import Customer
+from app.aws.fields import end_or_none
 from app.errors import MarketplaceUnavailable
 
 if TYPE_CHECKING:
@@ -79,5 +80,5 @@ def _build_filter(customer: Customer) -> dict[Any, list[str]]:
 def _parse_entitlement(response: "EntitlementTypeDef") -> AwsEntitlement:
     # AWS fills in one type of value.
     value: EntitlementValue | None = next(iter(response.get("Value", {}).values()), None)  # type: ignore[assignment]
-    dimension, expires_at = response.get("Dimension", ""), response.get("ExpirationDate")
-    return AwsEntitlement(dimension, value, expires_at, response.get("LicenseArn"))
+    expires_at = end_or_none(response.get("ExpirationDate"))
+    return AwsEntitlement(response.get("Dimension", ""), value, expires_at, response.get("LicenseArn"))

@@ -13,6 +13,7 @@ from flask import Flask, current_app
 from app.aws import clients
 from app.aws.clients import CallTimeouts, Clients
 from app.aws.customer import Customer
+from app.aws.fields import strip
 from app.aws.resolve_cache import ResolveCache
 from app.backoff import backoff_seconds
 from app.errors import IncompleteAnswer, MarketplaceError, MarketplaceUnavailable, Throttled
@@ -134,12 +135,13 @@ def parse_customer(response: dict[str, Any]) -> Customer:
     Raises:
         IncompleteAnswer: the product code is missing, or both customer ids are.
     """
+    metadata = response.get("Metadata") or {}
     customer = Customer(
-        product_code=response.get("ProductCode") or "",
-        customer_aws_account_id=response.get("CustomerAWSAccountId") or None,
-        customer_identifier=response.get("CustomerIdentifier") or None,
-        license_arn=response.get("LicenseArn") or None,
-        agreement_id=(response.get("Metadata") or {}).get("AgreementId") or None,
+        product_code=strip(response.get("ProductCode")) or "",
+        customer_aws_account_id=strip(response.get("CustomerAWSAccountId")),
+        customer_identifier=strip(response.get("CustomerIdentifier")),
+        license_arn=strip(response.get("LicenseArn")),
+        agreement_id=strip(metadata.get("AgreementId")),
     )
     if not customer.product_code:
         raise IncompleteAnswer("ProductCode")

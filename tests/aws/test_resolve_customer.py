@@ -8,6 +8,7 @@ from flask import Flask
 
 from app import create_app
 from app.aws import resolve_customer
+from app.aws.customer import Customer
 from app.errors import (
     ApiDisabled,
     CredentialsRefused,
@@ -206,6 +207,20 @@ def test_missing_or_empty_identifier_is_none(database_url: str, identifier: dict
     customer = resolve_customer.parse_customer(response)
 
     assert customer == replace(factories.customer(), license_arn=None, agreement_id=None)
+
+
+def test_ids_in_a_response_are_stripped(database_url: str) -> None:
+    response = {
+        "ProductCode": f" {PRODUCT_CODE}",
+        "CustomerAWSAccountId": "012345678901\n",
+        "CustomerIdentifier": " ifAMPLE1234 ",
+        "LicenseArn": " l-1\t",
+        "Metadata": {"AgreementId": " agmt-a"},
+    }
+
+    customer = resolve_customer.parse_customer(response)
+
+    assert customer == Customer(PRODUCT_CODE, "012345678901", "ifAMPLE1234", "l-1", "agmt-a")
 
 
 def test_publishers_role_resolves_its_token(environment: pytest.MonkeyPatch, sandbox: Sandbox) -> None:

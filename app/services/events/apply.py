@@ -76,6 +76,8 @@ def ingest(connection: Connection, event: AwsEvent) -> EventResult | None:
     if event_id is None:
         after_commit(log.info, "event.repeated", aws=event.aws_id, kind=event.kind)
         return None
+    if event.dropped:
+        after_commit(log.warning, "event.fields_dropped", aws=event.aws_id, kind=event.kind, fields=event.dropped)
     return _apply(connection, event_id, event)
 
 

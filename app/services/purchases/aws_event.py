@@ -5,15 +5,16 @@ https://docs.aws.amazon.com/marketplace/latest/userguide/saas-notification.html
 """
 
 import json
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from app.aws.fields import AccountId, AgreementId, Arn, AwsText, AwsTime, EndTime, OrNone
 from app.errors import FoyerError
 
 
@@ -42,22 +43,10 @@ DETAIL_TYPES = frozenset(
     for kind in kinds
 )
 PARTY_SUFFIXES = (" - Proposer", " - Manufacturer", " - Acceptor")
-EARLIEST_TIME, LATEST_TIME = datetime(2012, 4, 19, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 
 class InvalidEvent(FoyerError):
     """The message is not an event of AWS Marketplace; `code` says which field is wrong, and why."""
-
-
-T = TypeVar("T")
-# PostgreSQL stores neither NUL nor half a surrogate pair, and AWS's ids have no control characters.
-AwsText = Annotated[str, Field(pattern=r"^\P{Cc}+$", max_length=255)]
-AgreementId = Annotated[AwsText, Field(max_length=64)]
-Arn = Annotated[str, Field(pattern=r"^\P{Cc}+$", max_length=600)]
-AwsTime = Annotated[AwareDatetime, Field(ge=EARLIEST_TIME, le=LATEST_TIME)]
-# AWS leaves out a field without a value, or sends it null or empty.
-EmptyAsNone = Annotated[T | None, BeforeValidator(lambda value: value or None)]
-EmptyAsObject = Annotated[T, BeforeValidator(lambda value: value or {})]
 
 
 class AwsModel(BaseModel):
@@ -69,39 +58,39 @@ class AwsModel(BaseModel):
 class AwsAgreement(AwsModel):
     """`detail.agreement`."""
 
-    id: EmptyAsNone[AgreementId] = None
-    status: str | None = None
-    start_time: EmptyAsNone[AwsTime] = None
-    end_time: EmptyAsNone[AwsTime] = None
-    previous_agreement_id: EmptyAsNone[AgreementId] = None
+    id: OrNone[AgreementId] = None
+    status: OrNone[AwsText] = None
+    start_time: OrNone[AwsTime] = None
+    end_time: OrNone[EndTime] = None
+    previous_agreement_id: OrNone[AgreementId] = None
 
 
 class AwsProduct(AwsModel):
     """`detail.product`. An agreement's event has at most the product's id, never its code."""
 
-    code: EmptyAsNone[AwsText] = None
+    code: OrNone[AwsText] = None
 
 
 class AwsLicense(AwsModel):
     """`detail.license`. AWS's sample code reads `id`, its documentation shows `arn`."""
 
-    arn: EmptyAsNone[Arn] = None
-    id: EmptyAsNone[Arn] = None
+    arn: OrNone[Arn] = None
+    id: OrNone[Arn] = None
 
 
 class AwsAcceptor(AwsModel):
     """`detail.acceptor`: the AWS account that bought."""
 
-    account_id: EmptyAsNone[AwsText] = None
+    account_id: OrNone[AccountId] = None
 
 
 class AwsDetail(AwsModel):
     """`detail` of an event on EventBridge."""
 
-    agreement: EmptyAsObject[AwsAgreement] = AwsAgreement()
-    product: EmptyAsObject[AwsProduct] = AwsProduct()
-    license: EmptyAsObject[AwsLicense] = AwsLicense()
-    acceptor: EmptyAsObject[AwsAcceptor] = AwsAcceptor()
+    agreement: OrNone[AwsAgreement] = None
+    product: OrNone[AwsProduct] = None
+    license: OrNone[AwsLicense] = None
+    acceptor: OrNone[AwsAcceptor] = None
 
 
 class EventBridgeEvent(AwsModel):
@@ -119,8 +108,8 @@ class SnsMessage(AwsModel):
 
     action: Annotated[AwsText, Field(max_length=128)]
     product_code: AwsText = Field(alias="product-code")
-    customer_identifier: EmptyAsNone[AwsText] = Field(default=None, alias="customer-identifier")
-    free_trial: str | bool | None = Field(default=None, alias="isFreeTrialTermPresent")
+    customer_identifier: OrNone[AwsText] = Field(default=None, alias="customer-identifier")
+    free_trial: Any = Field(default=None, alias="isFreeTrialTermPresent")
 
 
 class SnsEnvelope(AwsModel):
@@ -134,7 +123,10 @@ class SnsEnvelope(AwsModel):
 
 @dataclass(frozen=True)
 class AwsEvent:
-    """One event. `happened_at` is by AWS's clock; `body` is what came out of the queue, for storing."""
+    """One event. `happened_at` is by AWS's clock; `body` is what came out of the queue, for storing.
+
+    `dropped` names the fields that AWS sent and that could not be read: they are None.
+    """
 
     aws_id: str
     channel: str
@@ -151,6 +143,7 @@ class AwsEvent:
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     free_trial: bool | None = None
+    dropped: tuple[str, ...] = ()
 
     @cached_property
     def kind_without_party(self) -> str:
@@ -177,21 +170,25 @@ def parse_body(body: dict[str, Any], message_id: str, sent_at: datetime) -> AwsE
     Raises:
         InvalidEvent: the message is none of them.
     """
+    dropped: list[str] = []
     try:
         content = body
         if "Message" in body and "detail-type" not in body:
             envelope = SnsEnvelope.model_validate(body)
             content, message_id, sent_at = parse_json(envelope.message), envelope.id, envelope.time
         if "detail-type" in content:
-            return _from_eventbridge(EventBridgeEvent.model_validate(content), body)
-        return _from_sns(SnsMessage.model_validate(content), message_id, sent_at, body)
+            event = _from_eventbridge(EventBridgeEvent.model_validate(content, context=dropped), body)
+        else:
+            event = _from_sns(SnsMessage.model_validate(content, context=dropped), message_id, sent_at, body)
+        return replace(event, dropped=tuple(dropped)) if dropped else event
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_input=False))
         raise InvalidEvent("; ".join(faults)) from None
 
 
 def _from_eventbridge(event: EventBridgeEvent, body: dict[str, Any]) -> AwsEvent:
-    agreement, license_ = event.detail.agreement, event.detail.license
+    agreement, license_ = event.detail.agreement or AwsAgreement(), event.detail.license or AwsLicense()
+    product, acceptor = event.detail.product or AwsProduct(), event.detail.acceptor or AwsAcceptor()
     previous_id = agreement.previous_agreement_id
     return AwsEvent(
         aws_id=event.id,
@@ -199,8 +196,8 @@ def _from_eventbridge(event: EventBridgeEvent, body: dict[str, Any]) -> AwsEvent
         kind=event.kind,
         happened_at=event.time,
         body=body,
-        product_code=event.detail.product.code,
-        customer_aws_account_id=event.detail.acceptor.account_id,
+        product_code=product.code,
+        customer_aws_account_id=acceptor.account_id,
         license_arn=license_.arn or license_.id,
         agreement_id=agreement.id,
         # An agreement that renews itself would never end.
@@ -221,5 +218,5 @@ def _from_sns(message: SnsMessage, aws_id: str, happened_at: datetime, body: dic
         product_code=message.product_code,
         customer_identifier=message.customer_identifier,
         # AWS sends the text "true" or "false".
-        free_trial=None if message.free_trial is None else str(message.free_trial).lower() == "true",
+        free_trial={"true": True, "false": False}.get(str(message.free_trial).strip().lower()),
     )

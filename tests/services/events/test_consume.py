@@ -87,6 +87,20 @@ def test_invalid_message_is_dead_lettered_with_the_reason(
     assert '"reason": "It is not JSON.", "event": "message.dead_lettered"' in log
 
 
+def test_event_with_an_odd_detail_is_applied_and_the_field_logged(
+    queue_app: Flask, events_queue: EventsQueue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = eventbridge_event(UPDATED, ends="never", id="of-eventbridge")
+    events_queue.send(event)
+
+    poll(queue_app)
+
+    assert [subscription.status for subscription in all_rows(queue_app, Subscription)] == ["active"]
+    assert [stored.body for stored in all_rows(queue_app, Event)] == [event]
+    assert events_queue.dead_letters() == []
+    assert '"fields": ["endTime"], "event": "event.fields_dropped"' in capsys.readouterr().err
+
+
 def test_invalid_message_stays_without_a_dead_letter_queue(
     queue_app: Flask, events_queue: EventsQueue, capsys: pytest.CaptureFixture[str]
 ) -> None:

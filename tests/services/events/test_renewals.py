@@ -98,3 +98,21 @@ def test_merged_subscriptions_keep_the_latest_answers(app: Flask) -> None:
     [registration] = all_rows(app, Registration)
     assert (registration.company, registration.subscription_id) == ("After", only_subscription(app).id)
     assert only_subscription(app).purchase_key == "l-b"
+
+
+def test_replaced_agreement_without_end_keeps_the_subscription(app: Flask) -> None:
+    usage = {"starts": "2026-11-02T12:00:11.013Z", "ends": "9999-01-01T00:00:00Z"}
+    subscription_id = land(app, license_arn="arn:aws:license-manager::294406891311:license:l-1", agreement_id="agmt-a")
+
+    ingest(
+        app,
+        eventbridge_event(CREATED, minutes_after_noon(0), agreement="agmt-a", **usage),
+        eventbridge_event(UPDATED, minutes_after_noon(1), agreement="agmt-a", license="l-1"),
+        eventbridge_event(CREATED, minutes_after_noon(2), agreement="agmt-b", previous="agmt-a", **usage),
+        eventbridge_event(UPDATED, minutes_after_noon(3), agreement="agmt-b", license="l-2"),
+        eventbridge_event(ENDED, minutes_after_noon(4), agreement="agmt-a", status="REPLACED"),
+        eventbridge_event(DEPROVISIONED, minutes_after_noon(5), agreement="agmt-a", license="l-1"),
+    )
+
+    subscription = only_subscription(app)
+    assert (subscription.id, subscription.status, subscription.ends_at) == (subscription_id, "active", None)
