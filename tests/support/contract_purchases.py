@@ -54,8 +54,13 @@ def land(app: Flask, purchase: Purchase) -> None:
 
 def ingest_all(app: Flask, sandbox: Sandbox) -> None:
     """Ingest all events so far."""
+    ingest_first(app, sandbox)
+
+
+def ingest_first(app: Flask, sandbox: Sandbox, count: int | None = None) -> None:
+    """Ingest so many of the events so far, the earliest first; None: all of them."""
     with app.app_context():
-        for event in sandbox.marketplace.events():
+        for event in sandbox.marketplace.events()[:count]:
             apply.ingest(parse_body(event.body, event.id, datetime.now(UTC)))
 
 

@@ -5,25 +5,30 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy.orm import Session
 
 from app.aws import get_entitlements
 from app.aws.customer import Customer, license_id
+from app.aws.fields import EARLIEST_TIME
 from app.aws.get_entitlements import AwsEntitlement
 from app.backoff import backoff_seconds
 from app.config import products
 from app.database import leases
-from app.database.transactions import after_commit, transaction
+from app.database.transactions import after_commit, query, transaction
 from app.errors import DatabaseUnavailable, MarketplaceError
-from app.models import Subscription
+from app.models import Event, Subscription
 from app.services.events import apply, status
 from app.services.outbox import announce, payload, queue
 from app.services.purchases import entitlements, subscriptions
+from app.services.purchases.aws_event import AwsEventKind
 
 log = structlog.get_logger()
 
 # Longer than GetEntitlements takes at the most. After a worker was killed, another takes over this much later.
 LEASE = timedelta(minutes=5)
 FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 5, 600
+# They come within about an hour.
+BELIEVED_EMPTY_ANSWERS = 12
 # An error of Foyer's own takes a person to mend.
 MAX_ERROR_BACKOFF_SECONDS = 86400
 CLAIM = leases.claim_statement(Subscription, "review_at")
@@ -34,6 +39,12 @@ RESCHEDULE = update(Subscription).where(IS_LEASED)
 MOVE_LEASE = subscriptions.UPDATE_ROW.returning(Subscription.__table__)
 # A renewal may have brought another license since the lease began: what AWS answered is then not about this one.
 HAS_SAME_KEY = Subscription.purchase_key == bindparam("leased_key")
+SELECT_UNREAD_CHANGE = (
+    select(Event.id)
+    .where(Event.subscription_id == bindparam("subscription"), Event.kind == AwsEventKind.ENTITLEMENT_UPDATED)
+    .where(Event.received_at > bindparam("read_at"))
+    .limit(1)
+)
 SELECT_ENTITLEMENTS = select(Subscription.entitlements).where(Subscription.id == bindparam("leased_id"), HAS_SAME_KEY)
 UPDATE_ENTITLEMENTS = update(Subscription).where(Subscription.id == bindparam("leased_id"), HAS_SAME_KEY)
 # A landing or an event since then has set another due time: that review is still to be done.
@@ -81,6 +92,10 @@ def _review(lease: leases.Lease, now: datetime) -> bool:
         fault = type(error).__name__
         log.error("entitlements.read_failed", subscription=str(subscription.id), fault=fault, code=error.code)
         return False
+    if fetched is not None and _is_doubtful(subscription, fetched):
+        log.info("entitlements.empty", subscription=str(subscription.id), answers=subscription.review_failures + 1)
+        _reschedule(leases.Lease(subscription.id, lease.until), FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
+        return True
     _finish(subscription, fetched, now)
     return True
 
@@ -101,6 +116,21 @@ def _match_events(connection: Connection, lease: leases.Lease) -> Row[Any] | Non
         if handoff and license_id(sent_license or "") != license_id(subscription.license_arn or ""):
             announce.announce(connection, subscription.id, payload.HandoffType.LICENSE_CHANGED)
     return subscription
+
+
+@query
+def _is_doubtful(session: Session, subscription: Row[Any], fetched: list[AwsEntitlement]) -> bool:
+    """Return whether AWS told of a change, and GetEntitlements does not know yet of the contract that it began.
+
+    AWS promises no time after which it does, so the last of many empty answers is believed.
+    """
+    if subscription.review_failures + 1 >= BELIEVED_EMPTY_ANSWERS or subscription.status in status.ACCESS_STATUSES:
+        return False
+    now = datetime.now(UTC)
+    if not all(entitlement.expired(now) for entitlement in fetched):
+        return False
+    names = {"subscription": subscription.id, "read_at": subscription.entitlements_read_at or EARLIEST_TIME}
+    return session.execute(SELECT_UNREAD_CHANGE, names).first() is not None
 
 
 @transaction

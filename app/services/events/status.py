@@ -29,17 +29,19 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, bindparam, select
 
 from app.aws.customer import license_id
+from app.aws.fields import EARLIEST_TIME
 from app.config import products
 from app.models import Event
 from app.models.purchases import SUBSCRIPTION_STATUSES
 from app.services.outbox import announce
 from app.services.purchases import entitlements, subscriptions
-from app.services.purchases.aws_event import EARLIEST_TIME, AwsEvent, AwsEventKind, parse_body
+from app.services.purchases.aws_event import AwsEvent, AwsEventKind, parse_body
 
 T = TypeVar("T")
 Transitions = Mapping[str, str]
 
 TO_ACTIVE = dict.fromkeys(SUBSCRIPTION_STATUSES, "active")
+ACCESS_STATUSES = {"active", "ending"}
 TO_ENDED = dict.fromkeys(SUBSCRIPTION_STATUSES, "ended")
 # For each kind of event, the new status by the old one; a status that is missing stays. Of two events in the same
 # second, the one whose kind is further down in this table counts as the later.
@@ -100,6 +102,7 @@ def recompute(connection: Connection, subscription_id: UUID) -> SubscriptionStat
         current_license_id=subscription.purchase_key,
         is_contract=is_contract,
         has_entitlements=_has_entitlements(subscription, rows) if is_contract else None,
+        status_before=subscription.status,
     )
     if state != SubscriptionState(**{field.name: getattr(subscription, field.name) for field in fields(state)}):
         subscriptions.update_row(connection, subscription_id, {**asdict(state), "changed_at": datetime.now(UTC)})
@@ -125,19 +128,20 @@ def derive_state(
     current_license_id: str | None = None,
     is_contract: bool = False,
     has_entitlements: bool | None = None,
+    status_before: str = "active",
 ) -> SubscriptionState:
     """Return what the events of one subscription, in any order, make of it.
 
     `agreement_id` and `current_license_id` are what is stored of it. AWS says of an old listing's contract only that
     its entitlements changed: `has_entitlements` is whether some have not expired, None while GetEntitlements has not
-    been called since the latest change.
+    been called since the latest change. Until then the status stays at `status_before`.
     """
     history = sorted(
         events, key=lambda event: (event.happened_at, TIE_BREAK_ORDER.get(event.kind_without_party, -1), event.aws_id)
     )
     inactive_ids = _superseded_or_void_ids(history)
     in_force = [event for event in history if event.agreement_id not in inactive_ids]
-    contract_transitions = _contract_transitions(history, has_entitlements) if is_contract else {}
+    contract_transitions = _contract_transitions(history, has_entitlements, status_before) if is_contract else {}
     status, since = "pending", None
     for event in history:
         new_status = _transitions(event, inactive_ids, contract_transitions).get(status, status)
@@ -152,14 +156,21 @@ def derive_state(
     )
 
 
-def _contract_transitions(history: list[AwsEvent], has_entitlements: bool | None) -> dict[str, Transitions]:
+def _contract_transitions(
+    history: list[AwsEvent], has_entitlements: bool | None, status_before: str
+) -> dict[str, Transitions]:
     """Return the transitions of each ENTITLEMENT_UPDATED event of an old listing's contract, by AWS's event id."""
     ids = [event.aws_id for event in history if event.kind_without_party == AwsEventKind.ENTITLEMENT_UPDATED]
+    if not ids:
+        return {}
     # GetEntitlements answers for the present only. An earlier change was not the contract's end: another followed.
-    transitions: dict[str, Transitions] = dict.fromkeys(ids, TO_ACTIVE)
-    if ids:
-        transitions[ids[-1]] = {None: {}, True: TO_ACTIVE, False: TO_ENDED}[has_entitlements]
-    return transitions
+    *earlier_ids, last_id = ids
+    transitions: dict[str, Transitions] = dict.fromkeys(earlier_ids, TO_ACTIVE)
+    if has_entitlements is not None:
+        return transitions | {last_id: TO_ACTIVE if has_entitlements else TO_ENDED}
+    if status_before == "ended":
+        return transitions | dict.fromkeys(earlier_ids[-1:], TO_ENDED)
+    return transitions if status_before in ACCESS_STATUSES else {}
 
 
 def _superseded_or_void_ids(events: list[AwsEvent]) -> set[str | None]:

@@ -7,18 +7,19 @@ import time_machine
 from flask import Flask
 
 from app import create_app
-from app.models import Subscription
+from app.models import OutboxMessage, Subscription
 from app.services.events import apply, review
 from app.services.purchases import entitlements
 from sandbox.faults import Faults
 from sandbox.server import Sandbox
 from tests.support import factories
-from tests.support.aws_events import eventbridge_event, parse_event
+from tests.support.aws_events import eventbridge_event, parse_event, sns_notification
 from tests.support.contract_purchases import (
     MANY_ENTITLEMENTS,
     act,
     buy,
     ingest_all,
+    ingest_first,
     land,
     review_due,
     stored_status,
@@ -111,6 +112,68 @@ def test_old_contract_begins_and_ends_with_its_entitlements(app: Flask, sandbox:
 
     assert before == ("pending", {})
     assert (after_event, confirmed, stored_status(app)) == ("pending", "active", "ended")
+
+
+def review_later(app: Flask) -> str:
+    """Review the only subscription when it is due; return its status then."""
+    [subscription] = all_rows(app, Subscription)
+    assert subscription.review_at
+    with time_machine.travel(subscription.review_at, tick=False), app.app_context():
+        review.process_next()
+    return stored_status(app)
+
+
+@pytest.mark.parametrize("events", [1, 2])
+@pytest.mark.parametrize("lands_first", [True, False])
+def test_empty_answer_does_not_end_a_contract_that_never_began(
+    environment: pytest.MonkeyPatch, sandbox: Sandbox, events: int, lands_first: bool
+) -> None:
+    environment.setenv("PRODUCT_PRICING", "contract")
+    factories.enable_handoffs(environment, "https://app.acme.example/foyer")
+    purchase = buy(sandbox, style="old")
+    with factories.open_app(create_app()) as app:
+        if lands_first:
+            land(app, purchase)
+            review_due(app)
+        purchase = act(sandbox, act(sandbox, purchase, "confirm"), "change_entitlements", entitlements=[])
+        ingest_first(app, sandbox, events)
+        statuses = [stored_status(app), *(review_later(app) for _ in range(3))]
+        types_meanwhile = [message.type for message in all_rows(app, OutboxMessage)]
+        act(sandbox, purchase, "change_entitlements", entitlements=[{"dimension": "seats", "value": 40}])
+        statuses.append(review_later(app))
+        types = [message.type for message in all_rows(app, OutboxMessage)]
+
+    assert statuses == ["pending"] * 4 + ["active"]
+    assert (types_meanwhile, "subscription.activated" in types) == ([], True)
+
+
+def test_many_empty_answers_are_believed(app: Flask, sandbox: Sandbox) -> None:
+    purchase = act(sandbox, act(sandbox, buy(sandbox, style="old"), "confirm"), "change_entitlements", entitlements=[])
+    land(app, purchase)
+    ingest_all(app, sandbox)
+
+    statuses = [review_later(app) for _ in range(review.BELIEVED_EMPTY_ANSWERS)]
+
+    assert statuses == ["pending"] * (review.BELIEVED_EMPTY_ANSWERS - 1) + ["ended"]
+    assert [subscription.review_at for subscription in all_rows(app, Subscription)] == [None]
+
+
+def test_returning_contract_is_ended_until_its_entitlements_come(app: Flask, sandbox: Sandbox) -> None:
+    purchase = act(sandbox, buy(sandbox, style="old"), "confirm")
+    land(app, purchase)
+    ingest_all(app, sandbox)
+    review_due(app)
+    act(sandbox, purchase, "change_entitlements", entitlements=[])
+    ingest_all(app, sandbox)
+    review_due(app)
+    over = stored_status(app)
+    with app.app_context():
+        apply.ingest(parse_event(sns_notification("entitlement-updated", customer=purchase.customer_identifier)))
+
+    statuses = [stored_status(app), review_later(app)]
+    act(sandbox, purchase, "change_entitlements", entitlements=[{"dimension": "seats", "value": 40}])
+
+    assert (over, statuses, review_later(app)) == ("ended", ["ended", "ended"], "active")
 
 
 def test_product_paid_by_use_has_no_entitlements_read(environment: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
