@@ -26,8 +26,9 @@ def fetch_all(session: Session, statement: Select[Any], parameters: Mapping[str,
 
 
 def filter_conditions(filters: Mapping[InstrumentedAttribute[Any], object]) -> list[ColumnElement[bool]]:
-    """Return one `column = value` condition for each filter; a filter of None is left out."""
-    return [column == value for column, value in filters.items() if value is not None]
+    """Return one `column = value` condition for each filter; a filter of None is left out, blanks around text too."""
+    values = {column: value.strip() if isinstance(value, str) else value for column, value in filters.items()}
+    return [column == value for column, value in values.items() if value is not None]
 
 
 def strip_hyphens(account_id: str | None) -> str | None:

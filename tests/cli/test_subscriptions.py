@@ -72,6 +72,8 @@ def test_unknown_status_is_refused_with_the_valid_ones(runner: FlaskCliRunner) -
         "agmt-4mwg1nevbokzw95eca5797ixs",
         "012345678901",
         "0123-4567-8901",
+        " 012345678901 ",
+        "agmt-4mwg1nevbokzw95eca5797ixs\n",
         "its id",
     ],
 )
@@ -89,6 +91,16 @@ def test_subscription_is_found_by_each_of_its_ids(
     assert (shown["registration_id"], shown["company"]) == (str(registration_id), "Juniper & Lark")
     assert shown["customer_aws_account_id"] == "012345678901"
     assert shown["offer_type"] == "free-trial"
+
+
+def test_blanks_around_a_filter_are_ignored(runner: FlaskCliRunner, create_subscription: CreateSubscription) -> None:
+    create_subscription(license_arn=ARN)
+
+    result = runner.invoke(
+        args=["subscriptions", "list", "--account", " 0123-4567-8901\n", "--product", f"{PRODUCT_CODE} "]
+    )
+
+    assert "012345678901" in result.stdout
 
 
 def test_old_listing_subscription_is_found_by_customer_identifier(

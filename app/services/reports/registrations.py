@@ -78,7 +78,7 @@ def newest(
         {Subscription.product_code: product_code, Subscription.customer_aws_account_id: rows.strip_hyphens(account_id)}
     )
     if email is not None:
-        conditions.append(func.lower(Registration.email) == email.lower())
+        conditions.append(func.lower(Registration.email) == email.strip().lower())
     if without_purchase:
         conditions.append(Registration.parked_token_id.is_not(None))
     return rows.fetch_all(session, NEWEST_FIRST.where(*conditions).limit(limit))

@@ -104,6 +104,7 @@ def find_by_ids(session: Session, ids: Iterable[UUID]) -> list[RowDict]:
 
 def _select_ids_matching(identifier: str) -> CompoundSelect[Any]:
     # A UNION of searches, each on its own index: with OR, one column without an index would scan the table.
+    identifier = identifier.strip()
     keys = {identifier, license_id(identifier)}
     conditions: list[ColumnElement[bool]] = [
         Subscription.purchase_key.in_(keys),
