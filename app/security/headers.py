@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 from flask import Flask, Response, request
-from flask.sessions import SecureCookieSessionInterface
 from werkzeug.exceptions import RequestEntityTooLarge, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
 
 from app.config.settings import Settings
+from app.security.sessions import TolerantSessionInterface
 
 SESSION_HOURS = 24
 MAX_BODY_BYTES = 64 * 1024
@@ -48,7 +48,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
         MAX_FORM_PARTS=100,
     )
-    app.session_interface = SecureCookieSessionInterface()
+    app.session_interface = TolerantSessionInterface()
     if hops := settings.trusted_proxies:
         # Not X-Forwarded-Host: a load balancer that keeps Host passes on any X-Forwarded-Host of the browser's.
         app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops)  # type: ignore[method-assign]

@@ -7,6 +7,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from sandbox.server import Sandbox
 from tests.support import factories
+from tests.support.clock import time_passes
 from tests.support.databases import on_sqlite
 from tests.support.factories import TOKEN_FIELD
 
@@ -66,6 +67,17 @@ def test_session_signed_with_an_earlier_key_stays_valid(
         page = browser.get("/signup")
 
     assert page.status_code == 200
+
+
+@pytest.mark.parametrize(("ahead_seconds", "status"), [(0.1, 200), (1, 200), (58, 200), (90, 403)])
+def test_session_by_a_clock_that_is_ahead_is_valid_for_a_minute(
+    client: FlaskClient, sandbox: Sandbox, ahead_seconds: float, status: int
+) -> None:
+    token = factories.token(sandbox)
+    with time_passes(seconds=ahead_seconds):
+        client.post("/", data={TOKEN_FIELD: token})
+
+    assert client.get("/signup").status_code == status
 
 
 def test_untrusted_hosts_are_refused_except_for_health_checks(environment: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ CHECKS = {
     "settings": local.check_settings,
     "products": local.check_products,
     "database": local.check_database,
+    "clock": local.check_clock,
     "rate limits": local.check_rate_counters,
     "credentials": aws.check_credentials,
     "ResolveCustomer": aws.check_resolve_customer,

@@ -12,11 +12,13 @@ from app.database import transactions
 from app.mail import mailer
 from app.mail.message import MailUnavailable
 from app.security import rate_counters
-from app.services.operations import heartbeats, readiness
+from app.services.operations import clock, heartbeats, readiness
 from app.services.reports import outbox
 
 # Workers record a heartbeat every ten seconds; deploy/alarms.md uses the same limit.
 MAX_HEARTBEAT_AGE_SECONDS = 120
+# Foyer tolerates a minute. A clock that NTP keeps is right to a fraction of a second.
+MAX_CLOCK_SECONDS = 5
 
 
 def check_settings() -> str:
@@ -38,6 +40,20 @@ def check_database() -> str:
     url = transactions.current_database().read_engine.url
     scope = "; SQLite serves one machine" if url.get_backend_name() == "sqlite" else ""
     return f"{url.render_as_string()} is at revision {readiness.newest_revision()}{scope}"
+
+
+def check_clock() -> str:
+    """Return how far this machine's clock is from the database's."""
+    if readiness.find_problem() is not None:
+        raise UserWarning("Not checked: the database is not ready.")
+    ahead = clock.seconds_ahead()
+    if abs(ahead) > MAX_CLOCK_SECONDS:
+        where = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the database's"
+        raise click.ClickException(
+            f"This machine's clock is {where}. Sessions and links that one machine makes are refused by another, and "
+            "changes reach the API late. Keep all clocks right with NTP, such as chrony."
+        )
+    return f"Within {MAX_CLOCK_SECONDS} s of the database's."
 
 
 def check_rate_counters() -> str:

@@ -6,7 +6,16 @@ from app import create_app
 from tests.support import factories
 
 EVENT_SUBJECTS = ["events queue", "event rules"]
-BASE_SUBJECTS = ["settings", "products", "database", "rate limits", "credentials", "ResolveCustomer", "GetEntitlements"]
+BASE_SUBJECTS = [
+    "settings",
+    "products",
+    "database",
+    "clock",
+    "rate limits",
+    "credentials",
+    "ResolveCustomer",
+    "GetEntitlements",
+]
 ALL_SUBJECTS = [*BASE_SUBJECTS, *EVENT_SUBJECTS, "hand-offs", "mail", "worker"]
 
 
