@@ -98,16 +98,22 @@ class BuyerLoad:
             submissions.csrf_token = field[1]
         elif not self._check_response(form, "form", 303, "/welcome"):
             return
+        # Another browser with the purchase may have seen it pending: its form is not valid here.
+        csrf_token = field[1] if field else submissions.csrf_token
         for _ in range(self._times):
             # A buyer who presses the button again after a cut sends the same answers.
             answers = unique_answers()
-            response = self._retry_until_answered(browser, partial(self._submit, browser, submissions, answers))
+            response = self._retry_until_answered(
+                browser, partial(self._submit, browser, submissions, answers, csrf_token)
+            )
             if response.status == CONFLICT_STATUS or not self._check_response(response, "submit", 303, "/welcome"):
                 return
         self._check_response(self._retry_until_answered(browser, lambda: browser.get("/welcome")), "welcome", 200, "")
 
-    def _submit(self, browser: Browser, submissions: PurchaseSubmissions, answers: Answers) -> PageResponse:
-        submission, fields = submissions.new_submission(answers)
+    def _submit(
+        self, browser: Browser, submissions: PurchaseSubmissions, answers: Answers, csrf_token: str
+    ) -> PageResponse:
+        submission, fields = submissions.new_submission(answers, csrf_token)
         response = None
         try:
             response = browser.post("/signup", fields)

@@ -29,7 +29,7 @@ def stop_during_requests(run: RunEnvironment, buyers: int = 12) -> RegistrationR
         log.purchases = [purchase for _, purchase in signups]
         with _slow_aws(run.sandbox), _locked_writers(run.database_url):
             for browser, purchase in signups:
-                browser.send("POST", "/signup", purchase.new_submission(unique_answers())[1])
+                browser.send("POST", "/signup", purchase.new_submission(unique_answers(), purchase.csrf_token)[1])
             for browser, purchase in landings:
                 browser.send("POST", "/", {factories.TOKEN_FIELD: purchase.token})
             gunicorn.terminate()

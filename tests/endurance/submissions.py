@@ -33,19 +33,19 @@ class Submission:
 
 @dataclass
 class PurchaseSubmissions:
-    """One purchase: its registration token, its form's CSRF token, and every form sent for it."""
+    """One purchase: its registration token, the CSRF token of its latest form, and every form sent for it."""
 
     purchase: Purchase
     token: str
     csrf_token: str = ""
     submissions: list[Submission] = field(default_factory=list)
 
-    def new_submission(self, answers: Answers) -> tuple[Submission, dict[str, str]]:
+    def new_submission(self, answers: Answers, csrf_token: str) -> tuple[Submission, dict[str, str]]:
         """Record a new submission; return it and the fields of its form."""
         submission = Submission(answers)
         self.submissions.append(submission)
         fields = {name: value or "" for name, value in vars(answers).items()}
-        return submission, {**fields, "csrf_token": self.csrf_token}
+        return submission, {**fields, "csrf_token": csrf_token}
 
     @property
     def acknowledged(self) -> bool:
