@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from sandbox import eventbridge, sns
+from sandbox import eventbridge, printed_forms, sns
 from sandbox.entitlements import Pricing
 from sandbox.events import Event, EventDraft
 from sandbox.purchases import Purchase, Style
@@ -20,16 +20,31 @@ def start_time(action: str, latest: datetime, now: datetime) -> datetime:
     return min(max(latest, now - ACTION_DURATIONS.get(action, DEFAULT_DURATION)), now)
 
 
-def build(action: str, before: Purchase, after: Purchase, pricing: Pricing, started_at: datetime) -> list[Event]:
-    """Return the events of an action in the order they happened, spaced by `EVENT_INTERVAL`."""
+def build(
+    action: str, before: Purchase, after: Purchase, pricing: Pricing, started_at: datetime, *, as_printed: bool = False
+) -> list[Event]:
+    """Return the events of an action in the order they happened, spaced by `EVENT_INTERVAL`.
+
+    They are spelled as AWS sends them or, where `as_printed`, as AWS's documentation prints them.
+    """
     if after.style == "old":
         drafts = sns.build_drafts(action, before, after, pricing)
     else:
         drafts = eventbridge.build_drafts(action, before, after)
+    if as_printed:
+        drafts = [printed_forms.spell(draft, _purchase_of(draft, before, after)) for draft in drafts]
     return [
         _build_event(draft, action, after, _round_time(started_at + number * EVENT_INTERVAL[after.style], after.style))
         for number, draft in enumerate(drafts)
     ]
+
+
+def _purchase_of(draft: EventDraft, before: Purchase, after: Purchase) -> Purchase:
+    """Return the purchase that the event tells of: a renewal also ends the agreement before it."""
+    agreement_id = draft.content.get("agreement", {}).get("id", after.agreement_id)
+    # An agreement that ends early was agreed until now.
+    is_over = agreement_id != after.agreement_id
+    return before.model_copy(update={"ends_at": after.accepted_at}) if is_over else after
 
 
 def _build_event(draft: EventDraft, action: str, purchase: Purchase, at: datetime) -> Event:

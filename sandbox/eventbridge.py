@@ -1,4 +1,4 @@
-"""Builds the EventBridge events of a new-style purchase.
+"""Builds the EventBridge events of a new-style purchase, as AWS sends them: `printed_forms` has what its pages print.
 
 https://docs.aws.amazon.com/marketplace/latest/userguide/notifications-eventbridge.html
 """
@@ -7,9 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sandbox.events import EventDraft, format_seconds
+from sandbox.events import EventDraft, format_milliseconds, format_seconds
 from sandbox.purchases import Purchase
 from sandbox.seller_account import REGION, SELLER_ACCOUNT_ID
+
+# AWS sends a usage agreement, which has no end, with this one.
+NO_END = "9999-01-01T00:00:00Z"
 
 
 def build_drafts(action: str, before: Purchase, after: Purchase) -> list[EventDraft]:
@@ -48,48 +51,41 @@ def envelope(draft: EventDraft, event_id: str, at: datetime) -> dict[str, Any]:
 
 
 def _renewal_drafts(before: Purchase, after: Purchase) -> list[EventDraft]:
-    ended = _agreement_ended(before.model_copy(update={"ends_at": after.accepted_at}), "RENEWED")
+    ended = _agreement_ended(before, "RENEWED")
     replaced = [] if before.license_arn == after.license_arn else [_license_changed("Deprovisioned", before)]
     return [_agreement_created(after), _license_changed("Updated", after), ended, *replaced]
 
 
 def _agreement_created(purchase: Purchase) -> EventDraft:
-    agreement = _agreement_detail(purchase, "ACTIVE")
-    product: dict[str, Any] = {}
+    accepted_at = format_milliseconds(purchase.accepted_at or purchase.bought_at)
+    agreement = {
+        "id": purchase.agreement_id,
+        "intent": "RENEW" if purchase.earlier_agreement_ids else "NEW",
+        "status": "ACTIVE",
+        "acceptanceTime": accepted_at,
+        "startTime": accepted_at,
+        "endTime": format_seconds(purchase.ends_at) if purchase.ends_at else NO_END,
+    }
+    details = {"agreement": agreement, "offer": {"id": purchase.offer_id}, "resaleAuthorization": {"id": None}}
     if purchase.earlier_agreement_ids:
         agreement["previousAgreementId"] = purchase.earlier_agreement_ids[-1]
-        product = {"product": {"id": purchase.product_id, "title": purchase.product_name}}
-    return _build_draft("Purchase Agreement Created - Proposer", purchase, {"agreement": agreement, **product})
+        details["product"] = {"id": purchase.product_id, "title": purchase.product_name}
+    return _build_draft("Purchase Agreement Created - Proposer", purchase, details)
 
 
 def _agreement_ended(purchase: Purchase, status: str) -> EventDraft:
-    return _build_draft(
-        "Purchase Agreement Ended - Proposer", purchase, {"agreement": _agreement_detail(purchase, status)}
-    )
+    details = {"agreement": {"id": purchase.agreement_id, "status": status}}
+    return _build_draft("Purchase Agreement Ended - Proposer", purchase, details)
 
 
 def _license_changed(change: str, purchase: Purchase) -> EventDraft:
-    # Events write the ARN of a license differently from ResolveCustomer.
-    number = str(purchase.license_arn).rpartition(":")[2]
     details = {
         "agreement": {"id": purchase.agreement_id},
         "product": {"code": purchase.product_code, "id": purchase.product_id},
-        "license": {"arn": f"aws:license-manager:{REGION}:{SELLER_ACCOUNT_ID}:{number}"},
+        "license": {"arn": purchase.license_arn},
+        "offer": {"id": purchase.offer_id},
     }
     return _build_draft(f"License {change} - Manufacturer", purchase, details)
-
-
-def _agreement_detail(purchase: Purchase, status: str) -> dict[str, Any]:
-    accepted_at = format_seconds(purchase.accepted_at or purchase.bought_at)
-    return {
-        "id": purchase.agreement_id,
-        "intent": "RENEW" if purchase.earlier_agreement_ids else "NEW",
-        "status": status,
-        "acceptanceTime": accepted_at,
-        "startTime": accepted_at,
-        # A usage-only agreement has no end.
-        **({"endTime": format_seconds(purchase.ends_at)} if purchase.ends_at else {}),
-    }
 
 
 def _build_draft(kind: str, purchase: Purchase, details: dict[str, Any]) -> EventDraft:
@@ -99,6 +95,5 @@ def _build_draft(kind: str, purchase: Purchase, details: dict[str, Any]) -> Even
         **details,
         "acceptor": {"accountId": purchase.account_id},
         "proposer": {"accountId": SELLER_ACCOUNT_ID},
-        "offer": {"id": purchase.offer_id},
     }
     return EventDraft(kind, f"arn:aws:aws-marketplace::aws:agreement:{purchase.agreement_id}", detail)

@@ -83,10 +83,10 @@ def latest_event_time(purchase: Purchase, events: list[Event]) -> datetime:
 
 
 def format_seconds(at: datetime) -> str:
-    """Return a time as EventBridge prints it: UTC, whole seconds."""
+    """Return a time as EventBridge prints that of an event: UTC, whole seconds."""
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def format_milliseconds(at: datetime) -> str:
-    """Return a time as SNS and SES print it: UTC, milliseconds."""
+    """Return a time as SNS, SES and the agreements of EventBridge print it: UTC, milliseconds."""
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

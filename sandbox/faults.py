@@ -83,6 +83,11 @@ class Faults(StrictModel):
         title="Empty first page",
         description="The first page of GetEntitlements is empty but has a NextToken, as AWS allows.",
     )
+    printed_forms: bool = Field(
+        default=False,
+        title="Printed forms",
+        description="Events are spelled as AWS's documentation prints them, not as AWS sends them.",
+    )
     extra_fields: bool = Field(
         default=False,
         title="Extra form fields",

@@ -209,7 +209,8 @@ class Marketplace:
     def _publish(
         self, action: str, delivery: DeliveryMode, before: Purchase, after: Purchase, started_at: datetime
     ) -> list[Event]:
-        published = action_events.build(action, before, after, self.pricing(after), started_at)
+        as_printed = self._faults.printed_forms
+        published = action_events.build(action, before, after, self.pricing(after), started_at, as_printed=as_printed)
         self._deliveries.deliver(published, delivery)
         self._save()
         return _copies(published)

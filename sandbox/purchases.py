@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.config.products import Product
 from sandbox.entitlements import Entitlement
-from sandbox.seller_account import SELLER_ACCOUNT_ID
+from sandbox.seller_account import MARKETPLACE_ACCOUNT_ID
 from sandbox.strict_model import StrictModel
 
 Style = Literal["new", "old"]
@@ -130,8 +130,8 @@ def new_agreement_id() -> str:
 
 
 def new_license_arn() -> str:
-    """Return a random license ARN in the format of ResolveCustomer and GetEntitlements; events use another one."""
-    return f"arn:aws:license-manager::{SELLER_ACCOUNT_ID}:license:l-{secrets.token_hex(16)}"
+    """Return a random license ARN, as ResolveCustomer, GetEntitlements and events spell it."""
+    return f"arn:aws:license-manager::{MARKETPLACE_ACCOUNT_ID}:license:l-{secrets.token_hex(16)}"
 
 
 def _digest(text: str) -> str:
