@@ -10,7 +10,7 @@ from justhtml import JustHTML
 from app.config.products import Product
 from app.services.delivery import mail_templates
 from app.services.delivery.mail_templates import MailContext
-from app.services.outbox.payload import AccountOut, RegistrationOut, SubscriptionOut
+from app.services.outbox.payload import Account, Registration, Subscription
 from tests.support import factories
 
 TEMPLATE_NAMES = sorted(folder.name for folder in mail_templates.TEMPLATES_DIRECTORY.iterdir() if folder.is_dir())
@@ -23,10 +23,10 @@ PRODUCT = Product(
     notify_email="sales@acme.example",
     ready_within="two hours",
 )
-REGISTRATION = RegistrationOut(
+REGISTRATION = Registration(
     id=UUID("01930000-0000-7000-8000-000000000001"), **factories.ANSWERS, created_at=NOW, updated_at=NOW
 )
-SUBSCRIPTION = SubscriptionOut(
+SUBSCRIPTION = Subscription(
     id=UUID("01930000-0000-7000-8000-000000000002"),
     former_ids=[],
     product_code=factories.PRODUCT_CODE,
@@ -41,7 +41,7 @@ SUBSCRIPTION = SubscriptionOut(
     ends_at=NOW + timedelta(days=365),
     entitlements=None,
 )
-NO_ACCOUNT_REPLY = AccountOut(wish="new", existing_account=None, subscription_id=None, url=None, reference=None)
+NO_ACCOUNT_REPLY = Account(wish="new", existing_account=None, subscription_id=None, url=None, reference=None)
 ACCOUNT_REPLY = NO_ACCOUNT_REPLY.model_copy(update={"url": "https://app.acme.example/teams/7", "reference": "team-7"})
 FAILED_HANDOFF = {
     "id": UUID("01930000-0000-7000-8000-000000000003"),

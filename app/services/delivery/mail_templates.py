@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from app.config.products import Product
 from app.mail import message
-from app.services.outbox.payload import AccountOut, RegistrationOut, SubscriptionOut
+from app.services.outbox.payload import Account, Registration, Subscription
 from app.text import ZERO_WIDTH_JOINERS, clean_lines, clean_single_line, format_date, format_time
 
 TEMPLATES_DIRECTORY = Path(__file__).parents[3] / "templates" / "mail"
@@ -25,7 +25,7 @@ MAX_NAME_LENGTH = 80
 EXTRA_BLANK_LINES = re.compile(r"\n{3,}")
 # Mail programs make a link of such text.
 LINK_PATTERN = re.compile(r"://|@|\w[.\u3002\uff0e\uff61]\w")
-PartT = TypeVar("PartT", RegistrationOut, AccountOut)
+PartT = TypeVar("PartT", Registration, Account)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +41,9 @@ class MailContext:
     product: Product | None
     site_url: str
     happened_at: datetime
-    registration: RegistrationOut | None = None
-    subscription: SubscriptionOut | None = None
-    account: AccountOut | None = None
+    registration: Registration | None = None
+    subscription: Subscription | None = None
+    account: Account | None = None
     to: str | None = None
     link: str | None = None
     expires_at: datetime | None = None
@@ -116,7 +116,7 @@ def _clean(part: PartT | None) -> PartT | None:
     return part.model_copy(update=cleaned)
 
 
-def _customer_name(subscription: SubscriptionOut | None) -> str:
+def _customer_name(subscription: Subscription | None) -> str:
     if subscription is None:
         return "A customer"
     if subscription.customer_aws_account_id:

@@ -1,7 +1,6 @@
 """The payload: what other programs read about a subscription, in a hand-off and in the read API. This is version 1.
 
-The names and docstrings of the models are public: docs/handoff.schema.json is made from them, where `SubscriptionOut`
-is called `Subscription`.
+The names and docstrings of the models are public: docs/handoff.schema.json is made from them.
 """
 
 from dataclasses import asdict
@@ -56,12 +55,10 @@ Timestamp = Annotated[
 class PayloadModel(BaseModel):
     """A part of the payload. A later version may add fields and removes none."""
 
-    model_config = ConfigDict(
-        frozen=True, from_attributes=True, model_title_generator=lambda model: model.__name__.removesuffix("Out")
-    )
+    model_config = ConfigDict(frozen=True, from_attributes=True)
 
 
-class EntitlementOut(PayloadModel):
+class Entitlement(PayloadModel):
     """One dimension of a contract, as GetEntitlements tells it."""
 
     dimension: str
@@ -69,7 +66,7 @@ class EntitlementOut(PayloadModel):
     expires_at: Timestamp | None
 
 
-class SubscriptionOut(PayloadModel):
+class Subscription(PayloadModel):
     """One purchase on AWS Marketplace. `former_ids` are of those that turned out to be the same one."""
 
     id: UUID
@@ -85,10 +82,10 @@ class SubscriptionOut(PayloadModel):
     free_trial: bool | None
     ends_at: Timestamp | None
     # Null until AWS has been asked for them.
-    entitlements: list[EntitlementOut] | None
+    entitlements: list[Entitlement] | None
 
 
-class RegistrationOut(PayloadModel):
+class Registration(PayloadModel):
     """What the buyer answered on the sign-up form."""
 
     id: UUID
@@ -101,7 +98,7 @@ class RegistrationOut(PayloadModel):
     updated_at: Timestamp
 
 
-class AccountOut(PayloadModel):
+class Account(PayloadModel):
     """Which account the buyer asked for, and which one the product answered with.
 
     `new`: a new one. `existing`: the one that `existing_account` describes in the buyer's words. `add`: that of the
@@ -118,9 +115,9 @@ class AccountOut(PayloadModel):
 class SubscriptionSnapshot(PayloadModel):
     """One subscription with its registration and account, as they are in one transaction."""
 
-    subscription: SubscriptionOut
-    registration: RegistrationOut | None
-    account: AccountOut
+    subscription: Subscription
+    registration: Registration | None
+    account: Account
 
 
 class Contents(PayloadModel):
@@ -130,9 +127,9 @@ class Contents(PayloadModel):
     """
 
     sequence: int = Field(ge=1)
-    subscription: SubscriptionOut
-    registration: RegistrationOut | None
-    account: AccountOut
+    subscription: Subscription
+    registration: Registration | None
+    account: Account
 
 
 class Handoff(PayloadModel):
@@ -162,7 +159,7 @@ def build(
     url, reference = (account.url, account.reference) if account else (None, None)
     request = asdict(account_request.of_registration(registration))
     return SubscriptionSnapshot(
-        subscription=SubscriptionOut.model_validate(subscription),
-        registration=RegistrationOut.model_validate(registration) if registration else None,
-        account=AccountOut(**request, url=url, reference=reference),
+        subscription=Subscription.model_validate(subscription),
+        registration=Registration.model_validate(registration) if registration else None,
+        account=Account(**request, url=url, reference=reference),
     )

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from apispec import APISpec
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+from pydantic.json_schema import models_json_schema
 
 from app.services.api import cursors
 from app.services.api.feed import Item, Page
 from app.services.outbox import payload
-from app.services.outbox.payload import AccountOut, Handoff, RegistrationOut, SubscriptionOut
+from app.services.outbox.payload import Account, Handoff, Registration, Subscription
 from app.views.api import problems, queries
 from app.views.api.problems import Problem
 from app.views.api.queries import Query
@@ -23,7 +23,7 @@ REF_TEMPLATE = "#/components/schemas/{model}"
 EXAMPLE_TIME = datetime(2026, 11, 23, 12, tzinfo=UTC)
 EXAMPLE_ID = UUID("01a207c8-85e3-70e1-8187-c3ad0186f92b")
 EXAMPLE_ITEM = Item(
-    subscription=SubscriptionOut(
+    subscription=Subscription(
         id=EXAMPLE_ID,
         former_ids=[],
         product_code="prodcode1234567890",
@@ -38,7 +38,7 @@ EXAMPLE_ITEM = Item(
         ends_at=EXAMPLE_TIME + timedelta(days=365),
         entitlements=None,
     ),
-    registration=RegistrationOut(
+    registration=Registration(
         id=UUID("01a207c8-85ef-741f-83b7-446f07d5c391"),
         company="Juniper & Lark",
         full_name="Ada Lovelace",
@@ -48,7 +48,7 @@ EXAMPLE_ITEM = Item(
         created_at=EXAMPLE_TIME,
         updated_at=EXAMPLE_TIME,
     ),
-    account=AccountOut(wish="new", existing_account=None, subscription_id=None, url=None, reference=None),
+    account=Account(wish="new", existing_account=None, subscription_id=None, url=None, reference=None),
     changed_at=EXAMPLE_TIME,
 )
 EXAMPLE_PAGE = Page(items=[EXAMPLE_ITEM], cursor=cursors.encode(cursors.INITIAL), more=False)
@@ -81,9 +81,7 @@ def build_description() -> bytes:
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
     # In mode "serialization" every field is required, because responses always have every field.
     _, schemas = models_json_schema(
-        [(model, "serialization") for model in (Page, Item, Problem)],
-        ref_template=REF_TEMPLATE,
-        schema_generator=PublicNames,
+        [(model, "serialization") for model in (Page, Item, Problem)], ref_template=REF_TEMPLATE
     )
     for name, schema in schemas["$defs"].items():
         spec.components.schema(name, schema)
@@ -93,18 +91,10 @@ def build_description() -> bytes:
     return json.dumps(spec.to_dict()).encode()
 
 
-class PublicNames(GenerateJsonSchema):
-    """Names payload classes in schemas without their suffix: `SubscriptionOut` is published as `Subscription`."""
-
-    def normalize_name(self, name: str) -> str:
-        """Return the published name of a class."""
-        return super().normalize_name(name).removesuffix("Out")
-
-
 @cache
 def build_handoff_schema() -> bytes:
     """Return the JSON Schema of hand-offs, built once per process; docs/handoff.schema.json is a copy."""
-    schema = Handoff.model_json_schema(mode="serialization", schema_generator=PublicNames)
+    schema = Handoff.model_json_schema(mode="serialization")
     name = f"urn:foyer:handoff:{payload.VERSION}"
     return (json.dumps({"$schema": JSON_SCHEMA_DIALECT, "$id": name, **schema}, indent=2) + "\n").encode()
 

@@ -6,7 +6,7 @@ import pytest
 
 from app.services.delivery import mail_templates
 from app.services.delivery.mail_templates import MailContext
-from app.services.outbox.payload import AccountOut
+from app.services.outbox.payload import Account
 from tests.support.mail_examples import (
     ACCOUNT_REPLY,
     CONTEXT,
@@ -42,7 +42,7 @@ def test_registration_mail_repeats_the_answers_without_the_notes() -> None:
 
 
 @pytest.mark.parametrize("account", [ACCOUNT_REPLY, NO_ACCOUNT_REPLY])
-def test_access_mail_links_to_the_sign_in_page(account: AccountOut) -> None:
+def test_access_mail_links_to_the_sign_in_page(account: Account) -> None:
     sign_in_url = "https://app.acme.example/login"
 
     mail = mail_templates.compose("buyer_access_began", replace(CONTEXT, account=account))
