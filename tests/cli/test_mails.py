@@ -90,8 +90,9 @@ def test_resent_mail_clears_its_earlier_outcome_and_bounce(
 ) -> None:
     mail_id = mail_messages(app)[1].id
     settle_message(app, claim_due(app, queue.MAIL_LANE), "delivered", provider_id="of-ses")
+    event = {"source": "aws.ses", "detail-type": "Email Bounced", "detail": {"mail": {"messageId": "of-ses"}}}
     with app.app_context():
-        bounces.record(Bounce("of-ses", None, "Email Bounced", "Permanent/General", NOON))
+        assert bounces.record(Bounce.model_validate({**event, "time": NOON}))
 
     result = runner.invoke(args=["mails", "retry", str(mail_id)])
 

@@ -7,8 +7,6 @@ https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-conten
 """
 
 import re
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -35,49 +33,46 @@ IS_REPORTED = or_(OutboxMessage.provider_id == bindparam("ses_id"), OutboxMessag
 MARK_BOUNCED = update(OutboxMessage).where(IS_REPORTED, OutboxMessage.bounced_at.is_(None)).returning(OutboxMessage.id)
 
 
-class SesEvent(BaseModel):
-    """An event of SES, as EventBridge delivers it. `bounce` and `complaint` keep only codes: the rest becomes None."""
+class Bounce(BaseModel):
+    """An event of SES on EventBridge: a mail bounced, was rejected, or was marked as spam.
+
+    `bounce` and `complaint` keep only codes: the rest becomes None.
+    """
 
     source: Literal["aws.ses"]
     kind: SesEventKind = Field(alias="detail-type")
-    time: AwareDatetime
-    mail_id: str = Field(validation_alias=AliasPath("detail", "mail", "messageId"), pattern=r"^[!-~]+$", max_length=255)
+    bounced_at: AwareDatetime = Field(alias="time")
+    provider_id: str = Field(
+        validation_alias=AliasPath("detail", "mail", "messageId"), pattern=r"^[!-~]+$", max_length=255
+    )
     # Needs a configuration set. app/mail/ses.py sends our id as a tag with each mail, and SES returns it.
     tags: dict[str, list[str]] = Field({}, validation_alias=AliasPath("detail", "mail", "tags"))
     bounce: dict[str, AwsCode] = Field({}, validation_alias=AliasPath("detail", "bounce"))
     complaint: dict[str, AwsCode] = Field({}, validation_alias=AliasPath("detail", "complaint"))
 
+    @property
+    def outbox_id(self) -> UUID | None:
+        """Our own id of the mail, None where SES did not return `OUTBOX_ID_TAG`."""
+        return parse_uuid(next(iter(self.tags.get(OUTBOX_ID_TAG, [])), ""))
 
-@dataclass(frozen=True)
-class Bounce:
-    """What SES reports of a mail that bounced, was rejected, or was marked as spam.
-
-    `provider_id` is SES's id of the mail and `outbox_id` is ours, None where SES did not return `OUTBOX_ID_TAG`.
-    `reason` is made of AWS's codes.
-    """
-
-    provider_id: str
-    outbox_id: UUID | None
-    kind: str
-    reason: str
-    bounced_at: datetime
+    @property
+    def reason(self) -> str:
+        """Why the mail did not reach its reader, made of AWS's codes."""
+        codes = {
+            "Email Bounced": (self.bounce.get("bounceType") or "Bounced", self.bounce.get("bounceSubType")),
+            "Email Complaint Received": ("Complaint", self.complaint.get("complaintFeedbackType")),
+            "Email Rejected": ("Rejected",),
+            "Email Rendering Failed": ("RenderingFailed",),
+        }
+        return "/".join(filter(None, codes[self.kind]))[:MAX_REASON_LENGTH]
 
 
 def parse(body: object) -> Bounce | None:
     """Return the bounce that a message's JSON reports; None where it reports anything else."""
     try:
-        event = SesEvent.model_validate(body)
+        return Bounce.model_validate(body)
     except ValidationError:
         return None
-    codes = {
-        "Email Bounced": (event.bounce.get("bounceType") or "Bounced", event.bounce.get("bounceSubType")),
-        "Email Complaint Received": ("Complaint", event.complaint.get("complaintFeedbackType")),
-        "Email Rejected": ("Rejected",),
-        "Email Rendering Failed": ("RenderingFailed",),
-    }
-    reason = "/".join(filter(None, codes[event.kind]))[:MAX_REASON_LENGTH]
-    outbox_id = parse_uuid(next(iter(event.tags.get(OUTBOX_ID_TAG, [])), ""))
-    return Bounce(event.mail_id, outbox_id, event.kind, reason, event.time)
 
 
 @transaction
