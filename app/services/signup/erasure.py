@@ -67,13 +67,12 @@ UPDATE_MESSAGE = update(OutboxMessage).where(OutboxMessage.id == bindparam("mess
 
 @dataclass(frozen=True)
 class Erasure:
-    """One erasure, as the audit entry has it. `already_erased`: it was done before this call."""
+    """One erasure, as the audit entry has it."""
 
     registration_id: UUID
     subscription_id: UUID | None
     erased_at: datetime
     actor: str
-    already_erased: bool = False
 
 
 @transaction
@@ -85,13 +84,16 @@ def erase(connection: Connection, registration_id: UUID, actor: str) -> Erasure 
     """
     connection.execute(LOCK_SUBSCRIPTIONS, {"registrations": [registration_id]})
     erased = _erase(connection, [registration_id], actor, datetime.now(UTC))
-    return erased[0] if erased else _latest_erasure(connection, registration_id)
+    return erased[0] if erased else find_in_transaction(connection, registration_id)
 
 
-@query
-def find(session: Session, registration_id: UUID) -> Erasure | None:
-    """Return when and by whom the registration was erased, if it was."""
-    return _latest_erasure(session, registration_id)
+def find_in_transaction(database: Connection | Session, registration_id: UUID) -> Erasure | None:
+    """Return when and by whom the registration was last erased, if it was."""
+    entry = database.execute(LATEST_ERASURE, {"registration": registration_id}).one_or_none()
+    return Erasure(*entry) if entry else None
+
+
+find = query(find_in_transaction)
 
 
 def erase_expired(retention_days: int, now: datetime) -> int:
@@ -145,13 +147,6 @@ def _erase(connection: Connection, ids: Sequence[UUID], actor: str, now: datetim
         purchase = {"subscription": row.subscription_id and str(row.subscription_id)}
         after_commit(log.info, REGISTRATION_ERASED, registration=str(row.id), **purchase)
     return [Erasure(row.id, row.subscription_id, now, actor) for row in deleted]
-
-
-def _latest_erasure(database: Connection | Session, registration_id: UUID) -> Erasure | None:
-    entry = database.execute(LATEST_ERASURE, {"registration": registration_id}).one_or_none()
-    if entry is None:
-        return None
-    return Erasure(entry.registration_id, entry.subscription_id, entry.at, entry.actor, already_erased=True)
 
 
 def _redact_outbox(connection: Connection, registration_ids: Sequence[UUID], now: datetime) -> None:
