@@ -2,16 +2,14 @@
 
 from flask import Flask
 
-from app.views import accept_invitation, enter, health, invitations, landing, resume, signup, welcome, well_known
-from app.views.api import init_app as init_api
+from app.views import accept_invitation, api, enter, health, invitations, landing, resume, signup, welcome, well_known
 from app.views.errors import init_app as init_errors
 from app.views.template_helpers import init_app as init_template_helpers
 
 
 def init_app(app: Flask) -> None:
     """Register the blueprints and the error pages."""
-    for part in (landing, signup, welcome, enter, invitations, accept_invitation, resume, health, well_known):
+    for part in (landing, signup, welcome, enter, invitations, accept_invitation, resume, health, well_known, api):
         app.register_blueprint(part.blueprint)
-    init_api(app)
     init_template_helpers(app)
     init_errors(app)

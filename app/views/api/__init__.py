@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
 
-from flask import Blueprint, Flask, Response, g, request
+from flask import Blueprint, Response, g, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import NotFound, Unauthorized
 
@@ -19,11 +19,6 @@ PUBLIC_ENDPOINTS = {"api.description", "api.handoff_schema"}
 blueprint = Blueprint("api", __name__, url_prefix=problems.API_PREFIX)
 # A path with extra slashes is not found: Flask would redirect it, with a body in HTML.
 get = partial(blueprint.get, merge_slashes=False)
-
-
-def init_app(app: Flask) -> None:
-    """Register the API on the application."""
-    app.register_blueprint(blueprint)
 
 
 @blueprint.before_request
