@@ -12,7 +12,6 @@ from wtforms.validators import DataRequired, Email, Length, Optional, Regexp, Va
 
 from app import text
 from app.errors import DatabaseUnavailable
-from app.services.purchases import account_request
 from app.services.signup.registrations import Answers
 
 T = TypeVar("T")
@@ -79,10 +78,11 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
     def answers(self) -> Answers:
         """Return the answers of a valid form."""
-        request = account_request.parse(self.account.data or NEW_ACCOUNT, self.existing_account.data or None)
         names = ("company", "full_name", "email", "phone", "notes")
         typed: dict[str, Any] = {name: self[name].data or None for name in names}
-        return Answers(**typed, account=account_request.to_column(request), existing_account=request.existing_account)
+        account = self.account.data or NEW_ACCOUNT
+        existing_account = self.existing_account.data or None if account == EXISTING_ACCOUNT else None
+        return Answers(**typed, account=account, existing_account=existing_account)
 
     def offer_new_account_alone(self) -> None:
         """Do not ask for the account to use: it is a new one, whatever the browser sends."""

@@ -24,23 +24,13 @@ class AccountRequest:
     subscription_id: UUID | None = None
 
 
-def parse(account: str, existing_account: str | None) -> AccountRequest:
-    """Return what the two columns ask for. Raises ValueError where `account` is none of the three."""
-    if account == "new":
-        return AccountRequest()
-    if account == "existing":
-        return AccountRequest("existing", existing_account)
-    return AccountRequest("add", subscription_id=UUID(account))
-
-
-def to_column(request: AccountRequest) -> str:
-    """Return the request as the column `account` stores it; the buyer's words have a column of their own."""
-    return str(request.subscription_id) if request.subscription_id else request.wish
-
-
 def of_registration(registration: Row[Any] | Registration | None) -> AccountRequest:
     """Return what the registration asks for; a purchase without a registration asks for a new account."""
-    return parse(registration.account, registration.existing_account) if registration else AccountRequest()
+    if registration is None or registration.account == "new":
+        return AccountRequest()
+    if registration.account == "existing":
+        return AccountRequest("existing", registration.existing_account)
+    return AccountRequest("add", subscription_id=UUID(registration.account))
 
 
 def of_handoff(payload: Mapping[str, Any]) -> AccountRequest:
