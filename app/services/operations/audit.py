@@ -6,7 +6,6 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, insert
-from uuid_utils.compat import uuid7
 
 from app.models import AuditEntry
 
@@ -28,5 +27,5 @@ class AuditRecord:
 
 def record(connection: Connection, records: Iterable[AuditRecord]) -> None:
     """Store the records in the caller's transaction: an action and its record are committed together."""
-    if entries := [{"id": uuid7(), **asdict(entry)} for entry in records]:
+    if entries := [asdict(entry) for entry in records]:
         connection.execute(INSERT_ENTRY, entries)

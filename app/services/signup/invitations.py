@@ -10,7 +10,6 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session
-from uuid_utils.compat import uuid7
 
 from app.config import products
 from app.database import rows
@@ -41,13 +40,8 @@ OF_SUBSCRIPTION = Invitation.subscription_id == bindparam("subscription")
 IS_OPEN = and_(
     Invitation.accepted_at.is_(None), Invitation.revoked_at.is_(None), Invitation.expires_at > bindparam("now")
 )
-OPEN_FOR_EMAIL = (
-    select(TABLE)
-    .where(OF_SUBSCRIPTION, func.lower(Invitation.email) == func.lower(bindparam("email")), IS_OPEN)
-    .order_by(Invitation.id)
-    .limit(1)
-)
 LIST_OPEN = select(TABLE).where(OF_SUBSCRIPTION, IS_OPEN).order_by(Invitation.id)
+OPEN_FOR_EMAIL = LIST_OPEN.where(func.lower(Invitation.email) == func.lower(bindparam("email"))).limit(1)
 COUNT_OPEN = select(func.count()).where(OF_SUBSCRIPTION, IS_OPEN)
 COUNT_SENT = select(func.count()).where(
     AuditEntry.subscription_id == bindparam("subscription"),
@@ -105,7 +99,7 @@ def invite(connection: Connection, subscription_id: UUID, email: str, inviter: s
     if stored:
         invitation = connection.execute(UPDATE, {"invitation_id": stored.id, "expires_at": now + TTL}).one()
     else:
-        row = {"id": uuid7(), "subscription_id": subscription_id, "email": email, "created_at": now}
+        row = {"subscription_id": subscription_id, "email": email, "created_at": now}
         invitation = connection.execute(INSERT, {**row, "expires_at": now + TTL}).one()
     audit.record(connection, [AuditRecord(now, SENT, inviter, subscription_id=subscription_id)])
     if products.current().sends_mail:
