@@ -5,7 +5,9 @@ Follows https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketpl
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator
 
 from app.aws import clients
 from app.aws.clients import CallTimeouts
@@ -27,7 +29,7 @@ class AwsEntitlement:
 
     dimension: str
     value: EntitlementValue | None
-    expires_at: datetime | None
+    expires_at: Annotated[datetime | None, AfterValidator(end_or_none)]
     license_arn: str | None = None
 
     def expired(self, at: datetime) -> bool:

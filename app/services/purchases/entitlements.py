@@ -2,16 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import Row
 
 from app.aws.customer import license_id
-from app.aws.fields import end_or_none
 from app.aws.get_entitlements import AwsEntitlement
 from app.config import products
 from app.models import Subscription
+
+STORED_ENTITLEMENTS = TypeAdapter(list[AwsEntitlement])
 
 
 def exist_for(product_code: str) -> bool:
@@ -22,10 +24,7 @@ def exist_for(product_code: str) -> bool:
 
 def load_stored(subscription: Subscription | Row[Any]) -> list[AwsEntitlement]:
     """Return what GetEntitlements answered last for the subscription's license; nothing before the first call."""
-    return [
-        AwsEntitlement(stored["dimension"], stored["value"], end_or_none(_time_or_none(stored["expires_at"])))
-        for stored in subscription.entitlements or []
-    ]
+    return STORED_ENTITLEMENTS.validate_python(subscription.entitlements or [])
 
 
 def to_stored(fetched: Iterable[AwsEntitlement], license_arn: str | None) -> list[dict[str, Any]]:
@@ -45,7 +44,3 @@ def to_stored(fetched: Iterable[AwsEntitlement], license_arn: str | None) -> lis
 def is_same(first: Iterable[dict[str, Any]], second: Iterable[dict[str, Any]]) -> bool:
     """Return whether two stored lists are equal but for their order, which AWS does not guarantee."""
     return Counter(frozenset(item.items()) for item in first) == Counter(frozenset(item.items()) for item in second)
-
-
-def _time_or_none(stored: str | None) -> datetime | None:
-    return datetime.fromisoformat(stored) if stored else None
