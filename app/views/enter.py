@@ -20,7 +20,7 @@ def enter() -> Response:
     visit, registration = welcome.visit_and_registration()
     if registration is None or visit.product is None or not browser_session.submitted_here(registration):
         return redirect(url_for("welcome.welcome"), 303)
-    stage = progress.account_progress(registration, visit.product.code)
+    stage = progress.account_progress(registration, visit.product)
     subscription = subscriptions.find(registration.subscription_id) if stage.state == "ready" else None
     if subscription is None or subscription.status in FINAL_STATUSES:
         return redirect(url_for("welcome.welcome"), 303)
@@ -39,4 +39,4 @@ def show(link: str) -> Response:
     purchase = resolve.from_subscription(subscription)
     product = products.current()[purchase.landing.customer.product_code]
     visit = browser_session.Visit(purchase, product)
-    return welcome.render_purchase(visit, purchase, registration, subscription, request.path)
+    return welcome.render_purchase(visit, registration, subscription, request.path)

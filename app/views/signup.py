@@ -68,9 +68,7 @@ def may_replace(visit: Visit, registration: Registration) -> bool:
 
 def may_anyone_replace(visit: Visit, registration: Registration) -> bool:
     """Return whether the product refused or failed and made no account: then any browser may send other answers."""
-    if visit.product is None:
-        return False
-    stage = progress.account_progress(registration, visit.product.code)
+    stage = progress.account_progress(registration, visit.product)
     return stage.state in {"refused", "failed"} and not stage.has_account
 
 

@@ -11,7 +11,7 @@ from app.models import Registration, Subscription
 from app.models.purchases import FINAL_STATUSES
 from app.security import headers
 from app.services.purchases import entitlements, subscriptions
-from app.services.purchases.purchase import Pending, Resolved
+from app.services.purchases.purchase import Pending
 from app.services.signup import pending_tokens, progress, registrations, resolve
 from app.services.signup.progress import AccountProgress
 from app.views import browser_session, template_helpers
@@ -63,7 +63,7 @@ def welcome() -> Response:
         return redirect(url_for("signup.show"), 303)
     if isinstance(visit.purchase, Pending):
         return render_pending(visit, visit.purchase, registration)
-    return render_purchase(visit, visit.purchase, registration, subscriptions.find(visit.purchase.subscription_id))
+    return render_purchase(visit, registration, subscriptions.find(visit.purchase.subscription_id))
 
 
 def visit_and_registration() -> tuple[Visit, Registration | None]:
@@ -78,11 +78,7 @@ def visit_and_registration() -> tuple[Visit, Registration | None]:
 
 
 def render_purchase(
-    visit: Visit,
-    purchase: Resolved,
-    registration: Registration,
-    subscription: Subscription | None,
-    progress_link: str | None = None,
+    visit: Visit, registration: Registration, subscription: Subscription | None, progress_link: str | None = None
 ) -> Response:
     """Return the page of a resolved purchase. It refreshes itself while more is to come.
 
@@ -90,7 +86,7 @@ def render_purchase(
     """
     now, is_by_link = datetime.now(UTC), progress_link is not None
     progress_link = progress_link or progress.LINK.path_for(registration.id)
-    stage = progress.account_progress(registration, purchase.landing.customer.product_code)
+    stage = progress.account_progress(registration, visit.product)
     if not (subscription and subscription.status in FINAL_STATUSES) and is_being_set_up(registration, stage, now):
         return render_setting_up(visit, registration, stage, progress_link, now)
     coverage = load_coverage(subscription, now) if subscription else None

@@ -65,9 +65,10 @@ NOT_REQUESTED = AccountProgress("unasked")
 
 
 @query
-def account_progress(session: Session, registration: Registration, product_code: str) -> AccountProgress:
+def account_progress(session: Session, registration: Registration, product: Product | None) -> AccountProgress:
     """Return how far the product is with the registration's account."""
-    if product_code not in products.current().handoff_endpoints or registration.subscription_id is None:
+    endpoints = products.current().handoff_endpoints
+    if product is None or product.code not in endpoints or registration.subscription_id is None:
         return NOT_REQUESTED
     account = session.get(Account, registration.subscription_id)
     delivered = queue.latest_handoff(session, registration.id, OutboxMessage.outcome == "delivered")
