@@ -36,7 +36,6 @@ def show(link: str) -> Response:
     subscription = subscriptions.find(registration.subscription_id) if registration else None
     if registration is None or subscription is None:
         raise NotFound
-    purchase = resolve.from_subscription(subscription)
-    product = products.current()[purchase.landing.customer.product_code]
-    visit = browser_session.Visit(purchase, product)
+    product = products.current()[subscription.product_code]
+    visit = browser_session.Visit(resolve.from_subscription(subscription), product)
     return welcome.render_purchase(visit, registration, subscription, request.path)
