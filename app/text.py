@@ -27,11 +27,6 @@ def format_time(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%H:%M} UTC"
 
 
-def format_date_time(moment: datetime) -> str:
-    """Return the moment's day and time of day, as in 3 November 2026, 14:05 UTC."""
-    return f"{format_date(moment)}, {format_time(moment)}"
-
-
 def clean_answer(answer: str | None) -> str | None:
     """Return a form's answer on one line, without invisible characters and surplus spaces."""
     return " ".join(_remove_invisible(answer).split()) if answer else answer

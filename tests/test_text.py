@@ -12,7 +12,6 @@ MOMENT = datetime(2026, 11, 4, 0, 5, tzinfo=timezone(timedelta(hours=10)))
 def test_dates_are_written_in_utc() -> None:
     assert text.format_date(MOMENT) == "3 November 2026"
     assert text.format_time(MOMENT) == "14:05 UTC"
-    assert text.format_date_time(MOMENT) == "3 November 2026, 14:05 UTC"
 
 
 @pytest.mark.parametrize("answer", [None, ""])

@@ -131,5 +131,5 @@ def _other_purchase_label(other: Row[Any]) -> str:
     reference = f" ({other.reference})" if other.reference else ""
     if other.company is None:
         return f"Add it to the account of your other purchase{reference}"
-    registered_at = text.format_date_time(other.created_at)
+    registered_at = f"{text.format_date(other.created_at)}, {text.format_time(other.created_at)}"
     return f"Add it to the account of {other.company}{reference}, registered on {registered_at}"
