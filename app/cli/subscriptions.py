@@ -13,7 +13,7 @@ from app.cli.listing import Table
 from app.config import products
 from app.database.rows import RowDict
 from app.models.purchases import SUBSCRIPTION_STATUSES
-from app.services.purchases import entitlements, subscriptions
+from app.services.purchases import entitlements
 from app.services.reports import events as event_reports
 from app.services.reports import subscriptions as subscription_reports
 
@@ -85,8 +85,7 @@ def _format_age(age: timedelta) -> str:
 
 def _print_subscription(row: RowDict, *, in_json: bool) -> None:
     now = datetime.now(UTC)
-    subscription = subscriptions.find(row["id"])
-    stored = entitlements.load_stored(subscription) if subscription else []
+    stored = entitlements.STORED_ENTITLEMENTS.validate_python(row["entitlements"] or [])
     events = event_reports.list_by_subscription(row["id"])
     if in_json:
         with_expiry = [{**vars(entitlement), "expired": entitlement.expired(now)} for entitlement in stored]
