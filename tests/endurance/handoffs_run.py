@@ -149,7 +149,7 @@ def _waiting_count() -> int:
 def _stored_outcomes() -> dict[str, str]:
     with transactions.current_database().read_engine.connect() as connection:
         rows = connection.execute(select(OutboxMessage.id, OutboxMessage.outcome)).all()
-    return {send_handoff.webhook_id(row.id): row.outcome for row in rows}
+    return {f"msg_{row.id.hex}": row.outcome for row in rows}
 
 
 def _build_report(

@@ -7,7 +7,6 @@ import json
 import random
 from datetime import UTC, datetime
 from http import HTTPStatus
-from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, bindparam, exists, select
@@ -55,14 +54,10 @@ def send(endpoint: HandoffEndpoint, claimed: ClaimedMessage, *, allow_private: b
     return reschedule_or_fail(claimed, str(response.status), response.retry_after_seconds)
 
 
-def webhook_id(message_id: UUID) -> str:
-    """Return the hand-off's id for the product: the same at every try, so that it can drop duplicates."""
-    return f"msg_{message_id.hex}"
-
-
 def _post(endpoint: HandoffEndpoint, claimed: ClaimedMessage, *, allow_private: bool) -> http_client.Reply:
     body = json.dumps(claimed.payload, ensure_ascii=False, separators=(",", ":"))
-    message_id, now = webhook_id(claimed.id), datetime.now(UTC)
+    # The id is the same at every try, so that the product can drop duplicates.
+    message_id, now = f"msg_{claimed.id.hex}", datetime.now(UTC)
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "foyer",
