@@ -11,9 +11,9 @@ from app.cli import listing, spreadsheets, tables
 from app.cli.actor import by_option
 from app.cli.database import DatabaseGroup
 from app.cli.listing import Resource, Table
+from app.services.operations.audit import AuditRecord
 from app.services.reports import registrations
 from app.services.signup import erasure, progress, resume_links
-from app.services.signup.erasure import Erasure
 from app.text import mask_email
 
 REGISTRATION = Resource(
@@ -132,8 +132,8 @@ def _parse_current_id(identifier: str) -> UUID:
     return merged_into
 
 
-def _describe_erasure(erased: Erasure) -> str:
-    erased_at = tables.format_value(erased.erased_at)
+def _describe_erasure(erased: AuditRecord) -> str:
+    erased_at = tables.format_value(erased.at)
     sentence = f"Registration {erased.registration_id} was erased at {erased_at} by {erased.actor}."
     if erased.subscription_id is None:
         return sentence

@@ -4,7 +4,6 @@ The purchase stays, and so does an audit entry of each erasure, without personal
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -53,7 +52,7 @@ LOCK_SUBSCRIPTIONS = (
 )
 DELETE = delete(Registration).where(IS_IN_BATCH).returning(Registration.id, Registration.subscription_id)
 LATEST_ERASURE = (
-    select(AuditEntry.registration_id, AuditEntry.subscription_id, AuditEntry.at, AuditEntry.actor)
+    select(*AuditEntry.__table__.c["at", "action", "actor", "registration_id", "subscription_id"])
     .where(AuditEntry.registration_id == bindparam("registration"), AuditEntry.action == REGISTRATION_ERASED)
     .order_by(AuditEntry.id.desc())
     .limit(1)
@@ -65,18 +64,8 @@ MESSAGES = select(OutboxMessage.__table__).where(OutboxMessage.registration_id.i
 UPDATE_MESSAGE = update(OutboxMessage).where(OutboxMessage.id == bindparam("message"))
 
 
-@dataclass(frozen=True)
-class Erasure:
-    """One erasure, as the audit entry has it."""
-
-    registration_id: UUID
-    subscription_id: UUID | None
-    erased_at: datetime
-    actor: str
-
-
 @transaction
-def erase(connection: Connection, registration_id: UUID, actor: str) -> Erasure | None:
+def erase(connection: Connection, registration_id: UUID, actor: str) -> AuditRecord | None:
     """Erase the registration and record by whom; return None where there never was one with that id.
 
     Its subscription stays, and so does a pending token: neither contains personal data. To erase it again is success,
@@ -87,10 +76,10 @@ def erase(connection: Connection, registration_id: UUID, actor: str) -> Erasure 
     return erased[0] if erased else find_in_transaction(connection, registration_id)
 
 
-def find_in_transaction(database: Connection | Session, registration_id: UUID) -> Erasure | None:
+def find_in_transaction(database: Connection | Session, registration_id: UUID) -> AuditRecord | None:
     """Return when and by whom the registration was last erased, if it was."""
     entry = database.execute(LATEST_ERASURE, {"registration": registration_id}).one_or_none()
-    return Erasure(*entry) if entry else None
+    return AuditRecord(*entry) if entry else None
 
 
 find = query(find_in_transaction)
@@ -134,7 +123,7 @@ def _erase_batch(connection: Connection, ids: Sequence[UUID], cutoff: datetime, 
     return len(_erase(connection, expired, RETENTION_ACTOR, now))
 
 
-def _erase(connection: Connection, ids: Sequence[UUID], actor: str, now: datetime) -> list[Erasure]:
+def _erase(connection: Connection, ids: Sequence[UUID], actor: str, now: datetime) -> list[AuditRecord]:
     deleted = connection.execute(DELETE, {"registrations": ids}).all()
     subscription_ids = [row.subscription_id for row in deleted if row.subscription_id]
     # `changed_at` is the time of this batch, not of the run: readers of the feed may have passed the run's start.
@@ -146,7 +135,7 @@ def _erase(connection: Connection, ids: Sequence[UUID], actor: str, now: datetim
     for row in deleted:
         purchase = {"subscription": row.subscription_id and str(row.subscription_id)}
         after_commit(log.info, REGISTRATION_ERASED, registration=str(row.id), **purchase)
-    return [Erasure(row.id, row.subscription_id, now, actor) for row in deleted]
+    return entries
 
 
 def _redact_outbox(connection: Connection, registration_ids: Sequence[UUID], now: datetime) -> None:

@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 from app.database import transactions
 from app.errors import DatabaseUnavailable
 from app.models import Registration, Subscription
+from app.services.operations.audit import AuditRecord
 from app.services.signup import erasure
 from tests.support.databases import on_sqlite
 from tests.support.personal_data import (
@@ -55,7 +56,7 @@ def test_erasure_is_recorded_with_actor_time_and_subscription(app: Flask) -> Non
     assert (entry.action, entry.actor) == ("registration.erased", "operator:alice")
     assert (entry.registration_id, entry.subscription_id) == (registration_id, subscription_id)
     assert timedelta() <= datetime.now(UTC) - entry.at < timedelta(minutes=1)
-    assert erased == erasure.Erasure(registration_id, subscription_id, entry.at, "operator:alice")
+    assert erased == AuditRecord(entry.at, "registration.erased", "operator:alice", registration_id, subscription_id)
 
 
 def test_erasure_leaves_other_registrations_alone(app: Flask) -> None:
@@ -82,7 +83,7 @@ def test_second_erasure_returns_the_first_and_records_nothing(app: Flask) -> Non
 def test_concurrent_erasures_count_as_one(app: Flask) -> None:
     registration_id = insert_registration(app)
 
-    def erase(actor: str) -> erasure.Erasure | None:
+    def erase(actor: str) -> AuditRecord | None:
         with app.app_context():
             return erasure.erase(registration_id, actor)
 
