@@ -1,6 +1,7 @@
 """The customer that AWS names: which AWS account bought which product, under which license and agreement."""
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Self
 
 
@@ -19,7 +20,7 @@ class Customer:
         """Return the customer of a stored row or an event: of any object with attributes of these five names."""
         return cls(**{field.name: getattr(row, field.name) for field in fields(cls)})
 
-    @property
+    @cached_property
     def purchase_key(self) -> str:
         """The natural key of the purchase: the license's id or, on old listings, the product and the customer's id."""
         return license_id(self.license_arn) if self.license_arn else self.key_without_license

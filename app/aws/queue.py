@@ -77,8 +77,9 @@ class Queue:
         """Delete the messages. SQS delivers again those that it fails to delete."""
         if not messages:
             return
+        entries = _batch(messages)
         with _sqs_client() as sqs:
-            response = sqs.delete_message_batch(QueueUrl=self.url, Entries=_batch(messages))
+            response = sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
         for failed in response.get("Failed", []):
             log.warning("message.not_deleted", message=messages[int(failed["Id"])].id, code=failed.get("Code"))
 

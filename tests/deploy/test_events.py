@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app.aws.event_kinds import DETAIL_TYPES, EVENTBRIDGE_SOURCE
 from app.models import Event, Subscription
-from app.services.purchases.aws_event import DETAIL_TYPES, EVENTBRIDGE_SOURCE
 from sandbox.server import Sandbox
 from tests.support import app_processes, factories
 from tests.support.cloudformation_stack import Stack, deploy

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.services.purchases.aws_event import DETAIL_TYPES, EVENTBRIDGE_SOURCE
+from app.aws.event_kinds import DETAIL_TYPES, EVENTBRIDGE_SOURCE
 from sandbox.server import Sandbox
 from tests.support.cloudformation_stack import ACCOUNT_ID, QUEUE_NAME, TEMPLATE, AwsClients, Stack, deploy
 

@@ -6,10 +6,9 @@ They are made as those of `local`. A failure may also be a MarketplaceError, to 
 import click
 
 from app import errors
-from app.aws import get_entitlements, setup_checks
+from app.aws import event_kinds, get_entitlements, setup_checks
 from app.aws.setup_checks import EventRule, EventsQueue
 from app.config import products
-from app.services.purchases import aws_event
 
 ATTACH_POLICY = "Attach the policy of deploy/template.yaml, the stack's PolicyArn, to their role: it allows"
 ADVICE: dict[type[errors.MarketplaceError], str] = {
@@ -95,7 +94,7 @@ def check_event_rules() -> str:
     if missing := _missing_events(queue, rules):
         raise click.ClickException(f"These events do not arrive: {', '.join(missing)}. {_suggest_fix(queue, rules)}")
     names = ", ".join(rule.name for rule in rules)
-    return f"{names}: all {len(aws_event.DETAIL_TYPES)} kinds of events. {topics}".rstrip()
+    return f"{names}: all {len(event_kinds.DETAIL_TYPES)} kinds of events. {topics}".rstrip()
 
 
 def _load_queue(text_if_unset: str) -> EventsQueue:
@@ -106,7 +105,7 @@ def _load_queue(text_if_unset: str) -> EventsQueue:
 
 def _missing_events(queue: EventsQueue, rules: list[EventRule]) -> list[str]:
     working = [rule for rule in rules if rule.is_enabled and queue.allows_rule(rule)]
-    source, kinds = aws_event.EVENTBRIDGE_SOURCE, aws_event.DETAIL_TYPES
+    source, kinds = event_kinds.EVENTBRIDGE_SOURCE, event_kinds.DETAIL_TYPES
     return sorted(kind for kind in kinds if not any(rule.matches(source, kind) for rule in working))
 
 

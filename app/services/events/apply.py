@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import Connection, Row, bindparam, func, select, update
 from uuid_utils.compat import uuid7
 
+from app.aws.event_kinds import AwsEventKind
 from app.config import products
 from app.database.statements import upsert_statement
 from app.database.transactions import after_commit, transaction
@@ -18,7 +19,7 @@ from app.models import Event
 from app.services.events import match, status
 from app.services.events.agreements import AGREEMENT_IDS
 from app.services.purchases import aws_event, subscriptions
-from app.services.purchases.aws_event import AwsEvent, AwsEventKind
+from app.services.purchases.aws_event import AwsEvent
 
 log = structlog.get_logger()
 

@@ -24,7 +24,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, func, or_, select
 
-from app.aws.customer import Customer, license_id
+from app.aws.customer import Customer
 from app.models import Subscription
 from app.models.purchases import FINAL_STATUSES
 from app.services.events import agreements, merge
@@ -74,15 +74,15 @@ def find_for_event(connection: Connection, event: AwsEvent) -> Match:
 
     Creates one where the event names a license (on an old listing: a customer) that no subscription has yet.
     """
+    customer = Customer.from_row(event)
     if event.customer_identifier:
-        customer = Customer.from_row(event)
         subscription_ids = sorted(connection.scalars(SELECT_OF_CUSTOMER, vars(customer)))
         return Match(subscription_ids or [subscriptions.ensure_from_event(connection, customer)])
-    key = license_id(event.license_arn) if event.license_arn else None
+    key = customer.purchase_key if event.license_arn else None
     agreement_ids = (event.agreement_id, event.previous_agreement_id)
     chain = agreements.lock_chain(connection, agreement_ids, key, event.customer_aws_account_id)
     if event.license_arn and event.product_code:
-        subscription_ids = [_find_or_create_for_license(connection, chain, Customer.from_row(event))]
+        subscription_ids = [_find_or_create_for_license(connection, chain, customer)]
     else:
         subscription_ids = merge.merge_chain(connection, chain)
     return Match(subscription_ids, chain.agreement_ids, chain.is_unambiguous)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.aws import get_entitlements
 from app.aws.customer import Customer, license_id
+from app.aws.event_kinds import AwsEventKind
 from app.aws.fields import EARLIEST_TIME
 from app.aws.get_entitlements import AwsEntitlement
 from app.backoff import backoff_seconds
@@ -20,7 +21,6 @@ from app.models import Event, Subscription
 from app.services.events import apply, status
 from app.services.outbox import announce, payload, queue
 from app.services.purchases import entitlements, subscriptions
-from app.services.purchases.aws_event import AwsEventKind
 
 log = structlog.get_logger()
 

@@ -29,13 +29,14 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, bindparam, select
 
 from app.aws.customer import license_id
+from app.aws.event_kinds import AwsEventKind
 from app.aws.fields import EARLIEST_TIME
 from app.config import products
 from app.models import Event
 from app.models.purchases import SUBSCRIPTION_STATUSES
 from app.services.outbox import announce
 from app.services.purchases import entitlements, subscriptions
-from app.services.purchases.aws_event import AwsEvent, AwsEventKind, parse_body
+from app.services.purchases.aws_event import AwsEvent, parse_body
 
 T = TypeVar("T")
 Transitions = Mapping[str, str]

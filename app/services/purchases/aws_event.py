@@ -6,47 +6,75 @@ https://docs.aws.amazon.com/marketplace/latest/userguide/saas-notification.html
 
 import json
 from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic.alias_generators import to_camel
 
-from app.aws.fields import AccountId, AgreementId, Arn, AwsText, AwsTime, EndTime, OrNone
+from app.aws.event_kinds import PARTY_SUFFIXES
+from app.aws.fields import EARLIEST_TIME, NO_END
 from app.errors import FoyerError
-
-
-class AwsEventKind(StrEnum):
-    """EventBridge's detail types, without the party, and SNS's actions. AWS may send others: those stay plain text."""
-
-    AGREEMENT_CREATED = "Purchase Agreement Created"
-    AGREEMENT_AMENDED = "Purchase Agreement Amended"
-    AGREEMENT_ENDED = "Purchase Agreement Ended"
-    LICENSE_UPDATED = "License Updated"
-    LICENSE_DEPROVISIONED = "License Deprovisioned"
-    SUBSCRIBE_SUCCESS = "subscribe-success"
-    SUBSCRIBE_FAIL = "subscribe-fail"
-    UNSUBSCRIBE_PENDING = "unsubscribe-pending"
-    UNSUBSCRIBE_SUCCESS = "unsubscribe-success"
-    ENTITLEMENT_UPDATED = "entitlement-updated"
-
-
-EVENTBRIDGE_SOURCE = "aws.agreement-marketplace"
-AGREEMENT_KINDS = (AwsEventKind.AGREEMENT_CREATED, AwsEventKind.AGREEMENT_AMENDED, AwsEventKind.AGREEMENT_ENDED)
-LICENSE_KINDS = (AwsEventKind.LICENSE_UPDATED, AwsEventKind.LICENSE_DEPROVISIONED)
-# What the rule in the seller's account has to match. A seller is the proposer or the manufacturer of an agreement.
-DETAIL_TYPES = frozenset(
-    f"{kind} - {party}"
-    for party, kinds in {"Proposer": AGREEMENT_KINDS, "Manufacturer": AGREEMENT_KINDS + LICENSE_KINDS}.items()
-    for kind in kinds
-)
-PARTY_SUFFIXES = (" - Proposer", " - Manufacturer", " - Acceptor")
 
 
 class InvalidEvent(FoyerError):
     """The message is not an event of AWS Marketplace; `code` says which field is wrong, and why."""
+
+
+T = TypeVar("T")
+
+
+def _drop_invalid(value: Any, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    """Return None in place of an optional value that cannot be read, and add its name to the list in the context."""
+    # AWS leaves out a field without a value, or sends it null or empty.
+    if not value:
+        return None
+    try:
+        return read(value)
+    except ValidationError:
+        cast(list[str], info.context).append(to_camel(str(info.field_name)))
+        return None
+
+
+def _account_id(value: Any) -> Any:
+    """Return an AWS account id that was sent as a number with its 12 digits."""
+    return f"{value:012d}" if type(value) is int else value
+
+
+def _in_utc(at: datetime) -> datetime:
+    """Return the time; one that names no zone is in UTC."""
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _check_time(at: datetime) -> datetime:
+    if not EARLIEST_TIME <= at < NO_END:
+        raise ValueError("it is before AWS Marketplace began, or too far ahead")
+    return at
+
+
+# PostgreSQL stores neither NUL nor half a surrogate pair, and AWS's ids have no control characters. AWS's page on SNS
+# prints an id with a blank before it.
+AwsText = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\P{Cc}+$", max_length=255)]
+AgreementId = Annotated[AwsText, StringConstraints(max_length=64)]
+Arn = Annotated[AwsText, StringConstraints(max_length=600)]
+AwsTime = Annotated[datetime, AfterValidator(_in_utc), AfterValidator(_check_time)]
+EndTime = Annotated[
+    datetime, AfterValidator(_in_utc), AfterValidator(lambda at: _check_time(at) if at < NO_END else None)
+]
+# For all but the id, the kind and the time of a message: access must not depend on a detail that Foyer can do without.
+OrNone = Annotated[T | None, WrapValidator(_drop_invalid)]
 
 
 class AwsModel(BaseModel):
@@ -81,7 +109,7 @@ class AwsLicense(AwsModel):
 class AwsAcceptor(AwsModel):
     """`detail.acceptor`: the AWS account that bought."""
 
-    account_id: OrNone[AccountId] = None
+    account_id: OrNone[Annotated[AwsText, BeforeValidator(_account_id)]] = None
 
 
 class AwsDetail(AwsModel):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.services.purchases.aws_event import DETAIL_TYPES, EVENTBRIDGE_SOURCE
+from app.aws.event_kinds import DETAIL_TYPES, EVENTBRIDGE_SOURCE
 from sandbox.server import Sandbox
 from tests.cli.doctor.doctor_output import failed_checks, findings, run_doctor
 from tests.support.cloudformation_stack import QUEUE_NAME, AwsClients, Stack, deploy

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from app.aws.event_kinds import DETAIL_TYPES
 from app.models.purchases import SUBSCRIPTION_STATUSES
 from app.services.events import status as status_service
-from app.services.purchases.aws_event import DETAIL_TYPES, AwsEvent
+from app.services.purchases.aws_event import AwsEvent
 from tests.support.aws_events import AGREEMENT_ID, eventbridge_event, minutes_after_noon, parse_event, sns_notification
 
 CREATED, AMENDED, ENDED = (f"Purchase Agreement {verb} - Proposer" for verb in ("Created", "Amended", "Ended"))
