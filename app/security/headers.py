@@ -1,19 +1,37 @@
 """Protection of every page: the session cookie, trusted hosts and proxies, size limits, and security headers."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, request
+import structlog
+from flask import Flask, Response, current_app, request, session
 from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import SignatureExpired, TimestampSigner, URLSafeTimedSerializer
 from werkzeug.exceptions import RequestEntityTooLarge, SecurityError
+from werkzeug.http import parse_list_header
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
 
 from app.config.settings import Settings
+from app.text import strip_unprintable
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = structlog.get_logger()
 
 SESSION_HOURS = 24
 MAX_BODY_BYTES = 64 * 1024
+# nginx reads the head of a response, the status line and all headers, into one buffer of 4096 bytes; a longer head is
+# a 502 for the buyer. OTHER_HEADERS_BYTES is for everything but cookies and a long Location: what gunicorn and this
+# module add to each response, and the longest Refresh.
+MAX_HEAD_BYTES = 4096
+OTHER_HEADERS_BYTES = 1000
+# The name and the attributes of a cookie: __Host-, Expires, Max-Age, Path, Secure, HttpOnly and SameSite.
+COOKIE_ATTRIBUTES_BYTES = 180
+# The longest host name that DNS allows, and a port.
+MAX_LOGGED_HOST_LENGTH = 260
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
@@ -56,6 +74,9 @@ class TolerantSessionInterface(SecureCookieSessionInterface):
         return serializer
 
 
+SESSION_INTERFACE = TolerantSessionInterface()
+
+
 def init_app(app: Flask, settings: Settings) -> None:
     """Set up the session cookie, trusted proxies and hosts, body limits and response headers."""
     secure = settings.session_cookie_secure
@@ -77,16 +98,38 @@ def init_app(app: Flask, settings: Settings) -> None:
         MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
         MAX_FORM_PARTS=100,
     )
-    app.session_interface = TolerantSessionInterface()
+    app.session_interface = SESSION_INTERFACE
     if hops := settings.trusted_proxies:
         # Not X-Forwarded-Host: a load balancer that keeps Host passes on any X-Forwarded-Host of the browser's.
-        app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops)  # type: ignore[method-assign]
-    if settings.trusted_hosts:
-        # Host names are case-insensitive, in the setting too.
-        trusted = [host.lower() for host in settings.trusted_hosts]
-        app.before_request(lambda: _reject_untrusted_hosts(trusted))
+        fixed = ProxyFix(app.wsgi_app, x_for=hops, x_proto=1)
+        app.wsgi_app = SchemeOfOutermostProxy(fixed, hops)  # type: ignore[method-assign]
+    # Host names are case-insensitive, in the setting too.
+    app.extensions["trusted_hosts"] = [host.lower() for host in settings.trusted_hosts]
+    app.before_request(_reject_untrusted_hosts)
     app.before_request(_reject_oversized_bodies)
     app.after_request(lambda response: _add_security_headers(response, secure))
+
+
+class UntrustedHost(SecurityError):
+    """The request's Host is not in TRUSTED_HOSTS."""
+
+
+class SchemeOfOutermostProxy:
+    """WSGI middleware that leaves in X-Forwarded-Proto the scheme that the outermost trusted proxy saw.
+
+    Some proxies append their value and some replace the header: behind two proxies there may be one value. ProxyFix
+    trusts such a header in no part. Its last value always comes from a trusted proxy.
+    """
+
+    def __init__(self, application: "WSGIApplication", hops: int) -> None:
+        self._application = application
+        self._hops = hops
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Shorten the header to one value, and call the application."""
+        if schemes := parse_list_header(environ.get("HTTP_X_FORWARDED_PROTO", "")):
+            environ["HTTP_X_FORWARDED_PROTO"] = schemes[-self._hops :][0]
+        return self._application(environ, start_response)
 
 
 def cookie_name(name: str, *, secure: bool) -> str:
@@ -95,10 +138,33 @@ def cookie_name(name: str, *, secure: bool) -> str:
     return f"__Host-{name}" if secure else name
 
 
-def _reject_untrusted_hosts(trusted: list[str]) -> None:
+def free_head_bytes() -> int:
+    """Return how many bytes of this response's head are left for a cookie or a long Location.
+
+    The session's cookie is counted if this response sets it.
+    """
+    free = MAX_HEAD_BYTES - OTHER_HEADERS_BYTES
+    serializer = SESSION_INTERFACE.get_signing_serializer(current_app)
+    if serializer is None or not SESSION_INTERFACE.should_set_cookie(current_app, session):
+        return free
+    return free - COOKIE_ATTRIBUTES_BYTES - len(serializer.dumps(dict(session)))
+
+
+def is_trusted_host(host: str) -> bool:
+    """Return whether pages are served under this host name: one of TRUSTED_HOSTS, or any if there are none."""
+    trusted: list[str] = current_app.extensions["trusted_hosts"]
+    return not trusted or host_is_trusted(host.lower(), trusted)
+
+
+def _reject_untrusted_hosts() -> None:
     # A load balancer sends health checks to the address, not to the host name.
-    if request.blueprint != "health" and not host_is_trusted(request.host.lower(), trusted):
-        raise SecurityError
+    if request.blueprint == "health" or is_trusted_host(request.host):
+        return
+    # A proxy that does not keep Host mostly sends it as X-Forwarded-Host: the log shows both.
+    headers = {"host": request.headers.get("Host"), "forwarded_host": request.headers.get("X-Forwarded-Host")}
+    shown = {name: strip_unprintable(host or "")[:MAX_LOGGED_HOST_LENGTH] for name, host in headers.items()}
+    log.warning("host.refused", **shown, setting="TRUSTED_HOSTS")
+    raise UntrustedHost
 
 
 def _reject_oversized_bodies() -> None:

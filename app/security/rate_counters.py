@@ -14,6 +14,8 @@ from cachetools import TLRUCache
 from flask import Flask, current_app
 
 from app.config.settings import Settings, SettingsError
+from app.security import redis_errors
+from app.security.redis_errors import RedisProblem
 
 log = structlog.get_logger()
 
@@ -23,6 +25,10 @@ T = TypeVar("T")
 MAX_COUNTS = 10_000
 # One buyer waits for the sum of both when Redis becomes unavailable.
 CONNECT_TIMEOUT_SECONDS = READ_TIMEOUT_SECONDS = 0.25
+# A landing asks Redis several times, one after another. An answer that takes longer than this part of the read timeout
+# is slow; once slow answers in a row add up to the whole timeout, Redis counts as unavailable.
+SLOW_PART_OF_TIMEOUT = 0.2
+PROBE_KEY, PROBE_WINDOW_SECONDS = "probe", 60
 # While Redis is unavailable, a background thread checks it this often, and no buyer waits.
 RECONNECT_INTERVAL_SECONDS = 5
 
@@ -59,9 +65,9 @@ class Counters:
         with self._lock:
             return self._counts.get(key, (0, 0.0))[1]
 
-    def is_available(self) -> bool:
-        """Return whether counts are kept in the configured storage; checks it each time."""
-        return True
+    def find_problem(self) -> RedisProblem | None:
+        """Return why counts are not kept in the configured storage; None where they are. Tries it each time."""
+        return None
 
 
 class RedisCounters(Counters):
@@ -80,13 +86,17 @@ class RedisCounters(Counters):
         retry_at_once = retry.Retry(backoff.NoBackoff(), 1, supported_errors=(exceptions.ConnectionError,))
         timeouts = {"socket_connect_timeout": CONNECT_TIMEOUT_SECONDS, "socket_timeout": READ_TIMEOUT_SECONDS}
         try:
-            pool = ConnectionPool.from_url(uri, retry=retry_at_once, **timeouts)
+            # Without `driver_info` a new connection needs two answers of Redis less.
+            pool = ConnectionPool.from_url(uri, retry=retry_at_once, driver_info=None, **timeouts)
             # Does not connect yet, but raises TypeError for an unknown parameter.
             pool.make_connection()
         except (TypeError, ValueError) as error:
             raise SettingsError(f"RATELIMIT_STORAGE_URI: {error}.") from None
         self._storage = RedisStorage(uri, pool, key_prefix="foyer", wrap_exceptions=True)
         self._redis_errors = (StorageError, OSError)
+        # The URI may set another.
+        self._read_timeout_seconds = float(pool.connection_kwargs["socket_timeout"])
+        self._slow_seconds = 0.0
         self._reconnect_lock = threading.Lock()
         self._is_unavailable = False
         self._reconnect_at = 0.0
@@ -102,27 +112,53 @@ class RedisCounters(Counters):
     def _reset_at(self, key: str) -> float:
         return self._redis_or_memory(self._storage.get_expiry, super()._reset_at, key)
 
-    def is_available(self) -> bool:
-        """Return whether Redis answers; sends a PING each time."""
-        return bool(self._storage.check())
+    def find_problem(self) -> RedisProblem | None:
+        """Count in Redis, and return why that failed or was slow. A Redis that is full still answers a PING."""
+        try:
+            # The first count may have to connect.
+            self._storage.incr(PROBE_KEY, PROBE_WINDOW_SECONDS)
+            started = time.monotonic()
+            self._storage.incr(PROBE_KEY, PROBE_WINDOW_SECONDS)
+        except self._redis_errors as error:
+            return redis_errors.describe(error)
+        seconds = time.monotonic() - started
+        return RedisProblem("slow", f"{seconds:.2f} s for one count") if self._is_slow(seconds) else None
 
     def _redis_or_memory(self, in_redis: Callable[..., T], in_memory: Callable[..., T], *arguments: Any) -> T:
         if not self._is_unavailable:
+            started = time.monotonic()
             try:
-                return in_redis(*arguments)
+                count = in_redis(*arguments)
             except self._redis_errors as error:
-                with self._lock:
-                    is_news, self._is_unavailable = not self._is_unavailable, True
-                    self._reconnect_at = time.time() + RECONNECT_INTERVAL_SECONDS
-                if is_news:
-                    log.warning("redis.unavailable", error=type(error.__cause__ or error).__name__)
+                self._set_unavailable(redis_errors.describe(error), type(error.__cause__ or error).__name__)
+            else:
+                self._add_slowness(time.monotonic() - started)
+                return count
         elif time.time() >= self._reconnect_at and self._reconnect_lock.acquire(blocking=False):
             threading.Thread(target=self._try_reconnect, name="reconnect-redis", daemon=True).start()
         return in_memory(*arguments)
 
+    def _is_slow(self, seconds: float) -> bool:
+        return seconds > self._read_timeout_seconds * SLOW_PART_OF_TIMEOUT
+
+    def _add_slowness(self, seconds: float) -> None:
+        with self._lock:
+            self._slow_seconds = self._slow_seconds + seconds if self._is_slow(seconds) else 0
+            slow_seconds = self._slow_seconds
+        if slow_seconds > self._read_timeout_seconds:
+            self._set_unavailable(RedisProblem("slow", f"{seconds:.2f} s for one count"), "Slow")
+
+    def _set_unavailable(self, problem: RedisProblem, error_name: str) -> None:
+        with self._lock:
+            is_news, self._is_unavailable = not self._is_unavailable, True
+            self._reconnect_at = time.time() + RECONNECT_INTERVAL_SECONDS
+            self._slow_seconds = 0
+        if is_news:
+            log.warning("redis.unavailable", error=error_name, reason=problem.reason, detail=problem.detail)
+
     def _try_reconnect(self) -> None:
         try:
-            if self._storage.check():
+            if self.find_problem() is None:
                 self._is_unavailable = False
                 log.info("redis.recovered")
         finally:

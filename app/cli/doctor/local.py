@@ -4,6 +4,8 @@ Each check returns what it found. With the advice as the message, it raises Clic
 UserWarning where nothing is broken, but something that the seller will want is not set up.
 """
 
+from urllib.parse import urlsplit
+
 import click
 from flask import current_app
 
@@ -11,7 +13,7 @@ from app.config import handoff_endpoints, products
 from app.database import transactions
 from app.mail import mailer
 from app.mail.message import MailUnavailable
-from app.security import rate_counters
+from app.security import headers, rate_counters
 from app.services.operations import clock, heartbeats, readiness
 from app.services.reports import outbox
 
@@ -19,10 +21,40 @@ from app.services.reports import outbox
 MAX_HEARTBEAT_AGE_SECONDS = 120
 # Foyer tolerates a minute. A clock that NTP keeps is right to a fraction of a second.
 MAX_CLOCK_SECONDS = 5
+COUNTED_ALONE = "Until then, each process counts rate limits for itself."
+# By the reason that the log has as well.
+REDIS_ADVICE = {
+    "certificate": "Redis's certificate is not trusted, is expired, or is for another name. Name its authority's file "
+    "at the end of RATELIMIT_STORAGE_URI: ?ssl_ca_certs=/path/to/ca.pem",
+    "tls": "There is no TLS where rediss:// leads. Set RATELIMIT_STORAGE_URI to Redis's TLS port, or to redis://.",
+    "password": "Redis refuses the user or the password, or requires one. Set RATELIMIT_STORAGE_URI to "
+    "redis://user:password@host:6379/0, with special characters percent-encoded.",
+    "permission": "Redis does not let this user count. Allow it GET, TTL, INCRBY, EXPIRE, EVALSHA and SCRIPT on keys "
+    "foyer:*, or set another user in RATELIMIT_STORAGE_URI.",
+    "memory": "Redis is out of memory and stores no counts. Raise its maxmemory, or set its maxmemory-policy to "
+    "volatile-ttl.",
+    "disk": "Redis cannot save to its disk and refuses writes. Free space on it.",
+    "read_only": "This Redis is a read-only replica. Set RATELIMIT_STORAGE_URI to the primary.",
+    "loading": "Redis is loading its data after a start. Run the doctor again in a minute.",
+    "slow": "Redis answers too slowly: a landing asks it several times. Run it near Foyer, and check its load.",
+    "closed": "Redis closes the connection. It may have too many (maxclients), take none from other machines "
+    "(protected-mode), or require TLS (rediss://).",
+    "database_number": "Redis has no database of the number at the end of RATELIMIT_STORAGE_URI. Use 0.",
+    "cluster": "This is a Redis Cluster, which Foyer does not support. Set RATELIMIT_STORAGE_URI to one Redis.",
+}
+REDIS_UNREACHABLE = (
+    "Redis does not answer. Check RATELIMIT_STORAGE_URI, that Redis is running and reachable and, for rediss://, that "
+    "the port is the one with TLS."
+)
 
 
 def check_settings() -> str:
     """Return that the settings were loaded; a session cookie that works without HTTPS is named."""
+    site_host = urlsplit(current_app.config["SITE_URL"] or "").netloc
+    if site_host and not headers.is_trusted_host(site_host):
+        raise click.ClickException(
+            f"TRUSTED_HOSTS does not have {site_host}, the host of SITE_URL: each buyer gets a 400. Add it."
+        )
     if current_app.config["SESSION_COOKIE_SECURE"]:
         return "Loaded."
     return "Loaded. The session cookie is also sent over HTTP: before going live, unset SESSION_COOKIE_SECURE."
@@ -59,11 +91,9 @@ def check_clock() -> str:
 def check_rate_counters() -> str:
     """Return where rate limits are counted."""
     counters = rate_counters.current()
-    if not counters.is_available():
-        raise UserWarning(
-            "Redis does not answer: until it does, each process counts rate limits for itself. Check "
-            "RATELIMIT_STORAGE_URI, and that Redis is running."
-        )
+    if problem := counters.find_problem():
+        advice = REDIS_ADVICE.get(problem.reason, REDIS_UNREACHABLE)
+        raise UserWarning(f"{advice} {COUNTED_ALONE} ({problem.reason}: {problem.detail})")
     return f"Rate limits are counted {counters.SCOPE}."
 
 

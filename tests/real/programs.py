@@ -1,0 +1,53 @@
+"""Runs programs that others wrote: each is started by a test, on a free port of this machine, and ended by it."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+START_SECONDS = 20
+
+
+def path_of(program: str, package: str) -> str:
+    """Return the program's path; without it the test is skipped, or fails in CI."""
+    # Debian has servers outside a user's PATH.
+    path = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if path is None:
+        message = f"{program} is not installed: apt-get install -y --no-install-recommends {package}"
+        (pytest.fail if "CI" in os.environ else pytest.skip)(message)
+    return path
+
+
+@contextmanager
+def run(command: Sequence[str], port: int, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run the program until the `with` block ends; yield its process once it listens on the port."""
+    environment = {"HOME": str(log.parent), "PATH": os.environ["PATH"], "XDG_DATA_HOME": str(log.parent)}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=log.parent, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    try:
+        _wait_until_listening(process, port, log)
+        yield process
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+        process.kill()
+        process.wait(5)
+
+
+def _wait_until_listening(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.02)
+    raise AssertionError(f"{process.args!r} does not listen on {port}: {log.read_text(errors='replace')[-2000:]}")
