@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.observability import metrics
+from app.security.headers import UntrustedHost
 from app.views.errors import ERROR_PAGES, UNEXPECTED_OUTCOME
 from tests.support import factories
 
@@ -46,10 +47,11 @@ def test_every_metric_in_the_alarms_is_exported(environment: pytest.MonkeyPatch)
 
 
 def test_every_outcome_in_the_alarms_exists_and_is_counted_from_zero(client: FlaskClient) -> None:
-    [alternatives] = re.findall(r'outcome=~"([^"]+)"', ALARMS)
+    alternatives = re.findall(r'outcome=~?"([^"]+)"', ALARMS)
     exported = client.get("/metrics").text
 
-    outcomes = set(alternatives.split("|"))
-    assert outcomes <= {*(kind.__name__ for kind in ERROR_PAGES), UNEXPECTED_OUTCOME}
+    outcomes = {outcome for names in alternatives for outcome in names.split("|")}
+    assert UntrustedHost.__name__ in outcomes
+    assert outcomes <= {*(kind.__name__ for kind in (*ERROR_PAGES, UntrustedHost)), UNEXPECTED_OUTCOME}
     counter = 'foyer_landings_total{{outcome="{}"}}'
     assert [outcome for outcome in outcomes if counter.format(outcome) not in exported] == []

@@ -10,6 +10,7 @@ COMMAND_MODULES = {
     "api-tokens": "app.cli.api_tokens",
     "db": "app.cli.migrations",
     "doctor": "app.cli.doctor",
+    "drafts": "app.cli.drafts",
     "events": "app.cli.events",
     "handoffs": "app.cli.handoffs",
     "invitations": "app.cli.invitations",

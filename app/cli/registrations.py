@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from itertools import chain
+from typing import Any
 from uuid import UUID
 
 import click
@@ -11,7 +12,9 @@ from app.cli import listing, spreadsheets, tables
 from app.cli.actor import by_option
 from app.cli.database import DatabaseGroup
 from app.cli.listing import Resource, Table
+from app.database.rows import RowDict
 from app.services.operations.audit import AuditRecord
+from app.services.purchases import drafts
 from app.services.reports import registrations
 from app.services.signup import erasure, progress, resume_links
 from app.text import mask_email
@@ -29,10 +32,18 @@ PREVIEW_COLUMNS = ("id", "company", "email", "product_code", *PURCHASE_IDS, "sta
 
 command = DatabaseGroup("registrations", help="List, show, export and erase registrations.")
 
+
+def _find_newest(*, email: str | None, **filters: Any) -> list[RowDict]:
+    """Return the registrations; a search for a person also says whether they have drafts."""
+    if email is not None and (count := len(drafts.newest(email=email))):
+        click.echo(f"Drafts of this address: {count}. See: flask --app wsgi drafts list --email {email}", err=True)
+    return registrations.newest(email=email, **filters)
+
+
 listing.add_list_command(
     command,
     "List registrations, newest first.",
-    registrations.newest,
+    _find_newest,
     Table(LIST_COLUMNS, "without_purchase", WITHOUT_PURCHASE_COLUMNS),
     listing.product_option,
     listing.account_option,

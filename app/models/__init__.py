@@ -2,6 +2,6 @@
 
 from app.models.base import Base, UtcDateTime
 from app.models.outbox import OutboxMessage
-from app.models.people import Account, Invitation, PendingToken, Registration
+from app.models.people import Account, Invitation, PendingToken, Registration, StoredDraft
 from app.models.purchases import AgreementLock, EarlierKey, Event, Subscription
 from app.models.records import ApiToken, AuditEntry, Heartbeat

@@ -1,4 +1,4 @@
-"""Buyers: their pending tokens, registrations, invitations, and accounts in the product."""
+"""Buyers: their pending tokens, drafts, registrations, invitations, and accounts in the product."""
 
 from datetime import datetime
 from typing import Any
@@ -33,6 +33,18 @@ class PendingToken(Base):
     subscription_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("subscriptions.id"), comment="The purchase it turned out to stand for"
     )
+
+
+class StoredDraft(Base):
+    """What a buyer typed into the sign-up form, where it does not fit the draft cookie. The cookie has the row's id."""
+
+    __tablename__ = "drafts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    purchase_digest: Mapped[bytes] = mapped_column(index=True, comment="SHA-256 of the secret of the purchase's form")
+    sealed: Mapped[bytes] = mapped_column(comment="The answers by field, encrypted")
+    stored_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class Registration(Base):

@@ -9,9 +9,9 @@ from flask import Flask, current_app
 
 from app.config.settings import Settings
 
-# Two purposes: registration tokens that AWS has not resolved yet, and the draft cookie with the form's answers while
-# the database cannot store them. Each kind of link has one of its own.
-PENDING_TOKEN, DRAFT = "parked token", "draft"
+# The purposes: registration tokens that AWS has not resolved yet, the draft cookie with answers that are not registered
+# yet, and those answers on the server where they do not fit the cookie. Each kind of link has one of its own.
+PENDING_TOKEN, DRAFT, STORED_DRAFT = "parked token", "draft", "stored draft"
 
 
 class Cipher:

@@ -4,6 +4,7 @@ from flask import Flask
 
 from app.views import accept_invitation, api, enter, health, invitations, landing, resume, signup, welcome, well_known
 from app.views.errors import init_app as init_errors
+from app.views.long_redirects import init_app as init_long_redirects
 from app.views.template_helpers import init_app as init_template_helpers
 
 
@@ -13,3 +14,4 @@ def init_app(app: Flask) -> None:
         app.register_blueprint(part.blueprint)
     init_template_helpers(app)
     init_errors(app)
+    init_long_redirects(app)

@@ -2,17 +2,16 @@
 
 import secrets
 from dataclasses import dataclass
-from hashlib import sha256
-from hmac import HMAC
 from uuid import UUID
 
-from flask import current_app, session
+from flask import session
 
 from app.aws.customer import Customer
 from app.config import products
 from app.config.products import Product
 from app.errors import NoPurchase
 from app.models import Registration
+from app.security import form_secrets
 from app.services.operations import audit
 from app.services.purchases.purchase import Landing, Pending, Purchase, Resolved, UnverifiedFields
 from app.services.signup import invitations, resolve
@@ -50,7 +49,7 @@ class Visit:
 def start(purchase: Purchase, invitation_id: UUID | None = None) -> None:
     """Store the purchase in the session, and the invitation that this browser accepted."""
     session.permanent = True
-    session["csrf_token"] = _form_secret(purchase, current_app.config["SECRET_KEY"])
+    session["csrf_token"] = form_secrets.current(_purchase_name(purchase))
     if invitation_id:
         session["InvitationId"] = str(invitation_id)
     _store_purchase(purchase)
@@ -126,18 +125,11 @@ def mark_entered() -> None:
 
 def is_form_of(purchase: Purchase, form_secret: str) -> bool:
     """Return whether a form with this secret is the purchase's, also if an earlier `SECRET_KEY` made it."""
-    keys = [current_app.config["SECRET_KEY"], *current_app.config["SECRET_KEY_FALLBACKS"]]
-    return form_secret == session["csrf_token"] or form_secret in {_form_secret(purchase, key) for key in keys}
+    return form_secret == session["csrf_token"] or form_secret in form_secrets.all_valid(_purchase_name(purchase))
 
 
-def _form_secret(purchase: Purchase, key: str) -> str:
-    """Return the CSRF secret that Flask-WTF signs into the form, one per purchase.
-
-    Two tabs of the same purchase can both be submitted. A form of one purchase is refused once the session is
-    another purchase's.
-    """
-    name = purchase.landing.customer.purchase_key if isinstance(purchase, Resolved) else str(purchase.id)
-    return HMAC(key.encode(), f"signup-form:{name}".encode(), sha256).hexdigest()
+def _purchase_name(purchase: Purchase) -> str:
+    return purchase.landing.customer.purchase_key if isinstance(purchase, Resolved) else str(purchase.id)
 
 
 def _store_purchase(purchase: Purchase) -> None:

@@ -1,6 +1,9 @@
-"""The draft: answers that are not stored yet, encrypted in a cookie of the buyer's browser.
+"""The draft: answers that are not registered yet, encrypted in a cookie of the buyer's browser.
 
 The form of the same purchase, and no other, is filled in with them when the buyer returns from AWS Marketplace.
+Answers that do not fit the cookie are stored on the server, and the cookie has their id and the answers that do fit.
+While the database is down, the longest answers are left out.
+
 Of registrations without purchase the cookie has the ids alone: once their tokens are dead, the form of the next
 purchase is filled in with their answers, and says so.
 """
@@ -18,24 +21,27 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from pydantic import TypeAdapter, ValidationError
 
 from app.security import encryption, headers
+from app.services.purchases import drafts
 from app.services.signup import resume_links
 from app.services.signup.registrations import Answers
 
 # Answers last as long as a session; ids as long as a resume link, because the buyer may return by one.
 ANSWERS_TTL = timedelta(hours=headers.SESSION_HOURS)
-# Browsers drop a cookie of more than 4096 bytes, its name and attributes included.
-MAX_COOKIE_LENGTH = 3800
 MAX_IDS = 5
 ANSWER_FIELDS: tuple[str, ...] = tuple(answer.name for answer in fields(Answers))
 
 
 @dataclass(frozen=True)
 class Draft:
-    """The answers typed into the form with `form_secret`, and the ids of registrations without purchase."""
+    """The answers typed into the form with `form_secret`, and the ids of registrations without purchase.
+
+    With `stored_id`, all the answers are on the server, and `typed` has those that fit the cookie.
+    """
 
     form_secret: str | None = None
     typed: dict[str, str] = field(default_factory=dict)
     unlinked_ids: tuple[UUID, ...] = ()
+    stored_id: UUID | None = None
 
 
 DRAFT_ADAPTER = TypeAdapter(Draft)
@@ -56,14 +62,28 @@ def current() -> Draft:
     return draft
 
 
+def typed_answers() -> dict[str, str]:
+    """Return the answers of the received draft: from the server, or those in the cookie if the server has none."""
+    draft = current()
+    return (drafts.try_load(draft.stored_id) if draft.stored_id else None) or draft.typed
+
+
 def save(draft: Draft) -> None:
-    """Set the draft with the response, or as much of it as fits a cookie."""
+    """Set the draft with the response."""
     g.draft = changed(draft, unlinked_ids=tuple(dict.fromkeys(draft.unlinked_ids))[:MAX_IDS])
 
 
+def save_in_cookie_only() -> None:
+    """Do not store this response's draft on the server: the buyer has waited for the database already."""
+    g.is_draft_in_cookie_only = True
+
+
 def saved_fields() -> tuple[str, ...]:
-    """Return which submitted answers the cookie of this response contains."""
-    return tuple(_fit_to_cookie(g.draft)[0].typed) if "draft" in g else ()
+    """Return which submitted answers are saved, in the cookie of this response or on the server."""
+    if "draft" not in g:
+        return ()
+    saved, _ = _fitted_draft()
+    return tuple(g.draft.typed if saved.stored_id else saved.typed)
 
 
 def _save_submitted_answers() -> None:
@@ -84,9 +104,12 @@ def _set_cookie(response: Response) -> Response:
     attributes: dict[str, Any] = {"secure": is_secure, "httponly": True, "samesite": "Lax"}
     if draft and draft != EMPTY_DRAFT:
         lifetime = resume_links.TTL if draft.unlinked_ids else ANSWERS_TTL
-        response.set_cookie(name, _fit_to_cookie(draft)[1], max_age=lifetime, **attributes)
+        response.set_cookie(name, _fitted_draft()[1], max_age=lifetime, **attributes)
     elif draft and name in request.cookies:
         response.delete_cookie(name, **attributes)
+    replaced_id = current().stored_id if draft and not g.get("is_draft_in_cookie_only") else None
+    if replaced_id and replaced_id != _fitted_draft()[0].stored_id:
+        drafts.try_delete(replaced_id)
     return response
 
 
@@ -106,14 +129,43 @@ def _deserialize(plaintext: bytes) -> Draft:
         return EMPTY_DRAFT
 
 
+def _fitted_draft() -> tuple[Draft, str]:
+    """Return the draft of this response as the cookie contains it, and the cookie's value; fit it once."""
+    if g.get("draft_before_fitting") is not g.draft:
+        g.draft_before_fitting, g.fitted_draft = g.draft, _fit_to_cookie(g.draft)
+    fitted: tuple[Draft, str] = g.fitted_draft
+    return fitted
+
+
 def _fit_to_cookie(draft: Draft) -> tuple[Draft, str]:
-    """Return as much of the draft as fits a cookie, and its ciphertext."""
-    ciphertext = encryption.cipher(encryption.DRAFT).encrypt(zlib.compress(DRAFT_ADAPTER.dump_json(draft))).decode()
-    if len(ciphertext) <= MAX_COOKIE_LENGTH:
-        return draft, ciphertext
-    # Long notes in a script that compresses badly do not fit: keep the rest of the form without them.
-    without_notes = {name: value for name, value in draft.typed.items() if name != "notes"}
-    return _fit_to_cookie(changed(draft, typed=without_notes if "notes" in draft.typed else {}))
+    """Return the draft and its ciphertext: stored on the server, and shortened, if it is too long for a cookie."""
+    max_length = headers.free_head_bytes() - headers.COOKIE_ATTRIBUTES_BYTES
+    ciphertext = _encrypt(draft)
+    if len(ciphertext) > max_length and draft.form_secret and not draft.stored_id:
+        draft = changed(draft, stored_id=_store(draft.form_secret, draft.typed))
+        ciphertext = _encrypt(draft)
+    while len(ciphertext) > max_length and (draft.typed or draft.unlinked_ids):
+        draft = _shorten(draft)
+        ciphertext = _encrypt(draft)
+    return draft, ciphertext
+
+
+def _shorten(draft: Draft) -> Draft:
+    """Leave the longest answer out or, where there is none, the oldest id."""
+    if not draft.typed:
+        return changed(draft, unlinked_ids=draft.unlinked_ids[:-1])
+    longest = max(draft.typed, key=lambda name: len(draft.typed[name].encode()))
+    return changed(draft, typed={name: value for name, value in draft.typed.items() if name != longest})
+
+
+def _store(form_secret: str, typed: dict[str, str]) -> UUID | None:
+    if g.get("is_draft_in_cookie_only"):
+        return None
+    return drafts.try_store(form_secret, typed, current().stored_id)
+
+
+def _encrypt(draft: Draft) -> str:
+    return encryption.cipher(encryption.DRAFT).encrypt(zlib.compress(DRAFT_ADAPTER.dump_json(draft))).decode()
 
 
 def _cookie_name() -> str:

@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, default_excepti
 
 from app import errors
 from app.observability import logs, metrics
+from app.security.headers import UntrustedHost
 from app.text import strip_unprintable
 from app.views import draft_cookie, landing, template_helpers
 from app.views.api import problems
@@ -17,8 +18,6 @@ log = structlog.get_logger()
 RETRY_AFTER_SECONDS = "10"
 FORM_FIELDS = {"csrf_token", *draft_cookie.ANSWER_FIELDS}
 MAX_RESENT_FIELDS = 20
-# The query parameters in links of our pages.
-PAGE_QUERY_PARAMETERS = ("change", "still")
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def init_app(app: Flask) -> None:
     """Register the handlers, and start the counter of each outcome at 0: alarms need the series to exist."""
     for kind in ERROR_PAGES:
         app.register_error_handler(kind, handle_error)
-    metrics.initialise([*(kind.__name__ for kind in ERROR_PAGES), UNEXPECTED_OUTCOME])
+    metrics.initialise([*(kind.__name__ for kind in (*ERROR_PAGES, UntrustedHost)), UNEXPECTED_OUTCOME])
     app.register_error_handler(HTTPException, handle_http_error)
     app.register_error_handler(Exception, handle_error)
 
@@ -66,6 +65,8 @@ def handle_error(error: Exception) -> Response:
     error_page = ERROR_PAGES.get(type(error), UNEXPECTED_ERROR)
     name = type(error).__name__
     logs.set_outcome(name if type(error) in ERROR_PAGES else UNEXPECTED_OUTCOME)
+    if isinstance(error, errors.DatabaseUnavailable):
+        draft_cookie.save_in_cookie_only()
     exc_info = error if error_page is UNEXPECTED_ERROR else None
     getattr(log, error_page.level)("request.failed", fault=name, code=getattr(error, "code", None), exc_info=exc_info)
     response = _respond(default_exceptions[error_page.status](), error_page)
@@ -112,5 +113,5 @@ def _retry_form() -> dict[str, object]:
         names = [*(name for name in request.form if name in FORM_FIELDS), *landing.marketplace_field_names()]
         values = {name: strip_unprintable(request.form[name], keep="\r\n\t") for name in names[:MAX_RESENT_FIELDS]}
     else:
-        values = {name: "" for name in PAGE_QUERY_PARAMETERS if name in request.args}
+        values = {name: "" for name in template_helpers.PAGE_QUERY_PARAMETERS if name in request.args}
     return {"method": request.method, "action": request.path, "fields": list(values.items())}

@@ -110,6 +110,6 @@ def initial_answers(visit: Visit, registration: Registration | None) -> AnswerFi
     if registration and "change" in request.args and browser_session.submitted_here(registration):
         return asdict(registrations.answers_of(registration))
     if not registration and draft.form_secret and browser_session.is_form_of(visit.purchase, draft.form_secret):
-        return dict(draft.typed)
+        return dict(draft_cookie.typed_answers())
     answers = resume_links.answers_to_resume(draft.unlinked_ids, registration.updated_at if registration else None)
     return asdict(answers) if answers else {}

@@ -11,6 +11,11 @@ from app import text
 from app.aws.get_entitlements import EntitlementValue
 from app.config import products
 
+# The query parameters in links of our pages.
+PAGE_QUERY_PARAMETERS = ("change", "still")
+# Our longest path is that of a link to a registration's page.
+MAX_REFRESH_URL_LENGTH = 200
+
 
 def init_app(app: Flask) -> None:
     """Register the filters and globals. A static URL has its file's hash, so browsers may cache it for a year."""
@@ -29,10 +34,12 @@ def init_app(app: Flask) -> None:
 def refresh_header(seconds: int | str) -> str:
     """Return the Refresh header that reloads this page after so many seconds.
 
-    The header names the URL: without it, a browser that followed a `#fragment` link only scrolls there again.
+    The header names the URL: without it, a browser that followed a `#fragment` link only scrolls there again. What else
+    a visitor put into the URL is left out: it would make the response's head as long as they like.
     """
-    url = f"{quote(request.path, safe='/=')}?{request.query_string.decode('ascii', 'ignore')}".rstrip("?")
-    return f"{seconds}; url={url}"
+    query = "&".join(name for name in PAGE_QUERY_PARAMETERS if name in request.args)
+    url = f"{quote(request.path, safe='/=')}?{query}".rstrip("?")
+    return f"{seconds}; url={url}" if len(url) <= MAX_REFRESH_URL_LENGTH else str(seconds)
 
 
 def is_refresh_paused() -> bool:

@@ -15,6 +15,7 @@ from app.backoff import backoff_seconds
 from app.observability import logs
 from app.services.events import consume, review
 from app.services.operations import heartbeats
+from app.services.purchases import drafts
 from app.services.signup import erasure, invitations, pending_tokens, retry_pending
 from app.worker import senders as worker_senders
 
@@ -98,7 +99,8 @@ def repeat_while_due(run_next: Callable[[], bool | None]) -> bool:
 
 
 def purge() -> None:
-    """Delete settled tokens, erase invited addresses, and erase registrations past `RETENTION_DAYS`."""
+    """Delete settled tokens and expired drafts, and erase invited addresses and registrations past `RETENTION_DAYS`."""
     pending_tokens.purge()
+    drafts.purge()
     invitations.purge_emails()
     erasure.erase_expired(current_app.config["RETENTION_DAYS"], datetime.now(UTC))

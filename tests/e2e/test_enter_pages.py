@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable, Iterator
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Request, Route, expect
+from werkzeug.urls import iri_to_uri
 
 from tests.e2e.test_pages import PHONE, check_both_color_schemes, fulfill_from_app
+from tests.support import longest_values
 from tests.support.clock import time_passes
 from tests.support.databases import on_sqlite
 from tests.support.new_buyer import NewBuyer
@@ -118,3 +120,24 @@ def test_account_name_is_asked_only_for_an_existing_account(axe_page: Page, new_
     axe_page.get_by_label("Use an account I already have").check()
 
     assert (is_visible_at_first, axe_page.get_by_label("Which account?").is_visible()) == (False, True)
+
+
+@on_sqlite
+def test_account_url_too_long_for_a_redirect_opens_by_itself(buyer_page: Page, new_buyer: NewBuyer) -> None:
+    account_url = f"https://app.acme.example/{longest_values.text(2000)}/日本/it's?a=1&b=2"
+    new_buyer.register()
+    new_buyer.deliver_handoffs(url=account_url, reference=longest_values.REFERENCE)
+    opened: list[Request] = []
+
+    def open_product(route: Route) -> None:
+        opened.append(route.request)
+        route.fulfill(body="inside")
+
+    buyer_page.route("**/*", lambda route: fulfill_from_app(route, new_buyer.client))
+    buyer_page.route("https://app.acme.example/**", open_product)
+    buyer_page.goto("http://localhost/enter")
+
+    expect(buyer_page.get_by_text("inside")).to_be_visible()
+    assert opened[0].url.startswith(f"{iri_to_uri(account_url)}&foyer_assertion=")
+    assert "referer" not in opened[0].headers
+    assert len(opened) == 1

@@ -1,5 +1,7 @@
 """Hosts and proxies: exactly TRUSTED_PROXIES hops and the TRUSTED_HOSTS are trusted."""
 
+import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -57,8 +59,14 @@ def test_remote_address_is_what_the_outermost_trusted_proxy_saw(
         (0, "https", "http"),
         (1, "https", "https"),
         (1, "https, http", "http"),
-        (2, "https", "http"),
+        # One of the two proxies replaced the other's value.
+        (2, "https", "https"),
+        (2, "http", "http"),
         (2, "https, http", "https"),
+        (2, "http, https", "http"),
+        (2, "http, https, http", "https"),
+        (3, "https,http", "https"),
+        (2, "", "http"),
     ],
 )
 def test_scheme_is_what_the_outermost_trusted_proxy_saw(
@@ -124,3 +132,28 @@ def test_only_trusted_hosts_are_served(environment: pytest.MonkeyPatch, host: st
 
     assert (page.status_code, health.status_code) == (status, 200)
     assert "evil" not in page.text
+
+
+def test_refused_host_is_logged_and_counted(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.setenv("TRUSTED_HOSTS", "buy.acme.example")
+    with app_behind(environment, 1) as client:
+        count_before = refused_landings(client)
+
+        client.post("/", headers={"Host": "10.0.0.5:8000", "X-Forwarded-Host": "buy.acme.example"})
+        client.get("/", headers={"Host": "evil.example\x1b[31m" + "x" * 3000})
+        count = refused_landings(client)
+
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if "host.refused" in line]
+    assert [(line["level"], line["setting"]) for line in lines] == [("warning", "TRUSTED_HOSTS")] * 2
+    assert (lines[0]["host"], lines[0]["forwarded_host"]) == ("10.0.0.5:8000", "buy.acme.example")
+    assert len(lines[1]["host"]) < 300
+    assert "\x1b" not in lines[1]["host"]
+    assert count - count_before == 1
+
+
+def refused_landings(client: FlaskClient) -> float:
+    """Return how many landings were refused for their host, by the metrics."""
+    metrics = client.get("/metrics").text
+    return float(re.findall(r'^foyer_landings_total{outcome="UntrustedHost"} (\S+)$', metrics, re.MULTILINE)[0])

@@ -49,7 +49,7 @@ def downgrade(app: Flask) -> None:
 
 def upgrade(app: Flask) -> None:
     with app.app_context():
-        migrations.upgrade("0004")
+        migrations.upgrade()
 
 
 def insert_row(connection: Connection, table_name: str, **values: Any) -> None:

@@ -1,6 +1,5 @@
 """The draft cookie: answers that were not stored are prefilled on return, for the same purchase only."""
 
-import secrets
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -126,19 +125,6 @@ def test_draft_cookie_has_host_prefix_under_tls(
     assert "Domain" not in cookie
 
 
-def test_notes_too_long_for_cookie_keep_other_answers(
-    client: FlaskClient, sandbox: Sandbox, purchase: Purchase
-) -> None:
-    page = land(client, sandbox, purchase)
-    long_notes = "".join(secrets.choice("漢字仮名交じり文の長い覚え書き例文集成立案") for _ in range(3000))
-    client.post("/signup", data={"csrf_token": csrf_token(page), **ANSWERS, "notes": long_notes})
-
-    again = land(client, sandbox, purchase)
-
-    assert len(draft(client) or "") <= 3800
-    assert 'value="Ada Lovelace"' in again
-
-
 def test_stored_registration_clears_the_draft(client: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> None:
     page = land(client, sandbox, purchase)
     client.post("/signup", data={"csrf_token": csrf_token(page), **WRONG})
@@ -177,18 +163,6 @@ def test_draft_survives_secret_key_rotation(
 
     assert 'value="Ada Lovelace"' in same_session
     assert 'value="Ada Lovelace"' in next_visit
-
-
-def test_lost_session_page_says_long_note_is_not_saved(
-    client: FlaskClient, sandbox: Sandbox, purchase: Purchase
-) -> None:
-    long_notes = "".join(chr(0x4E00 + secrets.randbelow(20_000)) for _ in range(2000))
-    form = {"csrf_token": csrf_token(land(client, sandbox, purchase)), **ANSWERS, "notes": long_notes}
-    lose_session(client)
-
-    page = client.post("/signup", data=form)
-
-    assert "Your answers, except your note, are saved in this browser" in page.text
 
 
 def test_draft_expires_after_a_day(client: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> None:

@@ -1,4 +1,4 @@
-"""Erases people from registrations, hand-offs and invitations: when asked to, and when the retention period is over.
+"""Erases people from registrations, drafts, hand-offs and invitations: when asked to, and when the retention is over.
 
 The purchase stays, and so does an audit entry of each erasure, without personal data.
 """
@@ -19,11 +19,11 @@ from app.models.purchases import FINAL_STATUSES
 from app.services.operations import audit
 from app.services.operations.audit import REGISTRATION_ERASED, AuditRecord
 from app.services.outbox import announce, queue
-from app.services.purchases import subscriptions
+from app.services.purchases import drafts, subscriptions
 
 log = structlog.get_logger()
 
-RETENTION_ACTOR = "retention"
+RETENTION_ACTOR, DRAFT_ERASED = "retention", "draft.erased"
 BATCH_ROWS = 1000
 
 CUTOFF: BindParameter[datetime] = bindparam("cutoff")
@@ -50,7 +50,11 @@ LOCK_SUBSCRIPTIONS = (
     .order_by(Subscription.id)
     .with_for_update(key_share=True)
 )
-DELETE = delete(Registration).where(IS_IN_BATCH).returning(Registration.id, Registration.subscription_id)
+DELETE = (
+    delete(Registration)
+    .where(IS_IN_BATCH)
+    .returning(Registration.id, Registration.subscription_id, Registration.parked_token_id)
+)
 LATEST_ERASURE = (
     select(*AuditEntry.__table__.c["at", "action", "actor", "registration_id", "subscription_id"])
     .where(AuditEntry.registration_id == bindparam("registration"), AuditEntry.action == REGISTRATION_ERASED)
@@ -83,6 +87,14 @@ def find_in_transaction(database: Connection | Session, registration_id: UUID) -
 
 
 find = query(find_in_transaction)
+
+
+@transaction
+def erase_draft(connection: Connection, draft_id: UUID, actor: str) -> bool:
+    """Erase the draft and record by whom; return whether there was one."""
+    if is_erased := drafts.delete_in_transaction(connection, draft_id):
+        audit.record(connection, [AuditRecord(datetime.now(UTC), DRAFT_ERASED, actor)])
+    return is_erased
 
 
 def erase_expired(retention_days: int, now: datetime) -> int:
@@ -129,6 +141,8 @@ def _erase(connection: Connection, ids: Sequence[UUID], actor: str, now: datetim
     # `changed_at` is the time of this batch, not of the run: readers of the feed may have passed the run's start.
     connection.execute(UPDATE_SUBSCRIPTIONS, {"subscriptions": subscription_ids, "changed_at": datetime.now(UTC)})
     connection.execute(UPDATE_INVITATIONS, {"subscriptions": subscription_ids, "email": None})
+    token_ids = [row.parked_token_id for row in deleted if row.parked_token_id]
+    drafts.delete_of_purchases(connection, subscription_ids, token_ids)
     _redact_outbox(connection, [row.id for row in deleted], now)
     entries = [AuditRecord(now, REGISTRATION_ERASED, actor, row.id, row.subscription_id) for row in deleted]
     audit.record(connection, entries)
