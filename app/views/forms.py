@@ -1,6 +1,5 @@
 """The forms: what a buyer or a colleague is asked, and which answers are accepted."""
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -8,24 +7,29 @@ from flask_wtf import FlaskForm
 from sqlalchemy import Row
 from wtforms import EmailField, Field, RadioField, StringField, TelField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # not in its types yet
-from wtforms.validators import DataRequired, Email, Length, Optional, Regexp, ValidationError
+from wtforms.validators import DataRequired, Email, Length, Optional, ValidationError
 
 from app import text
 from app.errors import DatabaseUnavailable
 from app.services.signup.registrations import Answers
 
 T = TypeVar("T")
-# Letters only before an extension's number. Empty matches too: to Optional, invisible characters are an answer.
-PHONE_PATTERN = re.compile(r"^((?:[0-9+().\-/ #*,]|(?:ext|x)(?=[. ]{0,2}[0-9])){5,})?$", re.IGNORECASE)
-PHONE_RULE = Regexp(PHONE_PATTERN, message="Enter a phone number like +1 555 010 0199, or leave this empty.")
+MAX_NOTES_LENGTH = 2000
+# SMTP's limit (RFC 5321, 4.5.3.1.1).
+MAX_LOCAL_PART_LENGTH = 64
 NEW_ACCOUNT, EXISTING_ACCOUNT = "new", "existing"
 NEW_ACCOUNT_CHOICE = SelectChoice(NEW_ACCOUNT, "Create a new account")
 EXISTING_ACCOUNT_CHOICE = SelectChoice(EXISTING_ACCOUNT, "Use an account I already have")
 
 
 def max_length(characters: int) -> Length:
-    """Return the rule against an answer of more characters."""
-    return Length(max=characters, message=f"Shorten this to {characters} characters or fewer.")
+    """Return the rule against an answer of more characters.
+
+    The field has no `maxlength`: with it, a browser cuts off what the buyer pastes and does not say so.
+    """
+    rule = Length(max=characters, message=f"Shorten this to {characters} characters or fewer.")
+    rule.field_flags = {}
+    return rule
 
 
 def name_rules(message: str) -> list[DataRequired | Length]:
@@ -33,9 +37,17 @@ def name_rules(message: str) -> list[DataRequired | Length]:
     return [DataRequired(message), max_length(200)]
 
 
-def email_rules(message: str) -> list[DataRequired | Length | Email]:
-    """Return the rules of an email field: filled in, within RFC 5321's length, and shaped like an address."""
-    return [DataRequired(message), max_length(254), Email("Enter an email address like name@example.com.")]
+def limit_local_part(_: object, field: Field) -> None:
+    """Refuse an address that no mail server accepts, because its part before the @ is too long."""
+    if len((field.data or "").rpartition("@")[0]) > MAX_LOCAL_PART_LENGTH:
+        raise ValidationError(f"Shorten the part before the @ to {MAX_LOCAL_PART_LENGTH} characters or fewer.")
+
+
+def email_field(label: str, empty_message: str, autocomplete: str) -> EmailField:
+    """Return the field of an address: filled in, within RFC 5321's lengths, and shaped like an address."""
+    is_email = Email("Enter an email address like name@example.com.")
+    rules = [DataRequired(empty_message), max_length(254), is_email, limit_local_part]
+    return text_field(EmailField, label, rules, text.clean_email, autocomplete=autocomplete)
 
 
 def text_field(
@@ -54,10 +66,9 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     full_name = text_field(
         StringField, "Full name", name_rules("Enter your full name."), autocomplete="name", dir="auto"
     )
-    email = text_field(EmailField, "Work email", email_rules("Enter your email address."), autocomplete="email")
-    phone = text_field(
-        TelField, "Phone", [Optional(), max_length(50), PHONE_RULE], text.clean_phone_number, autocomplete="tel"
-    )
+    email = email_field("Work email", "Enter your email address.", autocomplete="email")
+    # Any spelling: an answer that the buyer need not give must not keep them from registering.
+    phone = text_field(TelField, "Phone", [Optional(), max_length(50)], text.clean_phone_number, autocomplete="tel")
     account = RadioField(
         "Your account",
         choices=[NEW_ACCOUNT_CHOICE, EXISTING_ACCOUNT_CHOICE],
@@ -68,7 +79,12 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         StringField, "Which account?", [max_length(200)], autocapitalize="none", dir="auto", spellcheck="false"
     )
     notes = text_field(
-        TextAreaField, "Anything else?", [Optional(), max_length(2000)], text.clean_multiline_answer, dir="auto", rows=4
+        TextAreaField,
+        "Anything else?",
+        [Optional(), max_length(MAX_NOTES_LENGTH)],
+        text.clean_multiline_answer,
+        dir="auto",
+        rows=4,
     )
 
     def validate_existing_account(self, field: Field) -> None:
@@ -118,9 +134,7 @@ class InvitationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """The colleague whom a purchaser asks to set up the account."""
 
     # Without autocomplete: a browser would fill in the purchaser's own.
-    email = text_field(
-        EmailField, "Your colleague’s email", email_rules("Enter your colleague’s email address."), autocomplete="off"
-    )
+    email = email_field("Your colleague’s email", "Enter your colleague’s email address.", autocomplete="off")
 
 
 class ButtonForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from app.config.products import Product
 from app.mail import message
 from app.services.outbox.payload import Account, Registration, Subscription
-from app.text import ZERO_WIDTH_JOINERS, clean_lines, clean_single_line, format_date, format_time
+from app.text import ZERO_WIDTH_JOINERS, clean_multiline_text, clean_single_line, format_date, format_time
 
 TEMPLATES_DIRECTORY = Path(__file__).parents[3] / "templates" / "mail"
 # These are sent also while AWS has not resolved the purchase, so that the product may be unknown.
@@ -109,7 +109,7 @@ def _clean(part: PartT | None) -> PartT | None:
     if part is None:
         return None
     cleaned = {
-        name: (clean_lines(text).strip() if name == "notes" else clean_single_line(text)) or None
+        name: (clean_multiline_text(text) if name == "notes" else clean_single_line(text)) or None
         for name, text in part
         if isinstance(text, str)
     }
