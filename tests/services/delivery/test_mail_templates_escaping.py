@@ -32,7 +32,7 @@ def test_invisible_characters_are_removed_except_joiners() -> None:
         "seller_registered", context_with({"company": "Acme\u202e\x00\x1b[31m می\u200cخواهم"})
     )
 
-    assert mail.subject == "Acme [31m می\u200cخواهم registered for Acme Insights"
+    assert mail.subject == "New registration: Acme [31m می\u200cخواهم (Acme Insights)"
 
 
 def test_notes_keep_their_lines_and_are_quoted() -> None:
@@ -41,6 +41,15 @@ def test_notes_keep_their_lines_and_are_quoted() -> None:
     mail = mail_templates.compose("seller_registered", context)
 
     assert "  > Please call\n  > \n  > AWS account         999999999999\n  > after ten.\n" in mail.text
+
+
+def test_pasted_table_keeps_its_columns_in_the_sellers_mail() -> None:
+    context = context_with({"notes": "\tBasic\tPro\nSeats\t5\t25"})
+
+    mail = mail_templates.compose("seller_registered", context)
+
+    assert "  > \tBasic\tPro\n  > Seats\t5\t25\n" in mail.text
+    assert 'white-space:pre-wrap">\tBasic\tPro\nSeats\t5\t25</dd>' in mail.html
 
 
 @pytest.mark.parametrize(
@@ -56,10 +65,20 @@ def test_name_that_looks_like_a_link_is_left_out(name: str) -> None:
     assert greeted.text.startswith("Hello,\n")
 
 
-def test_long_company_is_cut_and_the_subject_keeps_its_verb() -> None:
-    mail = mail_templates.compose("seller_registered", context_with({"company": "ä" * 200}))
+@pytest.mark.parametrize(
+    ("name", "beginning"),
+    [
+        ("seller_registered", "New registration: "),
+        ("seller_activated", "Access started: "),
+        ("seller_ending", "Subscription cancelled: "),
+        ("seller_ended", "Subscription ended: "),
+        ("seller_purchase_failed", "Payment failed: "),
+    ],
+)
+def test_subject_says_what_happened_before_a_long_company(name: str, beginning: str) -> None:
+    subject = mail_templates.compose(name, context_with({"company": "ä" * 200})).subject
 
-    assert mail.subject == f"{'ä' * (mail_templates.MAX_NAME_LENGTH - 1)}… registered for Acme Insights"
+    assert subject == f"{beginning}{'ä' * (mail_templates.MAX_NAME_LENGTH - 1)}… (Acme Insights)"
 
 
 def test_long_subject_is_cut() -> None:

@@ -54,7 +54,7 @@ def test_seller_mail_without_registration_names_the_aws_account() -> None:
 
     assert (
         mail_templates.compose("seller_activated", context).subject
-        == "AWS account 012345678901 has access to Acme Insights"
+        == "Access started: AWS account 012345678901 (Acme Insights)"
     )
     assert all(
         "No one has registered for this purchase yet." in text for text in rendered_texts("seller_activated", context)
