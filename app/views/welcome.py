@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from flask import Blueprint, make_response, redirect, render_template, url_for
 from werkzeug import Response
 
+from app import text
 from app.aws.get_entitlements import AwsEntitlement
 from app.models import Registration, Subscription
 from app.models.purchases import FINAL_STATUSES
@@ -26,18 +27,24 @@ REFRESH_SCHEDULE: RefreshSchedule = ((timedelta(minutes=10), 5), (timedelta(hour
 # For so long after the form the page shows nothing but the account's set-up; then it says that it takes longer than
 # usual, and what happens next.
 USUAL_SETUP_TIME = timedelta(minutes=2)
-SETUP_REFRESH_SCHEDULE: RefreshSchedule = ((timedelta(seconds=20), 2), (timedelta.max, 5))
+# Most accounts are ready within a second: the first refreshes come soon.
+SETUP_REFRESH_SCHEDULE: RefreshSchedule = ((timedelta(seconds=2), 1), (timedelta(seconds=20), 2), (timedelta.max, 5))
 ENTER_DELAY_SECONDS = 1
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """The entitlements of a contract at `now`, as stored when AWS was last read."""
+    """The entitlements of a contract at `now`, as stored when AWS was last read.
+
+    `is_ending`: the contract was cancelled, and covers nothing after `ends_at`; None where AWS has named no time.
+    """
 
     entitlements: list[AwsEntitlement]
     read_at: datetime | None
     is_read_scheduled: bool
     now: datetime
+    is_ending: bool = False
+    ends_at: datetime | None = None
 
     @property
     def has_current(self) -> bool:
@@ -53,6 +60,14 @@ class Coverage:
     def has_expired(self) -> bool:
         """Whether every entitlement has expired and no read is to come."""
         return bool(self.entitlements) and not self.has_current and not self.is_read_pending
+
+    def last_day(self, entitlement: AwsEntitlement) -> str:
+        """Return until when the entitlement can be used, in words: in a cancelled contract not after its end."""
+        if self.is_ending and not entitlement.expired(self.now):
+            if self.ends_at is None:
+                return "When it ends"
+            return text.format_date(min(self.ends_at, entitlement.expires_at or self.ends_at))
+        return text.format_date(entitlement.expires_at) if entitlement.expires_at else "No end date"
 
 
 @blueprint.get("/welcome")
@@ -140,8 +155,14 @@ def load_coverage(subscription: Subscription, now: datetime) -> Coverage | None:
     """Return the contract's entitlements; None for a product that is paid by usage alone."""
     if not entitlements.exist_for(subscription.product_code):
         return None
-    is_due = subscription.review_at is not None
-    return Coverage(entitlements.load_stored(subscription), subscription.entitlements_read_at, is_due, now)
+    return Coverage(
+        entitlements.load_stored(subscription),
+        subscription.entitlements_read_at,
+        is_read_scheduled=subscription.review_at is not None,
+        now=now,
+        is_ending=subscription.status == "ending",
+        ends_at=subscription.ends_at,
+    )
 
 
 def is_free_trial(subscription: Subscription | None, visit: Visit) -> bool:

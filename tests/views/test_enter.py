@@ -16,6 +16,7 @@ from tests.support.new_buyer import NewBuyer
 URL = "https://app.acme.example/t/juniper?tab=1"
 
 
+@pytest.mark.usefixtures("clock")
 def test_page_refreshes_until_ready_then_enters(new_buyer: NewBuyer) -> None:
     new_buyer.register()
     waiting, refresh = new_buyer.page_text(), new_buyer.refresh_header()
@@ -24,7 +25,7 @@ def test_page_refreshes_until_ready_then_enters(new_buyer: NewBuyer) -> None:
     ready, redirect = new_buyer.page_text(), new_buyer.refresh_header()
 
     assert "Setting up your account" in waiting
-    assert refresh == "2; url=/welcome"
+    assert refresh == "1; url=/welcome"
     assert "Your account is ready" in ready
     assert redirect == "1; url=/enter"
 
@@ -76,7 +77,7 @@ def test_entered_buyer_is_not_redirected_again(new_buyer: NewBuyer) -> None:
     page = new_buyer.client.get("/welcome")
 
     assert page.headers["Refresh"] == "5; url=/welcome"
-    assert '<a class="button plain" href="/enter">Open Acme Insights</a>' in re.sub(r"\s+", " ", page.text)
+    assert '<a class="button" href="/enter">Open Acme Insights</a>' in re.sub(r"\s+", " ", page.text)
     assert "juniper-1" in page.text
 
 
