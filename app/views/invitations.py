@@ -15,7 +15,7 @@ from app.observability import logs
 from app.services.purchases.purchase import Pending
 from app.services.signup import invitations, pending_tokens, registrations, resolve
 from app.services.signup.invitations import Refusal
-from app.views import browser_session
+from app.views import browser_session, email_hints
 from app.views.browser_session import Visit
 from app.views.forms import ButtonForm, InvitationForm
 
@@ -40,15 +40,17 @@ def show() -> Response | str:
 
 @blueprint.post("/invite")
 def send() -> Response | tuple[str, int]:
-    """Invite the colleague, or show the form again with the reason."""
+    """Invite the colleague, or show the form again with the reason or, once, with a hint about the address."""
     visit, subscription_id = visit_and_subscription()
     # A colleague may have registered while the page was open.
     if subscription_id is None or registrations.try_find_by_purchase(visit.purchase):
         return redirect(url_for("invite.show"), 303)
     form = InvitationForm()
-    if not form.validate_on_submit():
-        logs.set_outcome("invalid")
-        return render_page(visit, subscription_id, form), 422
+    is_valid = form.validate_on_submit()
+    suggestion = email_hints.suggest_once(form.email)
+    if not is_valid or suggestion:
+        logs.set_outcome("email_hint" if is_valid else "invalid")
+        return render_page(visit, subscription_id, form, suggestion), 200 if is_valid else 422
     outcome = invitations.invite(subscription_id, form.email.data or "", browser_session.actor())
     if isinstance(outcome, Refusal):
         logs.set_outcome(outcome.value)
@@ -92,14 +94,18 @@ def redirect_with_outcome(outcome: str, invitation_id: UUID) -> Response:
     return redirect(url_for("invite.show"), 303)
 
 
-def render_page(visit: Visit, subscription_id: UUID | None, form: InvitationForm) -> str:
-    """Return the page. Without mail it shows the links, for the purchaser to pass on."""
+def render_page(visit: Visit, subscription_id: UUID | None, form: InvitationForm, suggestion: str | None = None) -> str:
+    """Return the page. Without mail it shows the links, for the purchaser to pass on.
+
+    `suggestion` is the address that the purchaser probably meant.
+    """
     [outcome, invitation_id] = next(iter(get_flashed_messages(with_categories=True)), ("", ""))
     changed_id = UUID(invitation_id) if invitation_id else None
     site_url = (current_app.config["SITE_URL"] or request.url_root).rstrip("/")
     return render_template(
         "invite.html",
         form=form,
+        suggestion=suggestion,
         visit=visit,
         product=visit.product,
         is_pending=subscription_id is None,

@@ -12,10 +12,10 @@ from app.observability import logs
 from app.services.purchases import account_request
 from app.services.purchases.purchase import Pending
 from app.services.signup import other_purchases, pending_tokens, progress, registrations, resume_links
-from app.views import browser_session, draft_cookie
+from app.views import browser_session, draft_cookie, email_hints
 from app.views.browser_session import Visit
 from app.views.draft_cookie import Draft
-from app.views.forms import SignupForm
+from app.views.forms import MAX_NOTES_LENGTH, SignupForm
 
 blueprint = Blueprint("signup", __name__)
 draft_cookie.init_blueprint(blueprint)
@@ -39,13 +39,16 @@ def show() -> Response | str:
 
 @blueprint.post("/signup")
 def send() -> Response | tuple[str, int]:
-    """Store the answers, or show the form again with what is wrong."""
+    """Store the answers, or show the form again with what is wrong or, once, with a hint about the address."""
     visit = browser_session.current()
     registration = registrations.try_find_by_purchase(visit.purchase)
     form = build_form(visit, registration)
-    if not form.validate_on_submit():
-        logs.set_outcome("invalid")
-        return render_page(visit, form), 422
+    is_valid = form.validate_on_submit()
+    suggestion = email_hints.suggest_once(form.email, kept=registration.email if registration else None)
+    if not is_valid or suggestion:
+        logs.set_outcome("email_hint" if is_valid else "invalid")
+        own = registration if registration and browser_session.submitted_here(registration) else None
+        return render_page(visit, form, registration=own, suggestion=suggestion), 200 if is_valid else 422
     ids = draft_cookie.current().unlinked_ids
     # An optimistic lock: the service refuses to replace any other version of the answers.
     version = registration.updated_at if registration and may_replace(visit, registration) else None
@@ -85,14 +88,20 @@ def build_form(visit: Visit, registration: Registration | None, prefilled: Answe
 
 
 def render_page(
-    visit: Visit, form: SignupForm, prefilled: AnswerFields | None = None, registration: Registration | None = None
+    visit: Visit,
+    form: SignupForm,
+    prefilled: AnswerFields | None = None,
+    registration: Registration | None = None,
+    suggestion: str | None = None,
 ) -> str:
-    """Return the form's page."""
+    """Return the form's page. `suggestion` is the address that the buyer probably meant."""
     return render_template(
         "signup.html",
         form=form,
         prefilled=prefilled,
         registration=registration,
+        suggestion=suggestion,
+        max_notes=MAX_NOTES_LENGTH,
         visit=visit,
         product=visit.product,
         is_invited=browser_session.is_invited(),

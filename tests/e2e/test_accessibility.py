@@ -40,7 +40,7 @@ def test_error_summary_of_the_signup_form_is_focused_and_visible(buyer_page: Pag
 def test_error_summary_of_the_invitation_form_is_focused_and_visible(buyer_page: Page, marketplace: Sandbox) -> None:
     buyer_page.set_viewport_size(SMALL)
     signup(buyer_page, marketplace)
-    buyer_page.get_by_role("link", name="Someone else will set this up").click()
+    buyer_page.get_by_role("link", name="Invite a colleague").click()
 
     buyer_page.get_by_role("button", name="Create link").click()
 

@@ -28,7 +28,7 @@ pytestmark = on_sqlite
 
 
 def test_form_links_to_invitations(purchaser_client: FlaskClient) -> None:
-    assert "Someone else will set this up" in visible_text(purchaser_client.get("/signup").text)
+    assert "Not the right person? Invite a colleague" in visible_text(purchaser_client.get("/signup").text)
     assert 'href="/invite"' in purchaser_client.get("/signup").text
 
 

@@ -63,7 +63,8 @@ def test_phone_and_notes_are_optional(app: Flask, buyer_client: FlaskClient) -> 
         ("email", "not-an-email", "Enter an email address like name@example.com."),
         ("email", "a@b@c.example", "Enter an email address like name@example.com."),
         ("email", "x" * 250 + "@example.com", "Shorten this to 254 characters or fewer."),
-        ("phone", "call me", "Enter a phone number like +1 555 010 0199, or leave this empty."),
+        ("email", "x" * 65 + "@example.com", "Shorten the part before the @ to 64 characters or fewer."),
+        ("phone", "5" * 51, "Shorten this to 50 characters or fewer."),
         ("notes", "x" * 2001, "Shorten this to 2000 characters or fewer."),
     ],
 )
