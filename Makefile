@@ -12,7 +12,11 @@ flask: .venv/ready ## Run a flask command with the settings of make run: make fl
 
 test: .venv/ready ## Run all tests, on SQLite and PostgreSQL and in a real browser
 	@$(IN_VENV)python -m tests.e2e.chromium
-	@$(IN_VENV)pytest -q -n auto
+	@$(IN_VENV)pytest -q -n auto --ignore=tests/real
+
+real: .venv/ready ## Test with programs that others wrote: proxies, poolers, browsers, SDKs; installs them with apt as root
+	@$(IN_VENV)python -m tests.real.install
+	@$(IN_VENV)pytest -q -n auto tests/real
 
 check: .venv/ready ## Lint, check types, layers, sizes and words
 	@$(IN_VENV)ruff check . && $(IN_VENV)ruff format --check . && $(IN_VENV)lint-imports && $(IN_VENV)mypy && $(IN_VENV)python -m tests.house_rules
@@ -42,4 +46,4 @@ LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-emi
 	@$(IN_VENV)uv pip sync --require-hashes $< || $(IN_VENV)pip install -r $<
 	@touch $@
 
-.PHONY: help run flask test check fuzz bench endure pictures lock
+.PHONY: help run flask test real check fuzz bench endure pictures lock

@@ -1,7 +1,6 @@
 """Runs programs that others wrote: each is started by a test, on a free port of this machine, and ended by it."""
 
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -11,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.real import install
+
 START_SECONDS = 20
 
 
-def path_of(program: str, package: str) -> str:
+def path_of(program: str) -> str:
     """Return the program's path; without it the test is skipped, or fails in CI."""
-    # Debian has servers outside a user's PATH.
-    path = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    path = install.path_of(program)
     if path is None:
-        message = f"{program} is not installed: apt-get install -y --no-install-recommends {package}"
+        message = f"{program} is not installed. Install what the tests run with: python -m tests.real.install"
         (pytest.fail if "CI" in os.environ else pytest.skip)(message)
     return path
 

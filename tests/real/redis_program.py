@@ -19,7 +19,7 @@ def run_redis(folder: Path, *options: str) -> Iterator[tuple[int, "Popen[bytes]"
     """
     port = free_port()
     options = tuple(option.format(port=port) for option in options)
-    command = [programs.path_of("redis-server", "redis-server"), "--port", str(port), "--bind", "127.0.0.1"]
+    command = [programs.path_of("redis-server"), "--port", str(port), "--bind", "127.0.0.1"]
     with programs.run([*command, "--save", "", "--dir", str(folder), *options], port, folder / "redis.log") as process:
         yield port, process
 

@@ -44,7 +44,7 @@ def _nginx(folder: Path, text: str, port: int) -> list[str]:
     text = text.replace("listen 443", f"listen 127.0.0.1:{port}")
     path.write_text(NGINX_MAIN.format(folder=folder, user=user, example=text))
     return [
-        programs.path_of("nginx", "nginx-light"),
+        programs.path_of("nginx"),
         "-c",
         str(path),
         "-e",
@@ -57,13 +57,13 @@ def _nginx(folder: Path, text: str, port: int) -> list[str]:
 def _caddy(folder: Path, text: str, port: int) -> list[str]:
     path = folder / "Caddyfile"
     path.write_text(CADDY_GLOBAL.format(example=text.replace("localhost {", f"localhost:{port} {{", 1)))
-    return [programs.path_of("caddy", "caddy"), "run", "--adapter", "caddyfile", "--config", str(path)]
+    return [programs.path_of("caddy"), "run", "--adapter", "caddyfile", "--config", str(path)]
 
 
 def _haproxy(folder: Path, text: str, port: int) -> list[str]:
     path = folder / "haproxy.cfg"
     path.write_text(text.replace("bind :443", f"bind 127.0.0.1:{port}"))
-    return [programs.path_of("haproxy", "haproxy"), "-db", "-f", str(path)]
+    return [programs.path_of("haproxy"), "-db", "-f", str(path)]
 
 
 COMMANDS = {"nginx": ("nginx", _nginx), "caddy": ("caddyfile", _caddy), "haproxy": ("haproxy", _haproxy)}

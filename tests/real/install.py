@@ -1,0 +1,41 @@
+"""`python -m tests.real.install` installs what `make real` runs, with apt; otherwise it prints how to."""
+
+import os
+import shutil
+import subprocess
+
+# By Debian package, a program of it. A test that needs another one names it here.
+PROGRAM_BY_PACKAGE = {
+    "nginx-light": "nginx",
+    "caddy": "caddy",
+    "haproxy": "haproxy",
+    "redis-server": "redis-server",
+}
+# Debian has servers outside a user's PATH.
+SEARCH_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+
+
+def path_of(program: str) -> str | None:
+    """Return the program's path, or None where it is not installed."""
+    return shutil.which(program, path=SEARCH_PATH)
+
+
+def missing_packages() -> list[str]:
+    """Return the Debian packages that are not installed."""
+    return [package for package, program in PROGRAM_BY_PACKAGE.items() if path_of(program) is None]
+
+
+def install() -> None:
+    """Install what is missing with apt if this runs as root; otherwise print how to."""
+    missing = missing_packages()
+    if missing and os.geteuid() == 0 and shutil.which("apt-get"):
+        print(f"Installing {', '.join(missing)} ...", flush=True)
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for arguments in (["update"], ["install", "-y", "--no-install-recommends", *missing]):
+            subprocess.run(["apt-get", "-qq", *arguments], check=False, stdout=subprocess.DEVNULL, env=environment)
+    if missing := missing_packages():
+        print(f"Tests are skipped without these: sudo apt-get install --no-install-recommends {' '.join(missing)}")
+
+
+if __name__ == "__main__":
+    install()
