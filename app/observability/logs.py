@@ -19,9 +19,9 @@ from app.observability import metrics
 log = structlog.get_logger()
 
 # botocore writes request bodies at DEBUG: the registration token is in them.
-NOISY_LOGGERS = ("boto3", "botocore", "urllib3", "s3transfer", "alembic.runtime.plugins")
+NOISY_LOGGERS = ("boto3", "botocore", "httpcore2", "urllib3", "s3transfer", "alembic.runtime.plugins")
 # At an invalid response, these write its whole URL and parts of its body.
-LEAKY_LOGGERS = ("urllib3.connection", "urllib3.connectionpool", "requests_hardened")
+LEAKY_LOGGERS = ("urllib3.connection", "urllib3.connectionpool")
 HTTP_METHODS = {"GET", "HEAD", "POST", "OPTIONS"}
 QUIET_ENDPOINTS = {"static", "well_known.security", "well_known.robots"}
 

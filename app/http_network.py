@@ -1,0 +1,126 @@
+"""Connects to a host on the internet: to its public addresses only, to each in turn, and by one deadline.
+
+Deadlines are on the monotonic clock. A socket's own timeout starts again at each read and write, and for each address.
+"""
+
+import os
+import socket
+import ssl
+import time
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any
+
+import certifi
+from httpcore2 import ConnectError, NetworkStream, WriteError
+from requests_hardened.ip_filter import EXTRA_BLOCKED_NET_RANGES, InvalidIPAddress
+
+# IANA has assigned public hosts from this range only. Outside it are old private and IPv4-in-IPv6 ranges.
+GLOBAL_UNICAST = ip_network("2000::/3")
+
+SocketAddress = tuple[socket.AddressFamily, Any]
+
+
+class DeadlineStream(NetworkStream):
+    """A connection for httpcore. Each of its steps has the time that is left, and raises TimeoutError when none is."""
+
+    def __init__(self, connected: socket.socket, deadline: float) -> None:
+        self._socket = connected
+        self._deadline = deadline
+        self._has_received = False
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002  # the deadline counts
+        """Return the next bytes, or none at the end; ConnectionResetError if it ends before the first."""
+        self._socket.settimeout(_seconds_until(self._deadline))
+        received = self._socket.recv(max_bytes)
+        if not received and not self._has_received:
+            raise ConnectionResetError
+        self._has_received = True
+        return received
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+        """Send all bytes; WriteError if the server has closed: then httpcore reads what it responded before that."""
+        unsent = memoryview(buffer)
+        while unsent:  # `sendall` over TLS would start its timeout again with each record
+            self._socket.settimeout(_seconds_until(self._deadline))
+            try:
+                unsent = unsent[self._socket.send(unsent) :]
+            except ConnectionError as error:
+                raise WriteError from error
+
+    def close(self) -> None:
+        """Close the connection, without a wait."""
+        self._socket.close()
+
+
+def connect(host: str, port: int, deadline: float, connect_seconds: float, *, allow_private: bool) -> socket.socket:
+    """Return a connection to the first of the host's addresses that accepts one in `connect_seconds`.
+
+    Raises:
+        socket.gaierror, UnicodeError, TimeoutError: the name cannot be resolved.
+        InvalidIPAddress: every address is private.
+        ConnectError: no address accepted; its cause is the failure that says most.
+    """
+    # The name is resolved once: the addresses that are checked here are the ones that are called.
+    addresses = [found for found in _resolve(host, port, deadline) if allow_private or _is_public(found[1][0])]
+    if not addresses:
+        raise InvalidIPAddress(host)
+    failures: list[OSError] = []
+    for i, address in enumerate(addresses):
+        # Equal shares for the addresses that are left and for the request: none uses up the time of the others.
+        share = _seconds_until(deadline) / (len(addresses) - i + 1)
+        try:
+            return _connect_to(address, min(connect_seconds, share))
+        except OSError as error:
+            failures.append(error)
+    clear_failures = (error for error in failures if isinstance(error, TimeoutError | ConnectionRefusedError))
+    raise ConnectError from next(clear_failures, failures[0])
+
+
+def encrypt(connected: socket.socket, host: str, deadline: float) -> ssl.SSLSocket:
+    """Return the connection over TLS, with a certificate for the host; the old one is closed if that fails."""
+    with connected:
+        # A missing file counts as not set, as it does in Python's ssl, which SMTP uses.
+        path = os.environ.get("SSL_CERT_FILE", "")
+        context = ssl.create_default_context(cafile=path if Path(path).is_file() else certifi.where())
+        context.set_alpn_protocols(["http/1.1"])
+        connected.settimeout(_seconds_until(deadline))
+        return context.wrap_socket(connected, server_hostname=host)
+
+
+def _resolve(host: str, port: int, deadline: float) -> list[SocketAddress]:
+    # A lookup has no timeout: its thread is abandoned at the deadline.
+    threads = ThreadPoolExecutor(1, "outbound")
+    try:
+        lookup = threads.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = lookup.result(_seconds_until(deadline))
+    finally:
+        threads.shutdown(wait=False)
+    return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+
+
+def _is_public(address: str) -> bool:
+    ip = ip_address(address)
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    if ip.version == 6 and ip not in GLOBAL_UNICAST:
+        return False
+    return ip.is_global and not ip.is_multicast and not any(ip in network for network in EXTRA_BLOCKED_NET_RANGES)
+
+
+def _connect_to(address: SocketAddress, seconds: float) -> socket.socket:
+    connecting = socket.socket(address[0], socket.SOCK_STREAM)
+    try:
+        connecting.settimeout(seconds)
+        connecting.connect(address[1])
+        connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # otherwise the body waits for an answer
+    except BaseException:
+        connecting.close()
+        raise
+    return connecting
+
+
+def _seconds_until(deadline: float) -> float:
+    if (seconds := deadline - time.monotonic()) <= 0:
+        raise TimeoutError
+    return seconds
