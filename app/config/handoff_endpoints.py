@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from flask import Flask
 
 from app.config.products import HandoffEndpoint, Product, Products
-from app.config.settings import Settings, SettingsError, missing_setting
+from app.config.setting_checks import split_commas
+from app.config.settings import Settings, SettingsError, find_stray_characters, missing_setting
 
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 FORMAT = "whsec_ and 24 to 64 bytes in base64. Make one with: python -c "
@@ -43,12 +44,14 @@ def _build_endpoint(product: Product, settings: Settings) -> HandoffEndpoint:
         rule = "it must start with https:// unless HANDOFF_ALLOW_PRIVATE is true"
         raise SettingsError(f"handoff_url of {product.code}: {rule}.")
     setting = product.handoff_secret_setting
+    if fault := find_stray_characters(setting):
+        raise SettingsError(fault)
     value = settings.handoff_secret if setting == "HANDOFF_SECRET" else os.environ.get(setting)
     return HandoffEndpoint(url, _parse_secrets(setting, value or ""))
 
 
 def _parse_secrets(setting: str, value: str) -> tuple[str, ...]:
-    secrets = tuple(part.strip() for part in value.split(",") if part.strip())
+    secrets = split_commas(value)
     if not secrets:
         raise SettingsError(f"{setting}: it is not set. It signs hand-offs: {FORMAT}{GENERATE_COMMAND}")
     if not all(map(_is_valid_secret, secrets)):

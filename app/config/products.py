@@ -8,9 +8,11 @@ from typing import Annotated, Literal, cast
 from urllib.parse import urlsplit
 
 from flask import Flask, current_app
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
+from app.config import stray_characters
+from app.config.setting_checks import URL_HOST, check_exact
 from app.config.settings import Settings, SettingsError
 from app.errors import UnknownProduct
 
@@ -24,12 +26,17 @@ def _check_port(url: str) -> str:
 
 # No control characters, which pages must not contain, and at least one visible character.
 NAME_PATTERN = r"^\P{Cc}*[^\p{Cc}\s]\P{Cc}*$"
-URL_PATTERN = r"^https?://[^\s\p{Cc}/@]+(/[^\s\p{Cc}]*)?$"
-Url = Annotated[str, Field(pattern=URL_PATTERN, max_length=2048), AfterValidator(_check_port)]
+URL_PATTERN = rf"^https?://{URL_HOST}+(/[^\s\p{{C}}\"`<>]*)?$"
+Url = Annotated[
+    str, Field(pattern=URL_PATTERN, max_length=2048), AfterValidator(_check_port), AfterValidator(check_exact)
+]
 # Only the address: with a name around it, or with "mailto:" in front, no mail would arrive.
-EMAIL_PART_PATTERN = r'[^@\s\p{Cc}<>()\[\],:;\\"]+'
+EMAIL_PART_PATTERN = r'[^@\s\p{C}<>()\[\],:;\\"]+'
 EMAIL_PATTERN = rf"^{EMAIL_PART_PATTERN}@{EMAIL_PART_PATTERN}\.{EMAIL_PART_PATTERN}$"
-EmailAddress = Annotated[str, Field(pattern=EMAIL_PATTERN, max_length=254)]
+EmailAddress = Annotated[str, Field(pattern=EMAIL_PATTERN, max_length=254), AfterValidator(check_exact)]
+
+
+TEXT_FIELDS = {"name", "ready_within"}
 
 
 class Product(BaseModel):
@@ -38,7 +45,12 @@ class Product(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     # Each description completes "it must be": the seller reads it in place of the pattern.
-    code: str = Field(min_length=1, max_length=255, description="a product code of 1 to 255 characters")
+    code: str = Field(
+        # https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-metering_ResolveCustomer.html
+        pattern=r"^[-A-Za-z0-9/=:_.@]+$",
+        max_length=255,
+        description="a product code of 1 to 255 characters",
+    )
     name: str = Field(pattern=NAME_PATTERN, max_length=200, description="text of 1 to 200 characters")
     pricing: Literal["subscription", "contract", "contract-with-consumption"] = Field(
         "subscription", description="subscription, contract or contract-with-consumption"
@@ -58,6 +70,13 @@ class Product(BaseModel):
         max_length=100,
         description='text that ends "you hear from us within", such as one working day',
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _check_stray_characters(cls, value: object) -> object:
+        if isinstance(value, str) and (fault := stray_characters.find_quotes_around(value)):
+            raise ValueError(f"it has {fault}")
+        return value
 
 
 @dataclass(frozen=True)
@@ -129,7 +148,8 @@ def _parse_product(code: str, table: object, settings: Settings) -> Product:
 def _describe_error(code: str, error: ErrorDetails, settings: Settings) -> str:
     field = str(error["loc"][0]) if error["loc"] else ""
     file = settings.products_file
-    place = f"{file}, [products.{code}] {field}".rstrip() if file else _setting_name(field).upper()
+    shown_code = code if code.isprintable() else ascii(code)
+    place = f"{file}, [products.{shown_code}] {field}".rstrip() if file else _setting_name(field).upper()
     if not field:
         return f"{place}: it must be a table."
     if field not in Product.model_fields:
@@ -137,7 +157,11 @@ def _describe_error(code: str, error: ErrorDetails, settings: Settings) -> str:
         return f"{place}: there is no such field. The fields are {', '.join(others)} and {last}."
     if error["type"] == "missing":
         return f"{place}: it is not set. {Settings.model_fields[_setting_name(field)].description}"
-    return f"{place}: it must be {Product.model_fields[field].description}."
+    if fault := stray_characters.find_quotes_around(str(error["input"])):
+        return f"{place}: it has {fault}."
+    find_fault = stray_characters.find_in_text if field in TEXT_FIELDS else stray_characters.find_in_code
+    fault = find_fault(str(error["input"]))
+    return f"{place}: it must be {Product.model_fields[field].description}.{f' It has {fault}.' if fault else ''}"
 
 
 def _setting_name(field: str) -> str:

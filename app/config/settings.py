@@ -1,14 +1,15 @@
 """Every setting: its name in the environment, its type, its default, and one sentence on its purpose."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+
+from app.config import secret_key, setting_checks, stray_characters
 
 INSTANCE_DIR = Path(__file__).resolve().parents[2] / "instance"
 
@@ -24,48 +25,10 @@ class SettingsError(SystemExit):
         super().__init__("\n  ".join(["Foyer cannot start:", *problems]))
 
 
-def _split_commas(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _check_database_url(value: str) -> str:
-    try:
-        dialect = make_url(value).get_backend_name()
-    except ArgumentError:
-        dialect = ""
-    is_in_memory = value.removesuffix(":memory:") in {"sqlite://", "sqlite:///"}
-    if dialect not in {"sqlite", "postgresql", "postgres"} or is_in_memory:
-        raise ValueError("it must be sqlite:/// and a path, or start with postgresql://")
-    return value
-
-
-def _check_ratelimit_storage_uri(value: str) -> str:
-    uri = _split_url(value, {"redis", "rediss"})
-    if value != "memory://" and not (uri and (uri.path in {"", "/"} or uri.path[1:].isdecimal())):
-        raise ValueError("it must be memory://, or start with redis:// or rediss:// and name a host")
-    return value
-
-
-def _check_smtp_url(value: str) -> str:
-    url = _split_url(value, {"smtp", "smtps"})
-    if url is None or url.path.strip("/") or url.query or url.fragment or (url.username and not url.password):
-        raise ValueError("it must start with smtp:// or smtps:// and name a host, and a password if it names a user")
-    return value
-
-
-def _split_url(value: str, schemes: set[str]) -> SplitResult | None:
-    # None where the URL has another scheme, no host or an impossible port: `port` raises ValueError above 65535.
-    try:
-        url = urlsplit(value)
-        return url if url.scheme in schemes and url.hostname and url.port != 0 else None
-    except ValueError:
-        return None
-
-
 # No quotes, no comments, and a domain that DNS allows.
 EMAIL_PATTERN = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
-HostName = Annotated[str, Field(pattern=r"^\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:\d+)?$")]
-SecretKey = Annotated[str, Field(min_length=16)]
+HostName = Annotated[str, Field(pattern=r"^\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]+)?$")]
+SecretKey = Annotated[str, Field(min_length=secret_key.MIN_LENGTH), AfterValidator(setting_checks.check_secret_key)]
 
 
 class Settings(BaseSettings):
@@ -79,16 +42,18 @@ class Settings(BaseSettings):
     )
 
     secret_key: SecretKey = Field(
-        description="Signs the session and the form. At least 16 characters; "
+        description="Signs the session and the form. At least 16 random characters; "
         'make one with `python -c "import secrets; print(secrets.token_hex())"`.'
     )
-    secret_key_fallbacks: Annotated[tuple[SecretKey, ...], NoDecode, BeforeValidator(_split_commas)] = ()
+    secret_key_fallbacks: Annotated[tuple[SecretKey, ...], NoDecode, BeforeValidator(setting_checks.split_text)] = ()
     """Earlier secret keys, separated by commas: sessions that they signed stay valid while you rotate."""
     session_cookie_secure: bool = True
     """Sends the session cookie over HTTPS only. `false` only where there is no TLS, as in `make run`."""
-    database_url: Annotated[str, AfterValidator(_check_database_url)] = f"sqlite:///{INSTANCE_DIR / 'foyer.db'}"
+    database_url: Annotated[str, AfterValidator(setting_checks.check_database_url)] = (
+        f"sqlite:///{INSTANCE_DIR / 'foyer.db'}"
+    )
     """`sqlite:///path` for one machine, `postgresql://user:password@host/name` for more than one."""
-    products_file: Path | None = None
+    products_file: Annotated[Path, BeforeValidator(setting_checks.check_exact)] | None = None
     """A TOML file with one `[products.CODE]` table for each product you sell."""
     product_code: str | None = None
     """The product code of your listing. Use it in place of `PRODUCTS_FILE` if you sell one product."""
@@ -106,22 +71,31 @@ class Settings(BaseSettings):
     """How long buyers wait at most for an account that your product does not make at once."""
     support_email: str | None = None
     """Where buyers ask for help. Every page shows it."""
-    aws_region: str = Field("us-east-1", pattern=r"^[a-z]{2,}(-[a-z]+)+-\d+$", examples=["us-east-1"])
+    aws_region: str = Field("us-east-1", pattern=r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$", examples=["us-east-1"])
     """The Region whose ResolveCustomer endpoint is called."""
     marketplace_role_arn: str | None = Field(
-        None, pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$", examples=["arn:aws:iam::123456789012:role/foyer"]
+        None,
+        pattern=rf"^arn:aws[a-z-]*:iam::[0-9]{{12}}:role/({setting_checks.ASCII}+/)?[A-Za-z0-9_+=,.@-]+$",
+        examples=["arn:aws:iam::123456789012:role/foyer"],
     )
     """A role in the account that published the product, assumed for every call to AWS."""
-    marketplace_role_external_id: str | None = None
+    marketplace_role_external_id: str | None = Field(
+        # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+        None,
+        pattern=r"^[A-Za-z0-9_+=,.@:/-]{2,1224}$",
+        examples=["foyer-4b1d7e"],
+    )
     """The external id, if the role's trust policy asks for one."""
     events_queue_url: str | None = Field(
         None,
-        pattern=r"^https?://[^\s/@]+/\S+$",
+        pattern=r"^https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9._~%-]+)+$",
         examples=["https://sqs.us-east-1.amazonaws.com/123456789012/foyer-events"],
         description="The SQS queue into which AWS Marketplace's events come; `flask worker` reads it. "
         "`deploy/template.yaml` makes it.",
     )
-    site_url: str | None = Field(None, pattern=r"^https?://[^\s/@?#]+$", examples=["https://start.acme.example"])
+    site_url: Annotated[str, AfterValidator(setting_checks.check_exact)] | None = Field(
+        None, pattern=rf"^https?://{setting_checks.URL_HOST}+$", examples=["https://start.acme.example"]
+    )
     """Where buyers find this service, such as `https://start.acme.example`. Hand-offs and mails need it."""
     handoff_secret: str | None = Field(
         None,
@@ -134,7 +108,7 @@ class Settings(BaseSettings):
         None, pattern=rf"^([^<>\p{{Cc}}]*<{EMAIL_PATTERN}>|{EMAIL_PATTERN})$", examples=["Acme <start@acme.example>"]
     )
     """The sender of mails: `start@acme.example` or `Acme <start@acme.example>`. Unset: none are sent."""
-    smtp_url: Annotated[str, AfterValidator(_check_smtp_url)] | None = Field(
+    smtp_url: Annotated[str, AfterValidator(setting_checks.check_smtp_url)] | None = Field(
         None,
         description="Sends mail by SMTP and not through SES: `smtps://user:password@host`, or `smtp://`, which has to "
         "offer STARTTLS unless it is on this machine.",
@@ -143,13 +117,13 @@ class Settings(BaseSettings):
     """The SES configuration set for mails. It reports bounces."""
     trusted_proxies: int = Field(0, ge=0, le=10)
     """How many proxies stand in front and set `X-Forwarded-*` headers."""
-    trusted_hosts: Annotated[tuple[HostName, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
+    trusted_hosts: Annotated[tuple[HostName, ...], NoDecode, BeforeValidator(setting_checks.split_text)] = Field(
         (), examples=["start.acme.example"]
     )
     """The host names that this service answers to, separated by commas. Empty: any."""
     retention_days: int = Field(0, ge=0, le=36500)
     """How many days a registration is kept after its purchase has ended. 0: until you erase it."""
-    ratelimit_storage_uri: Annotated[str, AfterValidator(_check_ratelimit_storage_uri)] = Field(
+    ratelimit_storage_uri: Annotated[str, AfterValidator(setting_checks.check_ratelimit_storage_uri)] = Field(
         "memory://",
         description="Where rate limits are counted: `memory://`, in each process for itself, "
         "or `redis://host:6379/0`, for all machines together.",
@@ -173,10 +147,25 @@ def missing_setting(name: str) -> SettingsError:
 
 def load() -> Settings:
     """Return the settings in the environment; SettingsError says which are missing or invalid, and how to mend it."""
+    stray = {name: find_stray_characters(name) for name in Settings.model_fields}
+    problems = {name: f"{fault} {Settings.model_fields[name].description}" for name, fault in stray.items() if fault}
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
-        raise SettingsError(*map(_describe_error, error.errors())) from None
+        problems = {str(detail["loc"][0]): _describe_error(detail) for detail in error.errors()} | problems
+    if problems:
+        raise SettingsError(*problems.values())
+    return settings
+
+
+def find_stray_characters(name: str) -> str | None:
+    """Return what is wrong with a value in the environment that has quotes around it or a control character, or None.
+
+    Most other checks would say nothing of them.
+    """
+    value = next((value for key, value in os.environ.items() if key.lower() == name.lower()), "")
+    fault = stray_characters.find_in_text(value)
+    return f"{name.upper()}: it has {fault}." if fault else None
 
 
 def _describe_error(error: ErrorDetails) -> str:
@@ -185,4 +174,5 @@ def _describe_error(error: ErrorDetails) -> str:
     example = next(iter(field.examples or []), None)
     reasons = {"missing": "it is not set", "string_pattern_mismatch": f"it must look like {example}"}
     reason = reasons.get(error["type"]) or error["msg"].removeprefix("Value error, ")
-    return f"{name.upper()}: {reason}. {field.description}"
+    fault = stray_characters.find_in_code(str(error["input"])) if error["type"] == "string_pattern_mismatch" else None
+    return f"{name.upper()}: {reason}. {f'It has {fault}. ' if fault else ''}{field.description}"

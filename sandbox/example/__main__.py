@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from app.config import products, settings
+from app.config.setting_checks import split_commas
 from sandbox.example.server import SITE_URL, ExampleProduct
 
 STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
@@ -17,7 +18,7 @@ STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 def command(port: int, state: Path | None) -> None:
     """Run an example product that receives this seller's hand-offs."""
     values = settings.load()
-    secrets = [secret.strip() for secret in (values.handoff_secret or "").split(",") if secret.strip()]
+    secrets = split_commas(values.handoff_secret or "")
     if not secrets:
         raise click.ClickException("HANDOFF_SECRET is not set. Set it to the secret that Foyer signs with.")
     # Blocked before any thread starts: all threads inherit the mask, so only `sigwait` below receives the signals.

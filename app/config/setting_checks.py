@@ -1,0 +1,95 @@
+"""Checks of single settings. Each returns the value, or raises ValueError with what is wrong."""
+
+import re
+from typing import TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from app.config import secret_key, stray_characters
+
+T = TypeVar("T")
+
+# A character of ASCII that is printed, without quotes and blanks.
+ASCII = r"[!#-&(-_a-~]"
+# A character of a URL's host and port, which may be in any script.
+URL_HOST = r"""[^\s\p{C}/@?#"'`<>\\]"""
+
+
+def split_commas(value: str) -> tuple[str, ...]:
+    """Return the parts of the text between commas, without empty ones."""
+    # Only blanks may stand around a comma: `strip` alone would hide line ends.
+    return tuple(part.strip(" ") for part in value.split(",") if part.strip(" "))
+
+
+def split_text(value: object) -> object:
+    """Return the parts of a text, and anything else as it is."""
+    return split_commas(value) if isinstance(value, str) else value
+
+
+def check_exact(value: T) -> T:
+    """Refuse a text with characters that a value which has to equal another machine's never has."""
+    if isinstance(value, str) and (fault := stray_characters.find_in_exact(value)):
+        raise ValueError(f"it has {fault}")
+    return value
+
+
+def check_secret_key(value: str) -> str:
+    """Refuse a key that is plainly not random."""
+    check_exact(value)
+    if not secret_key.looks_random(value):
+        raise ValueError("it must be random. This key repeats itself, counts up, or is made of words that examples use")
+    return value
+
+
+def check_database_url(value: str) -> str:
+    """Refuse any other database than SQLite in a file and PostgreSQL."""
+    check_exact(value)
+    try:
+        dialect = make_url(value).get_backend_name()
+    except ArgumentError:
+        dialect = ""
+    is_in_memory = value.removesuffix(":memory:") in {"sqlite://", "sqlite:///"}
+    if dialect not in {"sqlite", "postgresql", "postgres"} or is_in_memory:
+        raise ValueError("it must be sqlite:/// and a path, or start with postgresql://")
+    if dialect != "sqlite" and not _has_plain_names(make_url(value)):
+        raise ValueError("its host, user and database must have no blanks and quotes")
+    return value
+
+
+def check_ratelimit_storage_uri(value: str) -> str:
+    """Refuse any other place than this process's memory and Redis."""
+    check_exact(value)
+    uri = _split_url(value, {"redis", "rediss"})
+    if value != "memory://" and not (uri and (uri.path in {"", "/"} or uri.path[1:].isdecimal())):
+        raise ValueError("it must be memory://, or start with redis:// or rediss:// and name a host")
+    return value
+
+
+def check_smtp_url(value: str) -> str:
+    """Refuse a URL that does not name a mail server, or names a user without a password."""
+    check_exact(value)
+    url = _split_url(value, {"smtp", "smtps"})
+    if url is None or url.path.strip("/") or url.query or url.fragment or (url.username and not url.password):
+        raise ValueError("it must start with smtp:// or smtps:// and name a host, and a password if it names a user")
+    return value
+
+
+def _split_url(value: str, schemes: set[str]) -> SplitResult | None:
+    # None where the URL has another scheme, no host or an impossible port: `port` raises ValueError above 65535.
+    try:
+        url = urlsplit(value)
+        return url if url.scheme in schemes and _is_host(url.hostname or "") and url.port != 0 else None
+    except ValueError:
+        return None
+
+
+def _has_plain_names(url: URL) -> bool:
+    names = f"{url.username or ''}{url.database or ''}"
+    return _is_host(url.host or "localhost") and not any(character in " \"'`" for character in names)
+
+
+def _is_host(name: str) -> bool:
+    # A DNS name, also in another script than Latin, or an IP address.
+    return re.fullmatch(r"[\w.:%,-]+", name) is not None
