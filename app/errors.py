@@ -71,7 +71,14 @@ class ApiDisabled(MarketplaceError):
 
 
 class CredentialsRefused(MarketplaceError):
-    """The seller's AWS credentials are missing, wrong or expired."""
+    """The seller's AWS credentials are missing, wrong or expired, or cannot be sent.
+
+    After the code, `code` names the environment variables that have a quote, a line end or the like.
+    """
+
+
+class SetupInvalid(MarketplaceError):
+    """The AWS SDK cannot make the call, because another setting is invalid. `code` is as for CredentialsRefused."""
 
 
 class PermissionDenied(MarketplaceError):

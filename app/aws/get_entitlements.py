@@ -57,7 +57,7 @@ def check_access(product_code: str) -> str:
     """Request the entitlements of a license that does not exist, and return the URL that responded.
 
     Raises:
-        PermissionDenied, CredentialsRefused: the seller has to change the set-up.
+        PermissionDenied, CredentialsRefused, SetupInvalid: the seller has to change the set-up.
         Throttled, MarketplaceUnavailable: AWS could not be reached, or failed.
     """
     client = clients.current().entitlements(clients.OPERATOR_TIMEOUTS)

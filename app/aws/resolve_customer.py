@@ -81,7 +81,7 @@ def resolve(token: str) -> Customer:
     Raises:
         InvalidToken, ExpiredToken: the buyer has to start again from AWS Marketplace.
         Throttled, MarketplaceUnavailable: AWS may resolve the token later.
-        ApiDisabled, CredentialsRefused, PermissionDenied: the seller has to change the set-up.
+        ApiDisabled, CredentialsRefused, SetupInvalid, PermissionDenied: the seller has to change the set-up.
         IncompleteAnswer: AWS named no product, or no customer.
     """
     deadline = time.monotonic() + TIME_BUDGET_SECONDS

@@ -22,6 +22,8 @@ FAKE_TOKEN = "made-up-by-the-doctor"  # noqa: S105  # not a secret: AWS has to r
 # SQS sends these for a queue that does not exist, and for a URL that is no queue's.
 QUEUE_MISSING_CODES = {"AWS.SimpleQueueService.NonExistentQueue", "InvalidAddress", "QueueDoesNotExist"}
 
+PASSED_ON = (errors.CredentialsRefused, errors.SetupInvalid, errors.Throttled)
+
 
 class AssumeRoleDenied(MarketplaceError):
     """The machine's credentials may not assume the role at `MARKETPLACE_ROLE_ARN`."""
@@ -171,7 +173,7 @@ def _translate_errors(denied: type[MarketplaceError], missing: type[MarketplaceE
         elif isinstance(error, errors.PermissionDenied):
             kind = AssumeRoleDenied if is_about_role else denied
         # The other errors of `from_client_error` are about registration tokens.
-        elif not is_about_role and not isinstance(error, errors.CredentialsRefused | errors.Throttled):
+        elif not is_about_role and not isinstance(error, PASSED_ON):
             kind = errors.MarketplaceUnavailable
         raise kind(error.code) from error.__cause__
 

@@ -42,7 +42,7 @@ def send(mail: Mail, sender: Sender, tag: str, configuration_set: str | None) ->
     except ParamValidationError as error:
         raise MailRefused(type(error).__name__) from error
     except errors.NO_RESPONSE_ERRORS as error:
-        raise MailUnavailable(type(error).__name__) from error
+        raise MailUnavailable(errors.from_missing_response(error).code) from error
 
 
 def _build_request(mail: Mail, sender: Sender, tag: str, configuration_set: str | None) -> "SendEmailRequestTypeDef":

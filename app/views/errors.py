@@ -42,6 +42,7 @@ ERROR_PAGES: dict[type[Exception], ErrorPage] = {
     errors.MarketplaceUnavailable: ErrorPage(503, "aws_unavailable", "warning", offers_retry=True),
     errors.ApiDisabled: ErrorPage(500, "api_disabled", "error", offers_retry=True),
     errors.CredentialsRefused: ErrorPage(500, "credentials_refused", "error", offers_retry=True),
+    errors.SetupInvalid: ErrorPage(500, "our_fault", "error", offers_retry=True),
     errors.PermissionDenied: ErrorPage(500, "permission_denied", "error", offers_retry=True),
     errors.IncompleteAnswer: ErrorPage(502, "incomplete_answer", "error", offers_retry=True),
     errors.DatabaseUnavailable: ErrorPage(503, "not_saved", "error", offers_retry=True),

@@ -121,13 +121,6 @@ def test_refused_connection_raises_unavailable(environment: pytest.MonkeyPatch) 
     assert raised.value.code == "EndpointConnectionError"
 
 
-def test_invalid_endpoint_url_raises_unavailable(environment: pytest.MonkeyPatch) -> None:
-    environment.setenv("AWS_ENDPOINT_URL", "metering")
-
-    with factories.open_app(create_app()) as app, app.app_context(), pytest.raises(MarketplaceUnavailable):
-        resolve_customer.resolve("token")
-
-
 def test_missing_credentials_raise_credentials_refused(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("AWS_ACCESS_KEY_ID")
     environment.delenv("AWS_SECRET_ACCESS_KEY")

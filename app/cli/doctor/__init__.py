@@ -43,6 +43,6 @@ def _print_check(subject: str, check: Callable[[], str]) -> str:
     except click.ClickException as error:
         verdict, finding = "FAIL", error.message
     except MarketplaceError as error:
-        verdict, finding = "FAIL", f"{aws.ADVICE[type(error)]} ({error.code})"
+        verdict, finding = "FAIL", aws.describe(error)
     click.echo(f"{verdict:<5} {subject:<15}  {finding}")
     return verdict

@@ -6,7 +6,7 @@ They are made as those of `local`. A failure may also be a MarketplaceError, to 
 import click
 
 from app import errors
-from app.aws import event_kinds, get_entitlements, setup_checks
+from app.aws import event_kinds, get_entitlements, sdk_variables, setup_checks
 from app.aws.setup_checks import EventRule, EventsQueue
 from app.config import products
 
@@ -19,6 +19,8 @@ ADVICE: dict[type[errors.MarketplaceError], str] = {
     "AWS_WEB_IDENTITY_TOKEN_FILE is set, check every file that they name, or sign in again with `aws sso login`.",
     errors.PermissionDenied: "These credentials may not resolve registration tokens. Allow the IAM action "
     'aws-marketplace:ResolveCustomer on Resource "*".',
+    errors.SetupInvalid: "The AWS SDK cannot make this call with these settings. Check AWS_REGION and "
+    "EVENTS_QUEUE_URL, every AWS_ENDPOINT_URL that is set, HTTPS_PROXY, AWS_CA_BUNDLE, and what AWS_PROFILE names.",
     errors.ApiDisabled: "ResolveCustomer is disabled in this Region. Set AWS_REGION to another one, such as us-east-1.",
     setup_checks.QueueMissing: "There is no queue at EVENTS_QUEUE_URL. Set it to the QueueUrl of the stack of "
     "deploy/template.yaml, and compare the Region and the account in it.",
@@ -38,8 +40,19 @@ ADVICE: dict[type[errors.MarketplaceError], str] = {
 }
 
 
+def describe(error: errors.MarketplaceError) -> str:
+    """Return the advice on the error, with the variables that have a stray character first."""
+    is_ours = isinstance(error, errors.CredentialsRefused | errors.SetupInvalid)
+    faults = sdk_variables.find_faults() if is_ours else {}
+    return " ".join(
+        [*(f"{name} has {fault}." for name, fault in faults.items()), f"{ADVICE[type(error)]} ({error.code})"]
+    )
+
+
 def check_credentials() -> str:
     """Return the account and ARN of the credentials."""
+    if faults := [f"{name} has {fault}." for name, fault in sdk_variables.find_faults().items()]:
+        raise click.ClickException(f"{' '.join(faults)} AWS credentials and addresses never have that.")
     account_id, arn = setup_checks.get_caller_identity()
     return f"Account {account_id}, {arn}"
 

@@ -28,7 +28,7 @@ def resolve_token(token: str, unverified: UnverifiedFields, may_store_pending: C
         InvalidToken, ExpiredToken: the buyer has to start again from AWS Marketplace.
         UnknownProduct: nothing was stored.
         Throttled, MarketplaceUnavailable: the token could not be stored as pending either.
-        ApiDisabled, CredentialsRefused, PermissionDenied, IncompleteAnswer: the seller has to fix the set-up.
+        ApiDisabled, CredentialsRefused, SetupInvalid, PermissionDenied, IncompleteAnswer: the seller has to fix it.
     """
     try:
         customer = resolve_customer.resolve(token)
