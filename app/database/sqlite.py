@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +40,9 @@ PRAGMAS = (
     # Deleted bytes are overwritten with zeros. FAST would leave long notes in the file.
     "secure_delete = ON",
 )
+# The file, its write-ahead log and the log's index, to which SQLite gives the file's mode, and the writers' lock.
+FILE_SUFFIXES = ("", "-wal", "-shm", "-writer")
+PRIVATE_MODE = 0o600
 IMMEDIATE_TRANSACTION = {"sqlite_begin": "BEGIN IMMEDIATE"}
 
 
@@ -50,8 +53,22 @@ def configure_engine(engine: Engine) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"DATABASE_URL: the folder {folder} cannot be created: {error.strerror}.") from None
+    event.listen(engine, "do_connect", _create_private_file)
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin_transaction)
+
+
+def find_shared_files(engine: Engine) -> list[Path]:
+    """Return those of the database's files that other users of this machine may read or write."""
+    paths = [Path(f"{engine.url.database}{suffix}") for suffix in FILE_SUFFIXES]
+    return [path for path in paths if path.exists() and path.stat().st_mode & ~PRIVATE_MODE & 0o777]
+
+
+def _create_private_file(_dialect: object, _record: object, arguments: list[Any], _options: object) -> None:
+    # SQLite would create it with the mode that the umask leaves, often readable for everybody. Never open an existing
+    # file: to close it would drop the locks that other connections of this process have on it.
+    with suppress(OSError):  # SQLite reports it
+        os.close(os.open(arguments[0], os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_MODE))
 
 
 def _set_pragmas(connection: Any, _record: object) -> None:
@@ -74,7 +91,7 @@ def _writer_lock(engine: Engine, is_abandoned: Callable[[], bool]) -> Iterator[N
         DatabaseUnavailable: the lock file cannot be opened, or the write was abandoned before the lock was free.
     """
     try:
-        lock = os.open(f"{engine.url.database}-writer", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        lock = os.open(f"{engine.url.database}-writer", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_MODE)
     except OSError as error:
         raise DatabaseUnavailable(type(error).__name__) from error
     try:
