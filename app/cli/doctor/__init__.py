@@ -5,7 +5,7 @@ from collections.abc import Callable
 import click
 from flask.cli import with_appcontext
 
-from app.cli.doctor import aws, local
+from app.cli.doctor import aws, local, masking
 from app.errors import MarketplaceError
 
 CHECKS = {
@@ -44,5 +44,5 @@ def _print_check(subject: str, check: Callable[[], str]) -> str:
         verdict, finding = "FAIL", error.message
     except MarketplaceError as error:
         verdict, finding = "FAIL", aws.describe(error)
-    click.echo(f"{verdict:<5} {subject:<15}  {finding}")
+    click.echo(f"{verdict:<5} {subject:<15}  {masking.mask(finding)}")
     return verdict

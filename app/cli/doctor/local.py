@@ -4,13 +4,14 @@ Each check returns what it found. With the advice as the message, it raises Clic
 UserWarning where nothing is broken, but something that the seller will want is not set up.
 """
 
+import shlex
 from urllib.parse import urlsplit
 
 import click
 from flask import current_app
 
 from app.config import handoff_endpoints, products
-from app.database import transactions
+from app.database import sqlite, transactions
 from app.mail import mailer
 from app.mail.message import MailUnavailable
 from app.security import headers, rate_counters
@@ -69,9 +70,14 @@ def check_database() -> str:
     """Return the database's URL, without its password, and its revision."""
     if problem := readiness.find_problem():
         raise click.ClickException(problem)
-    url = transactions.current_database().read_engine.url
-    scope = "; SQLite serves one machine" if url.get_backend_name() == "sqlite" else ""
-    return f"{url.render_as_string()} is at revision {readiness.newest_revision()}{scope}"
+    engine = transactions.current_database().read_engine
+    finding = f"{engine.url.render_as_string()} is at revision {readiness.newest_revision()}"
+    if engine.url.get_backend_name() != "sqlite":
+        return finding
+    if paths := sqlite.find_shared_files(engine):
+        files = " ".join(shlex.quote(str(path)) for path in paths)
+        raise UserWarning(f"{finding}. Other users of this machine can read what buyers typed. Run: chmod 600 {files}")
+    return f"{finding}; SQLite serves one machine"
 
 
 def check_clock() -> str:
