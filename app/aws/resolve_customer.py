@@ -3,8 +3,11 @@
 Follows https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-metering_ResolveCustomer.html
 """
 
+import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, cast
 
 from botocore.exceptions import ClientError
@@ -28,6 +31,10 @@ RETRY_TIMEOUTS = CallTimeouts(0.5, 1)
 BACKGROUND_TIMEOUTS = CallTimeouts(3, 20)
 MAX_ATTEMPTS = 3
 FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.3, 0.6
+
+# So many landings in a row without an answer mean that AWS is down; then one in so many seconds asks.
+UNANSWERED_LANDINGS = 3
+TRIAL_INTERVAL_SECONDS = 3
 
 
 class ResolveClient:
@@ -72,11 +79,80 @@ class ResolveClient:
         return parse_customer(dict(response))
 
 
+class CircuitBreaker:
+    """Limits the landings that wait for AWS, in this process: while AWS is down, most are not to wait for it in vain.
+
+    It opens after several landings in a row that AWS did not answer, or answered with a status of 500 or more, and
+    closes with the next other answer. While it is open, few landings ask AWS; for the others it is unavailable at once.
+    """
+
+    def __init__(self, max_waiting: int, trial_interval_seconds: float = TRIAL_INTERVAL_SECONDS) -> None:
+        self._lock = threading.Lock()
+        self._max_waiting = max_waiting
+        self._trial_interval_seconds = trial_interval_seconds
+        self._waiting = 0
+        self._unanswered = 0
+        self._answered_at = 0.0
+        self._next_trial_at = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether AWS did not answer the last landings that asked it."""
+        return self._unanswered >= UNANSWERED_LANDINGS
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Record how the calls in the `with` block end.
+
+        Raises:
+            MarketplaceUnavailable: AWS is not to be asked now.
+        """
+        started_at = time.monotonic()
+        self._enter(started_at)
+        try:
+            yield
+        except MarketplaceError as error:
+            if isinstance(error, MarketplaceUnavailable) and not _is_client_fault(error):
+                self._record_outage(started_at)
+            else:
+                self._record_answer()
+            raise
+        else:
+            self._record_answer()
+        finally:
+            with self._lock:
+                self._waiting -= 1
+
+    def _enter(self, now: float) -> None:
+        with self._lock:
+            if self._waiting >= self._max_waiting or (self.is_open and now < self._next_trial_at):
+                raise MarketplaceUnavailable("NotAsked")
+            self._waiting += 1
+            self._next_trial_at = now + self._trial_interval_seconds
+
+    def _record_outage(self, started_at: float) -> None:
+        with self._lock:
+            # A call that began before the last answer does not say that AWS is down again.
+            self._unanswered += started_at >= self._answered_at
+
+    def _record_answer(self) -> None:
+        with self._lock:
+            self._unanswered, self._answered_at = 0, time.monotonic()
+
+
+def _is_client_fault(error: MarketplaceUnavailable) -> bool:
+    """Return whether AWS answered with an unknown refusal: made-up tokens must not open the breaker for everyone."""
+    cause = error.__cause__
+    return (
+        isinstance(cause, ClientError) and cause.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) < 500
+    )
+
+
 def resolve(token: str) -> Customer:
     """Return the customer that the registration token stands for.
 
     Takes 5 seconds at most, retries, credentials and DNS included. A token that was resolved or refused lately, or
-    that another thread is resolving, is not sent again.
+    that another thread is resolving, is not sent again. While AWS is down, few tokens are sent.
 
     Raises:
         InvalidToken, ExpiredToken: the buyer has to start again from AWS Marketplace.
@@ -87,7 +163,8 @@ def resolve(token: str) -> Customer:
     deadline = time.monotonic() + TIME_BUDGET_SECONDS
 
     def resolve_timed() -> Customer:
-        with metrics.resolve_duration.time():
+        breaker: CircuitBreaker = current_app.extensions["aws.circuit_breaker"]
+        with breaker.call(), metrics.resolve_duration.time():
             return resolve_uncached(token, deadline)
 
     return _resolve_cache().get_or_resolve(token, deadline, resolve_timed)
@@ -96,6 +173,12 @@ def resolve(token: str) -> Customer:
 def is_cached(token: str) -> bool:
     """Return whether `resolve` has the customer or the refusal without a call to AWS."""
     return _resolve_cache().contains(token)
+
+
+def is_aws_down() -> bool:
+    """Return whether AWS did not answer the last landings that asked it."""
+    breaker: CircuitBreaker = current_app.extensions["aws.circuit_breaker"]
+    return breaker.is_open
 
 
 def resolve_uncached(token: str, deadline: float) -> Customer:
@@ -121,7 +204,10 @@ def resolve_in_background(token: str) -> Customer:
 
 def init_app(app: Flask) -> None:
     """Add the client and its cache to the application. This calls nothing."""
-    app.extensions["aws.resolve_client"] = ResolveClient(app.extensions["aws"], app.config["THREADS"])
+    threads = app.config["THREADS"]
+    app.extensions["aws.resolve_client"] = ResolveClient(app.extensions["aws"], threads)
+    # A quarter of the threads is left for requests that do not wait for AWS.
+    app.extensions["aws.circuit_breaker"] = CircuitBreaker(threads * 3 // 4)
     app.extensions["aws.resolve_cache"] = ResolveCache(app.extensions["rate_counters"])
 
 

@@ -16,13 +16,18 @@ class AwsResponse:
     body: dict[str, object] | str
 
 
+class _Server(ThreadingHTTPServer):
+    # Many calls may come at once; socketserver's queue of five drops some, which are tried again a second later.
+    request_queue_size = 128
+
+
 class ScriptedAws:
     """Gives each request the next answer, and the last one again after that."""
 
     def __init__(self, responses: list[AwsResponse]) -> None:
         self._responses = responses
         self.request_count = 0
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler_class())
+        self._server = _Server(("127.0.0.1", 0), self._handler_class())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
