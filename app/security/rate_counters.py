@@ -6,7 +6,9 @@ three times as much as Flask does, and its in-memory storage starts a thread for
 
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 import structlog
@@ -44,6 +46,7 @@ class Counters:
         self._counts: TLRUCache[str, tuple[int, float], float] = TLRUCache(
             max_counts, lambda _key, entry, _now: entry[1], time.time
         )
+        self._under_way: Counter[str] = Counter()
 
     def get(self, key: str) -> int:
         """Return the count since the last reset."""
@@ -56,6 +59,22 @@ class Counters:
             count, reset_at = self._counts.get(key) or (0, time.time() + window_seconds)
             self._counts[key] = count + 1, reset_at
         return count + 1
+
+    @contextmanager
+    def hold(self, keys: Collection[str]) -> Iterator[None]:
+        """Count the `with` block as under way, for each key, until it ends. Always in this process."""
+        held = Counter(list(keys))
+        with self._lock:
+            self._under_way += held
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way -= held
+
+    def under_way(self, key: str) -> int:
+        """Return how many blocks hold the key now."""
+        return self._under_way[key]
 
     def seconds_until_reset(self, key: str) -> float:
         """Return the seconds until the count is 0 again."""

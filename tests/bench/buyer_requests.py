@@ -16,7 +16,7 @@ SIGNUP_EXPECTED = (b"HTTP/1.1 303 ", b"\r\nLocation: /welcome\r\n")
 
 POST_TEMPLATE = (
     b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-    b"Cookie: %b\r\nContent-Length: %d\r\n\r\n%b"
+    b"Cookie: %b\r\nX-Forwarded-For: %b\r\nContent-Length: %d\r\n\r\n%b"
 )
 ANSWERS = {
     "company": "Juniper & Lark",
@@ -28,7 +28,10 @@ ANSWERS = {
 
 
 def landing_requests(aws_seconds: float) -> Iterator[bytes]:
-    """Yield landings without end, each with a new token of AWS's length that contains AWS's response time."""
+    """Yield landings without end, each with a new token of AWS's length that contains AWS's response time.
+
+    Each comes from an address of its own.
+    """
     while True:
         token = f"{aws_seconds * 1000:04.0f}{b64encode(os.urandom(135)).decode()}"
         yield _post_request(b"/", b"theme=dark", f"x-amzn-marketplace-token={quote_plus(token)}")
@@ -51,4 +54,5 @@ def _first_group(pattern: re.Pattern[bytes], text: bytes) -> bytes:
 
 
 def _post_request(path: bytes, cookies: bytes, body: str) -> bytes:
-    return POST_TEMPLATE % (path, cookies, len(body), body.encode())
+    address = ".".join(str(byte) for byte in os.urandom(4)).encode()
+    return POST_TEMPLATE % (path, cookies, address, len(body), body.encode())

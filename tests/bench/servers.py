@@ -61,6 +61,8 @@ def environment(folder: Path, aws_port: int, database: Path) -> dict[str, str]:
         "PRODUCT_NAME": "Acme Insights",
         "PRODUCT_SIGN_IN_URL": "https://app.acme.example/login",
         "SUPPORT_EMAIL": "help@acme.example",
+        # Each buyer has an address: Foyer limits how many landings of one may wait for AWS.
+        "TRUSTED_PROXIES": "1",
     }
 
 
