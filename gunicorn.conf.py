@@ -26,7 +26,7 @@ workers = 2
 worker_class = "app.gunicorn_worker.BoundedThreadWorker"
 threads = THREADS
 timeout = 30
-graceful_timeout = 20  # also how long a client may take to send its request; three times that for the whole exchange
+graceful_timeout = 20  # also how long a client may take to send its request; a thread may take three times that
 keepalive = 75  # longer than a load balancer keeps an idle connection (60 s), so that it never sends into a closed one
 # By default gunicorn trusts the scheme and SCRIPT_NAME headers of clients on this machine, and a proxy on this machine
 # passes on what browsers sent. TRUSTED_PROXIES alone decides which headers are trusted.

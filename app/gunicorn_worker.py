@@ -1,197 +1,227 @@
-"""The gunicorn worker that serves Foyer: each connection occupies a thread for a bounded time, however slow the client.
+"""The gunicorn worker that serves Foyer: slow and silent clients occupy no thread, and each is closed in time.
 
-Gunicorn itself waits without limit for the rest of a request, and for a client that does not read the response. This
-worker bounds both. S is `graceful_timeout`, 20 s in gunicorn.conf.py; gunicorn applies it only when it stops:
+Gunicorn itself reads a request on the thread that serves it. Here the main thread collects what clients send, and
+passes a connection to a thread when its request is complete. S is `graceful_timeout`, 20 s in gunicorn.conf.py:
 
     accept        first byte         last byte                    response sent
       |---- idle ----|---- receiving ----|---- application, response ----|-- linger --|
-      |  no thread   |----------------------- one thread ----------------------------|
+      |------------ no thread -----------|---------- one thread ---------|- no thread |
 
-    bound               if it is exceeded                               measured in
-    idle, S             the connection is closed                        gunicorn's `conn.timeout`
-    receiving, S        reading is shut down, what arrived is served    `receiving_since`
-    one thread, S x 3   the connection is shut down in both directions  `thread_busy_since`
-    linger, 1 s         the connection is closed                        `_linger_and_close`
+    bound               if it is exceeded
+    idle, S             the connection is closed; between two requests it is `keepalive`
+    receiving, S        what came is served, and refused as incomplete
+    one thread, S x 3   the connection is shut down in both directions
+    linger, 1 s         the connection is closed
 
-Between two requests on one connection gunicorn's `keepalive` applies, and no thread is occupied.
-Gunicorn checks the first three about once a second, in `murder_pending`. The receiving bound ends with the last byte of
-the body. A body that breaks off raises ConnectionResetError: otherwise the application takes half a form as complete.
+`murder_pending` checks these about twice a second. Two rules bound a crowd. If a new connection takes the last place of
+`worker_connections`, the one that has waited for longest is closed. And a client that reads no responses occupies no
+thread: a response fits into the send buffer, and the next request waits until there is room for another.
 """
 
-import errno
+import resource
+import select
 import socket
+import ssl
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
-from http import HTTPStatus
-from selectors import EVENT_READ
+from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any
 
 import structlog
-from gunicorn.http import errors
+from gunicorn.http import get_parser
+from gunicorn.http.errors import ParseException
 from gunicorn.http.message import Request
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.sock import ssl_wrap_socket
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
-from app.security.headers import SECURITY_HEADERS
+from app.security.http_requests import CompleteBodyReader, RequestBuffer, plain_text_response, refusal_status
 
 log = structlog.get_logger()
 
-# A thread's time in multiples of `graceful_timeout`: one is for the request to arrive, the rest for the response.
+# A thread's time in multiples of `graceful_timeout`.
 TOTAL_TIME_FACTOR = 3
-STATUS_BY_ERROR = {
-    errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
-    errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
-    errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-    errors.UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
-}
+LINGER_SECONDS = 1
+CHECK_SECONDS = 0.5
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+READ_BYTES = 65536
+# More than twice the largest page, so that sending one never blocks. The kernel allocates what is used.
+SEND_BUFFER_BYTES = 256 * 1024
 
 
 class BoundedThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Gunicorn's gthread worker with bounds on the time of each connection; see the module's drawing."""
+    """Gunicorn's gthread worker with bounds on each connection and on all together; see the module's drawing."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # When each request began to arrive, the oldest first. The main thread removes late ones and stops reading them,
-        # the serving threads remove complete ones: the one that removes an entry decides.
-        self.receiving_since: dict[TConn, float] = {}
-        # Connections whose reading side is shut down. Only the main thread changes the set.
-        self.read_closed: set[TConn] = set()
-        # For each connection that is being served, its request, and when a thread began to serve it.
-        self.current_requests: dict[TConn, Request] = {}
+        # The other half of the file descriptors is for calls to AWS and the database.
+        descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.worker_connections: int = min(self.cfg.worker_connections, descriptors // 2)
+        # What each connection without a thread has sent, the one that has waited for longest first; None after its
+        # last response. Only the main thread changes it.
+        self.waiting: dict[TConn, RequestBuffer | None] = {}
+        # Connections whose request is served although it is incomplete: they end with the response.
+        self.cut_off: set[TConn] = set()
+        # When a thread began to serve each connection.
         self.thread_busy_since: dict[TConn, float] = {}
+        self.next_check_at = 0.0
 
     def enqueue_req(self, conn: TConn) -> None:
-        """Pass a connection to a thread once its first byte has arrived; until then it occupies none."""
-        if conn.initialized or conn.data_ready:
-            self.receiving_since[conn] = time.monotonic()
-            super().enqueue_req(conn)
+        """Wait for the first request of a new connection; it occupies no thread until then."""
+        try:
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+            if self.cfg.is_ssl:
+                conn.sock = ssl_wrap_socket(conn.sock, self.cfg)
+        except OSError:
+            self.nr_conns -= 1
+            conn.close()
             return
-        conn.timeout = time.monotonic() + self.cfg.graceful_timeout
-        self.pending_conns.append(conn)
-        self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
+        # The parser reads what the main thread has collected, and never from the socket.
+        conn.parser = get_parser(self.cfg, (), conn.client)
+        self._wait(conn, RequestBuffer(), self.cfg.graceful_timeout)
 
     def finish_request(self, conn: TConn, future: "Future[object]") -> None:
-        """End the receiving bound; gunicorn then keeps the connection for its next request, or closes it."""
-        self.receiving_since.pop(conn, None)
-        self.read_closed.discard(conn)
-        super().finish_request(conn, future)
+        """Wait for the next request, or for the client to close: to close first could discard the unread response."""
+        self.cut_off.discard(conn)
+        if conn.sock.fileno() < 0:
+            self.nr_conns -= 1
+        elif future.cancelled() or future.exception() or not future.result():
+            _shut_down(conn.sock, socket.SHUT_WR)
+            self._wait(conn, None, LINGER_SECONDS)
+        else:
+            idle_seconds = self.cfg.keepalive if self.alive else STOP_KEEPALIVE_LINGER
+            # A client may send its next request before it has the response.
+            self._wait(conn, RequestBuffer(), idle_seconds, conn.parser.unreader.take_buffered())
+
+    def _wait(self, conn: TConn, buffer: RequestBuffer | None, seconds: float, data: bytes = b"") -> None:
+        conn.sock.setblocking(False)
+        conn.timeout = time.monotonic() + seconds
+        self.waiting[conn] = buffer
+        self.poller.register(conn.sock, EVENT_READ, partial(self._read, conn))
+        longest_waiting = next(iter(self.waiting))
+        if self.nr_conns >= self.worker_connections and longest_waiting is not conn:
+            self._close(longest_waiting)
+        if buffer and data:
+            self._receive(conn, buffer, data)
+        else:
+            self._read(conn)
+
+    def _read(self, conn: TConn, _sock: object = None) -> None:
+        """Read until nothing more is there: the poller does not see what TLS has read ahead."""
+        while conn in self.waiting:
+            try:
+                data = conn.sock.recv(READ_BYTES)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return
+            except OSError:
+                data = b""
+            buffer = self.waiting[conn]
+            if not data:
+                self._end_waiting(conn)
+            elif buffer is None:
+                return
+            else:
+                self._receive(conn, buffer, data)
+
+    def _receive(self, conn: TConn, buffer: RequestBuffer, data: bytes) -> None:
+        if not buffer.data:
+            conn.timeout = time.monotonic() + self.cfg.graceful_timeout
+            self.waiting[conn] = self.waiting.pop(conn)
+        buffer.data += data
+        if buffer.is_complete():
+            self._serve(conn)
+        elif buffer.is_too_large():
+            self._end_waiting(conn)
+        elif buffer.expects_continue:
+            buffer.expects_continue = False
+            with suppress(OSError):
+                conn.sock.send(CONTINUE)
+
+    def _serve(self, conn: TConn, _sock: object = None) -> None:
+        """Pass the connection to a thread, as soon as the responses before have made room for one more."""
+        if conn not in self.waiting:
+            return
+        if not _can_send(conn.sock):
+            self.poller.modify(conn.sock, EVENT_WRITE, partial(self._serve, conn))
+            return
+        self.poller.unregister(conn.sock)
+        if buffer := self.waiting.pop(conn):
+            conn.parser.unreader.unread(bytes(buffer.data))
+        conn.data_ready = True
+        super().enqueue_req(conn)
+
+    def _end_waiting(self, conn: TConn) -> None:
+        """Serve what came of a request, so that it is refused; close a connection of which nothing came."""
+        buffer = self.waiting[conn]
+        if buffer and buffer.data and _can_send(conn.sock):
+            self.cut_off.add(conn)
+            self._serve(conn)
+        else:
+            self._close(conn)
+
+    def _close(self, conn: TConn) -> None:
+        del self.waiting[conn]
+        self.poller.unregister(conn.sock)
+        self.nr_conns -= 1
+        conn.close()
 
     def murder_pending(self) -> None:
-        """Close idle connections, and shut down those whose client sends or reads too slowly."""
-        super().murder_pending()
-        now, time_limit = time.monotonic(), self.cfg.graceful_timeout
-        for conn, since in self.receiving_since.copy().items():
-            if now - since <= time_limit:
-                break
-            self._stop_receiving(conn)
+        """End every connection that has waited or occupied a thread for too long."""
+        now = time.monotonic()
+        if now < self.next_check_at:
+            return
+        self.next_check_at = now + CHECK_SECONDS
+        for conn in [conn for conn in self.waiting if conn.timeout <= now]:
+            self._end_waiting(conn)
         for conn, since in self.thread_busy_since.copy().items():
-            if now - since > time_limit * TOTAL_TIME_FACTOR:
+            if now - since > self.cfg.graceful_timeout * TOTAL_TIME_FACTOR:
                 _shut_down(conn.sock, socket.SHUT_RDWR)
-
-    def _stop_receiving(self, conn: TConn) -> None:
-        if self.receiving_since.pop(conn, None) is None:
-            return  # the request became complete just now
-        # Otherwise the response keeps the connection alive, and a load balancer sends its next request on it.
-        self.read_closed.add(conn)
-        if request := self.current_requests.get(conn):
-            request.force_close()
-        # Bytes that have arrived can still be read, and the response can still be sent.
-        _shut_down(conn.sock, socket.SHUT_RD)
 
     def _cap_keepalive(self, deadline: float) -> None:
         super()._cap_keepalive(deadline)
         # A stopping process does not wait for connections that have sent nothing.
-        for conn in self.pending_conns:
-            conn.timeout = min(conn.timeout, deadline)
+        for conn, buffer in self.waiting.items():
+            if buffer and not buffer.data:
+                conn.timeout = min(conn.timeout, deadline)
 
     def handle(self, conn: TConn) -> object:
-        """Serve one request and wait here for the client to close: gunicorn would wait in its main thread."""
+        """Serve one request, on a thread."""
         self.thread_busy_since[conn] = time.monotonic()
         try:
-            result: object = super().handle(conn)
-            keeps_alive = conn not in self.read_closed and result
-            if not keeps_alive:
-                _linger_and_close(conn.sock)
+            return super().handle(conn) and conn not in self.cut_off
         finally:
-            self.current_requests.pop(conn, None)
             del self.thread_busy_since[conn]
-        return keeps_alive
 
     def handle_request(self, req: Request, conn: TConn) -> object:
-        """Serve a request, and require its complete body; with the last byte the receiving bound ends."""
-        req.body.reader = CompleteBodyReader(req.body.reader, on_complete=partial(self.receiving_since.pop, conn, None))
-        # In this order: the main thread may shut down reading at any time, and either it or this thread sees that.
-        self.current_requests[conn] = req
-        if conn in self.read_closed:
+        """Serve a request, and require its complete body."""
+        req.body.reader = CompleteBodyReader(req.body.reader)
+        # The main thread has sent it where the client had to wait for it.
+        req._expected_100_continue = False
+        if conn in self.cut_off:
+            # Otherwise the response keeps the connection alive, and a load balancer sends its next request on it.
             req.force_close()
         return super().handle_request(req, conn)
 
     def handle_error(self, req: Request | None, client: socket.socket, addr: object, exc: Exception) -> None:
         """Refuse a request that is not HTTP, without repeating any of it: it may contain a registration token."""
-        if not isinstance(exc, errors.ParseException):
+        if not isinstance(exc, ParseException):
             super().handle_error(req, client, addr, exc)
             return
-        status = STATUS_BY_ERROR.get(type(exc), HTTPStatus.BAD_REQUEST)
+        status = refusal_status(exc)
         structlog.contextvars.clear_contextvars()  # of this thread's previous request
         log.info("request.refused", fault=type(exc).__name__, status=status.value)
         with suppress(OSError):
-            client.sendall(_plain_text_response(status))
+            client.sendall(plain_text_response(status))
 
 
-class CompleteBodyReader:
-    """Reads a request body to its announced end; one that breaks off or is malformed raises ConnectionResetError.
-
-    `on_complete` is called when the body is complete: at once for an empty body, and again at each later read.
-    """
-
-    def __init__(self, reader: Any, on_complete: Callable[[], object]) -> None:
-        self.reader = reader
-        self.on_complete = on_complete
-        if getattr(reader, "length", None) == 0:
-            on_complete()
-
-    def read(self, size: int) -> bytes:
-        """Return that many bytes, fewer only at the end of the body."""
-        # None for a chunked body, which announces no length: it ends where a read returns fewer bytes than asked for.
-        bytes_left: int | None = getattr(self.reader, "length", None)
-        try:
-            chunk: bytes = self.reader.read(size)
-        except errors.ParseException as error:
-            raise ConnectionResetError(errno.ECONNRESET, type(error).__name__) from None
-        if len(chunk) < min(size, bytes_left or 0):
-            raise ConnectionResetError(errno.ECONNRESET, "the body broke off")
-        if len(chunk) == bytes_left or len(chunk) < size:
-            self.on_complete()
-        return chunk
+def _can_send(sock: socket.socket) -> bool:
+    """Return whether the send buffer has room, at least a third of it on Linux, or the connection is broken."""
+    poll = select.poll()
+    poll.register(sock, select.POLLOUT)
+    return bool(poll.poll(0))
 
 
 def _shut_down(sock: socket.socket, how: int) -> None:
     with suppress(OSError):
         sock.shutdown(how)
-
-
-def _linger_and_close(sock: socket.socket) -> None:
-    """Wait up to a second for the client to close: an earlier close could discard the unread response."""
-    deadline = time.monotonic() + 1
-    with suppress(OSError):
-        sock.shutdown(socket.SHUT_WR)
-        while (seconds_left := deadline - time.monotonic()) > 0:
-            sock.settimeout(seconds_left)
-            if not sock.recv(65536):
-                break
-    _shut_down(sock, socket.SHUT_RD)
-
-
-def _plain_text_response(status: HTTPStatus) -> bytes:
-    body = f"{status.value} {status.phrase}\n"
-    headers = {
-        **SECURITY_HEADERS,
-        "Cache-Control": "no-store",
-        "Connection": "close",
-        "Content-Type": "text/plain; charset=utf-8",
-        "Content-Length": str(len(body)),
-    }
-    lines = [f"HTTP/1.1 {status.value} {status.phrase}", *(f"{name}: {value}" for name, value in headers.items())]
-    return "\r\n".join([*lines, "", body]).encode()

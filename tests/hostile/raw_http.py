@@ -1,7 +1,8 @@
 """Sends raw bytes to an HTTP server, as no browser would."""
 
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from urllib.parse import urlsplit
@@ -27,6 +28,20 @@ def open_connection(url: str, *, receive_buffer_bytes: int | None = None) -> soc
     connection.settimeout(TIMEOUT_SECONDS)
     connection.connect(("127.0.0.1", urlsplit(url).port))
     return connection
+
+
+@contextmanager
+def open_connections(
+    url: str, request: bytes, count: int, receive_buffer_bytes: int | None = None
+) -> Iterator[list[socket.socket]]:
+    """Open connections, send the bytes on each, and keep them open for the `with` block."""
+    with ExitStack() as stack:
+        connections = [
+            stack.enter_context(open_connection(url, receive_buffer_bytes=receive_buffer_bytes)) for _ in range(count)
+        ]
+        for connection in connections:
+            connection.sendall(request)
+        yield connections
 
 
 def post_bytes(body: bytes, *header_lines: str, path: str = "/", length: int | None = None) -> bytes:

@@ -1,8 +1,6 @@
 """Slow and silent clients, more than there are threads: a buyer who comes later is served soon."""
 
-import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -10,13 +8,11 @@ import pytest
 import requests
 
 from app.config.settings import THREADS
-from app.gunicorn_worker import TOTAL_TIME_FACTOR
 from sandbox.server import Sandbox
 from tests.hostile import raw_http
 from tests.hostile.conftest import REQUEST_TIMEOUT_SECONDS, RunningServer
-from tests.hostile.raw_http import post_bytes
+from tests.hostile.raw_http import open_connections, post_bytes
 from tests.support import app_processes, factories
-from tests.support.databases import on_sqlite
 from tests.support.factories import TOKEN_FIELD
 
 WORKERS = 2
@@ -29,28 +25,6 @@ SLOW_REQUESTS = {
     "half of the body": post_bytes(b"x-amzn-", length=1000),
     "a whole request, but the connection stays open": b"GET /healthz HTTP/1.0\r\n\r\n",
 }
-
-
-@contextmanager
-def open_connections(
-    url: str, request: bytes, count: int, receive_buffer_bytes: int | None = None
-) -> Iterator[list[socket.socket]]:
-    """Open connections, send the bytes on each, and keep them open for the `with` block."""
-    with ExitStack() as stack:
-        connections = [
-            stack.enter_context(raw_http.open_connection(url, receive_buffer_bytes=receive_buffer_bytes))
-            for _ in range(count)
-        ]
-        for connection in connections:
-            connection.sendall(request)
-        yield connections
-
-
-def is_served(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=1.5).ok
-    except requests.Timeout:
-        return False
 
 
 @pytest.mark.parametrize("slow_request", SLOW_REQUESTS.values(), ids=SLOW_REQUESTS)
@@ -68,17 +42,6 @@ def test_buyer_is_served_soon_after_many_slow_clients(
     assert response.status_code == 303
 
 
-@on_sqlite
-def test_silent_client_occupies_no_thread(database_url: str, sandbox: Sandbox) -> None:
-    environment = factories.environment(database_url, sandbox.aws_url)
-    options = {"GUNICORN_CMD_ARGS": "--workers 1 --threads 2"}
-
-    with app_processes.run_gunicorn({**environment, **options}) as url, open_connections(url, b"", 20):
-        response = requests.get(url, timeout=10)
-
-    assert response.status_code == 200
-
-
 def test_client_sending_single_bytes_is_cut_off(checked_server: RunningServer) -> None:
     with open_connections(checked_server.url, post_bytes(b"a", length=5000), 1) as [connection]:
         connection.settimeout(0.05)
@@ -92,24 +55,6 @@ def test_client_sending_single_bytes_is_cut_off(checked_server: RunningServer) -
                 continue
 
     assert response.startswith(b"HTTP/1.1 400 ")
-
-
-@on_sqlite
-def test_client_that_reads_no_response_occupies_no_thread_for_long(database_url: str, sandbox: Sandbox) -> None:
-    options = f"--graceful-timeout {REQUEST_TIMEOUT_SECONDS} --workers 1 --threads 2"
-    environment = factories.environment(database_url, sandbox.aws_url)
-
-    pipelined_requests = b"GET /static/style.css HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000
-
-    with (
-        app_processes.run_gunicorn({**environment, "GUNICORN_CMD_ARGS": options}) as url,
-        open_connections(url, pipelined_requests, 3, receive_buffer_bytes=4096),
-    ):
-        while is_served(url):
-            pass
-        response = requests.get(url, timeout=REQUEST_TIMEOUT_SECONDS * TOTAL_TIME_FACTOR + 10)
-
-    assert response.status_code == 200
 
 
 @pytest.fixture
