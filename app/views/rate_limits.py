@@ -30,7 +30,7 @@ class Limit:
     name: str
     max_count: int
     window_seconds: int = 60
-    max_under_way: int = 16
+    max_under_way: int = 24
 
 
 # Counts every landing except a buyer's first with a good token: only a machine makes this many from one office.
@@ -39,7 +39,7 @@ LANDINGS = Limit("landings", 600)
 # again from AWS Marketplace; thirty failed tokens within a minute are guesses.
 REFUSALS = Limit("refusals", 30)
 # An attacker with one /64 often has the whole /48 of 65,536; an office rarely shares a /48 with strangers.
-REFUSALS_WIDE = Limit("refusals-nearby", 120, max_under_way=32)
+REFUSALS_WIDE = Limit("refusals-nearby", 120, max_under_way=40)
 
 # While AWS is down no token can be checked: without this, one address could use up the space for pending tokens.
 PENDING_TOKENS = Limit("parked", 300, window_seconds=3600)
