@@ -47,14 +47,17 @@ def check_database_url(value: str) -> str:
     """Refuse any other database than SQLite in a file and PostgreSQL."""
     check_exact(value)
     try:
-        dialect = make_url(value).get_backend_name()
+        url = make_url(value)
+        dialect, prepare_threshold = url.get_backend_name(), url.query.get("prepare_threshold", "0")
     except ArgumentError:
-        dialect = ""
+        dialect, prepare_threshold = "", "0"
     is_in_memory = value.removesuffix(":memory:") in {"sqlite://", "sqlite:///"}
     if dialect not in {"sqlite", "postgresql", "postgres"} or is_in_memory:
         raise ValueError("it must be sqlite:/// and a path, or start with postgresql://")
-    if dialect != "sqlite" and not _has_plain_names(make_url(value)):
+    if dialect != "sqlite" and not _has_plain_names(url):
         raise ValueError("its host, user and database must have no blanks and quotes")
+    if not (isinstance(prepare_threshold, str) and re.fullmatch("[0-9]{1,9}", prepare_threshold)):
+        raise ValueError("prepare_threshold must be a number: how often a statement is used before it is prepared")
     return value
 
 

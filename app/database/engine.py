@@ -1,19 +1,23 @@
 """The connection pool of one process, for SQLite or PostgreSQL."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from flask import Flask
 from sqlalchemy import Engine, create_engine
 
 from app.config.settings import Settings
-from app.database import sqlite
+from app.database import deadline, faults, postgresql, sqlite
+from app.database.throttle import Throttle
+from app.errors import DatabaseUnavailable
 
-# A hanging database must not block the buyer, nor the thread that serves the request.
-POSTGRESQL_TIMEOUTS = {
-    "connect_timeout": 3,
-    "tcp_user_timeout": 5000,
-    "options": "-c statement_timeout=5000 -c lock_timeout=4000 -c idle_in_transaction_session_timeout=10000",
-}
+# A few connections serve many threads, because no transaction waits for AWS. PostgreSQL's default of 100 connections
+# then serves several processes.
+CONNECTIONS = 16
+# Whatever a connection leads to that is no longer what it was (a demoted primary, a moved file) is left within this.
+MAX_CONNECTION_AGE_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -23,27 +27,47 @@ class Database:
     read_engine: Engine
     write_engine: Engine
     sqlite_writer: sqlite.WriterThread | None
+    free_connections: threading.Semaphore
+    # Of the writes by which readiness is tried.
+    write_checks: Throttle
     # By name, as Flask-Alembic expects them.
     engines: dict[str, Engine]
+
+    @contextmanager
+    def keep_connection_free(self) -> Iterator[None]:
+        """Wait until the pool has a connection for this thread, and keep it for the `with` block.
+
+        Raises:
+            DatabaseUnavailable: none became free by the deadline.
+        """
+        # The pool would wait for a time of its own, whatever is left of the request's.
+        if not self.free_connections.acquire(timeout=deadline.seconds_left()):
+            raise DatabaseUnavailable("NoFreeConnection")
+        try:
+            yield
+        finally:
+            self.free_connections.release()
 
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Create the application's database. It connects at its first use."""
+    deadline.init_app(app)
     url = settings.sqlalchemy_url
     is_sqlite = url.get_backend_name() == "sqlite"
     engine = create_engine(
-        url,
-        # A few connections serve many threads, because no transaction waits for AWS. PostgreSQL's default of 100
-        # connections then serves several processes.
-        pool_size=16,
+        url.difference_update_query(["prepare_threshold"]),
+        pool_size=CONNECTIONS,
         max_overflow=0,
-        pool_timeout=sqlite.LOCK_TIMEOUT_SECONDS,
-        connect_args={} if is_sqlite else POSTGRESQL_TIMEOUTS,
+        pool_timeout=deadline.REQUEST_SECONDS,
+        pool_recycle=MAX_CONNECTION_AGE_SECONDS,
+        connect_args={} if is_sqlite else postgresql.connect_args(url.query),
         # Otherwise the error of a failed statement carries a buyer's answers into the log.
         hide_parameters=True,
     )
-    if is_sqlite:
-        sqlite.configure_engine(engine)
+    (sqlite if is_sqlite else postgresql).configure_engine(engine)
+    faults.drop_useless_connections(engine)
     write_engine = engine.execution_options(**sqlite.IMMEDIATE_TRANSACTION)
     sqlite_writer = sqlite.WriterThread(write_engine) if is_sqlite else None
-    app.extensions["sqlalchemy"] = Database(engine, write_engine, sqlite_writer, {"default": write_engine})
+    app.extensions["sqlalchemy"] = Database(
+        engine, write_engine, sqlite_writer, threading.Semaphore(CONNECTIONS), Throttle(), {"default": write_engine}
+    )

@@ -27,13 +27,13 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 
 from app.config.settings import SettingsError
+from app.database import deadline, faults
 from app.errors import DatabaseUnavailable
 
 T = TypeVar("T")
 
 LOCK_TIMEOUT_SECONDS = 5
 PRAGMAS = (
-    "busy_timeout = 5000",
     "journal_mode = WAL",
     "synchronous = FULL",
     "foreign_keys = ON",
@@ -74,11 +74,18 @@ def _create_private_file(_dialect: object, _record: object, arguments: list[Any]
 def _set_pragmas(connection: Any, _record: object) -> None:
     # Otherwise the driver begins transactions by itself: too late, and never IMMEDIATE.
     connection.isolation_level = None
+    _set_busy_timeout(connection)
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
 
 
+def _set_busy_timeout(connection: Any) -> None:
+    seconds = min(deadline.seconds_left(), LOCK_TIMEOUT_SECONDS)
+    connection.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
+
+
 def _begin_transaction(connection: Connection) -> None:
+    _set_busy_timeout(connection.connection.driver_connection)
     # A transaction that reads first and writes later fails at once while another one writes: writers lock first.
     connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
 
@@ -93,8 +100,9 @@ def _writer_lock(engine: Engine, is_abandoned: Callable[[], bool]) -> Iterator[N
     try:
         lock = os.open(f"{engine.url.database}-writer", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_MODE)
     except OSError as error:
-        raise DatabaseUnavailable(type(error).__name__) from error
+        raise faults.file_unavailable(error) from error
     try:
+        _give_to_owner(lock, Path(str(engine.url.database)))
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -108,6 +116,13 @@ def _writer_lock(engine: Engine, is_abandoned: Callable[[], bool]) -> Iterator[N
         # A child forked meanwhile has the file open as well: closing it here alone would leave it locked.
         fcntl.flock(lock, fcntl.LOCK_UN)
         os.close(lock)
+
+
+def _give_to_owner(lock: int, database: Path) -> None:
+    """Let the database's owner open the lock file, too, which a command made that ran as root."""
+    if os.geteuid() == 0 and database.exists():
+        owner = database.stat()
+        os.fchown(lock, owner.st_uid, owner.st_gid)
 
 
 @dataclass(frozen=True)
@@ -147,7 +162,7 @@ class WriterThread:
         future: Future[T] = Future()
         self._queue.put(PendingWrite(work, future))
         try:
-            wait([future], self._timeout_seconds)
+            wait([future], min(self._timeout_seconds, deadline.seconds_left()))
         finally:
             is_abandoned = future.cancel()  # on Ctrl-C, too; a write that runs already cannot be stopped
         if is_abandoned:

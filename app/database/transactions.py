@@ -1,6 +1,5 @@
 """Transactions: retried after a conflict, and logged only once they are on disk."""
 
-import sqlite3
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -9,23 +8,22 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from flask import current_app
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from app.backoff import backoff_seconds
+from app.database import deadline, faults
 from app.database.engine import Database
+from app.database.postgresql import DeadlineExceeded
 from app.errors import DatabaseUnavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_ATTEMPTS = 4
-# A serialization failure, a deadlock, or a row that another transaction inserted or deleted meanwhile: the retry sees
-# that row. https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html
-RETRYABLE_CODES = {"40001", "40P01", "23503", "23505", "SQLITE_CONSTRAINT_UNIQUE"}
-# PostgreSQL reports a missing table or column as a ProgrammingError, SQLite as an OperationalError.
-MISSING_SCHEMA_CODES = {"42P01", "42703"}
+# A new connection can help once; where it leads to the same fault, a third would only burden the server.
+MAX_CONNECTIONS_TRIED = 2
 
 _actions_after_commit: ContextVar[list[Callable[[], object]]] = ContextVar("actions_after_commit")
 
@@ -74,7 +72,12 @@ def query(work: Callable[Concatenate[Session, P], T]) -> Callable[P, T]:
     @wraps(work)
     def read(*args: P.args, **kwargs: P.kwargs) -> T:
         def attempt() -> T:
-            with Session(current_database().read_engine, expire_on_commit=False) as session, session.begin():
+            database = current_database()
+            with (
+                database.keep_connection_free(),
+                Session(database.read_engine, expire_on_commit=False) as session,
+                session.begin(),
+            ):
                 return work(session, *args, **kwargs)
 
         return _run_with_retries(attempt)
@@ -87,7 +90,7 @@ def write(work: Callable[[Connection], T]) -> T:
     database = current_database()
     if database.sqlite_writer:
         return database.sqlite_writer.write(work)
-    with database.write_engine.begin() as connection:
+    with database.keep_connection_free(), database.write_engine.begin() as connection:
         return work(connection)
 
 
@@ -104,24 +107,17 @@ def _run_with_retries(attempt: Callable[[], T]) -> T:
         except PoolTimeout as error:
             raise DatabaseUnavailable(type(error).__name__) from error
         except DBAPIError as error:
-            is_retryable = error.connection_invalidated or _sqlstate(error) in RETRYABLE_CODES
-            if number == MAX_ATTEMPTS or not is_retryable:
-                raise _translate_error(error) from error
-        time.sleep(backoff_seconds(number, 0.05, 1))
+            pause = backoff_seconds(number, 0.05, 1)
+            if not _may_retry(error, number) or pause >= deadline.seconds_left():
+                raise faults.translate(error) from error
+        time.sleep(pause)
     raise AssertionError("the last attempt returns or raises")
 
 
-def _translate_error(error: DBAPIError) -> Exception:
-    sqlstate = _sqlstate(error)
-    # A statement that timed out and a corrupt SQLite file, which is a plain DatabaseError, count as unavailable.
-    is_unavailable = (
-        isinstance(error, OperationalError | InterfaceError | InternalError)
-        or type(error.orig) is sqlite3.DatabaseError
-        or sqlstate in MISSING_SCHEMA_CODES
-    )
-    return DatabaseUnavailable(f"{type(error.orig).__name__} {sqlstate}".rstrip()) if is_unavailable else error
-
-
-def _sqlstate(error: DBAPIError) -> str:
-    # PostgreSQL's SQLSTATE, or SQLite's name of the error.
-    return getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None) or ""
+def _may_retry(error: DBAPIError, number: int) -> bool:
+    if isinstance(error.orig, DeadlineExceeded):
+        return False
+    if error.connection_invalidated:
+        is_useless = faults.code_of(error).startswith(faults.USELESS_CONNECTION_CODES)
+        return number < (MAX_CONNECTIONS_TRIED if is_useless else MAX_ATTEMPTS)
+    return number < MAX_ATTEMPTS and faults.code_of(error) in faults.RETRYABLE_CODES

@@ -1,7 +1,8 @@
-"""A proxy between the application and its database, which a test can disconnect and reconnect."""
+"""A proxy between the application and its database, which a test can disconnect and reconnect, or let hang."""
 
 import os
 import socket
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +14,9 @@ from sqlalchemy.engine import make_url
 
 from app.database import transactions
 
+# A test whose application waits for a hanging database fails then, and does not wait for ever.
+LONGEST_HANG_SECONDS = 20
+
 
 class DatabaseProxy(Protocol):
     """A database that can be made unreachable; the application has to connect to `url`."""
@@ -22,6 +26,10 @@ class DatabaseProxy(Protocol):
     def disconnect(self, app: Flask) -> None: ...
 
     def reconnect(self) -> None: ...
+
+    def hang(self) -> None: ...
+
+    def resume(self) -> None: ...
 
 
 class SqliteProxy:
@@ -43,6 +51,14 @@ class SqliteProxy:
         self._path.rmdir()
         self._moved_path.rename(self._path)
 
+    def hang(self) -> None:
+        """Lock out writers, as another program does that stays in its transaction."""
+        self._other_program = sqlite3.connect(self._path, isolation_level=None)
+        self._other_program.execute("BEGIN IMMEDIATE")
+
+    def resume(self) -> None:
+        self._other_program.close()
+
 
 class PostgresqlProxy:
     """A TCP proxy before a PostgreSQL server."""
@@ -51,6 +67,8 @@ class PostgresqlProxy:
         self._server_url = make_url(url)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._is_disconnected = threading.Event()
+        self._may_forward = threading.Event()
+        self._may_forward.set()
         self._sockets: list[socket.socket] = []
         port = self._listener.getsockname()[1]
         self.url = self._server_url.set(host="127.0.0.1", port=port, query={}).render_as_string(hide_password=False)
@@ -64,8 +82,16 @@ class PostgresqlProxy:
     def reconnect(self) -> None:
         self._is_disconnected.clear()
 
+    def hang(self) -> None:
+        """Keep every connection and accept new ones, but pass nothing on: no byte is refused, and none answered."""
+        self._may_forward.clear()
+
+    def resume(self) -> None:
+        self._may_forward.set()
+
     def close(self) -> None:
         self._is_disconnected.set()
+        self._may_forward.set()
         self._listener.close()
         self._close_sockets()
 
@@ -84,7 +110,7 @@ class PostgresqlProxy:
                 server = self._connect_to_server()
                 self._sockets += [client, server]
                 for pair in ((client, server), (server, client)):
-                    threading.Thread(target=_forward, args=pair, daemon=True).start()
+                    threading.Thread(target=self._forward, args=pair, daemon=True).start()
 
     def _connect_to_server(self) -> socket.socket:
         folder = self._server_url.query.get("host")
@@ -94,14 +120,14 @@ class PostgresqlProxy:
         server.connect(os.path.join(str(folder), f".s.PGSQL.{self._server_url.port or 5432}"))  # noqa: PTH118
         return server
 
-
-def _forward(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while chunk := source.recv(65536):
-            target.sendall(chunk)
-    with suppress(OSError):
-        target.shutdown(socket.SHUT_RDWR)
-    source.close()
+    def _forward(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while chunk := source.recv(65536):
+                self._may_forward.wait(LONGEST_HANG_SECONDS)
+                target.sendall(chunk)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
+        source.close()
 
 
 @contextmanager

@@ -27,6 +27,7 @@ SHOWN_PARAMETERS = {
     "mode",
     "options",
     "port",
+    "prepare_threshold",
     "user",
 }
 SHOWN_PARAMETERS |= {"sslmode", "sslrootcert", "target_session_attrs", "timeout", "uri"}
