@@ -15,8 +15,9 @@ class DatabaseCommand(click.Command):
     @with_appcontext
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; raise ClickException unless the database works and is migrated."""
-        if problem := readiness.find_problem():
-            raise click.ClickException(problem)
+        # Only whether it can be read: a standby, or a full disk, still shows who has registered.
+        if problem := readiness.find_schema_problem():
+            raise click.ClickException(str(problem))
         try:
             return super().invoke(ctx)
         except DatabaseUnavailable:

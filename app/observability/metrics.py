@@ -24,7 +24,7 @@ landings = Counter("foyer_landings", "Registration tokens posted, by outcome.", 
 signups = Counter("foyer_signups", "Sign-up forms sent, by outcome.", ["outcome"])
 # Read from the database on each scrape, so every process reports the same values.
 GAUGE_DESCRIPTIONS = {
-    "foyer_database_up": "1 while the database can be reached, 0 otherwise.",
+    "foyer_database_up": "1 while the database is migrated and takes a write, 0 otherwise.",
     "foyer_parked_tokens": "Registration tokens that AWS could not resolve yet.",
     "foyer_parked_tokens_oldest_seconds": "Age of the oldest of these tokens, in seconds. A token expires after hours.",
     "foyer_unlinked_registrations": "Registrations without a purchase yet.",
@@ -46,6 +46,7 @@ def initialise(outcomes: Iterable[str]) -> None:
     for outcome in outcomes:
         for counter in COUNTERS_BY_ROUTE.values():
             counter.labels(outcome)
+    landings.labels("owed")
 
 
 def render(gauges: Mapping[str, float]) -> bytes:

@@ -18,9 +18,11 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Return 200 if the database can be reached and is migrated, else 503 with what to do."""
+    """Return 200 if the database is migrated and takes a write, else 503 with what to do."""
     problem = readiness.find_problem()
-    return Response(f"{problem or 'ready'}\n", status=503 if problem else 200, mimetype="text/plain")
+    # The database's own words are for the operator: this page may be public.
+    status, answer = (503, problem.advice) if problem else (200, "ready")
+    return Response(f"{answer}\n", status=status, mimetype="text/plain")
 
 
 @blueprint.get("/metrics", endpoint="metrics")

@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 import click
 from flask import current_app
+from sqlalchemy.orm import Session
 
 from app.config import handoff_endpoints, products
-from app.database import sqlite, transactions
+from app.database import postgresql, sqlite, transactions
 from app.mail import mailer
 from app.mail.message import MailUnavailable
 from app.security import headers, rate_counters
@@ -67,22 +68,36 @@ def check_products() -> str:
 
 
 def check_database() -> str:
-    """Return the database's URL, without its password, and its revision."""
-    if problem := readiness.find_problem():
-        raise click.ClickException(problem)
+    """Return the database's URL, without its password, and its revision. Something is written to it."""
+    if problem := readiness.find_schema_problem() or readiness.find_write_problem():
+        raise click.ClickException(str(problem))
     engine = transactions.current_database().read_engine
-    finding = f"{engine.url.render_as_string()} is at revision {readiness.newest_revision()}"
+    finding = f"{engine.url.render_as_string()} is at revision {readiness.newest_revision()} and takes writes"
     if engine.url.get_backend_name() != "sqlite":
-        return finding
+        return _check_limits(finding)
     if paths := sqlite.find_shared_files(engine):
         files = " ".join(shlex.quote(str(path)) for path in paths)
         raise UserWarning(f"{finding}. Other users of this machine can read what buyers typed. Run: chmod 600 {files}")
     return f"{finding}; SQLite serves one machine"
 
 
+def _check_limits(finding: str) -> str:
+    if missing := _missing_limits():
+        raise UserWarning(
+            f"{finding}, but it sets no limits to how long a statement, a lock or an idle transaction of this role may "
+            f"take. Run `flask --app wsgi db upgrade` as this role, or: {'; '.join(missing)};"
+        )
+    return finding
+
+
+@transactions.query
+def _missing_limits(session: Session) -> list[str]:
+    return postgresql.missing_limits(session.connection())
+
+
 def check_clock() -> str:
     """Return how far this machine's clock is from the database's."""
-    if readiness.find_problem() is not None:
+    if readiness.find_schema_problem() is not None:
         raise UserWarning("Not checked: the database is not ready.")
     ahead = clock.seconds_ahead()
     if abs(ahead) > MAX_CLOCK_SECONDS:
@@ -114,7 +129,7 @@ def check_handoffs() -> str:
             f"No hand-off is sent to {', '.join(private_urls)}, in a private network, while HANDOFF_ALLOW_PRIVATE is "
             "false. Set it to true, or correct handoff_url."
         )
-    failed = outbox.failed_handoff_ids(urls) if readiness.find_problem() is None else []
+    failed = outbox.failed_handoff_ids(urls) if readiness.find_schema_problem() is None else []
     if failed:
         raise click.ClickException(
             f"{len(failed)} failed for good. See `flask --app wsgi handoffs list --outcome failed`, fix the product, "
@@ -142,7 +157,7 @@ def check_mail() -> str:
 
 def check_worker() -> str:
     """Return the age of the latest heartbeat of any worker."""
-    if readiness.find_problem() is not None:
+    if readiness.find_schema_problem() is not None:
         raise UserWarning("Not checked: the database is not ready.")
     heartbeat_age = heartbeats.age_seconds("worker")
     if heartbeat_age > MAX_HEARTBEAT_AGE_SECONDS:

@@ -1,35 +1,104 @@
-"""Readiness: whether the database can be reached and has this version's tables."""
+"""Readiness: whether the database can be reached, has this version's tables, and takes a write."""
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, bindparam, inspect, select, text, update
 from sqlalchemy.orm import Session
 
-from app.database.transactions import query
+from app.database import disk_space, faults
+from app.database.transactions import current_database, query, transaction
 from app.errors import DatabaseUnavailable
+from app.models import Heartbeat, UtcDateTime
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 UPGRADE_HINT = "Run: flask --app wsgi db upgrade"
 DATABASE_UNREACHABLE = "The database cannot be reached. Check DATABASE_URL and that the database is running."
+READ_ONLY = (
+    "The database takes no writes. Check that DATABASE_URL leads to the primary and not to a standby, and that neither "
+    "the database nor its disk or file is read-only."
+)
+DISK_FULL = "The database's disk is full: nothing new can be stored. Free some space, or enlarge the disk."
+NO_WRITE = "The database can be read, but a write failed ({code}). To see why, run: flask --app wsgi doctor"
+# One row, changed in place: it makes the database no larger. Another process that changes it is not waited for.
+WRITTEN_ROW = "readiness"
+UPDATE_ROW = (
+    update(Heartbeat)
+    .where(
+        Heartbeat.chore.in_(
+            select(Heartbeat.chore).where(Heartbeat.chore == WRITTEN_ROW).with_for_update(skip_locked=True)
+        )
+    )
+    .values(at=bindparam("now"))
+)
+INSERT_ROW = text(
+    "INSERT INTO heartbeats (chore, at) SELECT :chore, :now"
+    " WHERE NOT EXISTS (SELECT 1 FROM heartbeats WHERE chore = :chore) ON CONFLICT (chore) DO NOTHING"
+).bindparams(bindparam("now", type_=UtcDateTime), chore=WRITTEN_ROW)
 
 
-def find_problem() -> str | None:
-    """Return why this process cannot serve and what to do about it; None where it can."""
+@dataclass(frozen=True)
+class Problem:
+    """Why this process cannot serve.
+
+    `advice` says what to do about it. `words` are the database's own; they may name hosts and users: for the operator.
+    """
+
+    advice: str
+    words: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.advice} The database says: {self.words}" if self.words else self.advice
+
+
+def find_problem() -> Problem | None:
+    """Return why this process cannot serve; None where it can. A write is tried once a second at most, on average."""
+    return find_schema_problem() or current_database().write_checks.run(find_write_problem)
+
+
+def find_schema_problem() -> Problem | None:
+    """Return why the database cannot be read by this version; None where it can."""
     try:
         revision = _stored_revision()
-    except DatabaseUnavailable:
-        return DATABASE_UNREACHABLE
+    except DatabaseUnavailable as error:
+        return Problem(DATABASE_UNREACHABLE, faults.words_of(error.__cause__))
     if revision is None:
-        return f"The database has no tables yet. {UPGRADE_HINT}"
+        return Problem(f"The database has no tables yet. {UPGRADE_HINT}")
     # Newer tables are fine: while an update rolls out, the processes of the version before it go on serving.
     if revision < newest_revision():
-        return f"The database is at revision {revision}, this version needs {newest_revision()}. {UPGRADE_HINT}"
+        problem = f"The database is at revision {revision}, this version needs {newest_revision()}."
+        return Problem(f"{problem} {UPGRADE_HINT}")
+    return None
+
+
+def find_write_problem() -> Problem | None:
+    """Write to the database now, and return why that failed; None where it did not."""
+    try:
+        _write()
+        disk_space.check()
+    except DatabaseUnavailable as error:
+        return Problem(_write_advice(error.code), faults.words_of(error.__cause__))
     return None
 
 
 def newest_revision() -> str:
     """Return the revision that this version's code needs, from the names of the migrations' files."""
     return max(path.name.partition("_")[0] for path in MIGRATIONS.glob("[0-9]*.py"))
+
+
+def _write_advice(code: str) -> str:
+    last_word = code.rpartition(" ")[2]
+    if last_word.startswith(faults.READ_ONLY_CODES):
+        return READ_ONLY
+    return DISK_FULL if last_word.startswith(faults.DISK_FULL_CODES) else NO_WRITE.format(code=code)
+
+
+@transaction
+def _write(connection: Connection) -> None:
+    now = datetime.now(UTC)
+    if not connection.execute(UPDATE_ROW, {"now": now}).rowcount:
+        connection.execute(INSERT_ROW, {"now": now})
 
 
 @query

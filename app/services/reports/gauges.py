@@ -11,7 +11,7 @@ from app.config import products
 from app.database.transactions import query
 from app.errors import DatabaseUnavailable
 from app.models import Event, OutboxMessage, PendingToken, Registration, Subscription, UtcDateTime
-from app.services.operations import heartbeats
+from app.services.operations import heartbeats, readiness
 from app.services.outbox import queue as outbox_queue
 from app.services.reports.outbox import IS_MAIL
 
@@ -30,9 +30,10 @@ UNSENT_MESSAGES = (
 
 
 def current() -> dict[str, float]:
-    """Return each gauge's value by metric name; only `foyer_database_up` while the database cannot be reached."""
+    """Return each gauge's value by metric name; only `foyer_database_up` while the database cannot be read."""
+    is_up = 0 if readiness.find_problem() else 1
     try:
-        return {"foyer_database_up": 1, **_measure()}
+        return {"foyer_database_up": is_up, **_measure()}
     except DatabaseUnavailable:
         return {"foyer_database_up": 0}
 
