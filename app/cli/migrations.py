@@ -1,34 +1,89 @@
-"""flask db: migrates the database with Flask-Alembic."""
+"""flask db: migrates the database with Flask-Alembic, one process at a time."""
 
+from collections.abc import Callable
 from typing import Any
 
 import click
+from alembic.script import Script, ScriptDirectory
+from alembic.util import CommandError
 from flask import current_app
 from flask.cli import with_appcontext
 from flask_alembic import Alembic
 from flask_alembic.cli import cli
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
+from app.database import deadline, faults, postgresql
+from app.errors import DatabaseUnavailable
 from app.models import Base
 from app.services.operations import readiness
 
-migrations = Alembic(metadatas=Base.metadata, run_mkdir=False, command_name="")
+TRY_AGAIN = (
+    "Another program uses the database: a dump, a long query or another migration. No revision was left half done. "
+    "Try again when that program has ended."
+)
+UNKNOWN_REVISION = "Can't locate revision"
+# The lock is waited for as long as another migration takes, the tables only briefly: buyers queue up behind that wait.
+# READ COMMITTED, so that what the other migration has done is seen.
+PREPARE_POSTGRESQL = (
+    text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"),
+    text(
+        "SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN"
+        " ('lock_timeout', 'statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')"
+    ),
+    text("SELECT pg_advisory_xact_lock(hashtext('foyer migrations'))"),
+    text("SELECT set_config('lock_timeout', '4s', true)"),
+)
+
+
+class Migrations(Alembic):
+    """Flask-Alembic, with a lock around each migration: two that start at once run one after the other."""
+
+    def run_migrations(self, fn: Callable[..., Any], **kwargs: Any) -> None:
+        """Run the migrations that `fn` chooses, in one transaction. SQLite's locks out other writers by itself."""
+        connection = self.migration_context.connection
+        with deadline.extended():
+            if connection is not None and connection.dialect.name == "postgresql":
+                _prepare_transaction(connection)
+            super().run_migrations(fn, **kwargs)
+
+
+def _prepare_transaction(connection: Connection) -> None:
+    for statement in PREPARE_POSTGRESQL:
+        connection.execute(statement)
+    for failed in postgresql.set_role_limits(connection):
+        click.echo(f"The role may not limit itself. As an administrator of the server, run: {failed};")
+
+
+migrations = Migrations(metadatas=Base.metadata, run_mkdir=False, command_name="")
 
 
 class MigrationGroup(click.Group):
-    """Commands that explain an unreachable database; --help works without one."""
+    """Commands that explain what went wrong with the database; --help works without one."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; raise ClickException if the database cannot be reached."""
+        """Run the command; raise ClickException if the database or the revision is at fault."""
         try:
             return super().invoke(ctx)
-        except OperationalError:
-            if readiness.find_problem() == readiness.DATABASE_UNREACHABLE:
-                raise click.ClickException(readiness.DATABASE_UNREACHABLE) from None
-            raise
+        except CommandError as error:
+            hint = ". Run the command with the version of Foyer that has it." if UNKNOWN_REVISION in str(error) else ""
+            raise click.ClickException(f"{error}{hint}") from None
+        except DBAPIError as error:
+            if not isinstance(faults.translate(error), DatabaseUnavailable):
+                raise
+            raise click.ClickException(_explain(error)) from None
 
 
-@click.group("db", cls=MigrationGroup, commands=cli.commands)
+def _explain(error: DBAPIError) -> str:
+    if faults.code_of(error).startswith(faults.LOCKED_CODES):
+        return TRY_AGAIN
+    problem = readiness.find_schema_problem()
+    if problem and problem.advice == readiness.DATABASE_UNREACHABLE:
+        return str(problem)
+    return f"The migration failed. The database says: {faults.words_of(error)}"
+
+
+@click.group("db", cls=MigrationGroup, commands=dict(cli.commands))
 @click.pass_context
 @with_appcontext
 def command(ctx: click.Context) -> None:
@@ -36,3 +91,64 @@ def command(ctx: click.Context) -> None:
     if "alembic" not in current_app.extensions:
         migrations.init_app(current_app._get_current_object())  # type: ignore[attr-defined]
     ctx.obj = migrations
+
+
+# So that a count such as -1 is read as a revision, and refused as one that does not exist.
+COUNTS_ARE_NAMES = {"ignore_unknown_options": True}
+yes_option = click.option("--yes", is_flag=True, help="Do not ask first.")
+
+
+@command.command("upgrade", context_settings=COUNTS_ARE_NAMES)
+@click.argument("revision", default="heads")
+def upgrade(revision: str) -> None:
+    """Migrate the database up to a revision, by default to the newest."""
+    migrations.upgrade(_require_name(revision, "head", "heads"))
+
+
+@command.command("downgrade", context_settings=COUNTS_ARE_NAMES)
+@click.argument("revision")
+@yes_option
+def downgrade(revision: str, *, yes: bool) -> None:
+    """Migrate the database down to a revision. What only later revisions can store is deleted."""
+    name = _require_name(revision, "base")
+    undone = _revisions_after(name)
+    if not undone:
+        raise click.ClickException(f"The database is not at a revision later than {name}: nothing was changed.")
+    for script in undone:
+        click.echo(f"{script.revision}  {script.doc}")
+    if not yes:
+        click.confirm("\nUndo these revisions and delete what only they can store? This cannot be undone.", abort=True)
+    migrations.downgrade(name)
+
+
+@command.command("stamp", context_settings=COUNTS_ARE_NAMES)
+@click.argument("revision")
+@yes_option
+def stamp(revision: str, *, yes: bool) -> None:
+    """Record that the database is at a revision, without migrating it."""
+    name = _require_name(revision, "base", "head", "heads")
+    if not yes:
+        click.confirm(f"Record revision {name} without a migration? The tables stay as they are.", abort=True)
+    migrations.stamp(name)
+
+
+def _revisions_after(name: str) -> list[Script]:
+    """Return the revisions after the named one that the database has, the newest first."""
+    stored = {script.revision for script in migrations.current()}
+    undone: list[Script] = []
+    for script in migrations.script_directory.walk_revisions():
+        if script.revision == name:
+            break
+        if undone or script.revision in stored:
+            undone.append(script)
+    return undone
+
+
+def _require_name(revision: str, *special_names: str) -> str:
+    """Return the revision if there is one of exactly this name: Alembic takes a number for a count of steps."""
+    scripts: ScriptDirectory = migrations.script_directory
+    names = [script.revision for script in scripts.walk_revisions()]
+    accepted = [*special_names, *reversed(names)]
+    if revision in accepted:
+        return revision
+    raise click.ClickException(f"There is no revision {revision}. Name one of: {', '.join(accepted)}.")

@@ -42,7 +42,7 @@ def app(url: str) -> Iterator[Flask]:
 
 
 def downgrade(app: Flask) -> None:
-    """Downgrade to revision 0003, by calling Alembic: `flask db downgrade` reads a number as a count of steps."""
+    """Downgrade to revision 0003."""
     with app.app_context():
         migrations.downgrade("0003")
 
