@@ -1,1 +1,1 @@
-"""Tests with programs that others wrote, as they are installed: reverse proxies and Redis."""
+"""Tests with programs that others wrote, as they are installed: reverse proxies, a pooler, PostgreSQL and Redis."""

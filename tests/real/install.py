@@ -10,6 +10,7 @@ PROGRAM_BY_PACKAGE = {
     "caddy": "caddy",
     "haproxy": "haproxy",
     "redis-server": "redis-server",
+    "pgbouncer": "pgbouncer",
 }
 # Debian has servers outside a user's PATH.
 SEARCH_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"

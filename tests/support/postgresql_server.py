@@ -4,7 +4,8 @@ import logging
 import os
 import random
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +14,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from tests.support import factories
-from tests.support.processes import child_pids
+from tests.support.processes import child_pids, process_tree
 
 # SQLSTATEs: every line of the log begins with one.
 SERIALIZATION_FAILURE, DEADLOCK = "40001", "40P01"
@@ -76,6 +77,18 @@ class PostgresqlServer:
     def start(self) -> None:
         """Start the server again, and return once it has recovered."""
         self._server.ensure_postgres_running()
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stop every process of the server for the `with` block: connections stay, and nothing is answered."""
+        pids = process_tree(self.pid)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in reversed(pids):
+                os.kill(pid, signal.SIGCONT)
 
     def kill_random_process(self) -> None:
         """Kill one child process: the server then closes all connections, recovers and goes on."""
