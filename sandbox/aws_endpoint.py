@@ -1,20 +1,30 @@
 """The AWS endpoint: moto's server plus ResolveCustomer and GetEntitlements; mail sent by SES goes to the inbox.
 
+Metering is refused: moto does not know what the storefront sold.
+
 Every other service that moto simulates (STS, SQS, ...) answers on the same port.
 """
 
 import json
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from moto.core.exceptions import JsonRESTError
+from moto.core.responses import ActionResult
 from moto.meteringmarketplace import urls
 from moto.meteringmarketplace.responses import MarketplaceMeteringResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.ses import urls as old_mail_urls
+from moto.ses.exceptions import InvalidParameterValue
+from moto.ses.responses import EmailResponse
 from moto.sesv2 import urls as mail_urls
 from moto.sesv2.responses import SESV2Response
 
-from sandbox.aws_errors import AwsError
+from sandbox import mail_requests
+from sandbox.aws_errors import AwsError, MeteringDisabled
 from sandbox.get_entitlements import get_entitlements
+from sandbox.inbox import SentMail
+from sandbox.mail_requests import InvalidMail
 from sandbox.marketplace import Marketplace
 from sandbox.resolve_customer import resolve_customer
 
@@ -57,6 +67,18 @@ class MarketplaceResponse(MarketplaceMeteringResponse):
         """Answer GetEntitlements, which moto routes here because it signs as the same service as ResolveCustomer."""
         return self._call(lambda marketplace, body: get_entitlements(marketplace, body, self._caller_account_id))
 
+    def batch_meter_usage(self) -> str:
+        """Refuse BatchMeterUsage. moto's own version fails on the records of new listings."""
+        _refuse_metering()
+
+    def meter_usage(self) -> str:
+        """Refuse MeterUsage, which moto does not have."""
+        _refuse_metering()
+
+    def register_usage(self) -> str:
+        """Refuse RegisterUsage, which moto does not have."""
+        _refuse_metering()
+
     @property
     def _caller_account_id(self) -> str:
         return str(self.current_account)
@@ -69,12 +91,47 @@ class MarketplaceResponse(MarketplaceMeteringResponse):
 
 
 class MailResponse(SESV2Response):
-    """SES, which accepts every sender address: none is verified on this machine."""
+    """SES's newer API, which accepts every sender address: none is verified on this machine."""
 
     def send_email(self) -> str:
         """Answer SendEmail. moto's own version stores only the HTML, so it is replaced."""
         marketplace: Marketplace = self.normalized_request.environ[MARKETPLACE_KEY]
-        return json.dumps({"MessageId": marketplace.inbox.store(json.loads(self.body)).id})
+        try:
+            mail = mail_requests.read_new_request(json.loads(self.body))
+        except InvalidMail as error:
+            raise JsonRESTError("BadRequestException", str(error)) from None
+        return json.dumps({"MessageId": marketplace.inbox.store(mail).id})
+
+
+class OldMailResponse(EmailResponse):
+    """SES's older API, which accepts every sender address as well."""
+
+    def send_email(self) -> ActionResult:
+        """Answer SendEmail."""
+        return self._store(mail_requests.read_old_request)
+
+    def send_raw_email(self) -> ActionResult:
+        """Answer SendRawEmail."""
+        return self._store(mail_requests.read_old_raw_request)
+
+    def send_templated_email(self) -> ActionResult:
+        """Refuse SendTemplatedEmail."""
+        raise InvalidParameterValue(mail_requests.TEMPLATES_MESSAGE)
+
+    def send_bulk_templated_email(self) -> ActionResult:
+        """Refuse SendBulkTemplatedEmail."""
+        raise InvalidParameterValue(mail_requests.TEMPLATES_MESSAGE)
+
+    def _store(self, read: Callable[[dict[str, Any]], SentMail]) -> ActionResult:
+        marketplace: Marketplace = self.normalized_request.environ[MARKETPLACE_KEY]
+        try:
+            return ActionResult({"MessageId": marketplace.inbox.store(read(self.params)).id})
+        except InvalidMail as error:
+            raise InvalidParameterValue(str(error)) from None
+
+
+def _refuse_metering() -> NoReturn:
+    raise JsonRESTError(MeteringDisabled.code, MeteringDisabled.message)
 
 
 def _json_response(body: dict[str, Any], status: int = 200) -> MotoResponse:
@@ -82,4 +139,5 @@ def _json_response(body: dict[str, Any], status: int = 200) -> MotoResponse:
 
 
 urls.url_paths["{0}/$"] = MarketplaceResponse.dispatch
+old_mail_urls.url_paths["{0}/$"] = OldMailResponse.dispatch
 mail_urls.url_paths["{0}/v2/email/outbound-emails$"] = MailResponse.dispatch

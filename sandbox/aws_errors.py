@@ -50,6 +50,16 @@ class DisabledApi(AwsError):
     message = "The API is disabled in the Region."
 
 
+class MeteringDisabled(AwsError):
+    """The sandbox takes no usage records. AWS's SDKs do not retry this error."""
+
+    code = "DisabledApiException"
+    message = (
+        "The sandbox does not meter usage yet: it stored nothing of this call, and did not look at the customer. "
+        "ResolveCustomer and GetEntitlements work."
+    )
+
+
 class AccessDenied(AwsError):
     """The caller's IAM policies do not allow the call."""
 

@@ -16,12 +16,9 @@ class UnknownMail(LookupError):
     """The inbox has no mail with that number."""
 
 
-class InboxMail(BaseModel):
-    """One mail as the app passed it to SES. `number` counts from 1, the oldest."""
+class SentMail(BaseModel):
+    """One mail as the app passed it to SES. `to` has all recipients, those of copies included."""
 
-    number: int
-    id: str
-    sent_at: datetime
     sender: str
     to: list[str]
     reply_to: list[str]
@@ -31,6 +28,14 @@ class InboxMail(BaseModel):
     headers: dict[str, str]
     tags: dict[str, str]
     configuration_set: str | None
+
+
+class InboxMail(SentMail):
+    """A mail in the inbox. `number` counts from 1, the oldest."""
+
+    number: int
+    id: str
+    sent_at: datetime
     bounced: bool = False
 
     @property
@@ -56,26 +61,14 @@ class Inbox:
         """Every mail, latest first."""
         return self._mails[::-1]
 
-    def store(self, request: dict[str, Any]) -> InboxMail:
-        """Store the mail of a SendEmail request.
-
-        Follows https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
-        """
-        message = request["Content"]["Simple"]
+    def store(self, sent: SentMail) -> InboxMail:
+        """Store the mail, and return it with SES's id of it."""
         with self._lock:
             mail = InboxMail(
                 number=len(self._mails) + 1,
                 id=f"0100{uuid4().hex[:12]}-{uuid4()}-000000",
                 sent_at=datetime.now(UTC),
-                sender=request["FromEmailAddress"],
-                to=request["Destination"]["ToAddresses"],
-                reply_to=request.get("ReplyToAddresses", []),
-                subject=message["Subject"]["Data"],
-                text=message["Body"].get("Text", {}).get("Data", ""),
-                html=message["Body"].get("Html", {}).get("Data", ""),
-                headers={header["Name"]: header["Value"] for header in message.get("Headers", [])},
-                tags={tag["Name"]: tag["Value"] for tag in request.get("EmailTags", [])},
-                configuration_set=request.get("ConfigurationSetName"),
+                **sent.model_dump(),
             )
             self._mails.append(mail)
         return mail

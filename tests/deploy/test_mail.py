@@ -7,6 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from app.services.outbox import bounces
+from sandbox import mail_requests
 from sandbox.inbox import Inbox, bounce_event
 from sandbox.server import Sandbox
 from tests.deploy.test_template import QUEUE_URLS, RULE_ARN, SES_IDENTITY_ARN, policy_statements, sender_conditions
@@ -34,7 +35,8 @@ def mail_stack(sandbox: Sandbox) -> Iterator[Stack]:
 
 def ses_event(kind: str, configuration_set: str = CONFIGURATION_SET) -> dict[str, Any]:
     """Return SES's event about a mail sent with that configuration set."""
-    event = bounce_event(Inbox().store({**SEND_REQUEST, "ConfigurationSetName": configuration_set}), datetime.now(UTC))
+    sent = mail_requests.read_new_request({**SEND_REQUEST, "ConfigurationSetName": configuration_set})
+    event = bounce_event(Inbox().store(sent), datetime.now(UTC))
     return {**event, "detail-type": kind}
 
 

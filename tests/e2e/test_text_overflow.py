@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page
 
 from app.services.delivery import mail_templates
+from sandbox.inbox import SentMail
 from sandbox.server import Sandbox
 from tests.e2e.test_enter_pages import enter_steps
 from tests.e2e.test_pages import PHONE
@@ -53,14 +54,18 @@ def test_mails_fit_a_phone(axe_page: Page, name: str) -> None:
 
 
 def test_sandbox_inbox_fits_a_phone(axe_page: Page, sandbox: Sandbox) -> None:
-    body = {"Text": {"Data": LONG_WORD}, "Html": {"Data": "<p></p>"}}
-    message = {"Subject": {"Data": f"Please set up {LONG_WORD}"}, "Body": body}
     sandbox.marketplace.inbox.store(
-        {
-            "FromEmailAddress": "start@acme.example",
-            "Destination": {"ToAddresses": [ADDRESS]},
-            "Content": {"Simple": message},
-        }
+        SentMail(
+            sender="start@acme.example",
+            to=[ADDRESS],
+            reply_to=[],
+            subject=f"Please set up {LONG_WORD}",
+            text=LONG_WORD,
+            html="<p></p>",
+            headers={},
+            tags={},
+            configuration_set=None,
+        )
     )
     axe_page.set_viewport_size(PHONE)
 

@@ -16,6 +16,7 @@ from app.models import OutboxMessage
 from app.services.events import consume
 from app.services.outbox import bounces
 from app.services.outbox.bounces import Bounce
+from sandbox import mail_requests
 from sandbox.inbox import Inbox, bounce_event
 from tests.support import factories
 from tests.support.events_queue import EventsQueue
@@ -29,7 +30,7 @@ SEND_REQUEST = {
     "Content": {"Simple": {"Subject": {"Data": "Hello"}, "Body": {}}},
     "ConfigurationSetName": "acme-mail",
 }
-MAIL = Inbox().store(SEND_REQUEST)
+MAIL = Inbox().store(mail_requests.read_new_request(SEND_REQUEST))
 FULL = {"bounceType": "Transient", "bounceSubType": "MailboxFull"}
 COMPLAINT = {"complaintFeedbackType": "abuse", "complainedRecipients": [{"emailAddress": "ada@gmail.com"}]}
 
