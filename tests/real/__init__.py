@@ -1,1 +1,1 @@
-"""Tests with programs that others wrote, as they are installed: reverse proxies, a pooler, PostgreSQL and Redis."""
+"""Tests with programs that others wrote, as they are installed: servers, browsers, SDKs and generators."""

@@ -1,8 +1,10 @@
-"""`python -m tests.real.install` installs what `make real` runs, with apt; otherwise it prints how to."""
+"""`python -m tests.real.install` installs what `make real` runs: with apt, or it prints how to; with uv and npm."""
 
 import os
 import shutil
 import subprocess
+
+from tests.real import packages
 
 # By Debian package, a program of it. A test that needs another one names it here.
 PROGRAM_BY_PACKAGE = {
@@ -11,6 +13,11 @@ PROGRAM_BY_PACKAGE = {
     "haproxy": "haproxy",
     "redis-server": "redis-server",
     "pgbouncer": "pgbouncer",
+    "prometheus": "promtool",
+    "postfix": "postfix",
+    "firefox-esr": "firefox-esr",
+    "webkit2gtk-driver": "WebKitWebDriver",
+    "xvfb": "Xvfb",
 }
 # Debian has servers outside a user's PATH.
 SEARCH_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
@@ -40,3 +47,4 @@ def install() -> None:
 
 if __name__ == "__main__":
     install()
+    packages.install_missing()

@@ -4,30 +4,50 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from tests.real import install
+from tests.real.packages import PackageSet
 
-START_SECONDS = 20
+# Firefox takes 20 seconds where the machine is busy.
+START_SECONDS = 60
 
 
 def path_of(program: str) -> str:
     """Return the program's path; without it the test is skipped, or fails in CI."""
     path = install.path_of(program)
     if path is None:
-        message = f"{program} is not installed. Install what the tests run with: python -m tests.real.install"
-        (pytest.fail if "CI" in os.environ else pytest.skip)(message)
+        _do_without(program)
     return path
 
 
+def folder_of(packages: PackageSet) -> Path:
+    """Return the folder of the installed packages; without them the test is skipped, or fails in CI."""
+    if not packages.is_installed:
+        _do_without(" and ".join(packages.pins))
+    return packages.folder
+
+
+def _do_without(program: str) -> NoReturn:
+    message = f"{program} is not installed. Install what the tests run with: python -m tests.real.install"
+    (pytest.fail if "CI" in os.environ else pytest.skip)(message)
+
+
 @contextmanager
-def run(command: Sequence[str], port: int, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run the program until the `with` block ends; yield its process once it listens on the port."""
-    environment = {"HOME": str(log.parent), "PATH": os.environ["PATH"], "XDG_DATA_HOME": str(log.parent)}
+def run(
+    command: Sequence[str], port: int, log: Path, variables: Mapping[str, str] | None = None
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run the program until the `with` block ends; yield its process once it listens on the port.
+
+    Its environment has the `variables` alone, beside PATH and a home in the log's folder.
+    """
+    home = str(log.parent)
+    environment = {"HOME": home, "PATH": os.environ["PATH"], "XDG_DATA_HOME": home, **(variables or {})}
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=log.parent, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
