@@ -23,7 +23,9 @@ pytestmark = on_sqlite
 
 SCRIPT = Path(__file__).parent / "node" / "receiver.cjs"
 NEW_SECRET = "whsec_YW5vdGhlci1zZWNyZXQtZm9yLXJvdGF0aW9uLS0tLS0="
-LONGEST_ANSWERS = {name: longest_values.ANSWERS[name] for name in ("company", "full_name", "email", "phone")}
+LONGEST_ANSWERS: dict[str, Any] = {
+    name: longest_values.ANSWERS[name] for name in ("company", "full_name", "email", "phone")
+}
 
 
 @dataclass
