@@ -45,7 +45,7 @@ class PackageSet:
         uv = [sys.executable, "-m", "uv", "--quiet"]
         python = str(self.folder / "bin" / "python")
         return [
-            [*uv, "venv", "--allow-existing", str(self.folder)],
+            [*uv, "venv", "--allow-existing", "--python", sys.executable, str(self.folder)],
             [*uv, "pip", "install", "--python", python, *self.pins],
         ]
 
