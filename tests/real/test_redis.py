@@ -147,9 +147,9 @@ def test_untrusted_certificate_is_named_and_a_trusted_one_works(
 
 @pytest.fixture
 def slow_client(environment: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[FlaskClient, SlowNetwork]]:
-    """A browser of an application whose Redis answers 0.2 s late: less than the timeout of one answer."""
+    """A browser of an application whose Redis answers 0.12 s late: less than the timeout of one answer."""
     with run_redis(tmp_path) as (port, _):
-        network = SlowNetwork(port, delay_seconds=0.2)
+        network = SlowNetwork(port, delay_seconds=0.12)
         environment.setenv("RATELIMIT_STORAGE_URI", f"redis://127.0.0.1:{network.port}/0")
         with factories.open_app(create_app()) as app:
             yield app.test_client(), network
