@@ -200,3 +200,10 @@ def translate_errors() -> Iterator[None]:
         raise errors.from_client_error(error) from error
     except errors.NO_RESPONSE_ERRORS as error:
         raise errors.from_missing_response(error) from error
+
+
+@contextmanager
+def sqs_calls(timeouts: CallTimeouts) -> "Iterator[SQSClient]":
+    """Give the block the SQS client, and turn the errors of its calls into ours."""
+    with translate_errors():
+        yield current().sqs(timeouts)

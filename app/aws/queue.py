@@ -5,8 +5,7 @@ Follows https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/AP
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -61,7 +60,7 @@ class Queue:
         """Return up to ten messages, after a wait of up to 20 seconds, hidden from other workers for a minute."""
         self.is_polling.set()
         try:
-            with _sqs_client(RECEIVE_TIMEOUTS) as sqs:
+            with clients.sqs_calls(RECEIVE_TIMEOUTS) as sqs:
                 response = sqs.receive_message(
                     QueueUrl=self.url,
                     MaxNumberOfMessages=BATCH_SIZE,
@@ -78,7 +77,7 @@ class Queue:
         if not messages:
             return
         entries = _batch(messages)
-        with _sqs_client() as sqs:
+        with clients.sqs_calls(CALL_TIMEOUTS) as sqs:
             response = sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
         for failed in response.get("Failed", []):
             log.warning("message.not_deleted", message=messages[int(failed["Id"])].id, code=failed.get("Code"))
@@ -91,7 +90,7 @@ class Queue:
         """Hide the messages from other workers for so long from now, or for another minute."""
         if messages:
             entries = _batch(messages, VisibilityTimeout=self.visibility_seconds if seconds is None else seconds)
-            with _sqs_client() as sqs:
+            with clients.sqs_calls(CALL_TIMEOUTS) as sqs:
                 sqs.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
 
     def dead_letter(self, message: Message, reason: str) -> bool:
@@ -99,7 +98,7 @@ class Queue:
 
         Returns False where the queue has no dead-letter queue.
         """
-        with _sqs_client() as sqs:
+        with clients.sqs_calls(CALL_TIMEOUTS) as sqs:
             url = self._dead_letter_queue_url = self._dead_letter_queue_url or self._find_dead_letter_queue(sqs)
             if url is None:
                 return False
@@ -130,12 +129,6 @@ def init_app(app: Flask, settings: Settings) -> None:
 def current() -> Queue | None:
     """Return the running application's queue, or None where `EVENTS_QUEUE_URL` is not set."""
     return cast(Queue | None, current_app.extensions["aws.queue"])
-
-
-@contextmanager
-def _sqs_client(timeouts: CallTimeouts = CALL_TIMEOUTS) -> "Iterator[SQSClient]":
-    with clients.translate_errors():
-        yield clients.current().sqs(timeouts)
 
 
 def _parse_message(response: "MessageTypeDef") -> Message:
