@@ -194,6 +194,16 @@ def runner(app: Flask) -> FlaskCliRunner:
     return app.test_cli_runner()
 
 
+@pytest.fixture
+def own_database_url(database_url: str, request: pytest.FixtureRequest, xdist_worker_id: str) -> Iterator[str]:
+    """The URL of a migrated database that only this test uses; the test runs once on SQLite, once on PostgreSQL."""
+    if database_url.startswith(SQLITE):
+        yield database_url
+        return
+    with migrated_database(request.getfixturevalue("postgresql_server"), f"own_{xdist_worker_id}") as url:
+        yield url
+
+
 @contextmanager
 def migrated_database(server: str, name: str) -> Iterator[str]:
     """Create a migrated database on the PostgreSQL server, yield its URL, and drop it."""

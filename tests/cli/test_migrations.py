@@ -9,15 +9,15 @@ import pytest
 from click.testing import Result
 from flask import Flask
 from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy.engine import make_url
 
 from app import create_app
 from app.cli.migrations import TRY_AGAIN
 from app.database import transactions
 from app.services.operations import readiness
-from tests.conftest import migrated_database
 from tests.support import factories
 from tests.support.app_processes import ROOT, WITHOUT_DOTENV, inherited_environment
-from tests.support.databases import SQLITE, on_postgresql, on_sqlite
+from tests.support.databases import on_postgresql, on_sqlite
 from tests.support.postgresql_server import execute_statements
 
 Db = Callable[..., Result]
@@ -26,18 +26,8 @@ LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_time
 
 
 @pytest.fixture
-def url(database_url: str, request: pytest.FixtureRequest, xdist_worker_id: str) -> Iterator[str]:
-    """The URL of a migrated database that only this test uses; the test runs once on SQLite, once on PostgreSQL."""
-    if database_url.startswith(SQLITE):
-        yield database_url
-        return
-    with migrated_database(request.getfixturevalue("postgresql_server"), f"migrated_{xdist_worker_id}") as url:
-        yield url
-
-
-@pytest.fixture
-def app(url: str) -> Iterator[Flask]:
-    with factories.open_app(create_app(factories.settings(database_url=url))) as app:
+def app(own_database_url: str) -> Iterator[Flask]:
+    with factories.open_app(create_app(factories.settings(database_url=own_database_url))) as app:
         yield app
 
 
@@ -118,9 +108,9 @@ def test_unknown_stored_revision_is_explained(app: Flask, db: Db) -> None:
     assert "'9999'. Run the command with the version of Foyer that has it." in result.stderr
 
 
-def test_migration_during_a_dump_says_to_try_again(app: Flask, db: Db, url: str) -> None:
+def test_migration_during_a_dump_says_to_try_again(app: Flask, db: Db, own_database_url: str) -> None:
     db("downgrade", "0003", "--yes")
-    engine = create_engine(factories.sqlalchemy_url(url))
+    engine = create_engine(factories.sqlalchemy_url(own_database_url))
     with engine.connect() as dump:
         dump.exec_driver_sql("SELECT * FROM subscriptions" if engine.name == "postgresql" else "BEGIN EXCLUSIVE")
         result = db("upgrade")
@@ -149,14 +139,14 @@ def wait_for_waiting(connection: Connection, count: int) -> None:
 
 @on_postgresql
 @pytest.mark.parametrize("isolation", ["read committed", "repeatable read"])
-def test_two_upgrades_at_once_both_succeed(app: Flask, url: str, isolation: str) -> None:
-    name = f"{url.rpartition('/')[2].partition('?')[0]}"
-    execute_statements(url, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
-    execute_statements(url, f"ALTER DATABASE {name} SET default_transaction_isolation TO '{isolation}'")
-    engine = create_engine(factories.sqlalchemy_url(url), isolation_level="AUTOCOMMIT")
+def test_two_upgrades_at_once_both_succeed(app: Flask, own_database_url: str, isolation: str) -> None:
+    name = make_url(own_database_url).database
+    execute_statements(own_database_url, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+    execute_statements(own_database_url, f"ALTER DATABASE {name} SET default_transaction_isolation TO '{isolation}'")
+    engine = create_engine(factories.sqlalchemy_url(own_database_url), isolation_level="AUTOCOMMIT")
     with engine.connect() as observer, engine.connect() as holder:
         holder.execute(text("SELECT pg_advisory_lock(hashtext('foyer migrations'))"))
-        processes = [start_upgrade(url), start_upgrade(url)]
+        processes = [start_upgrade(own_database_url), start_upgrade(own_database_url)]
         try:
             wait_for_waiting(observer, 2)
         finally:
@@ -170,14 +160,14 @@ def test_two_upgrades_at_once_both_succeed(app: Flask, url: str, isolation: str)
 
 
 @on_postgresql
-def test_upgrade_sets_limits_on_the_role_that_has_none(app: Flask, db: Db, url: str) -> None:
-    name = url.rpartition("/")[2].partition("?")[0]
-    execute_statements(url, f"ALTER ROLE postgres IN DATABASE {name} RESET ALL")
-    execute_statements(url, f"ALTER DATABASE {name} SET lock_timeout = '1s'")
+def test_upgrade_sets_limits_on_the_role_that_has_none(app: Flask, db: Db, own_database_url: str) -> None:
+    name = make_url(own_database_url).database
+    execute_statements(own_database_url, f"ALTER ROLE postgres IN DATABASE {name} RESET ALL")
+    execute_statements(own_database_url, f"ALTER DATABASE {name} SET lock_timeout = '1s'")
 
     result = db("upgrade")
 
-    engine = create_engine(factories.sqlalchemy_url(url))
+    engine = create_engine(factories.sqlalchemy_url(own_database_url))
     with engine.connect() as connection:
         limits = [connection.scalar(text(f"SHOW {limit}")) for limit in LIMITS]
     engine.dispose()
@@ -186,9 +176,9 @@ def test_upgrade_sets_limits_on_the_role_that_has_none(app: Flask, db: Db, url: 
 
 
 @on_postgresql
-def test_schema_of_the_options_in_the_url_is_migrated(app: Flask, url: str) -> None:
-    execute_statements(url, "CREATE SCHEMA tenant")
-    tenant_url = f"{url}&options=-csearch_path%3Dtenant"
+def test_schema_of_the_options_in_the_url_is_migrated(app: Flask, own_database_url: str) -> None:
+    execute_statements(own_database_url, "CREATE SCHEMA tenant")
+    tenant_url = f"{own_database_url}&options=-csearch_path%3Dtenant"
 
     with factories.open_app(create_app(factories.settings(database_url=tenant_url))) as tenant:
         result = tenant.test_cli_runner().invoke(args=["db", "upgrade"])

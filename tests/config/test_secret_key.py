@@ -32,14 +32,6 @@ PLACEHOLDERS = split("""
 ALPHABETS = ["0123456789abcdef", string.ascii_letters + string.digits, string.ascii_letters + string.digits + "-_"]
 
 
-@pytest.fixture
-def seller(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    factories.clear_environment(monkeypatch)
-    for name, value in factories.environment("sqlite:///foyer.db", "http://127.0.0.1:1").items():
-        monkeypatch.setenv(name, value)
-    return monkeypatch
-
-
 @pytest.mark.parametrize("key", [*REPEATS, *SEQUENCES, *PLACEHOLDERS])
 def test_key_that_is_plainly_not_random_is_refused(seller: pytest.MonkeyPatch, key: str) -> None:
     seller.setenv("SECRET_KEY", key)

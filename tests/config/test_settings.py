@@ -9,18 +9,8 @@ import pytest
 
 from app.config import settings
 from app.config.settings import Settings, SettingsError
-from tests.support import factories
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def seller(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """A seller's environment, without a database or AWS behind it."""
-    factories.clear_environment(monkeypatch)
-    for name, value in factories.environment("sqlite:///foyer.db", "http://127.0.0.1:1").items():
-        monkeypatch.setenv(name, value)
-    return monkeypatch
 
 
 def test_lists_are_split_at_commas(seller: pytest.MonkeyPatch) -> None:

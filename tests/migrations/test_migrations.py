@@ -13,9 +13,7 @@ from app import create_app
 from app.cli.migrations import migrations
 from app.database import transactions
 from app.models import AuditEntry, Base, Registration, Subscription, UtcDateTime
-from tests.conftest import migrated_database
 from tests.support import factories
-from tests.support.databases import SQLITE
 from tests.support.outbox_messages import register_customer
 from tests.support.stored_rows import all_rows
 
@@ -25,18 +23,8 @@ TYPES |= {"updated_at": UtcDateTime, "last_seen_at": UtcDateTime}
 
 
 @pytest.fixture
-def url(database_url: str, request: pytest.FixtureRequest, xdist_worker_id: str) -> Iterator[str]:
-    """The URL of a migrated database that only this test uses; the test runs once on SQLite, once on PostgreSQL."""
-    if database_url.startswith(SQLITE):
-        yield database_url
-        return
-    with migrated_database(request.getfixturevalue("postgresql_server"), f"earlier_{xdist_worker_id}") as url:
-        yield url
-
-
-@pytest.fixture
-def app(url: str) -> Iterator[Flask]:
-    with factories.open_app(create_app(factories.settings(database_url=url))) as app:
+def app(own_database_url: str) -> Iterator[Flask]:
+    with factories.open_app(create_app(factories.settings(database_url=own_database_url))) as app:
         migrations.init_app(app)
         yield app
 

@@ -9,10 +9,10 @@ import pytest
 
 from sandbox.server import Sandbox
 from tests.real import packages, programs
-from tests.sandbox.test_api import call_api
 from tests.support import contract_purchases, factories
 from tests.support.contract_purchases import MANY_ENTITLEMENTS
 from tests.support.factories import PRODUCT_CODE
+from tests.support.sandbox_api import call_api
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox", "AWS_DEFAULT_REGION": "us-east-1"}
 Aws = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -17,10 +17,10 @@ from app import create_app
 from app.security import rate_counters
 from tests.cli.doctor.doctor_output import findings, run_doctor
 from tests.real.redis_program import SlowNetwork, run_redis
-from tests.security.test_rate_counters import redis_counters, wait_for_reconnect
 from tests.support import certificates, factories
 from tests.support.databases import on_sqlite
 from tests.support.factories import TOKEN_FIELD
+from tests.support.redis_server import redis_counters, wait_for_reconnect
 
 PASSWORD = "open-sesame"
 Prepare = Callable[[int, "Popen[bytes]"], object]

@@ -8,7 +8,8 @@ from sandbox.purchases import Order
 from sandbox.server import Sandbox
 from tests.sandbox.conftest import QueueReader
 from tests.sandbox.test_actions import CONTRACT, create_purchase
-from tests.sandbox.test_api import UNKNOWN_PURCHASE_PATH, call_api
+from tests.sandbox.test_api import UNKNOWN_PURCHASE_PATH
+from tests.support.sandbox_api import call_api
 
 
 def test_action_returns_the_events_that_it_causes(sandbox: Sandbox, queue: QueueReader) -> None:

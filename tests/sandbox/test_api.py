@@ -9,13 +9,10 @@ from sandbox.aws_errors import ExpiredToken
 from sandbox.faults import Faults
 from sandbox.purchases import Order
 from sandbox.server import Sandbox
+from tests.support.sandbox_api import call_api
 
 ORDER = Order(product_code="insights1example", account_id="111122223333", free_trial=True)
 UNKNOWN_PURCHASE_PATH = "/purchases/00000000-0000-0000-0000-000000000000"
-
-
-def call_api(sandbox: Sandbox, method: str, path: str, body: object = None) -> requests.Response:
-    return requests.request(method, f"{sandbox.storefront_url}/api{path}", json=body, timeout=5)
 
 
 def test_products_are_listed(sandbox: Sandbox) -> None:

@@ -10,8 +10,8 @@ from justhtml import JustHTML
 from app.services.outbox import bounces
 from sandbox.server import Sandbox
 from tests.sandbox.conftest import CreateClient, OpenPage, QueueReader, element_attributes
-from tests.sandbox.test_api import call_api
 from tests.sandbox.test_storefront import submit_form
+from tests.support.sandbox_api import call_api
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client

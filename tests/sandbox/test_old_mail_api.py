@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from sandbox import mail_requests
 from sandbox.server import Sandbox
 from tests.sandbox.conftest import CreateClient
-from tests.sandbox.test_api import call_api
+from tests.support.sandbox_api import call_api
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client

@@ -3,7 +3,6 @@
 import os
 import socket
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,14 +12,13 @@ import pytest
 import redis
 import time_machine
 
-from app import create_app
 from app.config import settings
 from app.config.settings import SettingsError
 from app.security import rate_counters
-from app.security.rate_counters import Counters, RedisCounters
+from app.security.rate_counters import Counters
 from tests.support import factories
 from tests.support.ports import free_port
-from tests.support.redis_server import TIMEOUT_QUERY, RedisServer
+from tests.support.redis_server import TIMEOUT_QUERY, RedisServer, counters_for, redis_counters, wait_for_reconnect
 
 
 @pytest.fixture
@@ -32,18 +30,6 @@ def redis_url() -> Iterator[str]:
         return
     with RedisServer() as url:
         yield url
-
-
-def counters_for(uri: str) -> Counters:
-    """Return the counters of a new application with that storage."""
-    with factories.open_app(create_app(factories.settings(ratelimit_storage_uri=uri))) as app, app.app_context():
-        return rate_counters.current()
-
-
-def redis_counters(uri: str) -> RedisCounters:
-    counters = counters_for(uri)
-    assert isinstance(counters, RedisCounters)
-    return counters
 
 
 def test_count_is_reset_when_its_window_ends() -> None:
@@ -201,10 +187,3 @@ def test_invalid_redis_parameter_is_refused_without_the_password(parameter: str)
         counters_for(f"rediss://user:open-sesame@cache.example:6379/0?{parameter}")
 
     assert "sesame" not in str(stopped.value)
-
-
-def wait_for_reconnect() -> None:
-    """Wait until the background check of Redis has ended."""
-    for thread in threading.enumerate():
-        if thread.name == "reconnect-redis":
-            thread.join(10)

@@ -10,10 +10,14 @@ from werkzeug.test import TestResponse
 from app import create_app
 from app.security import rate_counters
 from tests.support import factories
-from tests.support.factories import TOKEN_FIELD
+from tests.support.factories import PRODUCT_CODE, TOKEN_FIELD
 from tests.support.scripted_aws import AwsResponse, ScriptedAws
 
 OFFICE_ADDRESS, OTHER_ADDRESS = "203.0.113.9", "198.51.100.7"
+GOOD = AwsResponse(
+    200,
+    {"ProductCode": PRODUCT_CODE, "CustomerAWSAccountId": "012345678901", "LicenseArn": "arn:aws:license:1"},
+)
 INVALID_TOKEN = AwsResponse(400, {"__type": "InvalidTokenException", "message": "Registration token is invalid"})
 
 

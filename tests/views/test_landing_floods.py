@@ -15,6 +15,7 @@ from tests.support import factories
 from tests.support.databases import on_sqlite
 from tests.support.scripted_aws import AwsResponse, ScriptedAws
 from tests.support.token_floods import (
+    GOOD,
     INVALID_TOKEN,
     OFFICE_ADDRESS,
     OTHER_ADDRESS,
@@ -26,10 +27,6 @@ from tests.support.token_floods import (
 
 pytestmark = on_sqlite
 
-GOOD = AwsResponse(
-    200,
-    {"ProductCode": factories.PRODUCT_CODE, "CustomerAWSAccountId": "012345678901", "LicenseArn": "arn:aws:license:1"},
-)
 UNAVAILABLE = AwsResponse(503, {"__type": "ServiceUnavailable"})
 ODD_REFUSAL = AwsResponse(400, {"__type": "SomethingNew"})
 THROTTLED = AwsResponse(400, {"__type": "ThrottlingException"})

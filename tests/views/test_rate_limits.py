@@ -16,6 +16,7 @@ from tests.support.databases import on_sqlite
 from tests.support.page_checks import CheckedClient
 from tests.support.scripted_aws import AwsResponse, ScriptedAws
 from tests.support.token_floods import (
+    GOOD,
     OFFICE_ADDRESS,
     OTHER_ADDRESS,
     add_to_count,
@@ -28,11 +29,6 @@ from tests.support.token_floods import (
 __all__ = ["refusing_aws"]
 
 pytestmark = on_sqlite
-
-GOOD = AwsResponse(
-    200,
-    {"ProductCode": factories.PRODUCT_CODE, "CustomerAWSAccountId": "012345678901", "LicenseArn": "arn:aws:license:1"},
-)
 
 
 class SlowAws(ScriptedAws):
