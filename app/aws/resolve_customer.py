@@ -163,8 +163,7 @@ def resolve(token: str) -> Customer:
     deadline = time.monotonic() + TIME_BUDGET_SECONDS
 
     def resolve_timed() -> Customer:
-        breaker: CircuitBreaker = current_app.extensions["aws.circuit_breaker"]
-        with breaker.call(), metrics.resolve_duration.time():
+        with _circuit_breaker().call(), metrics.resolve_duration.time():
             return resolve_uncached(token, deadline)
 
     return _resolve_cache().get_or_resolve(token, deadline, resolve_timed)
@@ -177,8 +176,7 @@ def is_cached(token: str) -> bool:
 
 def is_aws_down() -> bool:
     """Return whether AWS did not answer the last landings that asked it."""
-    breaker: CircuitBreaker = current_app.extensions["aws.circuit_breaker"]
-    return breaker.is_open
+    return _circuit_breaker().is_open
 
 
 def resolve_uncached(token: str, deadline: float) -> Customer:
@@ -209,6 +207,10 @@ def init_app(app: Flask) -> None:
     # A quarter of the threads is left for requests that do not wait for AWS.
     app.extensions["aws.circuit_breaker"] = CircuitBreaker(threads * 3 // 4)
     app.extensions["aws.resolve_cache"] = ResolveCache(app.extensions["rate_counters"])
+
+
+def _circuit_breaker() -> CircuitBreaker:
+    return cast(CircuitBreaker, current_app.extensions["aws.circuit_breaker"])
 
 
 def _resolve_cache() -> ResolveCache:

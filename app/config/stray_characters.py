@@ -39,7 +39,7 @@ def find_in_exact(value: str) -> str | None:
 
     That is also a blank at an end, and an invisible character.
     """
-    if fault := find_in_text(value) or _describe_first(value, is_invisible):
+    if fault := find_in_text(value) or _describe_first(value, _is_invisible):
         return fault
     return _describe(value, 0 if value.startswith(" ") else len(value) - 1) if value != value.strip() else None
 
@@ -49,7 +49,7 @@ def find_in_code(value: str) -> str | None:
     return find_in_exact(value) or _describe_first(value, lambda character: character in {" ", *QUOTE_CHARACTERS})
 
 
-def is_invisible(character: str) -> bool:
+def _is_invisible(character: str) -> bool:
     """Return whether a person cannot see the character; a plain blank counts as visible."""
     is_variation_selector = unicodedata.name(character, "").startswith("VARIATION SELECTOR")
     return not character.isprintable() or character in BLANK_SYMBOLS or is_variation_selector

@@ -31,6 +31,10 @@ BACKGROUND_SECONDS = 15.0
 MIGRATION_SECONDS = 24 * 3600.0
 
 
+class DeadlineError(Exception):
+    """The database did not answer by the deadline: a base of the driver's error that says so."""
+
+
 @dataclass
 class _Request:
     """When a request began, and its deadline once it has used the database."""

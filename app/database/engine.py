@@ -4,12 +4,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Flask
 from sqlalchemy import Engine, create_engine
 
 from app.config.settings import Settings
-from app.database import deadline, faults, postgresql, sqlite
+from app.database import deadline, faults, sqlite
 from app.database.throttle import Throttle
 from app.errors import DatabaseUnavailable
 
@@ -54,17 +55,23 @@ def init_app(app: Flask, settings: Settings) -> None:
     deadline.init_app(app)
     url = settings.sqlalchemy_url
     is_sqlite = url.get_backend_name() == "sqlite"
+    connect_args: dict[str, Any] = {}
+    configure_engine = sqlite.configure_engine
+    if not is_sqlite:
+        from app.database import postgresql  # noqa: PLC0415  # slow to import
+
+        connect_args, configure_engine = postgresql.connect_args(url.query), postgresql.configure_engine
     engine = create_engine(
         url.difference_update_query(["prepare_threshold"]),
         pool_size=CONNECTIONS,
         max_overflow=0,
         pool_timeout=deadline.REQUEST_SECONDS,
         pool_recycle=MAX_CONNECTION_AGE_SECONDS,
-        connect_args={} if is_sqlite else postgresql.connect_args(url.query),
+        connect_args=connect_args,
         # Otherwise the error of a failed statement carries a buyer's answers into the log.
         hide_parameters=True,
     )
-    (sqlite if is_sqlite else postgresql).configure_engine(engine)
+    configure_engine(engine)
     faults.drop_useless_connections(engine)
     write_engine = engine.execution_options(**sqlite.IMMEDIATE_TRANSACTION)
     sqlite_writer = sqlite.WriterThread(write_engine) if is_sqlite else None

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
-from sqlalchemy import Connection, Engine, bindparam, event, text
+from sqlalchemy import Connection, Engine, Row, bindparam, event, text
 from sqlalchemy.exc import DBAPIError
 
 from app.database import deadline
@@ -37,7 +37,7 @@ SELECT_LIMITS = text(
 ).bindparams(bindparam("names", list(ROLE_LIMITS), expanding=True))
 
 
-class DeadlineExceeded(psycopg.OperationalError):
+class DeadlineExceeded(psycopg.OperationalError, deadline.DeadlineError):
     """The server did not answer by our deadline."""
 
 
@@ -90,7 +90,7 @@ def set_role_limits(connection: Connection) -> list[str]:
     for row in connection.execute(SELECT_LIMITS).all():
         if row.is_set:
             continue
-        statement = _limit_statement(row.statement, row.name)
+        statement = _limit_statement(row)
         try:
             with connection.begin_nested():
                 connection.exec_driver_sql(statement)
@@ -105,8 +105,8 @@ def set_role_limits(connection: Connection) -> list[str]:
 def missing_limits(connection: Connection) -> list[str]:
     """Return the statements that set the limits that this role lacks, or that are longer than a minute."""
     rows = connection.execute(SELECT_LIMITS).all()
-    return [_limit_statement(row.statement, row.name) for row in rows if not 0 < int(row.setting) <= LONGEST_LIMIT]
+    return [_limit_statement(row) for row in rows if not 0 < int(row.setting) <= LONGEST_LIMIT]
 
 
-def _limit_statement(beginning: str, name: str) -> str:
-    return f"{beginning}'{ROLE_LIMITS[name] // 1000}s'"
+def _limit_statement(row: Row[Any]) -> str:
+    return f"{row.statement}'{ROLE_LIMITS[row.name] // 1000}s'"

@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 from app.backoff import backoff_seconds
 from app.database import deadline, faults
 from app.database.engine import Database
-from app.database.postgresql import DeadlineExceeded
 from app.errors import DatabaseUnavailable
 
 P = ParamSpec("P")
@@ -115,7 +114,7 @@ def _run_with_retries(attempt: Callable[[], T]) -> T:
 
 
 def _may_retry(error: DBAPIError, number: int) -> bool:
-    if isinstance(error.orig, DeadlineExceeded):
+    if isinstance(error.orig, deadline.DeadlineError):
         return False
     if error.connection_invalidated:
         is_useless = faults.code_of(error).startswith(faults.USELESS_CONNECTION_CODES)

@@ -43,15 +43,17 @@ ADVICE: dict[type[errors.MarketplaceError], str] = {
 def describe(error: errors.MarketplaceError) -> str:
     """Return the advice on the error, with the variables that have a stray character first."""
     is_ours = isinstance(error, errors.CredentialsRefused | errors.SetupInvalid)
-    faults = sdk_variables.find_faults() if is_ours else {}
-    return " ".join(
-        [*(f"{name} has {fault}." for name, fault in faults.items()), f"{ADVICE[type(error)]} ({error.code})"]
-    )
+    faults = _describe_variables() if is_ours else []
+    return " ".join([*faults, f"{ADVICE[type(error)]} ({error.code})"])
+
+
+def _describe_variables() -> list[str]:
+    return [f"{name} has {fault}." for name, fault in sdk_variables.find_faults().items()]
 
 
 def check_credentials() -> str:
     """Return the account and ARN of the credentials."""
-    if faults := [f"{name} has {fault}." for name, fault in sdk_variables.find_faults().items()]:
+    if faults := _describe_variables():
         raise click.ClickException(f"{' '.join(faults)} AWS credentials and addresses never have that.")
     account_id, arn = setup_checks.get_caller_identity()
     return f"Account {account_id}, {arn}"
