@@ -8,6 +8,7 @@ from flask import Flask, Response, render_template
 from werkzeug.urls import iri_to_uri
 
 from app.security import headers
+from app.views.template_helpers import MAX_REFRESH_URL_LENGTH
 
 
 def init_app(app: Flask) -> None:
@@ -17,7 +18,9 @@ def init_app(app: Flask) -> None:
 
 def _replace_long_redirect(response: Response) -> Response:
     # Longer in the header than here: all but ASCII is percent-encoded.
-    if response.location is None or len(url := iri_to_uri(response.location)) <= headers.free_head_bytes():
+    url = iri_to_uri(response.location or "")
+    # A short one has the room of the Refresh header, which no redirect has: no need to sign the session to know.
+    if len(url) <= MAX_REFRESH_URL_LENGTH or len(url) <= headers.free_head_bytes():
         return response
     del response.headers["Location"]
     response.status_code = 200
