@@ -60,7 +60,7 @@ def _agreement_created(purchase: Purchase) -> EventDraft:
     accepted_at = format_milliseconds(purchase.accepted_at or purchase.bought_at)
     agreement = {
         "id": purchase.agreement_id,
-        "intent": "RENEW" if purchase.earlier_agreement_ids else "NEW",
+        "intent": purchase.intent,
         "status": "ACTIVE",
         "acceptanceTime": accepted_at,
         "startTime": accepted_at,

@@ -29,6 +29,5 @@ def spell(draft: EventDraft, purchase: Purchase) -> EventDraft:
 def _agreement(live: dict[str, Any], purchase: Purchase) -> dict[str, Any]:
     accepted_at = format_seconds(purchase.accepted_at or purchase.bought_at)
     end = {"endTime": format_seconds(purchase.ends_at)} if purchase.ends_at else {}
-    intent = "RENEW" if purchase.earlier_agreement_ids else "NEW"
-    printed = {"intent": intent, "acceptanceTime": accepted_at, "startTime": accepted_at, **end}
+    printed = {"intent": purchase.intent, "acceptanceTime": accepted_at, "startTime": accepted_at, **end}
     return {name: value for name, value in live.items() if name != "endTime"} | printed

@@ -70,6 +70,11 @@ class Purchase(BaseModel):
         return f"offer-{_digest(self.agreement_id)[:13]}"
 
     @property
+    def intent(self) -> str:
+        """Why the current agreement was made, in EventBridge's word."""
+        return "RENEW" if self.earlier_agreement_ids else "NEW"
+
+    @property
     def product_id(self) -> str:
         """The listing's product id, which differs from its product code."""
         return f"prod-{_digest(self.product_code)[:13]}"
