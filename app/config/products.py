@@ -99,6 +99,11 @@ class Products(dict[str, Product]):
         self.handoff_endpoints: dict[str, HandoffEndpoint] = {}
         self.sends_mail = sends_mail
 
+    @property
+    def single(self) -> Product | None:
+        """The seller's product; None where there are several."""
+        return next(iter(self.values())) if len(self) == 1 else None
+
     def __missing__(self, code: str) -> Product:
         raise UnknownProduct(code)
 

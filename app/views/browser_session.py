@@ -98,7 +98,7 @@ def current() -> Visit:
     configured = products.current()
     if isinstance(purchase, Resolved):
         return Visit(purchase, configured[purchase.landing.customer.product_code])
-    return Visit(purchase, next(iter(configured.values())) if len(configured) == 1 else None)
+    return Visit(purchase, configured.single)
 
 
 def mark_submitted(completed: StoredRegistration) -> None:

@@ -26,9 +26,16 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals["static_url"] = lambda name: url_for("static", filename=name, v=versions[name])
     app.jinja_env.filters.update(masked=mask_identifier, masked_email=text.mask_email, quantity=format_quantity)
     app.jinja_env.filters.update(day=text.format_date, clock=text.format_time, printable=text.strip_unprintable)
-    app.context_processor(lambda: {"products": products.current().values()})
+    app.context_processor(
+        lambda: {"products": products.current().values(), "single_product": products.current().single}
+    )
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
+
+
+def _products() -> dict[str, object]:
+    configured = products.current()
+    return {"products": configured.values(), "single_product": configured.single}
 
 
 def refresh_header(seconds: int | str) -> str:

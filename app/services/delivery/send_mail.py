@@ -94,7 +94,7 @@ def _product_of(snapshot: payload.SubscriptionSnapshot | None) -> products.Produ
     by_code = products.current()
     if snapshot:
         return by_code.get(snapshot.subscription.product_code)
-    return next(iter(by_code.values())) if len(by_code) == 1 else None
+    return by_code.single
 
 
 def _add_link(context: MailContext, claimed: ClaimedMessage) -> MailContext | None:
