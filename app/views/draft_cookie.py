@@ -12,7 +12,6 @@ import zlib
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from dataclasses import replace as changed
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -25,8 +24,7 @@ from app.services.purchases import drafts
 from app.services.signup import resume_links
 from app.services.signup.registrations import Answers
 
-# Answers last as long as a session; ids as long as a resume link, because the buyer may return by one.
-ANSWERS_TTL = timedelta(hours=headers.SESSION_HOURS)
+# Ids last as long as a resume link, because the buyer may return by one.
 MAX_IDS = 5
 ANSWER_FIELDS: tuple[str, ...] = tuple(answer.name for answer in fields(Answers))
 
@@ -103,7 +101,7 @@ def _set_cookie(response: Response) -> Response:
     # Lax, as the session's: browsers must send it on the redirect that follows AWS's cross-site POST.
     attributes: dict[str, Any] = {"secure": is_secure, "httponly": True, "samesite": "Lax"}
     if draft and draft != EMPTY_DRAFT:
-        lifetime = resume_links.TTL if draft.unlinked_ids else ANSWERS_TTL
+        lifetime = resume_links.TTL if draft.unlinked_ids else drafts.TTL
         response.set_cookie(name, _fitted_draft()[1], max_age=lifetime, **attributes)
     elif draft and name in request.cookies:
         response.delete_cookie(name, **attributes)
@@ -116,7 +114,7 @@ def _set_cookie(response: Response) -> Response:
 def _decrypt(ciphertext: bytes) -> Draft:
     if not ciphertext:
         return EMPTY_DRAFT
-    if fresh := encryption.cipher(encryption.DRAFT).decrypt(ciphertext, ANSWERS_TTL):
+    if fresh := encryption.cipher(encryption.DRAFT).decrypt(ciphertext, drafts.TTL):
         return _deserialize(fresh)
     expired = encryption.cipher(encryption.DRAFT).decrypt(ciphertext)
     return Draft(unlinked_ids=_deserialize(expired).unlinked_ids) if expired else EMPTY_DRAFT

@@ -23,9 +23,10 @@ from app.database.statements import upsert_statement
 from app.database.transactions import query, transaction
 from app.errors import DatabaseUnavailable
 from app.models import EarlierKey, PendingToken, StoredDraft, Subscription
-from app.security import encryption, form_secrets
+from app.security import encryption, form_secrets, headers
 
-TTL = timedelta(days=1)
+# As long as a session, and as the cookie that leads here.
+TTL = timedelta(hours=headers.SESSION_HOURS)
 # The longest valid answers need 16 KB. All drafts together fill 160 MB at most.
 MAX_SEALED_BYTES = 32 * 1024
 MAX_DRAFTS = 5000
