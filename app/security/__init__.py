@@ -1,1 +1,1 @@
-"""Encryption, signed links, signed sign-in tokens, security headers and rate counters. It imports no models."""
+"""Encryption, signed links and tokens, form secrets, security headers, request bounds, rate counters; no models."""

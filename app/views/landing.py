@@ -7,6 +7,7 @@ from app.errors import MissingToken
 from app.observability import logs
 from app.services.purchases.purchase import Pending, Resolved, UnverifiedFields
 from app.services.signup import resolve
+from app.text import strip_unprintable
 from app.views import browser_session, rate_limits
 
 blueprint = Blueprint("landing", __name__)
@@ -74,4 +75,4 @@ def read_unverified_fields() -> UnverifiedFields:
 
 def clean_hint(text: str) -> str:
     """Return the printable ones of the first `MAX_HINT_LENGTH` characters."""
-    return "".join(filter(str.isprintable, text[:MAX_HINT_LENGTH]))
+    return strip_unprintable(text[:MAX_HINT_LENGTH])

@@ -88,13 +88,13 @@ def _review(lease: leases.Lease, now: datetime) -> bool:
         if entitlements.exist_for(subscription.product_code):
             fetched = get_entitlements.fetch_all(Customer.from_row(subscription))
     except MarketplaceError as error:
-        _reschedule(leases.Lease(subscription.id, lease.until), FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
+        _reschedule(_lease_of(subscription), FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
         fault = type(error).__name__
         log.error("entitlements.read_failed", subscription=str(subscription.id), fault=fault, code=error.code)
         return False
     if fetched is not None and _is_doubtful(subscription, fetched):
         log.info("entitlements.empty", subscription=str(subscription.id), answers=subscription.review_failures + 1)
-        _reschedule(leases.Lease(subscription.id, lease.until), FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
+        _reschedule(_lease_of(subscription), FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
         return True
     _finish(subscription, fetched, now)
     return True
@@ -168,7 +168,11 @@ def _store_entitlements(
 
 def _parameters(subscription: Row[Any]) -> dict[str, Any]:
     """Return the parameters of the statements that apply only while lease and license are the same."""
-    return {**leases.Lease(subscription.id, subscription.review_at).parameters, "leased_key": subscription.purchase_key}
+    return {**_lease_of(subscription).parameters, "leased_key": subscription.purchase_key}
+
+
+def _lease_of(subscription: Row[Any]) -> leases.Lease:
+    return leases.Lease(subscription.id, subscription.review_at)
 
 
 @transaction

@@ -1,1 +1,1 @@
-"""What a buyer bought: a sign-up's purchase, the stored subscription, and AWS's events and entitlements."""
+"""What a buyer bought and asks for: purchase, draft, account request, subscription, AWS's events and entitlements."""
