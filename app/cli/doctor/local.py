@@ -97,8 +97,7 @@ def _missing_limits(session: Session) -> list[str]:
 
 def check_clock() -> str:
     """Return how far this machine's clock is from the database's."""
-    if readiness.find_schema_problem() is not None:
-        raise UserWarning("Not checked: the database is not ready.")
+    _require_database()
     ahead = clock.seconds_ahead()
     if abs(ahead) > MAX_CLOCK_SECONDS:
         where = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the database's"
@@ -157,8 +156,7 @@ def check_mail() -> str:
 
 def check_worker() -> str:
     """Return the age of the latest heartbeat of any worker."""
-    if readiness.find_schema_problem() is not None:
-        raise UserWarning("Not checked: the database is not ready.")
+    _require_database()
     heartbeat_age = heartbeats.age_seconds("worker")
     if heartbeat_age > MAX_HEARTBEAT_AGE_SECONDS:
         raise UserWarning(
@@ -166,3 +164,8 @@ def check_worker() -> str:
             "Start one beside the web processes, with the same settings: flask --app wsgi worker"
         )
     return f"The last heartbeat was {heartbeat_age:.0f} s ago."
+
+
+def _require_database() -> None:
+    if readiness.find_schema_problem() is not None:
+        raise UserWarning("Not checked: the database is not ready.")
