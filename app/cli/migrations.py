@@ -13,15 +13,17 @@ from flask_alembic.cli import cli
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from app.database import deadline, faults, postgresql
+from app.database import deadline, faults, postgresql, transactions
 from app.errors import DatabaseUnavailable
 from app.models import Base
+from app.services.api import history
 from app.services.operations import readiness
 
 TRY_AGAIN = (
     "Another program uses the database: a dump, a long query or another migration. No revision was left half done. "
     "Try again when that program has ended."
 )
+FEED_RESTARTED = "A backup was restored: the programs that read the API are sent every subscription once more."
 UNKNOWN_REVISION = "Can't locate revision"
 # The lock is waited for as long as another migration takes, the tables only briefly: buyers queue up behind that wait.
 # READ COMMITTED, so that what the other migration has done is seen.
@@ -103,6 +105,8 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask first.")
 def upgrade(revision: str) -> None:
     """Migrate the database up to a revision, by default to the newest."""
     migrations.upgrade(_require_name(revision, "head", "heads"))
+    if not readiness.find_schema_problem() and history.is_of_another_server():
+        _restart_feed()
 
 
 @command.command("downgrade", context_settings=COUNTS_ARE_NAMES)
@@ -130,6 +134,24 @@ def stamp(revision: str, *, yes: bool) -> None:
     if not yes:
         click.confirm(f"Record revision {name} without a migration? The tables stay as they are.", abort=True)
     migrations.stamp(name)
+
+
+@command.command("after-restore")
+def after_restore() -> None:
+    """Let the programs that read the API begin again: run it once after a backup was restored.
+
+    They may have read what the backup does not have.
+    """
+    _restart_feed()
+
+
+@transactions.transaction
+def _restart_feed(connection: Connection) -> None:
+    with deadline.extended():
+        if connection.dialect.name == "postgresql":
+            _prepare_transaction(connection)
+        history.restart(connection)
+    transactions.after_commit(click.echo, FEED_RESTARTED)
 
 
 def _revisions_after(name: str) -> list[Script]:

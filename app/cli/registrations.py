@@ -1,6 +1,5 @@
 """flask registrations: lists, shows, exports and erases what buyers sent with the sign-up form."""
 
-from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 from uuid import UUID
@@ -12,6 +11,7 @@ from app.cli import listing, spreadsheets, tables
 from app.cli.actor import by_option
 from app.cli.database import DatabaseGroup
 from app.cli.listing import Resource, Table
+from app.database import clock
 from app.database.rows import RowDict
 from app.services.operations.audit import AuditRecord
 from app.services.purchases import drafts
@@ -124,7 +124,7 @@ def erase(identifier: str, yes: bool, actor: str) -> None:
 def erase_due(dry_run: bool) -> None:
     """Erase the registrations that have been kept for longer than RETENTION_DAYS."""
     days: int = current_app.config["RETENTION_DAYS"]
-    now = datetime.now(UTC)
+    now = clock.now()
     if days == 0:
         click.echo("RETENTION_DAYS is 0: registrations are kept until you erase them.")
     elif dry_run:

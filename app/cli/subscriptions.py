@@ -1,7 +1,7 @@
 """flask subscriptions: lists and shows purchases, and finds one by any of its ids."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -11,6 +11,7 @@ from app.cli import event_outcomes, listing, tables
 from app.cli.database import DatabaseGroup
 from app.cli.listing import Table
 from app.config import products
+from app.database import clock
 from app.database.rows import RowDict
 from app.models.purchases import SUBSCRIPTION_STATUSES
 from app.services.purchases import entitlements
@@ -33,7 +34,7 @@ def _table_row(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _fetch(unregistered: bool, **filters: Any) -> list[RowDict]:
     rows = subscription_reports.search(unregistered=unregistered, **filters)
-    now = datetime.now(UTC)
+    now = clock.now()
     return [{**row, "age": int((now - row["created_at"]).total_seconds())} for row in rows] if unregistered else rows
 
 
@@ -84,7 +85,7 @@ def _format_age(age: timedelta) -> str:
 
 
 def _print_subscription(row: RowDict, *, in_json: bool) -> None:
-    now = datetime.now(UTC)
+    now = clock.now()
     stored = entitlements.STORED_ENTITLEMENTS.validate_python(row["entitlements"] or [])
     events = event_reports.list_by_subscription(row["id"])
     if in_json:

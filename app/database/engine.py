@@ -4,13 +4,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from flask import Flask
 from sqlalchemy import Engine, create_engine
 
 from app.config.settings import Settings
-from app.database import deadline, faults, sqlite
+from app.database import clock, deadline, faults, sqlite
 from app.database.throttle import Throttle
 from app.errors import DatabaseUnavailable
 
@@ -55,12 +56,14 @@ def init_app(app: Flask, settings: Settings) -> None:
     deadline.init_app(app)
     url = settings.sqlalchemy_url
     is_sqlite = url.get_backend_name() == "sqlite"
+    database_clock = clock.init_app(app)
     connect_args: dict[str, Any] = {}
     configure_engine = sqlite.configure_engine
     if not is_sqlite:
         from app.database import postgresql  # noqa: PLC0415  # slow to import
 
-        connect_args, configure_engine = postgresql.connect_args(url.query), postgresql.configure_engine
+        connect_args = postgresql.connect_args(url.query)
+        configure_engine = partial(postgresql.configure_engine, clock=database_clock)
     engine = create_engine(
         url.difference_update_query(["prepare_threshold"]),
         pool_size=CONNECTIONS,

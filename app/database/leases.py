@@ -9,7 +9,7 @@ To claim a row, the worker moves that time to the end of its lease, in the state
 
 If worker A dies, the row is due again at 12:00:30. If worker A takes longer than its lease, another worker may claim
 the row: worker A writes its result only where the due time is still the end of its own lease (`is_leased`).
-Times are UTC, by the worker's clock.
+Times are UTC, by the database's clock (`app.database.clock`).
 """
 
 from collections.abc import Mapping
@@ -20,6 +20,8 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Row, TextualSelect, and_, bindparam, text
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
+
+from app.database import clock
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,10 @@ def claim_statement(
 
 
 def claim(
-    connection: Connection, statement: TextualSelect, now: datetime, duration: timedelta, **parameters: object
+    connection: Connection, statement: TextualSelect, duration: timedelta, **parameters: object
 ) -> tuple[Lease, Row[Any]] | None:
     """Return the lease and the row as the claim left it; None where no row is due."""
+    now = clock.now()
     until = now + duration
     row = connection.execute(statement, {"now": now, "lease_until": until, **parameters}).one_or_none()
     return (Lease(row.id, until), row) if row else None

@@ -7,8 +7,9 @@ The limits that the server keeps belong to the role in the database: `flask db u
 
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import psycopg
 from psycopg.abc import PQGen
@@ -16,6 +17,7 @@ from sqlalchemy import Connection, Engine, Row, bindparam, event, text
 from sqlalchemy.exc import DBAPIError
 
 from app.database import deadline
+from app.database.clock import Clock
 
 T = TypeVar("T")
 
@@ -24,7 +26,13 @@ CONNECT_DEFAULTS: Mapping[str, Any] = {"connect_timeout": 3, "tcp_user_timeout":
 # A rollback at the deadline still gets the time that a server needs that is well.
 MIN_WAIT_SECONDS = 0.05
 # In milliseconds. They end what the server still does for a client that has given up.
-ROLE_LIMITS = {"statement_timeout": 5000, "lock_timeout": 3000, "idle_in_transaction_session_timeout": 10000}
+# `transaction_timeout` exists since PostgreSQL 17.
+ROLE_LIMITS = {
+    "statement_timeout": 5000,
+    "lock_timeout": 3000,
+    "idle_in_transaction_session_timeout": 10000,
+    "transaction_timeout": 30000,
+}
 LONGEST_LIMIT = 60_000
 SELECT_LIMITS = text(
     "SELECT name, setting,"
@@ -66,9 +74,21 @@ def connect_args(query: Mapping[str, Any]) -> dict[str, Any]:
     return arguments
 
 
-def configure_engine(engine: Engine) -> None:
-    """Let every connection of the engine keep the deadline."""
+def configure_engine(engine: Engine, clock: Clock) -> None:
+    """Let every connection of the engine keep the deadline, and compare the clocks."""
     event.listen(engine, "do_connect", _connect)
+    event.listen(engine, "connect", partial(_compare_clocks, clock))
+
+
+def _compare_clocks(clock: Clock, connection: BoundedConnection, _record: object) -> None:
+    def read_database_time() -> datetime:
+        # Outside a transaction, so that there is one round trip to measure.
+        connection.autocommit = True
+        [database_time] = connection.execute("SELECT clock_timestamp()").fetchall()[0]
+        connection.autocommit = False
+        return cast("datetime", database_time)
+
+    clock.compare(read_database_time)
 
 
 def _connect(_dialect: object, _record: object, args: tuple[Any, ...], parameters: dict[str, Any]) -> BoundedConnection:

@@ -3,5 +3,5 @@
 from app.models.base import Base, UtcDateTime
 from app.models.outbox import OutboxMessage
 from app.models.people import Account, Invitation, PendingToken, Registration, StoredDraft
-from app.models.purchases import AgreementLock, EarlierKey, Event, Subscription
+from app.models.purchases import AgreementLock, EarlierKey, Event, Feed, Subscription
 from app.models.records import ApiToken, AuditEntry, Heartbeat

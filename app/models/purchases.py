@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -17,6 +17,8 @@ EVENT_CHANNELS = ("eventbridge", "sns")
 # operator, "not_ours" once the product is configured.
 EVENT_OUTCOMES = ("applied", "noted", "waiting", "ambiguous", "not_ours")
 
+# As `change_number`: a trigger puts the number of the change in its place.
+NEXT_NUMBER = 0
 # Queries by former id add this condition: the index `ix_subscriptions_merged` holds only the few merged rows.
 IS_MERGED_SQL = "CAST(former_ids AS VARCHAR) <> '[]'"
 
@@ -29,7 +31,7 @@ class Subscription(Base):
         CheckConstraint(f"status IN {SUBSCRIPTION_STATUSES}", name="status"),
         Index(None, "customer_aws_account_id", "product_code"),
         Index(None, "customer_identifier", "product_code"),
-        Index(None, "changed_at", "id"),
+        Index(None, "change_number", "id"),
         # The migration limits it to merged rows. Saying so here would load PostgreSQL's dialect at every start.
         Index("ix_subscriptions_merged", "id"),
     )
@@ -63,7 +65,22 @@ class Subscription(Base):
     # Also counts reviews that failed for another reason.
     review_failures: Mapped[int] = mapped_column(default=0, comment="How often AWS did not tell its entitlements")
     changed_at: Mapped[datetime] = mapped_column(comment="When what other programs are told of it last changed")
+    change_number: Mapped[int] = mapped_column(
+        BigInteger,
+        default=NEXT_NUMBER,
+        server_default=str(NEXT_NUMBER),
+        comment="The feed's order; a change writes 0, and a trigger its number",
+    )
     former_ids: Mapped[list[str]] = mapped_column(default=list, comment="Of those that were merged into it")
+
+
+class Feed(Base):
+    """The one row that says to which history the change numbers of the subscriptions belong."""
+
+    __tablename__ = "feed"
+
+    epoch: Mapped[UUID] = mapped_column(primary_key=True, comment="Changes when a backup is restored")
+    last_number: Mapped[int] = mapped_column(BigInteger, comment="Of the changes; counted on SQLite only")
 
 
 class EarlierKey(Base):

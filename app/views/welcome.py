@@ -1,13 +1,14 @@
 """The page after the sign-up: the registration, the subscription's status, and the link into the product."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from flask import Blueprint, make_response, redirect, render_template, url_for
 from werkzeug import Response
 
 from app import text
 from app.aws.get_entitlements import AwsEntitlement
+from app.database import clock
 from app.models import Registration, Subscription
 from app.models.purchases import FINAL_STATUSES
 from app.security import headers
@@ -99,7 +100,7 @@ def render_purchase(
 
     `progress_link` is the path that was opened, in a browser that need not be the buyer's.
     """
-    now, is_by_link = datetime.now(UTC), progress_link is not None
+    now, is_by_link = clock.now(), progress_link is not None
     progress_link = progress_link or progress.LINK.path_for(registration.id)
     stage = progress.account_progress(registration, visit.product)
     if not (subscription and subscription.status in FINAL_STATUSES) and is_being_set_up(registration, stage, now):
@@ -139,7 +140,7 @@ def render_pending(visit: Visit, purchase: Pending, registration: Registration) 
     """Return the page of a pending token. It refreshes itself until the token is settled."""
     token = pending_tokens.find(purchase.id)
     is_pending = token is not None and token.settled_at is None
-    refresh = scheduled_refresh(registration.created_at if is_pending else None, datetime.now(UTC))
+    refresh = scheduled_refresh(registration.created_at if is_pending else None, clock.now())
     fault = token.fault if token else None
     return render("pending_purchase.html", visit, registration, refresh, is_pending=is_pending, fault=fault)
 

@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 
 import structlog
@@ -12,6 +11,7 @@ from flask import Flask, current_app
 
 from app.aws import queue
 from app.backoff import backoff_seconds
+from app.database import clock
 from app.observability import logs
 from app.services.events import consume, review
 from app.services.operations import heartbeats
@@ -103,4 +103,4 @@ def purge() -> None:
     pending_tokens.purge()
     drafts.purge()
     invitations.purge_emails()
-    erasure.erase_expired(current_app.config["RETENTION_DAYS"], datetime.now(UTC))
+    erasure.erase_expired(current_app.config["RETENTION_DAYS"], clock.now())

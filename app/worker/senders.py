@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 
 from flask import Flask, current_app
@@ -74,7 +73,7 @@ def _run_lane(app: Flask, lane: Lane, stop: threading.Event) -> None:
 
 def _claim_next(lane: Lane, stop: threading.Event) -> ClaimedMessage | None:
     try:
-        claimed = queue.claim(lane.name, datetime.now(UTC))
+        claimed = queue.claim(lane.name)
     except Exception as error:  # noqa: BLE001  # a message that fails must not stop its lane
         logs.chore_failed(lane.name, error)
         stop.wait(FAILURE_BACKOFF_SECONDS)

@@ -22,7 +22,7 @@ from tests.support.postgresql_server import execute_statements
 
 Db = Callable[..., Result]
 WAITING = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_upgrade_sets_limits_on_the_role_that_has_none(app: Flask, db: Db, own_d
         limits = [connection.scalar(text(f"SHOW {limit}")) for limit in LIMITS]
     engine.dispose()
     assert result.exit_code == 0
-    assert limits == ["5s", "1s", "10s"]
+    assert limits == ["5s", "1s", "10s", "30s"]
 
 
 @on_postgresql

@@ -137,7 +137,7 @@ def _send_remaining(app: Flask) -> None:
         endpoint = products.current().handoff_endpoints[PRODUCT_CODE]
         while _waiting_count():
             assert time.monotonic() < deadline, "some hand-offs are never accepted"
-            while claimed := queue.claim(queue.handoff_lane(PRODUCT_CODE), datetime.now(UTC)):
+            while claimed := queue.claim(queue.handoff_lane(PRODUCT_CODE)):
                 send_handoff.send(endpoint, claimed, allow_private=True)
             clock.shift(queue.LEASE)
 

@@ -98,7 +98,7 @@ def register(
     product.reply = lambda _: json_reply(200, url=url, reference=reference)
     with app.app_context():
         endpoint = products.current().handoff_endpoints[longest_values.PRODUCT_CODE]
-        claimed = queue.claim(queue.handoff_lane(longest_values.PRODUCT_CODE), datetime.now(UTC))
+        claimed = queue.claim(queue.handoff_lane(longest_values.PRODUCT_CODE))
         assert claimed
         send_handoff.send(endpoint, claimed, allow_private=True)
     [registration] = all_rows(app, Registration)

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -118,7 +117,7 @@ def deliver_handoffs(environment: dict[str, str]) -> None:
     """Deliver the hand-offs as the worker does."""
     with factories.open_app_in(environment) as app, app.app_context():
         endpoint = products.current().handoff_endpoints[PRODUCT_CODE]
-        while claimed := queue.claim(queue.handoff_lane(PRODUCT_CODE), datetime.now(UTC)):
+        while claimed := queue.claim(queue.handoff_lane(PRODUCT_CODE)):
             send_handoff.send(endpoint, claimed, allow_private=True)
 
 

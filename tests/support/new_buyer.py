@@ -1,7 +1,6 @@
 """A buyer who signs up for a product that receives hand-offs."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from flask.testing import FlaskClient
@@ -53,7 +52,7 @@ class NewBuyer:
         self.product.reply = lambda _: json_reply(status, **reply_body)
         with self.client.application.app_context():
             endpoint = products.current().handoff_endpoints.get(PRODUCT_CODE)
-            while endpoint and (claimed := queue.claim(queue.handoff_lane(PRODUCT_CODE), datetime.now(UTC))):
+            while endpoint and (claimed := queue.claim(queue.handoff_lane(PRODUCT_CODE))):
                 send_handoff.send(endpoint, claimed, allow_private=True)
 
     def page_text(self, path: str = "/welcome") -> str:

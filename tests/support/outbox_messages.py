@@ -1,6 +1,6 @@
 """Fills the outbox by registering customers and applying events; claims, sends and lists its messages."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from app.services.purchases.purchase import Resolved
 from app.services.signup import registrations
 from tests.support import factories
 from tests.support.aws_events import eventbridge_event, parse_event
+from tests.support.clock import time_passes
 from tests.support.factories import PRODUCT_CODE
 
 SITE_URL = "https://start.acme.example"
@@ -58,8 +59,8 @@ def receive_license_event(app: Flask, kind: str, happened_at: datetime, **overri
 
 def claim_next(app: Flask, lane: str = HANDOFF_LANE, **after: int) -> ClaimedMessage | None:
     """Claim the lane's next message that is due after this delay: `seconds=30`, say."""
-    with app.app_context():
-        return queue.claim(lane, datetime.now(UTC) + timedelta(**after))
+    with app.app_context(), time_passes(**after):
+        return queue.claim(lane)
 
 
 def claim_due(app: Flask, lane: str = HANDOFF_LANE, **after: int) -> ClaimedMessage:
@@ -80,7 +81,7 @@ def send_due_handoffs(app: Flask) -> list[bool]:
     settled = []
     with app.app_context():
         endpoint = products.current().handoff_endpoints.get(PRODUCT_CODE)
-        while endpoint and (claimed := queue.claim(HANDOFF_LANE, datetime.now(UTC))):
+        while endpoint and (claimed := queue.claim(HANDOFF_LANE)):
             settled.append(send_handoff.send(endpoint, claimed, allow_private=True))
     return settled
 
@@ -89,7 +90,7 @@ def send_outbox_mails(app: Flask) -> list[bool]:
     """Send every due mail; return for each whether it was settled."""
     settled = []
     with app.app_context():
-        while claimed := queue.claim(queue.MAIL_LANE, datetime.now(UTC)):
+        while claimed := queue.claim(queue.MAIL_LANE):
             settled.append(send_mail.send(claimed, site_url=SITE_URL))
     return settled
 

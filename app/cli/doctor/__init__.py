@@ -13,6 +13,7 @@ CHECKS = {
     "products": local.check_products,
     "database": local.check_database,
     "clock": local.check_clock,
+    "feed": local.check_feed,
     "rate limits": local.check_rate_counters,
     "credentials": aws.check_credentials,
     "ResolveCustomer": aws.check_resolve_customer,

@@ -12,15 +12,21 @@ from flask import current_app
 from sqlalchemy.orm import Session
 
 from app.config import handoff_endpoints, products
-from app.database import postgresql, sqlite, transactions
+from app.database import clock, postgresql, sqlite, transactions
 from app.mail import mailer
 from app.mail.message import MailUnavailable
 from app.security import headers, rate_counters
-from app.services.operations import clock, heartbeats, readiness
+from app.services.api import history
+from app.services.operations import heartbeats, readiness
 from app.services.reports import outbox
 
 # Workers record a heartbeat every ten seconds; deploy/alarms.md uses the same limit.
 MAX_HEARTBEAT_AGE_SECONDS = 120
+MAX_FEED_DELAY_SECONDS = 60
+OPEN_TRANSACTIONS = (
+    "SELECT pid, datname, usename, xact_start, query FROM pg_stat_activity WHERE backend_xid IS NOT NULL "
+    "ORDER BY backend_xid::text::bigint;"
+)
 # Foyer tolerates a minute. A clock that NTP keeps is right to a fraction of a second.
 MAX_CLOCK_SECONDS = 5
 COUNTED_ALONE = "Until then, each process counts rate limits for itself."
@@ -98,14 +104,31 @@ def _missing_limits(session: Session) -> list[str]:
 def check_clock() -> str:
     """Return how far this machine's clock is from the database's."""
     _require_database()
-    ahead = clock.seconds_ahead()
+    ahead = clock.current().ahead.total_seconds()
     if abs(ahead) > MAX_CLOCK_SECONDS:
         where = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the database's"
         raise click.ClickException(
-            f"This machine's clock is {where}. Sessions and links that one machine makes are refused by another, and "
-            "changes reach the API late. Keep all clocks right with NTP, such as chrony."
+            f"This machine's clock is {where}. Sessions and links that one machine makes are refused by another. "
+            "Keep all clocks right with NTP, such as chrony."
         )
     return f"Within {MAX_CLOCK_SECONDS} s of the database's."
+
+
+def check_feed() -> str:
+    """Return that the API's readers hear of every change."""
+    _require_database()
+    if history.is_of_another_server():
+        raise click.ClickException(
+            "The database was restored from a dump of another server, and the API's readers hear of no change. "
+            "Run `flask --app wsgi db after-restore`."
+        )
+    seconds = history.seconds_held_up()
+    if seconds > MAX_FEED_DELAY_SECONDS:
+        raise UserWarning(
+            f"For {seconds:.0f} s, the API's readers have not heard of changes: a transaction that has written is open "
+            f"on this database server. Look for the first of: {OPEN_TRANSACTIONS}"
+        )
+    return "The API's readers hear of every change."
 
 
 def check_rate_counters() -> str:

@@ -1,29 +1,35 @@
 """The feed: subscriptions in the order in which they last changed, page by page; and single ones by id.
 
-A transaction that began earlier may commit later. Its row then appears before rows that clients have already read. No
-transaction lasts a minute, so rows younger than WATERMARK_LAG are returned again by the next requests: see `cursors`.
+A transaction that began earlier may commit later: its row would appear before rows that clients have read. So each
+change has the number of its transaction, and the feed ends before the oldest transaction that is still open:
+
+    transaction   7   8   9   10              a client that asks now reads 7 and 8, and is told of 9 and 10
+                  ✓   ✓  open  ✓              once 9 has ended, however long that takes
+                       └ end of the feed
+
+On SQLite, changes have the numbers of a counter. Its transactions write one after the other, so none commits late.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, String, Uuid, and_, bindparam, cast, literal, select, text, tuple_
+from sqlalchemy import BigInteger, Row, Select, String, Uuid, and_, bindparam, cast, literal, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from app import models
 from app.database import rows as database_rows
 from app.database.transactions import query
-from app.models import UtcDateTime
 from app.models.purchases import IS_MERGED_SQL
 from app.services.api import cursors
-from app.services.api.cursors import Cursor, Position
+from app.services.api.cursors import Cursor
 from app.services.outbox import payload
 from app.services.outbox.payload import PayloadModel, SubscriptionSnapshot, Timestamp
 
-WATERMARK_LAG = timedelta(seconds=60)
+SELECT_EPOCH_AND_END = select(models.Feed.epoch, models.Feed.last_number + 1)
+# The number before which no transaction of PostgreSQL is open any more.
+SELECT_POSTGRESQL_END = text("SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)")
 SUBSCRIPTIONS = models.Subscription.__table__
 EVERY_SUBSCRIPTION = select(SUBSCRIPTIONS)
 REGISTERED_SUBSCRIPTIONS = EVERY_SUBSCRIPTION.join(
@@ -64,22 +70,40 @@ class Filters:
 
 
 @query
-def page(session: Session, filters: Filters, after: Cursor, limit: int, now: datetime) -> Page:
-    """Return the next `limit` subscriptions after the cursor, in the order in which they last changed."""
-    rows = session.execute(select_after(filters, after.position).limit(limit + 1)).all()
+def page(session: Session, filters: Filters, after: Cursor, limit: int) -> Page:
+    """Return the next `limit` subscriptions after the cursor, in the order in which they last changed.
+
+    A cursor from before a backup was restored is like none: the feed begins again.
+    """
+    # Read before the rows: what is before the end is then complete.
+    epoch, end = epoch_and_end(session)
+    if after.epoch != epoch or after.number >= end:
+        after = cursors.INITIAL
+    rows = session.execute(select_between(filters, after, end).limit(limit + 1)).all()
     more = len(rows) > limit
     rows = rows[:limit]
-    last = Position(rows[-1].changed_at, rows[-1].id) if rows else after.position
-    cursor = _next_cursor(after, last, now, more=more)
-    return Page(items=_load_items(session, rows), cursor=cursors.encode(cursor), more=more)
+    last = Cursor(epoch, rows[-1].change_number, rows[-1].id) if more else Cursor(epoch, end - 1, cursors.MAX_ID)
+    return Page(items=_load_items(session, rows), cursor=cursors.encode(last), more=more)
 
 
-def select_after(filters: Filters, after: Position) -> Select[Any]:
-    """Return the statement that selects the subscriptions after the position, in the feed's order."""
-    is_after = tuple_(SUBSCRIPTIONS.c.changed_at, SUBSCRIPTIONS.c.id) > tuple_(
-        literal(after.changed_at, UtcDateTime), literal(after.id, Uuid)
-    )
-    return _select_subscriptions(filters).where(is_after).order_by(SUBSCRIPTIONS.c.changed_at, SUBSCRIPTIONS.c.id)
+def epoch_and_end(session: Session) -> tuple[UUID, int]:
+    """Return the history that the numbers belong to, and the number before which the feed is complete."""
+    epoch, end = session.execute(SELECT_EPOCH_AND_END).one()
+    if not is_counted(session):
+        end = session.execute(SELECT_POSTGRESQL_END).scalar_one()
+    return epoch, end
+
+
+def is_counted(session: Session) -> bool:
+    """Return whether changes are numbered by a counter, not by their transactions."""
+    return session.get_bind().dialect.name == "sqlite"
+
+
+def select_between(filters: Filters, after: Cursor, end: int) -> Select[Any]:
+    """Return the statement that selects the subscriptions after the cursor and before the end, in the feed's order."""
+    number, row_id = SUBSCRIPTIONS.c.change_number, SUBSCRIPTIONS.c.id
+    is_after = tuple_(number, row_id) > tuple_(literal(after.number, BigInteger), literal(after.id, Uuid))
+    return _select_subscriptions(filters).where(is_after, number < end).order_by(number, row_id)
 
 
 @query
@@ -99,14 +123,6 @@ def find_by_registration(session: Session, filters: Filters, registration_id: UU
     subscriptions = _select_subscriptions(replace(filters, registered=True))
     rows = session.execute(subscriptions.where(HAS_REGISTRATION_ID), {"registration_id": registration_id}).all()
     return next(iter(_load_items(session, rows)), None)
-
-
-def _next_cursor(after: Cursor, last: Position, now: datetime, *, more: bool) -> Cursor:
-    watermark = after.watermark
-    # Once a row younger than the lag was read, the watermark stays until the client has read to the end.
-    if watermark == after.position:
-        watermark = max(watermark, min(last, Position(now - WATERMARK_LAG, database_rows.MIN_ID)))
-    return Cursor(last if more else watermark, watermark)
 
 
 def _select_subscriptions(filters: Filters) -> Select[Any]:

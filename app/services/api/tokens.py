@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from sqlalchemy import Connection, Uuid, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from app.database import rows
+from app.database import clock, rows
 from app.database.rows import RowDict
 from app.database.transactions import after_commit, query, transaction
 from app.models import ApiToken, UtcDateTime
@@ -53,7 +52,7 @@ def create(connection: Connection, name: str, product_codes: Sequence[str] | Non
     After DatabaseUnavailable it may have been stored all the same, without anyone having seen it: revoke it.
     """
     token_id, token = uuid7(), PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
-    now = datetime.now(UTC)
+    now = clock.now()
     codes = None if product_codes is None else sorted(set(product_codes))
     row = {"id": token_id, "name": name, "digest": digest(token), "product_codes": codes, "created_at": now}
     connection.execute(insert(ApiToken), row)
@@ -68,7 +67,7 @@ def revoke(connection: Connection, token_id: UUID, actor: str) -> RowDict | None
 
     Revoking twice is a success and changes nothing.
     """
-    now = datetime.now(UTC)
+    now = clock.now()
     if connection.execute(REVOKE, {"token_id": token_id, "now": now}).rowcount:
         audit.record(connection, [AuditRecord(now, REVOKED, actor)])
         after_commit(log.info, REVOKED, api_token=str(token_id))

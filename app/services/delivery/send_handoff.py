@@ -5,7 +5,6 @@ Follows https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/st
 
 import json
 import random
-from datetime import UTC, datetime
 from http import HTTPStatus
 
 import structlog
@@ -16,6 +15,7 @@ from app import http_client
 from app.backoff import backoff_seconds
 from app.config import products
 from app.config.products import HandoffEndpoint
+from app.database import clock
 from app.database.transactions import after_commit, transaction
 from app.models import OutboxMessage
 from app.services.outbox import account_reply, announce, queue
@@ -57,7 +57,7 @@ def send(endpoint: HandoffEndpoint, claimed: ClaimedMessage, *, allow_private: b
 def _post(endpoint: HandoffEndpoint, claimed: ClaimedMessage, *, allow_private: bool) -> http_client.Reply:
     body = json.dumps(claimed.payload, ensure_ascii=False, separators=(",", ":"))
     # The id is the same at every try, so that the product can drop duplicates.
-    message_id, now = f"msg_{claimed.id.hex}", datetime.now(UTC)
+    message_id, now = f"msg_{claimed.id.hex}", clock.now()
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "foyer",
@@ -82,7 +82,7 @@ def _record_delivery(connection: Connection, claimed: ClaimedMessage, reply: acc
         return True
     account_requested = claimed.type in announce.REGISTRATION_TYPES
     if account_reply.store(connection, subscription_id, reply, account_requested=account_requested):
-        announce.touch(connection, subscription_id, datetime.now(UTC))
+        announce.touch(connection, subscription_id)
     return True
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from app.aws.event_kinds import AwsEventKind
 from app.config import products
+from app.database import clock
 from app.database.statements import upsert_statement
 from app.database.transactions import after_commit, transaction
 from app.errors import FoyerError
@@ -71,7 +71,7 @@ def ingest(connection: Connection, event: AwsEvent) -> EventResult | None:
     After DatabaseUnavailable it may or may not have been applied; to ingest it again is safe.
     """
     # Of the event's fields, the statement takes those that are columns.
-    row = {**vars(event), "id": uuid7(), "received_at": datetime.now(UTC), "outcome": "waiting"}
+    row = {**vars(event), "id": uuid7(), "received_at": clock.now(), "outcome": "waiting"}
     row |= {"subscription_id": None, "status_after": None}
     event_id = connection.execute(INSERT_EVENT, row).scalar_one_or_none()
     if event_id is None:
@@ -139,7 +139,7 @@ def _apply(connection: Connection, event_id: UUID, event: AwsEvent, chosen: matc
         result = _attach(connection, event_id, event, matched)
         # An ambiguous event, too: to read entitlements once too often does no harm.
         if event.kind_without_party in ENTITLEMENT_EVENTS:
-            due = {"review_at": datetime.now(UTC), "review_failures": 0}
+            due = {"review_at": clock.now(), "review_failures": 0}
             for subscription_id in matched.subscription_ids:
                 subscriptions.update_row(connection, subscription_id, due)
     own_status = next((change.status for change in result.changes if change.event_id == event_id), None)

@@ -12,7 +12,6 @@ hands. Where both have a product's reply, the one that says more remains, the ta
 An erased person's account is deleted where another person's registration remains.
 """
 
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +20,7 @@ from sqlalchemy import Connection, Row, Uuid, bindparam, delete, exists, func, s
 
 from app import models
 from app.aws.customer import license_id
+from app.database import clock
 from app.database.transactions import after_commit
 from app.models import Account, AuditEntry, EarlierKey, OutboxMessage, Registration, Subscription
 from app.services.events.agreements import COUNT_PARTIES, SUBSCRIPTION_IDS, AgreementChain
@@ -105,11 +105,11 @@ def replace_license(connection: Connection, subscription_id: UUID, license_arn: 
     The worker reviews it next, and announces the license to a product that has the earlier one.
     """
     before = _lock(connection, subscription_id)
-    key, now = license_id(license_arn), datetime.now(UTC)
+    key = license_id(license_arn)
     names = {"purchase_key": key, "license_arn": license_arn, "agreement_id": agreement_id or before.agreement_id}
     # A new due time takes the lease from a worker that is reading the earlier license's entitlements.
-    due = {"review_at": now, "review_failures": 0, "changed_at": now}
-    subscriptions.update_row(connection, subscription_id, {**names, **due})
+    due = {"review_at": clock.now(), "review_failures": 0}
+    subscriptions.update_row(connection, subscription_id, {**names, **due, **subscriptions.change()})
     connection.execute(DELETE_EARLIER_KEY, {"key": key})
     subscriptions.store_earlier_key(connection, before.purchase_key, key)
 
@@ -161,19 +161,18 @@ def _redirect_account_requests(connection: Connection, target_id: UUID, source_i
     """Let the registrations that asked for the source's account ask for the target's."""
     accounts = {"target_account": str(target_id), "source_account": str(source_id)}
     for subscription_id in filter(None, connection.scalars(REDIRECT_ACCOUNT_REQUESTS, accounts).all()):
-        announce.touch(connection, subscription_id, datetime.now(UTC))
+        announce.touch(connection, subscription_id)
     connection.execute(REQUEST_OWN_ACCOUNT, {"target": target_id, "target_account": str(target_id)})
 
 
 def _merged_values(target: Row[Any], source: Row[Any]) -> dict[str, object]:
-    now = datetime.now(UTC)
     return {
         **{name: getattr(target, name) or getattr(source, name) for name in FILLED_COLUMNS},
         "hints": source.hints or target.hints,
         "created_at": min(target.created_at, source.created_at),
         "last_seen_at": max(filter(None, (target.last_seen_at, source.last_seen_at)), default=None),
-        "review_at": now,
-        "changed_at": now,
+        "review_at": clock.now(),
+        **subscriptions.change(),
         "former_ids": [*target.former_ids, str(source.id), *source.former_ids],
     }
 

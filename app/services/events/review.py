@@ -1,6 +1,6 @@
 """Reviews: after a landing or a change, the worker matches a subscription with its events and reads entitlements."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -14,7 +14,7 @@ from app.aws.fields import EARLIEST_TIME
 from app.aws.get_entitlements import AwsEntitlement
 from app.backoff import backoff_seconds
 from app.config import products
-from app.database import leases
+from app.database import clock, leases
 from app.database.transactions import after_commit, query, transaction
 from app.errors import DatabaseUnavailable, MarketplaceError
 from app.models import Event, Subscription
@@ -58,12 +58,11 @@ def process_next() -> bool | None:
     error the subscription is rescheduled, ever later, so that it does not hold up the others. After
     DatabaseUnavailable, a subscription that was claimed is due again once its lease ends.
     """
-    now = datetime.now(UTC)
-    lease = claim(now)
+    lease = claim()
     if lease is None:
         return None
     try:
-        return _review(lease, now)
+        return _review(lease)
     except DatabaseUnavailable:
         raise
     except Exception as error:  # one subscription's fault must not hold up the others
@@ -73,17 +72,17 @@ def process_next() -> bool | None:
 
 
 @transaction
-def claim(connection: Connection, now: datetime) -> leases.Lease | None:
+def claim(connection: Connection) -> leases.Lease | None:
     """Return the lease of the subscription that has been due for longest; None where none is due."""
-    claimed = leases.claim(connection, CLAIM, now, LEASE)
+    claimed = leases.claim(connection, CLAIM, LEASE)
     return claimed[0] if claimed else None
 
 
-def _review(lease: leases.Lease, now: datetime) -> bool:
+def _review(lease: leases.Lease) -> bool:
     subscription = _match_events(lease)
     if subscription is None:
         return True
-    fetched = None
+    fetched, fetched_at = None, clock.now()
     try:
         if entitlements.exist_for(subscription.product_code):
             fetched = get_entitlements.fetch_all(Customer.from_row(subscription))
@@ -96,7 +95,7 @@ def _review(lease: leases.Lease, now: datetime) -> bool:
         log.info("entitlements.empty", subscription=str(subscription.id), answers=subscription.review_failures + 1)
         _reschedule(_lease_of(subscription), FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
         return True
-    _finish(subscription, fetched, now)
+    _finish(subscription, fetched, fetched_at)
     return True
 
 
@@ -126,7 +125,7 @@ def _is_doubtful(session: Session, subscription: Row[Any], fetched: list[AwsEnti
     """
     if subscription.review_failures + 1 >= BELIEVED_EMPTY_ANSWERS or subscription.status in status.ACCESS_STATUSES:
         return False
-    now = datetime.now(UTC)
+    now = clock.now()
     if not all(entitlement.expired(now) for entitlement in fetched):
         return False
     names = {"subscription": subscription.id, "read_at": subscription.entitlements_read_at or EARLIEST_TIME}
@@ -161,7 +160,7 @@ def _store_entitlements(
         stored = before.entitlements
     values: dict[str, Any] = {"entitlements": stored, "entitlements_read_at": fetched_at}
     if before.entitlements != stored:
-        values["changed_at"] = datetime.now(UTC)
+        values |= subscriptions.change()
     connection.execute(UPDATE_ENTITLEMENTS, {**_parameters(subscription), **values})
     return (before.entitlements or []) != stored
 
@@ -180,5 +179,5 @@ def _reschedule(connection: Connection, lease: leases.Lease, first_seconds: floa
     failures = connection.execute(NEXT_FAILURE, lease.parameters).scalar_one_or_none()
     if failures:
         backoff = timedelta(seconds=backoff_seconds(failures, first_seconds, max_seconds))
-        values = {"review_at": datetime.now(UTC) + backoff, "review_failures": failures}
+        values = {"review_at": clock.now() + backoff, "review_failures": failures}
         connection.execute(RESCHEDULE, {**lease.parameters, **values})

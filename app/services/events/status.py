@@ -22,7 +22,7 @@ supersedes it, or where it is void: a renewal that ends before its first day lea
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -106,7 +106,7 @@ def recompute(connection: Connection, subscription_id: UUID) -> SubscriptionStat
         status_before=subscription.status,
     )
     if state != SubscriptionState(**{field.name: getattr(subscription, field.name) for field in fields(state)}):
-        subscriptions.update_row(connection, subscription_id, {**asdict(state), "changed_at": datetime.now(UTC)})
+        subscriptions.update_row(connection, subscription_id, {**asdict(state), **subscriptions.change()})
     if state.status == subscription.status:
         return None
     announce.announce(connection, subscription_id, announce.TYPE_BY_STATUS[state.status])

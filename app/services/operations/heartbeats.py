@@ -3,11 +3,12 @@
 import math
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, select, text
 from sqlalchemy.orm import Session
 
+from app.database import clock
 from app.database.transactions import query, transaction
 from app.models import Heartbeat, UtcDateTime
 
@@ -20,13 +21,13 @@ SELECT_HEARTBEATS = select(Heartbeat.chore, Heartbeat.at)
 @transaction
 def record(connection: Connection, chore: str) -> None:
     """Record that a worker does this chore now."""
-    connection.execute(UPSERT_HEARTBEAT, {"chore": chore, "at": datetime.now(UTC)})
+    connection.execute(UPSERT_HEARTBEAT, {"chore": chore, "at": clock.now()})
 
 
 @query
 def age_seconds(session: Session, chore: str) -> float:
     """Return how many seconds ago a worker last did this chore; infinite where none ever did."""
-    return ages_by_chore(session, datetime.now(UTC))[chore]
+    return ages_by_chore(session, clock.now())[chore]
 
 
 def ages_by_chore(session: Session, now: datetime) -> Mapping[str, float]:

@@ -1,13 +1,12 @@
 """Readiness: whether the database can be reached, has this version's tables, and takes a write."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, bindparam, inspect, select, text, update
 from sqlalchemy.orm import Session
 
-from app.database import disk_space, faults
+from app.database import clock, disk_space, faults
 from app.database.transactions import current_database, query, transaction
 from app.errors import DatabaseUnavailable
 from app.models import Heartbeat, UtcDateTime
@@ -96,7 +95,7 @@ def _write_advice(code: str) -> str:
 
 @transaction
 def _write(connection: Connection) -> None:
-    now = datetime.now(UTC)
+    now = clock.now()
     if not connection.execute(UPDATE_ROW, {"now": now}).rowcount:
         connection.execute(INSERT_ROW, {"now": now})
 

@@ -22,13 +22,13 @@ and Bob is not let in. Where the product refused Ada's first hand-off, no accoun
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
+from app.database import clock
 from app.models import Account, OutboxMessage
 from app.models.people import REFUSAL_REASONS
 from app.services.outbox import announce, queue
@@ -128,7 +128,7 @@ def store(connection: Connection, subscription_id: UUID, reply: AccountReply, *,
     stored = account_of(connection, subscription_id)
     before = stored or EMPTY_REPLY
     after = _combine(before, reply, account_requested=account_requested)
-    values = {**asdict(after), "answered_at": datetime.now(UTC)}
+    values = {**asdict(after), "answered_at": clock.now()}
     if stored:
         connection.execute(UPDATE_ACCOUNT, {"account_of": subscription_id, **values})
     else:

@@ -4,12 +4,13 @@ Everything is stored in the caller's transaction, together with the change itsel
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from app.config import products
+from app.database import clock
 from app.services.outbox import payload, queue
 from app.services.outbox.payload import HandoffType, SubscriptionSnapshot
 from app.services.purchases import subscriptions
@@ -38,8 +39,8 @@ def announce(connection: Connection, subscription_id: UUID, type_: HandoffType, 
     The caller has locked the subscription; otherwise two hand-offs could get the same sequence. A product without an
     endpoint gets no hand-off, and no mail is stored while mail is off.
     """
-    now = datetime.now(UTC)
-    touch(connection, subscription_id, now)
+    now = clock.now()
+    touch(connection, subscription_id)
     # The snapshot is read only where a product takes hand-offs or mail is on.
     configured = products.current()
     is_needed = configured.handoff_endpoints or configured.sends_mail
@@ -56,9 +57,9 @@ def announce(connection: Connection, subscription_id: UUID, type_: HandoffType, 
         _enqueue_mails(connection, snapshot, type_, now)
 
 
-def touch(connection: Connection, subscription_id: UUID, changed_at: datetime) -> None:
-    """Set `changed_at`, so that clients of the read API that poll for changes find the subscription."""
-    subscriptions.update_row(connection, subscription_id, {"changed_at": changed_at})
+def touch(connection: Connection, subscription_id: UUID) -> None:
+    """Tell the readers of the feed that the subscription has changed."""
+    subscriptions.update_row(connection, subscription_id, subscriptions.change())
 
 
 def _enqueue_mails(connection: Connection, snapshot: SubscriptionSnapshot, type_: HandoffType, now: datetime) -> None:

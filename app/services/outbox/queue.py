@@ -21,14 +21,14 @@ worker claims the message that has been due for longest, under a lease (`app.dat
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Row, Uuid, bindparam, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
-from app.database import leases
+from app.database import clock, leases
 from app.database.transactions import transaction
 from app.models import OutboxMessage, UtcDateTime
 from app.services.purchases import subscriptions
@@ -105,7 +105,7 @@ def enqueue_handoff(
     payload = {**payload, "data": {"sequence": sequence, **payload["data"]}}
     row = {"lane": lane, "type": payload["type"], "sequence": sequence, "payload": payload}
     ids = {"subscription_id": subscription_id, "registration_id": registration_id}
-    connection.execute(INSERT, {**row, **ids, "created_at": datetime.now(UTC)})
+    connection.execute(INSERT, {**row, **ids, "created_at": clock.now()})
     release_next(connection, subscription_id)
 
 
@@ -120,7 +120,7 @@ def enqueue_mail(
     """Store a mail that is due at once; its text is written from the database when it is sent."""
     row = {"lane": MAIL_LANE, "type": template, "payload": dict(payload or {})}
     ids = {"subscription_id": subscription_id, "registration_id": registration_id}
-    times = dict.fromkeys(("created_at", "next_try_at", "due_since"), datetime.now(UTC))
+    times = dict.fromkeys(("created_at", "next_try_at", "due_since"), clock.now())
     connection.execute(INSERT, {**row, **ids, **times})
 
 
@@ -132,9 +132,12 @@ def latest_handoff(
     return database.execute(statement).one_or_none()
 
 
-def release_next(connection: Connection, subscription_id: UUID) -> None:
-    """Make the subscription's first waiting hand-off due now, unless it has a time already."""
-    connection.execute(RELEASE_NEXT, {"subscription": subscription_id, "now": datetime.now(UTC)})
+def release_next(connection: Connection, *subscription_ids: UUID) -> None:
+    """Make the first waiting hand-off of each subscription due now, unless it has a time already."""
+    now = clock.now()
+    connection.execute(
+        RELEASE_NEXT, [{"subscription": subscription_id, "now": now} for subscription_id in subscription_ids]
+    )
 
 
 def reorder(connection: Connection, subscription_id: UUID) -> None:
@@ -144,9 +147,9 @@ def reorder(connection: Connection, subscription_id: UUID) -> None:
 
 
 @transaction
-def claim(connection: Connection, lane: str, now: datetime) -> ClaimedMessage | None:
+def claim(connection: Connection, lane: str) -> ClaimedMessage | None:
     """Claim the message of the lane that has been due for longest; return None where none is due."""
-    claimed = leases.claim(connection, CLAIM, now, LEASE, lane=lane)
+    claimed = leases.claim(connection, CLAIM, LEASE, lane=lane)
     if claimed is None:
         return None
     lease, row = claimed
@@ -161,7 +164,7 @@ def settle(connection: Connection, /, claimed: ClaimedMessage, outcome: str, **v
     """
     if claimed.subscription_id:
         subscriptions.lock(connection, claimed.subscription_id)
-    settled = {"outcome": outcome, "settled_at": datetime.now(UTC), "next_try_at": None, **values}
+    settled = {"outcome": outcome, "settled_at": clock.now(), "next_try_at": None, **values}
     row = connection.execute(SETTLE, {"settled_id": claimed.id, **settled}).one_or_none()
     if row is None or row.subscription_id is None:
         return None
@@ -179,7 +182,7 @@ def reschedule(connection: Connection, claimed: ClaimedMessage, delay_seconds: f
 
     Changes nothing where the lease has ended, or where an earlier hand-off was sent again meanwhile.
     """
-    now = datetime.now(UTC)
+    now = clock.now()
     if now - claimed.due_since >= RETRY_WINDOW:
         return False
     values = {"next_try_at": now + timedelta(seconds=delay_seconds), "fault": fault}

@@ -8,7 +8,7 @@ form, because a browser that lost its session still sends the form.
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from app.database import clock
 from app.database.rows import RowDict
 from app.database.statements import upsert_statement
 from app.database.transactions import query, transaction
@@ -81,7 +82,7 @@ def try_store(form_secret: str, typed: dict[str, str], draft_id: UUID | None = N
 def _store(connection: Connection, draft_id: UUID, purchase_digest: bytes, sealed: bytes) -> UUID | None:
     if connection.execute(COUNT_OTHERS, {"draft_id": draft_id}).scalar_one() >= MAX_DRAFTS:
         return None
-    now = datetime.now(UTC)
+    now = clock.now()
     row = {"id": draft_id, "purchase_digest": purchase_digest, "sealed": sealed}
     connection.execute(UPSERT, {**row, "stored_at": now, "expires_at": now + TTL})
     connection.execute(DELETE_SURPLUS, {"purchase_digest": purchase_digest})
@@ -98,7 +99,7 @@ def try_load(draft_id: UUID) -> dict[str, str] | None:
 
 @query
 def _find(session: Session, draft_id: UUID) -> Row[Any] | None:
-    return session.execute(SELECT_CURRENT, {"draft_id": draft_id, "now": datetime.now(UTC)}).one_or_none()
+    return session.execute(SELECT_CURRENT, {"draft_id": draft_id, "now": clock.now()}).one_or_none()
 
 
 def try_delete(draft_id: UUID) -> None:
@@ -121,7 +122,7 @@ def newest(session: Session, *, limit: int | None = None, email: str | None = No
 
     Each draft is decrypted: the database cannot search in them. Without a key, a draft has no answers.
     """
-    rows = session.execute(SELECT_ALL, {"now": datetime.now(UTC)})
+    rows = session.execute(SELECT_ALL, {"now": clock.now()})
     drafts = [{**row._mapping, "answers": _decrypt(row) or {}} for row in rows]
     wanted = email.strip().lower() if email is not None else None
     matches = [draft for draft in drafts if wanted in {None, draft["answers"].get("email", "").strip().lower()}]
@@ -143,7 +144,7 @@ def delete_of_purchases(
 @transaction
 def purge(connection: Connection) -> int:
     """Delete the expired drafts; return how many."""
-    return connection.execute(PURGE, {"now": datetime.now(UTC)}).rowcount
+    return connection.execute(PURGE, {"now": clock.now()}).rowcount
 
 
 def _digest(form_secret: str) -> bytes:

@@ -10,12 +10,11 @@ Four functions write the row by its purchase key; all create it where it is miss
 
 A value that AWS leaves out never erases a stored one. A license or agreement is written only where the row still has
 the purchase key that the caller came with: one from before a renewal must not replace the present one. `changed_at`,
-which the read API's feed goes by, moves only where a value differs.
+and its number, by which the read API's feed is ordered, move only where a value differs.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,9 +23,11 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from app.aws.customer import Customer
+from app.database import clock
 from app.database.statements import upsert_statement
 from app.database.transactions import query, transaction
 from app.models import PendingToken, Subscription
+from app.models.purchases import NEXT_NUMBER
 from app.services.purchases.purchase import Landing
 
 # A renewal may bring another license: a buyer who comes with an earlier one comes for the same subscription.
@@ -42,8 +43,12 @@ def _if_current_key(name: str, value: str) -> str:
 
 def _upsert_statement(values: Mapping[str, str], **other_updates: str) -> TextualSelect:
     differ = (f"coalesce({new}, '') <> coalesce(subscriptions.{name}, '')" for name, new in values.items())
-    changed_at = f"CASE WHEN {' OR '.join(differ)} THEN excluded.changed_at ELSE subscriptions.changed_at END"
-    updates = {"changed_at": changed_at, **values, **other_updates}
+    has_changed = " OR ".join(differ)
+    times = {
+        name: f"CASE WHEN {has_changed} THEN {new} ELSE subscriptions.{name} END"
+        for name, new in {"changed_at": "excluded.changed_at", "change_number": NEXT_NUMBER}.items()
+    }
+    updates = {**times, **values, **other_updates}
     return upsert_statement(Subscription, "purchase_key", updates, inserts={"purchase_key": CURRENT_PURCHASE_KEY})
 
 
@@ -106,7 +111,7 @@ def ensure_from_event(connection: Connection, customer: Customer) -> UUID:
 
 
 def _upsert(connection: Connection, landing: Landing, statement: TextualSelect, *, has_landed: bool = True) -> UUID:
-    customer, now = landing.customer, datetime.now(UTC)
+    customer, now = landing.customer, clock.now()
     if customer.license_arn and customer.customer_identifier:
         _set_license_key(connection, customer)
     row = {
@@ -119,6 +124,7 @@ def _upsert(connection: Connection, landing: Landing, statement: TextualSelect, 
         "status": "pending",
         "last_seen_at": now if has_landed else None,
         "review_failures": 0,
+        "change_number": NEXT_NUMBER,
         "former_ids": [],
     }
     subscription_id: UUID = connection.execute(statement, row).scalar_one()
@@ -145,6 +151,11 @@ def lock(connection: Connection, subscription_id: UUID) -> None:
 def find(session: Session, subscription_id: UUID | None) -> Subscription | None:
     """Return the subscription with that id, if there is one; None without an id."""
     return session.get(Subscription, subscription_id) if subscription_id else None
+
+
+def change() -> dict[str, object]:
+    """Return the values by which a change of a subscription reaches the readers of the feed."""
+    return {"changed_at": clock.now(), "change_number": NEXT_NUMBER}
 
 
 def find_row(connection: Connection, subscription_id: UUID) -> Row[Any] | None:

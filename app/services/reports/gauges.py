@@ -1,13 +1,14 @@
 """Gauges for /metrics: how much waits or has failed, and the ages of the workers' heartbeats."""
 
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from app.aws import queue
 from app.config import products
+from app.database import clock
 from app.database.transactions import query
 from app.errors import DatabaseUnavailable
 from app.models import Event, OutboxMessage, PendingToken, Registration, Subscription, UtcDateTime
@@ -40,7 +41,7 @@ def current() -> dict[str, float]:
 
 @query
 def _measure(session: Session) -> dict[str, float]:
-    now = datetime.now(UTC)
+    now = clock.now()
     pending_count, oldest = session.execute(PENDING_TOKENS).one()
     heartbeat_ages = heartbeats.ages_by_chore(session, now)
     # Without an events queue no worker polls one: its age would be infinite for good.

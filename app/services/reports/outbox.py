@@ -1,13 +1,12 @@
 """Reports of the outbox: hand-offs and mails with their outcomes; and sending one again."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, Uuid, bindparam, exists, select, update
 from sqlalchemy.orm import Session
 
-from app.database import rows
+from app.database import clock, rows
 from app.database.rows import RowDict
 from app.database.transactions import query, transaction
 from app.models import OutboxMessage, Registration, UtcDateTime
@@ -99,7 +98,7 @@ def resend(connection: Connection, message_id: UUID) -> bool:
     # Lock the subscription first, as every writer of its hand-offs does; otherwise two workers deadlock.
     if subscription_id := connection.execute(SUBSCRIPTION_ID, {"message_id": message_id}).scalar_one_or_none():
         subscriptions.lock(connection, subscription_id)
-    message = connection.execute(RESEND, {"message_id": message_id, "now": datetime.now(UTC)}).one_or_none()
+    message = connection.execute(RESEND, {"message_id": message_id, "now": clock.now()}).one_or_none()
     if message and message.subscription_id:
         # A merge may have moved the message to another subscription before the lock was granted.
         subscriptions.lock(connection, message.subscription_id)

@@ -3,15 +3,18 @@
 The purchase stays, and so does an audit entry of each erasure, without personal data.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import BindParameter, Connection, Row, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from app.database import clock
 from app.database.rows import MIN_ID
 from app.database.transactions import after_commit, query, transaction
 from app.models import AuditEntry, Invitation, OutboxMessage, PendingToken, Registration, Subscription
@@ -25,6 +28,8 @@ log = structlog.get_logger()
 
 RETENTION_ACTOR, DRAFT_ERASED = "retention", "draft.erased"
 BATCH_ROWS = 1000
+# Registrations and messages of one transaction: it must hold up neither SQLite's only writer nor the feed.
+TRANSACTION_ROWS = 500
 
 CUTOFF: BindParameter[datetime] = bindparam("cutoff")
 REGISTRATION_IDS: BindParameter[UUID] = bindparam("registrations", expanding=True)
@@ -65,7 +70,16 @@ LATEST_ERASURE = (
 UPDATE_SUBSCRIPTIONS = update(Subscription).where(Subscription.id.in_(SUBSCRIPTION_IDS))
 UPDATE_INVITATIONS = update(Invitation).where(Invitation.subscription_id.in_(SUBSCRIPTION_IDS))
 MESSAGES = select(OutboxMessage.__table__).where(OutboxMessage.registration_id.in_(REGISTRATION_IDS))
-UPDATE_MESSAGE = update(OutboxMessage).where(OutboxMessage.id == bindparam("message"))
+MESSAGE_COUNTS = (
+    select(OutboxMessage.registration_id, func.count().label("messages"))
+    .where(OutboxMessage.registration_id.in_(REGISTRATION_IDS))
+    .group_by(OutboxMessage.registration_id)
+)
+REDACT_MESSAGE = (
+    update(OutboxMessage)
+    .where(OutboxMessage.id == bindparam("message"))
+    .values({name: bindparam(name) for name in ("payload", "outcome", "settled_at", "next_try_at")})
+)
 
 
 @transaction
@@ -76,7 +90,7 @@ def erase(connection: Connection, registration_id: UUID, actor: str) -> AuditRec
     and returns the first erasure: after DatabaseUnavailable, do so to find out whether it was erased.
     """
     connection.execute(LOCK_SUBSCRIPTIONS, {"registrations": [registration_id]})
-    erased = _erase(connection, [registration_id], actor, datetime.now(UTC))
+    erased = _erase(connection, [registration_id], actor, clock.now())
     return erased[0] if erased else find_in_transaction(connection, registration_id)
 
 
@@ -93,7 +107,7 @@ find = query(find_in_transaction)
 def erase_draft(connection: Connection, draft_id: UUID, actor: str) -> bool:
     """Erase the draft and record by whom; return whether there was one."""
     if is_erased := drafts.delete_in_transaction(connection, draft_id):
-        audit.record(connection, [AuditRecord(datetime.now(UTC), DRAFT_ERASED, actor)])
+        audit.record(connection, [AuditRecord(clock.now(), DRAFT_ERASED, actor)])
     return is_erased
 
 
@@ -103,7 +117,28 @@ def erase_expired(retention_days: int, now: datetime) -> int:
     After DatabaseUnavailable, the batches erased so far stay erased, and the next run erases the rest.
     """
     cutoff = now - timedelta(days=retention_days)
-    return sum(_erase_batch(batch, cutoff, now) for batch in expired_batches(retention_days, now))
+    chunks = chain.from_iterable(map(_chunks, expired_batches(retention_days, now)))
+    return sum(_erase_batch(chunk, cutoff, now) for chunk in chunks)
+
+
+def _chunks(registration_ids: Sequence[UUID]) -> Iterator[list[UUID]]:
+    """Yield the ids in chunks of at most TRANSACTION_ROWS rows, messages counted; of more, one by one."""
+    message_counts, rows = _message_counts(registration_ids), 0
+    chunk: list[UUID] = []
+    for registration_id in registration_ids:
+        weight = 1 + message_counts[registration_id]
+        if chunk and rows + weight > TRANSACTION_ROWS:
+            yield chunk
+            chunk, rows = [], 0
+        chunk.append(registration_id)
+        rows += weight
+    yield chunk
+
+
+@query
+def _message_counts(session: Session, registration_ids: Sequence[UUID]) -> Counter[UUID]:
+    rows = session.execute(MESSAGE_COUNTS, {"registrations": registration_ids})
+    return Counter({row.registration_id: row.messages for row in rows})
 
 
 def expired_batches(retention_days: int, now: datetime) -> Iterator[list[UUID]]:
@@ -138,8 +173,7 @@ def _erase_batch(connection: Connection, ids: Sequence[UUID], cutoff: datetime, 
 def _erase(connection: Connection, ids: Sequence[UUID], actor: str, now: datetime) -> list[AuditRecord]:
     deleted = connection.execute(DELETE, {"registrations": ids}).all()
     subscription_ids = [row.subscription_id for row in deleted if row.subscription_id]
-    # `changed_at` is the time of this batch, not of the run: readers of the feed may have passed the run's start.
-    connection.execute(UPDATE_SUBSCRIPTIONS, {"subscriptions": subscription_ids, "changed_at": datetime.now(UTC)})
+    connection.execute(UPDATE_SUBSCRIPTIONS, {"subscriptions": subscription_ids, **subscriptions.change()})
     connection.execute(UPDATE_INVITATIONS, {"subscriptions": subscription_ids, "email": None})
     token_ids = [row.parked_token_id for row in deleted if row.parked_token_id]
     drafts.delete_of_purchases(connection, subscription_ids, token_ids)
@@ -154,18 +188,26 @@ def _erase(connection: Connection, ids: Sequence[UUID], actor: str, now: datetim
 
 def _redact_outbox(connection: Connection, registration_ids: Sequence[UUID], now: datetime) -> None:
     """Remove the people from the hand-offs and mails, and cancel those that were only about them."""
-    for message in connection.execute(MESSAGES, {"registrations": registration_ids}).all():
-        values: dict[str, Any] = {"payload": _redact_payload(message.payload)}
-        # All mails: the seller's mail of an activation says whose it is, and has nothing to say without the person.
-        is_about_person = message.lane == queue.MAIL_LANE or message.type in announce.REGISTRATION_TYPES
-        is_cancelled = message.outcome == "waiting" and is_about_person
-        if is_cancelled:
-            values |= {"outcome": "cancelled", "settled_at": now, "next_try_at": None}
-        connection.execute(UPDATE_MESSAGE, {"message": message.id, **values})
-        if message.sequence and is_cancelled:
-            queue.release_next(connection, message.subscription_id)
-            # The review enqueues the new license again, in case only this hand-off had it.
-            subscriptions.update_row(connection, message.subscription_id, {"review_at": now})
+    messages = connection.execute(MESSAGES, {"registrations": registration_ids}).all()
+    if not messages:
+        return
+    cancelled = {message.id for message in messages if message.outcome == "waiting" and _is_about_person(message)}
+    rows = []
+    for message in messages:
+        state = {name: getattr(message, name) for name in ("outcome", "settled_at", "next_try_at")}
+        if message.id in cancelled:
+            state = {"outcome": "cancelled", "settled_at": now, "next_try_at": None}
+        rows.append({"message": message.id, "payload": _redact_payload(message.payload), **state})
+    connection.execute(REDACT_MESSAGE, rows)
+    if released := {message.subscription_id for message in messages if message.sequence and message.id in cancelled}:
+        queue.release_next(connection, *released)
+        # The review enqueues the new license again, in case only this hand-off had it.
+        connection.execute(UPDATE_SUBSCRIPTIONS, {"subscriptions": list(released), "review_at": now})
+
+
+def _is_about_person(message: Row[Any]) -> bool:
+    # All mails: the seller's mail of an activation says whose it is, and has nothing to say without the person.
+    return message.lane == queue.MAIL_LANE or message.type in announce.REGISTRATION_TYPES
 
 
 def _redact_payload(payload: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Invitations: a purchaser asks a colleague to set up the account, with a link that works once and for a week."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from hashlib import sha256
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, sele
 from sqlalchemy.orm import Session
 
 from app.config import products
-from app.database import rows
+from app.database import clock, rows
 from app.database.transactions import after_commit, query, transaction
 from app.models import AuditEntry, Invitation, Subscription
 from app.security.links import SignedLink
@@ -85,7 +85,7 @@ def invite(connection: Connection, subscription_id: UUID, email: str, inviter: s
 
     An address with an open invitation keeps it: the same invitation is sent again and works for another week.
     """
-    now = datetime.now(UTC)
+    now = clock.now()
     # Lock the subscription; otherwise two who invite at once are both counted as the fifth.
     subscriptions.lock(connection, subscription_id)
     is_open = {"subscription": subscription_id, "email": email, "now": now}
@@ -121,19 +121,19 @@ def _check_limits(connection: Connection, subscription_id: UUID, now: datetime, 
 @query
 def list_open(session: Session, subscription_id: UUID) -> list[Row[Any]]:
     """Return the subscription's invitations that can still be accepted, the oldest first."""
-    return list(session.execute(LIST_OPEN, {"subscription": subscription_id, "now": datetime.now(UTC)}))
+    return list(session.execute(LIST_OPEN, {"subscription": subscription_id, "now": clock.now()}))
 
 
 @query
 def find_open(session: Session, invitation_id: UUID) -> Row[Any] | None:
     """Return the invitation, if it can still be accepted."""
-    return session.execute(FIND_OPEN, {"invitation_id": invitation_id, "now": datetime.now(UTC)}).one_or_none()
+    return session.execute(FIND_OPEN, {"invitation_id": invitation_id, "now": clock.now()}).one_or_none()
 
 
 @query
 def find_offered_purchase(session: Session, invitation_id: UUID) -> Resolved | None:
     """Return the purchase that the invitation is for, if it can still be accepted. Does not accept it."""
-    parameters = {"invitation_id": invitation_id, "now": datetime.now(UTC)}
+    parameters = {"invitation_id": invitation_id, "now": clock.now()}
     subscription = session.execute(OFFERED_SUBSCRIPTION, parameters).one_or_none()
     return resolve.from_subscription(subscription) if subscription else None
 
@@ -144,7 +144,7 @@ def accept(connection: Connection, invitation_id: UUID, browser_id: bytes) -> Re
 
     Of several browsers that try at once, one gets it. That browser may accept it again for ten minutes.
     """
-    now, digest = datetime.now(UTC), sha256(browser_id).digest()
+    now, digest = clock.now(), sha256(browser_id).digest()
     condition = {"invitation_id": invitation_id, "browser_digest": digest, "accepted_after": now - REACCEPT_WITHIN}
     accepted = connection.execute(ACCEPT, {**condition, "now": now, "accepted_by": digest}).one_or_none()
     if accepted is None:
@@ -160,7 +160,7 @@ def accept(connection: Connection, invitation_id: UUID, browser_id: bytes) -> Re
 @transaction
 def revoke(connection: Connection, invitation_id: UUID, revoker: str, subscription_id: UUID | None = None) -> bool:
     """Revoke the invitation, where one is given of this subscription only; return whether it was still open."""
-    now = datetime.now(UTC)
+    now = clock.now()
     conditions = rows.filter_conditions({Invitation.id: invitation_id, Invitation.subscription_id: subscription_id})
     revocation = update(Invitation).where(*conditions, IS_OPEN).values(revoked_at=now)
     revoked = connection.execute(revocation.returning(Invitation.subscription_id), {"now": now}).scalar_one_or_none()
@@ -174,7 +174,7 @@ def revoke(connection: Connection, invitation_id: UUID, revoker: str, subscripti
 @transaction
 def purge_emails(connection: Connection) -> int:
     """Erase the addresses of invitations that cannot be accepted any more; return how many."""
-    return connection.execute(PURGE_EMAILS, {"now": datetime.now(UTC)}).rowcount
+    return connection.execute(PURGE_EMAILS, {"now": clock.now()}).rowcount
 
 
 @query
@@ -185,7 +185,7 @@ def newest(
     conditions = rows.filter_conditions({Invitation.subscription_id: subscription_id, Invitation.id: invitation_id})
     shown = [column for column in TABLE.columns if column.key != "accepted_by"]
     statement = select(*shown).where(*conditions).order_by(Invitation.id.desc()).limit(limit)
-    now = datetime.now(UTC)
+    now = clock.now()
     return [{**row, "state": _state(row, now)} for row in rows.fetch_all(session, statement)]
 
 

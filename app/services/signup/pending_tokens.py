@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, exists, func, select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from app.database import clock
 from app.database.statements import upsert_statement
 from app.database.transactions import query, transaction
 from app.errors import DatabaseUnavailable, ExpiredToken, FoyerError, InvalidToken, UnknownProduct
@@ -96,7 +97,7 @@ def _find_or_insert(
 
 
 def _new_row(token: bytes, digest: bytes, unverified: UnverifiedFields) -> dict[str, Any]:
-    now, sealed = datetime.now(UTC), encryption.cipher(encryption.PENDING_TOKEN).encrypt(token)
+    now, sealed = clock.now(), encryption.cipher(encryption.PENDING_TOKEN).encrypt(token)
     identity = {"id": uuid7(), "digest": digest, "sealed": sealed, **asdict(unverified)}
     unsettled = {"fault": None, "settled_at": None, "subscription_id": None}
     return {**identity, "parked_at": now, "next_try_at": now + FIRST_RETRY_DELAY, "tries": 0, **unsettled}
@@ -111,4 +112,4 @@ def find(session: Session, pending_token_id: UUID) -> Row[Any] | None:
 @transaction
 def purge(connection: Connection) -> int:
     """Delete the settled tokens that no session and no registration needs any more; return how many."""
-    return connection.execute(PURGE, {"before": datetime.now(UTC) - PURGE_AFTER}).rowcount
+    return connection.execute(PURGE, {"before": clock.now() - PURGE_AFTER}).rowcount

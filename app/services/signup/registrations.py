@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, Uuid, bindparam, select, text
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from app.database import clock
 from app.database.statements import upsert_statement
 from app.database.transactions import after_commit, query, transaction
 from app.errors import DatabaseUnavailable, NoPurchase, RegisteredMeanwhile
@@ -103,7 +104,7 @@ def complete(
         RegisteredMeanwhile: other answers have been stored since `expected_version`, and stay.
         NoPurchase: the pending token was purged.
     """
-    now = datetime.now(UTC)
+    now = clock.now()
     subscription_id, token_id = _lock_purchase(connection, purchase)
     find, upsert = (BY_SUBSCRIPTION, UPSERT_BY_SUBSCRIPTION) if subscription_id else (BY_TOKEN, UPSERT_BY_TOKEN)
     row: dict[str, Any] = {"subscription_id": subscription_id, "parked_token_id": token_id}

@@ -1,7 +1,7 @@
 """Resolves pending tokens in the background, and attaches each registration to its purchase."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 from app.aws import resolve_customer
 from app.backoff import backoff_seconds
 from app.config import products
-from app.database import leases
+from app.database import clock, leases
 from app.database.leases import Lease, claim_statement, is_leased
 from app.database.transactions import after_commit, transaction
 from app.errors import ExpiredToken, InvalidToken, MarketplaceError, UnknownProduct
@@ -48,7 +48,7 @@ class ClaimedToken:
     @property
     def age(self) -> timedelta:
         """How long ago the buyer brought the token."""
-        age: timedelta = datetime.now(UTC) - self.row.parked_at
+        age: timedelta = clock.now() - self.row.parked_at
         return age
 
 
@@ -58,7 +58,7 @@ def resolve_next() -> bool | None:
     Returns True where AWS answered, False where AWS could not be asked, None where no token is due. After
     DatabaseUnavailable, the token is due again when its lease ends.
     """
-    claimed = claim(datetime.now(UTC))
+    claimed = claim()
     if claimed is None:
         return None
     if claimed.age >= MAX_PENDING_AGE:
@@ -96,9 +96,9 @@ def _reschedule_or_give_up(claimed: ClaimedToken, error: MarketplaceError | Unkn
 
 
 @transaction
-def claim(connection: Connection, now: datetime) -> ClaimedToken | None:
+def claim(connection: Connection) -> ClaimedToken | None:
     """Return the token that has been due for longest, claimed and decrypted; None where none is due."""
-    claimed = leases.claim(connection, CLAIM, now, LEASE)
+    claimed = leases.claim(connection, CLAIM, LEASE)
     if claimed is None:
         return None
     lease, row = claimed
@@ -110,7 +110,7 @@ def claim(connection: Connection, now: datetime) -> ClaimedToken | None:
 def reschedule(connection: Connection, claimed: ClaimedToken, fault: str) -> None:
     """Make the token due again after a backoff, unless another worker has claimed it since."""
     backoff = timedelta(seconds=backoff_seconds(claimed.row.tries, FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS))
-    values = {"next_try_at": datetime.now(UTC) + backoff, "fault": fault}
+    values = {"next_try_at": clock.now() + backoff, "fault": fault}
     connection.execute(UPDATE_IF_LEASED, {**claimed.lease.parameters, **values})
 
 
@@ -143,5 +143,5 @@ def _settle_resolved(connection: Connection, claimed: ClaimedToken, landing: Lan
 
 def _settle(connection: Connection, claimed: ClaimedToken, fault: str | None) -> bool:
     """Erase the token; return False where another worker has claimed it since."""
-    settled = {"sealed": None, "next_try_at": None, "settled_at": datetime.now(UTC), "fault": fault}
+    settled = {"sealed": None, "next_try_at": None, "settled_at": clock.now(), "fault": fault}
     return connection.execute(UPDATE_IF_LEASED, {**claimed.lease.parameters, **settled}).rowcount > 0

@@ -1,6 +1,5 @@
 """The read API: subscriptions and registrations for the seller's programs, and its public descriptions."""
 
-from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
 
@@ -93,7 +92,7 @@ def _page(model: type[queries.Registrations], *, registered: bool = False) -> Re
     parameters = queries.parse(model)
     request_filters = parameters.model_dump(exclude={"cursor", "limit"})
     filters = Filters(g.reader.product_codes, registered=registered, **request_filters)
-    return _json_or_404(feed.page(filters, parameters.after, parameters.limit, datetime.now(UTC)))
+    return _json_or_404(feed.page(filters, parameters.after, parameters.limit))
 
 
 def _json_or_404(document: PayloadModel | None) -> Response:

@@ -46,7 +46,7 @@ class Registrations(Query):
     )
     cursor: Annotated[str | None, AfterValidator(_check_cursor)] = Field(
         default=None,
-        pattern=rf"^[A-Za-z0-9_-]{{{cursors.ENCODED_LENGTH}}}$",
+        pattern=rf"^[A-Za-z0-9_-]{{{cursors.ENCODED_LENGTH},{cursors.OLD_ENCODED_LENGTH}}}$",
         description="the cursor of an earlier response, unchanged",
         json_schema_extra={"format": "cursor"},
         examples=[cursors.encode(cursors.INITIAL)],

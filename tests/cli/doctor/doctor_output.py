@@ -11,6 +11,7 @@ BASE_SUBJECTS = [
     "products",
     "database",
     "clock",
+    "feed",
     "rate limits",
     "credentials",
     "ResolveCustomer",
@@ -21,7 +22,7 @@ ALL_SUBJECTS = [*BASE_SUBJECTS, *EVENT_SUBJECTS, "hand-offs", "mail", "worker"]
 
 def run_doctor() -> Result:
     """Run the command in a new application, so that it reads the environment now."""
-    with factories.open_app(create_app()) as app:
+    with factories.open_app(create_app(), compares_clocks=True) as app:
         return app.test_cli_runner().invoke(args=["doctor"])
 
 

@@ -65,7 +65,12 @@ def test_role_without_limits_is_a_warning_with_the_statements(
 ) -> None:
     name = database_url.rpartition("/")[2].partition("?")[0]
     beginning = f"ALTER ROLE postgres IN DATABASE {name} SET"
-    limits = ["idle_in_transaction_session_timeout = '10s'", "lock_timeout = '3s'", "statement_timeout = '5s'"]
+    limits = [
+        "idle_in_transaction_session_timeout = '10s'",
+        "lock_timeout = '3s'",
+        "statement_timeout = '5s'",
+        "transaction_timeout = '30s'",
+    ]
     execute_statements(database_url, f"ALTER ROLE postgres IN DATABASE {name} RESET ALL")
 
     without = findings(run_doctor())["database"]
@@ -73,5 +78,5 @@ def test_role_without_limits_is_a_warning_with_the_statements(
     with_limits = findings(run_doctor())["database"]
 
     assert without[0] == "warn"
-    assert f"{beginning} {limits[0]}; {beginning} {limits[1]}; {beginning} {limits[2]};" in without[1]
+    assert "; ".join(f"{beginning} {limit}" for limit in limits) in without[1]
     assert with_limits[0] == "ok"

@@ -1,6 +1,7 @@
-"""The feed: concurrent writes hide no change from a client, and every scan ends."""
+"""The feed: pages without gaps, filters, and look-ups by id."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,18 +12,17 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from app.database import transactions
-from app.database.rows import MIN_ID
 from app.models import Subscription
 from app.services.api import cursors, feed
-from app.services.api.cursors import INITIAL, Cursor
-from app.services.api.feed import Filters, Page
+from app.services.api.cursors import INITIAL
+from app.services.api.feed import Filters
 from tests.support.factories import OTHER_PRODUCT_CODE, PRODUCT_CODE
+from tests.support.feed_pages import EVERYTHING, end, ids, pages
 from tests.support.stored_rows import all_rows
-from tests.support.subscription_rows import insert_changed_at, insert_rows, update_subscription
+from tests.support.subscription_rows import insert_changed_at, update_subscription
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=30)
-EVERYTHING = Filters()
 FILTERED: list[tuple[Filters, set[str]]] = [
     (Filters(), {"first", "second", "third"}),
     (Filters(status="ended"), {"second"}),
@@ -46,31 +46,12 @@ def in_context(app: Flask) -> Iterator[None]:
         yield
 
 
-def pages(
-    after: Cursor = INITIAL, limit: int = 7, now: datetime = NOW, filters: Filters = EVERYTHING
-) -> Iterator[Page]:
-    """Request page after page from the cursor to the end."""
-    more = True
-    while more:
-        page = feed.page(filters, after, limit, now)
-        yield page
-        after, more = cursors.decode(page.cursor), page.more
-
-
-def ids(*scanned: Page) -> list[UUID]:
-    return [item.subscription.id for page in scanned for item in page.items]
-
-
-def end(scanned: list[Page]) -> Cursor:
-    return cursors.decode(scanned[-1].cursor)
-
-
 @pytest.mark.parametrize("limit", [7, 200])
 def test_hundreds_of_rows_are_paged_without_gaps_or_repeats(app: Flask, limit: int) -> None:
     # Thirty rows share each moment, as after a migration; the moments are a microsecond apart.
     moments = [LONG_AGO + timedelta(microseconds=number // 30) for number in range(310)]
     insert_changed_at(app, *moments)
-    expected = sorted((row.changed_at, row.id) for row in all_rows(app, Subscription))
+    expected = sorted((row.change_number, row.id) for row in all_rows(app, Subscription))
 
     scanned = list(pages(limit=limit))
 
@@ -107,64 +88,16 @@ def test_changes_during_a_scan_are_returned_by_it_or_the_next(app: Flask) -> Non
     assert len(changed_at_by_id) == 70
 
 
-@pytest.mark.parametrize("limit", [1, 2, 200])
-def test_late_commit_is_returned_by_the_next_scan(app: Flask, limit: int) -> None:
-    insert_changed_at(app, LONG_AGO, *(NOW - seconds(number) for number in range(5)))
-    with transactions.current_database().write_engine.connect() as connection, connection.begin():
-        [late_id] = insert_rows(connection, NOW - seconds(20))
-        scanned = list(pages(limit=limit))
-    assert late_id not in ids(*scanned)
+def test_filtered_feed_without_matches_moves_on(app: Flask) -> None:
+    ended = Filters(status="ended")
+    insert_changed_at(app, *[LONG_AGO] * 3)
 
-    following = list(pages(end(scanned), limit=limit, now=NOW + seconds(5)))
+    started = end(list(pages(filters=ended)))
+    insert_changed_at(app, NOW)
+    [moved] = pages(started, filters=ended)
 
-    assert late_id in ids(*following)
-
-
-def test_long_scan_misses_no_late_commit(app: Flask) -> None:
-    insert_changed_at(app, LONG_AGO, *(NOW - seconds(number) for number in range(5)))
-    with transactions.current_database().write_engine.connect() as connection, connection.begin():
-        [late_id] = insert_rows(connection, NOW - seconds(4.5))
-        first = feed.page(EVERYTHING, INITIAL, 3, NOW)
-    assert first.more
-
-    later = NOW + timedelta(minutes=10)
-    rest = list(pages(cursors.decode(first.cursor), limit=3, now=later))
-    following = list(pages(end(rest), limit=3, now=later))
-
-    assert late_id not in ids(first, *rest)
-    assert late_id in ids(*following)
-
-
-def test_next_scan_repeats_rows_of_the_last_minute_and_ends(app: Flask) -> None:
-    old_ids = insert_changed_at(app, LONG_AGO)
-    young_ids = insert_changed_at(app, *(NOW - seconds(number) for number in range(20)))
-    scanned = list(pages(limit=3))
-
-    repeated = list(pages(end(scanned), limit=3))
-    a_minute_later = list(pages(end(repeated), limit=3, now=NOW + seconds(61)))
-    final = list(pages(end(a_minute_later), limit=3, now=NOW + seconds(61)))
-
-    assert set(ids(*scanned)) == {*old_ids, *young_ids}
-    assert len(scanned) == len(repeated) == 7
-    assert set(ids(*repeated)) == set(ids(*a_minute_later)) == set(young_ids)
-    assert ids(*final) == []
-
-
-def test_scan_never_ends_before_its_start(app: Flask) -> None:
-    insert_changed_at(app, NOW - seconds(10), NOW - seconds(5))
-    started = cursors.decode(next(pages(limit=1)).cursor)
-    cursor = Cursor(started.position, started.position)
-
-    assert end(list(pages(cursor, limit=1))) == cursor
-
-
-def test_clock_that_runs_ahead_hides_no_row(app: Flask) -> None:
-    [ahead_id] = insert_changed_at(app, NOW + seconds(30))
-    scanned = list(pages())
-
-    behind_ids = insert_changed_at(app, NOW)
-
-    assert ids(*pages(end(scanned))) == [*behind_ids, ahead_id]
+    assert started.number > INITIAL.number
+    assert cursors.decode(moved.cursor).number > started.number
 
 
 def test_filters_and_token_scopes_select_matching_rows(app: Flask) -> None:
@@ -200,12 +133,13 @@ def test_subscription_of_another_product_is_not_found_by_any_id(app: Flask) -> N
 
 
 def test_feed_query_uses_the_index_and_does_not_sort(app: Flask) -> None:
-    insert_changed_at(app, *(LONG_AGO + seconds(number) for number in range(3000)))
-    half_way = cursors.Position(LONG_AGO + seconds(1500), MIN_ID)
+    subscription_ids = insert_changed_at(app, *[LONG_AGO] * 3000)
+    first = cursors.decode(feed.page(EVERYTHING, INITIAL, 1).cursor)
+    half_way = replace(first, id=subscription_ids[1500])
 
-    plan = explain(feed.select_after(EVERYTHING, half_way).limit(51))
+    plan = explain(feed.select_between(EVERYTHING, half_way, cursors.MAX_NUMBER).limit(51))
 
-    assert "ix_subscriptions_changed_at_id" in plan
+    assert "ix_subscriptions_change_number_id" in plan
     assert "SCAN" not in plan.upper().replace("INDEX SCAN", "")
     assert "SORT" not in plan.upper()
     assert "TEMP B-TREE" not in plan.upper()

@@ -1,6 +1,6 @@
 """Sending hand-offs: what the product receives, in which order, and when a try is repeated."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 from flask import Flask
@@ -93,12 +93,13 @@ def test_retried_handoff_keeps_its_id_and_delays_later_ones(app: Flask, product:
 def test_claimed_handoff_is_claimed_again_only_after_its_lease(app: Flask) -> None:
     register_customer(app)
     receive_license_event(app, LICENSE_UPDATED, minutes_after_noon(1))
-    now = datetime.now(UTC)
 
     with app.app_context():
-        first = queue.claim(queue.handoff_lane(PRODUCT_CODE), now)
-        during_lease = queue.claim(queue.handoff_lane(PRODUCT_CODE), now + queue.LEASE / 2)
-        after_lease = queue.claim(queue.handoff_lane(PRODUCT_CODE), now + queue.LEASE)
+        first = queue.claim(queue.handoff_lane(PRODUCT_CODE))
+        with time_passes(seconds=15):
+            during_lease = queue.claim(queue.handoff_lane(PRODUCT_CODE))
+        with time_passes(seconds=30):
+            after_lease = queue.claim(queue.handoff_lane(PRODUCT_CODE))
 
     assert first
     assert during_lease is None
@@ -179,7 +180,7 @@ def test_private_address_is_refused_by_default(app: Flask, product: HandoffRecei
 
     with app.app_context():
         endpoint = products.current().handoff_endpoints[PRODUCT_CODE]
-        claimed = queue.claim(queue.handoff_lane(PRODUCT_CODE), datetime.now(UTC))
+        claimed = queue.claim(queue.handoff_lane(PRODUCT_CODE))
         assert claimed
         assert send_handoff.send(endpoint, claimed) is False
 

@@ -1,17 +1,22 @@
 """The retention erases expired registrations in batches, and no others."""
 
+from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, event, insert, select, update
 from uuid_utils.compat import uuid7
 
 from app.database import transactions
-from app.models import Registration, Subscription
+from app.models import OutboxMessage, Registration, Subscription
 from app.services.api import cursors, feed
 from app.services.api.feed import Filters
+from app.services.outbox import queue
 from app.services.purchases import subscriptions
 from app.services.signup import erasure
 from tests.support.databases import has_waiting_transaction, on_postgresql
@@ -26,6 +31,39 @@ from tests.support.personal_data import (
     remaining_registration_ids,
     run_transaction,
 )
+
+
+def insert_messages(app: Flask, registration_id: UUID, count: int) -> None:
+    """Insert that many hand-offs of the registration, all waiting."""
+    body = {"data": {"registration": {"email": PERSON_FIELDS["email"]}, "account": {"existing_account": "Marked"}}}
+
+    def add(connection: Connection) -> None:
+        subscription_id = connection.scalar(
+            select(Registration.subscription_id).where(Registration.id == registration_id)
+        )
+        purpose = {"lane": queue.handoff_lane(PRODUCT_CODE), "type": "registration.updated", "payload": body}
+        ids = {"subscription_id": subscription_id, "registration_id": registration_id, "created_at": LONG_AGO}
+        for sequence in range(1, count + 1):
+            connection.execute(insert(OutboxMessage), {**purpose, **ids, "sequence": sequence})
+
+    run_transaction(app, add)
+
+
+@contextmanager
+def counted_statements() -> Iterator[Counter[str]]:
+    """Count the statements that are sent within the `with` block, by their first two or three words."""
+    counts: Counter[str] = Counter()
+    engine = transactions.current_database().write_engine
+
+    def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        words = statement.split()
+        counts[" ".join(words[: 3 if words[0] == "DELETE" else 2])] += 1
+
+    event.listen(engine, "before_cursor_execute", count)
+    try:
+        yield counts
+    finally:
+        event.remove(engine, "before_cursor_execute", count)
 
 
 def test_retention_erases_expired_registrations_only(app: Flask) -> None:
@@ -65,10 +103,10 @@ def test_feed_reader_sees_an_erasure_late_in_a_long_retention_run(app: Flask) ->
     insert_registration(app, changed_at=now - timedelta(minutes=10))
 
     with app.app_context():
-        first_page = feed.page(Filters(), cursors.INITIAL, 200, now)
+        first_page = feed.page(Filters(), cursors.INITIAL, 200)
         # The run began an hour ago: of millions of registrations, the last are erased long after the first.
         erasure.erase_expired(30, now - timedelta(hours=1))
-        [after] = feed.page(Filters(), cursors.decode(first_page.cursor), 200, now).items
+        [after] = feed.page(Filters(), cursors.decode(first_page.cursor), 200).items
 
     [before, _] = first_page.items
     assert before.registration is not None
@@ -112,6 +150,30 @@ def test_retention_erases_many_registrations_in_batches(app: Flask) -> None:
 
     assert sizes == [erasure.BATCH_ROWS, erasure.BATCH_ROWS, 1]
     assert (erased, remaining_registration_ids(app), len(audit_entries(app))) == (count, set(), count)
+
+
+@pytest.mark.parametrize("messages", [0, 1, 60])
+def test_statements_of_a_batch_do_not_grow_with_its_messages(app: Flask, messages: int) -> None:
+    for _ in range(3):
+        insert_messages(app, insert_registration(app, status="ended", status_since=LONG_AGO), messages)
+
+    with app.app_context(), counted_statements() as statements:
+        assert erasure.erase_expired(30, NOW) == 3
+
+    assert statements["UPDATE outbox"] <= 2
+    assert sum(statements.values()) < 30
+
+
+def test_batch_with_many_messages_is_several_transactions(app: Flask) -> None:
+    for _ in range(4):
+        insert_messages(app, insert_registration(app, status="ended", status_since=LONG_AGO), 200)
+
+    with app.app_context(), counted_statements() as statements:
+        assert erasure.erase_expired(30, NOW) == 4
+
+    # Two registrations with their messages each.
+    assert statements["DELETE FROM registrations"] == 2
+    assert remaining_registration_ids(app) == set()
 
 
 def test_form_sent_during_the_retention_run_keeps_its_registration(app: Flask) -> None:

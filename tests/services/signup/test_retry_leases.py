@@ -1,12 +1,12 @@
 """Each pending token is tried by one worker at a time: the one with the lease."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from flask import Flask
 
 from app.services.signup import retry_pending
+from tests.support.clock import time_passes
 from tests.support.pending_purchases import StorePendingToken, resolve_pending, stored_token
 
 
@@ -14,11 +14,13 @@ def test_token_of_a_killed_worker_is_claimed_after_its_lease(
     app: Flask, store_pending_token: StorePendingToken
 ) -> None:
     pending = store_pending_token()
-    now = datetime.now(UTC) + timedelta(seconds=3)
     with app.app_context():
-        first = retry_pending.claim(now)
-        during_lease = retry_pending.claim(now + timedelta(seconds=30))
-        after_lease = retry_pending.claim(now + retry_pending.LEASE)
+        with time_passes(seconds=3):
+            first = retry_pending.claim()
+        with time_passes(seconds=33):
+            during_lease = retry_pending.claim()
+        with time_passes(seconds=124):
+            after_lease = retry_pending.claim()
 
     assert first
     assert first.lease.id == pending.id
@@ -29,15 +31,14 @@ def test_token_of_a_killed_worker_is_claimed_after_its_lease(
 
 def test_concurrent_workers_never_claim_the_same_token(app: Flask, store_pending_token: StorePendingToken) -> None:
     token_ids = {store_pending_token().id for _ in range(12)}
-    now = datetime.now(UTC) + timedelta(seconds=3)
 
     def claim(_: int) -> UUID | None:
         with app.app_context():
-            claimed = retry_pending.claim(now)
+            claimed = retry_pending.claim()
         return claimed.lease.id if claimed else None
 
     claimed_ids: list[UUID] = []
-    with ThreadPoolExecutor(6) as workers:
+    with ThreadPoolExecutor(6) as workers, time_passes(seconds=3):
         while last := claim(0):
             claimed_ids += [last, *filter(None, workers.map(claim, range(6)))]
 
@@ -49,8 +50,8 @@ def test_worker_past_its_lease_does_not_change_a_settled_token(
     app: Flask, store_pending_token: StorePendingToken
 ) -> None:
     pending = store_pending_token()
-    with app.app_context():
-        late = retry_pending.claim(datetime.now(UTC) + timedelta(seconds=3))
+    with app.app_context(), time_passes(seconds=3):
+        late = retry_pending.claim()
         assert late
     resolve_pending(app, minutes=5)
     settled = stored_token(app, pending.id)

@@ -39,7 +39,7 @@ def test_example_loop_follows_every_change(app: Flask, api_client: ApiClient) ->
         for _ in range(2):
             cursor = guide["follow"](site, api_client.token, cursor, store)
 
-    assert received_ids == [str(subscription_ids[7])] * 2
+    assert received_ids == [str(subscription_ids[7])]
     assert stored[str(subscription_ids[7])]["subscription"]["status"] == "ended"
 
 

@@ -12,6 +12,7 @@ from app.models import Event, Subscription
 from app.services.events import apply, review
 from sandbox.server import Sandbox
 from tests.support.aws_events import eventbridge_event, parse_event
+from tests.support.clock import time_passes
 from tests.support.contract_purchases import act, buy, ingest_all, land, review_due, stored_values
 from tests.support.personal_data import run_transaction
 from tests.support.stored_rows import all_rows
@@ -21,7 +22,7 @@ def test_landing_during_a_review_is_reviewed_again(app: Flask, sandbox: Sandbox)
     purchase = act(sandbox, buy(sandbox), "confirm")
     land(app, purchase)
     with app.app_context():
-        claimed = review.claim(datetime.now(UTC))
+        claimed = review.claim()
     land(app, purchase)
 
     assert claimed
@@ -33,7 +34,7 @@ def test_renewal_during_a_review_reads_its_own_entitlements(app: Flask, sandbox:
     land(app, purchase)
     ingest_all(app, sandbox)
     with app.app_context():
-        claimed = review.claim(datetime.now(UTC))
+        claimed = review.claim()
     [before] = all_rows(app, Subscription)
     act(sandbox, purchase, "renew", new_license=True)
 
@@ -52,9 +53,9 @@ def test_review_is_claimed_once_and_again_after_the_lease(app: Flask, sandbox: S
     land(app, buy(sandbox))
 
     with app.app_context():
-        now = datetime.now(UTC)
-        first, second = review.claim(now), review.claim(now)
-        after_the_lease = review.claim(now + review.LEASE)
+        first, second = review.claim(), review.claim()
+        with time_passes(minutes=5):
+            after_the_lease = review.claim()
 
     assert first
     assert second is None
