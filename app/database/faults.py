@@ -20,6 +20,7 @@ RETRYABLE_CODES = {"40001", "40P01", "23503", "23505", "SQLITE_CONSTRAINT_UNIQUE
 # "insufficient privilege" is also what it says on a file system that is read-only.
 UNAVAILABLE_CODES = {"42P01", "42703", "42501"}
 READ_ONLY_CODES = ("25006", "SQLITE_READONLY", "EROFS", "EACCES")
+FILE_MOVED_CODE = "SQLITE_READONLY_DBMOVED"
 DISK_FULL_CODES = ("53100", "SQLITE_FULL", "ENOSPC", "EDQUOT")
 LOCKED_CODES = ("55P03", "40P01", "SQLITE_BUSY", "SQLITE_LOCKED")
 # The connection answers, and is of no use: it leads to a primary that was demoted or is shutting down, its pooler has

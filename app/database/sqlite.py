@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 
 from app.config.settings import SettingsError
-from app.database import deadline, faults
+from app.database import deadline, faults, sqlite_files
 from app.errors import DatabaseUnavailable
 
 T = TypeVar("T")
@@ -40,9 +40,6 @@ PRAGMAS = (
     # Deleted bytes are overwritten with zeros. FAST would leave long notes in the file.
     "secure_delete = ON",
 )
-# The file, its write-ahead log and the log's index, to which SQLite gives the file's mode, and the writers' lock.
-FILE_SUFFIXES = ("", "-wal", "-shm", "-writer")
-PRIVATE_MODE = 0o600
 IMMEDIATE_TRANSACTION = {"sqlite_begin": "BEGIN IMMEDIATE"}
 
 
@@ -53,22 +50,9 @@ def configure_engine(engine: Engine) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"DATABASE_URL: the folder {folder} cannot be created: {error.strerror}.") from None
-    event.listen(engine, "do_connect", _create_private_file)
+    sqlite_files.configure_engine(engine)
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin_transaction)
-
-
-def find_shared_files(engine: Engine) -> list[Path]:
-    """Return those of the database's files that other users of this machine may read or write."""
-    paths = [Path(f"{engine.url.database}{suffix}") for suffix in FILE_SUFFIXES]
-    return [path for path in paths if path.exists() and path.stat().st_mode & ~PRIVATE_MODE & 0o777]
-
-
-def _create_private_file(_dialect: object, _record: object, arguments: list[Any], _options: object) -> None:
-    # SQLite would create it with the mode that the umask leaves, often readable for everybody. Never open an existing
-    # file: to close it would drop the locks that other connections of this process have on it.
-    with suppress(OSError):  # SQLite reports it
-        os.close(os.open(arguments[0], os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_MODE))
 
 
 def _set_pragmas(connection: Any, _record: object) -> None:
@@ -97,12 +81,13 @@ def _writer_lock(engine: Engine, is_abandoned: Callable[[], bool]) -> Iterator[N
     Raises:
         DatabaseUnavailable: the lock file cannot be opened, or the write was abandoned before the lock was free.
     """
+    path = f"{engine.url.database}-writer"
     try:
-        lock = os.open(f"{engine.url.database}-writer", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_MODE)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, sqlite_files.PRIVATE_MODE)
     except OSError as error:
         raise faults.file_unavailable(error) from error
     try:
-        _give_to_owner(lock, Path(str(engine.url.database)))
+        sqlite_files.give_to_owner(lock, Path(str(engine.url.database)))
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -116,13 +101,6 @@ def _writer_lock(engine: Engine, is_abandoned: Callable[[], bool]) -> Iterator[N
         # A child forked meanwhile has the file open as well: closing it here alone would leave it locked.
         fcntl.flock(lock, fcntl.LOCK_UN)
         os.close(lock)
-
-
-def _give_to_owner(lock: int, database: Path) -> None:
-    """Let the database's owner open the lock file, too, which a command made that ran as root."""
-    if os.geteuid() == 0 and database.exists():
-        owner = database.stat()
-        os.fchown(lock, owner.st_uid, owner.st_gid)
 
 
 @dataclass(frozen=True)
@@ -195,8 +173,12 @@ class WriterThread:
             self._blocked_by = "SQLITE_BUSY"  # another program, such as a backup, holds the database
             with self._engine.begin() as connection:
                 self._blocked_by = "WriterQueue"
+                file = connection.connection.info["file"]
                 started = (pending for pending in group if pending.start())
                 results = [(pending.future, pending.context.run(pending.work, connection)) for pending in started]
+            if file != sqlite_files.find_identity(str(self._engine.url.database)):
+                # Meanwhile, that is: it was in its place when the transaction began.
+                raise DatabaseUnavailable(faults.FILE_MOVED_CODE)  # one place fails the writes
         except BaseException as error:  # noqa: BLE001  # the callers raise it again
             if len(group) == 1 or _is_database_failure(error):
                 _fail(group, error)

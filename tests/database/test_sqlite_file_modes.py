@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from app import create_app
-from app.database import sqlite, transactions
+from app.database import sqlite_files, transactions
 from tests.cli.doctor.doctor_output import failed_checks, findings, run_doctor
 from tests.conftest import migrate
 from tests.support import factories
@@ -46,7 +46,7 @@ def test_new_files_are_private(new_app: Flask, tmp_path: Path) -> None:
 
     assert modes(tmp_path / "new.db") == dict.fromkeys(SUFFIXES, 0o600)
     with new_app.app_context():
-        assert sqlite.find_shared_files(transactions.current_database().read_engine) == []
+        assert sqlite_files.find_shared_files(transactions.current_database().read_engine) == []
     assert findings(run_doctor())["database"][0] == "ok"
 
 

@@ -12,7 +12,7 @@ from flask import current_app
 from sqlalchemy.orm import Session
 
 from app.config import handoff_endpoints, products
-from app.database import clock, postgresql, sqlite, transactions
+from app.database import clock, postgresql, sqlite_files, transactions
 from app.mail import mailer
 from app.mail.message import MailUnavailable
 from app.security import headers, rate_counters
@@ -81,7 +81,7 @@ def check_database() -> str:
     finding = f"{engine.url.render_as_string()} is at revision {readiness.newest_revision()} and takes writes"
     if engine.url.get_backend_name() != "sqlite":
         return _check_limits(finding)
-    if paths := sqlite.find_shared_files(engine):
+    if paths := sqlite_files.find_shared_files(engine):
         files = " ".join(shlex.quote(str(path)) for path in paths)
         raise UserWarning(f"{finding}. Other users of this machine can read what buyers typed. Run: chmod 600 {files}")
     return f"{finding}; SQLite serves one machine"
