@@ -18,7 +18,6 @@ from xdist.scheduler import LoadScopeScheduling
 
 from app import create_app
 from app.config.products import Product
-from app.models import Base, Feed
 from sandbox.server import Sandbox
 from tests.support import factories, handoff_receiver
 from tests.support.databases import POSTGRESQL, SQLITE
@@ -27,6 +26,7 @@ from tests.support.handoff_receiver import HandoffReceiver
 from tests.support.new_buyer import NewBuyer
 from tests.support.page_checks import CheckedClient
 from tests.support.postgresql_server import PostgresqlServer, execute_statements
+from tests.support.stored_rows import tables_to_empty
 
 SINGLE_PROCESS_FOLDERS = {"deploy", "e2e", "hostile"}
 
@@ -86,8 +86,7 @@ def postgresql_database(postgresql_server: str, xdist_worker_id: str) -> Iterato
 @pytest.fixture(scope="session")
 def empty_postgresql(postgresql_database: str) -> Iterator[Callable[[], None]]:
     """A function that empties that database, faster than TRUNCATE, which creates a file per table and index."""
-    tables = [table.name for table in reversed(Base.metadata.sorted_tables) if table.name != Feed.__tablename__]
-    deletions = "; ".join(f"DELETE FROM {name}" for name in tables)  # noqa: S608
+    deletions = "; ".join(f"DELETE FROM {table.name}" for table in tables_to_empty())  # noqa: S608
     # Some tests close all connections of the server.
     engine = create_engine(
         factories.sqlalchemy_url(postgresql_database), isolation_level="AUTOCOMMIT", pool_pre_ping=True

@@ -23,6 +23,10 @@ class MailUnavailable(FoyerError):
     """The mail could not be sent now, but may be later. `code` gives the reason, without the address."""
 
 
+class SenderRefused(MailUnavailable):
+    """`MAIL_FROM` may not be used here: no mail will be sent until the seller has changed that."""
+
+
 @dataclass(frozen=True)
 class Mail:
     """One mail to one address. Replies go to `reply_to`, or to the sender."""

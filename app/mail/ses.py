@@ -19,16 +19,19 @@ if TYPE_CHECKING:
 OUTBOX_ID_TAG = "foyer-outbox"
 # One attempt: a retry by botocore could send the mail twice, and the outbox retries anyway.
 SEND_TIMEOUTS = CallTimeouts(3, 7)
-# All other codes are about the account, its limits or its credentials: the seller can change those.
-REFUSAL_CODES = {"BadRequestException", "MailFromDomainNotVerifiedException", "MessageRejected"}
+# All other codes are about the account, its sender, its limits or its credentials: the seller can change those.
+REFUSAL_CODES = {"BadRequestException", "MessageRejected"}
+# MessageRejected is also said of a sender that is not verified and, in SES's sandbox, of a recipient.
+# https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html
+NOT_VERIFIED = "not verified"
 
 
 def send(mail: Mail, sender: Sender, tag: str, configuration_set: str | None) -> str:
     """Send the mail and return SES's id of it. The tag is sent as the email tag `OUTBOX_ID_TAG`.
 
     Raises:
-        MailRefused: SES refused the mail, its recipient or its sender for good.
-        MailUnavailable: SES could not be reached, throttled us, or refused the credentials.
+        MailRefused: SES refused the mail or its recipient for good.
+        MailUnavailable: SES could not be reached, throttled us, or refused the credentials or the sender.
     """
     # SES does not support SMTPUTF8.
     if not mail.to.isascii():
@@ -37,8 +40,10 @@ def send(mail: Mail, sender: Sender, tag: str, configuration_set: str | None) ->
         request = _build_request(mail, sender, tag, configuration_set)
         return clients.current().sesv2(SEND_TIMEOUTS).send_email(**request)["MessageId"]
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        raise (MailRefused(code) if code in REFUSAL_CODES else MailUnavailable(code)) from error
+        details = error.response.get("Error", {})
+        code = details.get("Code", "")
+        is_refused = code in REFUSAL_CODES and NOT_VERIFIED not in details.get("Message", "")
+        raise (MailRefused(code) if is_refused else MailUnavailable(code)) from error
     except ParamValidationError as error:
         raise MailRefused(type(error).__name__) from error
     except errors.NO_RESPONSE_ERRORS as error:

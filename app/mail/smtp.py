@@ -16,7 +16,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from app.mail.message import Mail, MailRefused, MailUnavailable, Sender
+from app.mail.message import Mail, MailRefused, MailUnavailable, Sender, SenderRefused
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -30,6 +30,18 @@ MESSAGE_POLICY = policy.SMTP.clone(cte_type="7bit")
 ENHANCED_STATUS_CODE = re.compile(rb"\s*([245]\.\d{1,3}\.\d{1,3})\b")
 # The server wants TLS or a password first: the settings are wrong, not the mail.
 ACCESS_DENIED_CODES = {530, 534, 535, 538}
+# So is a refusal of the sender, which the seller can change. Many servers tell it only after the recipient (as Postfix
+# does: https://www.postfix.org/SMTPD_ACCESS_README.html#timing) or the text (as Exchange Online does).
+SENDER_REFUSED_CODES = ("5.1.7", "5.1.8", "5.2.252", "5.7.60")
+SENDER_REFUSED_TEXT = re.compile(
+    rb"send[ -]?as|send (?:e?-?mails?|messages?) (?:as|from|on behalf)|on behalf of|sender|not owned by|authenticat"
+    rb"|not authori[sz]ed to (?:send|use|submit)|relay(?:ing)?\b.{0,20}(?:denied|prohibited|not (?:allowed|permitted))"
+    rb"|(?:unable|not (?:allowed|permitted)) to relay|rcpthosts|client (?:host|was|does|is)|blocked using",
+    re.IGNORECASE,
+)
+# After the recipient: its address or mailbox. At any time: this mail, too large or with an address in UTF-8.
+RECIPIENT_REFUSED_CODE = re.compile(r"5\.(?:1\.(?:[0-69]|1\d)|2\.[0-4])$")
+MAIL_REFUSED_CODE, TOO_LARGE = re.compile(r"5\.(?:3\.4|6\.\d+)$"), 552
 CONNECTION_ERRORS = (smtplib.SMTPAuthenticationError, smtplib.SMTPHeloError, smtplib.SMTPConnectError)
 # smtplib raises these for a reply, for the connection, and for a password that is not ASCII.
 SMTP_ERRORS = (smtplib.SMTPException, OSError, UnicodeError)
@@ -39,8 +51,8 @@ def send(mail: Mail, sender: Sender, tag: str, url: str, timeout_seconds: float 
     """Send the mail and return its Message-ID, the same one for the same tag.
 
     Raises:
-        MailRefused: the server refused the mail, its recipient or its sender for good.
-        MailUnavailable: the server was busy or too slow, or refused the connection or the password.
+        MailRefused: the server refused the mail or its recipient for good.
+        MailUnavailable: the server was busy or too slow, or refused the connection, the password or the sender.
     """
     message = build_message(mail, sender, tag)
     try:
@@ -52,16 +64,24 @@ def send(mail: Mail, sender: Sender, tag: str, url: str, timeout_seconds: float 
 
 
 def check_connection(sender: Sender, url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
-    """Connect as if to send a mail, with TLS and the password, then disconnect.
+    """Begin to send a mail from the sender to itself, with TLS and the password, then disconnect. No mail is sent.
 
     Raises:
+        SenderRefused: the server takes no mail from this sender.
         MailUnavailable: the server was too slow, or refused the connection or the password.
     """
     try:
         with _connect(urlsplit(url), sender, timeout_seconds) as server:
             server.ehlo_or_helo_if_needed()
+            for command in (server.mail, server.rcpt):
+                status, text = command(sender.address)
+                # The sender's address need not take mail, so only what is said of it as a sender counts.
+                if status >= 500 and _is_about_sender(status, text, after_mail=command == server.mail):
+                    raise smtplib.SMTPSenderRefused(status, text, sender.address)
+            server.rset()
     except SMTP_ERRORS as error:
-        raise MailUnavailable(_translate_error(error).code) from error
+        code = _translate_error(error).code
+        raise (SenderRefused if isinstance(error, smtplib.SMTPSenderRefused) else MailUnavailable)(code) from error
 
 
 def build_message(mail: Mail, sender: Sender, tag: str) -> EmailMessage:
@@ -169,7 +189,21 @@ def _translate_error(error: Exception) -> MailRefused | MailUnavailable:
     enhanced = ENHANCED_STATUS_CODE.match(text)
     # The rest of the reply may repeat the address.
     code = f"SMTP {status} {enhanced[1].decode()}" if enhanced else f"SMTP {status}"
-    return MailRefused(code) if 500 <= status < 600 and status not in ACCESS_DENIED_CODES else MailUnavailable(code)
+    if not 500 <= status < 600 or status in ACCESS_DENIED_CODES:
+        return MailUnavailable(code)
+    is_about_sender = _is_about_sender(status, text, after_mail=isinstance(error, smtplib.SMTPSenderRefused))
+    return (SenderRefused if is_about_sender else MailRefused)(code)
+
+
+def _is_about_sender(status: int, text: bytes, *, after_mail: bool) -> bool:
+    """Return whether the server refuses the sender or its settings, and not this mail or its recipient."""
+    enhanced = ENHANCED_STATUS_CODE.match(text)
+    code = enhanced[1].decode() if enhanced else ""
+    if MAIL_REFUSED_CODE.match(code) or (not code and status == TOO_LARGE):
+        return False
+    if after_mail or code in SENDER_REFUSED_CODES:
+        return True
+    return not RECIPIENT_REFUSED_CODE.match(code) and bool(SENDER_REFUSED_TEXT.search(text))
 
 
 def _server_reply(error: Exception) -> tuple[int, bytes] | None:

@@ -1,6 +1,5 @@
 """Creates databases with any number of subscriptions, each with its registration and its event."""
 
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -44,8 +43,8 @@ def create_sqlite(path: Path, subscriptions: int, environment: dict[str, str]) -
     template = path.parent / "migrated.db"
     if not template.exists():
         run_migrations({**environment, "DATABASE_URL": f"sqlite:///{template}"})
-    shutil.copyfile(template, path)
-    with closing(sqlite3.connect(path)) as connection:
+    with closing(sqlite3.connect(path)) as connection, closing(sqlite3.connect(template)) as source:
+        source.backup(connection)
         for pragma in FAST_PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         for table, rows in _row_batches(subscriptions):

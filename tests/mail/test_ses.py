@@ -117,14 +117,27 @@ def test_subject_with_a_line_break_is_refused(seller: pytest.MonkeyPatch) -> Non
 
 
 def test_rejected_mail_is_refused_for_good(seller: pytest.MonkeyPatch) -> None:
-    rejections = ["MessageRejected", "MailFromDomainNotVerifiedException", "BadRequestException"]
-    message = "Email address is not verified: ada@gmail.com"
+    rejections = ["MessageRejected", "BadRequestException"]
 
     errors = send_and_collect_errors(
-        seller, *(AwsResponse(400, {"__type": code, "message": message}) for code in rejections)
+        seller, *(AwsResponse(400, {"__type": code, "message": "Bad content"}) for code in rejections)
     )
 
     assert errors == [(MailRefused, code) for code in rejections]
+
+
+def test_sender_that_is_not_verified_waits_for_the_seller(seller: pytest.MonkeyPatch) -> None:
+    message = (
+        "Email address is not verified. The following identities failed the check in region US-EAST-1: "
+        "start@acme.example"
+    )
+    codes = ["MessageRejected", "MailFromDomainNotVerifiedException"]
+
+    errors = send_and_collect_errors(
+        seller, *(AwsResponse(400, {"__type": code, "message": message}) for code in codes)
+    )
+
+    assert errors == [(MailUnavailable, code) for code in codes]
 
 
 def test_temporary_ses_error_is_unavailable_after_one_attempt(seller: pytest.MonkeyPatch) -> None:

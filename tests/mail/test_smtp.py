@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.mail.message import Mail, MailRefused, MailUnavailable, Sender
+from app.mail.message import Mail, MailRefused, MailUnavailable, Sender, SenderRefused
 from tests.support.example_mail import TAG, send_by_smtp
 from tests.support.smtp_server import FakeSmtpServer, serve_smtp
 
@@ -100,8 +100,9 @@ def test_encoded_word_in_a_subject_is_not_decoded(text: str) -> None:
 @pytest.mark.parametrize(
     ("reply", "error", "code"),
     [
-        ("550 5.1.1 <ada@gmail.com> is unknown", MailRefused, "SMTP 550 5.1.1"),
-        ("554 ada@gmail.com is blocked", MailRefused, "SMTP 554"),
+        ("550 5.6.7 ada@gmail.com needs SMTPUTF8", MailRefused, "SMTP 550 5.6.7"),
+        ("552 the mail for ada@gmail.com is too large", MailRefused, "SMTP 552"),
+        ("554 5.2.252 SendAsDenied; start@acme.example", SenderRefused, "SMTP 554 5.2.252"),
         ("450 4.2.1 ada@gmail.com is busy", MailUnavailable, "SMTP 450 4.2.1"),
         ("530 5.7.0 Authentication required", MailUnavailable, "SMTP 530 5.7.0"),
     ],
@@ -111,6 +112,57 @@ def test_error_code_leaves_out_the_address(command: str, reply: str, error: type
         send_by_smtp(port)
 
     assert str(raised.value) == code
+
+
+# As Exchange, Exchange Online, Postfix, Exim, qmail, Gmail and other servers say it.
+@pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "550 5.7.60 SMTP; Client does not have permissions to send as this sender",
+        "554 5.2.252 SendAsDenied; start@acme.example not allowed to send as start@acme.example",
+        "553 5.7.1 <start@acme.example>: Sender address rejected: not owned by user acme",
+        "554 5.7.1 <ada@gmail.com>: Relay access denied",
+        "550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain",
+        "550 relaying denied",
+        "550 relay not permitted",
+        "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)",
+        "550 Sender verify failed",
+        "550 5.7.26 Unauthenticated email from acme.example is not accepted due to domain's DMARC policy.",
+        "550 5.7.1 You are not authorized to send mail from this address",
+        "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org",
+    ],
+)
+def test_refusal_of_the_sender_waits_for_the_seller(command: str, reply: str) -> None:
+    with serve_smtp(FakeSmtpServer({command: reply})) as port, pytest.raises(SenderRefused) as raised:
+        send_by_smtp(port)
+
+    assert isinstance(raised.value, MailUnavailable)
+
+
+@pytest.mark.parametrize("reply", ["550 5.1.0 rejected", "501 must be the authorized user", "550 no", "553 5.1.3 no"])
+def test_any_refusal_right_after_the_sender_is_one_of_the_sender(reply: str) -> None:
+    with serve_smtp(FakeSmtpServer({"MAIL": reply})) as port, pytest.raises(SenderRefused):
+        send_by_smtp(port)
+
+
+@pytest.mark.parametrize(
+    ("command", "reply"),
+    [
+        ("RCPT", "550 5.1.1 <ada@gmail.com>: Recipient address rejected: User unknown in relay recipient table"),
+        ("RCPT", "550 5.1.1 The email account that you tried to reach does not exist"),
+        ("RCPT", "550 No such user here"),
+        ("RCPT", "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup"),
+        ("RCPT", "552 5.2.2 Mailbox full"),
+        ("RCPT", "554 ada@gmail.com is blocked"),
+        ("DATA", "554 5.7.1 Message rejected as spam"),
+        ("DATA", "552 5.3.4 Message too big"),
+        ("MAIL", "552 5.3.4 Message size exceeds fixed maximum message size"),
+    ],
+)
+def test_refusal_of_the_recipient_or_the_mail_is_final(command: str, reply: str) -> None:
+    with serve_smtp(FakeSmtpServer({command: reply})) as port, pytest.raises(MailRefused):
+        send_by_smtp(port)
 
 
 def test_accepted_mail_is_sent_even_if_quit_fails() -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.config import handoff_endpoints, products
 from app.database import clock, postgresql, sqlite_files, transactions
 from app.mail import mailer
-from app.mail.message import MailUnavailable
+from app.mail.message import MailUnavailable, SenderRefused
 from app.security import headers, rate_counters
 from app.services.api import history
 from app.services.operations import heartbeats, readiness
@@ -169,6 +169,12 @@ def check_mail() -> str:
         )
     try:
         mailer.check_connection()
+    except SenderRefused as error:
+        raise click.ClickException(
+            f"{transport}: the server does not let this user send as MAIL_FROM. Correct MAIL_FROM, or allow it on the "
+            "server. Mails are retried for three days; send those that failed by then again with `mails retry "
+            f"--failed-since`. ({error.code})"
+        ) from None
     except MailUnavailable as error:
         raise click.ClickException(
             f"{transport}: the server cannot be reached or refuses the login. Check SMTP_URL, its user and password, "

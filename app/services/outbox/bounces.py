@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 from pydantic import AliasPath, AwareDatetime, BaseModel, BeforeValidator, Field, ValidationError
-from sqlalchemy import Connection, bindparam, or_, update
+from sqlalchemy import Connection, bindparam, case, or_, update
 
 from app.database.rows import parse_uuid
 from app.database.transactions import after_commit, transaction
@@ -30,7 +30,16 @@ AwsCode = Annotated[
 ]
 # SES may report a bounce before the worker has stored SES's id of the mail: then our own id finds it.
 IS_REPORTED = or_(OutboxMessage.provider_id == bindparam("ses_id"), OutboxMessage.id == bindparam("tagged_id"))
-MARK_BOUNCED = update(OutboxMessage).where(IS_REPORTED, OutboxMessage.bounced_at.is_(None)).returning(OutboxMessage.id)
+# What SES reports first may be an automatic reply or a full mailbox, and the final word comes later: the worse stands.
+TRANSIENT, UNDETERMINED, COMPLAINT = "Transient", "Undetermined", "Complaint"
+STORED_RANK = case(
+    (OutboxMessage.bounced_at.is_(None), 0),
+    (OutboxMessage.bounce.startswith(TRANSIENT), 1),
+    (OutboxMessage.bounce.startswith(UNDETERMINED), 2),
+    (OutboxMessage.bounce.startswith(COMPLAINT), 4),
+    else_=3,
+)
+MARK_BOUNCED = update(OutboxMessage).where(IS_REPORTED, bindparam("rank") > STORED_RANK).returning(OutboxMessage.id)
 
 
 class Bounce(BaseModel):
@@ -66,6 +75,12 @@ class Bounce(BaseModel):
         }
         return "/".join(filter(None, codes[self.kind]))[:MAX_REASON_LENGTH]
 
+    @property
+    def rank(self) -> int:
+        """How final it is: 1 may pass, 2 is not known, 3 is for good, 4 is a complaint, which nothing takes back."""
+        first = self.reason.partition("/")[0]
+        return {TRANSIENT: 1, UNDETERMINED: 2, COMPLAINT: 4}.get(first, 3)
+
 
 def parse(body: object) -> Bounce | None:
     """Return the bounce that a message's JSON reports; None where it reports anything else."""
@@ -77,10 +92,11 @@ def parse(body: object) -> Bounce | None:
 
 @transaction
 def record(connection: Connection, bounce: Bounce) -> bool:
-    """Record the bounce on its mail, and return whether the mail is ours and had no bounce before."""
+    """Record the bounce on its mail, and return whether the mail is ours and had no bounce that weighs as much."""
     keys = {"ses_id": bounce.provider_id, "tagged_id": bounce.outbox_id}
-    values = {"bounced_at": bounce.bounced_at, "bounce": bounce.reason}
+    values = {"bounced_at": bounce.bounced_at, "bounce": bounce.reason, "rank": bounce.rank}
     mail_ids = connection.scalars(MARK_BOUNCED, {**keys, **values}).all()
     for mail_id in mail_ids:
-        after_commit(log.warning, "mail.bounced", mail=str(mail_id), kind=bounce.kind, reason=bounce.reason)
+        log_line = log.info if bounce.rank == 1 else log.warning
+        after_commit(log_line, "mail.bounced", mail=str(mail_id), kind=bounce.kind, reason=bounce.reason)
     return bool(mail_ids)

@@ -7,13 +7,12 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from app.aws import queue
-from app.config import products
 from app.database import clock
 from app.database.transactions import query
 from app.errors import DatabaseUnavailable
 from app.models import Event, OutboxMessage, PendingToken, Registration, Subscription, UtcDateTime
 from app.services.operations import heartbeats, readiness
-from app.services.outbox import queue as outbox_queue
+from app.services.outbox import expiry
 from app.services.reports.outbox import IS_MAIL
 
 HEARTBEAT_GAUGES = {"worker": "foyer_worker_heartbeat_age_seconds", "events": "foyer_events_heartbeat_age_seconds"}
@@ -57,9 +56,7 @@ def _measure(session: Session) -> dict[str, float]:
 
 def _outbox_gauges(session: Session, now: datetime) -> dict[str, float]:
     # Messages of a product without an endpoint, or while mail is off, are never sent: an alarm on them could not end.
-    lanes = [outbox_queue.handoff_lane(code) for code in products.current().handoff_endpoints]
-    if products.current().sends_mail:
-        lanes.append(outbox_queue.MAIL_LANE)
+    lanes = expiry.configured_lanes()
     unsent: dict[tuple[bool, str], tuple[int, datetime | None]] = defaultdict(lambda: (0, None))
     for is_mail, outcome, count, oldest in session.execute(UNSENT_MESSAGES, {"lanes": lanes}):
         unsent[bool(is_mail), outcome] = (count, oldest)

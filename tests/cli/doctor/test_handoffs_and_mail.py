@@ -72,6 +72,27 @@ def test_reachable_mail_server_passes_and_gets_no_mail(environment: pytest.Monke
     assert server.envelopes == []
 
 
+@pytest.mark.parametrize("command", ["MAIL", "RCPT"])
+def test_sender_that_the_server_refuses_fails(environment: pytest.MonkeyPatch, command: str) -> None:
+    server = FakeSmtpServer(
+        {command: "553 5.7.1 <start@acme.example>: Sender address rejected: not owned by user acme"}
+    )
+
+    with mail_environment(environment, server):
+        failures = failed_checks(run_doctor())
+
+    assert "the server does not let this user send as MAIL_FROM" in failures["mail"]
+    assert failures["mail"].endswith("(SMTP 553 5.7.1)")
+    assert server.envelopes == []
+
+
+def test_sender_that_takes_no_mail_passes(environment: pytest.MonkeyPatch) -> None:
+    server = FakeSmtpServer({"RCPT": "550 5.1.1 <start@acme.example>: Recipient address rejected: User unknown"})
+
+    with mail_environment(environment, server):
+        assert findings(run_doctor())["mail"][0] == "ok"
+
+
 def test_unreachable_mail_server_fails(environment: pytest.MonkeyPatch) -> None:
     with mail_environment(environment, FakeSmtpServer()):
         environment.setenv("SMTP_URL", f"smtp://127.0.0.1:{free_port()}")

@@ -3,6 +3,7 @@
 import json
 import threading
 from datetime import UTC, datetime
+from itertools import permutations
 from typing import Any
 from uuid import UUID
 
@@ -151,14 +152,43 @@ def test_bounce_before_the_ses_id_is_stored_finds_its_mail_by_tag(app: Flask) ->
     assert recorded(app) == [(AT, "Permanent/General")]
 
 
-def test_second_bounce_does_not_replace_the_first(app: Flask) -> None:
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_worst_bounce_stands_in_whatever_order_they_come(app: Flask, order: tuple[int, ...]) -> None:
     add_sent_mail(app, MAIL.id)
-    record(app, parse_event(ses_event()))
+    transient = {"bounceType": "Transient", "bounceSubType": "General"}
+    undetermined = {"bounceType": "Undetermined", "bounceSubType": "Undetermined"}
+    reported = [
+        ses_event(bounce=transient),
+        ses_event(bounce=undetermined),
+        ses_event(),
+        ses_event("Email Complaint Received", complaint=COMPLAINT),
+    ]
 
-    is_recorded = record(app, parse_event(ses_event("Email Complaint Received", complaint=COMPLAINT)))
+    was_recorded = {place: record(app, parse_event(reported[place])) for place in order}
 
-    assert not is_recorded
-    assert recorded(app) == [(AT, "Permanent/General")]
+    assert recorded(app) == [(AT, "Complaint/abuse")]
+    # What comes after something worse is dropped.
+    assert was_recorded == {place: max(order[: order.index(place) + 1]) == place for place in order}
+
+
+def test_bounce_that_is_reported_twice_is_recorded_once(app: Flask) -> None:
+    add_sent_mail(app, MAIL.id)
+
+    first, second = (record(app, parse_event(ses_event())) for _ in range(2))
+
+    assert (first, second) == (True, False)
+
+
+@pytest.mark.parametrize(("sub_type", "level"), [("General", "info"), ("MailboxFull", "info"), (None, "warning")])
+def test_bounce_that_may_pass_is_no_warning(
+    app: Flask, capsys: pytest.CaptureFixture[str], sub_type: str | None, level: str
+) -> None:
+    add_sent_mail(app, MAIL.id)
+    bounce = {"bounceType": "Transient", "bounceSubType": sub_type} if sub_type else {"bounceType": "Permanent"}
+
+    record(app, parse_event(ses_event(bounce=bounce)))
+
+    assert f'"level": "{level}"' in capsys.readouterr().err
 
 
 def test_bounce_of_an_unknown_mail_changes_nothing(app: Flask) -> None:
