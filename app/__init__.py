@@ -4,7 +4,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from app import cli, views
+from app import cli, deadline, views
 from app.aws import clients, queue, resolve_customer
 from app.config import handoff_endpoints, products, settings
 from app.config.settings import THREADS, Settings
@@ -26,6 +26,7 @@ def create_app(app_settings: Settings | None = None) -> Flask:
     values = app_settings or settings.load()
     app.config.update(THREADS=THREADS, RETENTION_DAYS=values.retention_days, SITE_URL=values.site_url)
     app.config["HANDOFF_ALLOW_PRIVATE"] = values.handoff_allow_private
+    deadline.init_app(app)
     logs.init_app(app, values)
     headers.init_app(app, values)
     encryption.init_app(app, values)

@@ -7,7 +7,7 @@ import os
 import socket
 import ssl
 import time
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from typing import Any
 import certifi
 from httpcore2 import ConnectError, NetworkStream, WriteError
 from requests_hardened.ip_filter import EXTRA_BLOCKED_NET_RANGES, InvalidIPAddress
+
+from app.deadline import call
 
 # IANA has assigned public hosts from this range only. Outside it are old private and IPv4-in-IPv6 ranges.
 GLOBAL_UNICAST = ip_network("2000::/3")
@@ -90,13 +92,7 @@ def encrypt(connected: socket.socket, host: str, deadline: float) -> ssl.SSLSock
 
 
 def _resolve(host: str, port: int, deadline: float) -> list[SocketAddress]:
-    # A lookup has no timeout: its thread is abandoned at the deadline.
-    threads = ThreadPoolExecutor(1, "outbound")
-    try:
-        lookup = threads.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-        found = lookup.result(_seconds_until(deadline))
-    finally:
-        threads.shutdown(wait=False)
+    found = call(partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM), _seconds_until(deadline))
     return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
 
 

@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.loaders import create_loader
 from flask import Flask, current_app
 
-from app.aws import errors
+from app.aws import errors, open_connections
 from app.config.settings import Settings
 
 if TYPE_CHECKING:
@@ -101,7 +101,9 @@ class Clients:
             with self._lock:
                 if key not in self._clients:
                     session: Any = self._publisher_session()
-                    self._clients[key] = session.client(service, region, config=self._config(timeouts))
+                    client = session.client(service, region, config=self._config(timeouts))
+                    open_connections.prepare(client)
+                    self._clients[key] = client
         return self._clients[key]
 
     def _queue_region(self) -> str:

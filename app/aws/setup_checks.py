@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from app import errors
+from app import deadline, errors
 from app.aws import clients, queue, queue_policy, resolve_customer
 from app.aws.queue_policy import AllowedSender
 from app.errors import MarketplaceError
@@ -111,7 +111,7 @@ def check_resolve_customer() -> str:
         IncompleteAnswer: the endpoint is not AWS's.
     """
     try:
-        resolve_customer.resolve_uncached(FAKE_TOKEN, time.monotonic() + resolve_customer.TIME_BUDGET_SECONDS)
+        resolve_customer.resolve_uncached(FAKE_TOKEN, time.monotonic() + deadline.seconds_before_database())
     except (errors.InvalidToken, errors.ExpiredToken):
         return clients.current().metering(clients.OPERATOR_TIMEOUTS).meta.endpoint_url
     except errors.PermissionDenied as error:

@@ -13,7 +13,8 @@ from flask_alembic.cli import cli
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from app.database import deadline, faults, postgresql, transactions
+from app import deadline
+from app.database import faults, postgresql, transactions
 from app.errors import DatabaseUnavailable
 from app.models import Base
 from app.services.api import history

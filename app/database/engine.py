@@ -10,8 +10,9 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import Engine, create_engine
 
+from app import deadline
 from app.config.settings import Settings
-from app.database import clock, deadline, faults, sqlite
+from app.database import clock, faults, sqlite
 from app.database.throttle import Throttle
 from app.errors import DatabaseUnavailable
 
@@ -53,7 +54,6 @@ class Database:
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Create the application's database. It connects at its first use."""
-    deadline.init_app(app)
     url = settings.sqlalchemy_url
     is_sqlite = url.get_backend_name() == "sqlite"
     database_clock = clock.init_app(app)

@@ -16,7 +16,7 @@ from psycopg.abc import PQGen
 from sqlalchemy import Connection, Engine, Row, bindparam, event, text
 from sqlalchemy.exc import DBAPIError
 
-from app.database import deadline
+from app import deadline
 from app.database.clock import Clock
 
 T = TypeVar("T")

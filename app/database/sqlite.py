@@ -26,8 +26,9 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 
+from app import deadline
 from app.config.settings import SettingsError
-from app.database import deadline, faults, sqlite_files
+from app.database import faults, sqlite_files
 from app.errors import DatabaseUnavailable
 
 T = TypeVar("T")

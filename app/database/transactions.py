@@ -12,8 +12,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
+from app import deadline
 from app.backoff import backoff_seconds
-from app.database import deadline, faults
+from app.database import faults
 from app.database.engine import Database
 from app.errors import DatabaseUnavailable
 

@@ -100,6 +100,8 @@ class RedisCounters(Counters):
         from limits.storage import RedisStorage  # noqa: PLC0415
         from redis import ConnectionPool, backoff, exceptions, retry  # noqa: PLC0415
 
+        from app.security import redis_connections  # noqa: PLC0415
+
         super().__init__()
         # Replaces a connection that idled too long at once. With redis-py's default backoff a buyer waits for seconds.
         retry_at_once = retry.Retry(backoff.NoBackoff(), 1, supported_errors=(exceptions.ConnectionError,))
@@ -107,6 +109,7 @@ class RedisCounters(Counters):
         try:
             # Without `driver_info` a new connection needs two answers of Redis less.
             pool = ConnectionPool.from_url(uri, retry=retry_at_once, driver_info=None, **timeouts)
+            pool.connection_class = redis_connections.bounded(pool.connection_class)
             # Does not connect yet, but raises TypeError for an unknown parameter.
             pool.make_connection()
         except (TypeError, ValueError) as error:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 
-from app import create_app
+from app import create_app, deadline
 from app.aws import resolve_customer
 from app.aws.customer import Customer
 from app.errors import (
@@ -101,14 +101,14 @@ def test_permanent_error_is_not_retried(environment: pytest.MonkeyPatch, code: s
         assert aws.request_count == 1
 
 
-def test_silent_aws_raises_unavailable_within_five_seconds(app: Flask, sandbox: Sandbox) -> None:
+def test_silent_aws_raises_unavailable_in_time(app: Flask, sandbox: Sandbox) -> None:
     sandbox.marketplace.change_faults(slow=60)
     started = time.monotonic()
 
     with app.app_context(), pytest.raises(MarketplaceUnavailable):
         resolve_customer.resolve(factories.token(sandbox))
 
-    assert time.monotonic() - started < resolve_customer.TIME_BUDGET_SECONDS + 1
+    assert time.monotonic() - started < deadline.REQUEST_SECONDS
     sandbox.marketplace.change_faults(slow=0)
 
 

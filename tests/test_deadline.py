@@ -10,8 +10,7 @@ from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app import create_app
-from app.database import deadline
+from app import create_app, deadline
 from app.database.transactions import query
 from app.errors import DatabaseUnavailable
 from tests.support import factories

@@ -1,12 +1,12 @@
-"""How long a thread waits for the database: each request has one deadline for all its steps, by this machine's clock.
+"""How long a thread waits for others: each request has one deadline for all its steps, by this machine's clock.
 
-A server that is stopped, a stalled disk and a cut network answer nothing, not even that a timeout has passed. So every
-wait (for a free connection, to connect, for a statement's result, for SQLite's writer) asks here how long it may take:
+A server that is stopped, a stalled disk, a cut network and a name server that is away answer nothing, not even that a
+timeout has passed. So each step asks here how long it may wait:
 
     request begins                                           given up, the connection is closed
       |------------------------- REQUEST_SECONDS -------------------------------|
-      |-- AWS --|-- free connection --|-- connect --|-- BEGIN --|-- INSERT ... -|
-                |-- at least MIN_SECONDS --|
+      |-- Redis --|------ AWS ------|-- connection -- connect -- BEGIN -- ... --|
+                                    |----------- DATABASE_SECONDS --------------|
 
 Outside a request, in the worker and in commands, each wait has a time of its own.
 """
@@ -23,9 +23,9 @@ from typing import Any
 from flask import Flask
 
 # The buyer has a page within five seconds, also on a machine that is busy.
-REQUEST_SECONDS = 4.0
-# A landing that waited for AWS until its last second still stores the token.
-MIN_SECONDS = 1.0
+REQUEST_SECONDS = 4.25
+# What came before leaves so much to the database: a landing that waited in vain for AWS still stores the token.
+DATABASE_SECONDS = 0.75
 # More than the limits that the server keeps, which end a statement without closing the connection.
 BACKGROUND_SECONDS = 15.0
 MIGRATION_SECONDS = 24 * 3600.0
@@ -43,8 +43,8 @@ class _Request:
     ends_at: float | None = None
 
 
-_request: ContextVar[_Request | None] = ContextVar("database_request", default=None)
-_background_seconds: ContextVar[float] = ContextVar("database_background_seconds", default=BACKGROUND_SECONDS)
+_request: ContextVar[_Request | None] = ContextVar("request_deadline", default=None)
+_background_seconds: ContextVar[float] = ContextVar("background_seconds", default=BACKGROUND_SECONDS)
 
 
 def init_app(app: Flask) -> None:
@@ -67,13 +67,21 @@ def seconds_left() -> float:
     if request is None:
         return _background_seconds.get()
     if request.ends_at is None:
-        request.ends_at = max(request.started + REQUEST_SECONDS, now + MIN_SECONDS)
+        # What came before may have ended a little late, on a machine that is busy.
+        request.ends_at = max(request.started + REQUEST_SECONDS, now + DATABASE_SECONDS)
     return max(request.ends_at - now, 0)
+
+
+def seconds_before_database() -> float:
+    """Return how many seconds this thread may still wait for what is asked before the database: Redis and AWS."""
+    request = _request.get()
+    started = request.started if request else time.monotonic()
+    return max(started + REQUEST_SECONDS - DATABASE_SECONDS - time.monotonic(), 0)
 
 
 @contextmanager
 def extended() -> Iterator[None]:
-    """Let each wait take as long as a migration of a large table does."""
+    """Let each wait for the database take as long as a migration of a large table does."""
     token = _background_seconds.set(MIGRATION_SECONDS)
     try:
         yield
@@ -81,13 +89,13 @@ def extended() -> Iterator[None]:
         _background_seconds.reset(token)
 
 
-def call(work: Callable[[], Any], seconds: float, discard: Callable[[Any], object]) -> Any:
+def call(work: Callable[[], Any], seconds: float, discard: Callable[[Any], object] = lambda _result: None) -> Any:
     """Return the work's result; raise TimeoutError after those seconds: then a late result is passed to `discard`.
 
     The work runs on a thread of its own. It is for work that takes no timeout, such as the look-up of a host's name.
     """
     future: Future[Any] = Future()
-    threading.Thread(target=_run, args=(work, discard, future), name="database-call", daemon=True).start()
+    threading.Thread(target=_run, args=(work, discard, future), name="bounded-call", daemon=True).start()
     try:
         return future.result(seconds)
     except TimeoutError:
