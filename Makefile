@@ -31,6 +31,9 @@ bench: .venv/ready ## Measure the landing beside a bare view
 endure: .venv/ready ## Kill every process under load, for ten minutes, and count what was lost
 	@$(IN_VENV)python -m tests.endurance
 
+outages: .venv/ready ## Let AWS and the database hang and crowds come, for eight minutes, and time every answer to buyers
+	@$(IN_VENV)python -m tests.outages
+
 pictures: .venv/ready ## Take the README's pictures again
 	@$(IN_VENV)python -m tests.e2e.pictures
 
@@ -46,4 +49,4 @@ LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-emi
 	@$(IN_VENV)uv pip sync --require-hashes $< || $(IN_VENV)pip install -r $<
 	@touch $@
 
-.PHONY: help run flask test real check fuzz bench endure pictures lock
+.PHONY: help run flask test real check fuzz bench endure outages pictures lock

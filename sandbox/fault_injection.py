@@ -5,11 +5,12 @@ from sandbox.marketplace import Marketplace
 
 
 def apply(marketplace: Marketplace, operation: str) -> None:
-    """Wait if AWS is slow, then raise the error of the first fault that is on.
+    """Count the call, wait if AWS is slow, then raise the error of the first fault that is on.
 
     Raises:
         AwsError: a fault that fails this operation is on.
     """
+    marketplace.count_call(operation)
     marketplace.wait_if_slow()
     faults = marketplace.faults
     if faults.credentials_unknown:

@@ -1,6 +1,7 @@
 """The pretend AWS Marketplace: products, buyers, purchases, events, mails and faults."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,6 +48,8 @@ class Marketplace:
         self._faults = Faults()
         self._faults_changed = threading.Event()
         self.inbox = Inbox()
+        # By operation, since the start.
+        self.call_counts: Counter[str] = Counter()
 
     @property
     def buyers(self) -> list[Buyer]:
@@ -171,6 +174,11 @@ class Marketplace:
     def signing_key(self) -> bytes:
         """The key that signs registration and pagination tokens; each sandbox has its own."""
         return bytes.fromhex(self._state.token_key)
+
+    def count_call(self, operation: str) -> None:
+        """Count a call to AWS Marketplace."""
+        with self._lock:
+            self.call_counts[operation] += 1
 
     def wait_if_slow(self) -> None:
         """Wait as long as the "slow" fault demands, or until the faults change."""

@@ -4,19 +4,14 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from app.config.products import Product
-from sandbox.server import Sandbox
-from tests.conftest import migrate
 from tests.endurance import events_run, graceful_stop, handoffs_run, kill_runs, pending_tokens_run
+from tests.endurance.environments import Environments
 from tests.endurance.events_report import EventsReport
 from tests.endurance.handoffs_run import HandoffReport
-from tests.endurance.kill_runs import RunEnvironment, RunLength
+from tests.endurance.kill_runs import RunLength
 from tests.endurance.registration_report import RegistrationReport
-from tests.support import factories
-from tests.support.postgresql_server import DEADLOCK, SERIALIZATION_FAILURE, PostgresqlServer
+from tests.support.postgresql_server import DEADLOCK, SERIALIZATION_FAILURE
 
 # Each kind of run takes this share of the whole time.
 KILL_SHARE, STOP_SHARE, PARALLEL_SHARE = 0.22, 0.07, 0.05
@@ -32,14 +27,12 @@ class Endurance:
 
     def __init__(self, stack: ExitStack, minutes: float) -> None:
         self._seconds = minutes * 60
-        self._folder = Path(stack.enter_context(TemporaryDirectory(prefix="foyer-endurance-")))
-        products = [Product(code=code, **factories.PRODUCT_FIELDS) for code in factories.PRODUCT_CODES]
-        self._sandbox = stack.enter_context(Sandbox(products))
-        self.server = stack.enter_context(PostgresqlServer(self._folder / "postgresql"))
+        self._environments = Environments(stack)
+        self.server = self._environments.server
 
     def reports(self) -> Iterator[RegistrationReport | EventsReport | HandoffReport]:
         """Yield the report of each run."""
-        for create_environment in (self._sqlite_environment, self._postgresql_environment):
+        for create_environment in (self._environments.on_sqlite, self._environments.on_postgresql):
             yield kill_runs.kill_gunicorn_under_load(create_environment("killed"), self._run_length(KILL_SHARE))
             yield graceful_stop.stop_under_load(create_environment("stopped"), self._run_length(STOP_SHARE))
             yield graceful_stop.stop_during_requests(create_environment("drained"))
@@ -53,33 +46,21 @@ class Endurance:
                 create_environment("handoffs"), HANDOFF_PURCHASES, kills=WORKER_KILLS
             )
         yield kill_runs.kill_postgresql_under_load(
-            self._postgresql_environment("server_killed"), self.server, self._run_length(KILL_SHARE)
+            self._environments.on_postgresql("server_killed"), self.server, self._run_length(KILL_SHARE)
         )
         yield events_run.kill_workers_during_events(
-            self._postgresql_environment("events_four_workers"), EVENT_PURCHASES, kills=WORKER_KILLS, workers=4
+            self._environments.on_postgresql("events_four_workers"), EVENT_PURCHASES, kills=WORKER_KILLS, workers=4
         )
         for workers in (2, 4, 8):
             yield kill_runs.run_parallel_workers(
-                self._postgresql_environment(f"parallel_{workers}"), workers, self._run_length(PARALLEL_SHARE)
+                self._environments.on_postgresql(f"parallel_{workers}"), workers, self._run_length(PARALLEL_SHARE)
             )
-        repeatable_read = self._postgresql_environment("repeatable_read")
+        repeatable_read = self._environments.on_postgresql("repeatable_read")
         self.server.set_repeatable_read(repeatable_read.database_url)
         yield kill_runs.run_parallel_workers(repeatable_read, 4, self._run_length(PARALLEL_SHARE))
 
     def _run_length(self, share: float) -> RunLength:
         return RunLength(rounds=2, seconds=self._seconds * share)
-
-    def _sqlite_environment(self, name: str) -> RunEnvironment:
-        return self._migrated_environment(name, f"sqlite:///{self._folder / name}.db")
-
-    def _postgresql_environment(self, name: str) -> RunEnvironment:
-        return self._migrated_environment(name, self.server.create_database(name))
-
-    def _migrated_environment(self, name: str, url: str) -> RunEnvironment:
-        folder = self._folder / f"{name}-{url.partition(':')[0]}"
-        folder.mkdir()
-        migrate(url)
-        return RunEnvironment(url, self._sandbox, folder)
 
 
 def run_all(minutes: float) -> bool:

@@ -28,10 +28,14 @@ class PageResponse:
 
 
 class Browser:
-    """One buyer's connection to the server; the next request after a cut connects again."""
+    """One buyer's connection to the server; the next request after a cut connects again.
 
-    def __init__(self, port: int, seconds: float = RESPONSE_TIMEOUT_SECONDS) -> None:
+    With an address, a proxy says that the buyer has it.
+    """
+
+    def __init__(self, port: int, seconds: float = RESPONSE_TIMEOUT_SECONDS, address: str | None = None) -> None:
         self._connection = HTTPConnection("127.0.0.1", port, timeout=seconds)
+        self._headers = {"X-Forwarded-For": address} if address else {}
         self._cookies = SimpleCookie()
         self.sent_at = math.inf
 
@@ -49,7 +53,8 @@ class Browser:
         body = urlencode(fields).encode() if fields else None
         cookies = "; ".join(f"{name}={cookie.value}" for name, cookie in self._cookies.items() if cookie.value)
         with self._connection_cut_on_error():
-            self._connection.request(method, path, body, {**(FORM_HEADERS if body else {}), "Cookie": cookies})
+            headers = {**self._headers, **(FORM_HEADERS if body else {}), "Cookie": cookies}
+            self._connection.request(method, path, body, headers)
         self.sent_at = time.monotonic()
 
     def receive(self) -> PageResponse:
