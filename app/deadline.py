@@ -89,7 +89,9 @@ def extended() -> Iterator[None]:
         _background_seconds.reset(token)
 
 
-def call(work: Callable[[], Any], seconds: float, discard: Callable[[Any], object] = lambda _result: None) -> Any:
+def bounded_call(
+    work: Callable[[], Any], seconds: float, discard: Callable[[Any], object] = lambda _result: None
+) -> Any:
     """Return the work's result; raise TimeoutError after those seconds: then a late result is passed to `discard`.
 
     The work runs on a thread of its own. It is for work that takes no timeout, such as the look-up of a host's name.

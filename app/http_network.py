@@ -16,7 +16,7 @@ import certifi
 from httpcore2 import ConnectError, NetworkStream, WriteError
 from requests_hardened.ip_filter import EXTRA_BLOCKED_NET_RANGES, InvalidIPAddress
 
-from app.deadline import call
+from app.deadline import bounded_call
 
 # IANA has assigned public hosts from this range only. Outside it are old private and IPv4-in-IPv6 ranges.
 GLOBAL_UNICAST = ip_network("2000::/3")
@@ -92,7 +92,7 @@ def encrypt(connected: socket.socket, host: str, deadline: float) -> ssl.SSLSock
 
 
 def _resolve(host: str, port: int, deadline: float) -> list[SocketAddress]:
-    found = call(partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM), _seconds_until(deadline))
+    found = bounded_call(partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM), _seconds_until(deadline))
     return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
 
 

@@ -51,7 +51,7 @@ def test_result_that_comes_too_late_is_discarded() -> None:
     may_end, discarded = threading.Event(), threading.Event()
 
     with pytest.raises(TimeoutError):
-        deadline.call(lambda: may_end.wait(10), 0.01, discard=lambda _: discarded.set())
+        deadline.bounded_call(lambda: may_end.wait(10), 0.01, discard=lambda _: discarded.set())
     may_end.set()
 
     assert discarded.wait(10)
@@ -62,7 +62,7 @@ def test_error_of_a_bounded_call_is_raised() -> None:
         raise LookupError
 
     with pytest.raises(LookupError):
-        deadline.call(fail, 10, discard=lambda _: None)
+        deadline.bounded_call(fail, 10, discard=lambda _: None)
 
 
 @query

@@ -94,7 +94,7 @@ def _compare_clocks(clock: Clock, connection: BoundedConnection, _record: object
 def _connect(_dialect: object, _record: object, args: tuple[Any, ...], parameters: dict[str, Any]) -> BoundedConnection:
     # psycopg's own timeout is for each address of each host, and none for looking them up.
     try:
-        connection: BoundedConnection = deadline.call(
+        connection: BoundedConnection = deadline.bounded_call(
             partial(BoundedConnection.connect, *args, **parameters),
             deadline.seconds_left(),
             discard=BoundedConnection.close,

@@ -17,7 +17,7 @@ class BoundedConnection(Connection):
     def _connect(self) -> Any:
         # redis-py's own timeout is for each of the name's addresses, and none for looking them up.
         seconds = _add(self.socket_connect_timeout, self.socket_timeout)
-        return deadline.call(super()._connect, _bounded(seconds), discard=socket.socket.close)
+        return deadline.bounded_call(super()._connect, _bounded(seconds), discard=socket.socket.close)
 
     def read_response(self, *arguments: Any, **options: Any) -> Any:
         """Return the answer to the command that was sent."""

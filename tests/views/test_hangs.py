@@ -1,5 +1,6 @@
 """AWS, Redis, the database, or looking up any of their names hangs, alone and together: a page within five seconds."""
 
+import socket
 import time
 from collections.abc import Iterator
 
@@ -94,10 +95,11 @@ def test_landing_ends_soon_while_the_lookup_of_redis_hangs(
 def test_everything_hangs_and_the_landing_ends_in_time(
     environment: pytest.MonkeyPatch, database_url: str, sandbox: Sandbox, lookups: NameLookups
 ) -> None:
-    with database_proxy.start(database_url) as proxy:
+    with database_proxy.start(database_url) as proxy, socket.create_server(("127.0.0.1", 0)) as silent:
         environment.setenv("AWS_ENDPOINT_URL", named(sandbox.aws_url, "aws"))
         environment.setenv("DATABASE_URL", named(proxy.url, "database"))
-        environment.setenv("RATELIMIT_STORAGE_URI", "redis://cache.example:6379/0?socket_timeout=30")
+        redis_address = f"127.0.0.1:{silent.getsockname()[1]}"
+        environment.setenv("RATELIMIT_STORAGE_URI", f"redis://{redis_address}/0?socket_timeout=30")
         with factories.open_app(create_app()) as app:
             lookups.hang()
 
