@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import ssl
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -54,8 +55,8 @@ class ResponderProtocol(asyncio.Protocol):
 class AwsHttpServer:
     """Serves in a thread, on a free port of the loopback interface, for the time of a `with` block."""
 
-    def __init__(self, responder: Responder) -> None:
-        self._responder = responder
+    def __init__(self, responder: Responder, tls: ssl.SSLContext | None = None) -> None:
+        self._responder, self._tls = responder, tls
         self._open_connections: set[ResponderProtocol] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="aws", daemon=True)
@@ -64,9 +65,9 @@ class AwsHttpServer:
     def __enter__(self) -> Self:
         self._thread.start()
         self._server = asyncio.run_coroutine_threadsafe(
-            start_listening(self._responder, self._open_connections), self._loop
+            start_listening(self._responder, self._open_connections, self._tls), self._loop
         ).result()
-        self.url = f"http://127.0.0.1:{port_of(self._server)}"
+        self.url = f"{'https://localhost' if self._tls else 'http://127.0.0.1'}:{port_of(self._server)}"
         return self
 
     def __exit__(
@@ -77,8 +78,15 @@ class AwsHttpServer:
         self._thread.join()
         self._loop.close()
 
+    def close_connections(self) -> None:
+        """Close the connections that are open, as a server does with those that idle."""
+        asyncio.run_coroutine_threadsafe(self._close_connections(), self._loop).result()
+
     async def _close(self) -> None:
         self._server.close()
+        await self._close_connections()
+
+    async def _close_connections(self) -> None:
         connections = list(self._open_connections)
         for connection in connections:
             connection.abort()
@@ -86,10 +94,12 @@ class AwsHttpServer:
         await asyncio.gather(*(connection.closed for connection in connections))
 
 
-async def start_listening(responder: Responder, open_connections: set[ResponderProtocol]) -> asyncio.Server:
+async def start_listening(
+    responder: Responder, open_connections: set[ResponderProtocol], tls: ssl.SSLContext | None = None
+) -> asyncio.Server:
     """Return a server on a free port of the loopback interface; the set always has its open connections."""
     return await asyncio.get_running_loop().create_server(
-        lambda: ResponderProtocol(responder, open_connections), "127.0.0.1", 0
+        lambda: ResponderProtocol(responder, open_connections), "127.0.0.1", 0, ssl=tls
     )
 
 
