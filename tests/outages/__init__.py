@@ -1,1 +1,1 @@
-"""`make outages`: buyers come steadily while AWS, the database or a crowd does its worst. Linux only."""
+"""`make outages`: buyers come steadily while AWS or the database hangs, and while crowds come. Linux only."""

@@ -14,6 +14,8 @@ from tests.outages.outage_kinds import NOT_ON_SQLITE, OUTAGES
 from tests.outages.outage_report import GRACE_SECONDS, LONGEST_ANSWER_SECONDS, OutageReport
 from tests.outages.outage_run import run_outage
 
+OPEN_FILES = 4096
+
 
 def reports(environments: Environments, seconds: float, only: str) -> Iterator[OutageReport]:
     """Yield the report of each outage whose name contains `only`."""
@@ -40,7 +42,9 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=15, help="how long each outage lasts")
     parser.add_argument("--only", default="", help="a part of the names of the outages to run")
     arguments = parser.parse_args()
-    # The crowds and the processes that inherit it need more connections than a shell allows.
+    # The crowds, and the processes that inherit the limit, need more connections than a shell allows.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= most < OPEN_FILES:
+        sys.exit(f"The crowds need {OPEN_FILES} open files: raise the hard limit (ulimit -Hn), which is {most}.")
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     sys.exit(0 if run_all(arguments.seconds, arguments.only) else "A PROMISE TO BUYERS WAS NOT KEPT")

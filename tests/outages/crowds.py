@@ -41,7 +41,6 @@ class Crowd:
         drip_seconds: float = math.inf,
         leaves_with_answer: bool = False,
     ) -> None:
-        self.opened = 0
         self._url, self._request = f"http://127.0.0.1:{port}/", request
         self._size, self._per_second, self._drip_seconds = size, per_second, drip_seconds
         self._leaves_with_answer = leaves_with_answer
@@ -83,7 +82,6 @@ class Crowd:
     def _open(self) -> None:
         with suppress(OSError):  # as the server's, a queue of connections can be full
             connection = raw_http.open_connection(self._url)
-            self.opened += 1
             self._selector.register(connection, selectors.EVENT_READ)
             self._send(connection, self._request())
 

@@ -32,13 +32,13 @@ def test_run_counts_its_visits_and_finds_a_lost_registration(run_environment: Ru
     with engine.begin() as connection:
         connection.execute(DELETE_ONE)
     engine.dispose()
-    robbed = finished.build_report()
+    incomplete = finished.build_report()
 
     assert complete.faults() == []
     assert complete.log.acknowledged == complete.counts.stored == len(complete.visits) >= 5
     assert complete.aws_calls >= 2
-    assert robbed.faults() == ["1 acknowledged registrations are lost"]
-    assert "lost 1 " in str(robbed)
+    assert incomplete.faults() == ["1 acknowledged registrations are lost"]
+    assert "lost 1 " in str(incomplete)
 
 
 def test_answer_after_the_limit_is_a_fault() -> None:
