@@ -8,7 +8,8 @@ from flask import Flask
 
 from app import create_app
 from app.models import OutboxMessage
-from app.services.outbox import expiry, queue
+from app.services.outbox import queue
+from app.worker import loop
 from tests.support import factories
 from tests.support.aws_events import LICENSE_DEPROVISIONED, LICENSE_UPDATED, minutes_after_noon
 from tests.support.clock import time_passes
@@ -32,7 +33,7 @@ def outcomes(app: Flask) -> set[tuple[str, str, str | None]]:
 def give_up_stale(app: Flask, **after: float) -> None:
     """Run the worker's chore later by this much time."""
     with app.app_context(), time_passes(**after):
-        expiry.give_up_stale()
+        loop.purge()
 
 
 @pytest.fixture
