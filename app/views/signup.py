@@ -12,6 +12,7 @@ from app.observability import logs
 from app.services.purchases import account_request
 from app.services.purchases.purchase import Pending
 from app.services.signup import other_purchases, pending_tokens, progress, registrations, resume_links
+from app.services.signup.registrations import Answers, KnownAnswers
 from app.views import browser_session, draft_cookie, email_hints
 from app.views.browser_session import Visit
 from app.views.draft_cookie import Draft
@@ -51,8 +52,8 @@ def send() -> Response | tuple[str, int]:
         return render_page(visit, form, registration=own, suggestion=suggestion), 200 if is_valid else 422
     ids = draft_cookie.current().unlinked_ids
     # An optimistic lock: the service refuses to replace any other version of the answers.
-    version = registration.updated_at if registration and may_replace(visit, registration) else None
-    completed = registrations.complete(visit.purchase, form.answers(), ids, browser_session.actor(), version)
+    known = known_answers(visit, registration)
+    completed = registrations.complete(visit.purchase, form.answers(), ids, browser_session.actor(), known)
     browser_session.mark_submitted(completed)
     outcome, new = ("completed", []) if completed.subscription_id else ("unlinked", [completed.registration_id])
     earlier = resume_links.still_without_purchase(ids) if ids else []
@@ -61,18 +62,28 @@ def send() -> Response | tuple[str, int]:
     return redirect(url_for("welcome.welcome"), 303)
 
 
-def may_replace(visit: Visit, registration: Registration) -> bool:
-    """Return whether this browser may replace the answers: its own, or those with which no account was made."""
-    if browser_session.submitted_here(registration):
-        return True
-    answers = resume_links.answers_to_resume(draft_cookie.current().unlinked_ids, registration.updated_at)
-    return answers is not None or may_anyone_replace(visit, registration)
+def known_answers(visit: Visit, registration: Registration | None) -> KnownAnswers:
+    """Return what this browser knows of the answers. What it may not replace it does not know."""
+    is_own = registration is not None and browser_session.submitted_here(registration)
+    may_replace = registration is not None and (is_own or may_anyone_replace(visit, registration))
+    return KnownAnswers(registration.updated_at if registration and may_replace else None, is_own)
 
 
 def may_anyone_replace(visit: Visit, registration: Registration) -> bool:
-    """Return whether the product refused or failed and made no account: then any browser may send other answers."""
+    """Return whether any browser may send other answers: the product refused or failed, and made no account.
+
+    The same goes for the later answers of this browser that were left without a purchase.
+    """
     stage = progress.account_progress(registration, visit.product)
-    return stage.state in {"refused", "failed"} and not stage.has_account
+    if stage.has_account:
+        return False
+    return stage.state in {"refused", "failed"} or answers_without_purchase(registration) is not None
+
+
+def answers_without_purchase(registration: Registration | None) -> Answers | None:
+    """Return the answers of this browser whose token died without a purchase, if later than the registration."""
+    ids = draft_cookie.current().unlinked_ids
+    return resume_links.answers_to_resume(ids, registration.updated_at if registration else None)
 
 
 def build_form(visit: Visit, registration: Registration | None, prefilled: AnswerFields | None = None) -> SignupForm:
@@ -120,5 +131,7 @@ def initial_answers(visit: Visit, registration: Registration | None) -> AnswerFi
         return asdict(registrations.answers_of(registration))
     if not registration and draft.form_secret and browser_session.is_form_of(visit.purchase, draft.form_secret):
         return dict(draft_cookie.typed_answers())
-    answers = resume_links.answers_to_resume(draft.unlinked_ids, registration.updated_at if registration else None)
-    return asdict(answers) if answers else {}
+    answers = answers_without_purchase(registration)
+    if answers is None or (registration and not may_anyone_replace(visit, registration)):
+        return {}
+    return asdict(answers)

@@ -17,7 +17,7 @@ from app.config import products
 from app.config.products import HandoffEndpoint
 from app.database import clock
 from app.database.transactions import after_commit, transaction
-from app.models import OutboxMessage
+from app.models import OutboxMessage, Registration
 from app.services.outbox import account_reply, announce, queue
 from app.services.outbox.queue import ClaimedMessage
 
@@ -36,6 +36,16 @@ HAS_NEWER_REPLY = select(
         OutboxMessage.outcome == "delivered",
     )
 )
+# Its registration was erased, or had to make room for another person's: the reply is about that person's account.
+IS_ABOUT_SOMEBODY_ELSE = select(
+    exists().where(
+        OutboxMessage.id == bindparam("handoff"),
+        OutboxMessage.registration_id.is_not(None),
+        ~exists().where(Registration.id == OutboxMessage.registration_id),
+    )
+)
+
+REASONS_TO_IGNORE = (HAS_NEWER_REPLY, IS_ABOUT_SOMEBODY_ELSE)
 
 
 def send(endpoint: HandoffEndpoint, claimed: ClaimedMessage, *, allow_private: bool = False) -> bool:
@@ -78,7 +88,8 @@ def _record_delivery(connection: Connection, claimed: ClaimedMessage, reply: acc
         reply = account_reply.EMPTY_REPLY
     after_commit(log.info, "handoff.delivered", handoff=str(claimed.id), type=claimed.type, tries=claimed.tries)
     subscription_id = queue.settle(connection, claimed, "delivered", fault=reply.refused)
-    if subscription_id is None or connection.scalar(HAS_NEWER_REPLY, {"handoff": claimed.id}):
+    is_outdated = any(connection.scalar(reason, {"handoff": claimed.id}) for reason in REASONS_TO_IGNORE)
+    if subscription_id is None or is_outdated:
         return True
     account_requested = claimed.type in announce.REGISTRATION_TYPES
     if account_reply.store(connection, subscription_id, reply, account_requested=account_requested):

@@ -1,15 +1,9 @@
 """Merging: makes one subscription of several that are one purchase, and gives a subscription another license.
 
 Everything of the source becomes the target's, and its purchase key leads to the target. Where both have a
-registration, one remains, and `signup.attach.to_subscription` decides whose answers it has. An account never changes
-hands. Where both have a product's reply, the one that says more remains, the target's where they say the same:
-
-    3  it names the account: a URL or a reference
-    2  the product made an account, and named none
-    1  it refuses the account that the buyer asked for
-    0  no reply
-
-An erased person's account is deleted where another person's registration remains.
+registration, one remains, and `signup.attach.to_subscription` decides which. An account never changes hands: of two
+stored replies, that of the stronger claim to an account remains (`outbox.account_claim`), and the target's where the
+claims are equal. An erased person's account is deleted where another person's registration remains.
 """
 
 from typing import Any
@@ -25,9 +19,10 @@ from app.database.transactions import after_commit
 from app.models import Account, AuditEntry, EarlierKey, OutboxMessage, Registration, Subscription
 from app.services.events.agreements import COUNT_PARTIES, SUBSCRIPTION_IDS, AgreementChain
 from app.services.operations import audit
-from app.services.outbox import account_reply, announce, payload, queue
+from app.services.outbox import account_claim, account_reply, announce, payload, queue
 from app.services.purchases import subscriptions
 from app.services.signup import attach
+from app.services.signup.attach import Claims
 
 log = structlog.get_logger()
 
@@ -119,14 +114,15 @@ def merge(connection: Connection, target_id: UUID, source_id: UUID) -> None:
     target, source = _lock(connection, target_id), _lock(connection, source_id)
     ids = {"target": target_id, "source": source_id}
     connection.execute(DELETE_ERASED_ACCOUNTS, {"subscription_ids": [target_id, source_id]})
+    claims = Claims(*(account_claim.of_subscription(connection, id_) for id_ in (source_id, target_id)))
     for statement in MOVE_ROWS:
         connection.execute(statement, ids)
     # The source's hand-offs come behind the target's, in one order.
     last_sequence = connection.execute(LAST_SEQUENCE, {"target": target_id}).scalar() or 0
     connection.execute(MOVE_OUTBOX, {**ids, "last_sequence": last_sequence})
     queue.reorder(connection, target_id)
-    owns_account = _merge_accounts(connection, target_id, source_id)
-    attach.to_subscription(connection, Registration.subscription_id == source_id, target_id, owns_account=owns_account)
+    _merge_accounts(connection, target_id, source_id, claims)
+    attach.to_subscription(connection, Registration.subscription_id == source_id, target_id, claims=claims)
     _redirect_account_requests(connection, target_id, source_id)
     connection.execute(DELETE_SUBSCRIPTION, {"source": source_id})
     subscriptions.update_row(connection, target_id, _merged_values(target, source))
@@ -139,22 +135,11 @@ def merge(connection: Connection, target_id: UUID, source_id: UUID) -> None:
     after_commit(log.info, "subscription.merged", subscription=str(target_id), merged=str(source_id))
 
 
-def _merge_accounts(connection: Connection, target_id: UUID, source_id: UUID) -> bool:
-    """Keep the reply that says more, and return whether it is the source's."""
-    is_sources = _account_rank(connection, source_id) > _account_rank(connection, target_id)
+def _merge_accounts(connection: Connection, target_id: UUID, source_id: UUID, claims: Claims) -> None:
+    has_reply = account_reply.account_of(connection, target_id) is not None
+    is_sources = claims.source > claims.target or (claims.source == claims.target and not has_reply)
     connection.execute(DELETE_ACCOUNT, {"dropped": target_id if is_sources else source_id})
     connection.execute(MOVE_ACCOUNT, {"target": target_id, "source": source_id})
-    return is_sources
-
-
-def _account_rank(connection: Connection, subscription_id: UUID) -> int:
-    account = account_reply.account_of(connection, subscription_id)
-    if account is None:
-        return 0
-    if account_reply.is_identified(account):
-        return 3
-    owner = attach.lock_registration(connection, Registration.subscription_id == subscription_id)
-    return 2 if owner and account_reply.exists(connection, account, owner.id) else 1
 
 
 def _redirect_account_requests(connection: Connection, target_id: UUID, source_id: UUID) -> None:

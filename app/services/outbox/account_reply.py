@@ -15,9 +15,10 @@ So an account may exist although no reply has named one. Ada and Bob registered 
 5 names another account, so the URL of team-7 is dropped: it would let the buyer into the wrong account.
 
 The account belongs to the registration whose hand-off the product took. Once AWS says that Ada and Bob bought the same
-thing, their registrations become one (`signup.attach.to_subscription`): while Ada's account exists, her answers stay
-and Bob is not let in. Where the product refused Ada's first hand-off, no account exists, and the newest answers stay.
-`send_handoff` ignores the reply to a hand-off that was sent again after a newer request was delivered.
+thing, one registration stays (`signup.attach.to_subscription`): while Ada's account exists, or may exist because her
+hand-off waits, hers stays and Bob is not let in. Where the product refused Ada's first hand-off, no account exists, and
+the newest stays. `send_handoff` ignores the reply to a hand-off that was sent again after a newer request was
+delivered, and to one about a person whose registration is gone.
 """
 
 import json
@@ -26,12 +27,10 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, insert, select, update
-from sqlalchemy.orm import Session
 
 from app.database import clock
-from app.models import Account, OutboxMessage
+from app.models import Account
 from app.models.people import REFUSAL_REASONS
-from app.services.outbox import announce, queue
 
 MAX_URL_LENGTH, MAX_REFERENCE_LENGTH = 2048, 255
 SELECT_ACCOUNT = select(Account.url, Account.reference, Account.refused).where(
@@ -39,12 +38,6 @@ SELECT_ACCOUNT = select(Account.url, Account.reference, Account.refused).where(
 )
 INSERT_ACCOUNT = insert(Account)
 UPDATE_ACCOUNT = update(Account).where(Account.subscription_id == bindparam("account_of"))
-# A hand-off that asked for the account, and that the product took without a refusal.
-IS_TAKEN_REQUEST = (
-    OutboxMessage.outcome == "delivered",
-    OutboxMessage.type.in_(announce.REGISTRATION_TYPES),
-    OutboxMessage.fault.is_(None),
-)
 
 
 @dataclass(frozen=True)
@@ -108,14 +101,6 @@ def account_of(connection: Connection, subscription_id: UUID) -> AccountReply | 
 def is_identified(account: Account | AccountReply) -> bool:
     """Return whether the product has named an account."""
     return bool(account.url or account.reference)
-
-
-def exists(database: Connection | Session, account: Account | AccountReply, registration_id: UUID) -> bool:
-    """Return whether the registration may have an account in the product, even if not the one it asks for now."""
-    if is_identified(account) or account.refused is None:
-        return True
-    # The product may have taken an earlier request and refused only the latest.
-    return queue.latest_handoff(database, registration_id, *IS_TAKEN_REQUEST) is not None
 
 
 def store(connection: Connection, subscription_id: UUID, reply: AccountReply, *, account_requested: bool) -> bool:

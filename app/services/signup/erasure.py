@@ -186,6 +186,15 @@ def _erase(connection: Connection, ids: Sequence[UUID], actor: str, now: datetim
     return entries
 
 
+def remove_superseded(connection: Connection, registration_id: UUID, now: datetime) -> None:
+    """Delete a registration whose purchase now has another person's, and remove this person from the outbox.
+
+    The caller has locked the subscription.
+    """
+    connection.execute(DELETE, {"registrations": [registration_id]})
+    _redact_outbox(connection, [registration_id], now)
+
+
 def _redact_outbox(connection: Connection, registration_ids: Sequence[UUID], now: datetime) -> None:
     """Remove the people from the hand-offs and mails, and cancel those that were only about them."""
     messages = connection.execute(MESSAGES, {"registrations": registration_ids}).all()

@@ -16,7 +16,8 @@ from app.models import Account, AuditEntry, OutboxMessage, Registration
 from app.security import sign_in_tokens
 from app.security.links import SignedLink
 from app.services.operations import audit
-from app.services.outbox import account_reply, announce, queue
+from app.services.outbox import account_claim, account_reply, announce, queue
+from app.services.outbox.account_claim import Claim
 from app.services.purchases import account_request
 
 AccountState = Literal["unasked", "waiting", "ready", "refused", "failed"]
@@ -52,7 +53,7 @@ class AccountProgress:
 
     `unasked`: the product receives no hand-offs. `waiting`: it has not replied yet. `ready`: it has. `refused`: it
     replied that it does not give the account asked for. `failed`: it did not reply for days, or refused the hand-off
-    for good. `has_account`: it has made an account, which may be another than the one asked for now.
+    for good. `has_account`: it has made an account, which may be another than the one asked for now, or it may have.
     """
 
     state: AccountState
@@ -78,7 +79,7 @@ def account_progress(session: Session, registration: Registration, product: Prod
     requested = queue.latest_handoff(session, registration.id, is_registration) or fallback
     if requested is None:
         return NOT_REQUESTED
-    has_account = account is not None and account_reply.exists(session, account, registration.id)
+    has_account = account_claim.of_registration(session, account, registration.id) > Claim.NONE
     return AccountProgress(_state(account, requested, delivered), requested.created_at, account, has_account)
 
 

@@ -1,7 +1,7 @@
 """Registrations: the stored answers of the sign-up form, one row for each purchase, resolved or pending.
 
 `updated_at` is the row's version. A form that was opened when the row had one version replaces no other version: the
-view passes the version that it knows as `expected_version`, and `complete` raises `RegisteredMeanwhile` where the row
+view passes the version that it knows in `KnownAnswers`, and `complete` raises `RegisteredMeanwhile` where the row
 has another one with other answers (an optimistic lock).
 """
 
@@ -22,10 +22,12 @@ from app.database.transactions import after_commit, query, transaction
 from app.errors import DatabaseUnavailable, NoPurchase, RegisteredMeanwhile
 from app.models import Account, OutboxMessage, PendingToken, Registration
 from app.services.operations import audit
-from app.services.outbox import announce, queue
+from app.services.outbox import account_claim, announce, queue
+from app.services.outbox.account_claim import Claim
 from app.services.outbox.payload import HandoffType
 from app.services.purchases import subscriptions
 from app.services.purchases.purchase import Pending, Purchase, Resolved
+from app.services.signup import erasure
 
 log = structlog.get_logger()
 
@@ -53,6 +55,20 @@ class StoredRegistration:
 
 
 ANY_VERSION = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class KnownAnswers:
+    """What a browser knows of the stored answers: their version, and whether it sent them (`is_own`).
+
+    `version` is None where the form was opened before anybody had registered.
+    """
+
+    version: datetime | None = ANY_VERSION
+    is_own: bool = True
+
+
+ANY_ANSWERS = KnownAnswers()
 
 TABLE = Registration.__table__
 ANSWER_COLUMNS = (*(field.name for field in fields(Answers)), "updated_at")
@@ -92,16 +108,17 @@ def complete(
     answers: Answers,
     ids_without_purchase: Sequence[UUID] = (),
     actor: str = audit.BUYER_ACTOR,
-    expected_version: datetime | None = ANY_VERSION,
+    known: KnownAnswers = ANY_ANSWERS,
 ) -> StoredRegistration:
     """Store the answers for the purchase, record by whom, and enqueue the hand-off and the mails.
 
     The same purchase again is the same registration: its answers are replaced, and nothing else of it changes. Of the
     registrations without purchase that this browser submitted before, those of the same address whose token was given
-    up move to this purchase. `expected_version` is None where the form was opened before anybody had registered.
+    up move to this purchase. Another browser than that of the stored answers may replace them only while no account can
+    have been made with them; with another address it makes a new registration.
 
     Raises:
-        RegisteredMeanwhile: other answers have been stored since `expected_version`, and stay.
+        RegisteredMeanwhile: there are other answers than the browser knows, or they are not its to replace; they stay.
         NoPurchase: the pending token was purged.
     """
     now = clock.now()
@@ -110,7 +127,9 @@ def complete(
     row: dict[str, Any] = {"subscription_id": subscription_id, "parked_token_id": token_id}
     stored = connection.execute(find, row).one_or_none()
     is_changed = stored is None or answers_of(stored) != answers
-    version = _next_version(stored, expected_version, now, is_changed=is_changed)
+    version = _next_version(stored, known.version, now, is_changed=is_changed)
+    if stored and is_changed and not known.is_own:
+        _make_room(connection, stored, answers, now)
     _move_earlier(connection, ids_without_purchase, answers.email, row)
     row |= {"id": uuid7(), "created_at": now, "updated_at": version, **asdict(answers)}
     registration_id = connection.execute(upsert, row).scalar_one()
@@ -148,6 +167,14 @@ def _next_version(
         raise RegisteredMeanwhile
     # The first press of a double click may be stored last: its version must still be later than the stored one.
     return max(now, last + timedelta.resolution if is_changed else last)
+
+
+def _make_room(connection: Connection, stored: Row[Any], answers: Answers, now: datetime) -> None:
+    subscription_id = stored.subscription_id
+    if subscription_id and account_claim.of_subscription(connection, subscription_id) > Claim.NONE:
+        raise RegisteredMeanwhile
+    if stored.email.lower() != answers.email.lower():
+        erasure.remove_superseded(connection, stored.id, now)
 
 
 def _move_earlier(connection: Connection, earlier_ids: Sequence[UUID], email: str, key: Mapping[str, Any]) -> None:

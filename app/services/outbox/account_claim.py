@@ -1,0 +1,61 @@
+"""How surely the product has made an account for a registration: this decides whose answers stand where two are joined.
+
+The product gives one account to one subscription, and names it in its reply to every later hand-off, also to one that
+tells of another person. So answers may be replaced by another person's only while no account can exist.
+"""
+
+from enum import IntEnum
+from uuid import UUID
+
+from sqlalchemy import Connection, and_, bindparam, case, func, or_, select
+from sqlalchemy.orm import Session
+
+from app.models import Account, OutboxMessage, Registration
+from app.services.outbox import account_reply, announce
+from app.services.outbox.account_reply import AccountReply
+
+
+class Claim(IntEnum):
+    """The claims, the weakest first.
+
+    NONE: no account was asked for, or the product refused. WAITING: the hand-off waits for its first try. UNCERTAIN: it
+    was tried, and the product may have taken it although no reply arrived. TAKEN: the product took it. NAMED: a reply
+    named the account.
+    """
+
+    NONE = 0
+    WAITING = 1
+    UNCERTAIN = 2
+    TAKEN = 3
+    NAMED = 4
+
+
+# With these, a failed hand-off did not reach the product, or the product answered that it does not accept it.
+FAULTS_WITHOUT_ACCOUNT = ("private_address", "url", "dns", "refused", "unreachable", "tls", "501", "503")
+IS_NOT_TAKEN = or_(OutboxMessage.fault.in_(FAULTS_WITHOUT_ACCOUNT), OutboxMessage.fault.like("4__"))
+IS_WAITING = OutboxMessage.outcome == "waiting"
+IS_TAKEN = and_(OutboxMessage.outcome == "delivered", OutboxMessage.fault.is_(None))
+IS_UNCERTAIN = or_(and_(IS_WAITING, OutboxMessage.tries > 0), and_(OutboxMessage.outcome == "failed", ~IS_NOT_TAKEN))
+STRONGEST_REQUEST = select(
+    func.max(case((IS_TAKEN, Claim.TAKEN), (IS_UNCERTAIN, Claim.UNCERTAIN), (IS_WAITING, Claim.WAITING), else_=0))
+).where(OutboxMessage.registration_id == bindparam("claimant"), OutboxMessage.type.in_(announce.REGISTRATION_TYPES))
+REGISTRATION_ID = select(Registration.id).where(Registration.subscription_id == bindparam("claimed"))
+
+
+def of_registration(database: Connection | Session, account: Account | AccountReply | None, claimant: UUID) -> Claim:
+    """Return the registration's claim; `account` is what is stored of the product's replies for its subscription."""
+    if account and account_reply.is_identified(account):
+        return Claim.NAMED
+    if account and account.refused is None:
+        return Claim.TAKEN
+    # The product may have taken an earlier request and refused only the latest.
+    return Claim(database.execute(STRONGEST_REQUEST, {"claimant": claimant}).scalar() or Claim.NONE)
+
+
+def of_subscription(connection: Connection, subscription_id: UUID) -> Claim:
+    """Return the claim of the subscription's registration; without one, whether the product has named an account."""
+    account = account_reply.account_of(connection, subscription_id)
+    registration_id = connection.execute(REGISTRATION_ID, {"claimed": subscription_id}).scalar_one_or_none()
+    if registration_id:
+        return of_registration(connection, account, registration_id)
+    return Claim.NAMED if account and account_reply.is_identified(account) else Claim.NONE
