@@ -16,7 +16,7 @@ command = DatabaseGroup("invitations", help="List and revoke invitations.")
 listing.add_list_command(
     command,
     "List invitations, newest first: open, accepted, revoked or expired.\n\n"
-    "The address of an invitation that is no longer open is erased within the hour.",
+    "The address of an invitation that is no longer open is erased, at the latest within a day.",
     invitations.newest,
     Table(LIST_COLUMNS),
     listing.subscription_option,
@@ -27,19 +27,18 @@ listing.add_list_command(
 @click.argument("identifier", metavar="ID")
 @by_option("Who revokes it.")
 def revoke(identifier: str, actor: str) -> None:
-    """Revoke an invitation: its link stops working."""
+    """Revoke an invitation: its link stops working, and the session of whoever accepted it ends."""
     invitation_id = INVITATION.parse_id(identifier)
     revoked = invitations.revoke(invitation_id, actor)
     matches = invitations.newest(limit=1, invitation_id=invitation_id)
     invitation = INVITATION.require(identifier, next(iter(matches), None))
     if revoked:
         click.echo(f"Invitation {invitation['id']} was revoked by {actor}.")
-    elif invitation["state"] == "accepted":
-        raise click.ClickException(
-            f"Invitation {invitation['id']} was accepted at {tables.format_value(invitation['accepted_at'])} and can "
-            "no longer be revoked. See what was registered since: "
-            f"flask --app wsgi subscriptions show {invitation['subscription_id']}"
-        )
+        if invitation["accepted_at"]:
+            click.echo(
+                f"It was accepted at {tables.format_value(invitation['accepted_at'])}. That session ends now; what was "
+                f"registered stays: flask --app wsgi subscriptions show {invitation['subscription_id']}"
+            )
     else:
         ended_at = tables.format_value(invitation["revoked_at"] or invitation["expires_at"])
         reason = "had already been revoked" if invitation["state"] == "revoked" else "had already expired"

@@ -1,6 +1,7 @@
 """The signed session: which purchase this browser came with, and what it submitted. Never the token."""
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from flask import session
 from app.aws.customer import Customer
 from app.config import products
 from app.config.products import Product
-from app.errors import NoPurchase
+from app.errors import DatabaseUnavailable, NoPurchase
 from app.models import Registration
 from app.security import form_secrets
 from app.services.operations import audit
@@ -82,7 +83,8 @@ def current() -> Visit:
     """Return this browser's purchase, refreshed: a pending token may have been resolved since.
 
     Raises:
-        NoPurchase: the cookie is missing, expired, or signed with another key.
+        NoPurchase: the cookie is missing, expired, or signed with another key; or this browser's invitation was
+            revoked.
         UnknownProduct: the product is no longer configured.
     """
     try:
@@ -95,10 +97,18 @@ def current() -> Visit:
     if purchase != stored:
         # `csrf_token` stays: a form that is open in this browser remains valid for the purchase.
         _store_purchase(purchase)
+    _end_if_revoked()
     configured = products.current()
     if isinstance(purchase, Resolved):
         return Visit(purchase, configured[purchase.landing.customer.product_code])
     return Visit(purchase, configured.single)
+
+
+def _end_if_revoked() -> None:
+    with suppress(DatabaseUnavailable):
+        if is_invited() and invitations.is_revoked(UUID(session["InvitationId"])):
+            session.clear()
+            raise NoPurchase
 
 
 def mark_submitted(completed: StoredRegistration) -> None:

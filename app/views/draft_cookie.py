@@ -46,9 +46,14 @@ DRAFT_ADAPTER = TypeAdapter(Draft)
 EMPTY_DRAFT = Draft()
 
 
-def init_blueprint(blueprint: Blueprint) -> None:
-    """Save what is submitted to the blueprint's forms, until a view replaces the draft."""
-    blueprint.before_request(_save_submitted_answers)
+def init_blueprint(blueprint: Blueprint, *, saves_forms: bool = True) -> None:
+    """Set the draft's cookie with the blueprint's responses.
+
+    What is submitted to its forms is saved until a view replaces the draft, unless they are other forms than the
+    sign-up.
+    """
+    if saves_forms:
+        blueprint.before_request(_save_submitted_answers)
     blueprint.after_request(_set_cookie)
 
 

@@ -137,6 +137,12 @@ class InvitationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     email = email_field("Your colleague’s email", "Enter your colleague’s email address.", autocomplete="off")
 
 
+class ResumeForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+    """The address that a buyer registered with, to get the other answers back."""
+
+    email = email_field("Work email", "Enter the email address that you registered with.", autocomplete="email")
+
+
 class ButtonForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """A form of one button: its CSRF token proves that one of our pages sent it."""
 

@@ -5,7 +5,17 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, current_app, flash, get_flashed_messages, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    current_app,
+    flash,
+    get_flashed_messages,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from sqlalchemy import Row
 from werkzeug import Response
 
@@ -25,17 +35,21 @@ REFUSAL_MESSAGES = {
     Refusal.TOO_MANY_OPEN: f"You already have {invitations.MAX_OPEN} open invitations. Revoke one, then invite again.",
     Refusal.TOO_MANY_TODAY: f"{invitations.MAX_PER_DAY} invitations were sent within a day. Wait until tomorrow, "
     "or email us.",
+    Refusal.TOO_MANY_TO_ADDRESS: f"We have sent {invitations.MAX_MAILS_TO_ADDRESS} invitations to this address within "
+    "a day. Ask your colleague to look in their spam folder, or wait until tomorrow.",
 }
 
 
 @blueprint.get("/invite")
 def show() -> Response | str:
-    """Show the form and the open invitations, or redirect once the purchase has a registration."""
+    """Show the form and the invitations. Once the purchase has a registration, only those that can be revoked."""
     visit, subscription_id = visit_and_subscription()
-    if registrations.try_find_by_purchase(visit.purchase):
+    is_registered = registrations.try_find_by_purchase(visit.purchase) is not None
+    has_news = "_flashes" in session
+    if is_registered and not has_news and not (subscription_id and revocable_invitations(subscription_id)):
         return redirect(url_for("welcome.welcome"), 303)
     logs.set_outcome("shown" if subscription_id else "waiting")
-    return render_page(visit, subscription_id, InvitationForm())
+    return render_page(visit, subscription_id, InvitationForm(), is_registered=is_registered)
 
 
 @blueprint.post("/invite")
@@ -94,7 +108,14 @@ def redirect_with_outcome(outcome: str, invitation_id: UUID) -> Response:
     return redirect(url_for("invite.show"), 303)
 
 
-def render_page(visit: Visit, subscription_id: UUID | None, form: InvitationForm, suggestion: str | None = None) -> str:
+def render_page(
+    visit: Visit,
+    subscription_id: UUID | None,
+    form: InvitationForm,
+    suggestion: str | None = None,
+    *,
+    is_registered: bool = False,
+) -> str:
     """Return the page. Without mail it shows the links, for the purchaser to pass on.
 
     `suggestion` is the address that the purchaser probably meant.
@@ -110,6 +131,8 @@ def render_page(visit: Visit, subscription_id: UUID | None, form: InvitationForm
         product=visit.product,
         is_pending=subscription_id is None,
         open_invitations=visible_invitations(subscription_id, changed_id if outcome == "sent" else None),
+        accepted_invitations=accepted_invitations(subscription_id),
+        is_registered=is_registered,
         may_revoke=not browser_session.is_invited(),
         outcome=outcome,
         changed_id=changed_id,
@@ -128,3 +151,17 @@ def visible_invitations(subscription_id: UUID | None, sent_id: UUID | None) -> S
     # A colleague must not see whom else the purchaser invited.
     sent = invitations.find_open(sent_id) if sent_id else None
     return [sent] if sent else []
+
+
+def accepted_invitations(subscription_id: UUID | None) -> Sequence[Row[Any]]:
+    """Return the invitations that colleagues accepted, for the purchaser alone."""
+    if subscription_id is None or browser_session.is_invited():
+        return []
+    return invitations.list_accepted(subscription_id)
+
+
+def revocable_invitations(subscription_id: UUID) -> Sequence[Row[Any]]:
+    """Return the open and the accepted invitations, for the purchaser alone."""
+    if browser_session.is_invited():
+        return []
+    return [*invitations.list_open(subscription_id), *invitations.list_accepted(subscription_id)]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from flask import Blueprint, make_response, redirect, render_template, url_for
+from flask import Blueprint, g, make_response, redirect, render_template, url_for
 from werkzeug import Response
 
 from app import text
@@ -14,7 +14,7 @@ from app.models.purchases import FINAL_STATUSES
 from app.security import headers
 from app.services.purchases import entitlements, subscriptions
 from app.services.purchases.purchase import Pending
-from app.services.signup import pending_tokens, progress, registrations, resolve
+from app.services.signup import invitations, pending_tokens, progress, registrations, resolve
 from app.services.signup.progress import AccountProgress
 from app.views import browser_session, template_helpers
 from app.views.browser_session import Visit
@@ -79,7 +79,10 @@ def welcome() -> Response:
         return redirect(url_for("signup.show"), 303)
     if isinstance(visit.purchase, Pending):
         return render_pending(visit, visit.purchase, registration)
-    return render_purchase(visit, registration, subscriptions.find(visit.purchase.subscription_id))
+    subscription = subscriptions.find(visit.purchase.subscription_id)
+    if subscription and not browser_session.is_invited():
+        g.has_colleagues = bool(invitations.list_accepted(subscription.id))
+    return render_purchase(visit, registration, subscription)
 
 
 def visit_and_registration() -> tuple[Visit, Registration | None]:

@@ -106,7 +106,7 @@ def test_revoking_an_expired_invitation_succeeds_and_says_so(
     assert "had already expired at" in result.stdout
 
 
-def test_accepted_invitation_cannot_be_revoked(
+def test_accepted_invitation_is_revoked_with_its_session(
     app: Flask, runner: FlaskCliRunner, create_subscription: CreateSubscription
 ) -> None:
     subscription_id = create_subscription()
@@ -116,9 +116,10 @@ def test_accepted_invitation_cannot_be_revoked(
 
     result = runner.invoke(args=["invitations", "revoke", invitation_id])
 
-    assert result.exit_code == 1
-    assert "was accepted at" in result.stderr
-    assert f"subscriptions show {subscription_id}" in result.stderr
+    assert result.exit_code == 0
+    assert "That session ends now" in result.stdout
+    assert f"subscriptions show {subscription_id}" in result.stdout
+    assert list_rows(runner, "invitations")[0]["state"] == "revoked"
 
 
 @pytest.mark.parametrize("unknown", ["01a2066f-e5cd-710c-9525-16e12fa5c8ec", "nonsense"])

@@ -9,6 +9,7 @@ import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
+from werkzeug.test import TestResponse
 
 from app import create_app
 from app.security import encryption
@@ -40,6 +41,11 @@ def resume_link(runner: FlaskCliRunner, registration: str) -> str:
     result = runner.invoke(args=["registrations", "resume-link", registration, "--site", f"{SITE}/"])
     assert result.exit_code == 0, result.stderr
     return result.stdout.strip().removeprefix(SITE)
+
+
+def open_link(client: FlaskClient, link: str, email: str = ANSWERS["email"]) -> TestResponse:
+    """Open the link, and enter the address that was registered."""
+    return client.post(link, data={"csrf_token": csrf_token(client.get(link).text), "email": email})
 
 
 def test_resume_link_starts_with_configured_or_given_site(environment: pytest.MonkeyPatch, unlinked_id: str) -> None:
@@ -82,8 +88,8 @@ def test_resume_link_prefills_form_in_another_browser(
     client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, unlinked_id: str
 ) -> None:
     link = resume_link(runner, unlinked_id)
-    page = client.get(link)
-    assert "Your answers are saved" in page.text
+    page = open_link(client, link)
+    assert "Your answers are ready" in page.text
     assert "Set up your account" in page.text
     assert "Ada Lovelace" not in page.text
 
@@ -165,7 +171,8 @@ def test_resume_link_keeps_the_draft(
     wrong = {**ANSWERS, "company": "Typed", "email": "not-an-email"}
     client.post("/signup", data={"csrf_token": csrf_token(client.get("/signup").text), **wrong})
 
-    client.get(resume_link(runner, unlinked_id))
+    open_link(client, resume_link(runner, unlinked_id), "wrong@gmail.com")
+    open_link(client, resume_link(runner, unlinked_id))
 
     assert 'value="Typed"' in client.get("/signup").text
 
@@ -174,10 +181,48 @@ def test_reopening_resume_link_keeps_other_registrations(
     app: Flask, client: FlaskClient, sandbox: Sandbox, runner: FlaskCliRunner, unlinked_id: str
 ) -> None:
     later = register_with_dead_token(app, sandbox, full_name="Grace Hopper")
-    client.get(resume_link(runner, later))
+    open_link(client, resume_link(runner, later))
 
     for _ in range(6):
-        client.get(resume_link(runner, unlinked_id))
+        open_link(client, resume_link(runner, unlinked_id))
     client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
 
     assert 'value="Grace Hopper"' in client.get("/signup").text
+
+
+@pytest.mark.parametrize("email", [None, "eve@gmail.com", "ada@gmail.co", "", "%"])
+def test_resume_link_in_strange_hands_shows_no_answers(
+    app: Flask, sandbox: Sandbox, runner: FlaskCliRunner, unlinked_id: str, email: str | None
+) -> None:
+    link, eve = resume_link(runner, unlinked_id), app.test_client()
+    page = eve.get(link) if email is None else open_link(eve, link, email)
+
+    eve.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
+    form = eve.get("/signup").text
+
+    for secret in ANSWERS.values():
+        assert secret not in page.text.replace(f'value="{email}"', "")
+        assert secret not in form
+    assert eve.get_cookie("draft", domain="localhost") is None
+
+
+def test_resume_link_without_our_form_is_refused(client: FlaskClient, runner: FlaskCliRunner, unlinked_id: str) -> None:
+    sent = client.post(resume_link(runner, unlinked_id), data={"email": ANSWERS["email"]})
+
+    assert sent.status_code == 422
+    assert client.get_cookie("draft", domain="localhost") is None
+
+
+def test_address_of_resume_link_cannot_be_guessed(
+    app: Flask, client: FlaskClient, runner: FlaskCliRunner, unlinked_id: str
+) -> None:
+    link = resume_link(runner, unlinked_id)
+    wrong = [open_link(app.test_client(), link, f"guess{number}@gmail.com").status_code for number in range(11)]
+
+    right = open_link(client, link)
+
+    assert wrong == [*[422] * 10, 429]
+    assert right.status_code == 429
+    assert client.get_cookie("draft", domain="localhost") is None
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=1, minutes=1)):
+        assert open_link(client, link, ANSWERS["email"].upper()).status_code == 200

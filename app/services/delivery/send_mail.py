@@ -15,7 +15,7 @@ from app.database.transactions import query, transaction
 from app.mail import mailer
 from app.mail.message import MailRefused, MailUnavailable
 from app.models import OutboxMessage, Registration
-from app.services.delivery import mail_templates
+from app.services.delivery import mail_limits, mail_templates
 from app.services.delivery.mail_templates import MailContext
 from app.services.outbox import payload, queue
 from app.services.outbox.queue import ClaimedMessage
@@ -36,8 +36,8 @@ settle = transaction(queue.settle)
 def send(claimed: ClaimedMessage, *, site_url: str) -> bool:
     """Send the mail, then settle or reschedule it, and return whether it is settled.
 
-    A mail whose subject is gone, as after an erasure, is cancelled. After DatabaseUnavailable the mail is due again
-    when its lease ends, so it may be sent twice.
+    A mail whose subject is gone, as after an erasure, is cancelled, and so is one over its address's limit. After
+    DatabaseUnavailable the mail is due again when its lease ends, so it may be sent twice.
     """
     context = _load_context(claimed, site_url)
     context = context and _add_link(context, claimed)
@@ -45,7 +45,12 @@ def send(claimed: ClaimedMessage, *, site_url: str) -> bool:
         settle(claimed, "cancelled")
         return True
     try:
-        provider_id = mailer.send(mail_templates.compose(claimed.type, context), str(claimed.id))
+        mail = mail_templates.compose(claimed.type, context)
+        if mail_limits.is_over(claimed, mail.to):
+            settle(claimed, "cancelled", fault="TooManyOfOneAddress")
+            log.warning("mail.limited", mail=str(claimed.id), type=claimed.type)
+            return True
+        provider_id = mailer.send(mail, str(claimed.id))
     except MailRefused as error:
         return _give_up(claimed, error.code)
     except MailUnavailable as error:

@@ -8,13 +8,13 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Uuid, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.config import products
 from app.database import clock, rows
 from app.database.transactions import after_commit, query, transaction
-from app.models import AuditEntry, Invitation, Subscription
+from app.models import AuditEntry, Invitation, OutboxMessage, Subscription
 from app.security.links import SignedLink
 from app.services.operations import audit
 from app.services.operations.audit import AuditRecord
@@ -26,10 +26,14 @@ from app.services.signup import resolve
 log = structlog.get_logger()
 
 SENT, ACCEPTED, REVOKED = "invitation.sent", "invitation.accepted", "invitation.revoked"
-TTL = timedelta(days=7)
+TTL, DAY = timedelta(days=7), timedelta(days=1)
 LINK = SignedLink("/invitation/", "invitation")
 MAX_OPEN = 5
 MAX_PER_DAY = 20
+# From all purchases together: anybody can type a stranger's address.
+MAX_MAILS_TO_ADDRESS = 5
+MAIL = "colleague_invited"
+MAX_ID = UUID(int=2**128 - 1)
 # A second press on the button within this time sends no second mail.
 RESEND_INTERVAL = timedelta(minutes=1)
 REACCEPT_WITHIN = timedelta(minutes=10)
@@ -40,6 +44,10 @@ OF_SUBSCRIPTION = Invitation.subscription_id == bindparam("subscription")
 IS_OPEN = and_(
     Invitation.accepted_at.is_(None), Invitation.revoked_at.is_(None), Invitation.expires_at > bindparam("now")
 )
+# A session that began with an accepted one lives on until it is revoked.
+IS_ACCEPTED = and_(Invitation.accepted_at.is_not(None), Invitation.revoked_at.is_(None))
+LIST_ACCEPTED = select(TABLE).where(OF_SUBSCRIPTION, IS_ACCEPTED).order_by(Invitation.id)
+IS_IN_FORCE = select(Invitation.id).where(BY_ID, Invitation.revoked_at.is_(None))
 LIST_OPEN = select(TABLE).where(OF_SUBSCRIPTION, IS_OPEN).order_by(Invitation.id)
 OPEN_FOR_EMAIL = LIST_OPEN.where(func.lower(Invitation.email) == func.lower(bindparam("email"))).limit(1)
 COUNT_OPEN = select(func.count()).where(OF_SUBSCRIPTION, IS_OPEN)
@@ -56,7 +64,9 @@ OFFERED_SUBSCRIPTION = (
 )
 # The browser that accepted it may accept it again: the answer to its first press may have been lost.
 IS_SAME_BROWSER = and_(
-    Invitation.accepted_by == bindparam("browser_digest"), Invitation.accepted_at > bindparam("accepted_after")
+    Invitation.accepted_by == bindparam("browser_digest"),
+    Invitation.accepted_at > bindparam("accepted_after"),
+    Invitation.revoked_at.is_(None),
 )
 ACCEPT = (
     update(Invitation)
@@ -64,7 +74,21 @@ ACCEPT = (
     .values(accepted_at=func.coalesce(Invitation.accepted_at, bindparam("now")))
     .returning(Invitation.subscription_id, Invitation.accepted_at)
 )
-PURGE_EMAILS = update(Invitation).where(Invitation.email.is_not(None), ~IS_OPEN).values(email=None)
+# For a day after it was last sent, a revoked one's address counts towards its limit.
+PURGE_EMAILS = (
+    update(Invitation)
+    .where(Invitation.email.is_not(None), ~IS_OPEN)
+    .where(or_(Invitation.accepted_at.is_not(None), Invitation.expires_at < bindparam("sent_before")))
+    .values(email=None)
+)
+IDS_OF_ADDRESS = select(Invitation.id).where(func.lower(Invitation.email) == func.lower(bindparam("email")))
+COUNT_MAILS = select(func.count()).where(
+    OutboxMessage.type == MAIL,
+    OutboxMessage.outcome.in_(("waiting", "delivered")),
+    OutboxMessage.created_at > bindparam("since"),
+    OutboxMessage.id < bindparam("before", type_=Uuid),
+    OutboxMessage.payload["invitation"].as_string().in_(bindparam("invitations", expanding=True)),
+)
 
 
 class Refusal(Enum):
@@ -72,6 +96,7 @@ class Refusal(Enum):
 
     TOO_MANY_OPEN = "too_many_open"
     TOO_MANY_TODAY = "too_many_today"
+    TOO_MANY_TO_ADDRESS = "too_many_to_address"
 
 
 def actor(invitation_id: UUID) -> str:
@@ -93,7 +118,10 @@ def invite(connection: Connection, subscription_id: UUID, email: str, inviter: s
     if stored and now - (stored.expires_at - TTL) < RESEND_INTERVAL:
         after_commit(log.info, SENT, invitation=str(stored.id), subscription=str(subscription_id))
         return stored
-    if refusal := _check_limits(connection, subscription_id, now, is_new=stored is None):
+    refusal = _check_limits(connection, subscription_id, now, is_new=stored is None)
+    if products.current().sends_mail and count_mails(connection, email, now - DAY) >= MAX_MAILS_TO_ADDRESS:
+        refusal = refusal or Refusal.TOO_MANY_TO_ADDRESS
+    if refusal:
         after_commit(log.warning, "invitation.refused", subscription=str(subscription_id), reason=refusal.value)
         return refusal
     if stored:
@@ -104,7 +132,7 @@ def invite(connection: Connection, subscription_id: UUID, email: str, inviter: s
     audit.record(connection, [AuditRecord(now, SENT, inviter, subscription_id=subscription_id)])
     if products.current().sends_mail:
         payload = {"invitation": str(invitation.id)}
-        queue.enqueue_mail(connection, "colleague_invited", subscription_id=subscription_id, payload=payload)
+        queue.enqueue_mail(connection, MAIL, subscription_id=subscription_id, payload=payload)
     after_commit(log.info, SENT, invitation=str(invitation.id), subscription=str(subscription_id))
     return invitation
 
@@ -114,14 +142,33 @@ def _check_limits(connection: Connection, subscription_id: UUID, now: datetime, 
     if is_new and connection.execute(COUNT_OPEN, is_open).scalar_one() >= MAX_OPEN:
         return Refusal.TOO_MANY_OPEN
     # Invitations that were sent again count as well: this must not fill a stranger's mailbox.
-    today = {"subscription": subscription_id, "since": now - timedelta(days=1)}
+    today = {"subscription": subscription_id, "since": now - DAY}
     return Refusal.TOO_MANY_TODAY if connection.execute(COUNT_SENT, today).scalar_one() >= MAX_PER_DAY else None
+
+
+def count_mails(database: Connection | Session, email: str, since: datetime, before_id: UUID = MAX_ID) -> int:
+    """Return how many invitations were mailed to the address since then, of all purchases and before that mail."""
+    ids = [str(invitation_id) for invitation_id in database.execute(IDS_OF_ADDRESS, {"email": email}).scalars()]
+    mails = {"invitations": ids, "since": since, "before": before_id}
+    return database.execute(COUNT_MAILS, mails).scalar_one() if ids else 0
 
 
 @query
 def list_open(session: Session, subscription_id: UUID) -> list[Row[Any]]:
     """Return the subscription's invitations that can still be accepted, the oldest first."""
     return list(session.execute(LIST_OPEN, {"subscription": subscription_id, "now": clock.now()}))
+
+
+@query
+def list_accepted(session: Session, subscription_id: UUID) -> list[Row[Any]]:
+    """Return the subscription's invitations that somebody has accepted and nobody revoked, the oldest first."""
+    return list(session.execute(LIST_ACCEPTED, {"subscription": subscription_id}))
+
+
+@query
+def is_revoked(session: Session, invitation_id: UUID) -> bool:
+    """Return whether the invitation was revoked, before or after it was accepted."""
+    return session.scalar(IS_IN_FORCE, {"invitation_id": invitation_id}) is None
 
 
 @query
@@ -159,10 +206,13 @@ def accept(connection: Connection, invitation_id: UUID, browser_id: bytes) -> Re
 
 @transaction
 def revoke(connection: Connection, invitation_id: UUID, revoker: str, subscription_id: UUID | None = None) -> bool:
-    """Revoke the invitation, where one is given of this subscription only; return whether it was still open."""
+    """Revoke the invitation, where one is given of this subscription only; return whether it was open or accepted.
+
+    The session of the colleague who accepted it ends with its next request.
+    """
     now = clock.now()
     conditions = rows.filter_conditions({Invitation.id: invitation_id, Invitation.subscription_id: subscription_id})
-    revocation = update(Invitation).where(*conditions, IS_OPEN).values(revoked_at=now)
+    revocation = update(Invitation).where(*conditions, or_(IS_OPEN, IS_ACCEPTED)).values(revoked_at=now)
     revoked = connection.execute(revocation.returning(Invitation.subscription_id), {"now": now}).scalar_one_or_none()
     if revoked is None:
         return False
@@ -173,8 +223,9 @@ def revoke(connection: Connection, invitation_id: UUID, revoker: str, subscripti
 
 @transaction
 def purge_emails(connection: Connection) -> int:
-    """Erase the addresses of invitations that cannot be accepted any more; return how many."""
-    return connection.execute(PURGE_EMAILS, {"now": clock.now()}).rowcount
+    """Erase the addresses of accepted and expired invitations, and of revoked ones after a day; return how many."""
+    now = clock.now()
+    return connection.execute(PURGE_EMAILS, {"now": now, "sent_before": now - DAY + TTL}).rowcount
 
 
 @query
@@ -190,8 +241,8 @@ def newest(
 
 
 def _state(row: Mapping[str, Any], now: datetime) -> str:
-    if row["accepted_at"]:
-        return "accepted"
     if row["revoked_at"]:
         return "revoked"
+    if row["accepted_at"]:
+        return "accepted"
     return "open" if row["expires_at"] > now else "expired"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from app.database.transactions import query
@@ -26,6 +26,9 @@ LATEST_WITH_DEAD_TOKEN = (
     .order_by(Registration.updated_at.desc())
     .limit(1)
 )
+HAS_ADDRESS = select(Registration.id).where(
+    Registration.id == bindparam("registration"), func.lower(Registration.email) == func.lower(bindparam("email"))
+)
 IDS_WITHOUT_PURCHASE = select(Registration.id).where(AMONG_IDS, Registration.parked_token_id.is_not(None))
 
 
@@ -38,6 +41,12 @@ def registration_id_from(link: str) -> UUID | None:
     """Return the id of the registration that the link leads to; None once the registration has its purchase."""
     registration_id = LINK.id_from(link)
     return registration_id if registration_id and is_without_purchase(registration_id) else None
+
+
+@query
+def is_of_address(session: Session, registration_id: UUID, email: str) -> bool:
+    """Return whether the registration was sent with this address, in upper or lower case."""
+    return session.scalar(HAS_ADDRESS, {"registration": registration_id, "email": email}) is not None
 
 
 def answers_to_resume(registration_ids: Sequence[UUID], submitted_after: datetime | None = None) -> Answers | None:

@@ -116,7 +116,11 @@ def reschedule(connection: Connection, claimed: ClaimedToken, fault: str) -> Non
 
 @transaction
 def give_up(connection: Connection, claimed: ClaimedToken, fault: str) -> None:
-    """Erase the token, keep why it failed, and mail the buyer who has registered a link back to the form."""
+    """Erase the token, keep why it failed, and mail the buyer who has registered a link back to the form.
+
+    A token that AWS calls invalid never was a buyer's: a buyer's expires. Then nobody is mailed, because anybody can
+    make up a token and type a stranger's address.
+    """
     after_commit(log.warning, "token.given_up", parked=str(claimed.lease.id), fault=fault)
     if not _settle(connection, claimed, fault=fault):
         return
@@ -124,7 +128,8 @@ def give_up(connection: Connection, claimed: ClaimedToken, fault: str) -> None:
     # A product that is not configured has no name and no support address to write with. AWS names it for four hours;
     # after that it answers only that the token has expired.
     is_ours = UnknownProduct.__name__ not in {fault, claimed.row.fault}
-    if registration_id and products.current().sends_mail and is_ours:
+    is_buyers = is_ours and fault != InvalidToken.__name__
+    if registration_id and products.current().sends_mail and is_buyers:
         queue.enqueue_mail(connection, "buyer_resume", registration_id=registration_id)
 
 
