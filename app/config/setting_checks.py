@@ -1,6 +1,7 @@
 """Checks of single settings. Each returns the value, or raises ValueError with what is wrong."""
 
 import re
+from collections.abc import Collection
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
@@ -41,6 +42,14 @@ def check_secret_key(value: str) -> str:
     if not secret_key.looks_random(value):
         raise ValueError("it must be random. This key repeats itself, counts up, or is made of words that examples use")
     return value
+
+
+def check_other_keys(keys: Collection[str], current: str | None, fallbacks: Collection[str]) -> None:
+    """Refuse a list that has the current secret key, or an earlier one of `fallbacks`."""
+    if current in keys:
+        raise ValueError("it has the key that SECRET_KEY is set to. Set SECRET_KEY to a new one")
+    if not set(fallbacks).isdisjoint(keys):
+        raise ValueError("it has a key that SECRET_KEY_FALLBACKS has, too. Remove it from there")
 
 
 def check_database_url(value: str) -> str:

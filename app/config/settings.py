@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
@@ -29,6 +29,7 @@ class SettingsError(SystemExit):
 EMAIL_PATTERN = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
 HostName = Annotated[str, Field(pattern=r"^\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]+)?$")]
 SecretKey = Annotated[str, Field(min_length=secret_key.MIN_LENGTH), AfterValidator(setting_checks.check_secret_key)]
+ExactText = Annotated[str, AfterValidator(setting_checks.check_exact)]
 
 
 class Settings(BaseSettings):
@@ -47,6 +48,11 @@ class Settings(BaseSettings):
     )
     secret_key_fallbacks: Annotated[tuple[SecretKey, ...], NoDecode, BeforeValidator(setting_checks.split_text)] = ()
     """Earlier secret keys, separated by commas: sessions that they signed stay valid while you rotate."""
+    secret_key_leaked: Annotated[tuple[ExactText, ...], NoDecode, BeforeValidator(setting_checks.split_text)] = Field(
+        (),
+        description="Secret keys that somebody else may have, separated by commas. They only decrypt the pending "
+        "tokens and drafts that they encrypted: no session, form, link or sign-in token of theirs is accepted.",
+    )
     session_cookie_secure: bool = True
     """Sends the session cookie over HTTPS only. `false` only where there is no TLS, as in `make run`."""
     database_url: Annotated[str, AfterValidator(setting_checks.check_database_url)] = (
@@ -132,6 +138,13 @@ class Settings(BaseSettings):
     """`json` for machines, `console` for people."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """`DEBUG`, `INFO`, `WARNING` or `ERROR`."""
+
+    @field_validator("secret_key_fallbacks", "secret_key_leaked")
+    @classmethod
+    def _check_other_keys(cls, keys: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        """Refuse a key that another setting has: it cannot be trusted and leaked."""
+        setting_checks.check_other_keys(keys, info.data.get("secret_key"), info.data.get("secret_key_fallbacks", ()))
+        return keys
 
     @property
     def sqlalchemy_url(self) -> URL:

@@ -18,9 +18,13 @@ def current(purchase_name: str) -> str:
     return _derive(purchase_name, current_app.config["SECRET_KEY"])
 
 
-def all_valid(purchase_name: str) -> set[str]:
-    """Return the secrets of the purchase's forms: by the secret key, and by each earlier one."""
-    keys = [current_app.config["SECRET_KEY"], *current_app.config["SECRET_KEY_FALLBACKS"]]
+def all_known(purchase_name: str) -> set[str]:
+    """Return the secrets of the purchase's forms: by the secret key, each earlier one and each leaked one.
+
+    They tell to which purchase a draft belongs, and prove nothing.
+    """
+    config = current_app.config
+    keys = [config["SECRET_KEY"], *config["SECRET_KEY_FALLBACKS"], *config["SECRET_KEY_LEAKED"]]
     return {_derive(purchase_name, key) for key in keys}
 
 

@@ -83,6 +83,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.config.from_mapping(
         SECRET_KEY=settings.secret_key,
         SECRET_KEY_FALLBACKS=list(settings.secret_key_fallbacks),
+        # Flask and Flask-WTF do not know this name: with these keys they verify nothing.
+        SECRET_KEY_LEAKED=list(settings.secret_key_leaked),
         # Lax, not Strict: the browser has to send the cookie on the redirect after AWS's cross-site POST.
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_HTTPONLY=True,

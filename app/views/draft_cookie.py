@@ -68,7 +68,9 @@ def current() -> Draft:
 def typed_answers() -> dict[str, str]:
     """Return the answers of the received draft: from the server, or those in the cookie if the server has none."""
     draft = current()
-    return (drafts.try_load(draft.stored_id) if draft.stored_id else None) or draft.typed
+    if draft.stored_id and draft.form_secret:
+        return drafts.try_load(draft.stored_id, draft.form_secret) or draft.typed
+    return draft.typed
 
 
 def save(draft: Draft) -> None:
@@ -119,9 +121,13 @@ def _set_cookie(response: Response) -> Response:
 def _decrypt(ciphertext: bytes) -> Draft:
     if not ciphertext:
         return EMPTY_DRAFT
-    if fresh := encryption.cipher(encryption.DRAFT).decrypt(ciphertext, drafts.TTL):
+    cipher = encryption.cipher(encryption.DRAFT)
+    if fresh := cipher.decrypt(ciphertext, drafts.TTL):
         return _deserialize(fresh)
-    expired = encryption.cipher(encryption.DRAFT).decrypt(ciphertext)
+    if leaked := cipher.decrypt_leaked(ciphertext, drafts.TTL):
+        # Anybody can have made it, with the id of any registration.
+        return changed(_deserialize(leaked), unlinked_ids=())
+    expired = cipher.decrypt(ciphertext)
     return Draft(unlinked_ids=_deserialize(expired).unlinked_ids) if expired else EMPTY_DRAFT
 
 

@@ -14,7 +14,7 @@ from app.backoff import backoff_seconds
 from app.database import clock
 from app.observability import logs
 from app.services.events import consume, review
-from app.services.operations import heartbeats
+from app.services.operations import heartbeats, reseal
 from app.services.outbox import expiry
 from app.services.purchases import drafts
 from app.services.signup import erasure, invitations, pending_tokens, retry_pending
@@ -102,10 +102,12 @@ def repeat_while_due(run_next: Callable[[], bool | None]) -> bool:
 def purge() -> None:
     """Delete settled tokens and expired drafts, give up stale messages, and erase what is past its time.
 
-    These are the addresses of closed invitations, and registrations past `RETENTION_DAYS`.
+    These are the addresses of closed invitations, and registrations past `RETENTION_DAYS`. Of what stays, encrypt
+    anew what a leaked secret key encrypted.
     """
     pending_tokens.purge()
     drafts.purge()
+    reseal.reseal()
     invitations.purge_emails()
     expiry.give_up_stale()
     erasure.erase_expired(current_app.config["RETENTION_DAYS"], clock.now())

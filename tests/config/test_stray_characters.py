@@ -27,6 +27,7 @@ TEXTS = {
 EXACT = {
     "SECRET_KEY": "6f1d3c589d534f0e9f430c3f4a7a1f11",
     "SECRET_KEY_FALLBACKS": "0b7d7c5e6c3a4f0e8f2b0d5d1f6c7a10",
+    "SECRET_KEY_LEAKED": "3c1f9a6de2b84d7593a05be7c4f81d26",
     "DATABASE_URL": "postgresql://me:p%40ss@db.example/foyer",
     "PRODUCTS_FILE": "products.toml",
     "PRODUCT_CODE": "prodcode1234567890",
@@ -47,7 +48,7 @@ EXACT = {
     "RATELIMIT_STORAGE_URI": "redis://:pass@redis.example:6379/0",
 }
 # Blanks may stand around the commas of a list.
-LISTS = {"SECRET_KEY_FALLBACKS", "HANDOFF_SECRET", "TRUSTED_HOSTS"}
+LISTS = {"SECRET_KEY_FALLBACKS", "SECRET_KEY_LEAKED", "HANDOFF_SECRET", "TRUSTED_HOSTS"}
 QUOTES = [('"', '"'), ("'", "'"), ("`", "`"), ("“", "”"), ("‘", "’"), ("«", "»")]
 CONTROLS = ["\r", "\n", "\t", "\x1b", "\x7f"]
 BLANKS = [" ", "\u00a0", "\u3000"]

@@ -14,6 +14,7 @@ CHECKS = {
     "database": local.check_database,
     "clock": local.check_clock,
     "feed": local.check_feed,
+    "signing keys": local.check_secret_keys,
     "rate limits": local.check_rate_counters,
     "credentials": aws.check_credentials,
     "ResolveCustomer": aws.check_resolve_customer,

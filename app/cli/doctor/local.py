@@ -11,13 +11,15 @@ import click
 from flask import current_app
 from sqlalchemy.orm import Session
 
+from app.cli import tables
 from app.config import handoff_endpoints, products
 from app.database import clock, postgresql, sqlite_files, transactions
 from app.mail import mailer
 from app.mail.message import MailUnavailable, SenderRefused
 from app.security import headers, rate_counters
 from app.services.api import history
-from app.services.operations import heartbeats, readiness
+from app.services.operations import heartbeats, readiness, reseal
+from app.services.purchases import drafts
 from app.services.reports import outbox
 
 # Workers record a heartbeat every ten seconds; deploy/alarms.md uses the same limit.
@@ -129,6 +131,28 @@ def check_feed() -> str:
             f"on this database server. Look for the first of: {OPEN_TRANSACTIONS}"
         )
     return "The API's readers hear of every change."
+
+
+def check_secret_keys() -> str:
+    """Return how many secret keys are accepted; of a leaked one, since when nothing needs it any more."""
+    earlier, leaked = (len(current_app.config[name]) for name in ("SECRET_KEY_FALLBACKS", "SECRET_KEY_LEAKED"))
+    if leaked == 0:
+        return f"SECRET_KEY and {earlier} earlier." if earlier else "SECRET_KEY alone."
+    _require_database()
+    last_use, sealed = reseal.last_use(), reseal.count_sealed()
+    if sealed or last_use is None:
+        raise UserWarning(
+            f"SECRET_KEY_LEAKED is set, and {sealed} pending tokens and drafts are encrypted with its keys. A worker "
+            "encrypts them anew when it starts, and every hour. Restart the web processes, then the worker, with the "
+            "new SECRET_KEY."
+        )
+    useless_at = last_use + drafts.TTL
+    if clock.now() < useless_at:
+        raise UserWarning(
+            "SECRET_KEY_LEAKED is set. Only drafts in buyers' browsers can still need it, until "
+            f"{tables.format_value(useless_at)}. Remove it then."
+        )
+    raise UserWarning(f"SECRET_KEY_LEAKED has been of no use since {tables.format_value(useless_at)}. Remove it.")
 
 
 def check_rate_counters() -> str:

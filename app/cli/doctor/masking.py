@@ -36,6 +36,7 @@ KEY_IN_PATH = re.compile(r"(?<=/)(?=[A-Za-z_]*[0-9])(?=[0-9_]*[A-Za-z])[A-Za-z0-
 SECRET_SETTINGS = (
     "SECRET_KEY",
     "SECRET_KEY_FALLBACKS",
+    "SECRET_KEY_LEAKED",
     "HANDOFF_SECRET",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",

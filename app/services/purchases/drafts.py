@@ -89,11 +89,14 @@ def _store(connection: Connection, draft_id: UUID, purchase_digest: bytes, seale
     return draft_id
 
 
-def try_load(draft_id: UUID) -> dict[str, str] | None:
-    """Return the answers; None where the draft is gone, its key is no longer set, or the database is down."""
+def try_load(draft_id: UUID, form_secret: str) -> dict[str, str] | None:
+    """Return the answers typed into the form with that secret.
+
+    None where there is no such draft any more, its key is no longer set, or the database is down.
+    """
     with suppress(DatabaseUnavailable):
         draft = _find(draft_id)
-        return _decrypt(draft) if draft else None
+        return _decrypt(draft) if draft and draft.purchase_digest == _digest(form_secret) else None
     return None
 
 
@@ -137,7 +140,7 @@ def delete_of_purchases(
     parameters = {"subscriptions": subscription_ids}
     names = {str(name) for select_names in PURCHASE_NAMES for name in connection.scalars(select_names, parameters)}
     names.update(map(str, pending_token_ids))
-    secrets = (secret for name in names for secret in form_secrets.all_valid(name))
+    secrets = (secret for name in names for secret in form_secrets.all_known(name))
     connection.execute(DELETE_OF_PURCHASES, {"purchase_digests": [_digest(secret) for secret in secrets]})
 
 
@@ -152,5 +155,6 @@ def _digest(form_secret: str) -> bytes:
 
 
 def _decrypt(draft: Row[Any]) -> dict[str, str] | None:
-    plaintext = encryption.cipher(encryption.STORED_DRAFT).decrypt(draft.sealed, TTL)
+    cipher = encryption.cipher(encryption.STORED_DRAFT)
+    plaintext = cipher.decrypt(draft.sealed, TTL) or cipher.decrypt_leaked(draft.sealed, TTL)
     return TYPED_ANSWERS.validate_json(zlib.decompress(plaintext)) if plaintext else None

@@ -102,7 +102,8 @@ def claim(connection: Connection) -> ClaimedToken | None:
     if claimed is None:
         return None
     lease, row = claimed
-    token = encryption.cipher(encryption.PENDING_TOKEN).decrypt(row.sealed)
+    cipher = encryption.cipher(encryption.PENDING_TOKEN)
+    token = cipher.decrypt(row.sealed) or cipher.decrypt_leaked(row.sealed)
     return ClaimedToken(lease, token.decode() if token else None, row)
 
 

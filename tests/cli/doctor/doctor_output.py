@@ -12,6 +12,7 @@ BASE_SUBJECTS = [
     "database",
     "clock",
     "feed",
+    "signing keys",
     "rate limits",
     "credentials",
     "ResolveCustomer",
