@@ -1,5 +1,6 @@
 """The welcome page: the registration, the subscription's status, and the link into the product."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -25,7 +26,7 @@ from tests.support.aws_events import (
 )
 from tests.support.databases import on_sqlite
 from tests.support.factories import PRODUCT_CODE, TOKEN_FIELD
-from tests.support.page_checks import check_page
+from tests.support.page_checks import check_page, csrf_token
 from tests.support.registered_buyer import NOW, RegisteredBuyer, land_and_register
 
 WAITING = "We are waiting for AWS Marketplace to confirm your subscription."
@@ -45,6 +46,22 @@ def test_welcome_shows_answers_and_next_steps(client: FlaskClient, sandbox: Sand
     assert WAITING in page
     assert "https://app.acme.example/login" in page
     assert "help@acme.example" in page
+
+
+@pytest.mark.parametrize(("lines", "folded"), [(1, None), (12, None), (13, "1 more line"), (100, "88 more lines")])
+def test_long_note_is_folded_after_twelve_lines(
+    client: FlaskClient, sandbox: Sandbox, lines: int, folded: str | None
+) -> None:
+    note = "\n".join(f"{number}\t<seats>" for number in range(lines))
+
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
+    form = {**factories.ANSWERS, "notes": note, "csrf_token": csrf_token(client.get("/signup").text)}
+    client.post("/signup", data=form)
+    page = client.get("/welcome").text
+
+    # Nothing of it is left out.
+    assert page.count("\t&lt;seats&gt;") == lines
+    assert re.findall(r"<summary>(\d+ more lines?)</summary>", page) == ([folded] if folded else [])
 
 
 def test_other_browser_sees_masked_registration(client: FlaskClient, sandbox: Sandbox) -> None:
