@@ -10,8 +10,9 @@ COPY --from=build /opt/venv /opt/venv
 COPY wsgi.py gunicorn.conf.py ./
 COPY templates templates
 COPY app app
-# Bytecode is written now, because a read-only container cannot; instance/ holds SQLite where it is used.
-RUN python -m compileall -q app wsgi.py && useradd --system --uid 10001 foyer && install -d -o foyer instance
+# `docker run ... foyer status` works as well. Bytecode is written now, because a read-only container cannot; instance/
+# holds SQLite where it is used.
+RUN ln -s /srv/foyer/app/cli/foyer /opt/venv/bin/foyer && python -m compileall -q app wsgi.py && useradd --system --uid 10001 foyer && install -d -o foyer instance
 USER 10001
 VOLUME /srv/foyer/instance
 EXPOSE 8000

@@ -7,8 +7,11 @@ help: ## Show this list
 run: .venv/ready ## Run everything on this machine: a pretend AWS Marketplace, the app, and where to click
 	@$(IN_VENV)python -m sandbox.run_all
 
-flask: .venv/ready ## Run a flask command with the settings of make run: make flask ARGS="subscriptions list"
-	@$(IN_VENV)python -m sandbox.run_flask $(ARGS)
+foyer: .venv/ready ## Run a command with the settings of make run: make foyer ARGS="registrations list"
+	@$(IN_VENV)python -m sandbox.run_command foyer $(ARGS)
+
+flask: .venv/ready ## Run a flask command with the settings of make run, such as make flask ARGS="routes"
+	@$(IN_VENV)python -m sandbox.run_command flask $(ARGS)
 
 test: .venv/ready ## Run all tests, on SQLite and PostgreSQL and in a real browser
 	@$(IN_VENV)python -m tests.e2e.chromium
@@ -43,10 +46,10 @@ lock: .venv/ready ## Pin the newest versions that pyproject.toml allows
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
-.venv/ready: requirements-dev.txt
+.venv/ready: requirements-dev.txt app/cli/foyer
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Foyer needs Python 3.11 or later as python3.")'
 	@echo "Installing into .venv; the first time takes a minute ..." && python3 -m venv .venv && $(IN_VENV)pip install -q uv
 	@$(IN_VENV)uv pip sync --require-hashes $< || $(IN_VENV)pip install -r $<
-	@touch $@
+	@ln -sf ../../app/cli/foyer $(IN_VENV)foyer && touch $@
 
-.PHONY: help run flask test real check fuzz bench endure outages pictures lock
+.PHONY: help run foyer flask test real check fuzz bench endure outages pictures lock

@@ -1,19 +1,15 @@
 """Foyer: the front door between AWS Marketplace and a seller's SaaS product."""
 
-from pathlib import Path
+from __future__ import annotations
 
-from flask import Flask
+from typing import TYPE_CHECKING
 
-from app import cli, deadline, views
-from app.aws import clients, queue, resolve_customer
-from app.config import handoff_endpoints, products, settings
-from app.config.settings import THREADS, Settings
-from app.database import engine
-from app.mail import mailer
-from app.observability import logs
-from app.security import encryption, headers, rate_counters, sign_in_tokens
+if TYPE_CHECKING:
+    from flask import Flask
 
-TEMPLATES_DIR = Path(__file__).parent.parent / "templates"
+    from app.config.settings import Settings
+
+VERSION = "0.1.0"
 
 
 def create_app(app_settings: Settings | None = None) -> Flask:
@@ -22,23 +18,7 @@ def create_app(app_settings: Settings | None = None) -> Flask:
     Raises:
         SettingsError: a setting is missing or invalid.
     """
-    app = Flask(__name__, template_folder=TEMPLATES_DIR)
-    values = app_settings or settings.load()
-    app.config.update(THREADS=THREADS, RETENTION_DAYS=values.retention_days, SITE_URL=values.site_url)
-    app.config["HANDOFF_ALLOW_PRIVATE"] = values.handoff_allow_private
-    deadline.init_app(app)
-    logs.init_app(app, values)
-    headers.init_app(app, values)
-    encryption.init_app(app, values)
-    sign_in_tokens.init_app(app, values)
-    products.init_app(app, values)
-    handoff_endpoints.init_app(app, values)
-    engine.init_app(app, values)
-    rate_counters.init_app(app, values)
-    clients.init_app(app, values)
-    resolve_customer.init_app(app)
-    queue.init_app(app, values)
-    mailer.init_app(app, values)
-    views.init_app(app)
-    cli.init_app(app)
-    return app
+    # Imported only here: `foyer --help` and its completion need nothing of it, and answer a second earlier.
+    from app import application  # noqa: PLC0415
+
+    return application.create(app_settings)

@@ -37,6 +37,7 @@ NOT_ANSWERING_MESSAGE = """
 STARTUP_TIMEOUT_SECONDS = 60
 
 FLASK_COMMAND = (sys.executable, "-m", "flask", "--app", "wsgi")
+FOYER_COMMAND = (sys.executable, "-m", "app.cli")
 
 
 class TerminalPrinter(Printer):  # type: ignore[misc]  # honcho has no types

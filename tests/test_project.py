@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from app.cli import COMMAND_MODULES
+from app.cli import COMMANDS
 from app.config.settings import INSTANCE_DIR, Settings
 
 ROOT = Path(__file__).parents[1]
@@ -43,7 +43,7 @@ def test_every_link_and_picture_in_the_docs_exists(document: Path) -> None:
 def test_every_command_in_the_readme_exists(app: Flask) -> None:
     commands = set(re.findall(r"flask --app wsgi ([a-z-]+)", README))
 
-    assert commands <= set(COMMAND_MODULES)
+    assert commands <= set(COMMANDS)
     assert {"db", "doctor", "registrations", "resolve-customer", "subscriptions"} <= commands
 
 
