@@ -5,12 +5,14 @@ import click
 from app.cli import listing, tables
 from app.cli.actor import by_option, validate_name
 from app.cli.database import DatabaseGroup
-from app.cli.listing import Resource
+from app.cli.listing import Resource, Row, Table
 from app.config import products
 from app.services.api import tokens
+from app.services.reports import ids
 
-API_TOKEN = Resource("token", "List them with: flask --app wsgi api-tokens list")
+API_TOKEN = Resource("token", "List them with: flask --app wsgi api-tokens list", ids.API_TOKENS)
 LIST_COLUMNS = ("id", "created_at", "name", "products", "revoked_at")
+NO_TOKENS = "There are no API tokens. Create one with: flask --app wsgi api-tokens create NAME"
 
 command = DatabaseGroup("api-tokens", help="Create, list and revoke the tokens of the read API.")
 
@@ -32,14 +34,17 @@ def create(name: str, codes: tuple[str, ...], actor: str) -> None:
     click.echo(f"It is not shown again. To revoke it: flask --app wsgi api-tokens revoke {token_id}", err=True)
 
 
+def _with_products(row: Row) -> Row:
+    return {**row, "products": ", ".join(row["product_codes"] or ["every product"])}
+
+
 @command.command("list")
+@listing.wide_option
 @listing.json_option("Print a JSON array; product_codes null is every product.")
-def list_tokens(in_json: bool) -> None:
+def list_tokens(wide: bool, in_json: bool) -> None:
     """List the tokens, newest first. Their secret values are not stored and cannot be shown."""
-    rows = tokens.list_all()
-    if not in_json:
-        rows = [{**row, "products": ", ".join(row["product_codes"] or ["every product"])} for row in rows]
-    listing.print_rows(rows, LIST_COLUMNS, in_json=in_json)
+    table = Table(LIST_COLUMNS, LIST_COLUMNS, _with_products)
+    listing.print_rows(tokens.list_all(), table, in_json=in_json, wide=wide, nothing=NO_TOKENS)
 
 
 @command.command("revoke")

@@ -8,15 +8,25 @@ from app.cli import listing
 from app.cli.actor import by_option
 from app.cli.database import DatabaseGroup
 from app.cli.listing import Resource, Row, Table
-from app.services.purchases import drafts
+from app.database.rows import RowDict
+from app.services.purchases import drafts, people
+from app.services.reports import ids
 from app.services.signup import erasure
 from app.services.signup.registrations import Answers
 
-DRAFT = Resource("draft", "Find it with: flask --app wsgi drafts list")
+DRAFT = Resource("draft", "Find it with: flask --app wsgi drafts list", ids.DRAFTS)
 LIST_COLUMNS = ("id", "stored_at", "expires_at", "company", "full_name", "email")
+NARROW_COLUMNS = ("id", "stored_at", "expires_at", "company", "email")
 NO_ANSWERS = dict.fromkeys(answer.name for answer in fields(Answers))
 
 command = DatabaseGroup("drafts", help="List and erase what buyers typed and have not registered yet.")
+
+
+def _fetch(*, search: str | None, limit: int, email: str | None) -> list[RowDict]:
+    if search is None:
+        return drafts.newest(limit=limit, email=email)
+    with_address = {draft["id"] for draft in drafts.newest(email=email)}
+    return [draft for draft in people.find_drafts(search) if draft["id"] in with_address][:limit]
 
 
 def _with_answers_as_columns(draft: Row) -> Row:
@@ -27,9 +37,10 @@ listing.add_list_command(
     command,
     "List drafts, newest first: answers that do not fit a cookie. Each expires after a day.\n\n"
     "A draft whose secret key is no longer set has no answers.",
-    drafts.newest,
-    Table(LIST_COLUMNS, format_row=_with_answers_as_columns),
-    click.option("--email", metavar="ADDRESS", help="Only with this e-mail address, in upper or lower case."),
+    _fetch,
+    Table(LIST_COLUMNS, NARROW_COLUMNS, _with_answers_as_columns),
+    listing.email_option,
+    listing.search_option,
     json_help="Print a JSON array with every answer.",
 )
 
@@ -39,6 +50,6 @@ listing.add_list_command(
 @by_option("Who erases it.")
 def erase(identifier: str, actor: str) -> None:
     """Erase a draft. The buyer's form then shows only the answers that fit the cookie."""
-    is_erased = erasure.erase_draft(DRAFT.parse_id(identifier), actor)
-    DRAFT.require(identifier, is_erased or None)
-    click.echo(f"Draft {identifier} was erased by {actor}.")
+    draft_id = DRAFT.parse_id(identifier)
+    DRAFT.require(identifier, erasure.erase_draft(draft_id, actor) or None)
+    click.echo(f"Draft {draft_id} was erased by {actor}.")

@@ -7,19 +7,23 @@ from uuid import UUID
 import click
 
 from app.aws.customer import license_id
-from app.cli import event_outcomes, listing, tables
+from app.cli import event_outcomes, listing, parameters, tables
 from app.cli.database import DatabaseGroup
-from app.cli.listing import Resource, Table
+from app.cli.listing import SUBSCRIPTION, Resource, Table
 from app.database.rows import RowDict
 from app.models.purchases import EVENT_OUTCOMES
 from app.services.events import apply
 from app.services.purchases import subscriptions
-from app.services.reports import events
+from app.services.reports import events, ids
 from app.services.reports import subscriptions as subscription_reports
 
-EVENT = Resource("event", "Give our id or AWS's. Find it with: flask --app wsgi events list")
+EVENT = Resource("event", "Give our id or AWS's. Find it with: flask --app wsgi events list", ids.EVENTS)
 LIST_COLUMNS = ("id", "happened_at", "kind", "outcome", "purchase", "subscription_id")
-CANDIDATE_COLUMNS = ("id", "created_at", "status", "purchase_key", "agreement_id", "company", "email")
+NARROW_COLUMNS = ("id", "happened_at", "kind", "outcome", "subscription_id")
+CANDIDATES = Table(
+    ("id", "created_at", "status", "purchase_key", "agreement_id", "company", "email"),
+    ("id", "created_at", "status", "company", "email"),
+)
 REPLAYABLE_OUTCOMES = ("not_ours", "ambiguous", "waiting")
 
 command = DatabaseGroup("events", help="List, show and replay AWS Marketplace's events.")
@@ -39,10 +43,11 @@ listing.add_list_command(
     "List events, the last received first.\n\n"
     "AWS names no product in an agreement's event: --product shows it once its subscription is known.",
     events.newest,
-    Table(LIST_COLUMNS, format_row=_table_row),
+    Table(LIST_COLUMNS, NARROW_COLUMNS, _table_row),
     click.option("--outcome", type=click.Choice(EVENT_OUTCOMES), help="Only with this outcome."),
     listing.subscription_option,
     listing.product_option,
+    listing.since_option,
     json_help="Print a JSON array with every column but the body.",
 )
 
@@ -60,28 +65,30 @@ def show(identifier: str, in_json: bool) -> None:
     body = event.pop("body")
     click.echo(f"{tables.format_record(event)}\n\n{tables.to_json(body)}\n\n{event_outcomes.explain(event)}")
     if candidates:
-        click.echo(tables.format_table(subscription_reports.find_by_ids(candidates), CANDIDATE_COLUMNS))
+        click.echo(listing.format_rows(subscription_reports.find_by_ids(candidates), CANDIDATES))
 
 
 @command.command("replay")
 @click.argument("identifier", metavar="[ID]", required=False)
-@click.option("--subscription", "subscription_id", type=click.UUID, metavar="ID", help="The subscription it is about.")
+@click.option(
+    "--subscription", type=parameters.IdBeginning(), metavar="ID", help="The subscription it is about, by its id."
+)
 @click.option(
     "--outcome", type=click.Choice(REPLAYABLE_OUTCOMES), help="Instead of ID: all with this outcome, oldest first."
 )
-def replay(identifier: str | None, subscription_id: UUID | None, outcome: str | None) -> None:
+def replay(identifier: str | None, subscription: str | None, outcome: str | None) -> None:
     """Apply an event again, once its product was added or you know which subscription it is about.
 
     Replaying an event twice changes nothing. ID is our id of the event, or AWS's.
     """
     if (identifier is None) == (outcome is None):
         raise click.UsageError("Give either an event's ID or --outcome.")
-    if outcome and subscription_id:
+    if outcome and subscription:
         raise click.UsageError("--subscription is for one event: give its ID instead of --outcome.")
     if outcome:
         _replay_all(outcome)
     elif identifier:
-        _replay_one(identifier, subscription_id)
+        _replay_one(identifier, SUBSCRIPTION.parse_id(subscription) if subscription else None)
 
 
 def _replay_one(identifier: str, subscription_id: UUID | None) -> None:
@@ -119,4 +126,5 @@ def _replay(event_id: UUID, subscription_id: UUID | None = None) -> RowDict | No
 
 
 def _find_event(identifier: str) -> RowDict:
-    return EVENT.require(identifier, events.find_by_any_id(identifier))
+    event = events.find_by_any_id(identifier)
+    return event or EVENT.require(identifier, events.find_by_any_id(str(EVENT.parse_id(identifier))))

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
 from uuid import UUID
 
 import click
@@ -11,38 +10,33 @@ from app.cli import listing
 from app.cli.database import DatabaseGroup
 from app.cli.listing import Resource, Table
 from app.config import products
-from app.database import rows
 from app.database.rows import RowDict
 from app.models.outbox import OUTBOX_OUTCOMES
 from app.services.outbox import backfill, queue
-from app.services.reports import outbox
+from app.services.reports import ids, outbox
 
-HANDOFF = Resource("hand-off", "Find it with: flask --app wsgi handoffs list")
-SUBSCRIPTION = Resource("subscription", "Find it with: flask --app wsgi subscriptions list")
+HANDOFF = Resource("hand-off", "Find it with: flask --app wsgi handoffs list", ids.HANDOFFS, prefix="msg_")
 NEEDS_WORKER = "A worker has to be running: flask --app wsgi worker"
 LIST_COLUMNS = ("id", "created_at", "type", "outcome", "tries", "fault", "next_try_at", "subscription_id")
+NARROW_COLUMNS = ("id", "created_at", "type", "outcome", "fault", "next_try_at")
 
 command = DatabaseGroup("handoffs", help="List, show and retry hand-offs, and backfill those that were never made.")
-
-
-def _fetch(subscription: str | None, **filters: Any) -> list[RowDict]:
-    subscription_id = SUBSCRIPTION.parse_id(subscription) if subscription else None
-    return outbox.handoffs(subscription_id=subscription_id, **filters)
 
 
 listing.add_list_command(
     command,
     "List hand-offs, newest first.\n\n"
     "A waiting hand-off without next_try_at waits for an earlier one of its subscription.",
-    _fetch,
-    Table(LIST_COLUMNS),
+    outbox.handoffs,
+    Table(LIST_COLUMNS, NARROW_COLUMNS),
     click.option(
         "--outcome",
         type=click.Choice(OUTBOX_OUTCOMES),
         help="Only with this outcome; waiting includes those being tried.",
     ),
     listing.product_option,
-    click.option("--subscription", metavar="ID", help="Only of this subscription."),
+    listing.subscription_option,
+    listing.since_option,
 )
 
 
@@ -114,5 +108,5 @@ def _products_with_endpoint(product: str | None) -> list[str]:
 
 
 def _find_handoff(identifier: str) -> RowDict:
-    handoff_id = HANDOFF.require(identifier, rows.parse_uuid(identifier.removeprefix("msg_")))
+    handoff_id = HANDOFF.parse_id(identifier)
     return HANDOFF.require(identifier, outbox.find(handoff_id, is_mail=False))

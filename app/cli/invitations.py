@@ -6,9 +6,10 @@ from app.cli import listing, tables
 from app.cli.actor import by_option
 from app.cli.database import DatabaseGroup
 from app.cli.listing import Resource, Table
+from app.services.reports import ids
 from app.services.signup import invitations
 
-INVITATION = Resource("invitation", "Find it with: flask --app wsgi invitations list")
+INVITATION = Resource("invitation", "Find it with: flask --app wsgi invitations list", ids.INVITATIONS)
 LIST_COLUMNS = ("id", "created_at", "state", "email", "expires_at", "subscription_id")
 
 command = DatabaseGroup("invitations", help="List and revoke invitations.")
@@ -18,8 +19,9 @@ listing.add_list_command(
     "List invitations, newest first: open, accepted, revoked or expired.\n\n"
     "The address of an invitation that is no longer open is erased, at the latest within a day.",
     invitations.newest,
-    Table(LIST_COLUMNS),
+    Table(LIST_COLUMNS, LIST_COLUMNS),
     listing.subscription_option,
+    listing.since_option,
 )
 
 

@@ -2,25 +2,30 @@
 
 import click
 
-from app.cli import listing
+from app.cli import listing, parameters
 from app.cli.database import DatabaseGroup
 from app.cli.listing import Resource, Table
 from app.config import products
 from app.models.outbox import OUTBOX_OUTCOMES
-from app.services.reports import outbox
+from app.services.reports import ids, outbox
 
-MAIL = Resource("mail", "Find it with: flask --app wsgi mails list")
+MAIL = Resource("mail", "Find it with: flask --app wsgi mails list", ids.MAILS)
 LIST_COLUMNS = ("id", "created_at", "type", "outcome", "tries", "fault", "bounce", "subscription_id")
+NARROW_COLUMNS = ("id", "created_at", "type", "outcome", "fault", "bounce")
 
 command = DatabaseGroup("mails", help="List and retry mails.")
 
 listing.add_list_command(
     command,
-    "List mails, newest first. Addresses are not stored with them.",
+    "List mails, newest first.\n\n"
+    "Addresses are not stored with them: --email goes by the buyer's address as it is registered now, by a "
+    "colleague's while the invitation is open, and by yours.",
     outbox.mails,
-    Table(LIST_COLUMNS),
+    Table(LIST_COLUMNS, NARROW_COLUMNS),
     click.option("--outcome", type=click.Choice(OUTBOX_OUTCOMES), help="Only with this outcome."),
     listing.subscription_option,
+    click.option("--email", type=parameters.EmailAddress(), metavar="ADDRESS", help="Only to this whole address."),
+    listing.since_option,
 )
 
 

@@ -1,5 +1,6 @@
 """flask registrations: lists, shows, exports and erases what buyers sent with the sign-up form."""
 
+import shlex
 from itertools import chain
 from typing import Any
 from uuid import UUID
@@ -14,18 +15,22 @@ from app.cli.listing import Resource, Table
 from app.database import clock
 from app.database.rows import RowDict
 from app.services.operations.audit import AuditRecord
-from app.services.purchases import drafts
-from app.services.reports import registrations
+from app.services.purchases import drafts, people
+from app.services.reports import ids, registrations
+from app.services.reports.registrations import Filters
 from app.services.signup import erasure, progress, resume_links
 from app.text import mask_email
 
 REGISTRATION = Resource(
     "registration",
     "Look for the customer with: flask --app wsgi registrations list --email ADDRESS, or subscriptions show ACCOUNT",
+    ids.REGISTRATIONS,
 )
 PERSON_COLUMNS = ("id", "created_at", "company", "full_name", "email")
 LIST_COLUMNS = (*PERSON_COLUMNS, "product_code", "customer_aws_account_id", "status")
 WITHOUT_PURCHASE_COLUMNS = (*PERSON_COLUMNS, "token_died_at", "token_fault", "token_tries")
+NARROW_COLUMNS = ("id", "created_at", "company", "email", "status")
+NARROW_WITHOUT_PURCHASE_COLUMNS = ("id", "created_at", "company", "email", "token_fault", "token_died_at")
 # What the operator sees before an erasure: enough to recognise the purchase.
 PURCHASE_IDS = ("customer_aws_account_id", "customer_identifier", "license_arn", "agreement_id")
 PREVIEW_COLUMNS = ("id", "company", "email", "product_code", *PURCHASE_IDS, "status", "parked_token_id")
@@ -33,21 +38,31 @@ PREVIEW_COLUMNS = ("id", "company", "email", "product_code", *PURCHASE_IDS, "sta
 command = DatabaseGroup("registrations", help="List, show, export and erase registrations.")
 
 
-def _find_newest(*, email: str | None, **filters: Any) -> list[RowDict]:
+def _find_newest(*, limit: int, **filters: Any) -> list[RowDict]:
     """Return the registrations; a search for a person also says whether they have drafts."""
+    email, text = filters["email"], filters["search"]
     if email is not None and (count := len(drafts.newest(email=email))):
         click.echo(f"Drafts of this address: {count}. See: flask --app wsgi drafts list --email {email}", err=True)
-    return registrations.newest(email=email, **filters)
+    if text is not None and (count := len(people.find_drafts(text))):
+        shown = shlex.quote(tables.escape_unprintable(text))
+        click.echo(f"Drafts with this text: {count}. See: flask --app wsgi drafts list --search {shown}", err=True)
+    return registrations.newest(Filters(**filters), limit=limit)
 
 
 listing.add_list_command(
     command,
     "List registrations, newest first.",
     _find_newest,
-    Table(LIST_COLUMNS, "without_purchase", WITHOUT_PURCHASE_COLUMNS),
+    Table(
+        LIST_COLUMNS,
+        NARROW_COLUMNS,
+        variants={"without_purchase": Table(WITHOUT_PURCHASE_COLUMNS, NARROW_WITHOUT_PURCHASE_COLUMNS)},
+    ),
     listing.product_option,
     listing.account_option,
-    click.option("--email", metavar="ADDRESS", help="Only with this e-mail address, in upper or lower case."),
+    listing.email_option,
+    listing.search_option,
+    listing.since_option,
     click.option("--unlinked", "without_purchase", is_flag=True, help="Only those that still wait for their purchase."),
 )
 

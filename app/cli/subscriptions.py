@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from app.aws.get_entitlements import AwsEntitlement
-from app.cli import event_outcomes, listing, tables
+from app.cli import event_outcomes, listing, parameters, tables
 from app.cli.database import DatabaseGroup
 from app.cli.listing import Table
 from app.config import products
@@ -16,36 +16,57 @@ from app.database.rows import RowDict
 from app.models.purchases import SUBSCRIPTION_STATUSES
 from app.services.purchases import entitlements
 from app.services.reports import events as event_reports
+from app.services.reports import ids
 from app.services.reports import subscriptions as subscription_reports
+from app.services.reports.subscriptions import Filters
 
 PURCHASE_COLUMNS = ("status", "product_code", "customer_aws_account_id", "agreement_id")
 LIST_COLUMNS = ("id", "created_at", *PURCHASE_COLUMNS, "company", "email")
+NARROW_COLUMNS = ("id", "created_at", "status", "customer_aws_account_id", "company")
 UNREGISTERED_COLUMNS = ("id", "age", "last_seen_at", *PURCHASE_COLUMNS)
+NARROW_UNREGISTERED_COLUMNS = ("id", "age", "last_seen_at", "status", "customer_aws_account_id", "product_code")
+ENDING_COLUMNS = ("id", "ends_at", *PURCHASE_COLUMNS, "company", "email")
+NARROW_ENDING_COLUMNS = ("id", "ends_at", "status", "company", "email")
 
 command = DatabaseGroup("subscriptions", help="List and show subscriptions.")
 
 
-def _table_row(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an unregistered subscription with its age in words, and any other as it is."""
-    if "age" not in row:
-        return row
+def _unregistered_row(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an unregistered subscription with its age in words."""
     return {**row, "age": _format_age(timedelta(seconds=row["age"])), "last_seen_at": row["last_seen_at"] or "never"}
 
 
-def _fetch(unregistered: bool, **filters: Any) -> list[RowDict]:
-    rows = subscription_reports.search(unregistered=unregistered, **filters)
+def _fetch(*, limit: int, unregistered: bool, **filters: Any) -> list[RowDict]:
+    rows = subscription_reports.search(Filters(unregistered=unregistered, **filters), limit=limit)
     now = clock.now()
     return [{**row, "age": int((now - row["created_at"]).total_seconds())} for row in rows] if unregistered else rows
 
 
+SUBSCRIPTIONS = Table(
+    LIST_COLUMNS,
+    NARROW_COLUMNS,
+    variants={
+        "unregistered": Table(UNREGISTERED_COLUMNS, NARROW_UNREGISTERED_COLUMNS, _unregistered_row),
+        "ending_by": Table(ENDING_COLUMNS, NARROW_ENDING_COLUMNS),
+    },
+)
 listing.add_list_command(
     command,
     "List subscriptions, newest first.",
     _fetch,
-    Table(LIST_COLUMNS, "unregistered", UNREGISTERED_COLUMNS, _table_row),
+    SUBSCRIPTIONS,
     click.option("--status", type=click.Choice(SUBSCRIPTION_STATUSES), help="Only with this status."),
     listing.product_option,
     listing.account_option,
+    listing.search_option,
+    listing.since_option,
+    click.option(
+        "--ending-within",
+        "ending_by",
+        type=parameters.Within(),
+        metavar="WHEN",
+        help="Only current purchases whose agreement ends by then, such as 30d or 2026-11-30; the next to end first.",
+    ),
     click.option(
         "--unregistered",
         is_flag=True,
@@ -63,7 +84,7 @@ def show(identifier: str, in_json: bool) -> None:
     ID is the subscription's id, license ARN or license id, agreement id, AWS account id or customer identifier. A
     license or agreement id from before a renewal works too. If several subscriptions match, they are listed.
     """
-    match subscription_reports.find_by_any_id(identifier):
+    match _find(identifier):
         case []:
             raise click.ClickException(
                 f"No subscription has {identifier!r} as its id, license ARN, agreement id, AWS account id or customer "
@@ -74,7 +95,13 @@ def show(identifier: str, in_json: bool) -> None:
         case [row]:
             _print_subscription(row, in_json=in_json)
         case rows:
-            listing.print_rows(rows, LIST_COLUMNS, in_json=in_json)
+            listing.print_rows(rows, SUBSCRIPTIONS, in_json=in_json)
+
+
+def _find(identifier: str) -> list[RowDict]:
+    """Return the subscriptions with the identifier or, if there are none, with an id that begins with it."""
+    rows = subscription_reports.find_by_any_id(identifier)
+    return rows or subscription_reports.find_by_ids(ids.find(ids.SUBSCRIPTIONS, identifier))
 
 
 def _format_age(age: timedelta) -> str:

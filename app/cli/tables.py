@@ -5,14 +5,53 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
+
+from app.cli import ages, terminal
 
 MAX_CELL_WIDTH = 40
 EMPTY_CELL = "-"
+GAP = "  "
+# A text column that has to become narrower keeps at least so many columns of the terminal.
+MIN_TEXT_WIDTH = 10
+# UUIDv7: these show the millisecond; then 12, then 26 further bits; then all. Each length is one to type or paste.
+ID_LENGTHS = (13, 18, 23)
+SHORT_HEADERS = {
+    "customer_aws_account_id": "account",
+    "email": "e-mail",
+    "full_name": "name",
+    "next_try_at": "next try",
+    "product_code": "product",
+    "subscription_id": "subscription",
+    "token_died_at": "given up",
+    "token_fault": "fault",
+}
+WHOLE_COLUMNS = {"status", "outcome", "state", "age", "customer_aws_account_id"}
 
 
-def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    """Return aligned columns under their names; a cell over MAX_CELL_WIDTH characters is cut."""
-    return "\n".join(_align([columns, *([_format_cell(row[column]) for column in columns] for row in rows)]))
+def format_table(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], max_width: int | None = MAX_CELL_WIDTH
+) -> str:
+    """Return aligned columns under their names; a cell that is wider than `max_width` is cut, with None nothing is."""
+    cells = ([_cut(_format_cell(row[column]), max_width) for column in columns] for row in rows)
+    return "\n".join(_align([columns, *cells]))
+
+
+def fit_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], width: int) -> str:
+    """Return aligned columns that fit the width: ids are shortened, times relative, and long text is cut.
+
+    Where even that is too wide, each row is a block of lines.
+    """
+    headers = [SHORT_HEADERS.get(column, column.removesuffix("_at")) for column in columns]
+    lines = list(zip(*(_compact([row[column] for row in rows]) for column in columns), strict=True))
+    widths = [max(map(_display_width, cells)) for cells in zip(headers, *lines, strict=True)]
+    is_text = [all(isinstance(row[column], str | None) for row in rows) for column in columns]
+    is_whole = [column in WHOLE_COLUMNS or not text for column, text in zip(columns, is_text, strict=True)]
+    fitted = _fit(widths, is_whole, width - len(GAP) * (len(columns) - 1))
+    if fitted is None:
+        return "\n\n".join(format_record(dict(zip(headers, line, strict=True))) for line in lines)
+    header = GAP.join(map(_pad, headers, fitted)).rstrip()
+    return "\n".join([terminal.heading(header), *(_join(line, columns, fitted) for line in lines)])
 
 
 def format_record(row: Mapping[str, Any]) -> str:
@@ -50,6 +89,44 @@ def escape_unprintable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def short_ids(ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return the beginning of each id, long enough to tell these apart."""
+    distinct = set(ids)
+    length = next((n for n in ID_LENGTHS if len({str(id_)[:n] for id_ in distinct}) == len(distinct)), None)
+    return {id_: str(id_)[:length] for id_ in distinct}
+
+
+def _compact(values: Sequence[object]) -> list[str]:
+    shortened = short_ids([value for value in values if isinstance(value, UUID)])
+    return [
+        shortened[value]
+        if isinstance(value, UUID)
+        else ages.describe(value)
+        if isinstance(value, datetime)
+        else _format_cell(value)
+        for value in values
+    ]
+
+
+def _fit(widths: list[int], is_whole: Sequence[bool], available: int) -> list[int] | None:
+    """Return the widths, those of text columns reduced until they fit; None where they cannot."""
+    widths = list(widths)
+    texts = [index for index, whole in enumerate(is_whole) if not whole]
+    while sum(widths) > available:
+        widest = max(texts, key=widths.__getitem__, default=None)
+        if widest is None or widths[widest] <= MIN_TEXT_WIDTH:
+            return None
+        widths[widest] -= 1
+    return widths
+
+
+def _join(line: Sequence[str], columns: Sequence[str], widths: Sequence[int]) -> str:
+    cells = [_pad(_cut(cell, width), width) for cell, width in zip(line, widths, strict=True)]
+    cells[-1] = cells[-1].rstrip()
+    is_state = [column in WHOLE_COLUMNS for column in columns]
+    return GAP.join(terminal.style(cell) if state else cell for cell, state in zip(cells, is_state, strict=True))
+
+
 def _value_lines(value: object) -> list[str]:
     if isinstance(value, list):
         return _align([[escape_unprintable(format_value(cell)) for cell in row] for row in value])
@@ -58,12 +135,22 @@ def _value_lines(value: object) -> list[str]:
 
 def _align(lines: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(map(_display_width, cells)) for cells in zip(*lines, strict=True)]
-    return ["  ".join(map(_pad, line, widths)).rstrip() for line in lines]
+    return [GAP.join(map(_pad, line, widths)).rstrip() for line in lines]
 
 
 def _format_cell(value: object) -> str:
-    text = escape_unprintable(format_value(value)) or EMPTY_CELL
-    return text if len(text) <= MAX_CELL_WIDTH else f"{text[: MAX_CELL_WIDTH - 1]}…"
+    return escape_unprintable(format_value(value)) or EMPTY_CELL
+
+
+def _cut(text: str, width: int | None) -> str:
+    if width is None or _display_width(text) <= width:
+        return text
+    kept = ""
+    for character in text:
+        if _display_width(kept + character) > width - 1:
+            break
+        kept += character
+    return f"{kept}…"
 
 
 def _pad(cell: str, width: int) -> str:

@@ -1,6 +1,7 @@
 """Row dictionaries, optional filters and id parsing, shared by the reports, the read API and the commands."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +30,11 @@ def filter_conditions(filters: Mapping[InstrumentedAttribute[Any], object]) -> l
     """Return one `column = value` condition for each filter; a filter of None is left out, blanks around text too."""
     values = {column: value.strip() if isinstance(value, str) else value for column, value in filters.items()}
     return [column == value for column, value in values.items() if value is not None]
+
+
+def since_condition(column: InstrumentedAttribute[datetime], since: datetime | None) -> list[ColumnElement[bool]]:
+    """Return the condition that the column is not earlier than `since`; none where no moment is given."""
+    return [] if since is None else [column >= since]
 
 
 def strip_hyphens(account_id: str | None) -> str | None:

@@ -99,11 +99,12 @@ def test_list_shows_names_and_products_but_no_token(runner: FlaskCliRunner) -> N
     assert not any(token in table + printed for token in created_tokens)
 
 
-def test_list_without_tokens_is_empty(runner: FlaskCliRunner) -> None:
+def test_list_without_tokens_says_how_to_create_one(runner: FlaskCliRunner) -> None:
     table = runner.invoke(args=["api-tokens", "list"])
     printed = runner.invoke(args=["api-tokens", "list", "--json"])
 
-    assert (table.stdout, table.stderr) == ("", "Nothing matches.\n")
+    assert (table.exit_code, table.stdout) == (0, "")
+    assert "There are no API tokens. Create one with: " in table.stderr
     assert json.loads(printed.stdout) == []
 
 

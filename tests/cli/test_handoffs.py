@@ -14,7 +14,7 @@ from tests.cli.command_output import UNKNOWN_ID, list_rows
 from tests.support import factories
 from tests.support.aws_events import LICENSE_DEPROVISIONED, LICENSE_UPDATED, minutes_after_noon
 from tests.support.databases import on_sqlite
-from tests.support.factories import OTHER_PRODUCT_CODE, PRODUCT_CODE
+from tests.support.factories import PRODUCT_CODE
 from tests.support.outbox_messages import (
     claim_due,
     claim_next,
@@ -68,7 +68,6 @@ def test_handoffs_are_listed_newest_first_without_personal_data(runner: FlaskCli
         (["--outcome", "waiting"], ["subscription.activated"]),
         (["--outcome", "cancelled"], []),
         (["--product", PRODUCT_CODE], ["subscription.activated", "registration.completed"]),
-        (["--product", OTHER_PRODUCT_CODE], []),
         (["--subscription", UNKNOWN_ID], []),
         (["--limit", "1"], ["subscription.activated"]),
     ],

@@ -60,10 +60,10 @@ def test_subscription_filter_selects_its_invitations(
     assert len(list_rows(runner, "invitations")) == 2
 
 
-def test_empty_list_says_that_nothing_matches(runner: FlaskCliRunner) -> None:
+def test_list_without_invitations_says_so(runner: FlaskCliRunner) -> None:
     result = runner.invoke(args=["invitations", "list"])
 
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "Nothing matches.\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "There are no invitations.\n")
 
 
 def test_revoked_invitation_is_audited_with_the_operators_name(

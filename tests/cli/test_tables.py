@@ -1,6 +1,7 @@
 """Tables and JSON of stored text: aligned, with control characters escaped."""
 
 import json
+from typing import Any
 
 import pytest
 from flask.testing import FlaskCliRunner
@@ -56,3 +57,18 @@ def test_long_cell_is_cut_in_a_table_and_whole_in_a_record() -> None:
 
     assert len(tables.format_table([row], ("company",)).splitlines()[1]) == 40
     assert "x" * 200 in tables.format_record(row)
+
+
+def test_terminal_too_narrow_for_columns_shows_a_block_for_each_row() -> None:
+    rows: list[dict[str, Any]] = [{"company": "Juniper & Lark", "email": "ada@example.com", "status": "active"}] * 2
+
+    assert (
+        tables.fit_table(rows, tuple(rows[0]), 29).split("\n\n")
+        == ["company  Juniper & Lark\ne-mail   ada@example.com\nstatus   active"] * 2
+    )
+
+
+def test_wide_characters_are_cut_at_their_width() -> None:
+    rows = [{"company": "株式会社日本語の会社", "status": "active"}]
+
+    assert tables.fit_table(rows, ("company", "status"), 19).splitlines()[1] == "株式会社日…  active"

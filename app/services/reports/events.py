@@ -1,5 +1,6 @@
 """Reports of AWS's events, their outcomes, and the subscriptions that an ambiguous one may be about."""
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, exists, or_, select
@@ -35,10 +36,17 @@ NEXT_WITH_OUTCOME = (
 
 @query
 def newest(
-    session: Session, *, limit: int, outcome: str | None, subscription_id: UUID | None, product_code: str | None
+    session: Session,
+    *,
+    limit: int,
+    outcome: str | None = None,
+    subscription_id: UUID | None = None,
+    product_code: str | None = None,
+    since: datetime | None = None,
 ) -> list[RowDict]:
     """Return the events that match all given filters, the last received first, without their bodies."""
     conditions = rows.filter_conditions({Event.outcome: outcome, Event.subscription_id: subscription_id})
+    conditions += rows.since_condition(Event.received_at, since)
     if product_code is not None:
         # AWS names no product in an agreement's event, so its subscription decides.
         of_product = exists().where(Subscription.id == Event.subscription_id, Subscription.product_code == product_code)

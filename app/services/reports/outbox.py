@@ -1,15 +1,17 @@
 """Reports of the outbox: hand-offs and mails with their outcomes; and sending one again."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, Uuid, bindparam, exists, select, update
+from sqlalchemy import ColumnElement, Connection, Uuid, bindparam, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from app.config import products
 from app.database import clock, rows
 from app.database.rows import RowDict
 from app.database.transactions import query, transaction
-from app.models import OutboxMessage, Registration, UtcDateTime
+from app.models import Invitation, OutboxMessage, Registration, Subscription, UtcDateTime
 from app.services.outbox import announce, queue
 from app.services.purchases import subscriptions
 
@@ -57,7 +59,13 @@ RESEND = (
 
 @query
 def handoffs(
-    session: Session, *, limit: int, outcome: str | None, product_code: str | None, subscription_id: UUID | None
+    session: Session,
+    *,
+    limit: int,
+    outcome: str | None = None,
+    product_code: str | None = None,
+    subscription_id: UUID | None = None,
+    since: datetime | None = None,
 ) -> list[RowDict]:
     """Return the hand-offs that match all given filters, newest first, without their payloads."""
     filters = {
@@ -65,14 +73,48 @@ def handoffs(
         OutboxMessage.subscription_id: subscription_id,
         OutboxMessage.lane: queue.handoff_lane(product_code) if product_code else None,
     }
-    return rows.fetch_all(session, NEWEST_HANDOFFS_FIRST.where(*rows.filter_conditions(filters)).limit(limit))
+    conditions = [*rows.filter_conditions(filters), *rows.since_condition(OutboxMessage.created_at, since)]
+    return rows.fetch_all(session, NEWEST_HANDOFFS_FIRST.where(*conditions).limit(limit))
 
 
 @query
-def mails(session: Session, *, limit: int, outcome: str | None, subscription_id: UUID | None) -> list[RowDict]:
-    """Return the mails that match all given filters, newest first."""
+def mails(
+    session: Session,
+    *,
+    limit: int,
+    outcome: str | None = None,
+    subscription_id: UUID | None = None,
+    email: str | None = None,
+    since: datetime | None = None,
+) -> list[RowDict]:
+    """Return the mails that match all given filters, newest first.
+
+    `email` selects the mails to this address, in upper or lower case: of the buyer as registered now, of a colleague
+    whose invitation is open, or of the seller as the settings have it now.
+    """
     filters = {OutboxMessage.outcome: outcome, OutboxMessage.subscription_id: subscription_id}
-    return rows.fetch_all(session, NEWEST_MAILS_FIRST.where(*rows.filter_conditions(filters)).limit(limit))
+    conditions = [*rows.filter_conditions(filters), *rows.since_condition(OutboxMessage.created_at, since)]
+    if email is not None:
+        conditions.append(_is_to(session, email.strip().lower()))
+    return rows.fetch_all(session, NEWEST_MAILS_FIRST.where(*conditions).limit(limit))
+
+
+def _is_to(session: Session, address: str) -> ColumnElement[bool]:
+    is_to_seller = OutboxMessage.type.startswith("seller_")
+    to_buyer = ~is_to_seller & OutboxMessage.registration_id.in_(
+        select(Registration.id).where(func.lower(Registration.email) == address)
+    )
+    invitation_ids = session.scalars(select(Invitation.id).where(func.lower(Invitation.email) == address))
+    to_colleague = OutboxMessage.payload["invitation"].as_string().in_([str(id_) for id_ in invitation_ids])
+    codes = [
+        product.code
+        for product in products.current().values()
+        if (product.notify_email or product.support_email).lower() == address
+    ]
+    to_seller = is_to_seller & OutboxMessage.subscription_id.in_(
+        select(Subscription.id).where(Subscription.product_code.in_(codes))
+    )
+    return or_(to_buyer, to_colleague, to_seller)
 
 
 @query

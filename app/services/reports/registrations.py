@@ -5,6 +5,8 @@ registration's; the subscription's gets the prefix `subscription_`. Reports of s
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, func, select
@@ -14,6 +16,7 @@ from app.database import rows
 from app.database.rows import RowDict
 from app.database.transactions import query
 from app.models import Account, PendingToken, Registration, Subscription
+from app.services.purchases import people
 
 BATCH_ROWS = 1000
 
@@ -60,26 +63,37 @@ NEXT_BATCH = (
 )
 
 
-@query
-def newest(
-    session: Session,
-    *,
-    limit: int,
-    product_code: str | None,
-    account_id: str | None,
-    email: str | None,
-    without_purchase: bool,
-) -> list[RowDict]:
-    """Return the registrations that match all given filters, newest first, with their purchases.
+@dataclass(frozen=True)
+class Filters:
+    """Which registrations to return: those that match every filter given.
 
-    `without_purchase` selects those that wait for AWS to resolve their token. The e-mail address matches in any case.
+    `search` is a part of a company, a name or an address; it and `email` match in upper or lower case.
+    `without_purchase` selects those that wait for AWS to resolve their token.
     """
+
+    product_code: str | None = None
+    account_id: str | None = None
+    email: str | None = None
+    search: str | None = None
+    since: datetime | None = None
+    without_purchase: bool = False
+
+
+@query
+def newest(session: Session, filters: Filters, *, limit: int) -> list[RowDict]:
+    """Return the registrations that match the filters, newest first, with their purchases."""
     conditions = rows.filter_conditions(
-        {Subscription.product_code: product_code, Subscription.customer_aws_account_id: rows.strip_hyphens(account_id)}
+        {
+            Subscription.product_code: filters.product_code,
+            Subscription.customer_aws_account_id: rows.strip_hyphens(filters.account_id),
+        }
     )
-    if email is not None:
-        conditions.append(func.lower(Registration.email) == email.strip().lower())
-    if without_purchase:
+    conditions += rows.since_condition(Registration.created_at, filters.since)
+    if filters.email is not None:
+        conditions.append(func.lower(Registration.email) == filters.email.strip().lower())
+    if filters.search is not None:
+        conditions.append(people.contains(filters.search, *people.NAME_COLUMNS))
+    if filters.without_purchase:
         conditions.append(Registration.parked_token_id.is_not(None))
     return rows.fetch_all(session, NEWEST_FIRST.where(*conditions).limit(limit))
 

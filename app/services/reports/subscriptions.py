@@ -1,6 +1,8 @@
 """Reports of subscriptions: all, one by any of its ids, and current purchases that were never registered."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +16,7 @@ from app.database.transactions import query
 from app.models import Account, AuditEntry, EarlierKey, Registration, Subscription
 from app.services.events import agreements
 from app.services.operations import audit
+from app.services.purchases import people
 from app.services.reports import registrations
 
 # Only without a registration: after a new sign-up, the earlier erasure explains nothing.
@@ -47,6 +50,9 @@ WITH_REGISTRATIONS = (
     .outerjoin(Account, Account.subscription_id == Subscription.id)
 )
 NEWEST_FIRST = WITH_REGISTRATIONS.order_by(Subscription.id.desc())
+NEXT_TO_END_FIRST = WITH_REGISTRATIONS.where(Subscription.status.in_(STATUS_PRIORITY)).order_by(
+    Subscription.ends_at, Subscription.id
+)
 BY_IDS = NEWEST_FIRST.where(Subscription.id.in_(bindparam("ids", type_=Uuid, expanding=True)))
 UNREGISTERED_IDS = (
     select(Subscription.id)
@@ -59,31 +65,51 @@ UNREGISTERED_IDS = (
 )
 
 
-@query
-def search(
-    session: Session,
-    *,
-    limit: int,
-    status: str | None,
-    product_code: str | None,
-    account_id: str | None,
-    unregistered: bool,
-) -> list[RowDict]:
-    """Return the subscriptions that match all given filters, newest first, with their registrations.
+@dataclass(frozen=True)
+class Filters:
+    """Which subscriptions to return: those that match every filter given, newest first.
 
-    `unregistered` selects current purchases that were never registered, by status (`active` first), then oldest first.
+    `search` is a part of a registered company, name or address, in upper or lower case. `unregistered` selects current
+    purchases that were never registered, by status (`active` first), then oldest first. `ending_by` selects current
+    purchases whose agreement ends from now to then, the next to end first.
     """
-    filters = {
-        Subscription.status: status,
-        Subscription.product_code: product_code,
-        Subscription.customer_aws_account_id: rows.strip_hyphens(account_id),
-    }
-    statement = UNREGISTERED_IDS if unregistered else NEWEST_FIRST
-    statement = statement.where(*rows.filter_conditions(filters)).limit(limit)
-    if unregistered:
+
+    status: str | None = None
+    product_code: str | None = None
+    account_id: str | None = None
+    search: str | None = None
+    since: datetime | None = None
+    unregistered: bool = False
+    ending_by: datetime | None = None
+
+
+@query
+def search(session: Session, filters: Filters, *, limit: int) -> list[RowDict]:
+    """Return the subscriptions that match the filters, with their registrations."""
+    conditions = _conditions(filters)
+    if filters.unregistered:
         # The few ids are selected first, so that the joins and the other columns are read for these alone.
-        statement = WITH_REGISTRATIONS.where(Subscription.id.in_(statement)).order_by(*BY_PRIORITY)
-    return rows.fetch_all(session, statement)
+        ids = UNREGISTERED_IDS.where(*conditions).limit(limit)
+        return rows.fetch_all(session, WITH_REGISTRATIONS.where(Subscription.id.in_(ids)).order_by(*BY_PRIORITY))
+    statement = NEXT_TO_END_FIRST if filters.ending_by else NEWEST_FIRST
+    return rows.fetch_all(session, statement.where(*conditions).limit(limit))
+
+
+def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    conditions = rows.filter_conditions(
+        {
+            Subscription.status: filters.status,
+            Subscription.product_code: filters.product_code,
+            Subscription.customer_aws_account_id: rows.strip_hyphens(filters.account_id),
+        }
+    )
+    conditions += rows.since_condition(Subscription.created_at, filters.since)
+    if filters.search is not None:
+        of_person = select(Registration.subscription_id).where(people.contains(filters.search, *people.NAME_COLUMNS))
+        conditions.append(Subscription.id.in_(of_person))
+    if filters.ending_by is not None:
+        conditions.append(Subscription.ends_at.between(datetime.now(UTC), filters.ending_by))
+    return conditions
 
 
 @query

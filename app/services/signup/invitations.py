@@ -230,10 +230,16 @@ def purge_emails(connection: Connection) -> int:
 
 @query
 def newest(
-    session: Session, *, limit: int, subscription_id: UUID | None = None, invitation_id: UUID | None = None
+    session: Session,
+    *,
+    limit: int,
+    subscription_id: UUID | None = None,
+    invitation_id: UUID | None = None,
+    since: datetime | None = None,
 ) -> list[rows.RowDict]:
     """Return the invitations that match every filter given, newest first, each with its state."""
     conditions = rows.filter_conditions({Invitation.subscription_id: subscription_id, Invitation.id: invitation_id})
+    conditions += rows.since_condition(Invitation.created_at, since)
     shown = [column for column in TABLE.columns if column.key != "accepted_by"]
     statement = select(*shown).where(*conditions).order_by(Invitation.id.desc()).limit(limit)
     now = clock.now()

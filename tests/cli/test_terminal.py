@@ -1,0 +1,135 @@
+"""Lists on a real terminal of 80 columns: what fits, colours, and the pager."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.services.signup import invitations
+from tests.cli.conftest import CreateRegistration
+from tests.support import factories
+from tests.support.databases import on_sqlite
+from tests.support.outbox_messages import register_customer
+
+pytestmark = on_sqlite
+
+ROOT = Path(__file__).parents[2]
+ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+LONG: dict[str, Any] = {
+    "company": "株式会社" + "日本語の会社" * 6,
+    "full_name": "Ada \x1b[31m Lovelace",
+    "email": f"{'a' * 60}@example.com",
+}
+
+
+@pytest.fixture
+def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    return factories.enable_handoffs_and_mail(environment)
+
+
+def run_on_terminal(*arguments: str, environment: dict[str, str] | None = None, lines: int = 24) -> str:
+    """Run the program on a terminal of this size, with the environment of the test; return what it printed."""
+    terminal, program_side = pty.openpty()
+    size = {"COLUMNS": "80", "LINES": str(lines)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app.cli", *arguments],
+        stdin=program_side,
+        stdout=program_side,
+        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+        env={**os.environ, "TERM": "xterm", "PAGER": "cat", "NO_COLOR": "", **size, **(environment or {})},
+    )
+    os.close(program_side)
+    printed = b""
+    while chunk := _read(terminal):
+        printed += chunk
+    os.close(terminal)
+    assert process.wait(30) == 0
+    return printed.decode().replace("\r\n", "\n")
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # how Linux says that the other side was closed
+        return b""
+
+
+def display_width(line: str) -> int:
+    return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in ESCAPES.sub("", line))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["registrations", "list"],
+        ["registrations", "list", "--unlinked"],
+        ["subscriptions", "list"],
+        ["subscriptions", "list", "--unregistered"],
+        ["handoffs", "list"],
+        ["mails", "list"],
+        ["invitations", "list"],
+    ],
+)
+def test_every_list_fits_80_columns(app: Flask, arguments: list[str]) -> None:
+    subscription_id = register_customer(app, **LONG)
+    with app.app_context():
+        invitations.invite(subscription_id, LONG["email"], "buyer")
+
+    lines = run_on_terminal(*arguments).splitlines()
+
+    assert max(map(display_width, lines), default=0) <= 80
+    assert not [line for line in lines if not ESCAPES.sub("", line).isprintable()]
+
+
+def test_terminal_shows_short_ids_and_ages_and_wide_shows_all(create_registration: CreateRegistration) -> None:
+    registration_id = str(create_registration())
+
+    narrow, wide = (run_on_terminal("registrations", "list", *options) for options in ([], ["--wide"]))
+
+    assert registration_id[:13] in narrow
+    assert registration_id not in narrow
+    assert re.search(r"now|\d+ s ago", narrow)
+    assert registration_id in wide
+    assert "customer_aws_account_id" in wide
+
+
+def test_list_in_a_pipe_has_all_columns_and_no_colours(create_registration: CreateRegistration) -> None:
+    registration_id = create_registration(company="x" * 60)
+
+    piped = subprocess.run(
+        [sys.executable, "-m", "app.cli", "registrations", "list"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert str(registration_id) in piped.stdout
+    assert "\x1b" not in piped.stdout
+
+
+@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_colours_are_left_out_where_they_are_not_wanted(
+    create_registration: CreateRegistration, variables: dict[str, str]
+) -> None:
+    create_registration()
+
+    assert "\x1b[1m" in run_on_terminal("registrations", "list")
+    assert "\x1b" not in run_on_terminal("registrations", "list", environment=variables)
+
+
+def test_pager_shows_what_is_longer_than_the_terminal(app: Flask, tmp_path: Path) -> None:
+    for number in range(12):
+        register_customer(app, {"license_arn": f"arn:aws:license-manager::1:license:l-{number}"})
+    seen = tmp_path / "seen"
+    pager = {"PAGER": f"tee {seen}"}
+
+    run_on_terminal("registrations", "list", environment=pager)
+    assert not seen.exists()
+    run_on_terminal("registrations", "list", environment=pager, lines=10)
+
+    assert len(seen.read_text(encoding="utf-8").splitlines()) == 13
