@@ -5,7 +5,6 @@ import sys
 import time
 import traceback
 from typing import Any
-from uuid import uuid4
 
 import structlog
 from flask import Flask, Response, g, request
@@ -14,7 +13,7 @@ from structlog.typing import EventDict, Processor
 
 from app.config.settings import Settings
 from app.errors import DatabaseUnavailable, MarketplaceError
-from app.observability import metrics
+from app.observability import metrics, references
 
 log = structlog.get_logger()
 
@@ -69,7 +68,7 @@ def _strip_exception_text(_logger: object, _method: str, event: EventDict) -> Ev
 
 def _start_request() -> None:
     g.started = time.perf_counter()
-    g.reference = uuid4().hex[:12]
+    g.reference = references.create()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request=g.reference)
 

@@ -56,6 +56,12 @@ def start(purchase: Purchase, invitation_id: UUID | None = None) -> None:
     _store_purchase(purchase)
 
 
+def ids() -> dict[str, str]:
+    """Return the ids of this browser's purchase for the log; none without a purchase."""
+    values = {"subscription": session.get("SubscriptionId"), "parked": session.get("ParkedTokenId")}
+    return {name: value for name, value in values.items() if value}
+
+
 def browser_id() -> bytes:
     """Return this browser's random id, created at first use and kept until the session is cleared."""
     if "Browser" not in session:

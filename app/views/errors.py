@@ -10,7 +10,7 @@ from app import errors
 from app.observability import logs, metrics
 from app.security.headers import UntrustedHost
 from app.text import strip_unprintable
-from app.views import draft_cookie, landing, template_helpers
+from app.views import browser_session, draft_cookie, landing, template_helpers
 from app.views.api import problems
 
 log = structlog.get_logger()
@@ -65,7 +65,7 @@ def handle_error(error: Exception) -> Response:
     """Respond to one of our exceptions, or log an unexpected one with its traceback."""
     error_page = ERROR_PAGES.get(type(error), UNEXPECTED_ERROR)
     name = type(error).__name__
-    logs.set_outcome(name if type(error) in ERROR_PAGES else UNEXPECTED_OUTCOME)
+    logs.set_outcome(name if type(error) in ERROR_PAGES else UNEXPECTED_OUTCOME, **browser_session.ids())
     if isinstance(error, errors.DatabaseUnavailable):
         draft_cookie.save_in_cookie_only()
     exc_info = error if error_page is UNEXPECTED_ERROR else None

@@ -6,12 +6,14 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 import pytest
 
+from app.models import AuditEntry
 from app.services.signup import progress
 from tests.support import aws_events, registered_buyer
 from tests.support.clock import time_passes
 from tests.support.databases import on_sqlite
 from tests.support.factories import PRODUCT_CODE
 from tests.support.new_buyer import NewBuyer
+from tests.support.stored_rows import all_rows
 
 URL = "https://app.acme.example/t/juniper?tab=1"
 
@@ -166,3 +168,14 @@ def test_ended_purchase_stops_waiting_for_account(new_buyer: NewBuyer) -> None:
     registered_buyer.RegisteredBuyer(new_buyer.client, purchase).receive_event(aws_events.LICENSE_DEPROVISIONED)
 
     assert "has ended" in new_buyer.page_text()
+
+
+def test_first_entry_into_the_product_is_recorded_once(new_buyer: NewBuyer) -> None:
+    new_buyer.register()
+    new_buyer.deliver_handoffs(url=URL, reference="juniper-1")
+
+    for _ in range(2):
+        assert new_buyer.client.get("/enter").status_code == 303
+
+    actions = [entry.action for entry in all_rows(new_buyer.client.application, AuditEntry)]
+    assert actions == ["registration.completed", "product.entered"]

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
 from app import errors
+from app.models import Subscription
 from app.views.errors import ERROR_PAGES
 from sandbox.faults import Faults
 from sandbox.server import Sandbox
@@ -18,6 +19,7 @@ from tests.support import factories
 from tests.support.databases import on_sqlite
 from tests.support.factories import TOKEN_FIELD
 from tests.support.page_checks import check_page
+from tests.support.stored_rows import all_rows
 
 # The fault at AWS -> status, words of its page alone, what the buyer can do, whether the page offers a retry.
 ROWS = {
@@ -144,6 +146,22 @@ def test_unexpected_error_hides_traceback_and_logs_it(
     log = capsys.readouterr().err
     assert '"error": "ZeroDivisionError"' in log
     assert "test_errors.py" in log
+
+
+def test_log_of_an_error_names_the_purchase_of_the_browser(
+    app: Flask, client: FlaskClient, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
+    (subscription,) = all_rows(app, Subscription)
+    app.testing = False
+    app.view_functions["welcome.welcome"] = lambda: str(1 / 0)
+    capsys.readouterr()
+
+    reference = client.get("/welcome").headers["X-Request-Id"]
+
+    failed = next(line for line in capsys.readouterr().err.splitlines() if "request.failed" in line)
+    assert f'"request": "{reference}"' in failed
+    assert f'"subscription": "{subscription.id}"' in failed
 
 
 def test_unknown_path_and_method_have_pages(client: FlaskClient) -> None:

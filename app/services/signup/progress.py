@@ -1,21 +1,24 @@
 """Progress: whether the product has made the account for a registration, and a link to the page that shows it."""
 
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, exists, select
+from sqlalchemy import Connection, Row, bindparam, exists, select
 from sqlalchemy.orm import Session
 
 from app.config import products
 from app.config.products import Product
-from app.database.transactions import query
+from app.database.transactions import query, transaction
+from app.errors import DatabaseUnavailable
 from app.models import Account, AuditEntry, OutboxMessage, Registration
 from app.security import sign_in_tokens
 from app.security.links import SignedLink
 from app.services.operations import audit
+from app.services.operations.audit import AuditRecord
 from app.services.outbox import account_claim, account_reply, announce, queue
 from app.services.outbox.account_claim import Claim
 from app.services.purchases import account_request
@@ -23,6 +26,7 @@ from app.services.purchases import account_request
 AccountState = Literal["unasked", "waiting", "ready", "refused", "failed"]
 
 QUERY_PARAMETER = "foyer_assertion"
+ENTERED = "product.entered"
 # To the page that shows a registration's progress in any browser.
 LINK = SignedLink("/progress/", "progress link", max_age=timedelta(days=30))
 
@@ -32,6 +36,9 @@ LATEST_ENTRY = (
     .order_by(AuditEntry.at.desc())
     .limit(1)
     .subquery()
+)
+HAS_ENTERED = select(AuditEntry.id).where(
+    AuditEntry.registration_id == bindparam("registration"), AuditEntry.action == ENTERED
 )
 # A link from before an erasure must not show the person who has registered for the purchase since.
 ERASED_SINCE = exists().where(
@@ -117,6 +124,24 @@ def merged_into(session: Session, registration_id: UUID) -> UUID | None:
         return None
     target = session.scalar(MERGED_INTO, {"registration": registration_id})
     return target.id if target else None
+
+
+def try_record_entry(registration: Registration) -> None:
+    """Record that the buyer enters the product, the first time. While the database is down, they enter all the same."""
+    with suppress(DatabaseUnavailable):
+        if not _has_entered(registration.id):
+            _record_entry(registration)
+
+
+@query
+def _has_entered(session: Session, registration_id: UUID) -> bool:
+    return session.scalars(HAS_ENTERED, {"registration": registration_id}).first() is not None
+
+
+@transaction
+def _record_entry(connection: Connection, registration: Registration) -> None:
+    ids = {"registration_id": registration.id, "subscription_id": registration.subscription_id}
+    audit.record(connection, [AuditRecord(datetime.now(UTC), ENTERED, audit.BUYER_ACTOR, **ids)])
 
 
 def url_for_buyer(product: Product, registration: Registration, account: Account | None) -> str:
