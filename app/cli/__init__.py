@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # By the command's name, its module and its summary, which fits a line of 80 columns.
 COMMANDS = {
     "api-tokens": ("app.cli.api_tokens", "Create, list and revoke the tokens of the read API."),
+    "customer": ("app.cli.customer", "Show everything of one customer, and what is wrong."),
     "db": ("app.cli.migrations", "Migrate the database."),
     "doctor": ("app.cli.doctor", "Check the settings, AWS, the database and the worker."),
     "drafts": ("app.cli.drafts", "List and erase what buyers typed and have not sent."),
@@ -24,6 +25,7 @@ COMMANDS = {
     "registrations": ("app.cli.registrations", "List, show, export and erase registrations."),
     "resolve-customer": ("app.cli.resolve_customer", "Resolve a registration token, like the AWS CLI."),
     "sandbox": ("app.cli.sandbox", "Run a pretend AWS Marketplace on this machine."),
+    "status": ("app.cli.status", "Count sign-ups, what waits and what failed."),
     "subscriptions": ("app.cli.subscriptions", "List and show subscriptions."),
     "worker": ("app.cli.worker", "Read events, send hand-offs and mails, and clean up."),
 }

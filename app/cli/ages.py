@@ -3,8 +3,8 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-# Up to here a count of days says more than a date.
-MAX_DAYS = 60
+# From here on, a date says more than a count of days.
+MAX_DISTANCE = timedelta(days=60)
 UNITS = {
     "min": timedelta(minutes=1),
     "h": timedelta(hours=1),
@@ -17,14 +17,22 @@ LENGTH = re.compile(rf"([0-9]{{1,6}}) ?({'|'.join(UNITS)})", re.IGNORECASE)
 def describe(moment: datetime, now: datetime | None = None) -> str:
     """Return how long ago the moment was, or how soon it is; from 60 days on, its date in UTC."""
     distance = (now or datetime.now(UTC)) - moment
-    seconds = int(abs(distance.total_seconds()))
-    if seconds >= MAX_DAYS * 86400:
+    if abs(distance) >= MAX_DISTANCE:
         return f"{moment.astimezone(UTC):%Y-%m-%d}"
+    if abs(distance) < timedelta(seconds=5):
+        return "now"
+    length = describe_length(abs(distance))
+    return f"{length} ago" if distance > timedelta() else f"in {length}"
+
+
+def describe_length(length: timedelta) -> str:
+    """Return the length of time in its largest unit, days from two days on."""
+    seconds = int(length.total_seconds())
     if seconds < 60:
-        return "now" if seconds < 5 else _direct(f"{seconds} s", distance)
+        return f"{seconds} s"
     if seconds < 3600:
-        return _direct(f"{seconds // 60} min", distance)
-    return _direct(f"{seconds // 3600} h" if seconds < 2 * 86400 else f"{seconds // 86400} d", distance)
+        return f"{seconds // 60} min"
+    return f"{seconds // 3600} h" if seconds < 2 * 86400 else f"{seconds // 86400} d"
 
 
 def parse_length(text: str) -> timedelta | None:
@@ -40,7 +48,3 @@ def parse_moment(text: str) -> datetime | None:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def _direct(length: str, distance: timedelta) -> str:
-    return f"{length} ago" if distance > timedelta() else f"in {length}"

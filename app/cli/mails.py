@@ -1,13 +1,17 @@
 """flask mails: lists the mails with their outcomes, and sends one again."""
 
+from typing import Any
+
 import click
 
 from app.cli import listing, parameters
 from app.cli.database import DatabaseGroup
 from app.cli.listing import Resource, Table
 from app.config import products
+from app.database.rows import RowDict
 from app.models.outbox import OUTBOX_OUTCOMES
 from app.services.reports import ids, outbox
+from app.services.reports.outbox import MailFilters
 
 MAIL = Resource("mail", "Find it with: flask --app wsgi mails list", ids.MAILS)
 LIST_COLUMNS = ("id", "created_at", "type", "outcome", "tries", "fault", "bounce", "subscription_id")
@@ -15,16 +19,22 @@ NARROW_COLUMNS = ("id", "created_at", "type", "outcome", "fault", "bounce")
 
 command = DatabaseGroup("mails", help="List and retry mails.")
 
+
+def _fetch(*, limit: int, **filters: Any) -> list[RowDict]:
+    return outbox.mails(MailFilters(**filters), limit=limit)
+
+
 listing.add_list_command(
     command,
     "List mails, newest first.\n\n"
     "Addresses are not stored with them: --email goes by the buyer's address as it is registered now, by a "
     "colleague's while the invitation is open, and by yours.",
-    outbox.mails,
+    _fetch,
     Table(LIST_COLUMNS, NARROW_COLUMNS),
     click.option("--outcome", type=click.Choice(OUTBOX_OUTCOMES), help="Only with this outcome."),
     listing.subscription_option,
     click.option("--email", type=parameters.EmailAddress(), metavar="ADDRESS", help="Only to this whole address."),
+    click.option("--bounced", is_flag=True, help="Only those that came back."),
     listing.since_option,
 )
 

@@ -44,7 +44,10 @@ def load_app() -> Flask:
 @click.version_option(VERSION, prog_name="foyer", message="%(prog)s %(version)s")
 @click.pass_context
 def foyer(ctx: click.Context) -> None:
-    """Answer questions about customers, and operate Foyer."""
+    """Answer questions about customers, and operate Foyer.
+
+    To see one customer: foyer customer NAME, ADDRESS or any id. To see whether all is well: foyer status.
+    """
     # Imported only for a command that runs: `foyer --help` and the completion answer several times as fast.
     from flask.cli import ScriptInfo  # noqa: PLC0415
 

@@ -15,8 +15,8 @@ from app.database import clock
 from app.database.rows import RowDict
 from app.models.purchases import SUBSCRIPTION_STATUSES
 from app.services.purchases import entitlements
+from app.services.reports import diagnosis, ids
 from app.services.reports import events as event_reports
-from app.services.reports import ids
 from app.services.reports import subscriptions as subscription_reports
 from app.services.reports.subscriptions import Filters
 
@@ -123,7 +123,7 @@ def _print_subscription(row: RowDict, *, in_json: bool) -> None:
     record = {**row, "entitlements": _entitlement_cells(row, stored, now), "events": cells or None}
     click.echo(tables.format_record(record))
     if row["registration_id"] is None:
-        click.echo(f"\n{_explain_unregistered(row)}")
+        click.echo(f"\n{diagnosis.explain_unregistered(row).text}")
 
 
 def _entitlement_cells(row: RowDict, stored: Sequence[AwsEntitlement], now: datetime) -> list[list[str]] | str:
@@ -139,20 +139,3 @@ def _format_expiry(entitlement: AwsEntitlement, now: datetime) -> tuple[str, str
     if entitlement.expires_at is None:
         return "without an end", ""
     return f"until {tables.format_value(entitlement.expires_at)}", "EXPIRED" if entitlement.expired(now) else ""
-
-
-def _explain_unregistered(row: RowDict) -> str:
-    if row["registration_erased_at"]:
-        return (
-            'The registration was erased; the purchase stays. If the buyer presses "Set up your account" again, Foyer '
-            "asks them to sign up again."
-        )
-    if row["last_seen_at"]:
-        return "The buyer has not sent the sign-up form yet: there is no registration."
-    if row["status"] not in subscription_reports.STATUS_PRIORITY:
-        return 'The buyer never pressed "Set up your account", and the purchase is over: nothing to do.'
-    return (
-        'The buyer has subscribed but has never pressed "Set up your account". AWS gives no e-mail address: write to '
-        "your sales team's contact at that AWS account, and ask them to press it, on AWS Marketplace under Manage "
-        "subscriptions."
-    )

@@ -10,7 +10,7 @@ from flask.testing import FlaskCliRunner
 from app import create_app
 from app.services.outbox import bounces, queue
 from app.services.outbox.bounces import Bounce
-from app.services.signup import erasure
+from app.services.signup import erasure, invitations
 from tests.cli.command_output import UNKNOWN_ID, list_rows
 from tests.support import factories
 from tests.support.aws_events import NOON
@@ -149,3 +149,26 @@ def test_id_of_no_mail_fails_and_points_to_the_list(
 
     assert result.exit_code == 1
     assert f"No mail has the id '{name}'. Find it with: flask --app wsgi mails list" in result.stderr
+
+
+def test_mails_to_an_address_are_listed(app: Flask, runner: FlaskCliRunner, subscription_id: UUID) -> None:
+    register_customer(app, {"license_arn": f"{factories.customer().license_arn}2"}, email="marie@example.com")
+    with app.app_context():
+        invitations.invite(subscription_id, "colleague@example.com", "buyer")
+
+    def types(address: str) -> list[str]:
+        return [row["type"] for row in list_rows(runner, "mails", "--email", address)]
+
+    assert types("ADA@gmail.com") == ["buyer_registered"]
+    assert types("colleague@example.com") == ["colleague_invited"]
+    assert types(factories.PRODUCT_FIELDS["support_email"]) == ["seller_registered"] * 2
+    assert types("nobody@example.com") == []
+
+
+def test_mails_that_came_back_are_listed(app: Flask, runner: FlaskCliRunner, subscription_id: UUID) -> None:
+    settle_message(app, claim_due(app, queue.MAIL_LANE), "delivered", provider_id="of-ses")
+    event = {"source": "aws.ses", "detail-type": "Email Bounced", "detail": {"mail": {"messageId": "of-ses"}}}
+    with app.app_context():
+        assert bounces.record(Bounce.model_validate({**event, "time": NOON}))
+
+    assert [row["type"] for row in list_rows(runner, "mails", "--bounced")] == ["seller_registered"]

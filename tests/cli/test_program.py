@@ -25,7 +25,9 @@ def run_foyer(
     return subprocess.run([PROGRAM, *arguments], env=variables, cwd=cwd, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["registrations", "list", "--help"], ["db", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["-h"], ["customer", "--help"], ["registrations", "list", "--help"], ["db", "--help"]]
+)
 def test_help_needs_no_settings(arguments: list[str]) -> None:
     result = run_foyer(*arguments)
 

@@ -51,8 +51,12 @@ NEWEST_OF_PURCHASE = (
 )
 DELETE_SURPLUS = delete(StoredDraft).where(OF_PURCHASE, StoredDraft.id.not_in(NEWEST_OF_PURCHASE))
 DELETE = delete(StoredDraft).where(BY_ID)
-DELETE_OF_PURCHASES = delete(StoredDraft).where(
-    StoredDraft.purchase_digest.in_(bindparam("purchase_digests", expanding=True))
+IS_OF_PURCHASES = StoredDraft.purchase_digest.in_(bindparam("purchase_digests", expanding=True))
+DELETE_OF_PURCHASES = delete(StoredDraft).where(IS_OF_PURCHASES)
+SELECT_OF_PURCHASES = (
+    select(StoredDraft.id, StoredDraft.stored_at, StoredDraft.expires_at)
+    .where(IS_OF_PURCHASES, StoredDraft.expires_at > bindparam("now"))
+    .order_by(StoredDraft.id.desc())
 )
 PURGE = delete(StoredDraft).where(StoredDraft.expires_at <= bindparam("now"))
 # Every name that a form of the subscription can have been made with.
@@ -137,11 +141,26 @@ def delete_of_purchases(
     connection: Connection, subscription_ids: Sequence[UUID], pending_token_ids: Sequence[UUID]
 ) -> None:
     """Delete all drafts of these subscriptions' and pending tokens' forms, also of forms from before a renewal."""
+    digests = _digests_of_purchases(connection, subscription_ids, pending_token_ids)
+    connection.execute(DELETE_OF_PURCHASES, {"purchase_digests": digests})
+
+
+@query
+def of_purchase(session: Session, subscription_id: UUID | None, pending_token_id: UUID | None) -> list[RowDict]:
+    """Return the drafts of one purchase's forms, newest first, without the answers."""
+    ids = [[id_] if id_ else [] for id_ in (subscription_id, pending_token_id)]
+    digests = _digests_of_purchases(session, *ids)
+    drafts = session.execute(SELECT_OF_PURCHASES, {"purchase_digests": digests, "now": datetime.now(UTC)})
+    return [dict(draft) for draft in drafts.mappings()]
+
+
+def _digests_of_purchases(
+    database: Connection | Session, subscription_ids: Sequence[UUID], pending_token_ids: Sequence[UUID]
+) -> list[bytes]:
     parameters = {"subscriptions": subscription_ids}
-    names = {str(name) for select_names in PURCHASE_NAMES for name in connection.scalars(select_names, parameters)}
+    names = {str(name) for select_names in PURCHASE_NAMES for name in database.scalars(select_names, parameters)}
     names.update(map(str, pending_token_ids))
-    secrets = (secret for name in names for secret in form_secrets.all_known(name))
-    connection.execute(DELETE_OF_PURCHASES, {"purchase_digests": [_digest(secret) for secret in secrets]})
+    return [_digest(secret) for name in names for secret in form_secrets.all_known(name)]
 
 
 @transaction

@@ -95,5 +95,5 @@ def _has_text(answers: Mapping[str, Any], wanted: str) -> bool:
 
 
 def _spellings(text: str) -> set[str]:
-    # SQLite compares only ASCII letters in upper and lower case.
-    return {text, text.lower(), text.upper(), text.title()}
+    # SQLite takes only ASCII letters in upper and lower case for the same.
+    return {text} if text.isascii() else {text, text.lower(), text.upper(), text.title()}

@@ -1,6 +1,8 @@
 """Reports of AWS's events, their outcomes, and the subscriptions that an ambiguous one may be about."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, exists, or_, select
@@ -25,6 +27,19 @@ BY_ID = WITH_BODY.where(Event.id == bindparam("event_id", type_=Uuid))
 BY_AWS_ID = WITH_BODY.where(Event.aws_id == bindparam("aws_id"))
 BY_SUBSCRIPTION = ALL.where(Event.subscription_id == bindparam("subscription_id", type_=Uuid)).order_by(
     Event.happened_at, Event.id
+)
+# Few events are left unapplied, and the index finds these alone.
+UNAPPLIED = (
+    ALL.where(Event.outcome.in_(["ambiguous", "waiting"]), Event.subscription_id.is_(None))
+    .where(
+        or_(
+            Event.agreement_id == bindparam("agreement_id"),
+            Event.previous_agreement_id == bindparam("agreement_id"),
+            (Event.customer_identifier == bindparam("customer_identifier"))
+            & (Event.product_code == bindparam("product_code")),
+        )
+    )
+    .order_by(Event.id)
 )
 NEXT_WITH_OUTCOME = (
     select(Event.id)
@@ -67,6 +82,13 @@ def find_by_any_id(session: Session, identifier: str) -> RowDict | None:
 def list_by_subscription(session: Session, subscription_id: UUID) -> list[RowDict]:
     """Return the subscription's events in the order in which they happened, without their bodies."""
     return rows.fetch_all(session, BY_SUBSCRIPTION, {"subscription_id": subscription_id})
+
+
+@query
+def list_unapplied(session: Session, subscription: Mapping[str, Any]) -> list[RowDict]:
+    """Return the events that name the subscription's agreement or customer and could not be applied, oldest first."""
+    names = ("agreement_id", "customer_identifier", "product_code")
+    return rows.fetch_all(session, UNAPPLIED, {name: subscription[name] for name in names})
 
 
 @query

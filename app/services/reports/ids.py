@@ -15,7 +15,6 @@ from app.models import (
     Event,
     Invitation,
     OutboxMessage,
-    PendingToken,
     Registration,
     StoredDraft,
     Subscription,
@@ -38,7 +37,6 @@ EVENTS: IdSearch = _in_range(Event.id)
 HANDOFFS: IdSearch = _in_range(OutboxMessage.id).where(OutboxMessage.lane != MAIL_LANE)
 INVITATIONS: IdSearch = _in_range(Invitation.id)
 MAILS: IdSearch = _in_range(OutboxMessage.id).where(OutboxMessage.lane == MAIL_LANE)
-PENDING_TOKENS: IdSearch = _in_range(PendingToken.id)
 # An id that was erased or merged still says what became of it.
 REGISTRATIONS: IdSearch = union(_in_range(Registration.id), _in_range(AuditEntry.registration_id))
 SUBSCRIPTIONS: IdSearch = _in_range(Subscription.id)
@@ -52,11 +50,16 @@ def is_beginning(text: str) -> bool:
 @query
 def find(session: Session, search: IdSearch, beginning: str) -> Sequence[UUID]:
     """Return the ids that begin with this text, in order: at most MAX_CANDIDATES + 1 of them."""
+    limits = bounds(beginning)
+    return session.scalars(search.order_by("id").limit(MAX_CANDIDATES + 1), limits).all() if limits else []
+
+
+def bounds(beginning: str) -> dict[str, UUID] | None:
+    """Return the `first` and the `last` id that begin with this text; None where no id can."""
     digits = _digits(beginning)
     if not HEXADECIMAL.fullmatch(digits):
-        return []
-    bounds = {"first": UUID(f"{digits:0<32}"), "last": UUID(f"{digits:f<32}")}
-    return session.scalars(search.order_by("id").limit(MAX_CANDIDATES + 1), bounds).all()
+        return None
+    return {"first": UUID(f"{digits:0<32}"), "last": UUID(f"{digits:f<32}")}
 
 
 def _digits(text: str) -> str:

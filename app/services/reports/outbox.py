@@ -1,6 +1,7 @@
 """Reports of the outbox: hand-offs and mails with their outcomes; and sending one again."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -26,6 +27,17 @@ HAS_ID = OutboxMessage.id == bindparam("message_id", type_=Uuid)
 NEWEST_HANDOFFS_FIRST = select(*SELECTED_COLUMNS).where(~IS_MAIL).order_by(OutboxMessage.id.desc())
 NEWEST_MAILS_FIRST = select(*SELECTED_COLUMNS, *MAIL_COLUMNS).where(IS_MAIL).order_by(OutboxMessage.id.desc())
 BY_ID = select(*SELECTED_COLUMNS, OutboxMessage.due_since, *MAIL_COLUMNS, OutboxMessage.payload).where(HAS_ID)
+OF_CUSTOMER = (
+    select(*SELECTED_COLUMNS, *MAIL_COLUMNS)
+    .where(
+        or_(
+            OutboxMessage.subscription_id == bindparam("subscription_id", type_=Uuid),
+            OutboxMessage.registration_id == bindparam("registration_id", type_=Uuid),
+        )
+    )
+    .order_by(OutboxMessage.id.desc())
+    .limit(bindparam("limit"))
+)
 FAILED_IDS = (
     select(OutboxMessage.id)
     .where(OutboxMessage.outcome == "failed", OutboxMessage.lane.in_(bindparam("lanes", expanding=True)))
@@ -77,26 +89,42 @@ def handoffs(
     return rows.fetch_all(session, NEWEST_HANDOFFS_FIRST.where(*conditions).limit(limit))
 
 
-@query
-def mails(
-    session: Session,
-    *,
-    limit: int,
-    outcome: str | None = None,
-    subscription_id: UUID | None = None,
-    email: str | None = None,
-    since: datetime | None = None,
-) -> list[RowDict]:
-    """Return the mails that match all given filters, newest first.
+@dataclass(frozen=True)
+class MailFilters:
+    """Which mails to return: those that match every filter given.
 
     `email` selects the mails to this address, in upper or lower case: of the buyer as registered now, of a colleague
-    whose invitation is open, or of the seller as the settings have it now.
+    whose invitation is open, or of the seller as the settings have it now. `bounced` selects those that came back.
     """
-    filters = {OutboxMessage.outcome: outcome, OutboxMessage.subscription_id: subscription_id}
-    conditions = [*rows.filter_conditions(filters), *rows.since_condition(OutboxMessage.created_at, since)]
-    if email is not None:
-        conditions.append(_is_to(session, email.strip().lower()))
+
+    outcome: str | None = None
+    subscription_id: UUID | None = None
+    email: str | None = None
+    since: datetime | None = None
+    bounced: bool = False
+
+
+@query
+def mails(session: Session, filters: MailFilters, *, limit: int) -> list[RowDict]:
+    """Return the mails that match the filters, newest first."""
+    conditions = rows.filter_conditions(
+        {OutboxMessage.outcome: filters.outcome, OutboxMessage.subscription_id: filters.subscription_id}
+    )
+    conditions += rows.since_condition(OutboxMessage.created_at, filters.since)
+    if filters.bounced:
+        conditions.append(OutboxMessage.bounced_at.is_not(None))
+    if filters.email is not None:
+        conditions.append(_is_to(session, filters.email.strip().lower()))
     return rows.fetch_all(session, NEWEST_MAILS_FIRST.where(*conditions).limit(limit))
+
+
+@query
+def of_customer(
+    session: Session, subscription_id: UUID | None, registration_id: UUID | None, *, limit: int
+) -> list[RowDict]:
+    """Return the newest hand-offs and mails of a purchase or a registration, the oldest of them first."""
+    ids = {"subscription_id": subscription_id, "registration_id": registration_id, "limit": limit}
+    return rows.fetch_all(session, OF_CUSTOMER, ids)[::-1]
 
 
 def _is_to(session: Session, address: str) -> ColumnElement[bool]:

@@ -4,7 +4,7 @@ Every row is one registration with its purchase, keyed by column name. A name th
 registration's; the subscription's gets the prefix `subscription_`. Reports of subscriptions do it the other way round.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -57,6 +57,7 @@ WITH_PURCHASES = (
 )
 NEWEST_FIRST = WITH_PURCHASES.order_by(Registration.id.desc())
 BY_ID = WITH_PURCHASES.where(Registration.id == bindparam("registration_id", type_=Uuid))
+BY_IDS = NEWEST_FIRST.where(Registration.id.in_(bindparam("ids", type_=Uuid, expanding=True)))
 # Ids are UUIDv7 and sort by time: each batch starts after the last id of the one before, without an OFFSET to count.
 NEXT_BATCH = (
     WITH_PURCHASES.where(Registration.id > bindparam("last_id", type_=Uuid)).order_by(Registration.id).limit(BATCH_ROWS)
@@ -102,6 +103,12 @@ def newest(session: Session, filters: Filters, *, limit: int) -> list[RowDict]:
 def find(session: Session, registration_id: UUID) -> RowDict | None:
     """Return one registration with its purchase; None if there is none, as after an erasure or a merge."""
     return next(iter(rows.fetch_all(session, BY_ID, {"registration_id": registration_id})), None)
+
+
+@query
+def find_by_ids(session: Session, ids: Iterable[UUID]) -> list[RowDict]:
+    """Return the registrations with these ids, newest first."""
+    return rows.fetch_all(session, BY_IDS, {"ids": list(ids)})
 
 
 def iterate_all() -> Iterator[RowDict]:

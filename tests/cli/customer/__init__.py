@@ -1,0 +1,1 @@
+"""foyer customer."""
