@@ -1,1 +1,1 @@
-"""foyer customer."""
+"""Tests of `app/cli/customer.py`."""
