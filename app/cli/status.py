@@ -1,13 +1,14 @@
 """flask status: counts sign-ups, what waits and what failed, and says what is wrong now."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import click
 
 from app.cli import ages, listing, tables, terminal
 from app.cli.customer import format_findings
 from app.cli.database import DatabaseCommand
+from app.database import clock
 from app.services.reports import overview
 from app.services.reports.overview import Overview
 
@@ -43,7 +44,7 @@ def command(ctx: click.Context, in_json: bool) -> None:
 
     The exit status is 1 if a line says FAIL, and 0 otherwise, as for the doctor, who looks at the set-up instead.
     """
-    now = datetime.now(UTC)
+    now = clock.now()
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     current = overview.read(today, now - DAYS)
     findings = current.findings

@@ -150,7 +150,7 @@ def of_purchase(session: Session, subscription_id: UUID | None, pending_token_id
     """Return the drafts of one purchase's forms, newest first, without the answers."""
     ids = [[id_] if id_ else [] for id_ in (subscription_id, pending_token_id)]
     digests = _digests_of_purchases(session, *ids)
-    drafts = session.execute(SELECT_OF_PURCHASES, {"purchase_digests": digests, "now": datetime.now(UTC)})
+    drafts = session.execute(SELECT_OF_PURCHASES, {"purchase_digests": digests, "now": clock.now()})
     return [dict(draft) for draft in drafts.mappings()]
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from app.config import products
+from app.database import clock
 from app.database.rows import RowDict
 from app.models.purchases import FINAL_STATUSES
 from app.services.outbox import announce
@@ -32,7 +33,7 @@ class Finding:
 
 def diagnose(file: CustomerFile) -> list[Finding]:
     """Return what is wrong for the customer now, in the order of the sign-up."""
-    now = datetime.now(UTC)
+    now = clock.now()
     findings = [*_token(file), *_purchase(file, now), *_handoffs(file, now), *_account(file), *_mails(file, now)]
     return [*findings, *_entitlements(file, now)]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, CompoundSelect, Uuid, bindparam, case, exi
 from sqlalchemy.orm import Session
 
 from app.aws.customer import license_id
-from app.database import rows
+from app.database import clock, rows
 from app.database.rows import RowDict
 from app.database.transactions import query
 from app.models import Account, AuditEntry, EarlierKey, Registration, Subscription
@@ -108,7 +108,7 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
         of_person = select(Registration.subscription_id).where(people.contains(filters.search, *people.NAME_COLUMNS))
         conditions.append(Subscription.id.in_(of_person))
     if filters.ending_by is not None:
-        conditions.append(Subscription.ends_at.between(datetime.now(UTC), filters.ending_by))
+        conditions.append(Subscription.ends_at.between(clock.now(), filters.ending_by))
     return conditions
 
 

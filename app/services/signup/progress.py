@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.config import products
 from app.config.products import Product
+from app.database import clock
 from app.database.transactions import query, transaction
 from app.errors import DatabaseUnavailable
 from app.models import Account, AuditEntry, OutboxMessage, Registration
@@ -141,7 +142,7 @@ def _has_entered(session: Session, registration_id: UUID) -> bool:
 @transaction
 def _record_entry(connection: Connection, registration: Registration) -> None:
     ids = {"registration_id": registration.id, "subscription_id": registration.subscription_id}
-    audit.record(connection, [AuditRecord(datetime.now(UTC), ENTERED, audit.BUYER_ACTOR, **ids)])
+    audit.record(connection, [AuditRecord(clock.now(), ENTERED, audit.BUYER_ACTOR, **ids)])
 
 
 def url_for_buyer(product: Product, registration: Registration, account: Account | None) -> str:
