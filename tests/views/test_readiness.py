@@ -73,7 +73,7 @@ def test_commands_that_only_read_work_on_a_read_only_database(app: Flask, databa
     with read_only_sessions(app, database_url):
         result = app.test_cli_runner().invoke(args=["registrations", "list"])
 
-    assert (result.exit_code, result.stderr) == (0, "Nothing matches.\n")
+    assert (result.exit_code, result.stderr) == (0, "There are no registrations.\n")
 
 
 def test_many_probes_write_once_a_second_into_one_row(app: Flask, client: FlaskClient) -> None:
