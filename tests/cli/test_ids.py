@@ -98,7 +98,7 @@ def test_ambiguous_beginning_is_refused_with_the_candidates(
 def test_ambiguous_beginning_lists_five_candidates_at_most(app: Flask, runner: FlaskCliRunner) -> None:
     with app.app_context():
         for number in range(7):
-            invitations.invite(register_customer(app, _license(number)), "marie@example.com", "buyer")
+            invitations.invite(register_customer(app, _license(number)), f"marie{number}@example.com", "buyer")
 
     stderr = runner.invoke(args=["invitations", "revoke", "01"]).stderr
 

@@ -242,13 +242,9 @@ def newest(
     conditions += rows.since_condition(Invitation.created_at, since)
     shown = [column for column in TABLE.columns if column.key != "accepted_by"]
     statement = select(*shown).where(*conditions).order_by(Invitation.id.desc()).limit(limit)
-    now = clock.now()
-    return [{**row, "state": _state(row, now)} for row in rows.fetch_all(session, statement)]
+    return [{**row, "state": _state(row, clock.now())} for row in rows.fetch_all(session, statement)]
 
 
 def _state(row: Mapping[str, Any], now: datetime) -> str:
-    if row["revoked_at"]:
-        return "revoked"
-    if row["accepted_at"]:
-        return "accepted"
-    return "open" if row["expires_at"] > now else "expired"
+    states = {"revoked": row["revoked_at"], "accepted": row["accepted_at"], "open": row["expires_at"] > now}
+    return next((state for state, holds in states.items() if holds), "expired")
