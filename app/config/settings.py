@@ -1,12 +1,13 @@
 """Every setting: its name in the environment, its type, its default, and one sentence on its purpose."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 
 from app.config import secret_key, setting_checks, stray_characters
@@ -152,6 +153,18 @@ class Settings(BaseSettings):
         url = make_url(self.database_url)
         return url if url.get_backend_name() == "sqlite" else url.set(drivername="postgresql+psycopg")
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read nothing but arguments and the environment: to search for files without any takes half of the time."""
+        return init_settings, env_settings
+
 
 def missing_setting(name: str) -> SettingsError:
     """Return the error for a setting that is required but not set."""
@@ -160,8 +173,8 @@ def missing_setting(name: str) -> SettingsError:
 
 def load() -> Settings:
     """Return the settings in the environment; SettingsError says which are missing or invalid, and how to mend it."""
-    stray = {name: find_stray_characters(name) for name in Settings.model_fields}
-    problems = {name: f"{fault} {Settings.model_fields[name].description}" for name, fault in stray.items() if fault}
+    stray = find_stray_characters(Settings.model_fields)
+    problems = {name: f"{fault} {Settings.model_fields[name].description}" for name, fault in stray.items()}
     try:
         settings = Settings()
     except ValidationError as error:
@@ -171,14 +184,14 @@ def load() -> Settings:
     return settings
 
 
-def find_stray_characters(name: str) -> str | None:
-    """Return what is wrong with a value in the environment that has quotes around it or a control character, or None.
+def find_stray_characters(names: Iterable[str]) -> dict[str, str]:
+    """Return what is wrong, by name, with values in the environment that have quotes around them or control characters.
 
     Most other checks would say nothing of them.
     """
-    value = next((value for key, value in os.environ.items() if key.lower() == name.lower()), "")
-    fault = stray_characters.find_in_text(value)
-    return f"{name.upper()}: it has {fault}." if fault else None
+    environment = {name.lower(): value for name, value in os.environ.items()}
+    faults = {name: stray_characters.find_in_text(environment.get(name.lower(), "")) for name in names}
+    return {name: f"{name.upper()}: it has {fault}." for name, fault in faults.items() if fault}
 
 
 def _describe_error(error: ErrorDetails) -> str:
