@@ -14,6 +14,7 @@ import fcntl
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
@@ -153,21 +154,24 @@ class WriterThread:
         # ThreadPoolExecutor: once the main thread has ended, and gunicorn's threads still finish, that takes no work.
         with self._start_lock:
             if self._thread is None or not self._thread.is_alive():
-                self._queue: SimpleQueue[PendingWrite] = SimpleQueue()
-                self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
+                self._queue: SimpleQueue[PendingWrite | None] = SimpleQueue()
+                # While it waits, the thread refers to nothing of this object, so that this ends with its application.
+                arguments = (weakref.ref(self), self._queue)
+                self._thread = threading.Thread(target=_run_writes, args=arguments, name="sqlite-writer", daemon=True)
                 self._thread.start()
+                weakref.finalize(self, self._queue.put, None).atexit = False
 
-    def _run(self) -> None:
-        while True:
-            pending = self._queue.get()
-            if pending.future.done():  # abandoned
-                continue
-            try:
-                self._blocked_by = "WriterLock"
-                with _writer_lock(self._engine, pending.future.cancelled):
-                    self._commit([pending, *(self._queue.get() for _ in range(self._queue.qsize()))])
-            except Exception as error:  # noqa: BLE001  # the caller raises it again
-                _fail([pending], error)
+    def run_with_waiting(self, pending: PendingWrite) -> None:
+        """Commit the write, and all that wait by then."""
+        if pending.future.done():  # abandoned
+            return
+        try:
+            self._blocked_by = "WriterLock"
+            with _writer_lock(self._engine, pending.future.cancelled):
+                waiting = filter(None, (self._queue.get() for _ in range(self._queue.qsize())))
+                self._commit([pending, *waiting])
+        except Exception as error:  # noqa: BLE001  # the caller raises it again
+            _fail([pending], error)
 
     def _commit(self, group: list[PendingWrite]) -> None:
         try:
@@ -189,6 +193,13 @@ class WriterThread:
         else:
             for future, result in results:
                 future.set_result(result)
+
+
+def _run_writes(writer: "weakref.ref[WriterThread]", queue: "SimpleQueue[PendingWrite | None]") -> None:
+    while pending := queue.get():
+        if running := writer():
+            running.run_with_waiting(pending)
+        del pending, running
 
 
 def _is_database_failure(error: BaseException) -> bool:

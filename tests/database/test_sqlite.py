@@ -1,6 +1,7 @@
 """SQLite's writer thread: waiting writes are committed together, and each caller gets the result of its own."""
 
 import fcntl
+import gc
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -208,3 +209,16 @@ def test_uncreatable_folder_is_reported_with_the_setting(tmp_path: Path) -> None
 
     with pytest.raises(SettingsError, match="DATABASE_URL"):
         sqlite.configure_engine(create_engine(settings.sqlalchemy_url))
+
+
+def test_thread_ends_once_nothing_refers_to_its_writer(engine: Engine) -> None:
+    writer = WriterThread(engine)
+    writer.write(partial(insert, "a"))
+    thread = writer._thread
+    assert thread
+
+    del writer
+    gc.collect()
+
+    thread.join(10)
+    assert not thread.is_alive()
