@@ -19,7 +19,7 @@ from xdist.scheduler import LoadScopeScheduling
 from app import create_app
 from app.config.products import Product
 from sandbox.server import Sandbox
-from tests.support import factories, handoff_receiver
+from tests.support import compiled_routes, factories, handoff_receiver
 from tests.support.databases import POSTGRESQL, SQLITE
 from tests.support.events_queue import EventsQueue
 from tests.support.handoff_receiver import HandoffReceiver
@@ -37,6 +37,7 @@ settings.register_profile(
 )
 settings.register_profile("fuzz", max_examples=1000, deadline=None, suppress_health_check=SUPPRESSED_HEALTH_CHECKS)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
+compiled_routes.share()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -61,9 +62,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FolderS
 
 
 def pytest_collection_finish() -> None:
-    """Exclude all modules loaded by now from later garbage collections, which took a quarter of the time."""
+    """Exclude all modules loaded by now from later garbage collections, and collect less often."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000)
 
 
 @pytest.fixture(scope="session")
