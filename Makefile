@@ -1,5 +1,7 @@
 .DEFAULT_GOAL := help
 IN_VENV := .venv/bin/
+# Every process that the tests start would compile again what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
