@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +19,7 @@ from xdist.scheduler import LoadScopeScheduling
 from app import create_app
 from app.config.products import Product
 from sandbox.server import Sandbox
-from tests.support import compiled_routes, factories, handoff_receiver
+from tests.support import factories, handoff_receiver, library_caches
 from tests.support.databases import POSTGRESQL, SQLITE
 from tests.support.events_queue import EventsQueue
 from tests.support.handoff_receiver import HandoffReceiver
@@ -29,6 +29,9 @@ from tests.support.postgresql_server import PostgresqlServer, execute_statements
 from tests.support.stored_rows import tables_to_empty
 
 SINGLE_PROCESS_FOLDERS = {"deploy", "e2e", "hostile"}
+# The longest first, so that no process is left with them at the end; and the bench before the browser: once a browser
+# has run in a process, the bench cannot.
+FIRST_FOLDERS = ("bench", "e2e")
 
 # All examples of a test share the application and its database: the rows of earlier examples must not matter either.
 SUPPRESSED_HEALTH_CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -37,35 +40,51 @@ settings.register_profile(
 )
 settings.register_profile("fuzz", max_examples=1000, deadline=None, suppress_health_check=SUPPRESSED_HEALTH_CHECKS)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
-compiled_routes.share()
+library_caches.share()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Run one process more than there are cores: each waits for a third of its time."""
-    return len(os.sched_getaffinity(0)) + 1
+    """Run twice as many processes as there are cores: each waits for half of its time."""
+    return 2 * len(os.sched_getaffinity(0))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the folders first that take longest, and leave the others in the order of their names."""
+    items.sort(key=lambda item: [folder_of(item.nodeid) != folder for folder in FIRST_FOLDERS])
 
 
 class FolderScheduler(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Gives a free process the next test; a folder whose fixtures start slowly stays in one process."""
 
     def _split_scope(self, nodeid: str) -> str:
-        folder = Path(nodeid).parts[1]
+        folder = folder_of(nodeid)
         return folder if folder in SINGLE_PROCESS_FOLDERS else nodeid
+
+
+def folder_of(nodeid: str) -> str:
+    """Return the name of the test's folder in `tests`, or of its file there."""
+    return Path(nodeid).parts[1]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FolderScheduler:
-    """Schedule in the order of the files: once a browser has run in a process, the bench cannot."""
+    """Schedule in the order of the collection, and not by size."""
     config.option.loadscopereorder = False
     return FolderScheduler(config, log)
 
 
-def pytest_collection_finish() -> None:
-    """Exclude all modules loaded by now from later garbage collections, and collect less often."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000)
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect no garbage while modules load; exclude them from later collections, and collect less often."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000)
+        gc.enable()
 
 
 @pytest.fixture(scope="session")
