@@ -5,12 +5,15 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from sandbox.server import Sandbox
 from tests.conftest import migrated_database
 from tests.e2e import chromium
 from tests.support import app_processes, factories
+
+# Playwright's five seconds are too few on a busy machine.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")

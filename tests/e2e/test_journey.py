@@ -4,6 +4,7 @@ import re
 import time
 
 import pytest
+import requests
 from playwright.sync_api import Page, expect
 
 from sandbox.faults import Faults
@@ -12,6 +13,14 @@ from tests.support import factories
 
 
 def buy(buyer: Page, storefront: str) -> None:
+    """Buy Acme Insights without a browser, and open the page of the purchases."""
+    products = requests.get(f"{storefront}/api/products", timeout=30).json()
+    code = next(product["code"] for product in products if product["name"] == "Acme Insights")
+    requests.post(f"{storefront}/api/purchases", json={"product_code": code}, timeout=30).raise_for_status()
+    buyer.goto(f"{storefront}/purchases")
+
+
+def buy_at_the_storefront(buyer: Page, storefront: str) -> None:
     buyer.goto(storefront)
     buyer.get_by_role("link", name="Acme Insights").first.click()
     buyer.get_by_role("button", name="Subscribe").click()
@@ -47,6 +56,7 @@ def let_token_expire(buyer: Page, sandbox: Sandbox) -> None:
     deadline = time.monotonic() + 60
     while buyer.get_by_text("One more step").count() == 0:
         assert time.monotonic() < deadline
+        buyer.wait_for_timeout(200)
         buyer.reload()
     sandbox.marketplace.faults = Faults()
 
@@ -58,7 +68,7 @@ def test_buyer_gets_from_the_storefront_to_the_welcome_page(
     urls: list[str] = []
     buyer_page.on("request", lambda request: urls.append(request.url))
 
-    buy(buyer_page, storefront_url)
+    buy_at_the_storefront(buyer_page, storefront_url)
     click_set_up_account(buyer_page)
     expect(buyer_page).to_have_url(re.compile(r"^http://localhost:\d+/signup$"))
     expect(buyer_page.get_by_role("heading", level=1)).to_have_text("Register for Acme Insights")
@@ -187,7 +197,7 @@ def test_storefront_posts_the_same_form_as_aws(buyer_page: Page, storefront_url:
         "request", lambda request: bodies.append(request.post_data or "") if request.method == "POST" else None
     )
 
-    buy(buyer_page, storefront_url)
+    buy_at_the_storefront(buyer_page, storefront_url)
     click_set_up_account(buyer_page)
 
     assert re.fullmatch(rf"{factories.TOKEN_FIELD}=[A-Za-z0-9%]+", bodies[-1])
