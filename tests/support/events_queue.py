@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -47,14 +46,12 @@ class EventsQueue:
             for message in response.get("Messages", [])
         ]
 
-    def receive_during(self, work: Future[bool], count: int) -> int:
-        """Return how many messages a second consumer receives while `work` runs and has `count` messages in flight."""
-        while self.message_counts()[1] < count and not work.done():
-            pass
-        received = 0
-        while not work.done():
-            received += len(self._sqs.receive_message(QueueUrl=self.url, VisibilityTimeout=0).get("Messages", []))
-        return received
+    def receive_at_once(self) -> int:
+        """Return how many messages a second consumer receives now; they stay visible."""
+        response = self._sqs.receive_message(
+            QueueUrl=self.url, MaxNumberOfMessages=10, WaitTimeSeconds=0, VisibilityTimeout=0
+        )
+        return len(response.get("Messages", []))
 
     @contextmanager
     def without_dead_letter_queue(self) -> Iterator[None]:

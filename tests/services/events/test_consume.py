@@ -2,13 +2,14 @@
 
 import json
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pytest
+import time_machine
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import event
 
 from app import create_app
 from app.aws.queue import Queue
@@ -19,7 +20,7 @@ from app.services.events import consume
 from app.services.reports import gauges
 from tests.support import database_proxy, factories
 from tests.support.aws_events import eventbridge_event, minutes_after_noon, sns_notification
-from tests.support.databases import on_postgresql
+from tests.support.databases import on_sqlite
 from tests.support.events_queue import EventsQueue
 from tests.support.stored_rows import all_rows
 
@@ -34,21 +35,19 @@ def queue_app(events_queue: EventsQueue) -> Iterator[Flask]:
 
 
 @contextmanager
-def slow_events(app: Flask) -> Iterator[None]:
-    """Let PostgreSQL take more than a second to store an event."""
-    execute(
-        app,
-        "CREATE FUNCTION linger() RETURNS trigger AS 'BEGIN PERFORM pg_sleep(1.2); RETURN NEW; END' LANGUAGE plpgsql",
-        "CREATE TRIGGER linger BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION linger()",
-    )
-    yield
-    execute(app, "DROP FUNCTION linger CASCADE")
+def slow_events(app: Flask, seconds: float, then: Callable[[], object]) -> Iterator[None]:
+    """Let an event take so many seconds to be stored, and call `then`. On SQS's clock it takes no longer."""
+    with time_machine.travel(datetime.now(UTC), tick=False) as clock, app.app_context():
 
+        def take_long(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            if statement.startswith("INSERT INTO events"):
+                # The worker's own clock is the monotonic one, which goes on.
+                threading.Event().wait(seconds)
+                clock.shift(seconds)
+                then()
 
-def execute(app: Flask, *statements: str) -> None:
-    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
-        for statement in statements:
-            connection.execute(text(statement))
+        event.listen(transactions.current_database().write_engine, "after_cursor_execute", take_long)
+        yield
 
 
 def poll(app: Flask) -> bool:
@@ -64,7 +63,7 @@ def test_events_of_both_channels_are_applied_and_deleted(queue_app: Flask, event
     assert poll(queue_app) is True
 
     assert {row.status for row in all_rows(queue_app, Subscription)} == {"active"}
-    assert {event.channel for event in all_rows(queue_app, Event)} == {"eventbridge", "sns"}
+    assert {stored.channel for stored in all_rows(queue_app, Event)} == {"eventbridge", "sns"}
     assert events_queue.message_counts() == (0, 0)
     assert events_queue.dead_letters() == []
 
@@ -90,13 +89,13 @@ def test_invalid_message_is_dead_lettered_with_the_reason(
 def test_event_with_an_odd_detail_is_applied_and_the_field_logged(
     queue_app: Flask, events_queue: EventsQueue, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    event = eventbridge_event(UPDATED, ends="never", id="of-eventbridge")
-    events_queue.send(event)
+    odd = eventbridge_event(UPDATED, ends="never", id="of-eventbridge")
+    events_queue.send(odd)
 
     poll(queue_app)
 
     assert [subscription.status for subscription in all_rows(queue_app, Subscription)] == ["active"]
-    assert [stored.body for stored in all_rows(queue_app, Event)] == [event]
+    assert [stored.body for stored in all_rows(queue_app, Event)] == [odd]
     assert events_queue.dead_letters() == []
     assert '"fields": ["endTime"], "event": "event.fields_dropped"' in capsys.readouterr().err
 
@@ -144,17 +143,17 @@ def test_messages_that_come_after_the_stop_are_released(queue_app: Flask, events
     assert all_rows(queue_app, Event) == []
 
 
-@on_postgresql
+@on_sqlite
 def test_messages_stay_invisible_while_events_are_slow(queue_app: Flask, events_queue: EventsQueue) -> None:
-    queue_app.extensions["aws.queue"] = Queue(events_queue.url, visibility_seconds=2)
+    queue_app.extensions["aws.queue"] = Queue(events_queue.url, visibility_seconds=1)
     events_queue.send(*(eventbridge_event(UPDATED, minutes_after_noon(minute)) for minute in range(3)))
+    received_twice: list[int] = []
 
-    with slow_events(queue_app), ThreadPoolExecutor() as threads:
-        working = threads.submit(poll, queue_app)
-        # Each event takes more than half of the visibility timeout.
-        received_twice = events_queue.receive_during(working, 3)
+    # Each event takes more than half of the visibility timeout.
+    with slow_events(queue_app, 0.6, lambda: received_twice.append(events_queue.receive_at_once())):
+        poll(queue_app)
 
-    assert received_twice == 0
+    assert received_twice == [0, 0, 0]
     assert events_queue.message_counts() == (0, 0)
     assert len(all_rows(queue_app, Event)) == 3
 
