@@ -69,7 +69,9 @@ def test_slow_dns_lookup_times_out_and_nothing_is_sent_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     may_resolve, getaddrinfo = threading.Event(), socket.getaddrinfo
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **more: may_resolve.wait(5) and getaddrinfo(*args, **more))
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda *args, **more: may_resolve.wait(30) and getaddrinfo(*args, **more)
+    )
 
     with serve_raw(OK_STATUS_LINE + b"\r\n") as product:
         assert error_code(lambda: post_to(product, SHORT_LIMITS)) == "timeout"

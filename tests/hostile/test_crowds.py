@@ -18,7 +18,7 @@ from tests.support.factories import TOKEN_FIELD
 from tests.support.ports import free_port
 
 # Far below the 20 s for which a slow client may send, and the 75 s for which an idle connection is kept.
-AT_ONCE_SECONDS = 5
+AT_ONCE_SECONDS = 10
 PLACES = 20
 HEALTH_REQUEST = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 # How the clients of a crowd behave -> what each sends before it waits.

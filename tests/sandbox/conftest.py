@@ -128,7 +128,7 @@ def open_page(sandbox: Sandbox) -> OpenPage:
     """Fetch a page of the storefront; HTML with any parse error fails the test."""
 
     def get(path: str) -> JustHTML:
-        response = requests.get(f"{sandbox.storefront_url}{path}", timeout=5)
+        response = requests.get(f"{sandbox.storefront_url}{path}", timeout=30)
         response.raise_for_status()
         return JustHTML(response.text, strict=True, sanitize=False)
 

@@ -170,10 +170,10 @@ def test_long_poll_returns_with_the_event_and_blocks_no_other_call(sandbox: Sand
         poll = pool.submit(queue.receive, WaitTimeSeconds=20)
         with pytest.raises(TimeoutError):
             poll.result(0.2)
-        requests.get(f"{sandbox.aws_url}/moto-api/data.json", timeout=5).raise_for_status()
+        requests.get(f"{sandbox.aws_url}/moto-api/data.json", timeout=30).raise_for_status()
         sandbox.reset()
         sandbox.marketplace.buy(ORDER)
-        received = poll.result(5)
+        received = poll.result(30)
 
     assert len(received) == 1
 

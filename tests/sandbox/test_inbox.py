@@ -122,7 +122,7 @@ def test_reset_empties_the_inbox(sandbox: Sandbox, send: Send) -> None:
 @pytest.mark.parametrize(("method", "path"), [("GET", "/inbox/7"), ("POST", "/inbox/7/bounce")])
 def test_unknown_mail_is_not_found(sandbox: Sandbox, method: str, path: str) -> None:
     response = call_api(sandbox, method, path)
-    page = requests.request(method, f"{sandbox.storefront_url}{path}", timeout=5)
+    page = requests.request(method, f"{sandbox.storefront_url}{path}", timeout=30)
 
     assert (response.status_code, page.status_code) == (404, 404)
     assert response.json()["error"] == "There is no mail 7. GET /api/inbox lists them."

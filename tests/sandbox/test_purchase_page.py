@@ -20,7 +20,7 @@ def texts(page: JustHTML, selector: str) -> list[str]:
 
 
 def refresh_header(sandbox: Sandbox, path: str) -> str | None:
-    return requests.get(f"{sandbox.storefront_url}{path}", timeout=5).headers.get("Refresh")
+    return requests.get(f"{sandbox.storefront_url}{path}", timeout=30).headers.get("Refresh")
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,6 @@ def test_slow_call_returns_when_the_fault_is_switched_off(
         with pytest.raises(TimeoutError):
             call.result(0.2)
         sandbox.marketplace.faults = Faults()
-        customer = call.result(5)
+        customer = call.result(30)
 
     assert customer["CustomerAWSAccountId"] == "111122223333"

@@ -20,7 +20,7 @@ def set_up_fields(page: JustHTML) -> dict[str, str]:
 
 
 def submit_form(sandbox: Sandbox, path: str, **fields: str) -> requests.Response:
-    return requests.post(urljoin(sandbox.storefront_url, path), fields, timeout=5, allow_redirects=False)
+    return requests.post(urljoin(sandbox.storefront_url, path), fields, timeout=30, allow_redirects=False)
 
 
 @pytest.mark.parametrize("path", ["/", "/products/ledger2example", "/purchases", "/faults"])
@@ -103,7 +103,7 @@ def test_each_page_view_carries_a_fresh_token(sandbox: Sandbox, open_page: OpenP
 def test_pages_are_never_cached(sandbox: Sandbox) -> None:
     purchase = sandbox.marketplace.buy(ORDER)
 
-    response = requests.get(f"{sandbox.storefront_url}/purchases/{purchase.id}", timeout=5)
+    response = requests.get(f"{sandbox.storefront_url}/purchases/{purchase.id}", timeout=30)
 
     assert response.headers["Cache-Control"] == "no-store"
 
@@ -202,7 +202,7 @@ def test_invalid_value_is_named(sandbox: Sandbox, path: str, fields: dict[str, s
 
 @pytest.mark.parametrize("path", ["/products/nope", "/purchases/00000000-0000-0000-0000-000000000000", "/nowhere"])
 def test_unknown_page_is_answered_with_a_404_page(sandbox: Sandbox, path: str) -> None:
-    response = requests.get(f"{sandbox.storefront_url}{path}", timeout=5)
+    response = requests.get(f"{sandbox.storefront_url}{path}", timeout=30)
 
     assert response.status_code == 404
     assert "That did not work" in JustHTML(response.text, strict=True, sanitize=False).to_text()

@@ -83,7 +83,7 @@ def _wait_until_ready(server: "subprocess.Popen[bytes]", url: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and server.poll() is None:
         try:
-            if requests.get(url, timeout=5).ok:
+            if requests.get(url, timeout=30).ok:
                 return
         except requests.ConnectionError:
             with suppress(subprocess.TimeoutExpired):

@@ -108,7 +108,7 @@ def send_handoff(
         "webhook-signature": " ".join(Webhook(secret).sign(message_id, now, body.decode()) for secret in secrets),
     }
     replaced_headers = {name.replace("_", "-"): value for name, value in headers.items()}
-    return requests.post(url, data=body, headers=default_headers | replaced_headers, timeout=5)
+    return requests.post(url, data=body, headers=default_headers | replaced_headers, timeout=30)
 
 
 def created_companies(example: ExampleProduct) -> list[str]:

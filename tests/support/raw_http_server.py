@@ -80,7 +80,7 @@ def serve_raw(
         with suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        thread.join(5)
+        thread.join(30)
     assert not thread.is_alive()
 
 
@@ -98,7 +98,7 @@ def wait_for_client_threads() -> None:
     """Wait until the client's threads have ended: they must, even if the product never stops sending."""
     for thread in threading.enumerate():
         if thread.name.startswith("outbound"):
-            thread.join(5)
+            thread.join(30)
             assert not thread.is_alive()
 
 

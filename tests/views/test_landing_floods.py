@@ -49,7 +49,7 @@ class WaitingAws(ScriptedAws):
 
     def wait_until_asked(self, times: int) -> None:
         for _ in range(times):
-            assert self.is_asked.acquire(timeout=5)
+            assert self.is_asked.acquire(timeout=30)
 
 
 @pytest.fixture

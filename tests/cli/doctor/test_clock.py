@@ -20,13 +20,16 @@ def test_clock_like_the_databases_passes(app: Flask) -> None:
 
 
 @on_postgresql
-@pytest.mark.parametrize(("seconds", "difference"), [(30, "30 s ahead of"), (-3600, "3600 s behind")])
-def test_clock_unlike_the_databases_fails(app: Flask, seconds: float, difference: str) -> None:
+@pytest.mark.parametrize(("seconds", "side"), [(30, "ahead of"), (-3600, "behind")])
+def test_clock_unlike_the_databases_fails(app: Flask, seconds: float, side: str) -> None:
     with time_passes(seconds=seconds):
         verdict, finding = findings(run_doctor())["clock"]
 
     assert verdict == "FAIL"
-    assert f"This machine's clock is {difference} the database's." in finding
+    difference = re.match(rf"This machine's clock is (\d+) s {side} the database's\.", finding)
+    assert difference
+    # The database takes a moment to say its time.
+    assert abs(int(difference[1]) - abs(seconds)) <= 5
 
 
 def test_feed_that_tells_of_every_change_passes(app: Flask) -> None:
@@ -43,7 +46,7 @@ def test_transaction_that_holds_the_feed_up_warns(app: Flask) -> None:
         open_transactions = connection.exec_driver_sql(query).all()
 
     assert verdict == "warn"
-    assert re.match("For 9[0-9] s, the API's readers have not heard of changes", finding)
+    assert re.match("For (9|1[0-9])[0-9] s, the API's readers have not heard of changes", finding)
     assert len(open_transactions) == 1
 
 

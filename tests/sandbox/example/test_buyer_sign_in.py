@@ -57,7 +57,9 @@ def enter_url(example: ExampleProduct, **subscription: Any) -> str:
 
 
 def open_page(browser: Browser, url: str, assertion: str = "") -> requests.Response:
-    return check_example_page(browser.get(url, params={"foyer_assertion": assertion} if assertion else None, timeout=5))
+    return check_example_page(
+        browser.get(url, params={"foyer_assertion": assertion} if assertion else None, timeout=30)
+    )
 
 
 def test_buyer_with_an_assertion_is_greeted_by_name(example: ExampleProduct, browser: Browser, keys: FakeFoyer) -> None:
@@ -189,8 +191,8 @@ def test_buyer_who_only_typed_an_account_must_sign_in(
 def test_member_signs_in_and_out(example: ExampleProduct, browser: Browser) -> None:
     member = {"account": QUILLFEATHER_REFERENCE, "member": "first-1"}
 
-    page = check_example_page(browser.post(example.sign_in_url, data=member, timeout=5))
-    out = check_example_page(browser.post(f"{example.url}/logout", timeout=5))
+    page = check_example_page(browser.post(example.sign_in_url, data=member, timeout=30))
+    out = check_example_page(browser.post(f"{example.url}/logout", timeout=30))
     after = open_page(browser, f"{example.url}/t/{QUILLFEATHER_REFERENCE}")
 
     assert "Welcome, Grace Hopper" in page.text
@@ -203,7 +205,7 @@ def test_member_signs_in_and_out(example: ExampleProduct, browser: Browser) -> N
     "member", [{}, {"account": QUILLFEATHER_REFERENCE, "member": REGISTRATION_PAYLOAD["id"]}, {"account": "none"}]
 )
 def test_unknown_member_cannot_sign_in(example: ExampleProduct, browser: Browser, member: dict[str, str]) -> None:
-    page = check_example_page(browser.post(example.sign_in_url, data=member, timeout=5))
+    page = check_example_page(browser.post(example.sign_in_url, data=member, timeout=30))
 
     assert (page.status_code, page.url) == (200, example.sign_in_url)
     assert not browser.cookies
@@ -236,6 +238,6 @@ def test_unknown_page_links_to_the_front_page(example: ExampleProduct, browser: 
 
 @pytest.mark.parametrize("file", ["product.css", "acme.svg"])
 def test_static_files_are_served(example: ExampleProduct, file: str) -> None:
-    response = requests.get(f"{example.url}/static/{file}", timeout=5)
+    response = requests.get(f"{example.url}/static/{file}", timeout=30)
 
     assert response.ok
