@@ -5,6 +5,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@echo && echo "The ports of make run: APP_PORT=8000 STOREFRONT_PORT=8001 AWS_PORT=8002 EXAMPLE_PORT=8003 make run"
 
 run: .venv/ready ## Run everything on this machine: a pretend AWS Marketplace, the app, and where to click
 	@$(IN_VENV)python -m sandbox.run_all
@@ -49,9 +50,7 @@ lock: .venv/ready ## Pin the newest versions that pyproject.toml allows
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 .venv/ready: requirements-dev.txt app/cli/foyer
-	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Foyer needs Python 3.11 or later as python3.")'
-	@echo "Installing into .venv; the first time takes a minute ..." && python3 -m venv .venv && $(IN_VENV)pip install -q uv
-	@$(IN_VENV)uv pip sync --require-hashes $< || $(IN_VENV)pip install -r $<
+	@sh sandbox/install.sh $<
 	@ln -sf ../../app/cli/foyer $(IN_VENV)foyer && touch $@
 
 .PHONY: help run foyer flask test real check fuzz bench endure outages pictures lock

@@ -3,8 +3,11 @@
 import base64
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+from dotenv import dotenv_values
 
 from app.config.settings import INSTANCE_DIR
 from sandbox import catalogue
@@ -14,6 +17,9 @@ ENDPOINT_SETTING = "AWS_ENDPOINT_URL"
 QUEUE_SETTING = "EVENTS_QUEUE_URL"
 LOCAL_HOSTS = ("127.0.0.1", "localhost")
 DEFAULT_PORTS = {"APP_PORT": "8000", "STOREFRONT_PORT": "8001", "AWS_PORT": "8002", "EXAMPLE_PORT": "8003"}
+MAX_PORT = 65535
+# The ports of the `make run` that runs, in instance/.
+RUNNING_PORTS = "running-ports.env"
 MAIL_FROM = "Acme Marketplace <start@acme.example>"
 
 
@@ -29,20 +35,42 @@ def user_settings(environ: Mapping[str, str], dotenv: Mapping[str, str | None]) 
     return {name: value for name, value in kept.items() if "HANDOFF" not in name} | dict(environ)
 
 
+def choose_ports(settings: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the four ports by the names of their settings: as chosen, valid or not, or the defaults."""
+    return {name: (settings.get(name) or "").strip() or port for name, port in DEFAULT_PORTS.items()}
+
+
+@contextmanager
+def publish_ports(settings: Mapping[str, str], instance: Path = INSTANCE_DIR) -> Iterator[None]:
+    """Inside the block, `make run` runs: other commands find its ports without being told."""
+    path = instance / RUNNING_PORTS
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{name}={settings[name]}\n" for name in DEFAULT_PORTS), encoding="utf-8")
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
 def add_defaults(settings: Mapping[str, str], instance: Path = INSTANCE_DIR) -> dict[str, str]:
     """Return the settings, with a default for each one that the sandbox needs and that is unset or empty.
+
+    While `make run` runs, its ports are the defaults.
 
     Raises:
         SystemExit: a port is not a number between 1 and 65535.
     """
     settings = {name: value for name, value in settings.items() if value}
-    ports = {name: _check_port(name, settings.get(name, port)) for name, port in DEFAULT_PORTS.items()}
+    chosen = choose_ports({**dotenv_values(instance / RUNNING_PORTS), **settings})
+    ports = {name: _check_port(name, port) for name, port in chosen.items()}
     defaults = {
         "AWS_ACCESS_KEY_ID": "sandbox",
-        "AWS_SECRET_ACCESS_KEY": "sandbox",
+        "AWS_SECRET_ACCESS_KEY": "sandbox-secret",  # the doctor masks it: it must be no word of its advice
         "AWS_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
         "LOG_FORMAT": "console",
+        # Otherwise each request of the first buyer moves the addresses further off the screen.
+        "LOG_LEVEL": "WARNING",
         "SESSION_COOKIE_SECURE": "false",
         "SITE_URL": f"http://localhost:{ports['APP_PORT']}",
         "MAIL_FROM": MAIL_FROM,
@@ -91,10 +119,21 @@ def _proxy_exclusions(settings: Mapping[str, str]) -> dict[str, str]:
     return {"no_proxy": value, "NO_PROXY": value}
 
 
+def is_port(value: str) -> bool:
+    """Return whether the setting is a TCP port."""
+    # Other scripts have digits too, and a number of thousands of digits is an error of `int`.
+    return value.isascii() and value.isdecimal() and len(value) < 10 and 0 < int(value) <= MAX_PORT
+
+
+def describe_invalid_port(name: str, value: str) -> str:
+    """Return what is wrong with a setting that is no port."""
+    return f"{name}: {value} is not a port. Set it to a number between 1 and {MAX_PORT}."
+
+
 def _check_port(name: str, value: str) -> str:
-    if not value.isdecimal() or not 0 < int(value) < 65536:
-        raise SystemExit(f"{name}: {value} is not a port. Set it to a number between 1 and 65535.")
-    return value
+    if not is_port(value):
+        raise SystemExit(describe_invalid_port(name, value))
+    return str(int(value))
 
 
 def _load_or_create_secret(path: Path, create: Callable[[], str]) -> str:

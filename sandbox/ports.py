@@ -1,28 +1,24 @@
-"""Checks of the ports of `make run`: free before the start, answering after it."""
+"""Ports of this machine: whether a server can listen on one, and whether it answers."""
 
 import errno
 import socket
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from typing import Literal
 
 LOOPBACK_ADDRESSES = ("127.0.0.1", "::1")
 POLL_INTERVAL_SECONDS = 0.2
 
+State = Literal["free", "in use", "not permitted"]
 
-def check_free(ports: Mapping[str, str]) -> None:
-    """Check that every port, given by the name of its setting, is free on all loopback addresses.
 
-    Raises:
-        SystemExit: a port is in use. The message names the setting that changes it.
-    """
-    for setting, port in ports.items():
-        if any(_is_in_use(host, int(port)) for host in LOOPBACK_ADDRESSES):
-            raise SystemExit(
-                f"Port {port} is in use. Stop what listens there, or set {setting} to a free port: "
-                f"{setting}={int(port) % 65535 + 1} make run"
-            )
+def find_state(port: int) -> State:
+    """Return whether a server of this user can listen on the port, on all loopback addresses."""
+    errors = {_try_bind(host, port) for host in LOOPBACK_ADDRESSES}
+    if errno.EADDRINUSE in errors:
+        return "in use"
+    return "not permitted" if errors & {errno.EACCES, errno.EPERM} else "free"
 
 
 def loopback_addresses() -> list[str]:
@@ -46,10 +42,6 @@ def _answers(url: str) -> bool:
             return True
     except (urllib.error.URLError, OSError):
         return False
-
-
-def _is_in_use(host: str, port: int) -> bool:
-    return _try_bind(host, port) == errno.EADDRINUSE
 
 
 def _is_available(host: str) -> bool:

@@ -1,5 +1,6 @@
 """The SQS events queue and its dead-letter queue, simulated by moto in this process."""
 
+import json
 from typing import NamedTuple
 
 from moto.sqs.models import Message, Queue, sqs_backends
@@ -12,6 +13,13 @@ DEAD_LETTER_SUFFIX = "dead-letters"
 VISIBILITY_TIMEOUT_SECONDS = 60
 # SQS moves a message to the dead-letter queue after this many reads without a delete.
 MAX_RECEIVE_COUNT = 10
+# The id tells the doctor that events arrive without an EventBridge rule. The statement changes nothing: moto hides a
+# policy without one.
+POLICY = {
+    "Version": "2012-10-17",
+    "Id": "pretend-aws-marketplace",
+    "Statement": [{"Effect": "Allow", "Principal": {"AWS": ACCOUNT_ID}, "Action": "sqs:*", "Resource": "*"}],
+}
 
 
 class MessageStatus(NamedTuple):
@@ -29,6 +37,7 @@ class EventsQueue:
         self._dead_letter_queue = Queue(f"{QUEUE_NAME}-{DEAD_LETTER_SUFFIX}", REGION, ACCOUNT_ID)  # type: ignore[abstract]
         self._queue = Queue(QUEUE_NAME, REGION, ACCOUNT_ID, VisibilityTimeout=VISIBILITY_TIMEOUT_SECONDS)  # type: ignore[abstract]
         self._queue.dead_letter_queue = self._dead_letter_queue
+        self._queue.policy = json.dumps(POLICY)
 
     @property
     def path(self) -> str:

@@ -12,26 +12,39 @@ from concurrent.futures import ThreadPoolExecutor
 import click
 from dotenv import dotenv_values
 from honcho.manager import Manager
-from honcho.printer import Message, Printer
 
 from app.config.settings import INSTANCE_DIR
-from sandbox import environment, ports
+from sandbox import environment, port_checks, ports
+from sandbox.terminal_printer import TerminalPrinter, stop_when_closed
 
 READY_MESSAGE = """
-  Foyer is running. Open:
+  Foyer is running. Begin here:
 
-    {storefront}    the pretend AWS Marketplace: subscribe, set up your account,
-                             then confirm, renew, cancel: the app follows
-    {app}    the app, which opens from the storefront
-    {example}    the example product: it receives the hand-offs, and can simulate failures
+    {storefront}    the pretend AWS Marketplace
 
-  Ctrl-C stops everything. Purchases and registrations are saved for the next start.
+  Choose a product there and subscribe, press "Set up your account", and register.
+  Then confirm, renew or cancel the purchase, and Foyer follows.
+
+    {app}    Foyer's pages, which "Set up your account" opens
+    {example}    the example product, where a buyer ends
+    make foyer ARGS="subscriptions list"    in another terminal: what Foyer stored
+
+  Only warnings are logged; LOG_LEVEL=INFO make run also logs each request.
+  Ctrl-C stops everything. The next start has your purchases and registrations.
 """
 
 NOT_ANSWERING_MESSAGE = """
   Not answering after {seconds:g} seconds:
 {urls}
-  Look above for the last lines marked {names}. Open the address to see its error. Ctrl-C stops everything.
+  Wait if this machine is slow or busy. Otherwise look above for lines marked {names}, open the address to see
+  its error, or stop with Ctrl-C and start again with: LOG_LEVEL=INFO make run
+"""
+
+MIGRATION_FAILED_MESSAGE = """
+The database could not be migrated (see above). Nothing was started. If another revision of Foyer made it, and you do
+not need what is stored in {instance}, move that folder away and start again:
+
+    mv {instance} {instance}-old
 """
 
 STARTUP_TIMEOUT_SECONDS = 60
@@ -40,34 +53,25 @@ FLASK_COMMAND = (sys.executable, "-m", "flask", "--app", "wsgi")
 FOYER_COMMAND = (sys.executable, "-m", "app.cli")
 
 
-class TerminalPrinter(Printer):  # type: ignore[misc]  # honcho has no types
-    """Prints the output of every process until the terminal is closed."""
-
-    def write(self, message: Message) -> None:
-        """Print one line."""
-        try:
-            super().write(message)
-        except OSError:
-            # The terminal was closed, or Ctrl-C also ended a `tee`. Without this, the processes would not be stopped.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def run() -> int:
     """Migrate the database, start every process, print their addresses, and return the exit status.
 
     Raises:
-        SystemExit: a port is in use, or the database cannot be migrated.
+        SystemExit: a port cannot be used, or the database cannot be migrated.
     """
-    settings = environment.add_defaults(environment.user_settings(os.environ, dotenv_values(".env")))
-    ports.check_free({name: settings[name] for name in environment.DEFAULT_PORTS})
+    chosen = environment.user_settings(os.environ, dotenv_values(".env"))
+    chosen_ports = environment.choose_ports(chosen)
+    port_checks.check(chosen_ports)
+    settings = environment.add_defaults({**chosen, **chosen_ports})
+    click.echo("Starting; this takes a few seconds ...")
     _migrate(settings)
-    click.echo("Starting ...")
-    manager = Manager(TerminalPrinter())
+    manager = Manager(TerminalPrinter(colour=not settings.get("NO_COLOR")))
     for name, command in process_commands(settings).items():
         # exec replaces the shell, so that the process itself receives the stop signal.
         manager.add_process(name, f"exec {shlex.join(command)}", env=settings)
     signal.signal(signal.SIGHUP, _terminate_self)
-    _supervise(manager, settings)
+    with environment.publish_ports(settings):
+        _supervise(manager, settings)
     return 0 if manager.returncode == 128 + signal.SIGINT else int(manager.returncode)
 
 
@@ -76,6 +80,8 @@ def process_commands(settings: Mapping[str, str]) -> dict[str, list[str]]:
     binds = [
         f"--bind={f'[{host}]' if ':' in host else host}:{settings['APP_PORT']}" for host in ports.loopback_addresses()
     ]
+    log_level = f"--log-level={settings['LOG_LEVEL'].lower()}"
+    servers = f"{settings['AWS_PORT']},{settings['EXAMPLE_PORT']}"
     return {
         "sandbox": [
             *FLASK_COMMAND,
@@ -83,24 +89,25 @@ def process_commands(settings: Mapping[str, str]) -> dict[str, list[str]]:
             f"--app-url={_app_url(settings)}/",
             f"--state={INSTANCE_DIR / 'sandbox.json'}",
         ],
-        "app": [sys.executable, "-m", "gunicorn", "--config=gunicorn.conf.py", *binds],
-        # Otherwise the worker's first look at the queue fails, and its error is the first thing that a newcomer sees.
-        "worker": [sys.executable, "-m", "sandbox.start_after", settings["AWS_PORT"], *FLASK_COMMAND, "worker"],
+        "app": [sys.executable, "-m", "gunicorn", "--config=gunicorn.conf.py", log_level, *binds],
+        # Otherwise the worker's first look at the queue fails, and so does a hand-off that waited for this start: their
+        # errors would be the first thing that a newcomer sees.
+        "worker": [sys.executable, "-m", "sandbox.start_after", servers, *FLASK_COMMAND, "worker"],
         "example": [sys.executable, "-m", "sandbox.example", f"--state={INSTANCE_DIR / 'example.json'}"],
     }
 
 
 def _migrate(settings: Mapping[str, str]) -> None:
-    click.echo("Preparing the database ...")
     migration = subprocess.run([*FLASK_COMMAND, "db", "upgrade"], env=settings, check=False)  # noqa: S603  the command is ours
     if migration.returncode:
-        raise SystemExit("The database could not be migrated (see above). Nothing was started.")
+        raise SystemExit(MIGRATION_FAILED_MESSAGE.format(instance=os.path.relpath(INSTANCE_DIR)))
 
 
 def _supervise(manager: Manager, settings: Mapping[str, str]) -> None:
     stopped = threading.Event()
     announcement = threading.Thread(target=announce_when_ready, args=(settings, stopped, STARTUP_TIMEOUT_SECONDS))
     announcement.start()
+    stop_when_closed(sys.stdout.fileno())
     try:
         manager.loop()
     finally:

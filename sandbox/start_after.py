@@ -1,4 +1,4 @@
-"""`python -m sandbox.start_after PORT COMMAND...`: becomes the command once that port on this machine is open."""
+"""`python -m sandbox.start_after PORT,PORT COMMAND...`: becomes the command once those ports are open."""
 
 import os
 import signal
@@ -9,10 +9,10 @@ import time
 POLL_INTERVAL_SECONDS = 0.1
 
 
-def main(port: str, *command: str) -> None:
-    """Wait for the port, for as long as it takes, and replace this process by the command."""
+def main(ports: str, *command: str) -> None:
+    """Wait for the ports, for as long as it takes, and replace this process by the command."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a stop while waiting is no traceback
-    while not _is_open(int(port)):
+    while not all(_is_open(int(port)) for port in ports.split(",")):
         time.sleep(POLL_INTERVAL_SECONDS)
     os.execvp(command[0], command)  # noqa: S606  # the command is ours
 

@@ -21,6 +21,8 @@ from app.errors import MarketplaceError
 FAKE_TOKEN = "made-up-by-the-doctor"  # noqa: S105  # not a secret: AWS has to refuse it
 # SQS sends these for a queue that does not exist, and for a URL that is no queue's.
 QUEUE_MISSING_CODES = {"AWS.SimpleQueueService.NonExistentQueue", "InvalidAddress", "QueueDoesNotExist"}
+# The id of the policy of the sandbox's queue.
+SANDBOX_POLICY_ID = "pretend-aws-marketplace"
 
 PASSED_ON = (errors.CredentialsRefused, errors.SetupInvalid, errors.Throttled)
 
@@ -51,11 +53,15 @@ class RulesAccessDenied(MarketplaceError):
 
 @dataclass(frozen=True)
 class EventsQueue:
-    """The queue at `EVENTS_QUEUE_URL`, its dead-letter queue, and the services that may send to it."""
+    """The queue at `EVENTS_QUEUE_URL`, its dead-letter queue, and the services that may send to it.
+
+    The pretend AWS Marketplace sends to its own queue without a rule.
+    """
 
     arn: str
     dead_letter_queue_arn: str | None
     allowed_senders: tuple[AllowedSender, ...]
+    is_sandbox: bool = False
 
     @property
     def region(self) -> str:
@@ -131,8 +137,12 @@ def get_events_queue() -> EventsQueue | None:
         response = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn", "RedrivePolicy", "Policy"])
         attributes = response["Attributes"]
         redrive, policy = (json.loads(attributes.get(name) or "{}") for name in ("RedrivePolicy", "Policy"))
-        senders = tuple(queue_policy.allowed_senders(policy))
-        return EventsQueue(attributes["QueueArn"], redrive.get("deadLetterTargetArn"), senders)
+        return EventsQueue(
+            attributes["QueueArn"],
+            redrive.get("deadLetterTargetArn"),
+            tuple(queue_policy.allowed_senders(policy)),
+            is_sandbox=policy.get("Id") == SANDBOX_POLICY_ID,
+        )
 
 
 def find_dead_letter_queue(arn: str) -> str:

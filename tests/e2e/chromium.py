@@ -2,7 +2,8 @@
 
 import os
 import shutil
-import subprocess
+
+from tests.support import apt
 
 # chromium-headless-shell is the same browser without windows, for a quarter of the CPU time.
 EXECUTABLE_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -31,9 +32,8 @@ def install() -> None:
     if executable_path():
         return
     if os.geteuid() == 0 and shutil.which("apt-get"):
-        print("Installing Chromium for the browser tests ...", flush=True)
-        for arguments in (["update"], ["install", "-y", "--no-install-recommends", "chromium-headless-shell"]):
-            subprocess.run(["apt-get", "-qq", *arguments], check=False, stdout=subprocess.DEVNULL)
+        print("Installing Chromium for the browser tests; this takes about a minute ...", flush=True)
+        apt.install("chromium-headless-shell")
     if not executable_path():
         print(MISSING_MESSAGE)
 

@@ -2,9 +2,9 @@
 
 import os
 import shutil
-import subprocess
 
 from tests.real import packages
+from tests.support import apt
 
 # By Debian package, a program of it. A test that needs another one names it here.
 PROGRAM_BY_PACKAGE = {
@@ -37,10 +37,8 @@ def install() -> None:
     """Install what is missing with apt if this runs as root; otherwise print how to."""
     missing = missing_packages()
     if missing and os.geteuid() == 0 and shutil.which("apt-get"):
-        print(f"Installing {', '.join(missing)} ...", flush=True)
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for arguments in (["update"], ["install", "-y", "--no-install-recommends", *missing]):
-            subprocess.run(["apt-get", "-qq", *arguments], check=False, stdout=subprocess.DEVNULL, env=environment)
+        print(f"Installing {', '.join(missing)}; this takes a few minutes ...", flush=True)
+        apt.install(*missing)
     if missing := missing_packages():
         print(f"Tests are skipped without these: sudo apt-get install --no-install-recommends {' '.join(missing)}")
 

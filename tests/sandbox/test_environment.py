@@ -22,6 +22,7 @@ def test_defaults_fill_an_empty_environment(tmp_path: Path) -> None:
     assert settings["MAIL_FROM"] == "Acme Marketplace <start@acme.example>"
     assert settings["SESSION_COOKIE_SECURE"] == "false"
     assert settings["LOG_FORMAT"] == "console"
+    assert settings["LOG_LEVEL"] == "WARNING"
 
 
 def test_chosen_settings_are_kept(tmp_path: Path) -> None:
@@ -33,6 +34,7 @@ def test_chosen_settings_are_kept(tmp_path: Path) -> None:
         "HANDOFF_ALLOW_PRIVATE": "false",
         "HANDOFF_SECRET": "whsec_chosen",
         "LOG_FORMAT": "json",
+        "LOG_LEVEL": "INFO",
         "MAIL_FROM": "me@acme.example",
         "PATH": "/bin",
         "PRODUCTS_FILE": "mine.toml",
@@ -67,6 +69,20 @@ def test_ports_change_the_site_url_and_the_products_file(tmp_path: Path) -> None
     assert {product["handoff_url"] for product in products.values()} == {"http://127.0.0.1:9003/foyer"}
     assert {product["sign_in_url"] for product in products.values()} == {"http://127.0.0.1:9003/login"}
     assert list(products) == [product.code for product in catalogue.load_products()]
+
+
+def test_other_commands_find_the_ports_of_the_run_until_it_ends(tmp_path: Path) -> None:
+    running = environment.add_defaults({"APP_PORT": "9000", "AWS_PORT": "9002"}, tmp_path)
+
+    with environment.publish_ports(running, tmp_path):
+        during = environment.add_defaults({}, tmp_path)
+        chosen = environment.add_defaults({"APP_PORT": "7000"}, tmp_path)
+    after = environment.add_defaults({}, tmp_path)
+
+    assert [during[name] for name in environment.DEFAULT_PORTS] == ["9000", "8001", "9002", "8003"]
+    assert during["AWS_ENDPOINT_URL"] == "http://127.0.0.1:9002"
+    assert (chosen["APP_PORT"], chosen["AWS_PORT"]) == ("7000", "9002")
+    assert {name: after[name] for name in environment.DEFAULT_PORTS} == environment.DEFAULT_PORTS
 
 
 def test_products_file_has_the_default_url_of_the_example_product() -> None:

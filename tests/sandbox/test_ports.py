@@ -1,28 +1,10 @@
-"""The port checks of `make run`: busy, free, and waiting for an answer."""
+"""The ports of this machine: its loopback addresses, and waiting for an answer."""
 
 import threading
-
-import pytest
 
 from sandbox import ports as sandbox_ports
 from sandbox.server import Sandbox
 from tests.support.ports import free_port
-
-
-def test_busy_port_is_refused_with_the_setting_to_change(sandbox: Sandbox) -> None:
-    busy = sandbox.aws_url.rpartition(":")[2]
-
-    with pytest.raises(SystemExit) as error:
-        sandbox_ports.check_free({"APP_PORT": str(free_port()), "AWS_PORT": busy})
-
-    assert f"Port {busy} is in use." in str(error.value)
-    assert f"AWS_PORT={int(busy) + 1} make run" in str(error.value)
-
-
-def test_free_port_is_accepted() -> None:
-    ports = {"APP_PORT": str(free_port())}
-
-    sandbox_ports.check_free(ports)
 
 
 def test_loopback_addresses_include_ipv4() -> None:

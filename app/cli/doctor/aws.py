@@ -3,6 +3,9 @@
 They are made as those of `local`. A failure may also be a MarketplaceError, to which ADVICE has the advice.
 """
 
+import os
+from urllib.parse import urlsplit
+
 import click
 
 from app import errors
@@ -39,9 +42,18 @@ ADVICE: dict[type[errors.MarketplaceError], str] = {
     "AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_MARKETPLACE_METERING.",
 }
 
+LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
+LOCAL_ENDPOINT = (
+    "Nothing answers at {}, on this machine. Start the sandbox there with `make run`, in another terminal. To use AWS, "
+    "unset every AWS_ENDPOINT_URL that is set."
+)
+
 
 def describe(error: errors.MarketplaceError) -> str:
     """Return the advice on the error, with the variables that have a stray character first."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    if error.code == "EndpointConnectionError" and urlsplit(endpoint).hostname in LOCAL_HOSTS:
+        return f"{LOCAL_ENDPOINT.format(endpoint)} ({error.code})"
     is_ours = isinstance(error, errors.CredentialsRefused | errors.SetupInvalid)
     faults = _describe_variables() if is_ours else []
     return " ".join([*faults, f"{ADVICE[type(error)]} ({error.code})"])
@@ -99,6 +111,11 @@ def check_event_rules() -> str:
     queue = _load_queue("Not checked: EVENTS_QUEUE_URL is not set.")
     rules = setup_checks.list_event_rules(queue)
     topics = f"SNS topics of old listings: {', '.join(queue.topic_names)}." if queue.topic_names else ""
+    if not rules and queue.is_sandbox:
+        raise UserWarning(
+            "The sandbox has no EventBridge rules: it puts its events into the queue itself. In your AWS account, "
+            "deploy/template.yaml makes the rules."
+        )
     if not rules and not topics:
         raise click.ClickException(
             f"No EventBridge rule in {queue.region} sends to the queue, and no SNS topic may. AWS Marketplace's events "

@@ -58,6 +58,16 @@ def test_queue_without_a_rule_fails(stack: Stack) -> None:
     assert "No EventBridge rule in us-east-1 sends to the queue" in failures["event rules"]
 
 
+def test_queue_of_the_sandbox_needs_no_rule(sandbox: Sandbox, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("EVENTS_QUEUE_URL", sandbox.queue_url)
+
+    result = run_doctor()
+
+    verdict, finding = findings(result)["event rules"]
+    assert (result.exit_code, verdict) == (0, "warn")
+    assert "The sandbox has no EventBridge rules" in finding
+
+
 def test_old_listings_with_a_topic_need_no_rule(sandbox: Sandbox, environment: pytest.MonkeyPatch, topic: str) -> None:
     with deploy(sandbox.aws_url, TopicArn1=topic) as stack:
         environment.setenv("EVENTS_QUEUE_URL", stack.queue_url)
