@@ -41,6 +41,10 @@ class OutboxMessage(Base):
     next_try_at: Mapped[datetime | None] = mapped_column(comment="None: settled, or one before it is not yet")
     due_since: Mapped[datetime | None] = mapped_column(comment="When it could first go out; None: it waits its turn")
     tries: Mapped[int] = mapped_column(default=0)
+    # Not set back when an operator sends it again, as `tries` is.
+    unsure_tries: Mapped[int] = mapped_column(
+        default=0, server_default="0", comment="Tries that the product may have taken without a reply"
+    )
     outcome: Mapped[str] = mapped_column(String(16), default="waiting")
     settled_at: Mapped[datetime | None]
     # On a delivered hand-off: why the product refused the account that the buyer asked for.

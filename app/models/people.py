@@ -69,6 +69,7 @@ class Registration(Base):
     existing_account: Mapped[str | None] = mapped_column(String(200), comment="Which one, in the buyer's words")
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    sent_by: Mapped[bytes | None] = mapped_column(comment="SHA-256 of what tells the session")
 
 
 class Invitation(Base):

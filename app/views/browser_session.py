@@ -53,6 +53,8 @@ def start(purchase: Purchase, invitation_id: UUID | None = None) -> None:
     session["csrf_token"] = form_secrets.current(_purchase_name(purchase))
     if invitation_id:
         session["InvitationId"] = str(invitation_id)
+    # Before the form is shown: two presses on its button bring the same.
+    browser_id()
     _store_purchase(purchase)
 
 

@@ -66,7 +66,8 @@ def known_answers(visit: Visit, registration: Registration | None) -> KnownAnswe
     """Return what this browser knows of the answers. What it may not replace it does not know."""
     is_own = registration is not None and browser_session.submitted_here(registration)
     may_replace = registration is not None and (is_own or may_anyone_replace(visit, registration))
-    return KnownAnswers(registration.updated_at if registration and may_replace else None, is_own)
+    version = registration.updated_at if registration and may_replace else None
+    return KnownAnswers(version, is_own, browser_session.browser_id())
 
 
 def may_anyone_replace(visit: Visit, registration: Registration) -> bool:

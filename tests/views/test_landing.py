@@ -1,5 +1,6 @@
 """The landing, from the browser's POST to the form, with the sandbox's AWS over HTTP."""
 
+import re
 from urllib.parse import quote
 
 import pytest
@@ -53,7 +54,8 @@ def test_session_has_customer_and_never_the_token(app: Flask, client: FlaskClien
 
     [subscription] = all_rows(app, Subscription)
     with client.session_transaction() as session:
-        assert {name: session[name] for name in session if name[0].isupper()} == {
+        assert re.fullmatch("[0-9a-f]{32}", session["Browser"])
+        assert {name: session[name] for name in session if name[0].isupper() and name != "Browser"} == {
             "CustomerIdentifier": None,
             "ProductCode": PRODUCT_CODE,
             "CustomerAWSAccountId": "012345678901",

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Row, Select, String, Uuid, and_, bindparam, cast, literal, select, text, tuple_
+from sqlalchemy import BigInteger, Row, Select, String, Uuid, and_, bindparam, cast, func, literal, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from app import models
@@ -31,6 +31,9 @@ SELECT_EPOCH_AND_END = select(models.Feed.epoch, models.Feed.last_number + 1)
 # The number before which no transaction of PostgreSQL is open any more.
 SELECT_POSTGRESQL_END = text("SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)")
 SUBSCRIPTIONS = models.Subscription.__table__
+SELECT_LAST_NUMBER = select(func.coalesce(func.max(SUBSCRIPTIONS.c.change_number), 0)).where(
+    SUBSCRIPTIONS.c.change_number < bindparam("end", type_=BigInteger)
+)
 EVERY_SUBSCRIPTION = select(SUBSCRIPTIONS)
 REGISTERED_SUBSCRIPTIONS = EVERY_SUBSCRIPTION.join(
     models.Registration, models.Registration.subscription_id == SUBSCRIPTIONS.c.id
@@ -82,8 +85,18 @@ def page(session: Session, filters: Filters, after: Cursor, limit: int) -> Page:
     rows = session.execute(select_between(filters, after, end).limit(limit + 1)).all()
     more = len(rows) > limit
     rows = rows[:limit]
-    last = Cursor(epoch, rows[-1].change_number, rows[-1].id) if more else Cursor(epoch, end - 1, cursors.MAX_ID)
+    last = Cursor(epoch, rows[-1].change_number, rows[-1].id) if more else _end_of_feed(session, epoch, after, end)
     return Page(items=_load_items(session, rows), cursor=cursors.encode(last), more=more)
+
+
+def _end_of_feed(session: Session, epoch: UUID, after: Cursor, end: int) -> Cursor:
+    """Return the cursor after the last change.
+
+    Not after `end - 1`: PostgreSQL forgets the numbers of transactions that left nothing if it crashes, and gives them
+    to others. That of a stored change it never gives again.
+    """
+    last_number = session.execute(SELECT_LAST_NUMBER, {"end": end}).scalar_one()
+    return max(replace(after, epoch=epoch), Cursor(epoch, last_number, cursors.MAX_ID), key=lambda c: (c.number, c.id))
 
 
 def epoch_and_end(session: Session) -> tuple[UUID, int]:

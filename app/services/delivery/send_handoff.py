@@ -18,7 +18,7 @@ from app.config.products import HandoffEndpoint
 from app.database import clock
 from app.database.transactions import after_commit, transaction
 from app.models import OutboxMessage, Registration
-from app.services.outbox import account_reply, announce, queue
+from app.services.outbox import account_claim, account_reply, announce, queue
 from app.services.outbox.queue import ClaimedMessage
 
 log = structlog.get_logger()
@@ -87,7 +87,9 @@ def _record_delivery(connection: Connection, claimed: ClaimedMessage, reply: acc
         after_commit(log.warning, "handoff.reply_unreadable", handoff=str(claimed.id), type=claimed.type)
         reply = account_reply.EMPTY_REPLY
     after_commit(log.info, "handoff.delivered", handoff=str(claimed.id), type=claimed.type, tries=claimed.tries)
-    subscription_id = queue.settle(connection, claimed, "delivered", fault=reply.refused)
+    # What the product refuses it has not taken.
+    refusal = {"unsure_tries": claimed.unsure_tries - 1} if reply.refused else {}
+    subscription_id = queue.settle(connection, claimed, "delivered", fault=reply.refused, **refusal)
     is_outdated = any(connection.scalar(reason, {"handoff": claimed.id}) for reason in REASONS_TO_IGNORE)
     if subscription_id is None or is_outdated:
         return True
@@ -99,7 +101,8 @@ def _record_delivery(connection: Connection, claimed: ClaimedMessage, reply: acc
 
 def reschedule_or_fail(claimed: ClaimedMessage, fault: str, retry_after: float | None = None) -> bool:
     """Reschedule the hand-off after a failed try or, after three days, fail it; return whether it is settled."""
-    if not queue.reschedule(claimed, _retry_delay_seconds(claimed.tries, retry_after), fault):
+    delay_seconds = _retry_delay_seconds(claimed.tries, retry_after)
+    if not queue.reschedule(claimed, delay_seconds, fault, **account_claim.settled_try(claimed, fault)):
         return _give_up(claimed, fault)
     log.warning("handoff.rescheduled", handoff=str(claimed.id), type=claimed.type, fault=fault, tries=claimed.tries)
     return False
@@ -116,7 +119,8 @@ def _retry_delay_seconds(tries: int, retry_after: float | None) -> float:
 def _give_up(connection: Connection, claimed: ClaimedMessage, fault: str) -> bool:
     failure = {"handoff": str(claimed.id), "type": claimed.type, "fault": fault}
     after_commit(log.error, "handoff.failed", **failure, tries=claimed.tries)
-    subscription_id = queue.settle(connection, claimed, "failed", fault=fault)
+    values = account_claim.settled_try(claimed, fault)
+    subscription_id = queue.settle(connection, claimed, "failed", fault=fault, **values)
     if subscription_id and products.current().sends_mail:
         ids = {"subscription_id": subscription_id, "registration_id": claimed.registration_id}
         queue.enqueue_mail(connection, "seller_handoff_failed", payload=failure, **ids)

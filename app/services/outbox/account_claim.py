@@ -13,14 +13,15 @@ from sqlalchemy.orm import Session
 from app.models import Account, OutboxMessage, Registration
 from app.services.outbox import account_reply, announce
 from app.services.outbox.account_reply import AccountReply
+from app.services.outbox.queue import ClaimedMessage
 
 
 class Claim(IntEnum):
     """The claims, the weakest first.
 
     NONE: no account was asked for, or the product refused. WAITING: the hand-off waits for its first try. UNCERTAIN: it
-    was tried, and the product may have taken it although no reply arrived. TAKEN: the product took it. NAMED: a reply
-    named the account.
+    was tried, and the product may have taken one of the tries although no reply arrived. TAKEN: the product took it.
+    NAMED: a reply named the account.
     """
 
     NONE = 0
@@ -30,15 +31,24 @@ class Claim(IntEnum):
     NAMED = 4
 
 
-# With these, a failed hand-off did not reach the product, or the product answered that it does not accept it.
+# With these, a try did not reach the product, or the product answered that it does not accept it.
 FAULTS_WITHOUT_ACCOUNT = ("private_address", "url", "dns", "refused", "unreachable", "tls", "501", "503")
 IS_NOT_TAKEN = or_(OutboxMessage.fault.in_(FAULTS_WITHOUT_ACCOUNT), OutboxMessage.fault.like("4__"))
 IS_WAITING = OutboxMessage.outcome == "waiting"
 IS_TAKEN = and_(OutboxMessage.outcome == "delivered", OutboxMessage.fault.is_(None))
-IS_UNCERTAIN = or_(and_(IS_WAITING, OutboxMessage.tries > 0), and_(OutboxMessage.outcome == "failed", ~IS_NOT_TAKEN))
-STRONGEST_REQUEST = select(
+IS_FAILED = OutboxMessage.outcome == "failed"
+# The latest fault says nothing about the tries before it.
+IS_UNCERTAIN = or_(
+    and_(IS_WAITING, OutboxMessage.tries > 0),
+    and_(IS_FAILED, ~IS_NOT_TAKEN),
+    and_(or_(IS_WAITING, IS_FAILED), OutboxMessage.unsure_tries > 0),
+)
+STRONGEST_HANDOFF = select(
     func.max(case((IS_TAKEN, Claim.TAKEN), (IS_UNCERTAIN, Claim.UNCERTAIN), (IS_WAITING, Claim.WAITING), else_=0))
-).where(OutboxMessage.registration_id == bindparam("claimant"), OutboxMessage.type.in_(announce.REGISTRATION_TYPES))
+).where(OutboxMessage.registration_id == bindparam("claimant"), OutboxMessage.sequence.is_not(None))
+IS_REQUEST = OutboxMessage.type.in_(announce.REGISTRATION_TYPES)
+STRONGEST_REQUEST = STRONGEST_HANDOFF.where(IS_REQUEST)
+COUNT_REQUESTS = select(func.count()).where(OutboxMessage.registration_id == bindparam("claimant"), IS_REQUEST)
 REGISTRATION_ID = select(Registration.id).where(Registration.subscription_id == bindparam("claimed"))
 
 
@@ -48,8 +58,21 @@ def of_registration(database: Connection | Session, account: Account | AccountRe
         return Claim.NAMED
     if account and account.refused is None:
         return Claim.TAKEN
-    # The product may have taken an earlier request and refused only the latest.
-    return Claim(database.execute(STRONGEST_REQUEST, {"claimant": claimant}).scalar() or Claim.NONE)
+    # Every hand-off has all the data, so the product may have made the account at any. Where it has refused the account
+    # that was asked for, it may have taken an earlier request.
+    statement = STRONGEST_REQUEST if account else STRONGEST_HANDOFF
+    return Claim(database.execute(statement, {"claimant": claimant}).scalar() or Claim.NONE)
+
+
+def was_requested(connection: Connection, registration_id: UUID) -> bool:
+    """Return whether the product was, or is to be, asked for the registration's account."""
+    return connection.execute(COUNT_REQUESTS, {"claimant": registration_id}).scalar_one() > 0
+
+
+def settled_try(claimed: ClaimedMessage, fault: str | None) -> dict[str, int]:
+    """Return the values that record a try which the product certainly did not take; none where it may have."""
+    is_refused = fault is not None and (fault in FAULTS_WITHOUT_ACCOUNT or (fault.isdecimal() and fault[0] == "4"))
+    return {"unsure_tries": claimed.unsure_tries - 1} if is_refused else {}
 
 
 def of_subscription(connection: Connection, subscription_id: UUID) -> Claim:

@@ -42,7 +42,12 @@ CLAIM = leases.claim_statement(
     OutboxMessage,
     "next_try_at",
     # The retry window begins with the first try, also where no worker ran before or the product had no endpoint.
-    updates={"tries": "tries + 1", "due_since": "CASE tries WHEN 0 THEN :now ELSE due_since END"},
+    # A worker that dies leaves its try unsure.
+    updates={
+        "tries": "tries + 1",
+        "unsure_tries": "unsure_tries + 1",
+        "due_since": "CASE tries WHEN 0 THEN :now ELSE due_since END",
+    },
     condition="lane = :lane",
 )
 RESCHEDULE = update(OutboxMessage).where(leases.is_leased(OutboxMessage.id, OutboxMessage.next_try_at))
@@ -86,6 +91,7 @@ class ClaimedMessage:
     created_at: datetime
     due_since: datetime
     tries: int
+    unsure_tries: int
     lease: leases.Lease
 
 
@@ -177,7 +183,9 @@ def settle(connection: Connection, /, claimed: ClaimedMessage, outcome: str, **v
 
 
 @transaction
-def reschedule(connection: Connection, claimed: ClaimedMessage, delay_seconds: float, fault: str) -> bool:
+def reschedule(
+    connection: Connection, /, claimed: ClaimedMessage, delay_seconds: float, fault: str, **values: object
+) -> bool:
     """Make the message due again after the delay; return False where the three days to retry are over.
 
     Changes nothing where the lease has ended, or where an earlier hand-off was sent again meanwhile.
@@ -185,6 +193,6 @@ def reschedule(connection: Connection, claimed: ClaimedMessage, delay_seconds: f
     now = clock.now()
     if now - claimed.due_since >= RETRY_WINDOW:
         return False
-    values = {"next_try_at": now + timedelta(seconds=delay_seconds), "fault": fault}
-    connection.execute(RESCHEDULE, {**claimed.lease.parameters, **values})
+    next_try = {"next_try_at": now + timedelta(seconds=delay_seconds), "fault": fault}
+    connection.execute(RESCHEDULE, {**claimed.lease.parameters, **next_try, **values})
     return True

@@ -39,7 +39,8 @@ def to_subscription(
         one has the stronger claim to an account   that one's
         both wait for their first try              the first registered
         both may have an account                   the subscription's own
-        no account can exist                       the latest
+        the product refused, or failed to answer   the latest
+        no account was ever asked for              the first registered
 
     The other registration is deleted, and its person removed from the outbox; what waits there to ask for its account
     is cancelled. Two registrations of one address become one with the latest answers. The browser that may enter is
@@ -56,7 +57,9 @@ def to_subscription(
         _move(connection, source, subscription_id)
         return HandoffType.REGISTRATION_COMPLETED
     claims = claims or Claims(Claim.NONE, account_claim.of_subscription(connection, subscription_id))
-    source_stands = _source_stands(source, target, claims)
+    # Then nobody could have sent other answers without the outage.
+    is_closed = claims.target is Claim.WAITING or not account_claim.was_requested(connection, target.id)
+    source_stands = _source_stands(source, target, claims, is_closed=is_closed)
     if source.email.lower() == target.email.lower():
         _combine(connection, source, target, source if source_stands else target)
     elif source_stands:
@@ -67,12 +70,14 @@ def to_subscription(
     return HandoffType.REGISTRATION_UPDATED
 
 
-def _source_stands(source: Row[Any], target: Row[Any], claims: Claims) -> bool:
+def _source_stands(source: Row[Any], target: Row[Any], claims: Claims, *, is_closed: bool) -> bool:
     if claims.source != claims.target:
         return claims.source > claims.target
-    is_latest: bool = source.updated_at > target.updated_at
+    if claims.target > Claim.WAITING:
+        return False
     is_first: bool = source.created_at < target.created_at
-    return {Claim.NONE: is_latest, Claim.WAITING: is_first}.get(claims.target, False)
+    is_latest: bool = source.updated_at > target.updated_at
+    return is_first if is_closed else is_latest
 
 
 def _move(connection: Connection, source: Row[Any], subscription_id: UUID) -> None:
@@ -83,7 +88,8 @@ def _combine(connection: Connection, source: Row[Any], target: Row[Any], owner: 
     latest = max(source, target, key=lambda registration: registration.updated_at)
     answers = {name: getattr(latest, name) for name in ANSWER_COLUMNS}
     # A browser is known by the version of the answers that it sent.
-    connection.execute(UPDATE, {"target": target.id, **answers, "updated_at": owner.updated_at})
+    version = {"updated_at": owner.updated_at, "sent_by": owner.sent_by}
+    connection.execute(UPDATE, {"target": target.id, **answers, **version})
     connection.execute(UPDATE_OUTBOX, {"source": source.id, "registration_id": target.id})
     connection.execute(DELETE, {"source": source.id})
 

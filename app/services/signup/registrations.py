@@ -8,6 +8,7 @@ has another one with other answers (an optimistic lock).
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -61,18 +62,29 @@ ANY_VERSION = datetime.max.replace(tzinfo=UTC)
 class KnownAnswers:
     """What a browser knows of the stored answers: their version, and whether it sent them (`is_own`).
 
-    `version` is None where the form was opened before anybody had registered.
+    `version` is None where the form was opened before anybody had registered. By `browser_id`, a browser is known that
+    presses twice, before it knows the version that its first press made.
     """
 
     version: datetime | None = ANY_VERSION
     is_own: bool = True
+    browser_id: bytes | None = None
+
+    @property
+    def browser_digest(self) -> bytes | None:
+        """What is stored of the browser's id."""
+        return sha256(self.browser_id).digest() if self.browser_id else None
+
+    def are_own(self, stored: Row[Any]) -> bool:
+        """Return whether this browser sent the stored answers."""
+        return self.is_own or (self.browser_id is not None and stored.sent_by == self.browser_digest)
 
 
 ANY_ANSWERS = KnownAnswers()
 
 TABLE = Registration.__table__
 ANSWER_COLUMNS = (*(field.name for field in fields(Answers)), "updated_at")
-ANSWER_CHANGES = {name: f"excluded.{name}" for name in ANSWER_COLUMNS}
+ANSWER_CHANGES = {name: f"excluded.{name}" for name in (*ANSWER_COLUMNS, "sent_by")}
 UPSERT_BY_SUBSCRIPTION = upsert_statement(Registration, natural_key="subscription_id", updates=ANSWER_CHANGES)
 UPSERT_BY_TOKEN = upsert_statement(Registration, natural_key="parked_token_id", updates=ANSWER_CHANGES)
 BY_SUBSCRIPTION = select(TABLE).where(Registration.subscription_id == bindparam("subscription_id"))
@@ -127,21 +139,27 @@ def complete(
     row: dict[str, Any] = {"subscription_id": subscription_id, "parked_token_id": token_id}
     stored = connection.execute(find, row).one_or_none()
     is_changed = stored is None or answers_of(stored) != answers
-    version = _next_version(stored, known.version, now, is_changed=is_changed)
-    if stored and is_changed and not known.is_own:
+    # The same answers from another browser prove nothing: whoever knows them could enter the account with them.
+    is_others = stored is not None and not known.are_own(stored)
+    version = _next_version(stored, known.version, now, replaces=is_changed or is_others)
+    if stored and is_others:
         _make_room(connection, stored, answers, now)
     _move_earlier(connection, ids_without_purchase, answers.email, row)
-    row |= {"id": uuid7(), "created_at": now, "updated_at": version, **asdict(answers)}
+    row |= {"id": uuid7(), "created_at": now, "updated_at": version, "sent_by": known.browser_digest, **asdict(answers)}
     registration_id = connection.execute(upsert, row).scalar_one()
     # The same answers again, after the product refused them: the buyer and the product may have settled it meanwhile.
     if is_changed or _was_refused_or_failed(connection, subscription_id, registration_id):
         kind = HandoffType.REGISTRATION_UPDATED if stored else HandoffType.REGISTRATION_COMPLETED
-        audit.record(connection, [audit.AuditRecord(now, kind, actor, registration_id, subscription_id)])
-        if subscription_id:
-            announce.announce(connection, subscription_id, kind)
+        _record_and_announce(connection, audit.AuditRecord(now, kind, actor, registration_id, subscription_id))
     event = "registration.completed" if subscription_id else "registration.stored_without_purchase"
     after_commit(log.info, event, registration=str(registration_id))
     return StoredRegistration(registration_id, subscription_id, version)
+
+
+def _record_and_announce(connection: Connection, record: audit.AuditRecord) -> None:
+    audit.record(connection, [record])
+    if record.subscription_id:
+        announce.announce(connection, record.subscription_id, HandoffType(record.action))
 
 
 def _lock_purchase(connection: Connection, purchase: Purchase) -> tuple[UUID | None, UUID | None]:
@@ -158,15 +176,15 @@ def _lock_purchase(connection: Connection, purchase: Purchase) -> tuple[UUID | N
 
 
 def _next_version(
-    stored: Row[Any] | None, expected_version: datetime | None, now: datetime, *, is_changed: bool
+    stored: Row[Any] | None, expected_version: datetime | None, now: datetime, *, replaces: bool
 ) -> datetime:
     if stored is None:
         return now
     last: datetime = stored.updated_at
-    if is_changed and expected_version not in {ANY_VERSION, last}:
+    if replaces and expected_version not in {ANY_VERSION, last}:
         raise RegisteredMeanwhile
     # The first press of a double click may be stored last: its version must still be later than the stored one.
-    return max(now, last + timedelta.resolution if is_changed else last)
+    return max(now, last + timedelta.resolution if replaces else last)
 
 
 def _make_room(connection: Connection, stored: Row[Any], answers: Answers, now: datetime) -> None:
