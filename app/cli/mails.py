@@ -1,6 +1,9 @@
-"""flask mails: lists the mails with their outcomes, and sends one again."""
+"""flask mails: lists the mails with their outcomes, and sends them again."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import click
 
@@ -40,15 +43,32 @@ listing.add_list_command(
 
 
 @command.command("retry")
-@click.argument("mail_id", metavar="ID")
-def retry(mail_id: str) -> None:
-    """Send a mail again, with its contents read anew from the database."""
-    mail = MAIL.require(mail_id, outbox.find(MAIL.parse_id(mail_id), is_mail=True))
+@click.argument("mail_id", metavar="ID", required=False)
+@click.option(
+    "--failed-since",
+    type=parameters.Since(),
+    metavar="WHEN",
+    help="All that were given up since then, instead of one: 2026-11-01, 7d or 24h.",
+)
+def retry(mail_id: str | None, failed_since: datetime | None) -> None:
+    """Send a mail again, or all that were given up lately, with their contents read anew from the database."""
+    if mail_id is not None and failed_since is None:
+        mail_ids: Sequence[UUID] = [_find(mail_id)]
+    elif failed_since is not None and mail_id is None:
+        mail_ids = outbox.failed_mail_ids(failed_since)
+    else:
+        raise click.UsageError("Give one ID, or --failed-since WHEN.")
     if not products.current().sends_mail:
         raise click.ClickException("Foyer sends no mail: set MAIL_FROM, as docs/mail.md says.")
-    if not outbox.resend(mail["id"]):
+    resent = sum(map(outbox.resend, mail_ids))
+    if mail_id and not resent:
         raise click.ClickException(
             f"{mail_id} is not sent again: it is waiting to be sent already, or it is no longer needed, as when its "
             "recipient was erased."
         )
-    click.echo("The mail will be sent again. A worker has to be running: flask --app wsgi worker")
+    click.echo(f"Mails to be sent again: {resent}. A worker has to be running: flask --app wsgi worker")
+
+
+def _find(identifier: str) -> UUID:
+    mail_id: UUID = MAIL.require(identifier, outbox.find(MAIL.parse_id(identifier), is_mail=True))["id"]
+    return mail_id

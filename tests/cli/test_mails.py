@@ -14,6 +14,7 @@ from app.services.signup import erasure, invitations
 from tests.cli.command_output import UNKNOWN_ID, list_rows
 from tests.support import factories
 from tests.support.aws_events import NOON
+from tests.support.clock import time_passes
 from tests.support.databases import on_sqlite
 from tests.support.outbox_messages import (
     SITE_URL,
@@ -96,10 +97,28 @@ def test_resent_mail_clears_its_earlier_outcome_and_bounce(
 
     result = runner.invoke(args=["mails", "retry", str(mail_id)])
 
-    assert result.output == "The mail will be sent again. A worker has to be running: flask --app wsgi worker\n"
+    assert result.output == "Mails to be sent again: 1. A worker has to be running: flask --app wsgi worker\n"
     message = mail_messages(app)[1]
     assert (message.outcome, message.provider_id, message.bounced_at, message.bounce) == ("waiting", None, None, None)
     assert claim_due(app, queue.MAIL_LANE).id == mail_id
+
+
+@pytest.mark.parametrize(("passed", "since", "count"), [({"hours": 1}, "24h", 2), ({"hours": 25}, "24h", 0)])
+def test_mails_given_up_lately_are_resent_together(
+    app: Flask, runner: FlaskCliRunner, subscription_id: UUID, passed: dict[str, int], since: str, count: int
+) -> None:
+    settle_message(app, claim_due(app, queue.MAIL_LANE), "failed", fault="SMTP 550 5.7.60")
+
+    with time_passes(**passed):
+        result = runner.invoke(args=["mails", "retry", "--failed-since", since])
+
+    assert (result.exit_code, result.output.partition(".")[0]) == (0, f"Mails to be sent again: {count}")
+    assert [mail.outcome for mail in mail_messages(app)].count("waiting") == count
+
+
+@pytest.mark.parametrize("arguments", [[], [str(UNKNOWN_ID), "--failed-since", "24h"], ["--failed-since", "soon"]])
+def test_retry_without_one_choice_is_a_usage_error(runner: FlaskCliRunner, arguments: list[str]) -> None:
+    assert runner.invoke(args=["mails", "retry", *arguments]).exit_code == 2
 
 
 def test_retry_fails_while_mail_is_not_set_up(

@@ -43,6 +43,13 @@ FAILED_IDS = (
     .where(OutboxMessage.outcome == "failed", OutboxMessage.lane.in_(bindparam("lanes", expanding=True)))
     .order_by(OutboxMessage.id)
 )
+FAILED_MAIL_IDS = (
+    select(OutboxMessage.id)
+    .where(
+        IS_MAIL, OutboxMessage.outcome == "failed", OutboxMessage.settled_at >= bindparam("since", type_=UtcDateTime)
+    )
+    .order_by(OutboxMessage.id)
+)
 SUBSCRIPTION_ID = select(OutboxMessage.subscription_id).where(HAS_ID)
 # As where an erasure cancels waiting messages: one about a person who was erased has nothing left to say.
 IS_PERSON_ERASED = (
@@ -156,6 +163,12 @@ def find(session: Session, message_id: UUID, *, is_mail: bool) -> RowDict | None
 def failed_handoff_ids(session: Session, product_codes: Iterable[str]) -> Sequence[UUID]:
     """Return the ids of these products' failed hand-offs, oldest first."""
     return session.scalars(FAILED_IDS, {"lanes": [queue.handoff_lane(code) for code in product_codes]}).all()
+
+
+@query
+def failed_mail_ids(session: Session, since: datetime) -> Sequence[UUID]:
+    """Return the ids of the mails that were given up since then, oldest first."""
+    return session.scalars(FAILED_MAIL_IDS, {"since": since}).all()
 
 
 @transaction
