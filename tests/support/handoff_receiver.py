@@ -75,7 +75,11 @@ def serve(handoff_receiver: HandoffReceiver | None = None) -> Iterator[HandoffRe
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:  # http.server's name
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.rfile.read(length := int(self.headers["Content-Length"]))
+            if len(body) < length:
+                # A worker that was killed meanwhile: this is no request.
+                self.close_connection = True
+                return
             status, headers, reply_body = product.receive(
                 body, {name.lower(): value for name, value in self.headers.items()}
             )
