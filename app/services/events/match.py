@@ -12,7 +12,7 @@ which Foyer receives it:
                                                           license l-2; l-1 becomes an earlier key of S1
     landing  license l-1, from an old link                is S1's, by the earlier key
 
-What is merged: all subscriptions of an unambiguous chain, into the oldest; and a landing without a license, with the
+What is merged: all subscriptions of an unambiguous chain, into one; and a landing without a license, with the
 one subscription that can be meant. What is left ambiguous, for a person to decide (`events replay --subscription`):
 an event that several subscriptions match, such as one that names only an agreement with two licenses, a customer with
 two subscriptions, or a renewal between chains of two accounts or products; and an event that names neither an
@@ -106,7 +106,7 @@ def find_for_landing(connection: Connection, subscription_id: UUID) -> Match:
         subscription_ids = merge.merge_chain(connection, chain, _find_from_old_listing(connection, customer))
     elif not customer.customer_identifier:
         same_purchase = {subscription_id, *_find_only_licensed(connection, customer)}
-        subscription_ids = merge.merge_into_oldest(connection, same_purchase)
+        subscription_ids = merge.merge_into_one(connection, same_purchase)
     if len(subscription_ids) != 1:
         subscription_ids = [subscription_id]
     return Match(subscription_ids, chain.agreement_ids, chain.is_unambiguous)

@@ -20,6 +20,7 @@ from app.models import Account, AuditEntry, EarlierKey, OutboxMessage, Registrat
 from app.services.events.agreements import COUNT_PARTIES, SUBSCRIPTION_IDS, AgreementChain
 from app.services.operations import audit
 from app.services.outbox import account_claim, account_reply, announce, payload, queue
+from app.services.outbox.account_claim import Claim
 from app.services.purchases import subscriptions
 from app.services.signup import attach
 from app.services.signup.attach import Claims
@@ -71,7 +72,7 @@ def merge_chain(connection: Connection, chain: AgreementChain, landed_id: UUID |
     """
     if not chain.is_unambiguous:
         return sorted(chain.subscription_ids)
-    remaining_ids = merge_into_oldest(connection, {*chain.subscription_ids, *([landed_id] if landed_id else [])})
+    remaining_ids = merge_into_one(connection, {*chain.subscription_ids, *([landed_id] if landed_id else [])})
     if len(remaining_ids) == 1 and chain.licenses:
         license_arn, agreement_id = chain.licenses[-1]
         current_key = license_id(license_arn)
@@ -83,15 +84,26 @@ def merge_chain(connection: Connection, chain: AgreementChain, landed_id: UUID |
     return remaining_ids
 
 
-def merge_into_oldest(connection: Connection, subscription_ids: set[UUID]) -> list[UUID]:
-    """Merge subscriptions that are one purchase; not those of different products or AWS accounts."""
+def merge_into_one(connection: Connection, subscription_ids: set[UUID]) -> list[UUID]:
+    """Merge subscriptions that are one purchase; not those of different products or AWS accounts.
+
+    The oldest remains, unless the product may have made an account for several: then that of the strongest claim. A
+    product looks for its account under the remaining id first, and has to find that of the registration that remains.
+    """
     parties = {"subscription_ids": list(subscription_ids), "agreement_ids": []}
     if len(subscription_ids) < 2 or max(connection.execute(COUNT_PARTIES, parties).one()) > 1:
         return sorted(subscription_ids)
-    oldest_id, *other_ids = sorted(subscription_ids)
+    claims = {id_: _lock_and_find_claim(connection, id_) for id_ in sorted(subscription_ids)}
+    has_several = sum(claim > Claim.WAITING for claim in claims.values()) > 1
+    remaining_id, *other_ids = sorted(claims, key=lambda id_: (-claims[id_] if has_several else 0, id_))
     for other_id in other_ids:
-        merge(connection, oldest_id, other_id)
-    return [oldest_id]
+        merge(connection, remaining_id, other_id)
+    return [remaining_id]
+
+
+def _lock_and_find_claim(connection: Connection, subscription_id: UUID) -> Claim:
+    _lock(connection, subscription_id)
+    return account_claim.of_subscription(connection, subscription_id)
 
 
 def replace_license(connection: Connection, subscription_id: UUID, license_arn: str, agreement_id: str | None) -> None:

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from app.models import Registration, Subscription
 from app.services.signup import retry_pending
 from sandbox.purchases import Purchase
+from tests.support.aws_events import ACCOUNT_ID
 from tests.support.clock import time_passes
 from tests.support.factories import ANSWERS, TOKEN_FIELD, order
 from tests.support.new_buyer import NewBuyer
@@ -53,7 +54,7 @@ def stored_addresses(app: Flask) -> list[str]:
 
 def two_purchases(buyer: NewBuyer, browsers: dict[str, FlaskClient], land_first: str) -> list[UUID]:
     """Ada, then Bob register for purchases of their own; return the ids of the subscriptions, the oldest first."""
-    purchases = {email: buyer.sandbox.marketplace.buy(order()) for email in browsers}
+    purchases = {email: buyer.sandbox.marketplace.buy(order(account_id=ACCOUNT_ID)) for email in browsers}
     for email in sorted(browsers, key=lambda email: email != land_first):
         land(buyer, browsers[email], purchases[email])
     for email, browser in browsers.items():

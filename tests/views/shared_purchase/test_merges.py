@@ -67,6 +67,21 @@ def test_merge_after_lost_replies_lets_nobody_into_others_account(
     assert all(product.entered_by(browser) in {None, email} for email, browser in browsers.items())
 
 
+def test_named_account_remains_beside_one_of_a_lost_reply(
+    new_buyer: NewBuyer, product: OneAccountProduct, bob: FlaskClient, app: Flask
+) -> None:
+    kept, gone = two_purchases(new_buyer, {ADA: new_buyer.client, BOB: bob}, ADA)
+    product.is_away = False
+    for is_deaf in (True, False):
+        claimed, product.is_deaf = claim_due(app), is_deaf
+        with app.app_context():
+            send_handoff.send(products.current().handoff_endpoints[PRODUCT_CODE], claimed, allow_private=True)
+    run_transaction(app, lambda connection: merge.merge_into_one(connection, {kept, gone}))
+    deliver(app)
+
+    assert (product.entered_by(new_buyer.client), product.entered_by(bob)) == (None, BOB)
+
+
 def test_handoff_in_flight_during_merge_makes_no_account_for_another(
     new_buyer: NewBuyer, product: OneAccountProduct, bob: FlaskClient, app: Flask
 ) -> None:
