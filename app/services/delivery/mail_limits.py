@@ -19,7 +19,9 @@ DAY = timedelta(days=1)
 RESUME = "buyer_resume"
 MAX_RESUME, MAX_OTHERS = 1, 20
 
-TO_BUYER = and_(OutboxMessage.registration_id == Registration.id, func.lower(Registration.email) == bindparam("email"))
+TO_BUYER = and_(
+    OutboxMessage.registration_id == Registration.id, func.lower(Registration.email) == func.lower(bindparam("email"))
+)
 # Those that were stored before this one: the first ones are sent, whichever is tried first.
 COUNT_EARLIER = (
     select(func.count())
@@ -46,5 +48,5 @@ def is_over(session: Session, claimed: ClaimedMessage, email: str) -> bool:
     if claimed.type == invitations.MAIL:
         return invitations.count_mails(session, email, since, claimed.id) >= invitations.MAX_MAILS_TO_ADDRESS
     statement, limit = (COUNT_RESUME, MAX_RESUME) if claimed.type == RESUME else (COUNT_OTHERS, MAX_OTHERS)
-    earlier = session.execute(statement, {"mail": claimed.id, "since": since, "email": email.lower()}).scalar_one()
+    earlier = session.execute(statement, {"mail": claimed.id, "since": since, "email": email}).scalar_one()
     return earlier >= limit

@@ -74,11 +74,10 @@ ACCEPT = (
     .values(accepted_at=func.coalesce(Invitation.accepted_at, bindparam("now")))
     .returning(Invitation.subscription_id, Invitation.accepted_at)
 )
-# For a day after it was last sent, a revoked one's address counts towards its limit.
+# For a day after it was last sent, an address counts towards its limit: a purchaser can accept with a copied link.
 PURGE_EMAILS = (
     update(Invitation)
-    .where(Invitation.email.is_not(None), ~IS_OPEN)
-    .where(or_(Invitation.accepted_at.is_not(None), Invitation.expires_at < bindparam("sent_before")))
+    .where(Invitation.email.is_not(None), ~IS_OPEN, Invitation.expires_at < bindparam("sent_before"))
     .values(email=None)
 )
 IDS_OF_ADDRESS = select(Invitation.id).where(func.lower(Invitation.email) == func.lower(bindparam("email")))
@@ -223,7 +222,7 @@ def revoke(connection: Connection, invitation_id: UUID, revoker: str, subscripti
 
 @transaction
 def purge_emails(connection: Connection) -> int:
-    """Erase the addresses of accepted and expired invitations, and of revoked ones after a day; return how many."""
+    """Erase the addresses of invitations that are no longer open, a day after the last mail; return how many."""
     now = clock.now()
     return connection.execute(PURGE_EMAILS, {"now": now, "sent_before": now - DAY + TTL}).rowcount
 
