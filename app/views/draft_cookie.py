@@ -95,7 +95,9 @@ def _save_submitted_answers() -> None:
     """Save the answers of a form that we signed, even where the browser has no session."""
     if request.method != "POST" or request.headers.get("Sec-Fetch-Site") not in {"same-origin", None}:
         return
-    signer = URLSafeTimedSerializer(current_app.config["WTF_CSRF_SECRET_KEY"], salt="wtf-csrf-token")
+    # A form that was open when its key was listed as leaked is refused, and what was typed into it stays.
+    keys = [*current_app.config["SECRET_KEY_LEAKED"], *current_app.config["WTF_CSRF_SECRET_KEY"]]
+    signer = URLSafeTimedSerializer(keys, salt="wtf-csrf-token")
     with suppress(BadSignature):
         secret = str(signer.loads(request.form.get("csrf_token", "")))
         typed = {name: request.form[name] for name in ANSWER_FIELDS if request.form.get(name)}

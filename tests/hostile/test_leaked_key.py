@@ -1,7 +1,5 @@
 """A leaked secret key, listed in SECRET_KEY_LEAKED: its thief gets nowhere, and buyers lose little."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -18,21 +16,20 @@ from app.models import PendingToken, Registration, StoredDraft
 from app.security import encryption, sign_in_tokens
 from app.services.operations import reseal
 from app.services.signup import invitations, progress, resume_links
-from app.views import draft_cookie
 from app.worker import loop
 from sandbox.purchases import Purchase
 from sandbox.server import Sandbox
 from tests.cli.doctor.doctor_output import findings, run_doctor
+from tests.hostile.leaked_keys import NEW_KEY, after_leak, copy_cookies, land
 from tests.support import factories, longest_values
 from tests.support.databases import on_sqlite
-from tests.support.factories import ANSWERS, PRODUCT_CODE, SECRET_KEY, TOKEN_FIELD
+from tests.support.factories import ANSWERS, PRODUCT_CODE, SECRET_KEY
 from tests.support.page_checks import csrf_token
 from tests.support.pending_purchases import register_before_purchase, resolve_pending
 from tests.support.stored_rows import all_rows
 from tests.views.colleagues import create_invitation
 
 pytestmark = on_sqlite
-NEW_KEY = "the-next-secret-key-of-this-seller"
 WRONG = {**ANSWERS, "email": "not-an-address"}
 LONG = {**WRONG, "notes": longest_values.text(2000, longest_values.HAN)}
 
@@ -45,30 +42,6 @@ def _site(environment: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def purchase(sandbox: Sandbox) -> Purchase:
     return sandbox.marketplace.buy(factories.order())
-
-
-@contextmanager
-def after_leak(environment: pytest.MonkeyPatch) -> Iterator[Flask]:
-    """Yield the application with a new key, where the one so far is listed as leaked."""
-    environment.setenv("SECRET_KEY", NEW_KEY)
-    environment.setenv("SECRET_KEY_LEAKED", SECRET_KEY)
-    with factories.open_app(create_app()) as app:
-        yield app
-
-
-def land(browser: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> str:
-    """Land, and return the form's page."""
-    browser.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
-    return browser.get("/signup").text
-
-
-def copy_cookies(source: FlaskClient, app: Flask, *names: str) -> FlaskClient:
-    browser = app.test_client()
-    for name in names:
-        cookie = source.get_cookie(name, domain="localhost")
-        assert cookie
-        browser.set_cookie(name, cookie.value, domain="localhost")
-    return browser
 
 
 def test_sign_in_token_of_leaked_key_is_accepted_by_no_product(environment: pytest.MonkeyPatch, app: Flask) -> None:
@@ -120,48 +93,6 @@ def test_links_of_leaked_key_lead_nowhere(
     assert [page.status_code for page in pages] == [404, 200, 404]
     assert "This link no longer works" in pages[1].text
     assert invitations.LINK.purpose not in encryption.OPENED_WITH_LEAKED_SECRETS
-
-
-@pytest.mark.parametrize("answers", [WRONG, LONG])
-def test_draft_of_leaked_key_is_kept_for_its_buyer(
-    environment: pytest.MonkeyPatch, client: FlaskClient, sandbox: Sandbox, purchase: Purchase, answers: dict[str, str]
-) -> None:
-    form = csrf_token(land(client, sandbox, purchase))
-    client.post("/signup", data={**answers, "csrf_token": form})
-
-    with after_leak(environment) as rotated:
-        page = land(copy_cookies(client, rotated, "draft"), sandbox, purchase)
-
-    assert 'value="Ada Lovelace"' in page
-    assert answers["notes"][-20:] in page
-
-
-def test_forged_draft_shows_nobodys_answers(
-    environment: pytest.MonkeyPatch, app: Flask, client: FlaskClient, sandbox: Sandbox, purchase: Purchase
-) -> None:
-    victims_form = csrf_token(land(client, sandbox, purchase))
-    client.post("/signup", data={**LONG, "csrf_token": victims_form})
-    _, unlinked = register_before_purchase(app, factories.token(sandbox))
-    sandbox.marketplace.change_faults(expired=True)
-    assert resolve_pending(app, seconds=5)
-    sandbox.marketplace.change_faults(expired=False)
-    own = sandbox.marketplace.buy(factories.order())
-    thief = app.test_client()
-    land(thief, sandbox, own)
-    with thief.session_transaction() as session:
-        form_secret = session["csrf_token"]
-    [stored] = all_rows(app, StoredDraft)
-    forged = draft_cookie.Draft(form_secret, {}, (unlinked.registration_id,), stored.id)
-    with app.test_request_context():
-        cookie = draft_cookie._encrypt(forged)
-
-    with after_leak(environment) as rotated:
-        browser = rotated.test_client()
-        browser.set_cookie("draft", cookie, domain="localhost")
-        page = land(browser, sandbox, own)
-
-    assert "Ada Lovelace" not in page
-    assert LONG["notes"] not in page
 
 
 def sealed_values(app: Flask) -> set[bytes | None]:
