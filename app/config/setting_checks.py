@@ -60,8 +60,7 @@ def check_database_url(value: str) -> str:
         dialect, prepare_threshold = url.get_backend_name(), url.query.get("prepare_threshold", "0")
     except ArgumentError:
         dialect, prepare_threshold = "", "0"
-    is_in_memory = value.removesuffix(":memory:") in {"sqlite://", "sqlite:///"}
-    if dialect not in {"sqlite", "postgresql", "postgres"} or is_in_memory:
+    if dialect not in {"sqlite", "postgresql", "postgres"} or (dialect == "sqlite" and not _is_file(url)):
         raise ValueError("it must be sqlite:/// and a path, or start with postgresql://")
     if dialect != "sqlite" and not _has_plain_names(url):
         raise ValueError("its host, user and database must have no blanks and quotes")
@@ -95,6 +94,11 @@ def _split_url(value: str, schemes: set[str]) -> SplitResult | None:
         return url if url.scheme in schemes and _is_host(url.hostname or "") and url.port != 0 else None
     except ValueError:
         return None
+
+
+def _is_file(url: URL) -> bool:
+    # In memory, registrations would be lost. A URI of SQLite's own may mean memory as well, and is no path to look at.
+    return url.database not in {None, "", ":memory:"} and "uri" not in url.query
 
 
 def _has_plain_names(url: URL) -> bool:
