@@ -7,8 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, text
 
 from app import create_app, deadline
 from app.database.transactions import query
@@ -66,8 +65,8 @@ def test_error_of_a_bounded_call_is_raised() -> None:
 
 
 @query
-def select_one(session: Session) -> int:
-    return int(session.scalar(text("SELECT 1")) or 0)
+def select_one(connection: Connection) -> int:
+    return int(connection.scalar(text("SELECT 1")) or 0)
 
 
 def test_unresolvable_host_raises_database_unavailable() -> None:

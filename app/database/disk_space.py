@@ -4,9 +4,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
 
 from app.database import faults
 from app.database.transactions import current_database, query
@@ -50,13 +49,13 @@ def _allocate_beside(path: Path) -> None:
 
 
 @query
-def _write_a_file(session: Session) -> None:
+def _write_a_file(connection: Connection) -> None:
     try:
-        session.execute(USE_LITTLE_MEMORY)
-        tablespace = session.scalar(SELECT_TABLESPACE)
-        session.connection().exec_driver_sql(f"SET LOCAL temp_tablespaces = {tablespace}")
-        session.execute(WRITE_A_FILE)
+        connection.execute(USE_LITTLE_MEMORY)
+        tablespace = connection.scalar(SELECT_TABLESPACE)
+        connection.exec_driver_sql(f"SET LOCAL temp_tablespaces = {tablespace}")
+        connection.execute(WRITE_A_FILE)
     except DBAPIError as error:
         if faults.code_of(error) not in NOT_TRIED_CODES:
             raise
-        session.rollback()
+        connection.rollback()

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import ColumnElement, Connection, Select
+from sqlalchemy.orm import InstrumentedAttribute
 
 RowDict = dict[str, Any]
 # Sorts before every id, because ids are UUIDv7. "After MIN_ID" is the first page of a scan in the order of ids.
@@ -21,9 +21,11 @@ def parse_uuid(text: str) -> UUID | None:
         return None
 
 
-def fetch_all(session: Session, statement: Select[Any], parameters: Mapping[str, Any] | None = None) -> list[RowDict]:
+def fetch_all(
+    connection: Connection, statement: Select[Any], parameters: Mapping[str, Any] | None = None
+) -> list[RowDict]:
     """Return the rows of the statement, each keyed by column name."""
-    return [dict(row) for row in session.execute(statement, parameters).mappings()]
+    return [dict(row) for row in connection.execute(statement, parameters).mappings()]
 
 
 def filter_conditions(filters: Mapping[InstrumentedAttribute[Any], object]) -> list[ColumnElement[bool]]:

@@ -10,7 +10,6 @@ from flask import current_app
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.orm import Session
 
 from app import deadline
 from app.backoff import backoff_seconds
@@ -66,19 +65,15 @@ def after_commit(action: Callable[..., object], *args: object, **kwargs: object)
     _actions_after_commit.get().append(partial(action, *args, **kwargs))
 
 
-def query(work: Callable[Concatenate[Session, P], T]) -> Callable[P, T]:
+def query(work: Callable[Concatenate[Connection, P], T]) -> Callable[P, T]:
     """Make a function a transaction that only reads; it is retried and raises as `transaction` does."""
 
     @wraps(work)
     def read(*args: P.args, **kwargs: P.kwargs) -> T:
         def attempt() -> T:
             database = current_database()
-            with (
-                database.keep_connection_free(),
-                Session(database.read_engine, expire_on_commit=False) as session,
-                session.begin(),
-            ):
-                return work(session, *args, **kwargs)
+            with database.keep_connection_free(), database.read_engine.begin() as connection:
+                return work(connection, *args, **kwargs)
 
         return _run_with_retries(attempt)
 

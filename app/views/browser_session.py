@@ -3,15 +3,16 @@
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from flask import session
+from sqlalchemy import Row
 
 from app.aws.customer import Customer
 from app.config import products
 from app.config.products import Product
 from app.errors import DatabaseUnavailable, NoPurchase
-from app.models import Registration
 from app.security import form_secrets
 from app.services.operations import audit
 from app.services.purchases.purchase import Landing, Pending, Purchase, Resolved, UnverifiedFields
@@ -126,14 +127,19 @@ def mark_submitted(completed: StoredRegistration) -> None:
     session["Registered"] = session["Entering"] = completed.updated_at.isoformat()
 
 
-def submitted_here(registration: Registration) -> bool:
+def submitted_here(registration: Row[Any]) -> bool:
     """Return whether this browser submitted the registration's present answers."""
-    return session.get("Registered") == registration.updated_at.isoformat()
+    return session.get("Registered") == _version(registration)
 
 
-def is_entry_pending(registration: Registration) -> bool:
+def is_entry_pending(registration: Row[Any]) -> bool:
     """Return whether this browser submitted the present answers and has not entered the product since."""
-    return session.get("Entering") == registration.updated_at.isoformat()
+    return session.get("Entering") == _version(registration)
+
+
+def _version(registration: Row[Any]) -> str:
+    version: str = registration.updated_at.isoformat()
+    return version
 
 
 def mark_entered() -> None:

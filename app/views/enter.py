@@ -25,7 +25,7 @@ def enter() -> Response:
     if subscription is None or subscription.status in FINAL_STATUSES:
         return redirect(url_for("welcome.welcome"), 303)
     browser_session.mark_entered()
-    progress.try_record_entry(registration)
+    progress.try_record_entry(registration.id, registration.subscription_id)
     logs.set_outcome("entered", registration=str(registration.id))
     return redirect(progress.url_for_buyer(visit.product, registration, stage.account), 303)
 

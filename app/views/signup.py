@@ -2,12 +2,13 @@
 
 from dataclasses import asdict
 from functools import partial
+from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
+from sqlalchemy import Row
 from werkzeug import Response
 
 from app.config import products
-from app.models import Registration
 from app.observability import logs
 from app.services.purchases import account_request
 from app.services.purchases.purchase import Pending
@@ -62,7 +63,7 @@ def send() -> Response | tuple[str, int]:
     return redirect(url_for("welcome.welcome"), 303)
 
 
-def known_answers(visit: Visit, registration: Registration | None) -> KnownAnswers:
+def known_answers(visit: Visit, registration: Row[Any] | None) -> KnownAnswers:
     """Return what this browser knows of the answers. What it may not replace it does not know."""
     is_own = registration is not None and browser_session.submitted_here(registration)
     may_replace = registration is not None and (is_own or may_anyone_replace(visit, registration))
@@ -70,7 +71,7 @@ def known_answers(visit: Visit, registration: Registration | None) -> KnownAnswe
     return KnownAnswers(version, is_own, browser_session.browser_id())
 
 
-def may_anyone_replace(visit: Visit, registration: Registration) -> bool:
+def may_anyone_replace(visit: Visit, registration: Row[Any]) -> bool:
     """Return whether any browser may send other answers: the product refused or failed, and made no account.
 
     The same goes for the later answers of this browser that were left without a purchase.
@@ -81,13 +82,13 @@ def may_anyone_replace(visit: Visit, registration: Registration) -> bool:
     return stage.state in {"refused", "failed"} or answers_without_purchase(registration) is not None
 
 
-def answers_without_purchase(registration: Registration | None) -> Answers | None:
+def answers_without_purchase(registration: Row[Any] | None) -> Answers | None:
     """Return the answers of this browser whose token died without a purchase, if later than the registration."""
     ids = draft_cookie.current().unlinked_ids
     return resume_links.answers_to_resume(ids, registration.updated_at if registration else None)
 
 
-def build_form(visit: Visit, registration: Registration | None, prefilled: AnswerFields | None = None) -> SignupForm:
+def build_form(visit: Visit, registration: Row[Any] | None, prefilled: AnswerFields | None = None) -> SignupForm:
     """Return the form. It asks for the account to use only where the product takes hand-offs."""
     form = SignupForm(data=prefilled)
     if visit.product is None or visit.product.code not in products.current().handoff_endpoints:
@@ -103,7 +104,7 @@ def render_page(
     visit: Visit,
     form: SignupForm,
     prefilled: AnswerFields | None = None,
-    registration: Registration | None = None,
+    registration: Row[Any] | None = None,
     suggestion: str | None = None,
 ) -> str:
     """Return the form's page. `suggestion` is the address that the buyer probably meant."""
@@ -120,7 +121,7 @@ def render_page(
     )
 
 
-def initial_answers(visit: Visit, registration: Registration | None) -> AnswerFields:
+def initial_answers(visit: Visit, registration: Row[Any] | None) -> AnswerFields:
     """Return the answers to fill the form in with, from the first source that applies.
 
     1. The answers that this browser submitted, to change them.

@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from flask import Blueprint, g, make_response, redirect, render_template, url_for
+from sqlalchemy import Row
 from werkzeug import Response
 
 from app import text
 from app.aws.get_entitlements import AwsEntitlement
 from app.database import clock
-from app.models import Registration, Subscription
 from app.models.purchases import FINAL_STATUSES
 from app.security import headers
 from app.services.purchases import entitlements, subscriptions
@@ -85,7 +86,7 @@ def welcome() -> Response:
     return render_purchase(visit, registration, subscription)
 
 
-def visit_and_registration() -> tuple[Visit, Registration | None]:
+def visit_and_registration() -> tuple[Visit, Row[Any] | None]:
     """Return this browser's purchase and registration, following a merge into another subscription."""
     visit = browser_session.current()
     registration = registrations.find_by_purchase(visit.purchase)
@@ -97,7 +98,7 @@ def visit_and_registration() -> tuple[Visit, Registration | None]:
 
 
 def render_purchase(
-    visit: Visit, registration: Registration, subscription: Subscription | None, progress_link: str | None = None
+    visit: Visit, registration: Row[Any], subscription: Row[Any] | None, progress_link: str | None = None
 ) -> Response:
     """Return the page of a resolved purchase. It refreshes itself while more is to come.
 
@@ -109,13 +110,13 @@ def render_purchase(
     if not (subscription and subscription.status in FINAL_STATUSES) and is_being_set_up(registration, stage, now):
         return render_setting_up(visit, registration, stage, progress_link, now)
     coverage = load_coverage(subscription, now) if subscription else None
-    refresh = scheduled_refresh(waiting_since(registration, subscription, coverage, stage), now)
+    refresh = scheduled_refresh(waiting_since(registration.created_at, subscription, coverage, stage), now)
     values: dict[str, object] = {"subscription": subscription, "coverage": coverage, "stage": stage, "now": now}
     values |= {"progress_link": progress_link, "is_by_link": is_by_link, "is_trial": is_free_trial(subscription, visit)}
     return render("welcome.html", visit, registration, refresh, **values)
 
 
-def is_being_set_up(registration: Registration, stage: AccountProgress, now: datetime) -> bool:
+def is_being_set_up(registration: Row[Any], stage: AccountProgress, now: datetime) -> bool:
     """Return whether to show the account's set-up: requested moments ago, or ready and not entered yet."""
     if stage.state == "ready":
         return browser_session.is_entry_pending(registration)
@@ -123,7 +124,7 @@ def is_being_set_up(registration: Registration, stage: AccountProgress, now: dat
 
 
 def render_setting_up(
-    visit: Visit, registration: Registration, stage: AccountProgress, progress_link: str, now: datetime
+    visit: Visit, registration: Row[Any], stage: AccountProgress, progress_link: str, now: datetime
 ) -> Response:
     """Return the page on which a buyer waits for their account; it enters the product once the account is ready.
 
@@ -139,7 +140,7 @@ def render_setting_up(
     return render("setting_up.html", visit, registration, refresh, **values)
 
 
-def render_pending(visit: Visit, purchase: Pending, registration: Registration) -> Response:
+def render_pending(visit: Visit, purchase: Pending, registration: Row[Any]) -> Response:
     """Return the page of a pending token. It refreshes itself until the token is settled."""
     token = pending_tokens.find(purchase.id)
     is_pending = token is not None and token.settled_at is None
@@ -148,14 +149,14 @@ def render_pending(visit: Visit, purchase: Pending, registration: Registration) 
     return render("pending_purchase.html", visit, registration, refresh, is_pending=is_pending, fault=fault)
 
 
-def render(template: str, visit: Visit, registration: Registration, refresh: str | None, **values: object) -> Response:
+def render(template: str, visit: Visit, registration: Row[Any], refresh: str | None, **values: object) -> Response:
     """Return the page of a registration, with the Refresh header given: the browser reloads it without JavaScript."""
     values |= {"visit": visit, "product": visit.product, "registration": registration, "refreshes": refresh is not None}
     page = render_template(template, in_full=browser_session.submitted_here(registration), **values)
     return make_response(page, {"Refresh": refresh} if refresh else {})
 
 
-def load_coverage(subscription: Subscription, now: datetime) -> Coverage | None:
+def load_coverage(subscription: Row[Any], now: datetime) -> Coverage | None:
     """Return the contract's entitlements; None for a product that is paid by usage alone."""
     if not entitlements.exist_for(subscription.product_code):
         return None
@@ -169,15 +170,15 @@ def load_coverage(subscription: Subscription, now: datetime) -> Coverage | None:
     )
 
 
-def is_free_trial(subscription: Subscription | None, visit: Visit) -> bool:
+def is_free_trial(subscription: Row[Any] | None, visit: Visit) -> bool:
     """Return whether this is a free trial: by AWS's events or, without one, by the browser's unsigned field."""
     if subscription and subscription.free_trial is not None:
-        return subscription.free_trial
+        return bool(subscription.free_trial)
     return "free-trial" in {visit.offer_type, subscription and subscription.offer_type}
 
 
 def waiting_since(
-    registration: Registration, subscription: Subscription | None, coverage: Coverage | None, stage: AccountProgress
+    registered_at: datetime, subscription: Row[Any] | None, coverage: Coverage | None, stage: AccountProgress
 ) -> datetime | None:
     """Return since when the buyer has waited for news on this page; None where no more is to come."""
     status = subscription.status if subscription else "pending"
@@ -186,9 +187,10 @@ def waiting_since(
     if stage.state == "waiting":
         return stage.requested_at
     if status == "pending":
-        return registration.created_at
+        return registered_at
     if subscription and status == "active" and coverage and coverage.is_read_pending:
-        return max(filter(None, (registration.created_at, subscription.status_since, subscription.last_seen_at)))
+        latest: datetime = max(filter(None, (registered_at, subscription.status_since, subscription.last_seen_at)))
+        return latest
     return None
 
 

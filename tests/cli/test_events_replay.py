@@ -23,7 +23,7 @@ def status(app: Flask, subscription_id: UUID) -> str:
     with app.app_context():
         subscription = subscriptions.find(subscription_id)
     assert subscription
-    return subscription.status
+    return str(subscription.status)
 
 
 def add_other_product(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

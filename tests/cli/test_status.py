@@ -51,8 +51,9 @@ def test_each_step_is_counted_for_today_and_for_seven_days(
     settle_message(app, claim_due(app))
     with app.app_context():
         pending_tokens.store("unresolved", UnverifiedFields(None))
-        progress.try_record_entry(all_rows(app, Registration)[0])
-        progress.try_record_entry(all_rows(app, Registration)[0])
+        registration = all_rows(app, Registration)[0]
+        progress.try_record_entry(registration.id, registration.subscription_id)
+        progress.try_record_entry(registration.id, registration.subscription_id)
     now = datetime.now(UTC)
     for id_, days in zip(ids[1:], (3, 30), strict=True):
         moment = now - timedelta(days=days)

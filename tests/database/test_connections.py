@@ -11,7 +11,6 @@ import pytest
 import time_machine
 from flask import Flask
 from sqlalchemy import Connection, event, text
-from sqlalchemy.orm import Session
 
 from app import create_app
 from app.config.settings import SettingsError, load
@@ -31,8 +30,8 @@ def insert_agreement(connection: Connection) -> None:
 
 
 @query
-def count_agreements(session: Session) -> int:
-    return int(session.scalar(text("SELECT count(*) FROM agreements")) or 0)
+def count_agreements(connection: Connection) -> int:
+    return int(connection.scalar(text("SELECT count(*) FROM agreements")) or 0)
 
 
 def open_connections(count: int, statement: str = "SELECT 1") -> None:
@@ -72,9 +71,9 @@ def test_read_only_database_is_given_up_after_two_connections(app: Flask, databa
 @on_postgresql
 def test_missing_privilege_raises_database_unavailable(app: Flask) -> None:
     @query
-    def read_passwords(session: Session) -> None:
-        session.execute(text("SET LOCAL ROLE pg_monitor"))
-        session.execute(text("SELECT * FROM pg_authid"))
+    def read_passwords(connection: Connection) -> None:
+        connection.execute(text("SET LOCAL ROLE pg_monitor"))
+        connection.execute(text("SELECT * FROM pg_authid"))
 
     with app.app_context(), pytest.raises(DatabaseUnavailable, match="42501"):
         read_passwords()
@@ -121,9 +120,9 @@ def test_statements_are_prepared_only_if_asked_for(database_url: str, asked_for:
     url = with_query(database_url, asked_for)
 
     @query
-    def count_prepared(session: Session) -> int:
+    def count_prepared(connection: Connection) -> int:
         statement = text("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%agreements%'")
-        return int(session.scalar(statement) or 0)
+        return int(connection.scalar(statement) or 0)
 
     with factories.open_app(create_app(factories.settings(database_url=url))) as app, app.app_context():
         for _ in range(8):
@@ -137,8 +136,8 @@ def test_options_in_the_url_are_passed_on(database_url: str) -> None:
     url = with_query(database_url, "options=-csearch_path%3Dtenant%20-cstatement_timeout%3D7s&connect_timeout=9")
 
     @query
-    def show(session: Session) -> list[str]:
-        return [str(session.scalar(text(f"SHOW {name}"))) for name in ("search_path", "statement_timeout")]
+    def show(connection: Connection) -> list[str]:
+        return [str(connection.scalar(text(f"SHOW {name}"))) for name in ("search_path", "statement_timeout")]
 
     with factories.open_app(create_app(factories.settings(database_url=url))) as app, app.app_context():
         assert show() == ["tenant", "7s"]

@@ -11,7 +11,6 @@ import pytest
 from flask import Flask
 from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from app import create_app
 from app.database import transactions
@@ -49,8 +48,8 @@ def test_sqlite_writer_locks_at_once_and_reader_takes_no_lock(app: Flask, databa
             other.execute("BEGIN IMMEDIATE")
 
     @query
-    def reader(session: Session) -> None:
-        session.execute(text("SELECT 1"))
+    def reader(connection: Connection) -> None:
+        connection.execute(text("SELECT 1"))
         other.execute("DELETE FROM registrations")
 
     with app.app_context(), closing(other):
@@ -151,8 +150,8 @@ def test_unique_violation_is_retried_a_few_times(app: Flask, failing: int, raise
 @pytest.mark.parametrize("statement", ["SELECT 1 FROM nowhere", "SELECT nothing FROM subscriptions"])
 def test_missing_table_or_column_raises_database_unavailable(app: Flask, statement: str) -> None:
     @query
-    def run_statement(session: Session) -> None:
-        session.execute(text(statement))
+    def run_statement(connection: Connection) -> None:
+        connection.execute(text(statement))
 
     with app.app_context(), pytest.raises(DatabaseUnavailable):
         run_statement()
@@ -161,8 +160,8 @@ def test_missing_table_or_column_raises_database_unavailable(app: Flask, stateme
 @on_postgresql
 def test_dead_connections_are_replaced_without_a_restart(app: Flask, database_url: str) -> None:
     @query
-    def select_one(session: Session) -> int:
-        return int(session.scalar(text("SELECT 1")) or 0)
+    def select_one(connection: Connection) -> int:
+        return int(connection.scalar(text("SELECT 1")) or 0)
 
     with app.app_context():
         select_one()
@@ -183,8 +182,8 @@ def test_unreachable_database_raises_database_unavailable() -> None:
     settings = factories.settings(database_url="postgresql://nobody@127.0.0.1:1/nothing")
 
     @query
-    def select_one(session: Session) -> int:
-        return int(session.scalar(text("SELECT 1")) or 0)
+    def select_one(connection: Connection) -> int:
+        return int(connection.scalar(text("SELECT 1")) or 0)
 
     with factories.open_app(create_app(settings)) as app, app.app_context(), pytest.raises(DatabaseUnavailable):
         select_one()
@@ -203,9 +202,9 @@ def test_silent_database_makes_readyz_answer_503() -> None:
 @on_postgresql
 def test_statement_timeout_raises_database_unavailable(app: Flask) -> None:
     @query
-    def sleep(session: Session) -> None:
-        session.execute(text("SET LOCAL statement_timeout = 10"))
-        session.execute(text("SELECT pg_sleep(60)"))
+    def sleep(connection: Connection) -> None:
+        connection.execute(text("SET LOCAL statement_timeout = 10"))
+        connection.execute(text("SELECT pg_sleep(60)"))
 
     with app.app_context(), pytest.raises(DatabaseUnavailable) as raised:
         sleep()

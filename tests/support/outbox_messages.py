@@ -42,7 +42,7 @@ def registration_id_of(app: Flask, subscription_id: UUID) -> UUID:
     with app.app_context():
         registration = registrations.find_by_purchase(Resolved(factories.landing(), subscription_id))
     assert registration
-    return registration.id
+    return UUID(registration.id.hex)
 
 
 def receive_license_event(app: Flask, kind: str, happened_at: datetime, **overrides: Any) -> None:

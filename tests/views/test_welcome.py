@@ -229,4 +229,4 @@ def test_missing_subscription_reads_as_pending(app: Flask) -> None:
     check_page(page)
     assert "<h1>You are registered</h1>" in page
     assert WAITING in page
-    assert welcome.waiting_since(registration, None, None, progress.NOT_REQUESTED) == now
+    assert welcome.waiting_since(registration.created_at, None, None, progress.NOT_REQUESTED) == now

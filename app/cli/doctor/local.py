@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 from flask import current_app
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection
 
 from app.cli import tables
 from app.config import handoff_endpoints, products
@@ -99,8 +99,8 @@ def _check_limits(finding: str) -> str:
 
 
 @transactions.query
-def _missing_limits(session: Session) -> list[str]:
-    return postgresql.missing_limits(session.connection())
+def _missing_limits(connection: Connection) -> list[str]:
+    return postgresql.missing_limits(connection)
 
 
 def check_clock() -> str:

@@ -15,8 +15,22 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Row, Select, String, Uuid, and_, bindparam, cast, func, literal, select, text, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Row,
+    Select,
+    String,
+    Uuid,
+    and_,
+    bindparam,
+    cast,
+    func,
+    literal,
+    select,
+    text,
+    tuple_,
+)
 
 from app import models
 from app.database import rows as database_rows
@@ -73,43 +87,43 @@ class Filters:
 
 
 @query
-def page(session: Session, filters: Filters, after: Cursor, limit: int) -> Page:
+def page(connection: Connection, filters: Filters, after: Cursor, limit: int) -> Page:
     """Return the next `limit` subscriptions after the cursor, in the order in which they last changed.
 
     A cursor from before a backup was restored is like none: the feed begins again.
     """
     # Read before the rows: what is before the end is then complete.
-    epoch, end = epoch_and_end(session)
+    epoch, end = epoch_and_end(connection)
     if after.epoch != epoch or after.number >= end:
         after = cursors.INITIAL
-    rows = session.execute(select_between(filters, after, end).limit(limit + 1)).all()
+    rows = connection.execute(select_between(filters, after, end).limit(limit + 1)).all()
     more = len(rows) > limit
     rows = rows[:limit]
-    last = Cursor(epoch, rows[-1].change_number, rows[-1].id) if more else _end_of_feed(session, epoch, after, end)
-    return Page(items=_load_items(session, rows), cursor=cursors.encode(last), more=more)
+    last = Cursor(epoch, rows[-1].change_number, rows[-1].id) if more else _end_of_feed(connection, epoch, after, end)
+    return Page(items=_load_items(connection, rows), cursor=cursors.encode(last), more=more)
 
 
-def _end_of_feed(session: Session, epoch: UUID, after: Cursor, end: int) -> Cursor:
+def _end_of_feed(connection: Connection, epoch: UUID, after: Cursor, end: int) -> Cursor:
     """Return the cursor after the last change.
 
     Not after `end - 1`: PostgreSQL forgets the numbers of transactions that left nothing if it crashes, and gives them
     to others. That of a stored change it never gives again.
     """
-    last_number = session.execute(SELECT_LAST_NUMBER, {"end": end}).scalar_one()
+    last_number = connection.execute(SELECT_LAST_NUMBER, {"end": end}).scalar_one()
     return max(replace(after, epoch=epoch), Cursor(epoch, last_number, cursors.MAX_ID), key=lambda c: (c.number, c.id))
 
 
-def epoch_and_end(session: Session) -> tuple[UUID, int]:
+def epoch_and_end(connection: Connection) -> tuple[UUID, int]:
     """Return the history that the numbers belong to, and the number before which the feed is complete."""
-    epoch, end = session.execute(SELECT_EPOCH_AND_END).one()
-    if not is_counted(session):
-        end = session.execute(SELECT_POSTGRESQL_END).scalar_one()
+    epoch, end = connection.execute(SELECT_EPOCH_AND_END).one()
+    if not is_counted(connection):
+        end = connection.execute(SELECT_POSTGRESQL_END).scalar_one()
     return epoch, end
 
 
-def is_counted(session: Session) -> bool:
+def is_counted(connection: Connection) -> bool:
     """Return whether changes are numbered by a counter, not by their transactions."""
-    return session.get_bind().dialect.name == "sqlite"
+    return connection.dialect.name == "sqlite"
 
 
 def select_between(filters: Filters, after: Cursor, end: int) -> Select[Any]:
@@ -120,22 +134,22 @@ def select_between(filters: Filters, after: Cursor, end: int) -> Select[Any]:
 
 
 @query
-def find_subscription(session: Session, filters: Filters, subscription_id: UUID) -> Item | None:
+def find_subscription(connection: Connection, filters: Filters, subscription_id: UUID) -> Item | None:
     """Return the subscription with the id, or the one that a subscription with this id was merged into."""
     subscriptions = _select_subscriptions(filters)
-    rows = session.execute(subscriptions.where(HAS_ID), {"subscription_id": subscription_id}).all()
+    rows = connection.execute(subscriptions.where(HAS_ID), {"subscription_id": subscription_id}).all()
     if not rows:
         pattern = {"former_id_pattern": f'%"{subscription_id}"%'}
-        rows = session.execute(subscriptions.where(HAS_FORMER_ID), pattern).all()
-    return next(iter(_load_items(session, rows)), None)
+        rows = connection.execute(subscriptions.where(HAS_FORMER_ID), pattern).all()
+    return next(iter(_load_items(connection, rows)), None)
 
 
 @query
-def find_by_registration(session: Session, filters: Filters, registration_id: UUID) -> Item | None:
+def find_by_registration(connection: Connection, filters: Filters, registration_id: UUID) -> Item | None:
     """Return the subscription that has the registration; None while the registration waits for its purchase."""
     subscriptions = _select_subscriptions(replace(filters, registered=True))
-    rows = session.execute(subscriptions.where(HAS_REGISTRATION_ID), {"registration_id": registration_id}).all()
-    return next(iter(_load_items(session, rows)), None)
+    rows = connection.execute(subscriptions.where(HAS_REGISTRATION_ID), {"registration_id": registration_id}).all()
+    return next(iter(_load_items(connection, rows)), None)
 
 
 def _select_subscriptions(filters: Filters) -> Select[Any]:
@@ -151,13 +165,13 @@ def _select_subscriptions(filters: Filters) -> Select[Any]:
     return subscriptions.where(*conditions)
 
 
-def _load_items(session: Session, rows: Sequence[Row[Any]]) -> list[Item]:
+def _load_items(connection: Connection, rows: Sequence[Row[Any]]) -> list[Item]:
     ids = [row.id for row in rows]
-    registrations = _rows_by_subscription(session, REGISTRATIONS, ids)
-    accounts = _rows_by_subscription(session, ACCOUNTS, ids)
+    registrations = _rows_by_subscription(connection, REGISTRATIONS, ids)
+    accounts = _rows_by_subscription(connection, ACCOUNTS, ids)
     snapshots = [payload.build(row, registrations.get(row.id), accounts.get(row.id)) for row in rows]
     return [Item(**vars(snapshot), changed_at=row.changed_at) for row, snapshot in zip(rows, snapshots, strict=True)]
 
 
-def _rows_by_subscription(session: Session, statement: Select[Any], ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
-    return {row.subscription_id: row for row in session.execute(statement, {"ids": ids})}
+def _rows_by_subscription(connection: Connection, statement: Select[Any], ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
+    return {row.subscription_id: row for row in connection.execute(statement, {"ids": ids})}

@@ -3,7 +3,6 @@
 from uuid import uuid4
 
 from sqlalchemy import Connection, func, select, text, update
-from sqlalchemy.orm import Session
 
 from app.database import clock
 from app.database.transactions import query
@@ -18,12 +17,12 @@ SELECT_OLDEST = select(func.min(Subscription.changed_at))
 
 
 @query
-def is_of_another_server(session: Session) -> bool:
+def is_of_another_server(connection: Connection) -> bool:
     """Return whether the changes were numbered on another server of PostgreSQL, from which a dump was restored."""
-    if feed.is_counted(session):
+    if feed.is_counted(connection):
         return False
-    last_number: int = session.execute(SELECT_LAST_NUMBER).scalar_one()
-    next_number: int = session.execute(SELECT_NEXT_NUMBER).scalar_one()
+    last_number: int = connection.execute(SELECT_LAST_NUMBER).scalar_one()
+    next_number: int = connection.execute(SELECT_NEXT_NUMBER).scalar_one()
     return last_number >= next_number
 
 
@@ -34,11 +33,11 @@ def restart(connection: Connection) -> None:
 
 
 @query
-def seconds_held_up(session: Session) -> float:
+def seconds_held_up(connection: Connection) -> float:
     """Return for how long the feed has not told of a change that is committed; 0 if it told of all.
 
     On PostgreSQL, an open transaction that has written holds it up, in whatever database of the server.
     """
-    _, end = feed.epoch_and_end(session)
-    oldest = session.scalar(SELECT_OLDEST.where(Subscription.change_number >= end))
+    _, end = feed.epoch_and_end(connection)
+    oldest = connection.scalar(SELECT_OLDEST.where(Subscription.change_number >= end))
     return max((clock.now() - oldest).total_seconds(), 0) if oldest else 0

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, Uuid, bindparam, insert, select, update
-from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from app.database import clock, rows
@@ -76,18 +75,18 @@ def revoke(connection: Connection, token_id: UUID, actor: str) -> RowDict | None
 
 
 @query
-def list_all(session: Session) -> list[RowDict]:
+def list_all(connection: Connection) -> list[RowDict]:
     """Return all tokens, newest first, without their digests."""
-    return rows.fetch_all(session, NEWEST_FIRST)
+    return rows.fetch_all(connection, NEWEST_FIRST)
 
 
 @query
-def authenticate(session: Session, token: str) -> Reader | None:
+def authenticate(connection: Connection, token: str) -> Reader | None:
     """Return what the token may read; None if it is unknown or has been revoked."""
     # Text that cannot be a token costs no connection.
     if not token.startswith(PREFIX) or len(token) != LENGTH:
         return None
-    row = session.execute(BY_DIGEST, {"token_digest": digest(token)}).one_or_none()
+    row = connection.execute(BY_DIGEST, {"token_digest": digest(token)}).one_or_none()
     if row is None:
         return None
     return Reader(row.id, None if row.product_codes is None else frozenset(row.product_codes))

@@ -6,8 +6,7 @@ counts. Mails to the seller do not: the settings have that address.
 
 from datetime import timedelta
 
-from sqlalchemy import and_, bindparam, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, and_, bindparam, func, select
 
 from app.database.transactions import query
 from app.models import OutboxMessage, Registration
@@ -40,13 +39,13 @@ COUNT_OTHERS = COUNT_EARLIER.where(OutboxMessage.type.startswith("buyer_", autoe
 
 
 @query
-def is_over(session: Session, claimed: ClaimedMessage, email: str) -> bool:
+def is_over(connection: Connection, claimed: ClaimedMessage, email: str) -> bool:
     """Return whether the address had its mails of this kind within the day before this one was stored."""
     if claimed.type.startswith("seller_"):
         return False
     since = claimed.created_at - DAY
     if claimed.type == invitations.MAIL:
-        return invitations.count_mails(session, email, since, claimed.id) >= invitations.MAX_MAILS_TO_ADDRESS
+        return invitations.count_mails(connection, email, since, claimed.id) >= invitations.MAX_MAILS_TO_ADDRESS
     statement, limit = (COUNT_RESUME, MAX_RESUME) if claimed.type == RESUME else (COUNT_OTHERS, MAX_OTHERS)
-    earlier = session.execute(statement, {"mail": claimed.id, "since": since, "email": email}).scalar_one()
+    earlier = connection.execute(statement, {"mail": claimed.id, "since": since, "email": email}).scalar_one()
     return earlier >= limit

@@ -6,8 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import bindparam, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, bindparam, func, select
 
 from app.backoff import backoff_seconds
 from app.config import products
@@ -76,12 +75,12 @@ def _give_up(claimed: ClaimedMessage, fault: str) -> bool:
 
 
 @query
-def _load_context(session: Session, claimed: ClaimedMessage, site_url: str) -> MailContext | None:
+def _load_context(connection: Connection, claimed: ClaimedMessage, site_url: str) -> MailContext | None:
     """Return what the mail's templates need; None where the mail is no longer of use."""
-    registration = session.execute(SELECT_REGISTRATION, {"registration": claimed.registration_id}).one_or_none()
+    registration = connection.execute(SELECT_REGISTRATION, {"registration": claimed.registration_id}).one_or_none()
     if registration is None and claimed.type.startswith("buyer_"):
         return None
-    snapshot = payload.load(session, claimed.subscription_id) if claimed.subscription_id else None
+    snapshot = payload.load(connection, claimed.subscription_id) if claimed.subscription_id else None
     happened_at = claimed.payload.get("happened_at")
     return MailContext(
         product=_product_of(snapshot),
@@ -90,7 +89,7 @@ def _load_context(session: Session, claimed: ClaimedMessage, site_url: str) -> M
         registration=payload.Registration.model_validate(registration) if registration else None,
         subscription=snapshot.subscription if snapshot else None,
         account=snapshot.account if snapshot else None,
-        handoff=_load_failed_handoff(session, claimed),
+        handoff=_load_failed_handoff(connection, claimed),
     )
 
 
@@ -120,8 +119,8 @@ def _add_link(context: MailContext, claimed: ClaimedMessage) -> MailContext | No
     return context
 
 
-def _load_failed_handoff(session: Session, claimed: ClaimedMessage) -> dict[str, Any] | None:
+def _load_failed_handoff(connection: Connection, claimed: ClaimedMessage) -> dict[str, Any] | None:
     if "handoff" not in claimed.payload:
         return None
-    row = session.execute(SELECT_HANDOFF, {"handoff": UUID(claimed.payload["handoff"])}).mappings().one_or_none()
+    row = connection.execute(SELECT_HANDOFF, {"handoff": UUID(claimed.payload["handoff"])}).mappings().one_or_none()
     return {**row, "fault": claimed.payload["fault"]} if row else None

@@ -5,7 +5,6 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Connection, Row, bindparam, select, update
-from sqlalchemy.orm import Session
 
 from app.aws import get_entitlements
 from app.aws.customer import Customer, license_id
@@ -118,7 +117,7 @@ def _match_events(connection: Connection, lease: leases.Lease) -> Row[Any] | Non
 
 
 @query
-def _is_doubtful(session: Session, subscription: Row[Any], fetched: list[AwsEntitlement]) -> bool:
+def _is_doubtful(connection: Connection, subscription: Row[Any], fetched: list[AwsEntitlement]) -> bool:
     """Return whether AWS told of a change, and GetEntitlements does not know yet of the contract that it began.
 
     AWS promises no time after which it does, so the last of many empty answers is believed.
@@ -129,7 +128,7 @@ def _is_doubtful(session: Session, subscription: Row[Any], fetched: list[AwsEnti
     if not all(entitlement.expired(now) for entitlement in fetched):
         return False
     names = {"subscription": subscription.id, "read_at": subscription.entitlements_read_at or EARLIEST_TIME}
-    return session.execute(SELECT_UNREAD_CHANGE, names).first() is not None
+    return connection.execute(SELECT_UNREAD_CHANGE, names).first() is not None
 
 
 @transaction

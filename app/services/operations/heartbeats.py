@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, select, text
-from sqlalchemy.orm import Session
 
 from app.database import clock
 from app.database.transactions import query, transaction
@@ -25,12 +24,12 @@ def record(connection: Connection, chore: str) -> None:
 
 
 @query
-def age_seconds(session: Session, chore: str) -> float:
+def age_seconds(connection: Connection, chore: str) -> float:
     """Return how many seconds ago a worker last did this chore; infinite where none ever did."""
-    return ages_by_chore(session, clock.now())[chore]
+    return ages_by_chore(connection, clock.now())[chore]
 
 
-def ages_by_chore(session: Session, now: datetime) -> Mapping[str, float]:
+def ages_by_chore(connection: Connection, now: datetime) -> Mapping[str, float]:
     """Return for each chore how many seconds ago a worker last did it; infinite where none ever did."""
-    ages = {chore: max((now - at).total_seconds(), 0) for chore, at in session.execute(SELECT_HEARTBEATS)}
+    ages = {chore: max((now - at).total_seconds(), 0) for chore, at in connection.execute(SELECT_HEARTBEATS)}
     return defaultdict(lambda: math.inf, ages)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, bindparam, inspect, select, text, update
-from sqlalchemy.orm import Session
 
 from app.database import clock, disk_space, faults
 from app.database.transactions import current_database, query, transaction
@@ -108,7 +107,7 @@ def _write(connection: Connection) -> None:
 
 
 @query
-def _stored_revision(session: Session) -> str | None:
-    has_table = inspect(session.connection()).has_table("alembic_version")
-    revision: str | None = session.scalar(text("SELECT version_num FROM alembic_version")) if has_table else None
+def _stored_revision(connection: Connection) -> str | None:
+    has_table = inspect(connection).has_table("alembic_version")
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version")) if has_table else None
     return revision

@@ -7,7 +7,6 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, Row, bindparam, select, update
-from sqlalchemy.orm import Session
 
 from app.database.rows import MIN_ID
 from app.database.transactions import after_commit, query, transaction
@@ -83,9 +82,9 @@ def last_use() -> datetime | None:
 
 
 @query
-def find_last_use(session: Session, name: str) -> datetime | None:
+def find_last_use(connection: Connection, name: str) -> datetime | None:
     """Return when a worker last found something encrypted while the key of this name was listed."""
-    return session.scalar(LAST_USE, {"name": name})
+    return connection.scalar(LAST_USE, {"name": name})
 
 
 def _batches(model: type[PendingToken] | type[StoredDraft]) -> Iterator[list[Row[Any]]]:
@@ -96,5 +95,5 @@ def _batches(model: type[PendingToken] | type[StoredDraft]) -> Iterator[list[Row
 
 
 @query
-def _next_batch(session: Session, model: type[PendingToken] | type[StoredDraft], last_id: UUID) -> list[Row[Any]]:
-    return list(session.execute(NEXT_BATCH[model], {"last_id": last_id}))
+def _next_batch(connection: Connection, model: type[PendingToken] | type[StoredDraft], last_id: UUID) -> list[Row[Any]]:
+    return list(connection.execute(NEXT_BATCH[model], {"last_id": last_id}))

@@ -8,9 +8,8 @@ from enum import IntEnum
 from uuid import UUID
 
 from sqlalchemy import Connection, and_, bindparam, case, func, or_, select
-from sqlalchemy.orm import Session
 
-from app.models import Account, OutboxMessage, Registration
+from app.models import OutboxMessage, Registration
 from app.services.outbox import account_reply, announce
 from app.services.outbox.account_reply import AccountReply
 from app.services.outbox.queue import ClaimedMessage
@@ -52,7 +51,7 @@ COUNT_REQUESTS = select(func.count()).where(OutboxMessage.registration_id == bin
 REGISTRATION_ID = select(Registration.id).where(Registration.subscription_id == bindparam("claimed"))
 
 
-def of_registration(database: Connection | Session, account: Account | AccountReply | None, claimant: UUID) -> Claim:
+def of_registration(connection: Connection, account: AccountReply | None, claimant: UUID) -> Claim:
     """Return the registration's claim; `account` is what is stored of the product's replies for its subscription."""
     if account and account_reply.is_identified(account):
         return Claim.NAMED
@@ -61,7 +60,7 @@ def of_registration(database: Connection | Session, account: Account | AccountRe
     # Every hand-off has all the data, so the product may have made the account at any. Where it has refused the account
     # that was asked for, it may have taken an earlier request.
     statement = STRONGEST_REQUEST if account else STRONGEST_HANDOFF
-    return Claim(database.execute(statement, {"claimant": claimant}).scalar() or Claim.NONE)
+    return Claim(connection.execute(statement, {"claimant": claimant}).scalar() or Claim.NONE)
 
 
 def was_requested(connection: Connection, registration_id: UUID) -> bool:

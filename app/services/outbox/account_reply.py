@@ -98,7 +98,7 @@ def account_of(connection: Connection, subscription_id: UUID) -> AccountReply | 
     return AccountReply(*row) if row else None
 
 
-def is_identified(account: Account | AccountReply) -> bool:
+def is_identified(account: AccountReply) -> bool:
     """Return whether the product has named an account."""
     return bool(account.url or account.reference)
 

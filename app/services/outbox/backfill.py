@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, exists, select
-from sqlalchemy.orm import Session
 
 from app.database.transactions import query, transaction
 from app.models import OutboxMessage, Registration, Subscription
@@ -22,9 +21,9 @@ SELECT_BY_ID = SELECT_UNANNOUNCED.where(Subscription.id == bindparam("subscripti
 
 
 @query
-def find_unannounced(session: Session, product_code: str) -> Sequence[UUID]:
+def find_unannounced(connection: Connection, product_code: str) -> Sequence[UUID]:
     """Return the subscriptions with a registration and no hand-off yet, oldest first."""
-    return session.scalars(SELECT_OF_PRODUCT, {"code": product_code}).all()
+    return connection.scalars(SELECT_OF_PRODUCT, {"code": product_code}).all()
 
 
 @transaction

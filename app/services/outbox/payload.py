@@ -11,7 +11,6 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from sqlalchemy import Connection, Row, Uuid, bindparam, select
-from sqlalchemy.orm import Session
 
 from app import models
 from app.aws.get_entitlements import EntitlementValue
@@ -142,18 +141,18 @@ class Handoff(PayloadModel):
     data: Contents
 
 
-def load(database: Connection | Session, subscription_id: UUID) -> SubscriptionSnapshot | None:
+def load(connection: Connection, subscription_id: UUID) -> SubscriptionSnapshot | None:
     """Return the subscription as the caller's transaction sees it; None where it is gone."""
     subscription, registration, account = (
-        database.execute(statement, {"loaded_id": subscription_id}).one_or_none() for statement in SELECT_PARTS
+        connection.execute(statement, {"loaded_id": subscription_id}).one_or_none() for statement in SELECT_PARTS
     )
     return build(subscription, registration, account) if subscription else None
 
 
 def build(
-    subscription: Row[Any] | models.Subscription,
-    registration: Row[Any] | models.Registration | None,
-    account: Row[Any] | models.Account | None,
+    subscription: Row[Any],
+    registration: Row[Any] | None,
+    account: Row[Any] | None,
 ) -> SubscriptionSnapshot:
     """Return the snapshot of rows that are loaded already."""
     url, reference = (account.url, account.reference) if account else (None, None)

@@ -26,7 +26,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Row, Uuid, bindparam, func, insert, select, text, update
-from sqlalchemy.orm import Session
 
 from app.database import clock, leases
 from app.database.transactions import transaction
@@ -130,12 +129,10 @@ def enqueue_mail(
     connection.execute(INSERT, {**row, **ids, **times})
 
 
-def latest_handoff(
-    database: Connection | Session, registration_id: UUID, *conditions: ColumnElement[bool]
-) -> Row[Any] | None:
+def latest_handoff(connection: Connection, registration_id: UUID, *conditions: ColumnElement[bool]) -> Row[Any] | None:
     """Return the registration's hand-off with the highest sequence that meets the conditions."""
     statement = LATEST_HANDOFF.where(OutboxMessage.registration_id == registration_id, *conditions)
-    return database.execute(statement).one_or_none()
+    return connection.execute(statement).one_or_none()
 
 
 def release_next(connection: Connection, *subscription_ids: UUID) -> None:

@@ -11,8 +11,6 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
-from app.models import Registration
-
 
 @dataclass(frozen=True)
 class AccountRequest:
@@ -24,7 +22,7 @@ class AccountRequest:
     subscription_id: UUID | None = None
 
 
-def of_registration(registration: Row[Any] | Registration | None) -> AccountRequest:
+def of_registration(registration: Row[Any] | None) -> AccountRequest:
     """Return what the registration asks for; a purchase without a registration asks for a new account."""
     if registration is None or registration.account == "new":
         return AccountRequest()

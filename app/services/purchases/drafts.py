@@ -15,7 +15,6 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, bindparam, delete, func, select
-from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from app.database import clock
@@ -105,8 +104,8 @@ def try_load(draft_id: UUID, form_secret: str) -> dict[str, str] | None:
 
 
 @query
-def _find(session: Session, draft_id: UUID) -> Row[Any] | None:
-    return session.execute(SELECT_CURRENT, {"draft_id": draft_id, "now": clock.now()}).one_or_none()
+def _find(connection: Connection, draft_id: UUID) -> Row[Any] | None:
+    return connection.execute(SELECT_CURRENT, {"draft_id": draft_id, "now": clock.now()}).one_or_none()
 
 
 def try_delete(draft_id: UUID) -> None:
@@ -124,12 +123,12 @@ _delete = transaction(delete_in_transaction)
 
 
 @query
-def newest(session: Session, *, limit: int | None = None, email: str | None = None) -> list[RowDict]:
+def newest(connection: Connection, *, limit: int | None = None, email: str | None = None) -> list[RowDict]:
     """Return the drafts, newest first, with the answers by field; `email` matches in upper or lower case.
 
     Each draft is decrypted: the database cannot search in them. Without a key, a draft has no answers.
     """
-    rows = session.execute(SELECT_ALL, {"now": clock.now()})
+    rows = connection.execute(SELECT_ALL, {"now": clock.now()})
     drafts = [{**row._mapping, "answers": _decrypt(row) or {}} for row in rows]
     wanted = email.strip().lower() if email is not None else None
     matches = [draft for draft in drafts if wanted in {None, draft["answers"].get("email", "").strip().lower()}]
@@ -146,19 +145,19 @@ def delete_of_purchases(
 
 
 @query
-def of_purchase(session: Session, subscription_id: UUID | None, pending_token_id: UUID | None) -> list[RowDict]:
+def of_purchase(connection: Connection, subscription_id: UUID | None, pending_token_id: UUID | None) -> list[RowDict]:
     """Return the drafts of one purchase's forms, newest first, without the answers."""
     ids = [[id_] if id_ else [] for id_ in (subscription_id, pending_token_id)]
-    digests = _digests_of_purchases(session, *ids)
-    drafts = session.execute(SELECT_OF_PURCHASES, {"purchase_digests": digests, "now": clock.now()})
+    digests = _digests_of_purchases(connection, *ids)
+    drafts = connection.execute(SELECT_OF_PURCHASES, {"purchase_digests": digests, "now": clock.now()})
     return [dict(draft) for draft in drafts.mappings()]
 
 
 def _digests_of_purchases(
-    database: Connection | Session, subscription_ids: Sequence[UUID], pending_token_ids: Sequence[UUID]
+    connection: Connection, subscription_ids: Sequence[UUID], pending_token_ids: Sequence[UUID]
 ) -> list[bytes]:
     parameters = {"subscriptions": subscription_ids}
-    names = {str(name) for select_names in PURCHASE_NAMES for name in database.scalars(select_names, parameters)}
+    names = {str(name) for select_names in PURCHASE_NAMES for name in connection.scalars(select_names, parameters)}
     names.update(map(str, pending_token_ids))
     return [_digest(secret) for name in names for secret in form_secrets.all_known(name)]
 

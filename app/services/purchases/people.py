@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, cast, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import ColumnElement, Connection, Text, cast, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.database.rows import RowDict
 from app.database.transactions import query
@@ -55,28 +55,28 @@ def find_drafts(text: str) -> list[RowDict]:
 
 
 @query
-def _find_stored(session: Session, text: str) -> tuple[set[UUID], set[UUID]]:
-    registrations = session.execute(
+def _find_stored(connection: Connection, text: str) -> tuple[set[UUID], set[UUID]]:
+    registrations = connection.execute(
         select(Registration.id, Registration.subscription_id)
         .where(contains(text, *ANSWER_COLUMNS))
         .order_by(Registration.id.desc())
         .limit(MAX_ROWS)
     ).all()
-    invitations = session.scalars(
+    invitations = connection.scalars(
         select(Invitation.subscription_id)
         .where(contains(text, Invitation.email))
         .order_by(Invitation.id.desc())
         .limit(MAX_ROWS)
     )
     subscription_ids = {row.subscription_id for row in registrations if row.subscription_id}
-    return {row.id for row in registrations}, subscription_ids | {*invitations} | _find_in_handoffs(session, text)
+    return {row.id for row in registrations}, subscription_ids | {*invitations} | _find_in_handoffs(connection, text)
 
 
-def _find_in_handoffs(session: Session, text: str) -> set[UUID]:
+def _find_in_handoffs(connection: Connection, text: str) -> set[UUID]:
     payload = cast(OutboxMessage.payload, Text)
     # As JSON spells it. What the payload has elsewhere than in the answers is sorted out below.
     spellings = {json.dumps(spelling)[1:-1] for spelling in _spellings(text)}
-    handoffs = session.execute(
+    handoffs = connection.execute(
         select(OutboxMessage.subscription_id, OutboxMessage.payload)
         .where(OutboxMessage.subscription_id.is_not(None), OutboxMessage.sequence.is_not(None))
         .where(or_(*(payload.icontains(spelling, autoescape=True) for spelling in spellings)))

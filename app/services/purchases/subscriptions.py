@@ -19,7 +19,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, TextualSelect, bindparam, select, text, update
-from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from app.aws.customer import Customer
@@ -84,7 +83,7 @@ SELECT_ROW = select(Subscription.__table__).where(Subscription.id == bindparam("
 UPDATE_ROW = update(Subscription).where(Subscription.id == bindparam("subscription_id"))
 LOCK = UPDATE_ROW.values(last_seen_at=Subscription.last_seen_at)
 LOCK_ROW = LOCK.returning(Subscription.__table__)
-SELECT_BY_PENDING_TOKEN = select(Subscription).where(
+SELECT_BY_PENDING_TOKEN = select(Subscription.__table__).where(
     Subscription.id == PendingToken.subscription_id, PendingToken.id == bindparam("pending_token_id")
 )
 
@@ -148,9 +147,9 @@ def lock(connection: Connection, subscription_id: UUID) -> None:
 
 
 @query
-def find(session: Session, subscription_id: UUID | None) -> Subscription | None:
+def find(connection: Connection, subscription_id: UUID | None) -> Row[Any] | None:
     """Return the subscription with that id, if there is one; None without an id."""
-    return session.get(Subscription, subscription_id) if subscription_id else None
+    return find_row(connection, subscription_id) if subscription_id else None
 
 
 def change() -> dict[str, object]:
@@ -169,9 +168,9 @@ def update_row(connection: Connection, subscription_id: UUID, values: Mapping[st
 
 
 @query
-def find_by_pending_token(session: Session, pending_token_id: UUID) -> Subscription | None:
+def find_by_pending_token(connection: Connection, pending_token_id: UUID) -> Row[Any] | None:
     """Return the subscription that a pending token turned out to be for; None while AWS has not resolved it."""
-    return session.scalar(SELECT_BY_PENDING_TOKEN, {"pending_token_id": pending_token_id})
+    return connection.execute(SELECT_BY_PENDING_TOKEN, {"pending_token_id": pending_token_id}).one_or_none()
 
 
 def store_earlier_key(connection: Connection, earlier_key: str, current_key: str) -> None:

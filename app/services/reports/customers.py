@@ -11,8 +11,20 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, Select, String, Uuid, bindparam, cast, or_, select, text
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    Uuid,
+    bindparam,
+    cast,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.database import rows
 from app.database.rows import RowDict
@@ -183,30 +195,30 @@ def load(customer: Mapping[str, Any]) -> CustomerFile:
 
 
 @query
-def _find_by_time(session: Session, period: Mapping[str, Any]) -> Keys:
-    return _collect(session, TIME_SEARCHES, period)
+def _find_by_time(connection: Connection, period: Mapping[str, Any]) -> Keys:
+    return _collect(connection, TIME_SEARCHES, period)
 
 
 @query
-def _find_by_account_reference(session: Session, reference: str) -> set[UUID]:
-    return set(session.scalars(BY_ACCOUNT_REFERENCE, {"reference": reference}))
+def _find_by_account_reference(connection: Connection, reference: str) -> set[UUID]:
+    return set(connection.scalars(BY_ACCOUNT_REFERENCE, {"reference": reference}))
 
 
 @query
-def _find_by_id(session: Session, who: str, limit: int) -> Keys:
+def _find_by_id(connection: Connection, who: str, limit: int) -> Keys:
     bounds = ids.bounds(who)
     if bounds is None or len(who) < MIN_ID_LENGTH:
         return Keys(set(), set(), set())
-    keys = _collect(session, ID_SEARCHES, {**bounds, "limit": limit})
+    keys = _collect(connection, ID_SEARCHES, {**bounds, "limit": limit})
     if former_id := rows.parse_uuid(who):
-        keys.subscriptions.update(session.scalars(BY_FORMER_ID, {"former_id": f'"{former_id}"'}))
+        keys.subscriptions.update(connection.scalars(BY_FORMER_ID, {"former_id": f'"{former_id}"'}))
     return keys
 
 
-def _collect(session: Session, searches: Iterable[Select[Any]], parameters: Mapping[str, Any]) -> Keys:
+def _collect(connection: Connection, searches: Iterable[Select[Any]], parameters: Mapping[str, Any]) -> Keys:
     keys = Keys(set(), set(), set())
     for search in searches:
-        for found in session.execute(search, parameters).mappings():
+        for found in connection.execute(search, parameters).mappings():
             # A registration and a token of a known purchase add nothing to it.
             if id_ := found.get("subscription"):
                 keys.subscriptions.add(id_)
@@ -214,7 +226,7 @@ def _collect(session: Session, searches: Iterable[Select[Any]], parameters: Mapp
                 keys.registrations.add(id_)
             elif id_ := found.get("token"):
                 keys.tokens.add(id_)
-    keys.registrations.update(session.scalars(REGISTRATION_IDS_OF_TOKENS, {"ids": list(keys.tokens)}))
+    keys.registrations.update(connection.scalars(REGISTRATION_IDS_OF_TOKENS, {"ids": list(keys.tokens)}))
     return keys
 
 
@@ -240,11 +252,11 @@ def _row(row: Mapping[str, Any], **values: object) -> RowDict:
 
 
 @query
-def _tokens(session: Session, token_ids: Iterable[UUID], subscription_id: UUID | None = None) -> list[RowDict]:
-    return rows.fetch_all(session, TOKENS, {"ids": list(token_ids), "subscription_id": subscription_id})
+def _tokens(connection: Connection, token_ids: Iterable[UUID], subscription_id: UUID | None = None) -> list[RowDict]:
+    return rows.fetch_all(connection, TOKENS, {"ids": list(token_ids), "subscription_id": subscription_id})
 
 
 @query
-def _audit(session: Session, subscription_id: UUID | None, registration_id: UUID | None) -> list[RowDict]:
+def _audit(connection: Connection, subscription_id: UUID | None, registration_id: UUID | None) -> list[RowDict]:
     of_customer = {"subscription_id": subscription_id, "registration_id": registration_id}
-    return rows.fetch_all(session, AUDIT_OF_CUSTOMER, of_customer)
+    return rows.fetch_all(connection, AUDIT_OF_CUSTOMER, of_customer)

@@ -5,8 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, exists, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Uuid, bindparam, exists, or_, select
 
 from app.database import rows
 from app.database.rows import RowDict
@@ -51,7 +50,7 @@ NEXT_WITH_OUTCOME = (
 
 @query
 def newest(
-    session: Session,
+    connection: Connection,
     *,
     limit: int,
     outcome: str | None = None,
@@ -66,42 +65,42 @@ def newest(
         # AWS names no product in an agreement's event, so its subscription decides.
         of_product = exists().where(Subscription.id == Event.subscription_id, Subscription.product_code == product_code)
         conditions.append(or_(Event.product_code == product_code, of_product))
-    return rows.fetch_all(session, NEWEST_FIRST.where(*conditions).limit(limit))
+    return rows.fetch_all(connection, NEWEST_FIRST.where(*conditions).limit(limit))
 
 
 @query
-def find_by_any_id(session: Session, identifier: str) -> RowDict | None:
+def find_by_any_id(connection: Connection, identifier: str) -> RowDict | None:
     """Return the event with its body, by our id of it or else by AWS's; None if there is none."""
     event_id = rows.parse_uuid(identifier)
-    matches = rows.fetch_all(session, BY_ID, {"event_id": event_id}) if event_id else []
-    matches = matches or rows.fetch_all(session, BY_AWS_ID, {"aws_id": identifier})
+    matches = rows.fetch_all(connection, BY_ID, {"event_id": event_id}) if event_id else []
+    matches = matches or rows.fetch_all(connection, BY_AWS_ID, {"aws_id": identifier})
     return next(iter(matches), None)
 
 
 @query
-def list_by_subscription(session: Session, subscription_id: UUID) -> list[RowDict]:
+def list_by_subscription(connection: Connection, subscription_id: UUID) -> list[RowDict]:
     """Return the subscription's events in the order in which they happened, without their bodies."""
-    return rows.fetch_all(session, BY_SUBSCRIPTION, {"subscription_id": subscription_id})
+    return rows.fetch_all(connection, BY_SUBSCRIPTION, {"subscription_id": subscription_id})
 
 
 @query
-def list_unapplied(session: Session, subscription: Mapping[str, Any]) -> list[RowDict]:
+def list_unapplied(connection: Connection, subscription: Mapping[str, Any]) -> list[RowDict]:
     """Return the events that name the subscription's agreement or customer and could not be applied, oldest first."""
     names = ("agreement_id", "customer_identifier", "product_code")
-    return rows.fetch_all(session, UNAPPLIED, {name: subscription[name] for name in names})
+    return rows.fetch_all(connection, UNAPPLIED, {name: subscription[name] for name in names})
 
 
 @query
-def next_id_with_outcome(session: Session, outcome: str, last_id: UUID = rows.MIN_ID) -> UUID | None:
+def next_id_with_outcome(connection: Connection, outcome: str, last_id: UUID = rows.MIN_ID) -> UUID | None:
     """Return the id of the oldest event with that outcome received after the event `last_id`."""
-    return session.scalar(NEXT_WITH_OUTCOME, {"outcome": outcome, "last_id": last_id})
+    return connection.scalar(NEXT_WITH_OUTCOME, {"outcome": outcome, "last_id": last_id})
 
 
 @query
-def candidate_subscription_ids(session: Session, event: RowDict) -> list[UUID]:
+def candidate_subscription_ids(connection: Connection, event: RowDict) -> list[UUID]:
     """Return the subscriptions that an ambiguous event may be about: of its customer, or of its agreements."""
     if event["customer_identifier"]:
         customer = {name: event[name] for name in ("customer_identifier", "product_code")}
-        return sorted(session.scalars(match.SELECT_OF_CUSTOMER, customer))
+        return sorted(connection.scalars(match.SELECT_OF_CUSTOMER, customer))
     agreement_ids = [event[name] for name in ("agreement_id", "previous_agreement_id") if event[name]]
-    return sorted(session.scalars(agreements.select_ids_by_agreement(agreement_ids)))
+    return sorted(connection.scalars(agreements.select_ids_by_agreement(agreement_ids)))

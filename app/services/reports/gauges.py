@@ -3,8 +3,7 @@
 from collections import defaultdict
 from datetime import datetime
 
-from sqlalchemy import bindparam, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, bindparam, func, select
 
 from app.aws import queue
 from app.database import clock
@@ -39,26 +38,26 @@ def current() -> dict[str, float]:
 
 
 @query
-def _measure(session: Session) -> dict[str, float]:
+def _measure(connection: Connection) -> dict[str, float]:
     now = clock.now()
-    pending_count, oldest = session.execute(PENDING_TOKENS).one()
-    heartbeat_ages = heartbeats.ages_by_chore(session, now)
+    pending_count, oldest = connection.execute(PENDING_TOKENS).one()
+    heartbeat_ages = heartbeats.ages_by_chore(connection, now)
     # Without an events queue no worker polls one: its age would be infinite for good.
     chores = [chore for chore in HEARTBEAT_GAUGES if chore != "events" or queue.current()]
     return {
         "foyer_parked_tokens": pending_count,
         "foyer_parked_tokens_oldest_seconds": _age_seconds(oldest, now),
-        **{name: session.scalar(statement, {"now": now}) or 0 for name, statement in COUNTS.items()},
-        **_outbox_gauges(session, now),
+        **{name: connection.scalar(statement, {"now": now}) or 0 for name, statement in COUNTS.items()},
+        **_outbox_gauges(connection, now),
         **{HEARTBEAT_GAUGES[chore]: heartbeat_ages[chore] for chore in chores},
     }
 
 
-def _outbox_gauges(session: Session, now: datetime) -> dict[str, float]:
+def _outbox_gauges(connection: Connection, now: datetime) -> dict[str, float]:
     # Messages of a product without an endpoint, or while mail is off, are never sent: an alarm on them could not end.
     lanes = expiry.configured_lanes()
     unsent: dict[tuple[bool, str], tuple[int, datetime | None]] = defaultdict(lambda: (0, None))
-    for is_mail, outcome, count, oldest in session.execute(UNSENT_MESSAGES, {"lanes": lanes}):
+    for is_mail, outcome, count, oldest in connection.execute(UNSENT_MESSAGES, {"lanes": lanes}):
         unsent[bool(is_mail), outcome] = (count, oldest)
     waiting_handoffs, oldest = unsent[False, "waiting"]
     return {

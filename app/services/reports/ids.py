@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CompoundSelect, Select, Uuid, bindparam, select, union
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import CompoundSelect, Connection, Select, Uuid, bindparam, select, union
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.database.transactions import query
 from app.models import (
@@ -48,10 +48,10 @@ def is_beginning(text: str) -> bool:
 
 
 @query
-def find(session: Session, search: IdSearch, beginning: str) -> Sequence[UUID]:
+def find(connection: Connection, search: IdSearch, beginning: str) -> Sequence[UUID]:
     """Return the ids that begin with this text, in order: at most MAX_CANDIDATES + 1 of them."""
     limits = bounds(beginning)
-    return session.scalars(search.order_by("id").limit(MAX_CANDIDATES + 1), limits).all() if limits else []
+    return connection.scalars(search.order_by("id").limit(MAX_CANDIDATES + 1), limits).all() if limits else []
 
 
 def bounds(beginning: str) -> dict[str, UUID] | None:

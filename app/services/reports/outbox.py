@@ -6,7 +6,6 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Uuid, bindparam, exists, func, or_, select, update
-from sqlalchemy.orm import Session
 
 from app.config import products
 from app.database import clock, rows
@@ -78,7 +77,7 @@ RESEND = (
 
 @query
 def handoffs(
-    session: Session,
+    connection: Connection,
     *,
     limit: int,
     outcome: str | None = None,
@@ -93,7 +92,7 @@ def handoffs(
         OutboxMessage.lane: queue.handoff_lane(product_code) if product_code else None,
     }
     conditions = [*rows.filter_conditions(filters), *rows.since_condition(OutboxMessage.created_at, since)]
-    return rows.fetch_all(session, NEWEST_HANDOFFS_FIRST.where(*conditions).limit(limit))
+    return rows.fetch_all(connection, NEWEST_HANDOFFS_FIRST.where(*conditions).limit(limit))
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ class MailFilters:
 
 
 @query
-def mails(session: Session, filters: MailFilters, *, limit: int) -> list[RowDict]:
+def mails(connection: Connection, filters: MailFilters, *, limit: int) -> list[RowDict]:
     """Return the mails that match the filters, newest first."""
     conditions = rows.filter_conditions(
         {OutboxMessage.outcome: filters.outcome, OutboxMessage.subscription_id: filters.subscription_id}
@@ -121,25 +120,25 @@ def mails(session: Session, filters: MailFilters, *, limit: int) -> list[RowDict
     if filters.bounced:
         conditions.append(OutboxMessage.bounced_at.is_not(None))
     if filters.email is not None:
-        conditions.append(_is_to(session, filters.email.strip().lower()))
-    return rows.fetch_all(session, NEWEST_MAILS_FIRST.where(*conditions).limit(limit))
+        conditions.append(_is_to(connection, filters.email.strip().lower()))
+    return rows.fetch_all(connection, NEWEST_MAILS_FIRST.where(*conditions).limit(limit))
 
 
 @query
 def of_customer(
-    session: Session, subscription_id: UUID | None, registration_id: UUID | None, *, limit: int
+    connection: Connection, subscription_id: UUID | None, registration_id: UUID | None, *, limit: int
 ) -> list[RowDict]:
     """Return the newest hand-offs and mails of a purchase or a registration, the oldest of them first."""
     ids = {"subscription_id": subscription_id, "registration_id": registration_id, "limit": limit}
-    return rows.fetch_all(session, OF_CUSTOMER, ids)[::-1]
+    return rows.fetch_all(connection, OF_CUSTOMER, ids)[::-1]
 
 
-def _is_to(session: Session, address: str) -> ColumnElement[bool]:
+def _is_to(connection: Connection, address: str) -> ColumnElement[bool]:
     is_to_seller = OutboxMessage.type.startswith("seller_")
     to_buyer = ~is_to_seller & OutboxMessage.registration_id.in_(
         select(Registration.id).where(func.lower(Registration.email) == address)
     )
-    invitation_ids = session.scalars(select(Invitation.id).where(func.lower(Invitation.email) == address))
+    invitation_ids = connection.scalars(select(Invitation.id).where(func.lower(Invitation.email) == address))
     to_colleague = OutboxMessage.payload["invitation"].as_string().in_([str(id_) for id_ in invitation_ids])
     codes = [
         product.code
@@ -153,22 +152,22 @@ def _is_to(session: Session, address: str) -> ColumnElement[bool]:
 
 
 @query
-def find(session: Session, message_id: UUID, *, is_mail: bool) -> RowDict | None:
+def find(connection: Connection, message_id: UUID, *, is_mail: bool) -> RowDict | None:
     """Return one hand-off or mail with every column, the payload included."""
     statement = BY_ID.where(IS_MAIL if is_mail else ~IS_MAIL)
-    return next(iter(rows.fetch_all(session, statement, {"message_id": message_id})), None)
+    return next(iter(rows.fetch_all(connection, statement, {"message_id": message_id})), None)
 
 
 @query
-def failed_handoff_ids(session: Session, product_codes: Iterable[str]) -> Sequence[UUID]:
+def failed_handoff_ids(connection: Connection, product_codes: Iterable[str]) -> Sequence[UUID]:
     """Return the ids of these products' failed hand-offs, oldest first."""
-    return session.scalars(FAILED_IDS, {"lanes": [queue.handoff_lane(code) for code in product_codes]}).all()
+    return connection.scalars(FAILED_IDS, {"lanes": [queue.handoff_lane(code) for code in product_codes]}).all()
 
 
 @query
-def failed_mail_ids(session: Session, since: datetime) -> Sequence[UUID]:
+def failed_mail_ids(connection: Connection, since: datetime) -> Sequence[UUID]:
     """Return the ids of the mails that were given up since then, oldest first."""
-    return session.scalars(FAILED_MAIL_IDS, {"since": since}).all()
+    return connection.scalars(FAILED_MAIL_IDS, {"since": since}).all()
 
 
 @transaction

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, exists, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, bindparam, exists, func, select
 
 from app.config import products
 from app.database.transactions import query
@@ -93,16 +92,16 @@ def read(*since: datetime) -> Overview:
 
 
 @query
-def _read(session: Session, since: tuple[datetime, ...], measured: Mapping[str, float]) -> Overview:
+def _read(connection: Connection, since: tuple[datetime, ...], measured: Mapping[str, float]) -> Overview:
     def count(statement: Any, moment: datetime) -> int:
-        return session.scalar(statement, {"since": moment}) or 0
+        return connection.scalar(statement, {"since": moment}) or 0
 
     steps = {
         step: tuple(sum(count(statement, moment) for statement in statements) for moment in since)
         for step, statements in STEPS.items()
     }
     counts = {name: count(statement, since[-1]) for name, statement in OTHER_COUNTS.items()}
-    funnel = session.execute(FUNNEL, {"since": since[-1]}).one()
+    funnel = connection.execute(FUNNEL, {"since": since[-1]}).one()
     return Overview(steps, dict(zip(FUNNEL_STEPS, funnel, strict=True)), {**measured, **counts})
 
 

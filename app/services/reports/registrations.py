@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Uuid, bindparam, func, select
 
 from app.database import rows
 from app.database.rows import RowDict
@@ -81,7 +80,7 @@ class Filters:
 
 
 @query
-def newest(session: Session, filters: Filters, *, limit: int) -> list[RowDict]:
+def newest(connection: Connection, filters: Filters, *, limit: int) -> list[RowDict]:
     """Return the registrations that match the filters, newest first, with their purchases."""
     conditions = rows.filter_conditions(
         {
@@ -96,19 +95,19 @@ def newest(session: Session, filters: Filters, *, limit: int) -> list[RowDict]:
         conditions.append(people.contains(filters.search, *people.NAME_COLUMNS))
     if filters.without_purchase:
         conditions.append(Registration.parked_token_id.is_not(None))
-    return rows.fetch_all(session, NEWEST_FIRST.where(*conditions).limit(limit))
+    return rows.fetch_all(connection, NEWEST_FIRST.where(*conditions).limit(limit))
 
 
 @query
-def find(session: Session, registration_id: UUID) -> RowDict | None:
+def find(connection: Connection, registration_id: UUID) -> RowDict | None:
     """Return one registration with its purchase; None if there is none, as after an erasure or a merge."""
-    return next(iter(rows.fetch_all(session, BY_ID, {"registration_id": registration_id})), None)
+    return next(iter(rows.fetch_all(connection, BY_ID, {"registration_id": registration_id})), None)
 
 
 @query
-def find_by_ids(session: Session, ids: Iterable[UUID]) -> list[RowDict]:
+def find_by_ids(connection: Connection, ids: Iterable[UUID]) -> list[RowDict]:
     """Return the registrations with these ids, newest first."""
-    return rows.fetch_all(session, BY_IDS, {"ids": list(ids)})
+    return rows.fetch_all(connection, BY_IDS, {"ids": list(ids)})
 
 
 def iterate_all() -> Iterator[RowDict]:
@@ -123,5 +122,5 @@ def iterate_all() -> Iterator[RowDict]:
 
 
 @query
-def _batch_after(session: Session, last_id: UUID) -> list[RowDict]:
-    return rows.fetch_all(session, NEXT_BATCH, {"last_id": last_id})
+def _batch_after(connection: Connection, last_id: UUID) -> list[RowDict]:
+    return rows.fetch_all(connection, NEXT_BATCH, {"last_id": last_id})

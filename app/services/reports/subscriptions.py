@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CompoundSelect, Uuid, bindparam, case, exists, func, select, union
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Uuid, bindparam, case, exists, func, select, union
 
 from app.aws.customer import license_id
 from app.database import clock, rows
@@ -84,15 +83,15 @@ class Filters:
 
 
 @query
-def search(session: Session, filters: Filters, *, limit: int) -> list[RowDict]:
+def search(connection: Connection, filters: Filters, *, limit: int) -> list[RowDict]:
     """Return the subscriptions that match the filters, with their registrations."""
     conditions = _conditions(filters)
     if filters.unregistered:
         # The few ids are selected first, so that the joins and the other columns are read for these alone.
         ids = UNREGISTERED_IDS.where(*conditions).limit(limit)
-        return rows.fetch_all(session, WITH_REGISTRATIONS.where(Subscription.id.in_(ids)).order_by(*BY_PRIORITY))
+        return rows.fetch_all(connection, WITH_REGISTRATIONS.where(Subscription.id.in_(ids)).order_by(*BY_PRIORITY))
     statement = NEXT_TO_END_FIRST if filters.ending_by else NEWEST_FIRST
-    return rows.fetch_all(session, statement.where(*conditions).limit(limit))
+    return rows.fetch_all(connection, statement.where(*conditions).limit(limit))
 
 
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
@@ -113,19 +112,19 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
 
 
 @query
-def find_by_any_id(session: Session, identifier: str) -> list[RowDict]:
+def find_by_any_id(connection: Connection, identifier: str) -> list[RowDict]:
     """Return the subscriptions, newest first, that have this identifier now or had it before a renewal.
 
     It is our id, a license ARN in any of AWS's notations or the license's id, a purchase key, an agreement id, an AWS
     account id or, for old listings, a customer identifier.
     """
-    return rows.fetch_all(session, NEWEST_FIRST.where(Subscription.id.in_(_select_ids_matching(identifier))))
+    return rows.fetch_all(connection, NEWEST_FIRST.where(Subscription.id.in_(_select_ids_matching(identifier))))
 
 
 @query
-def find_by_ids(session: Session, ids: Iterable[UUID]) -> list[RowDict]:
+def find_by_ids(connection: Connection, ids: Iterable[UUID]) -> list[RowDict]:
     """Return the subscriptions with these ids, newest first."""
-    return rows.fetch_all(session, BY_IDS, {"ids": list(ids)})
+    return rows.fetch_all(connection, BY_IDS, {"ids": list(ids)})
 
 
 def _select_ids_matching(identifier: str) -> CompoundSelect[Any]:

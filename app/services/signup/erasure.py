@@ -12,7 +12,6 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import BindParameter, Connection, Row, and_, bindparam, delete, func, or_, select, update
-from sqlalchemy.orm import Session
 
 from app.database import clock
 from app.database.rows import MIN_ID
@@ -94,9 +93,9 @@ def erase(connection: Connection, registration_id: UUID, actor: str) -> AuditRec
     return erased[0] if erased else find_in_transaction(connection, registration_id)
 
 
-def find_in_transaction(database: Connection | Session, registration_id: UUID) -> AuditRecord | None:
+def find_in_transaction(connection: Connection, registration_id: UUID) -> AuditRecord | None:
     """Return when and by whom the registration was last erased, if it was."""
-    entry = database.execute(LATEST_ERASURE, {"registration": registration_id}).one_or_none()
+    entry = connection.execute(LATEST_ERASURE, {"registration": registration_id}).one_or_none()
     return AuditRecord(*entry) if entry else None
 
 
@@ -136,8 +135,8 @@ def _chunks(registration_ids: Sequence[UUID]) -> Iterator[list[UUID]]:
 
 
 @query
-def _message_counts(session: Session, registration_ids: Sequence[UUID]) -> Counter[UUID]:
-    rows = session.execute(MESSAGE_COUNTS, {"registrations": registration_ids})
+def _message_counts(connection: Connection, registration_ids: Sequence[UUID]) -> Counter[UUID]:
+    rows = connection.execute(MESSAGE_COUNTS, {"registrations": registration_ids})
     return Counter({row.registration_id: row.messages for row in rows})
 
 
@@ -158,8 +157,8 @@ def expired_batches(retention_days: int, now: datetime) -> Iterator[list[UUID]]:
 
 
 @query
-def _next_batch(session: Session, last_id: UUID, cutoff: datetime) -> list[tuple[UUID, bool]]:
-    return list(session.execute(NEXT_BATCH, {"last_id": last_id, "cutoff": cutoff}).tuples())
+def _next_batch(connection: Connection, last_id: UUID, cutoff: datetime) -> list[tuple[UUID, bool]]:
+    return list(connection.execute(NEXT_BATCH, {"last_id": last_id, "cutoff": cutoff}).tuples())
 
 
 @transaction

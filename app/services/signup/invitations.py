@@ -9,7 +9,6 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, Row, Uuid, and_, bindparam, func, insert, or_, select, update
-from sqlalchemy.orm import Session
 
 from app.config import products
 from app.database import clock, rows
@@ -145,42 +144,42 @@ def _check_limits(connection: Connection, subscription_id: UUID, now: datetime, 
     return Refusal.TOO_MANY_TODAY if connection.execute(COUNT_SENT, today).scalar_one() >= MAX_PER_DAY else None
 
 
-def count_mails(database: Connection | Session, email: str, since: datetime, before_id: UUID = MAX_ID) -> int:
+def count_mails(connection: Connection, email: str, since: datetime, before_id: UUID = MAX_ID) -> int:
     """Return how many invitations were mailed to the address since then, of all purchases and before that mail."""
-    ids = [str(invitation_id) for invitation_id in database.execute(IDS_OF_ADDRESS, {"email": email}).scalars()]
+    ids = [str(invitation_id) for invitation_id in connection.execute(IDS_OF_ADDRESS, {"email": email}).scalars()]
     mails = {"invitations": ids, "since": since, "before": before_id}
-    return database.execute(COUNT_MAILS, mails).scalar_one() if ids else 0
+    return connection.execute(COUNT_MAILS, mails).scalar_one() if ids else 0
 
 
 @query
-def list_open(session: Session, subscription_id: UUID) -> list[Row[Any]]:
+def list_open(connection: Connection, subscription_id: UUID) -> list[Row[Any]]:
     """Return the subscription's invitations that can still be accepted, the oldest first."""
-    return list(session.execute(LIST_OPEN, {"subscription": subscription_id, "now": clock.now()}))
+    return list(connection.execute(LIST_OPEN, {"subscription": subscription_id, "now": clock.now()}))
 
 
 @query
-def list_accepted(session: Session, subscription_id: UUID) -> list[Row[Any]]:
+def list_accepted(connection: Connection, subscription_id: UUID) -> list[Row[Any]]:
     """Return the subscription's invitations that somebody has accepted and nobody revoked, the oldest first."""
-    return list(session.execute(LIST_ACCEPTED, {"subscription": subscription_id}))
+    return list(connection.execute(LIST_ACCEPTED, {"subscription": subscription_id}))
 
 
 @query
-def is_revoked(session: Session, invitation_id: UUID) -> bool:
+def is_revoked(connection: Connection, invitation_id: UUID) -> bool:
     """Return whether the invitation was revoked, before or after it was accepted."""
-    return session.scalar(IS_IN_FORCE, {"invitation_id": invitation_id}) is None
+    return connection.scalar(IS_IN_FORCE, {"invitation_id": invitation_id}) is None
 
 
 @query
-def find_open(session: Session, invitation_id: UUID) -> Row[Any] | None:
+def find_open(connection: Connection, invitation_id: UUID) -> Row[Any] | None:
     """Return the invitation, if it can still be accepted."""
-    return session.execute(FIND_OPEN, {"invitation_id": invitation_id, "now": clock.now()}).one_or_none()
+    return connection.execute(FIND_OPEN, {"invitation_id": invitation_id, "now": clock.now()}).one_or_none()
 
 
 @query
-def find_offered_purchase(session: Session, invitation_id: UUID) -> Resolved | None:
+def find_offered_purchase(connection: Connection, invitation_id: UUID) -> Resolved | None:
     """Return the purchase that the invitation is for, if it can still be accepted. Does not accept it."""
     parameters = {"invitation_id": invitation_id, "now": clock.now()}
-    subscription = session.execute(OFFERED_SUBSCRIPTION, parameters).one_or_none()
+    subscription = connection.execute(OFFERED_SUBSCRIPTION, parameters).one_or_none()
     return resolve.from_subscription(subscription) if subscription else None
 
 
@@ -229,7 +228,7 @@ def purge_emails(connection: Connection) -> int:
 
 @query
 def newest(
-    session: Session,
+    connection: Connection,
     *,
     limit: int,
     subscription_id: UUID | None = None,
@@ -241,7 +240,7 @@ def newest(
     conditions += rows.since_condition(Invitation.created_at, since)
     shown = [column for column in TABLE.columns if column.key != "accepted_by"]
     statement = select(*shown).where(*conditions).order_by(Invitation.id.desc()).limit(limit)
-    return [{**row, "state": _state(row, clock.now())} for row in rows.fetch_all(session, statement)]
+    return [{**row, "state": _state(row, clock.now())} for row in rows.fetch_all(connection, statement)]
 
 
 def _state(row: Mapping[str, Any], now: datetime) -> str:

@@ -3,8 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Uuid, and_, bindparam, case, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Row, Uuid, and_, bindparam, case, or_, select
 
 from app.database.transactions import query
 from app.models import Account, Registration, Subscription
@@ -36,7 +35,7 @@ WITH_ACCOUNT = (
 
 
 @query
-def find_with_account(session: Session, purchase: Purchase, chosen_id: UUID | None = None) -> list[Row[Any]]:
+def find_with_account(connection: Connection, purchase: Purchase, chosen_id: UUID | None = None) -> list[Row[Any]]:
     """Return the customer's other purchases with an account, newest first; none while the purchase is pending.
 
     The one that the buyer chose before is always among them. `created_at` and `company` are None where the registration
@@ -46,5 +45,5 @@ def find_with_account(session: Session, purchase: Purchase, chosen_id: UUID | No
         return []
     customer = purchase.landing.customer
     ids = {"account_id": customer.customer_aws_account_id, "product_code": customer.product_code}
-    rows = session.execute(WITH_ACCOUNT, {**ids, "chosen_id": chosen_id})
+    rows = connection.execute(WITH_ACCOUNT, {**ids, "chosen_id": chosen_id})
     return [row for row in rows if row.id != purchase.subscription_id][:MAX_LISTED]

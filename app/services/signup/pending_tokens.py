@@ -9,7 +9,6 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, Row, bindparam, delete, exists, func, select
-from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from app.database import clock
@@ -104,9 +103,9 @@ def _new_row(token: bytes, digest: bytes, unverified: UnverifiedFields) -> dict[
 
 
 @query
-def find(session: Session, pending_token_id: UUID) -> Row[Any] | None:
+def find(connection: Connection, pending_token_id: UUID) -> Row[Any] | None:
     """Return the pending token and what has become of it; None where there is none, or it was purged."""
-    return session.execute(BY_ID, {"id": pending_token_id}).one_or_none()
+    return connection.execute(BY_ID, {"id": pending_token_id}).one_or_none()
 
 
 @transaction

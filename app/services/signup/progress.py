@@ -8,20 +8,20 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, bindparam, exists, select
-from sqlalchemy.orm import Session
 
 from app.config import products
 from app.config.products import Product
 from app.database import clock
 from app.database.transactions import query, transaction
 from app.errors import DatabaseUnavailable
-from app.models import Account, AuditEntry, OutboxMessage, Registration
+from app.models import AuditEntry, OutboxMessage, Registration
 from app.security import sign_in_tokens
 from app.security.links import SignedLink
 from app.services.operations import audit
 from app.services.operations.audit import AuditRecord
 from app.services.outbox import account_claim, account_reply, announce, queue
 from app.services.outbox.account_claim import Claim
+from app.services.outbox.account_reply import AccountReply
 from app.services.purchases import account_request
 
 AccountState = Literal["unasked", "waiting", "ready", "refused", "failed"]
@@ -47,9 +47,10 @@ ERASED_SINCE = exists().where(
     AuditEntry.action == audit.REGISTRATION_ERASED,
     AuditEntry.at >= LATEST_ENTRY.c.at,
 )
+BY_ID = select(Registration.__table__).where(Registration.id == bindparam("registration"))
 # The registration that is stored now for the purchase that the merged one was sent for.
 MERGED_INTO = (
-    select(Registration)
+    select(Registration.__table__)
     .join(LATEST_ENTRY, Registration.subscription_id == LATEST_ENTRY.c.subscription_id)
     .where(~ERASED_SINCE)
 )
@@ -66,7 +67,7 @@ class AccountProgress:
 
     state: AccountState
     requested_at: datetime | None = None
-    account: Account | None = None
+    account: AccountReply | None = None
     has_account: bool = False
 
 
@@ -74,31 +75,31 @@ NOT_REQUESTED = AccountProgress("unasked")
 
 
 @query
-def account_progress(session: Session, registration: Registration, product: Product | None) -> AccountProgress:
+def account_progress(connection: Connection, registration: Row[Any], product: Product | None) -> AccountProgress:
     """Return how far the product is with the registration's account."""
     endpoints = products.current().handoff_endpoints
     if product is None or product.code not in endpoints or registration.subscription_id is None:
         return NOT_REQUESTED
-    account = session.get(Account, registration.subscription_id)
-    delivered = queue.latest_handoff(session, registration.id, OutboxMessage.outcome == "delivered")
+    account = account_reply.account_of(connection, registration.subscription_id)
+    delivered = queue.latest_handoff(connection, registration.id, OutboxMessage.outcome == "delivered")
     # Where the product received no hand-offs when the form was sent, a later hand-off asked for the account.
     fallback = delivered if account and account_reply.is_identified(account) else None
     is_registration = OutboxMessage.type.in_(announce.REGISTRATION_TYPES)
-    requested = queue.latest_handoff(session, registration.id, is_registration) or fallback
+    requested = queue.latest_handoff(connection, registration.id, is_registration) or fallback
     if requested is None:
         return NOT_REQUESTED
-    has_account = account_claim.of_registration(session, account, registration.id) > Claim.NONE
+    has_account = account_claim.of_registration(connection, account, registration.id) > Claim.NONE
     return AccountProgress(_state(account, requested, delivered), requested.created_at, account, has_account)
 
 
-def _state(account: Account | None, requested: Row[Any], delivered: Row[Any] | None) -> AccountState:
+def _state(account: AccountReply | None, requested: Row[Any], delivered: Row[Any] | None) -> AccountState:
     # Every hand-off carries the whole registration: a later one that was delivered asked for the account as well.
     if delivered and (delivered.sequence >= requested.sequence or _is_same_account(account, requested, delivered)):
         return "refused" if account and account.refused else "ready"
     return "waiting" if requested.outcome == "waiting" else "failed"
 
 
-def _is_same_account(account: Account | None, requested: Row[Any], delivered: Row[Any]) -> bool:
+def _is_same_account(account: AccountReply | None, requested: Row[Any], delivered: Row[Any]) -> bool:
     """Return whether the product has made the account that is requested: the form changed other answers only."""
     if account is None or account.refused or not account_reply.is_identified(account):
         return False
@@ -106,7 +107,7 @@ def _is_same_account(account: Account | None, requested: Row[Any], delivered: Ro
 
 
 @query
-def registration_from_link(session: Session, link: str) -> Registration | None:
+def registration_from_link(connection: Connection, link: str) -> Row[Any] | None:
     """Return the registration that a link leads to; None where the link is not valid or the registration was erased.
 
     A registration that was merged into another leads to that other one.
@@ -114,38 +115,45 @@ def registration_from_link(session: Session, link: str) -> Registration | None:
     registration_id = LINK.id_from(link)
     if registration_id is None:
         return None
-    registration = session.get(Registration, registration_id)
-    return registration or session.scalar(MERGED_INTO, {"registration": registration_id})
+    return _find_by_id(connection, registration_id) or _find_merged_into(connection, registration_id)
 
 
 @query
-def merged_into(session: Session, registration_id: UUID) -> UUID | None:
+def merged_into(connection: Connection, registration_id: UUID) -> UUID | None:
     """Return the id of the registration that this one was merged into; None where it was not merged."""
-    if session.get(Registration, registration_id):
+    if _find_by_id(connection, registration_id):
         return None
-    target = session.scalar(MERGED_INTO, {"registration": registration_id})
+    target = _find_merged_into(connection, registration_id)
     return target.id if target else None
 
 
-def try_record_entry(registration: Registration) -> None:
+def _find_by_id(connection: Connection, registration_id: UUID) -> Row[Any] | None:
+    return connection.execute(BY_ID, {"registration": registration_id}).one_or_none()
+
+
+def _find_merged_into(connection: Connection, registration_id: UUID) -> Row[Any] | None:
+    return connection.execute(MERGED_INTO, {"registration": registration_id}).one_or_none()
+
+
+def try_record_entry(registration_id: UUID, subscription_id: UUID | None) -> None:
     """Record that the buyer enters the product, the first time. While the database is down, they enter all the same."""
     with suppress(DatabaseUnavailable):
-        if not _has_entered(registration.id):
-            _record_entry(registration)
+        if not _has_entered(registration_id):
+            _record_entry(registration_id, subscription_id)
 
 
 @query
-def _has_entered(session: Session, registration_id: UUID) -> bool:
-    return session.scalars(HAS_ENTERED, {"registration": registration_id}).first() is not None
+def _has_entered(connection: Connection, registration_id: UUID) -> bool:
+    return connection.scalars(HAS_ENTERED, {"registration": registration_id}).first() is not None
 
 
 @transaction
-def _record_entry(connection: Connection, registration: Registration) -> None:
-    ids = {"registration_id": registration.id, "subscription_id": registration.subscription_id}
-    audit.record(connection, [AuditRecord(clock.now(), ENTERED, audit.BUYER_ACTOR, **ids)])
+def _record_entry(connection: Connection, registration_id: UUID, subscription_id: UUID | None) -> None:
+    entry = AuditRecord(clock.now(), ENTERED, audit.BUYER_ACTOR, registration_id, subscription_id)
+    audit.record(connection, [entry])
 
 
-def url_for_buyer(product: Product, registration: Registration, account: Account | None) -> str:
+def url_for_buyer(product: Product, registration: Row[Any], account: AccountReply | None) -> str:
     """Return the URL of the account that the product made, else of the product's sign-in page.
 
     For a product that receives hand-offs, the URL carries a sign-in token for the buyer: valid once, for five minutes.

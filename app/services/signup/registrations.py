@@ -14,7 +14,6 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, Row, Uuid, bindparam, select, text
-from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from app.database import clock
@@ -212,15 +211,14 @@ def _was_refused_or_failed(connection: Connection, subscription_id: UUID | None,
 
 
 @query
-def find_by_purchase(session: Session, purchase: Purchase) -> Registration | None:
+def find_by_purchase(connection: Connection, purchase: Purchase) -> Row[Any] | None:
     """Return the purchase's registration, if the buyer has registered."""
     if isinstance(purchase, Pending):
-        return session.scalar(select(Registration).filter_by(parked_token_id=purchase.id))
-    of_subscription = select(Registration).filter_by(subscription_id=purchase.subscription_id)
-    return session.scalar(of_subscription) if purchase.subscription_id else None
+        return connection.execute(BY_TOKEN, {"parked_token_id": purchase.id}).one_or_none()
+    return connection.execute(BY_SUBSCRIPTION, {"subscription_id": purchase.subscription_id}).one_or_none()
 
 
-def try_find_by_purchase(purchase: Purchase) -> Registration | None:
+def try_find_by_purchase(purchase: Purchase) -> Row[Any] | None:
     """Return the purchase's registration; None while the database is down, too."""
     try:
         return find_by_purchase(purchase)
@@ -228,6 +226,6 @@ def try_find_by_purchase(purchase: Purchase) -> Registration | None:
         return None
 
 
-def answers_of(registration: Registration | Row[Any]) -> Answers:
+def answers_of(registration: Row[Any]) -> Answers:
     """Return the registration's answers."""
     return Answers(**{field.name: getattr(registration, field.name) for field in fields(Answers)})

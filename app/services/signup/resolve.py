@@ -10,7 +10,6 @@ from app.aws import resolve_customer
 from app.aws.customer import Customer
 from app.config import products
 from app.errors import DatabaseUnavailable, MarketplaceUnavailable, Throttled
-from app.models import Subscription
 from app.services.purchases import subscriptions
 from app.services.purchases.purchase import Landing, Pending, Purchase, Resolved, UnverifiedFields
 from app.services.signup import pending_tokens
@@ -55,7 +54,7 @@ def try_store(resolved: Resolved) -> Resolved:
         return resolved
 
 
-def from_subscription(subscription: Subscription | Row[Any], offer_type: str | None = None) -> Resolved:
+def from_subscription(subscription: Row[Any], offer_type: str | None = None) -> Resolved:
     """Return the purchase of a stored subscription, with the offer type that this browser posted if it did."""
     unverified = UnverifiedFields(offer_type or subscription.offer_type)
     return Resolved(Landing(Customer.from_row(subscription), unverified), subscription.id)

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, bindparam, func, select
 
 from app.database.transactions import query
 from app.errors import DatabaseUnavailable
@@ -44,9 +43,9 @@ def registration_id_from(link: str) -> UUID | None:
 
 
 @query
-def is_of_address(session: Session, registration_id: UUID, email: str) -> bool:
+def is_of_address(connection: Connection, registration_id: UUID, email: str) -> bool:
     """Return whether the registration was sent with this address, in upper or lower case."""
-    return session.scalar(HAS_ADDRESS, {"registration": registration_id, "email": email}) is not None
+    return connection.scalar(HAS_ADDRESS, {"registration": registration_id, "email": email}) is not None
 
 
 def answers_to_resume(registration_ids: Sequence[UUID], submitted_after: datetime | None = None) -> Answers | None:
@@ -61,9 +60,11 @@ def answers_to_resume(registration_ids: Sequence[UUID], submitted_after: datetim
 
 
 @query
-def _latest_answers(session: Session, registration_ids: Sequence[UUID], submitted_after: datetime) -> Answers | None:
+def _latest_answers(
+    connection: Connection, registration_ids: Sequence[UUID], submitted_after: datetime
+) -> Answers | None:
     parameters = {"ids": registration_ids, "submitted_after": submitted_after}
-    registration = session.execute(LATEST_WITH_DEAD_TOKEN, parameters).one_or_none()
+    registration = connection.execute(LATEST_WITH_DEAD_TOKEN, parameters).one_or_none()
     return answers_of(registration) if registration else None
 
 
@@ -81,5 +82,5 @@ def is_without_purchase(registration_id: UUID) -> bool:
 
 
 @query
-def _ids_without_purchase(session: Session, registration_ids: Sequence[UUID]) -> list[UUID]:
-    return list(session.scalars(IDS_WITHOUT_PURCHASE, {"ids": registration_ids}))
+def _ids_without_purchase(connection: Connection, registration_ids: Sequence[UUID]) -> list[UUID]:
+    return list(connection.scalars(IDS_WITHOUT_PURCHASE, {"ids": registration_ids}))
