@@ -7,20 +7,27 @@ from sqlalchemy.orm import DeclarativeBase
 
 
 def upsert_statement(
-    model: type[DeclarativeBase], natural_key: str, updates: Mapping[str, str], inserts: Mapping[str, str] | None = None
+    model: type[DeclarativeBase],
+    natural_key: str,
+    updates: Mapping[str, str],
+    inserts: Mapping[str, str] | None = None,
+    *,
+    returns_row: bool = False,
 ) -> TextualSelect:
-    """Return the statement that inserts a row or, where its natural key exists, updates that row; it returns the id.
+    """Return the statement that inserts a row or, where its natural key exists, updates that row.
 
-    `updates` are the columns' new values, in SQL; where there are none, an existing row stays and no id is returned.
+    It returns the id, or the whole row. `updates` are the columns' new values, in SQL; where there are none, an
+    existing row stays and nothing is returned.
     A column is inserted from the parameter of its name, or from its SQL in `inserts`. The same SQL works on
     SQLite and PostgreSQL. It is text because SQLAlchemy compiles its own upsert again at each execution, which costs
     more CPU than the rest of a landing's database work.
     """
     columns = model.__table__.columns
+    returned = columns if returns_row else [columns.id]
     update = f"UPDATE SET {', '.join(f'{name} = {new}' for name, new in updates.items())}" if updates else "NOTHING"
     insert = text(
         f"INSERT INTO {model.__tablename__} ({', '.join(column.name for column in columns)})"  # noqa: S608  # only names of tables and columns
         f" VALUES ({', '.join((inserts or {}).get(column.name, f':{column.name}') for column in columns)})"
-        f" ON CONFLICT ({natural_key}) DO {update} RETURNING id"
+        f" ON CONFLICT ({natural_key}) DO {update} RETURNING {', '.join(column.name for column in returned)}"
     )
-    return insert.bindparams(*(bindparam(column.name, type_=column.type) for column in columns)).columns(columns.id)
+    return insert.bindparams(*(bindparam(column.name, type_=column.type) for column in columns)).columns(*returned)

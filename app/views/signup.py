@@ -9,6 +9,7 @@ from sqlalchemy import Row
 from werkzeug import Response
 
 from app.config import products
+from app.errors import DatabaseUnavailable
 from app.observability import logs
 from app.services.purchases import account_request
 from app.services.purchases.purchase import Pending
@@ -29,14 +30,14 @@ AnswerFields = dict[str, str | None]
 def show() -> Response | str:
     """Show the form, or redirect to the welcome page where the answers are stored already."""
     visit = browser_session.current()
-    registration = registrations.try_find_by_purchase(visit.purchase)
+    registration, others = try_find_stored(visit)
     prefilled = initial_answers(visit, registration)
     if registration and not prefilled and not ("change" in request.args and may_anyone_replace(visit, registration)):
         return redirect(url_for("welcome.welcome"), 303)
     if isinstance(visit.purchase, Pending):
         pending_tokens.raise_if_dead(visit.purchase.id)
     logs.set_outcome("shown")
-    return render_page(visit, build_form(visit, registration, prefilled), prefilled, registration)
+    return render_page(visit, build_form(visit, registration, prefilled, others), prefilled, registration)
 
 
 @blueprint.post("/signup")
@@ -61,6 +62,24 @@ def send() -> Response | tuple[str, int]:
     draft_cookie.save(Draft(unlinked_ids=(*new, *earlier)))
     logs.set_outcome(outcome, registration=str(completed.registration_id))
     return redirect(url_for("welcome.welcome"), 303)
+
+
+def try_find_stored(visit: Visit) -> tuple[Row[Any] | None, list[Row[Any]] | None]:
+    """Return the purchase's registration; without one, the other purchases that the form offers, if it does.
+
+    Neither is known while the database is down.
+    """
+    if browser_session.is_invited() or not takes_handoffs(visit):
+        return registrations.try_find_by_purchase(visit.purchase), None
+    try:
+        return other_purchases.find_with_registration(visit.purchase)
+    except DatabaseUnavailable:
+        return None, None
+
+
+def takes_handoffs(visit: Visit) -> bool:
+    """Return whether the product takes hand-offs: they tell it which account to use."""
+    return visit.product is not None and visit.product.code in products.current().handoff_endpoints
 
 
 def known_answers(visit: Visit, registration: Row[Any] | None) -> KnownAnswers:
@@ -88,15 +107,24 @@ def answers_without_purchase(registration: Row[Any] | None) -> Answers | None:
     return resume_links.answers_to_resume(ids, registration.updated_at if registration else None)
 
 
-def build_form(visit: Visit, registration: Row[Any] | None, prefilled: AnswerFields | None = None) -> SignupForm:
-    """Return the form. It asks for the account to use only where the product takes hand-offs."""
+def build_form(
+    visit: Visit,
+    registration: Row[Any] | None,
+    prefilled: AnswerFields | None = None,
+    others: list[Row[Any]] | None = None,
+) -> SignupForm:
+    """Return the form. It asks for the account to use only where the product takes hand-offs.
+
+    `others` are the customer's other purchases, if they have been read already.
+    """
     form = SignupForm(data=prefilled)
-    if visit.product is None or visit.product.code not in products.current().handoff_endpoints:
+    if not takes_handoffs(visit):
         form.offer_new_account_alone()
     # An invited colleague sets up this purchase alone, and must not see the customer's others.
     elif not browser_session.is_invited():
         chosen = account_request.of_registration(registration).subscription_id
-        form.offer_accounts_of(partial(other_purchases.find_with_account, visit.purchase, chosen))
+        find_others = partial(other_purchases.find_with_account, visit.purchase, chosen)
+        form.offer_accounts_of(find_others if others is None else lambda: others)
     return form
 
 

@@ -13,10 +13,10 @@ from app.aws.get_entitlements import AwsEntitlement
 from app.database import clock
 from app.models.purchases import FINAL_STATUSES
 from app.security import headers
-from app.services.purchases import entitlements, subscriptions
+from app.services.purchases import entitlements
 from app.services.purchases.purchase import Pending
-from app.services.signup import invitations, pending_tokens, progress, registrations, resolve
-from app.services.signup.progress import AccountProgress
+from app.services.signup import pending_tokens, progress, resolve
+from app.services.signup.progress import AccountProgress, RegisteredPurchase
 from app.views import browser_session, template_helpers
 from app.views.browser_session import Visit
 
@@ -75,38 +75,35 @@ class Coverage:
 @blueprint.get("/welcome")
 def welcome() -> Response:
     """Show the registered buyer's progress, or redirect to the form."""
-    visit, registration = visit_and_registration()
-    if registration is None:
+    visit, registered = visit_and_registered()
+    if registered is None:
         return redirect(url_for("signup.show"), 303)
     if isinstance(visit.purchase, Pending):
-        return render_pending(visit, visit.purchase, registration)
-    subscription = subscriptions.find(visit.purchase.subscription_id)
-    if subscription and not browser_session.is_invited():
-        g.has_colleagues = bool(invitations.list_accepted(subscription.id))
-    return render_purchase(visit, registration, subscription)
+        return render_pending(visit, visit.purchase, registered.registration)
+    if registered.subscription and not browser_session.is_invited():
+        g.has_colleagues = registered.subscription.has_colleagues
+    return render_purchase(visit, registered)
 
 
-def visit_and_registration() -> tuple[Visit, Row[Any] | None]:
-    """Return this browser's purchase and registration, following a merge into another subscription."""
+def visit_and_registered() -> tuple[Visit, RegisteredPurchase | None]:
+    """Return what this browser came with and registered for, following a merge into another subscription."""
     visit = browser_session.current()
-    registration = registrations.find_by_purchase(visit.purchase)
-    purchase = visit.purchase if registration else resolve.follow_merge(visit.purchase)
+    registered = progress.find(visit.purchase)
+    purchase = visit.purchase if registered else resolve.follow_merge(visit.purchase)
     if purchase == visit.purchase:
-        return visit, registration
+        return visit, registered
     browser_session.start(purchase)
-    return replace(visit, purchase=purchase), registrations.find_by_purchase(purchase)
+    return replace(visit, purchase=purchase), progress.find(purchase)
 
 
-def render_purchase(
-    visit: Visit, registration: Row[Any], subscription: Row[Any] | None, progress_link: str | None = None
-) -> Response:
+def render_purchase(visit: Visit, registered: RegisteredPurchase, progress_link: str | None = None) -> Response:
     """Return the page of a resolved purchase. It refreshes itself while more is to come.
 
     `progress_link` is the path that was opened, in a browser that need not be the buyer's.
     """
+    registration, subscription, stage = registered.registration, registered.subscription, registered.progress
     now, is_by_link = clock.now(), progress_link is not None
     progress_link = progress_link or progress.LINK.path_for(registration.id)
-    stage = progress.account_progress(registration, visit.product)
     if not (subscription and subscription.status in FINAL_STATUSES) and is_being_set_up(registration, stage, now):
         return render_setting_up(visit, registration, stage, progress_link, now)
     coverage = load_coverage(subscription, now) if subscription else None

@@ -39,7 +39,7 @@ from app.models.purchases import IS_MERGED_SQL
 from app.services.api import cursors
 from app.services.api.cursors import Cursor
 from app.services.outbox import payload
-from app.services.outbox.payload import PayloadModel, SubscriptionSnapshot, Timestamp
+from app.services.outbox.payload import PayloadModel, StoredRows, SubscriptionSnapshot, Timestamp
 
 SELECT_EPOCH_AND_END = select(models.Feed.epoch, models.Feed.last_number + 1)
 # The number before which no transaction of PostgreSQL is open any more.
@@ -169,7 +169,7 @@ def _load_items(connection: Connection, rows: Sequence[Row[Any]]) -> list[Item]:
     ids = [row.id for row in rows]
     registrations = _rows_by_subscription(connection, REGISTRATIONS, ids)
     accounts = _rows_by_subscription(connection, ACCOUNTS, ids)
-    snapshots = [payload.build(row, registrations.get(row.id), accounts.get(row.id)) for row in rows]
+    snapshots = [payload.build(StoredRows(row, registrations.get(row.id), accounts.get(row.id))) for row in rows]
     return [Item(**vars(snapshot), changed_at=row.changed_at) for row, snapshot in zip(rows, snapshots, strict=True)]
 
 

@@ -123,5 +123,5 @@ def _give_up(connection: Connection, claimed: ClaimedMessage, fault: str) -> boo
     subscription_id = queue.settle(connection, claimed, "failed", fault=fault, **values)
     if subscription_id and products.current().sends_mail:
         ids = {"subscription_id": subscription_id, "registration_id": claimed.registration_id}
-        queue.enqueue_mail(connection, "seller_handoff_failed", payload=failure, **ids)
+        queue.enqueue(connection, [queue.new_mail("seller_handoff_failed", payload=failure, **ids)])
     return True

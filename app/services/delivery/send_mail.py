@@ -80,7 +80,8 @@ def _load_context(connection: Connection, claimed: ClaimedMessage, site_url: str
     registration = connection.execute(SELECT_REGISTRATION, {"registration": claimed.registration_id}).one_or_none()
     if registration is None and claimed.type.startswith("buyer_"):
         return None
-    snapshot = payload.load(connection, claimed.subscription_id) if claimed.subscription_id else None
+    rows = payload.load_rows(connection, claimed.subscription_id) if claimed.subscription_id else None
+    snapshot = payload.build(rows) if rows else None
     happened_at = claimed.payload.get("happened_at")
     return MailContext(
         product=_product_of(snapshot),

@@ -102,7 +102,7 @@ def merge_into_one(connection: Connection, subscription_ids: set[UUID]) -> list[
 
 
 def _lock_and_find_claim(connection: Connection, subscription_id: UUID) -> Claim:
-    _lock(connection, subscription_id)
+    subscriptions.lock_row(connection, subscription_id)
     return account_claim.of_subscription(connection, subscription_id)
 
 
@@ -111,7 +111,7 @@ def replace_license(connection: Connection, subscription_id: UUID, license_arn: 
 
     The worker reviews it next, and announces the license to a product that has the earlier one.
     """
-    before = _lock(connection, subscription_id)
+    before = subscriptions.lock_row(connection, subscription_id)
     key = license_id(license_arn)
     names = {"purchase_key": key, "license_arn": license_arn, "agreement_id": agreement_id or before.agreement_id}
     # A new due time takes the lease from a worker that is reading the earlier license's entitlements.
@@ -123,7 +123,7 @@ def replace_license(connection: Connection, subscription_id: UUID, license_arn: 
 
 def merge(connection: Connection, target_id: UUID, source_id: UUID) -> None:
     """Move all of the source to the target, whose license wins; delete the source; announce a registered target."""
-    target, source = _lock(connection, target_id), _lock(connection, source_id)
+    target, source = subscriptions.lock_row(connection, target_id), subscriptions.lock_row(connection, source_id)
     ids = {"target": target_id, "source": source_id}
     connection.execute(DELETE_ERASED_ACCOUNTS, {"subscription_ids": [target_id, source_id]})
     claims = Claims(*(account_claim.of_subscription(connection, id_) for id_ in (source_id, target_id)))
@@ -172,7 +172,3 @@ def _merged_values(target: Row[Any], source: Row[Any]) -> dict[str, object]:
         **subscriptions.change(),
         "former_ids": [*target.former_ids, str(source.id), *source.former_ids],
     }
-
-
-def _lock(connection: Connection, subscription_id: UUID) -> Row[Any]:
-    return connection.execute(subscriptions.LOCK_ROW, {"subscription_id": subscription_id}).one()

@@ -5,9 +5,10 @@ tells of another person. So answers may be replaced by another person's only whi
 """
 
 from enum import IntEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, bindparam, case, func, or_, select
+from sqlalchemy import Connection, Row, and_, bindparam, case, func, or_, select
 
 from app.models import OutboxMessage, Registration
 from app.services.outbox import account_reply, announce
@@ -42,25 +43,30 @@ IS_UNCERTAIN = or_(
     and_(IS_FAILED, ~IS_NOT_TAKEN),
     and_(or_(IS_WAITING, IS_FAILED), OutboxMessage.unsure_tries > 0),
 )
-STRONGEST_HANDOFF = select(
-    func.max(case((IS_TAKEN, Claim.TAKEN), (IS_UNCERTAIN, Claim.UNCERTAIN), (IS_WAITING, Claim.WAITING), else_=0))
-).where(OutboxMessage.registration_id == bindparam("claimant"), OutboxMessage.sequence.is_not(None))
+CLAIM = case((IS_TAKEN, Claim.TAKEN), (IS_UNCERTAIN, Claim.UNCERTAIN), (IS_WAITING, Claim.WAITING), else_=0)
 IS_REQUEST = OutboxMessage.type.in_(announce.REGISTRATION_TYPES)
-STRONGEST_REQUEST = STRONGEST_HANDOFF.where(IS_REQUEST)
+STRONGEST = select(
+    func.coalesce(func.max(CLAIM), 0).label("strongest_handoff"),
+    func.coalesce(func.max(case((IS_REQUEST, CLAIM))), 0).label("strongest_request"),
+).where(OutboxMessage.registration_id == bindparam("claimant"), OutboxMessage.sequence.is_not(None))
 COUNT_REQUESTS = select(func.count()).where(OutboxMessage.registration_id == bindparam("claimant"), IS_REQUEST)
 REGISTRATION_ID = select(Registration.id).where(Registration.subscription_id == bindparam("claimed"))
 
 
 def of_registration(connection: Connection, account: AccountReply | None, claimant: UUID) -> Claim:
     """Return the registration's claim; `account` is what is stored of the product's replies for its subscription."""
+    return from_handoffs(account, connection.execute(STRONGEST, {"claimant": claimant}).one())
+
+
+def from_handoffs(account: AccountReply | None, strongest: Row[Any]) -> Claim:
+    """Return the claim by the product's replies and, where they leave it open, by a row of `STRONGEST`."""
     if account and account_reply.is_identified(account):
         return Claim.NAMED
     if account and account.refused is None:
         return Claim.TAKEN
     # Every hand-off has all the data, so the product may have made the account at any. Where it has refused the account
     # that was asked for, it may have taken an earlier request.
-    statement = STRONGEST_REQUEST if account else STRONGEST_HANDOFF
-    return Claim(connection.execute(statement, {"claimant": claimant}).scalar() or Claim.NONE)
+    return Claim(strongest.strongest_request if account else strongest.strongest_handoff)
 
 
 def was_requested(connection: Connection, registration_id: UUID) -> bool:

@@ -23,10 +23,11 @@ delivered, and to one about a person whose registration is gone.
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from app.database import clock
 from app.models import Account
@@ -35,6 +36,10 @@ from app.models.people import REFUSAL_REASONS
 MAX_URL_LENGTH, MAX_REFERENCE_LENGTH = 2048, 255
 SELECT_ACCOUNT = select(Account.url, Account.reference, Account.refused).where(
     Account.subscription_id == bindparam("account_of")
+)
+# For a statement that joins the account to another table: `of_row` reads them.
+COLUMNS = tuple(
+    Account.__table__.c[name].label(f"account_{name}") for name in ("url", "reference", "refused", "answered_at")
 )
 INSERT_ACCOUNT = insert(Account)
 UPDATE_ACCOUNT = update(Account).where(Account.subscription_id == bindparam("account_of"))
@@ -96,6 +101,13 @@ def account_of(connection: Connection, subscription_id: UUID) -> AccountReply | 
     """Return what the replies about the subscription add up to; None before the first reply."""
     row = connection.execute(SELECT_ACCOUNT, {"account_of": subscription_id}).one_or_none()
     return AccountReply(*row) if row else None
+
+
+def of_row(row: Row[Any]) -> AccountReply | None:
+    """Return the same from a row with `COLUMNS`."""
+    if row.account_answered_at is None:
+        return None
+    return AccountReply(row.account_url, row.account_reference, row.account_refused)
 
 
 def is_identified(account: AccountReply) -> bool:

@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 
 from app.config import products
 from app.database import clock
+from app.database.rows import RowDict
 from app.services.outbox import payload, queue
-from app.services.outbox.payload import HandoffType, SubscriptionSnapshot
+from app.services.outbox.payload import HandoffType, StoredRows
 from app.services.purchases import subscriptions
 
 # These ask the product for the account: see account_reply.
@@ -33,28 +34,37 @@ MAILS_BY_TYPE: Mapping[HandoffType, tuple[str, ...]] = {
 }
 
 
-def announce(connection: Connection, subscription_id: UUID, type_: HandoffType, *, with_mails: bool = True) -> None:
-    """Enqueue the hand-off and the mails of what happened.
+def announce(
+    connection: Connection,
+    subscription_id: UUID,
+    type_: HandoffType,
+    *,
+    rows: StoredRows | None = None,
+    with_mails: bool = True,
+) -> None:
+    """Enqueue the hand-off and the mails of what happened. `rows` spares a caller who has them their reading.
 
     The caller has locked the subscription; otherwise two hand-offs could get the same sequence. A product without an
     endpoint gets no hand-off, and no mail is stored while mail is off.
     """
     now = clock.now()
     touch(connection, subscription_id)
-    # The snapshot is read only where a product takes hand-offs or mail is on.
     configured = products.current()
-    is_needed = configured.handoff_endpoints or configured.sends_mail
-    snapshot = payload.load(connection, subscription_id) if is_needed else None
-    if snapshot is None:
+    if not configured.handoff_endpoints and not configured.sends_mail:
         return
-    code = snapshot.subscription.product_code
+    rows = rows or payload.load_rows(connection, subscription_id)
+    if rows is None:
+        return
+    messages, code = [], rows.subscription.product_code
     if code in configured.handoff_endpoints:
         head = {"type": type_, "timestamp": payload.rfc3339(now), "version": payload.VERSION}
-        registration_id = snapshot.registration.id if snapshot.registration else None
-        handoff = {**head, "data": snapshot.model_dump(mode="json")}
-        queue.enqueue_handoff(connection, queue.handoff_lane(code), subscription_id, registration_id, handoff)
+        handoff = {**head, "data": payload.build(rows).model_dump(mode="json")}
+        registration_id = rows.registration.id if rows.registration else None
+        lane = queue.handoff_lane(code)
+        messages.append(queue.next_handoff(connection, lane, subscription_id, registration_id, handoff))
     if with_mails and configured.sends_mail and code in configured:
-        _enqueue_mails(connection, snapshot, type_, now)
+        messages += _mails(rows, type_, now)
+    queue.enqueue(connection, messages)
 
 
 def touch(connection: Connection, subscription_id: UUID) -> None:
@@ -62,13 +72,15 @@ def touch(connection: Connection, subscription_id: UUID) -> None:
     subscriptions.update_row(connection, subscription_id, subscriptions.change())
 
 
-def _enqueue_mails(connection: Connection, snapshot: SubscriptionSnapshot, type_: HandoffType, now: datetime) -> None:
-    subscription, registration = snapshot.subscription, snapshot.registration
+def _mails(rows: StoredRows, type_: HandoffType, now: datetime) -> list[RowDict]:
+    subscription, registration, _ = rows
     # A mail names the time of AWS's event, which may have arrived long after.
     status_since = subscription.status_since if type_ in TYPE_BY_STATUS.values() else None
     happened_at = payload.rfc3339(status_since or now)
     ids = {"subscription_id": subscription.id, "registration_id": registration.id if registration else None}
-    for template in MAILS_BY_TYPE.get(type_, ()):
+    return [
+        queue.new_mail(template, payload={"happened_at": happened_at}, **ids)
+        for template in MAILS_BY_TYPE.get(type_, ())
         # Only a registration has the buyer's address.
-        if registration or not template.startswith("buyer_"):
-            queue.enqueue_mail(connection, template, payload={"happened_at": happened_at}, **ids)
+        if registration or not template.startswith("buyer_")
+    ]

@@ -6,7 +6,7 @@ The names and docstrings of the models are public: docs/handoff.schema.json is m
 from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, Uuid, bindparam, select
 
 from app import models
 from app.aws.get_entitlements import EntitlementValue
+from app.services.outbox.account_reply import AccountReply
 from app.services.purchases import account_request
 
 VERSION = 1
@@ -141,24 +142,29 @@ class Handoff(PayloadModel):
     data: Contents
 
 
-def load(connection: Connection, subscription_id: UUID) -> SubscriptionSnapshot | None:
-    """Return the subscription as the caller's transaction sees it; None where it is gone."""
+class StoredRows(NamedTuple):
+    """The rows of one subscription, as they are in one transaction. Of the account, `url` and `reference` are read."""
+
+    subscription: Row[Any]
+    registration: Row[Any] | None
+    account: Row[Any] | AccountReply | None
+
+
+def load_rows(connection: Connection, subscription_id: UUID) -> StoredRows | None:
+    """Return the subscription's rows as the caller's transaction sees them; None where it is gone."""
     subscription, registration, account = (
         connection.execute(statement, {"loaded_id": subscription_id}).one_or_none() for statement in SELECT_PARTS
     )
-    return build(subscription, registration, account) if subscription else None
+    return StoredRows(subscription, registration, account) if subscription else None
 
 
-def build(
-    subscription: Row[Any],
-    registration: Row[Any] | None,
-    account: Row[Any] | None,
-) -> SubscriptionSnapshot:
+def build(rows: StoredRows) -> SubscriptionSnapshot:
     """Return the snapshot of rows that are loaded already."""
+    account = rows.account
     url, reference = (account.url, account.reference) if account else (None, None)
-    request = asdict(account_request.of_registration(registration))
+    request = asdict(account_request.of_registration(rows.registration))
     return SubscriptionSnapshot(
-        subscription=Subscription.model_validate(subscription),
-        registration=Registration.model_validate(registration) if registration else None,
+        subscription=Subscription.model_validate(rows.subscription),
+        registration=Registration.model_validate(rows.registration) if rows.registration else None,
         account=Account(**request, url=url, reference=reference),
     )

@@ -19,15 +19,16 @@ Each message is in a lane, `mail` or `handoff/` with the product code: a product
 worker claims the message that has been due for longest, under a lease (`app.database.leases`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Uuid, bindparam, func, insert, select, text, update
+from sqlalchemy import Connection, Uuid, bindparam, case, func, insert, select, text, update
 
 from app.database import clock, leases
+from app.database.rows import RowDict
 from app.database.transactions import transaction
 from app.models import OutboxMessage, UtcDateTime
 from app.services.purchases import subscriptions
@@ -56,15 +57,17 @@ SETTLE = (
     .returning(OutboxMessage.subscription_id)
 )
 INSERT = insert(OutboxMessage)
-LATEST_HANDOFF = (
+IS_OF_SUBSCRIPTION = OutboxMessage.subscription_id == bindparam("subscription")
+LATEST_UNCANCELLED_HANDOFF = (
     select(OutboxMessage.outcome, OutboxMessage.sequence, OutboxMessage.created_at, OutboxMessage.payload)
-    .where(OutboxMessage.sequence.is_not(None))
+    .where(IS_OF_SUBSCRIPTION, OutboxMessage.sequence.is_not(None), OutboxMessage.outcome != "cancelled")
     .order_by(OutboxMessage.sequence.desc())
     .limit(1)
 )
-IS_OF_SUBSCRIPTION = OutboxMessage.subscription_id == bindparam("subscription")
-LATEST_UNCANCELLED_HANDOFF = LATEST_HANDOFF.where(IS_OF_SUBSCRIPTION, OutboxMessage.outcome != "cancelled")
-NEXT_SEQUENCE = select(func.coalesce(func.max(OutboxMessage.sequence), 0) + 1).where(IS_OF_SUBSCRIPTION)
+NEXT_TURN = select(
+    (func.coalesce(func.max(OutboxMessage.sequence), 0) + 1).label("sequence"),
+    func.count(case((OutboxMessage.outcome == "waiting", 1))).label("waiting"),
+).where(IS_OF_SUBSCRIPTION, OutboxMessage.sequence.is_not(None))
 FIRST_WAITING = (
     "SELECT id FROM outbox WHERE subscription_id = :subscription AND sequence IS NOT NULL AND outcome = 'waiting'"
     " ORDER BY sequence LIMIT 1"
@@ -99,40 +102,41 @@ def handoff_lane(product_code: str) -> str:
     return f"{HANDOFF_LANE_PREFIX}{product_code}"
 
 
-def enqueue_handoff(
+def next_handoff(
     connection: Connection, lane: str, subscription_id: UUID, registration_id: UUID | None, payload: dict[str, Any]
-) -> None:
-    """Store a hand-off after the subscription's others; the caller has locked the subscription.
+) -> RowDict:
+    """Return a hand-off to enqueue after the subscription's others; the caller has locked the subscription.
 
     Its sequence becomes `payload["data"]["sequence"]`.
     """
-    sequence = connection.execute(NEXT_SEQUENCE, {"subscription": subscription_id}).scalar_one()
+    sequence, waiting = connection.execute(NEXT_TURN, {"subscription": subscription_id}).one()
     payload = {**payload, "data": {"sequence": sequence, **payload["data"]}}
     row = {"lane": lane, "type": payload["type"], "sequence": sequence, "payload": payload}
     ids = {"subscription_id": subscription_id, "registration_id": registration_id}
-    connection.execute(INSERT, {**row, **ids, "created_at": clock.now()})
-    release_next(connection, subscription_id)
+    now = clock.now()
+    times = dict.fromkeys(("next_try_at", "due_since"), None if waiting else now)
+    if waiting:
+        release_next(connection, subscription_id)
+    return {**row, **ids, **times, "created_at": now}
 
 
-def enqueue_mail(
-    connection: Connection,
+def new_mail(
     template: str,
     *,
     subscription_id: UUID | None = None,
     registration_id: UUID | None = None,
     payload: Mapping[str, Any] | None = None,
-) -> None:
-    """Store a mail that is due at once; its text is written from the database when it is sent."""
-    row = {"lane": MAIL_LANE, "type": template, "payload": dict(payload or {})}
+) -> RowDict:
+    """Return a mail to enqueue, due at once; its text is written from the database when it is sent."""
+    row = {"lane": MAIL_LANE, "type": template, "sequence": None, "payload": dict(payload or {})}
     ids = {"subscription_id": subscription_id, "registration_id": registration_id}
-    times = dict.fromkeys(("created_at", "next_try_at", "due_since"), clock.now())
-    connection.execute(INSERT, {**row, **ids, **times})
+    return {**row, **ids, **dict.fromkeys(("created_at", "next_try_at", "due_since"), clock.now())}
 
 
-def latest_handoff(connection: Connection, registration_id: UUID, *conditions: ColumnElement[bool]) -> Row[Any] | None:
-    """Return the registration's hand-off with the highest sequence that meets the conditions."""
-    statement = LATEST_HANDOFF.where(OutboxMessage.registration_id == registration_id, *conditions)
-    return connection.execute(statement).one_or_none()
+def enqueue(connection: Connection, messages: Sequence[RowDict]) -> None:
+    """Store hand-offs and mails, in the caller's transaction."""
+    if messages:
+        connection.execute(INSERT, messages)
 
 
 def release_next(connection: Connection, *subscription_ids: UUID) -> None:

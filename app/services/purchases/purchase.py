@@ -29,6 +29,11 @@ class Resolved:
     landing: Landing
     subscription_id: UUID | None = None
 
+    @property
+    def ids(self) -> tuple[UUID | None, UUID | None]:
+        """The ids of the subscription and of the pending token, as far as there are any."""
+        return self.subscription_id, None
+
 
 @dataclass(frozen=True)
 class Pending:
@@ -37,6 +42,11 @@ class Pending:
     id: UUID
     offer_type: str | None = None
     is_new: bool = field(default=False, compare=False)
+
+    @property
+    def ids(self) -> tuple[UUID | None, UUID | None]:
+        """The ids of the subscription and of the pending token, as far as there are any."""
+        return None, self.id
 
 
 Purchase = Resolved | Pending

@@ -40,7 +40,7 @@ def _if_current_key(name: str, value: str) -> str:
     return f"CASE subscriptions.purchase_key WHEN :purchase_key THEN {value} ELSE subscriptions.{name} END"
 
 
-def _upsert_statement(values: Mapping[str, str], **other_updates: str) -> TextualSelect:
+def _upsert_statement(values: Mapping[str, str], *, returns_row: bool = False, **other_updates: str) -> TextualSelect:
     differ = (f"coalesce({new}, '') <> coalesce(subscriptions.{name}, '')" for name, new in values.items())
     has_changed = " OR ".join(differ)
     times = {
@@ -48,7 +48,8 @@ def _upsert_statement(values: Mapping[str, str], **other_updates: str) -> Textua
         for name, new in {"changed_at": "excluded.changed_at", "change_number": NEXT_NUMBER}.items()
     }
     updates = {**times, **values, **other_updates}
-    return upsert_statement(Subscription, "purchase_key", updates, inserts={"purchase_key": CURRENT_PURCHASE_KEY})
+    inserts = {"purchase_key": CURRENT_PURCHASE_KEY}
+    return upsert_statement(Subscription, "purchase_key", updates, inserts, returns_row=returns_row)
 
 
 LATEST_WINS = {
@@ -67,7 +68,7 @@ UPSERT_LATEST_WINS = _upsert_statement(
     hints="CASE CAST(excluded.hints AS TEXT) WHEN '{}' THEN subscriptions.hints ELSE excluded.hints END",
 )
 # A form that stayed open for long, and an event, may be older than what is stored.
-UPSERT_STORED_WINS = _upsert_statement(STORED_WINS)
+UPSERT_STORED_WINS = _upsert_statement(STORED_WINS, returns_row=True)
 UPSERT_EARLIER_KEY = text(
     "INSERT INTO earlier_keys (purchase_key, subscription_id)"
     " SELECT :earlier_key, id FROM subscriptions WHERE purchase_key = :current_key"
@@ -93,23 +94,25 @@ def upsert_in_transaction(connection: Connection, landing: Landing) -> UUID:
 
     The worker reviews the subscription next. Status, entitlements and whatever else comes of events stay.
     """
-    return _upsert(connection, landing, UPSERT_LATEST_WINS)
+    subscription_id: UUID = _upsert(connection, landing, UPSERT_LATEST_WINS).id
+    return subscription_id
 
 
 upsert_from_landing = transaction(upsert_in_transaction)
 
 
-def ensure_from_form(connection: Connection, landing: Landing) -> UUID:
-    """Return the id of the subscription that the sign-up form is for. The form may be older than a renewal."""
+def ensure_from_form(connection: Connection, landing: Landing) -> Row[Any]:
+    """Return the subscription that the sign-up form is for. The form may be older than a renewal."""
     return _upsert(connection, landing, UPSERT_STORED_WINS)
 
 
 def ensure_from_event(connection: Connection, customer: Customer) -> UUID:
     """Return the id of the subscription that an AWS event names. Events come late and in any order."""
-    return _upsert(connection, Landing(customer), UPSERT_STORED_WINS, has_landed=False)
+    subscription_id: UUID = _upsert(connection, Landing(customer), UPSERT_STORED_WINS, has_landed=False).id
+    return subscription_id
 
 
-def _upsert(connection: Connection, landing: Landing, statement: TextualSelect, *, has_landed: bool = True) -> UUID:
+def _upsert(connection: Connection, landing: Landing, statement: TextualSelect, *, has_landed: bool = True) -> Row[Any]:
     customer, now = landing.customer, clock.now()
     if customer.license_arn and customer.customer_identifier:
         _set_license_key(connection, customer)
@@ -126,8 +129,7 @@ def _upsert(connection: Connection, landing: Landing, statement: TextualSelect, 
         "change_number": NEXT_NUMBER,
         "former_ids": [],
     }
-    subscription_id: UUID = connection.execute(statement, row).scalar_one()
-    return subscription_id
+    return connection.execute(statement, row).one()
 
 
 def _set_license_key(connection: Connection, customer: Customer) -> None:
@@ -144,6 +146,11 @@ def _set_license_key(connection: Connection, customer: Customer) -> None:
 def lock(connection: Connection, subscription_id: UUID) -> None:
     """Lock the subscription until the caller's transaction ends: no other changes or registers for it meanwhile."""
     connection.execute(LOCK, {"subscription_id": subscription_id})
+
+
+def lock_row(connection: Connection, subscription_id: UUID) -> Row[Any]:
+    """Lock the subscription in the same way, and return its row."""
+    return connection.execute(LOCK_ROW, {"subscription_id": subscription_id}).one()
 
 
 @query

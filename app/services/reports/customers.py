@@ -11,19 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    Connection,
-    Select,
-    String,
-    Uuid,
-    bindparam,
-    cast,
-    or_,
-    select,
-    text,
-)
+from sqlalchemy import ColumnElement, Connection, Select, String, Uuid, bindparam, cast, or_, select, text
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.database import rows
@@ -54,7 +42,7 @@ SHOWN_COLUMNS = ("company", "full_name", "email", "product_code", "customer_aws_
 IdColumn = InstrumentedAttribute[UUID] | InstrumentedAttribute[UUID | None]
 
 
-LIMIT: BindParameter[int] = bindparam("limit")
+LIMIT: Any = bindparam("limit")
 
 
 def _select_ids(**ids_by_kind: IdColumn) -> Select[Any]:

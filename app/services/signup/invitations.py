@@ -130,7 +130,7 @@ def invite(connection: Connection, subscription_id: UUID, email: str, inviter: s
     audit.record(connection, [AuditRecord(now, SENT, inviter, subscription_id=subscription_id)])
     if products.current().sends_mail:
         payload = {"invitation": str(invitation.id)}
-        queue.enqueue_mail(connection, MAIL, subscription_id=subscription_id, payload=payload)
+        queue.enqueue(connection, [queue.new_mail(MAIL, subscription_id=subscription_id, payload=payload)])
     after_commit(log.info, SENT, invitation=str(invitation.id), subscription=str(subscription_id))
     return invitation
 

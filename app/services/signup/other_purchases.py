@@ -9,6 +9,7 @@ from app.database.transactions import query
 from app.models import Account, Registration, Subscription
 from app.models.purchases import FINAL_STATUSES
 from app.services.purchases.purchase import Purchase, Resolved
+from app.services.signup import registrations
 
 MAX_LISTED = 5
 
@@ -35,12 +36,23 @@ WITH_ACCOUNT = (
 
 
 @query
+def find_with_registration(connection: Connection, purchase: Purchase) -> tuple[Row[Any] | None, list[Row[Any]] | None]:
+    """Return the purchase's own registration; without one, the customer's other purchases with an account as well."""
+    registration, _ = registrations.find_with_account(connection, *purchase.ids)
+    return registration, None if registration else _find_with_account(connection, purchase)
+
+
+@query
 def find_with_account(connection: Connection, purchase: Purchase, chosen_id: UUID | None = None) -> list[Row[Any]]:
     """Return the customer's other purchases with an account, newest first; none while the purchase is pending.
 
     The one that the buyer chose before is always among them. `created_at` and `company` are None where the registration
     was erased. `reference` is what the product calls the account, None where it has not said.
     """
+    return _find_with_account(connection, purchase, chosen_id)
+
+
+def _find_with_account(connection: Connection, purchase: Purchase, chosen_id: UUID | None = None) -> list[Row[Any]]:
     if not isinstance(purchase, Resolved) or not purchase.landing.customer.customer_aws_account_id:
         return []
     customer = purchase.landing.customer

@@ -1,5 +1,6 @@
 """Pending tokens: registration tokens that AWS could not resolve while the buyer waited, stored until it can."""
 
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
@@ -8,13 +9,13 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Row, bindparam, delete, exists, func, select
+from sqlalchemy import Connection, Row, Uuid, bindparam, delete, exists, func, select, text
 from uuid_utils.compat import uuid7
 
 from app.database import clock
 from app.database.statements import upsert_statement
 from app.database.transactions import query, transaction
-from app.errors import DatabaseUnavailable, ExpiredToken, FoyerError, InvalidToken, UnknownProduct
+from app.errors import DatabaseUnavailable, ExpiredToken, FoyerError, InvalidToken, NoPurchase, UnknownProduct
 from app.models import PendingToken, Registration
 from app.security import encryption
 from app.services.purchases.purchase import Pending, UnverifiedFields
@@ -39,6 +40,27 @@ UPSERT_TOKEN = upsert_statement(PendingToken, natural_key="digest", updates={"di
 PURGE = delete(PendingToken).where(
     PendingToken.settled_at < bindparam("before"), ~exists().where(Registration.parked_token_id == PendingToken.id)
 )
+# An update that changes nothing locks the row on both databases, until the answers are stored.
+LOCK = (
+    text("UPDATE parked_tokens SET tries = tries WHERE id = :id RETURNING subscription_id")
+    .bindparams(bindparam("id", type_=Uuid))
+    .columns(PendingToken.__table__.c.subscription_id)
+)
+# A registration changes its purchase only once its token was given up: until then the token may still be resolved. And
+# only for the same address: two people may use one browser.
+SAME_BUYER_GIVEN_UP = (
+    "id = :registration AND lower(email) = lower(:email) AND parked_token_id IN"
+    " (SELECT id FROM parked_tokens WHERE settled_at IS NOT NULL AND subscription_id IS NULL)"
+)
+MOVE_TO_PURCHASE = text(
+    "UPDATE registrations SET subscription_id = :subscription_id, parked_token_id = :parked_token_id"  # noqa: S608
+    f" WHERE {SAME_BUYER_GIVEN_UP} AND NOT EXISTS"
+    " (SELECT 1 FROM registrations WHERE subscription_id = :subscription_id OR parked_token_id = :parked_token_id)"
+).bindparams(*(bindparam(name, type_=Uuid) for name in ("registration", "subscription_id", "parked_token_id")))
+DELETE_SUPERSEDED = text(
+    f"DELETE FROM registrations WHERE {SAME_BUYER_GIVEN_UP}"  # noqa: S608
+    " AND (:parked_token_id IS NULL OR parked_token_id <> :parked_token_id)"
+).bindparams(*(bindparam(name, type_=Uuid) for name in ("registration", "parked_token_id")))
 
 
 class PendingTokensFull(FoyerError):
@@ -112,3 +134,28 @@ def find(connection: Connection, pending_token_id: UUID) -> Row[Any] | None:
 def purge(connection: Connection) -> int:
     """Delete the settled tokens that no session and no registration needs any more; return how many."""
     return connection.execute(PURGE, {"before": clock.now() - PURGE_AFTER}).rowcount
+
+
+def lock(connection: Connection, token_id: UUID) -> UUID | None:
+    """Lock the token until the caller's transaction ends; return its subscription's id once AWS has resolved it.
+
+    Raises:
+        NoPurchase: the token was purged.
+    """
+    token = connection.execute(LOCK, {"id": token_id}).one_or_none()
+    if token is None:
+        raise NoPurchase
+    subscription_id: UUID | None = token.subscription_id
+    return subscription_id
+
+
+def move_registrations(
+    connection: Connection, registration_ids: Iterable[UUID], email: str, key: Mapping[str, UUID | None]
+) -> None:
+    """Move registrations of this address whose token was given up to the purchase with this key, if it has none.
+
+    Those that remain are deleted: the buyer has registered again.
+    """
+    for registration_id in registration_ids:
+        for statement in (MOVE_TO_PURCHASE, DELETE_SUPERSEDED):
+            connection.execute(statement, {**key, "registration": registration_id, "email": email})

@@ -7,22 +7,24 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, bindparam, exists, select
+from sqlalchemy import Connection, Row, and_, bindparam, exists, select, true
 
 from app.config import products
 from app.config.products import Product
 from app.database import clock
 from app.database.transactions import query, transaction
 from app.errors import DatabaseUnavailable
-from app.models import AuditEntry, OutboxMessage, Registration
+from app.models import AuditEntry, Invitation, OutboxMessage, Registration, Subscription
 from app.security import sign_in_tokens
 from app.security.links import SignedLink
 from app.services.operations import audit
 from app.services.operations.audit import AuditRecord
-from app.services.outbox import account_claim, account_reply, announce, queue
+from app.services.outbox import account_claim, account_reply, announce
 from app.services.outbox.account_claim import Claim
 from app.services.outbox.account_reply import AccountReply
 from app.services.purchases import account_request
+from app.services.purchases.purchase import Purchase
+from app.services.signup import invitations, registrations
 
 AccountState = Literal["unasked", "waiting", "ready", "refused", "failed"]
 
@@ -56,6 +58,29 @@ MERGED_INTO = (
 )
 
 
+# Of the registration, the latest hand-off that was delivered and the latest that asked for the account: often the same.
+OF_CLAIMANT = and_(OutboxMessage.registration_id == bindparam("claimant"), OutboxMessage.sequence.is_not(None))
+LATEST_IDS = [
+    select(OutboxMessage.id)
+    .where(OF_CLAIMANT, condition)
+    .order_by(OutboxMessage.sequence.desc())
+    .limit(1)
+    .scalar_subquery()
+    for condition in (OutboxMessage.outcome == "delivered", account_claim.IS_REQUEST)
+]
+STRONGEST = account_claim.STRONGEST.subquery()
+LATEST_HANDOFFS = (
+    select(*OutboxMessage.__table__.c["type", "outcome", "sequence", "created_at", "payload"], *STRONGEST.c)
+    .join(STRONGEST, true())
+    .where(OutboxMessage.id.in_(LATEST_IDS))
+    .order_by(OutboxMessage.sequence.desc())
+)
+HAS_COLLEAGUES = exists().where(Invitation.subscription_id == Subscription.id, invitations.IS_ACCEPTED)
+SUBSCRIPTION = select(Subscription.__table__, HAS_COLLEAGUES.label("has_colleagues")).where(
+    Subscription.id == bindparam("subscription_id")
+)
+
+
 @dataclass(frozen=True)
 class AccountProgress:
     """The state of the account, when the product was last asked for it, and the account from its replies.
@@ -74,21 +99,62 @@ class AccountProgress:
 NOT_REQUESTED = AccountProgress("unasked")
 
 
+@dataclass(frozen=True)
+class RegisteredPurchase:
+    """A registration with its subscription and account, as of one transaction.
+
+    `subscription` is None while the token is pending. Beside its columns, the row has `has_colleagues`: whether one
+    has accepted an invitation.
+    """
+
+    registration: Row[Any]
+    subscription: Row[Any] | None = None
+    progress: AccountProgress = NOT_REQUESTED
+
+
+def find(purchase: Purchase) -> RegisteredPurchase | None:
+    """Return the purchase, if the buyer has registered."""
+    return _find(purchase) if any(purchase.ids) else None
+
+
 @query
-def account_progress(connection: Connection, registration: Row[Any], product: Product | None) -> AccountProgress:
+def _find(connection: Connection, purchase: Purchase) -> RegisteredPurchase | None:
+    registration, account = registrations.find_with_account(connection, *purchase.ids)
+    return _load(connection, registration, account) if registration else None
+
+
+def _load(connection: Connection, registration: Row[Any], account: AccountReply | None) -> RegisteredPurchase:
+    if registration.subscription_id is None:
+        return RegisteredPurchase(registration)
+    subscription = connection.execute(SUBSCRIPTION, {"subscription_id": registration.subscription_id}).one()
+    receives_handoffs = subscription.product_code in products.current().handoff_endpoints
+    progress = _find_progress(connection, registration.id, account) if receives_handoffs else NOT_REQUESTED
+    return RegisteredPurchase(registration, subscription, progress)
+
+
+def account_progress(registration: Row[Any], product: Product | None) -> AccountProgress:
     """Return how far the product is with the registration's account."""
     endpoints = products.current().handoff_endpoints
     if product is None or product.code not in endpoints or registration.subscription_id is None:
         return NOT_REQUESTED
+    return _read_progress(registration)
+
+
+@query
+def _read_progress(connection: Connection, registration: Row[Any]) -> AccountProgress:
     account = account_reply.account_of(connection, registration.subscription_id)
-    delivered = queue.latest_handoff(connection, registration.id, OutboxMessage.outcome == "delivered")
+    return _find_progress(connection, registration.id, account)
+
+
+def _find_progress(connection: Connection, registration_id: UUID, account: AccountReply | None) -> AccountProgress:
+    latest = connection.execute(LATEST_HANDOFFS, {"claimant": registration_id}).all()
+    delivered = next((handoff for handoff in latest if handoff.outcome == "delivered"), None)
     # Where the product received no hand-offs when the form was sent, a later hand-off asked for the account.
     fallback = delivered if account and account_reply.is_identified(account) else None
-    is_registration = OutboxMessage.type.in_(announce.REGISTRATION_TYPES)
-    requested = queue.latest_handoff(connection, registration.id, is_registration) or fallback
+    requested = next((handoff for handoff in latest if handoff.type in announce.REGISTRATION_TYPES), fallback)
     if requested is None:
         return NOT_REQUESTED
-    has_account = account_claim.of_registration(connection, account, registration.id) > Claim.NONE
+    has_account = account_claim.from_handoffs(account, requested) > Claim.NONE
     return AccountProgress(_state(account, requested, delivered), requested.created_at, account, has_account)
 
 
@@ -106,16 +172,23 @@ def _is_same_account(account: AccountReply | None, requested: Row[Any], delivere
     return account_request.of_handoff(delivered.payload) == account_request.of_handoff(requested.payload)
 
 
-@query
-def registration_from_link(connection: Connection, link: str) -> Row[Any] | None:
-    """Return the registration that a link leads to; None where the link is not valid or the registration was erased.
+def find_by_link(link: str) -> RegisteredPurchase | None:
+    """Return the purchase that a link leads to; None where the link is not valid or the registration was erased.
 
     A registration that was merged into another leads to that other one.
     """
     registration_id = LINK.id_from(link)
-    if registration_id is None:
+    return _find_by_link(registration_id) if registration_id else None
+
+
+@query
+def _find_by_link(connection: Connection, registration_id: UUID) -> RegisteredPurchase | None:
+    registration = _find_by_id(connection, registration_id) or _find_merged_into(connection, registration_id)
+    if registration is None:
         return None
-    return _find_by_id(connection, registration_id) or _find_merged_into(connection, registration_id)
+    subscription_id = registration.subscription_id
+    account = account_reply.account_of(connection, subscription_id) if subscription_id else None
+    return _load(connection, registration, account)
 
 
 @query

@@ -5,7 +5,7 @@ view passes the version that it knows in `KnownAnswers`, and `complete` raises `
 has another one with other answers (an optimistic lock).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -13,21 +13,22 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Row, Uuid, bindparam, select, text
+from sqlalchemy import Connection, Row, bindparam, select
 from uuid_utils.compat import uuid7
 
 from app.database import clock
 from app.database.statements import upsert_statement
 from app.database.transactions import after_commit, query, transaction
-from app.errors import DatabaseUnavailable, NoPurchase, RegisteredMeanwhile
-from app.models import Account, OutboxMessage, PendingToken, Registration
+from app.errors import DatabaseUnavailable, RegisteredMeanwhile
+from app.models import Account, OutboxMessage, Registration, Subscription
 from app.services.operations import audit
-from app.services.outbox import account_claim, announce, queue
+from app.services.outbox import account_claim, account_reply, announce
 from app.services.outbox.account_claim import Claim
-from app.services.outbox.payload import HandoffType
+from app.services.outbox.account_reply import AccountReply
+from app.services.outbox.payload import HandoffType, StoredRows
 from app.services.purchases import subscriptions
-from app.services.purchases.purchase import Pending, Purchase, Resolved
-from app.services.signup import erasure
+from app.services.purchases.purchase import Purchase, Resolved
+from app.services.signup import erasure, pending_tokens
 
 log = structlog.get_logger()
 
@@ -84,32 +85,25 @@ ANY_ANSWERS = KnownAnswers()
 TABLE = Registration.__table__
 ANSWER_COLUMNS = (*(field.name for field in fields(Answers)), "updated_at")
 ANSWER_CHANGES = {name: f"excluded.{name}" for name in (*ANSWER_COLUMNS, "sent_by")}
-UPSERT_BY_SUBSCRIPTION = upsert_statement(Registration, natural_key="subscription_id", updates=ANSWER_CHANGES)
-UPSERT_BY_TOKEN = upsert_statement(Registration, natural_key="parked_token_id", updates=ANSWER_CHANGES)
-BY_SUBSCRIPTION = select(TABLE).where(Registration.subscription_id == bindparam("subscription_id"))
+UPSERT_BY_SUBSCRIPTION, UPSERT_BY_TOKEN = (
+    upsert_statement(Registration, natural_key, ANSWER_CHANGES, returns_row=True)
+    for natural_key in ("subscription_id", "parked_token_id")
+)
+# One row, of empty columns where there is no registration or no reply.
+WITH_ACCOUNT = (
+    select(TABLE, *account_reply.COLUMNS)
+    .select_from(Subscription)
+    .outerjoin(Registration, Registration.subscription_id == Subscription.id)
+    .outerjoin(Account, Account.subscription_id == Subscription.id)
+    .where(Subscription.id == bindparam("subscription_id"))
+)
 BY_TOKEN = select(TABLE).where(Registration.parked_token_id == bindparam("parked_token_id"))
-# An update that changes nothing locks the row on both databases, until the answers are stored.
-LOCK_PENDING_TOKEN = (
-    text("UPDATE parked_tokens SET tries = tries WHERE id = :id RETURNING subscription_id")
-    .bindparams(bindparam("id", type_=Uuid))
-    .columns(PendingToken.__table__.c.subscription_id)
+LATEST_REQUEST = (
+    select(OutboxMessage.outcome)
+    .where(OutboxMessage.registration_id == bindparam("registration"), account_claim.IS_REQUEST)
+    .order_by(OutboxMessage.sequence.desc())
+    .limit(1)
 )
-# A registration changes its purchase only once its token was given up: until then the token may still be resolved. And
-# only for the same address: two people may use one browser.
-SAME_BUYER_GIVEN_UP = (
-    "id = :registration AND lower(email) = lower(:email) AND parked_token_id IN"
-    " (SELECT id FROM parked_tokens WHERE settled_at IS NOT NULL AND subscription_id IS NULL)"
-)
-MOVE_TO_PURCHASE = text(
-    "UPDATE registrations SET subscription_id = :subscription_id, parked_token_id = :parked_token_id"  # noqa: S608
-    f" WHERE {SAME_BUYER_GIVEN_UP} AND NOT EXISTS"
-    " (SELECT 1 FROM registrations WHERE subscription_id = :subscription_id OR parked_token_id = :parked_token_id)"
-).bindparams(*(bindparam(name, type_=Uuid) for name in ("registration", "subscription_id", "parked_token_id")))
-DELETE_SUPERSEDED = text(
-    f"DELETE FROM registrations WHERE {SAME_BUYER_GIVEN_UP}"  # noqa: S608
-    " AND (:parked_token_id IS NULL OR parked_token_id <> :parked_token_id)"
-).bindparams(*(bindparam(name, type_=Uuid) for name in ("registration", "parked_token_id")))
-REFUSAL = select(Account.refused).where(Account.subscription_id == bindparam("subscription"))
 
 
 @transaction
@@ -123,55 +117,68 @@ def complete(
 ) -> StoredRegistration:
     """Store the answers for the purchase, record by whom, and enqueue the hand-off and the mails.
 
-    The same purchase again is the same registration: its answers are replaced, and nothing else of it changes. Of the
-    registrations without purchase that this browser submitted before, those of the same address whose token was given
-    up move to this purchase. Another browser than that of the stored answers may replace them only while no account can
-    have been made with them; with another address it makes a new registration.
+    The same purchase again is the same registration: only its answers are replaced. Of this browser's registrations
+    without purchase, those of the same address whose token was given up move to this purchase. Another browser may
+    replace answers only while no account can exist for them; with another address it makes a new registration.
 
     Raises:
         RegisteredMeanwhile: there are other answers than the browser knows, or they are not its to replace; they stay.
         NoPurchase: the pending token was purged.
     """
     now = clock.now()
-    subscription_id, token_id = _lock_purchase(connection, purchase)
-    find, upsert = (BY_SUBSCRIPTION, UPSERT_BY_SUBSCRIPTION) if subscription_id else (BY_TOKEN, UPSERT_BY_TOKEN)
-    row: dict[str, Any] = {"subscription_id": subscription_id, "parked_token_id": token_id}
-    stored = connection.execute(find, row).one_or_none()
+    subscription, token_id = _lock_purchase(connection, purchase)
+    subscription_id = subscription.id if subscription else None
+    stored, account = find_with_account(connection, subscription_id, token_id)
+    key = {"subscription_id": subscription_id, "parked_token_id": token_id}
     is_changed = stored is None or answers_of(stored) != answers
     # The same answers from another browser prove nothing: whoever knows them could enter the account with them.
     is_others = stored is not None and not known.are_own(stored)
     version = _next_version(stored, known.version, now, replaces=is_changed or is_others)
     if stored and is_others:
         _make_room(connection, stored, answers, now)
-    _move_earlier(connection, ids_without_purchase, answers.email, row)
-    row |= {"id": uuid7(), "created_at": now, "updated_at": version, "sent_by": known.browser_digest, **asdict(answers)}
-    registration_id = connection.execute(upsert, row).scalar_one()
+    pending_tokens.move_registrations(connection, ids_without_purchase, answers.email, key)
+    values = {"created_at": now, "updated_at": version, "sent_by": known.browser_digest, **asdict(answers)}
+    upsert = UPSERT_BY_SUBSCRIPTION if subscription else UPSERT_BY_TOKEN
+    registration = connection.execute(upsert, {"id": uuid7(), **key, **values}).one()
     # The same answers again, after the product refused them: the buyer and the product may have settled it meanwhile.
-    if is_changed or _was_refused_or_failed(connection, subscription_id, registration_id):
-        kind = HandoffType.REGISTRATION_UPDATED if stored else HandoffType.REGISTRATION_COMPLETED
-        _record_and_announce(connection, audit.AuditRecord(now, kind, actor, registration_id, subscription_id))
+    if is_changed or (subscription and _was_refused_or_failed(connection, account, registration.id)):
+        type_ = HandoffType.REGISTRATION_UPDATED if stored else HandoffType.REGISTRATION_COMPLETED
+        _record_and_announce(connection, type_, actor, subscription, registration, account)
     event = "registration.completed" if subscription_id else "registration.stored_without_purchase"
-    after_commit(log.info, event, registration=str(registration_id))
-    return StoredRegistration(registration_id, subscription_id, version)
+    after_commit(log.info, event, registration=str(registration.id))
+    return StoredRegistration(registration.id, subscription_id, version)
 
 
-def _record_and_announce(connection: Connection, record: audit.AuditRecord) -> None:
-    audit.record(connection, [record])
-    if record.subscription_id:
-        announce.announce(connection, record.subscription_id, HandoffType(record.action))
+def _record_and_announce(
+    connection: Connection,
+    type_: HandoffType,
+    actor: str,
+    subscription: Row[Any] | None,
+    registration: Row[Any],
+    account: AccountReply | None,
+) -> None:
+    ids = (registration.id, registration.subscription_id)
+    audit.record(connection, [audit.AuditRecord(clock.now(), type_, actor, *ids)])
+    if subscription:
+        announce.announce(connection, subscription.id, type_, rows=StoredRows(subscription, registration, account))
 
 
-def _lock_purchase(connection: Connection, purchase: Purchase) -> tuple[UUID | None, UUID | None]:
-    """Lock the subscription, or the token while it is pending; return the id of the one and None for the other."""
+def _lock_purchase(connection: Connection, purchase: Purchase) -> tuple[Row[Any] | None, UUID | None]:
+    """Lock the subscription, or the token while it is pending; return the row of the one, or the id of the other."""
     if isinstance(purchase, Resolved):
         return subscriptions.ensure_from_form(connection, purchase.landing), None
-    token = connection.execute(LOCK_PENDING_TOKEN, {"id": purchase.id}).one_or_none()
-    if token is None:
-        raise NoPurchase
-    if token.subscription_id is None:
-        return None, purchase.id
-    subscriptions.lock(connection, token.subscription_id)
-    return token.subscription_id, None
+    subscription_id = pending_tokens.lock(connection, purchase.id)
+    return (subscriptions.lock_row(connection, subscription_id), None) if subscription_id else (None, purchase.id)
+
+
+def find_with_account(
+    connection: Connection, subscription_id: UUID | None, token_id: UUID | None
+) -> tuple[Row[Any] | None, AccountReply | None]:
+    """Return the registration of the subscription or the pending token, and what the product replied about it."""
+    if subscription_id is None:
+        return connection.execute(BY_TOKEN, {"parked_token_id": token_id}).one_or_none(), None
+    row = connection.execute(WITH_ACCOUNT, {"subscription_id": subscription_id}).one_or_none()
+    return (row if row and row.id else None), (account_reply.of_row(row) if row else None)
 
 
 def _next_version(
@@ -194,28 +201,17 @@ def _make_room(connection: Connection, stored: Row[Any], answers: Answers, now: 
         erasure.remove_superseded(connection, stored.id, now)
 
 
-def _move_earlier(connection: Connection, earlier_ids: Sequence[UUID], email: str, key: Mapping[str, Any]) -> None:
-    for earlier_id in earlier_ids:
-        for statement in (MOVE_TO_PURCHASE, DELETE_SUPERSEDED):
-            connection.execute(statement, {**key, "registration": earlier_id, "email": email})
-
-
-def _was_refused_or_failed(connection: Connection, subscription_id: UUID | None, registration_id: UUID) -> bool:
+def _was_refused_or_failed(connection: Connection, account: AccountReply | None, registration_id: UUID) -> bool:
     """Return whether the product refused the account request, or never received the registration."""
-    if subscription_id is None:
-        return False
-    if connection.execute(REFUSAL, {"subscription": subscription_id}).scalar_one_or_none():
+    if account and account.refused:
         return True
-    handoff = queue.latest_handoff(connection, registration_id, OutboxMessage.type.in_(announce.REGISTRATION_TYPES))
-    return handoff is not None and handoff.outcome == "failed"
+    return connection.execute(LATEST_REQUEST, {"registration": registration_id}).scalar_one_or_none() == "failed"
 
 
 @query
 def find_by_purchase(connection: Connection, purchase: Purchase) -> Row[Any] | None:
     """Return the purchase's registration, if the buyer has registered."""
-    if isinstance(purchase, Pending):
-        return connection.execute(BY_TOKEN, {"parked_token_id": purchase.id}).one_or_none()
-    return connection.execute(BY_SUBSCRIPTION, {"subscription_id": purchase.subscription_id}).one_or_none()
+    return find_with_account(connection, *purchase.ids)[0]
 
 
 def try_find_by_purchase(purchase: Purchase) -> Row[Any] | None:

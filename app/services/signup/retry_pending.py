@@ -131,7 +131,7 @@ def give_up(connection: Connection, claimed: ClaimedToken, fault: str) -> None:
     is_ours = UnknownProduct.__name__ not in {fault, claimed.row.fault}
     is_buyers = is_ours and fault != InvalidToken.__name__
     if registration_id and products.current().sends_mail and is_buyers:
-        queue.enqueue_mail(connection, "buyer_resume", registration_id=registration_id)
+        queue.enqueue(connection, [queue.new_mail("buyer_resume", registration_id=registration_id)])
 
 
 @transaction

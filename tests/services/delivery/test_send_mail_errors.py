@@ -94,7 +94,9 @@ def test_erased_person_is_sent_nothing(app: Flask, mail_server: FakeSmtpServer) 
 
 @on_sqlite
 def test_mail_without_its_registration_is_cancelled(app: Flask) -> None:
-    run_transaction(app, lambda connection: queue.enqueue_mail(connection, "buyer_registered", registration_id=uuid7()))
+    with app.app_context():
+        mail = queue.new_mail("buyer_registered", registration_id=uuid7())
+    run_transaction(app, lambda connection: queue.enqueue(connection, [mail]))
 
     send_outbox_mails(app)
 

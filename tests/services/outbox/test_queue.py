@@ -207,9 +207,9 @@ def test_rolled_back_handoff_is_not_enqueued(app: Flask) -> None:
 
     def enqueue_and_fail() -> None:
         with transactions.current_database().write_engine.begin() as connection:
-            queue.enqueue_handoff(
-                connection, HANDOFF_LANE, subscription_id, None, {"type": "subscription.ended", "data": {}}
-            )
+            payload = {"type": "subscription.ended", "data": {}}
+            handoff = queue.next_handoff(connection, HANDOFF_LANE, subscription_id, None, payload)
+            queue.enqueue(connection, [handoff])
             raise LookupError
 
     with app.app_context(), pytest.raises(LookupError):

@@ -164,9 +164,9 @@ def test_erasure_leaves_messages_about_other_people_alone(app: Flask) -> None:
 @on_sqlite
 def test_resume_mail_is_cancelled_by_an_erasure(app: Flask) -> None:
     registration_id = insert_pending_registration(app, settled_at=NOW)
-    run_transaction(
-        app, lambda connection: queue.enqueue_mail(connection, "buyer_resume", registration_id=registration_id)
-    )
+    with app.app_context():
+        mail = queue.new_mail("buyer_resume", registration_id=registration_id)
+    run_transaction(app, lambda connection: queue.enqueue(connection, [mail]))
 
     with app.app_context():
         erasure.erase(registration_id, "operator:alice")
