@@ -1,5 +1,6 @@
 """Protection of every page: the session cookie, trusted hosts and proxies, size limits, and security headers."""
 
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -63,8 +64,21 @@ class TolerantSigner(TimestampSigner):
             return super().unsign(signed_value, None, return_timestamp)  # type: ignore[call-overload]
 
 
+class PlainJson:
+    """The serializer of sessions. They hold plain JSON values alone: Flask's would look through them for others."""
+
+    loads = staticmethod(json.loads)
+
+    @staticmethod
+    def dumps(session: dict[str, object]) -> str:
+        """Return the session as JSON without blanks."""
+        return json.dumps(session, separators=(",", ":"))
+
+
 class TolerantSessionInterface(SecureCookieSessionInterface):
-    """Flask's sessions, read with a `TolerantSigner`."""
+    """Flask's sessions, as plain JSON, read with a `TolerantSigner`."""
+
+    serializer = PlainJson()  # type: ignore[assignment]
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
         """Return Flask's serializer with our signer; None where no SECRET_KEY is set."""

@@ -53,7 +53,7 @@ def init_blueprint(blueprint: Blueprint, *, saves_forms: bool = True) -> None:
     sign-up.
     """
     if saves_forms:
-        blueprint.before_request(_save_submitted_answers)
+        blueprint.before_request(_mark_submitted_form)
     blueprint.after_request(_set_cookie)
 
 
@@ -85,16 +85,29 @@ def save_in_cookie_only() -> None:
 
 def saved_fields() -> tuple[str, ...]:
     """Return which submitted answers are saved, in the cookie of this response or on the server."""
-    if "draft" not in g:
+    draft = _new_draft()
+    if draft is None:
         return ()
-    saved, _ = _fitted_draft()
-    return tuple(g.draft.typed if saved.stored_id else saved.typed)
+    saved, _ = _fitted_draft(draft)
+    return tuple(draft.typed if saved.stored_id else saved.typed)
+
+
+def _mark_submitted_form() -> None:
+    is_ours = request.headers.get("Sec-Fetch-Site") in {"same-origin", None}
+    g.has_submitted_form = request.method == "POST" and is_ours
+
+
+def _new_draft() -> Draft | None:
+    """Return the draft to set: the one that a view saved, else what was submitted in a form of ours, if anything."""
+    # Only now: a registration that is stored leaves no draft, and need not check the form's signature twice.
+    if "draft" not in g and g.get("has_submitted_form"):
+        _save_submitted_answers()
+    draft: Draft | None = g.get("draft")
+    return draft
 
 
 def _save_submitted_answers() -> None:
     """Save the answers of a form that we signed, even where the browser has no session."""
-    if request.method != "POST" or request.headers.get("Sec-Fetch-Site") not in {"same-origin", None}:
-        return
     # A form that was open when its key was listed as leaked is refused, and what was typed into it stays.
     keys = [*current_app.config["SECRET_KEY_LEAKED"], *current_app.config["WTF_CSRF_SECRET_KEY"]]
     signer = URLSafeTimedSerializer(keys, salt="wtf-csrf-token")
@@ -105,17 +118,17 @@ def _save_submitted_answers() -> None:
 
 
 def _set_cookie(response: Response) -> Response:
-    draft = g.get("draft")
+    draft = _new_draft()
     name, is_secure = _cookie_name(), current_app.config["SESSION_COOKIE_SECURE"]
     # Lax, as the session's: browsers must send it on the redirect that follows AWS's cross-site POST.
     attributes: dict[str, Any] = {"secure": is_secure, "httponly": True, "samesite": "Lax"}
     if draft and draft != EMPTY_DRAFT:
         lifetime = resume_links.TTL if draft.unlinked_ids else drafts.TTL
-        response.set_cookie(name, _fitted_draft()[1], max_age=lifetime, **attributes)
+        response.set_cookie(name, _fitted_draft(draft)[1], max_age=lifetime, **attributes)
     elif draft and name in request.cookies:
         response.delete_cookie(name, **attributes)
     replaced_id = current().stored_id if draft and not g.get("is_draft_in_cookie_only") else None
-    if replaced_id and replaced_id != _fitted_draft()[0].stored_id:
+    if draft and replaced_id and replaced_id != _fitted_draft(draft)[0].stored_id:
         drafts.try_delete(replaced_id)
     return response
 
@@ -140,10 +153,10 @@ def _deserialize(plaintext: bytes) -> Draft:
         return EMPTY_DRAFT
 
 
-def _fitted_draft() -> tuple[Draft, str]:
+def _fitted_draft(draft: Draft) -> tuple[Draft, str]:
     """Return the draft of this response as the cookie contains it, and the cookie's value; fit it once."""
-    if g.get("draft_before_fitting") is not g.draft:
-        g.draft_before_fitting, g.fitted_draft = g.draft, _fit_to_cookie(g.draft)
+    if g.get("draft_before_fitting") is not draft:
+        g.draft_before_fitting, g.fitted_draft = draft, _fit_to_cookie(draft)
     fitted: tuple[Draft, str] = g.fitted_draft
     return fitted
 
