@@ -76,20 +76,27 @@ def _begin_transaction(connection: Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
 
 
-@contextmanager
-def _writer_lock(engine: Engine, is_abandoned: Callable[[], bool]) -> Iterator[None]:
-    """Lock out the writers of all other processes on this machine; SQLite's own wait polls more and more slowly.
+class WriterLock:
+    """The lock file that lets one process of this machine write at a time; SQLite's own wait polls ever more slowly.
 
-    Raises:
-        DatabaseUnavailable: the lock file cannot be opened, or the write was abandoned before the lock was free.
+    A process opens it once: not one that its parent has open, with which it would share the lock.
     """
-    path = f"{engine.url.database}-writer"
-    try:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, sqlite_files.PRIVATE_MODE)
-    except OSError as error:
-        raise faults.file_unavailable(error) from error
-    try:
-        sqlite_files.give_to_owner(lock, Path(str(engine.url.database)))
+
+    def __init__(self, engine: Engine) -> None:
+        self._database = Path(str(engine.url.database))
+        self._descriptor: int | None = None
+
+    @contextmanager
+    def hold(self, is_abandoned: Callable[[], bool]) -> Iterator[None]:
+        """Hold the lock for the `with` block.
+
+        Raises:
+            DatabaseUnavailable: the file cannot be opened, or the write was abandoned before the lock was free.
+        """
+        # Without a name, it is another file that new processes lock.
+        if self._descriptor is None or not os.fstat(self._descriptor).st_nlink:
+            self._descriptor = self._open()
+        lock = self._descriptor
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -98,11 +105,21 @@ def _writer_lock(engine: Engine, is_abandoned: Callable[[], bool]) -> Iterator[N
                 if is_abandoned():
                     raise DatabaseUnavailable("WriterLock") from None
             time.sleep(0.001)
-        yield
-    finally:
-        # A child forked meanwhile has the file open as well: closing it here alone would leave it locked.
-        fcntl.flock(lock, fcntl.LOCK_UN)
-        os.close(lock)
+        try:
+            yield
+        finally:
+            # Closing it would not do: a child forked meanwhile has the file open as well.
+            fcntl.flock(lock, fcntl.LOCK_UN)
+
+    def _open(self) -> int:
+        path = f"{self._database}-writer"
+        try:
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, sqlite_files.PRIVATE_MODE)
+            weakref.finalize(self, os.close, lock)
+            sqlite_files.give_to_owner(lock, self._database)
+        except OSError as error:
+            raise faults.file_unavailable(error) from error
+        return lock
 
 
 @dataclass(frozen=True)
@@ -155,6 +172,7 @@ class WriterThread:
         with self._start_lock:
             if self._thread is None or not self._thread.is_alive():
                 self._queue: SimpleQueue[PendingWrite | None] = SimpleQueue()
+                self._lock = WriterLock(self._engine)
                 # While it waits, the thread refers to nothing of this object, so that this ends with its application.
                 arguments = (weakref.ref(self), self._queue)
                 self._thread = threading.Thread(target=_run_writes, args=arguments, name="sqlite-writer", daemon=True)
@@ -167,7 +185,7 @@ class WriterThread:
             return
         try:
             self._blocked_by = "WriterLock"
-            with _writer_lock(self._engine, pending.future.cancelled):
+            with self._lock.hold(pending.future.cancelled):
                 waiting = filter(None, (self._queue.get() for _ in range(self._queue.qsize())))
                 self._commit([pending, *waiting])
         except Exception as error:  # noqa: BLE001  # the caller raises it again

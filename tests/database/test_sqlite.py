@@ -151,6 +151,15 @@ def test_write_blocked_by_another_process_is_abandoned(engine: Engine, tmp_path:
     assert stored_names(engine) == ["next"]
 
 
+def test_lock_file_that_was_deleted_is_locked_anew(engine: Engine, tmp_path: Path) -> None:
+    writer = WriterThread(engine, timeout_seconds=0.2)
+    writer.write(lambda connection: insert("first", connection))
+    (tmp_path / "names.db-writer").unlink()
+
+    with another_process_writing(tmp_path), pytest.raises(DatabaseUnavailable, match="WriterLock"):
+        writer.write(lambda connection: insert("abandoned", connection))
+
+
 def test_unopenable_lock_file_fails_only_the_waiting_write(engine: Engine, tmp_path: Path) -> None:
     writer = WriterThread(engine)
     (tmp_path / "names.db-writer").mkdir()
