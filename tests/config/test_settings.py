@@ -23,6 +23,17 @@ def test_lists_are_split_at_commas(seller: pytest.MonkeyPatch) -> None:
     assert loaded.secret_key_fallbacks == ("an-earlier-secret-key-1", "an-earlier-secret-key-2")
 
 
+def test_names_in_lower_case_count_and_empty_values_do_not(seller: pytest.MonkeyPatch) -> None:
+    seller.delenv("SUPPORT_EMAIL")
+    seller.setenv("support_email", "help@acme.example")
+    seller.setenv("LOG_LEVEL", "")
+
+    loaded = settings.load()
+
+    assert loaded.support_email == "help@acme.example"
+    assert loaded.log_level == "INFO"
+
+
 def test_default_database_is_sqlite_in_the_instance_folder(seller: pytest.MonkeyPatch) -> None:
     seller.delenv("DATABASE_URL")
 
