@@ -1,1 +1,1 @@
-"""Calls to AWS. Only this package and the sandbox import boto3."""
+"""Calls to AWS, by the clients of botocore: boto3 adds nothing to them that is needed here."""

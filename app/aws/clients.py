@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials, RefreshableCredentials
 from botocore.exceptions import ClientError, NoCredentialsError
-from botocore.loaders import create_loader
+from botocore.loaders import Loader, create_loader
 from flask import Flask, current_app
 
 from app.aws import errors, open_connections
@@ -53,7 +52,8 @@ CREDENTIALS_RETRY_SECONDS = 1
 # https://docs.aws.amazon.com/general/latest/gr/aws-marketplace.html
 ENTITLEMENT_REGION, ENTITLEMENT_REGION_IN_CHINA = "us-east-1", "cn-northwest-1"
 REGION_PATTERN = re.compile(r"(?:^|\.)([a-z]{2,}(?:-[a-z]+)+-\d+)\.")
-_cached_loader = functools.cache(create_loader)
+# The clients' names in botocore's list of endpoints.
+ENDPOINT_NAMES = {"metering.marketplace", "entitlement.marketplace", "sqs", "events", "sts", "email"}
 
 
 class Clients:
@@ -66,7 +66,7 @@ class Clients:
         self._settings = settings
         self._max_connections = max_connections
         self._lock = threading.Lock()
-        self._session: boto3.Session | None = None
+        self._session: botocore.session.Session | None = None
         self._retry_credentials_at = 0.0
         self._clients: dict[tuple[str, CallTimeouts], Any] = {}
 
@@ -101,7 +101,7 @@ class Clients:
             with self._lock:
                 if key not in self._clients:
                     session: Any = self._publisher_session()
-                    client = session.client(service, region, config=self._config(timeouts))
+                    client = session.create_client(service, region, config=self._config(timeouts))
                     open_connections.prepare(client)
                     self._clients[key] = client
         return self._clients[key]
@@ -130,7 +130,7 @@ class Clients:
             user_agent="foyer",
         )
 
-    def _publisher_session(self) -> boto3.Session:
+    def _publisher_session(self) -> botocore.session.Session:
         """Return a session of the AWS account that published the product: AWS resolves its tokens for no other."""
         if self._session is None:
             # The search can take seconds. Threads that waited for the lock must not repeat a failed one in turn.
@@ -149,7 +149,9 @@ class Clients:
             # A client made without credentials would never look for them again.
             if credentials is None:
                 raise NoCredentialsError
-            self._session = boto3.Session(botocore_session=session, region_name=self._settings.aws_region)
+            # The clients with which botocore fetches credentials, as for a profile's role, call this Region, too.
+            session.set_config_variable("region", self._settings.aws_region)
+            self._session = session
         return self._session
 
 
@@ -177,10 +179,22 @@ class PublisherRole:
 
 
 def _new_session() -> botocore.session.Session:
-    # Sessions share one loader: it reads the service models, which are large, once per process.
     session = botocore.session.Session()
-    session.register_component("data_loader", _cached_loader(session.get_config_variable("data_path")))
+    session.register_component("data_loader", _shared_loader(session.get_config_variable("data_path")))
     return session
+
+
+@functools.cache
+def _shared_loader(data_path: str | None) -> Loader:
+    """Return the loader of service models, which are large: it reads each once per process.
+
+    Of the endpoints of all services, which are 7 MB, it keeps those of Foyer's clients.
+    """
+    loader = create_loader(data_path)
+    for partition in loader.load_data("endpoints")["partitions"]:
+        services = partition["services"]
+        partition["services"] = {name: services[name] for name in ENDPOINT_NAMES & services.keys()}
+    return loader
 
 
 def init_app(app: Flask, settings: Settings) -> None:

@@ -18,7 +18,7 @@ from app.observability import metrics, references
 log = structlog.get_logger()
 
 # botocore writes request bodies at DEBUG: the registration token is in them.
-NOISY_LOGGERS = ("boto3", "botocore", "httpcore2", "urllib3", "s3transfer", "alembic.runtime.plugins")
+NOISY_LOGGERS = ("botocore", "httpcore2", "urllib3", "alembic.runtime.plugins")
 # At an invalid response, these write its whole URL and parts of its body.
 LEAKY_LOGGERS = ("urllib3.connection", "urllib3.connectionpool")
 HTTP_METHODS = {"GET", "HEAD", "POST", "OPTIONS"}

@@ -1,4 +1,4 @@
-"""The search for credentials: repeated after a failure, and never past the buyer's time budget."""
+"""The clients' endpoints, and the search for credentials: repeated after a failure, never past the time budget."""
 
 import socket
 import threading
@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
+import botocore.session
 import pytest
 
 from app import create_app, deadline
-from app.aws import resolve_customer
+from app.aws import clients, resolve_customer
 from app.errors import CredentialsRefused, FoyerError
 from sandbox.server import Sandbox
 from tests.support import factories
@@ -60,6 +62,42 @@ def endpoint(environment: pytest.MonkeyPatch) -> Iterator[CredentialsEndpoint]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "us-gov-west-1", "cn-northwest-1"])
+@pytest.mark.parametrize("fips", ["false", "true"])
+def test_clients_have_botocores_own_endpoints(environment: pytest.MonkeyPatch, region: str, fips: str) -> None:
+    environment.delenv("AWS_ENDPOINT_URL")
+    environment.setenv("AWS_REGION", region)
+    environment.setenv("AWS_USE_FIPS_ENDPOINT", fips)
+
+    with factories.open_app(create_app()) as app, app.app_context():
+        aws, timeouts = clients.current(), clients.OPERATOR_TIMEOUTS
+        made = [aws.metering(timeouts), aws.sqs(timeouts), aws.sesv2(timeouts), aws.sts(), aws.eventbridge()]
+        made.append(aws.entitlements(timeouts))
+        urls = {client.meta.service_model.service_name: client.meta.endpoint_url for client in made}
+        regions = {client.meta.service_model.service_name: client.meta.region_name for client in made}
+
+    session = botocore.session.Session()
+    assert urls == {name: session.create_client(name, regions[name]).meta.endpoint_url for name in regions}
+
+
+def test_profiles_role_is_assumed_in_the_settings_region(
+    environment: pytest.MonkeyPatch, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        environment.delenv(name)
+    config = tmp_path / "config"
+    config.write_text(
+        "[default]\nrole_arn = arn:aws:iam::123456789012:role/seller\nsource_profile = keys\n"
+        "[profile keys]\naws_access_key_id = testing\naws_secret_access_key = testing\n"
+    )
+    environment.setenv("AWS_CONFIG_FILE", str(config))
+
+    with factories.open_app(create_app()) as app, app.app_context():
+        customer = resolve_customer.resolve(factories.token(sandbox))
+
+    assert customer.product_code == factories.PRODUCT_CODE
 
 
 def test_missing_credentials_are_found_once_available(endpoint: CredentialsEndpoint, sandbox: Sandbox) -> None:
