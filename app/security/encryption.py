@@ -1,4 +1,4 @@
-"""Encryption of tokens, drafts and links, with a key for each purpose, derived from the secret keys.
+"""Encryption of tokens, drafts and some links, with a key for each purpose, derived from the secret keys.
 
 With a leaked secret anybody can encrypt: what it opens is read where it can do no harm, and nowhere else.
 """

@@ -15,7 +15,7 @@ from tests.support import factories
 
 TEMPLATE_NAMES = sorted(folder.name for folder in mail_templates.TEMPLATES_DIRECTORY.iterdir() if folder.is_dir())
 NOW = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
-LINK = "https://start.acme.example/progress/encrypted"
+LINK = "https://start.acme.example/progress/signed"
 PRODUCT = Product(
     code=factories.PRODUCT_CODE,
     **factories.PRODUCT_FIELDS,

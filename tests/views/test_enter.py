@@ -120,7 +120,7 @@ def test_long_wait_shows_deadline_and_progress_link(new_buyer: NewBuyer) -> None
     assert "ada@gmail.com" in page.text
     assert page.headers["Refresh"] == "5; url=/welcome"
     # A mail program leaves a trailing = out of the link that it makes.
-    assert re.fullmatch(r"/progress/[A-Za-z0-9_-]+", link)
+    assert re.fullmatch(r"/progress/[A-Za-z0-9_.-]+", link)
     assert "still creating your account" in other_browser_page.text
     assert other_browser_page.headers["Refresh"] == f"5; url={link}"
     assert "a•••@gmail.com" in other_browser_page.text

@@ -14,7 +14,7 @@ from app.config import products
 from app.database import clock, rows
 from app.database.transactions import after_commit, query, transaction
 from app.models import AuditEntry, Invitation, OutboxMessage, Subscription
-from app.security.links import SignedLink
+from app.security.links import EncryptedLink
 from app.services.operations import audit
 from app.services.operations.audit import AuditRecord
 from app.services.outbox import queue
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 SENT, ACCEPTED, REVOKED = "invitation.sent", "invitation.accepted", "invitation.revoked"
 TTL, DAY = timedelta(days=7), timedelta(days=1)
-LINK = SignedLink("/invitation/", "invitation")
+LINK = EncryptedLink("/invitation/", "invitation")
 MAX_OPEN = 5
 MAX_PER_DAY = 20
 # From all purchases together: anybody can type a stranger's address.

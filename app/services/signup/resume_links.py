@@ -9,11 +9,11 @@ from sqlalchemy import Connection, bindparam, func, select
 from app.database.transactions import query
 from app.errors import DatabaseUnavailable
 from app.models import PendingToken, Registration
-from app.security.links import SignedLink
+from app.security.links import EncryptedLink
 from app.services.signup.registrations import Answers, answers_of
 
 TTL = timedelta(days=30)
-LINK = SignedLink("/resume/", "resume link", max_age=TTL)
+LINK = EncryptedLink("/resume/", "resume link", max_age=TTL)
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 AMONG_IDS = Registration.id.in_(bindparam("ids", expanding=True))
