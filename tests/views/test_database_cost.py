@@ -72,15 +72,15 @@ def register(client: FlaskClient, token: str) -> dict[str, tuple[int, int]]:
     return costs
 
 
-@pytest.mark.parametrize("is_told", [True, False], ids=["hand-off and mail", "neither"])
+@pytest.mark.parametrize("is_announced", [True, False], ids=["hand-off and mail", "neither"])
 def test_registration_takes_exactly_these_statements(
-    environment: pytest.MonkeyPatch, sandbox: Sandbox, *, is_told: bool
+    environment: pytest.MonkeyPatch, sandbox: Sandbox, *, is_announced: bool
 ) -> None:
-    if is_told:
+    if is_announced:
         factories.enable_handoffs_and_mail(environment)
     with factories.open_app(create_app()) as app:
         # The second one finds every connection open.
         register(app.test_client(), factories.token(sandbox))
         costs = register(app.test_client(), factories.token(sandbox))
 
-    assert costs == (WITH_HANDOFF_AND_MAIL if is_told else WITHOUT)
+    assert costs == (WITH_HANDOFF_AND_MAIL if is_announced else WITHOUT)
