@@ -1,1 +1,1 @@
-"""The pretend AWS Marketplace and the example product; only `flask sandbox`, `make run` and the tests import it."""
+"""The pretend AWS Marketplace and the example product; only `foyer sandbox`, `make run` and the tests import it."""

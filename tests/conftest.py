@@ -242,6 +242,6 @@ def migrate(url: str) -> None:
 
 
 def run_db_upgrade(url: str) -> Result:
-    """Run `flask db upgrade` on the database."""
+    """Run `foyer db upgrade` on the database."""
     with factories.open_app(create_app(factories.settings(database_url=url))) as app:
         return app.test_cli_runner().invoke(args=["db", "upgrade"])

@@ -55,7 +55,8 @@ def documented_commands(document: str, heading: str) -> list[str]:
 def run_commands(commands: list[str], folder: Path, database_url: str) -> str:
     """Run the commands in one shell, as an operator in this folder does; return what they print."""
     assert commands
-    path = os.pathsep.join([str(Path(sys.executable).parent), str(POSTGRESQL_PROGRAMS), os.environ["PATH"]])
+    programs = (ROOT / "app" / "cli", Path(sys.executable).parent, POSTGRESQL_PROGRAMS, os.environ["PATH"])
+    path = os.pathsep.join(map(str, programs))
     names = {**inherited_environment(), **os.environ, **WITHOUT_DOTENV}
     names |= {"PATH": path, "PYTHONPATH": str(ROOT), "DATABASE_URL": database_url}
     script = "\n".join(["set -e", *commands])

@@ -4,9 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from flask import Flask
 
-from app.cli import COMMANDS
 from app.config.settings import INSTANCE_DIR, Settings
 
 ROOT = Path(__file__).parents[1]
@@ -38,13 +36,6 @@ def test_every_link_and_picture_in_the_docs_exists(document: Path) -> None:
     targets = re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8"))
 
     assert [target for target in targets if not (document.parent / target).exists()] == []
-
-
-def test_every_command_in_the_readme_exists(app: Flask) -> None:
-    commands = set(re.findall(r"flask --app wsgi ([a-z-]+)", README))
-
-    assert commands <= set(COMMANDS)
-    assert {"db", "doctor", "registrations", "resolve-customer", "subscriptions"} <= commands
 
 
 def test_every_make_target_in_the_readme_exists() -> None:

@@ -1,4 +1,4 @@
-"""flask api-tokens: creates, lists and revokes the tokens with which other programs read the API."""
+"""foyer api-tokens: creates, lists and revokes the tokens with which other programs read the API."""
 
 import click
 
@@ -10,9 +10,9 @@ from app.config import products
 from app.services.api import tokens
 from app.services.reports import ids
 
-API_TOKEN = Resource("token", "List them with: flask --app wsgi api-tokens list", ids.API_TOKENS)
+API_TOKEN = Resource("token", "List them with: foyer api-tokens list", ids.API_TOKENS)
 LIST_COLUMNS = ("id", "created_at", "name", "products", "revoked_at")
-NO_TOKENS = "There are no API tokens. Create one with: flask --app wsgi api-tokens create NAME"
+NO_TOKENS = "There are no API tokens. Create one with: foyer api-tokens create NAME"
 
 command = DatabaseGroup("api-tokens", help="Create, list and revoke the tokens of the read API.")
 
@@ -31,7 +31,7 @@ def create(name: str, codes: tuple[str, ...], actor: str) -> None:
             click.echo(f"No product {code!r} is configured. If that is a mistake, revoke the token.", err=True)
     token_id, token = tokens.create(name, codes or None, actor)
     click.echo(token)
-    click.echo(f"It is not shown again. To revoke it: flask --app wsgi api-tokens revoke {token_id}", err=True)
+    click.echo(f"It is not shown again. To revoke it: foyer api-tokens revoke {token_id}", err=True)
 
 
 def _with_products(row: Row) -> Row:

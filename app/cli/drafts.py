@@ -1,4 +1,4 @@
-"""flask drafts: lists and erases what buyers typed into the form and have not registered, where it is on the server."""
+"""foyer drafts: lists and erases what buyers typed into the form and have not registered, where it is on the server."""
 
 from dataclasses import fields
 
@@ -14,7 +14,7 @@ from app.services.reports import ids
 from app.services.signup import erasure
 from app.services.signup.registrations import Answers
 
-DRAFT = Resource("draft", "Find it with: flask --app wsgi drafts list", ids.DRAFTS)
+DRAFT = Resource("draft", "Find it with: foyer drafts list", ids.DRAFTS)
 LIST_COLUMNS = ("id", "stored_at", "expires_at", "company", "full_name", "email")
 NARROW_COLUMNS = ("id", "stored_at", "expires_at", "company", "email")
 NO_ANSWERS = dict.fromkeys(answer.name for answer in fields(Answers))

@@ -6,8 +6,8 @@ from typing import Any
 from app.cli import tables
 from app.config import products
 
-REPLAY_COMMAND = "flask --app wsgi events replay"
-SEE_SUBSCRIPTION = "See: flask --app wsgi subscriptions show {subscription_id}"
+REPLAY_COMMAND = "foyer events replay"
+SEE_SUBSCRIPTION = "See: foyer subscriptions show {subscription_id}"
 PRODUCT_ADDED = f"Its product, {{product_code}}, has been added since. Run: {REPLAY_COMMAND} {{id}}"
 EXPLANATIONS = {
     "applied": f"It changed its subscription's status to {{status_after}}. {SEE_SUBSCRIPTION}",

@@ -1,4 +1,4 @@
-"""flask events: lists and shows the events that AWS Marketplace sent, and applies them again."""
+"""foyer events: lists and shows the events that AWS Marketplace sent, and applies them again."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ from app.services.purchases import subscriptions
 from app.services.reports import events, ids
 from app.services.reports import subscriptions as subscription_reports
 
-EVENT = Resource("event", "Give our id or AWS's. Find it with: flask --app wsgi events list", ids.EVENTS)
+EVENT = Resource("event", "Give our id or AWS's. Find it with: foyer events list", ids.EVENTS)
 LIST_COLUMNS = ("id", "happened_at", "kind", "outcome", "purchase", "subscription_id")
 NARROW_COLUMNS = ("id", "happened_at", "kind", "outcome", "subscription_id")
 CANDIDATES = Table(
@@ -94,15 +94,13 @@ def replay(identifier: str | None, subscription: str | None, outcome: str | None
 def _replay_one(identifier: str, subscription_id: UUID | None) -> None:
     event = _find_event(identifier)
     if subscription_id and subscriptions.find(subscription_id) is None:
-        raise click.ClickException(
-            f"No subscription has the id {subscription_id}. Find it with: flask --app wsgi subscriptions show NAME"
-        )
+        raise click.ClickException(f"No subscription has the id {subscription_id}. Find it with: foyer customer NAME")
     try:
         replayed = _replay(event["id"], subscription_id)
     except apply.PartyMismatch as error:
         raise click.ClickException(
             f"Event {event['id']} belongs to {error.code} than subscription {subscription_id}. Nothing was changed. "
-            f"Compare: flask --app wsgi events show {event['id']}, and subscriptions show {subscription_id}"
+            f"Compare: foyer events show {event['id']}, and subscriptions show {subscription_id}"
         ) from None
     if replayed:
         click.echo(f"{event_outcomes.describe(replayed)}\n{event_outcomes.explain(replayed)}")

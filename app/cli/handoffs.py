@@ -1,4 +1,4 @@
-"""flask handoffs: lists and shows hand-offs, sends failed ones again, and backfills those that were never made."""
+"""foyer handoffs: lists and shows hand-offs, sends failed ones again, and backfills those that were never made."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -15,8 +15,8 @@ from app.models.outbox import OUTBOX_OUTCOMES
 from app.services.outbox import backfill, queue
 from app.services.reports import ids, outbox
 
-HANDOFF = Resource("hand-off", "Find it with: flask --app wsgi handoffs list", ids.HANDOFFS, prefix="msg_")
-NEEDS_WORKER = "A worker has to be running: flask --app wsgi worker"
+HANDOFF = Resource("hand-off", "Find it with: foyer handoffs list", ids.HANDOFFS, prefix="msg_")
+NEEDS_WORKER = "A worker has to be running: foyer worker"
 LIST_COLUMNS = ("id", "created_at", "type", "outcome", "tries", "fault", "next_try_at", "subscription_id")
 NARROW_COLUMNS = ("id", "created_at", "type", "outcome", "fault", "next_try_at")
 

@@ -1,4 +1,4 @@
-"""flask invitations: lists the colleagues whom purchasers invited to register, and revokes an invitation."""
+"""foyer invitations: lists the colleagues whom purchasers invited to register, and revokes an invitation."""
 
 import click
 
@@ -9,7 +9,7 @@ from app.cli.listing import Resource, Table
 from app.services.reports import ids
 from app.services.signup import invitations
 
-INVITATION = Resource("invitation", "Find it with: flask --app wsgi invitations list", ids.INVITATIONS)
+INVITATION = Resource("invitation", "Find it with: foyer invitations list", ids.INVITATIONS)
 LIST_COLUMNS = ("id", "created_at", "state", "email", "expires_at", "subscription_id")
 
 command = DatabaseGroup("invitations", help="List and revoke invitations.")
@@ -39,7 +39,7 @@ def revoke(identifier: str, actor: str) -> None:
         if invitation["accepted_at"]:
             click.echo(
                 f"It was accepted at {tables.format_value(invitation['accepted_at'])}. That session ends now; what was "
-                f"registered stays: flask --app wsgi subscriptions show {invitation['subscription_id']}"
+                f"registered stays: foyer subscriptions show {invitation['subscription_id']}"
             )
     else:
         ended_at = tables.format_value(invitation["revoked_at"] or invitation["expires_at"])

@@ -76,7 +76,7 @@ class Resource:
         return row
 
 
-SUBSCRIPTION = Resource("subscription", "Find it with: flask --app wsgi subscriptions list", ids.SUBSCRIPTIONS)
+SUBSCRIPTION = Resource("subscription", "Find it with: foyer subscriptions list", ids.SUBSCRIPTIONS)
 
 
 @dataclass(frozen=True)

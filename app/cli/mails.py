@@ -1,4 +1,4 @@
-"""flask mails: lists the mails with their outcomes, and sends them again."""
+"""foyer mails: lists the mails with their outcomes, and sends them again."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ from app.models.outbox import OUTBOX_OUTCOMES
 from app.services.reports import ids, outbox
 from app.services.reports.outbox import MailFilters
 
-MAIL = Resource("mail", "Find it with: flask --app wsgi mails list", ids.MAILS)
+MAIL = Resource("mail", "Find it with: foyer mails list", ids.MAILS)
 LIST_COLUMNS = ("id", "created_at", "type", "outcome", "tries", "fault", "bounce", "subscription_id")
 NARROW_COLUMNS = ("id", "created_at", "type", "outcome", "fault", "bounce")
 
@@ -66,7 +66,7 @@ def retry(mail_id: str | None, failed_since: datetime | None) -> None:
             f"{mail_id} is not sent again: it is waiting to be sent already, or it is no longer needed, as when its "
             "recipient was erased."
         )
-    click.echo(f"Mails to be sent again: {resent}. A worker has to be running: flask --app wsgi worker")
+    click.echo(f"Mails to be sent again: {resent}. A worker has to be running: foyer worker")
 
 
 def _find(identifier: str) -> UUID:

@@ -1,4 +1,4 @@
-"""flask db: migrates the database with Flask-Alembic, one process at a time."""
+"""foyer db: migrates the database with Flask-Alembic, one process at a time."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The program `foyer`: the commands without `flask --app wsgi` in front, and without settings until one runs."""
+"""The program `foyer`: needs no settings until a command runs."""
 
 from __future__ import annotations
 

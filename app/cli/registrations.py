@@ -1,4 +1,4 @@
-"""flask registrations: lists, shows, exports and erases what buyers sent with the sign-up form."""
+"""foyer registrations: lists, shows, exports and erases what buyers sent with the sign-up form."""
 
 import shlex
 from itertools import chain
@@ -23,7 +23,7 @@ from app.text import mask_email
 
 REGISTRATION = Resource(
     "registration",
-    "Look for the customer with: flask --app wsgi registrations list --email ADDRESS, or subscriptions show ACCOUNT",
+    "Look for the customer with: foyer registrations list --email ADDRESS, or subscriptions show ACCOUNT",
     ids.REGISTRATIONS,
 )
 PERSON_COLUMNS = ("id", "created_at", "company", "full_name", "email")
@@ -42,10 +42,10 @@ def _find_newest(*, limit: int, **filters: Any) -> list[RowDict]:
     """Return the registrations; a search for a person also says whether they have drafts."""
     email, text = filters["email"], filters["search"]
     if email is not None and (count := len(drafts.newest(email=email))):
-        click.echo(f"Drafts of this address: {count}. See: flask --app wsgi drafts list --email {email}", err=True)
+        click.echo(f"Drafts of this address: {count}. See: foyer drafts list --email {email}", err=True)
     if text is not None and (count := len(people.find_drafts(text))):
         shown = shlex.quote(tables.escape_unprintable(text))
-        click.echo(f"Drafts with this text: {count}. See: flask --app wsgi drafts list --search {shown}", err=True)
+        click.echo(f"Drafts with this text: {count}. See: foyer drafts list --search {shown}", err=True)
     return registrations.newest(Filters(**filters), limit=limit)
 
 
@@ -81,7 +81,7 @@ def resume_link(identifier: str, site: str | None) -> None:
     if (path := resume_links.path_for(REGISTRATION.parse_id(identifier))) is None:
         raise click.ClickException(
             f"Registration {identifier} does not wait for its purchase, or does not exist. "
-            "See those that wait with: flask --app wsgi registrations list --unlinked"
+            "See those that wait with: foyer registrations list --unlinked"
         )
     click.echo(f"{site.rstrip('/')}{path}")
 
@@ -163,4 +163,4 @@ def _describe_erasure(erased: AuditRecord) -> str:
     sentence = f"Registration {erased.registration_id} was erased at {erased_at} by {erased.actor}."
     if erased.subscription_id is None:
         return sentence
-    return f"{sentence} Its purchase stays: flask --app wsgi subscriptions show {erased.subscription_id}"
+    return f"{sentence} Its purchase stays: foyer subscriptions show {erased.subscription_id}"

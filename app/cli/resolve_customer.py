@@ -1,4 +1,4 @@
-"""flask resolve-customer: works like the AWS CLI's `meteringmarketplace resolve-customer`, with Foyer's settings."""
+"""foyer resolve-customer: works like the AWS CLI's `meteringmarketplace resolve-customer`, with Foyer's settings."""
 
 import json
 import os

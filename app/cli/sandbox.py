@@ -1,4 +1,4 @@
-"""flask sandbox: runs the pretend AWS Marketplace, which sells this app's products, until it is stopped."""
+"""foyer sandbox: runs the pretend AWS Marketplace, which sells this app's products, until it is stopped."""
 
 import signal
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""flask status: counts sign-ups, what waits and what failed, and says what is wrong now."""
+"""foyer status: counts sign-ups, what waits and what failed, and says what is wrong now."""
 
 from dataclasses import asdict
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""flask subscriptions: lists and shows purchases, and finds one by any of its ids."""
+"""foyer subscriptions: lists and shows purchases, and finds one by any of its ids."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -88,8 +88,8 @@ def show(identifier: str, in_json: bool) -> None:
         case []:
             raise click.ClickException(
                 f"No subscription has {identifier!r} as its id, license ARN, agreement id, AWS account id or customer "
-                "identifier. To search by e-mail address, including buyers who registered while AWS was down: flask "
-                "--app wsgi registrations list --email ADDRESS. If that finds nothing, the buyer may not have pressed "
+                "identifier. To search by e-mail address, including buyers who registered while AWS was down: foyer "
+                "registrations list --email ADDRESS. If that finds nothing, the buyer may not have pressed "
                 '"Set up your account" yet: ask them to, on AWS Marketplace under Manage subscriptions.'
             )
         case [row]:

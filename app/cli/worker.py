@@ -1,4 +1,4 @@
-"""flask worker: runs the background work until SIGTERM or Ctrl-C."""
+"""foyer worker: runs the background work until SIGTERM or Ctrl-C."""
 
 import signal
 import threading

@@ -112,7 +112,7 @@ class Settings(BaseModel):
         None,
         pattern=r"^https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9._~%-]+)+$",
         examples=["https://sqs.us-east-1.amazonaws.com/123456789012/foyer-events"],
-        description="The SQS queue into which AWS Marketplace's events come; `flask worker` reads it. "
+        description="The SQS queue into which AWS Marketplace's events come; `foyer worker` reads it. "
         "`deploy/template.yaml` makes it.",
     )
     site_url: Annotated[str, AfterValidator(setting_checks.check_exact)] | None = Field(

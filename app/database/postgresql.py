@@ -2,7 +2,7 @@
 
 PgBouncer and RDS Proxy give each transaction any of their connections to the server. So nothing may be set at the
 start of a connection, and nothing may stay on it after a transaction: no `options`, no `SET`, no prepared statements.
-The limits that the server keeps belong to the role in the database: `flask db upgrade` sets them there.
+The limits that the server keeps belong to the role in the database: `foyer db upgrade` sets them there.
 """
 
 import time

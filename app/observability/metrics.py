@@ -32,7 +32,7 @@ GAUGE_DESCRIPTIONS = {
     "foyer_reviews_due": "Subscriptions that are due for a review of their entitlements or waiting events.",
     "foyer_handoffs_waiting": "Hand-offs that products have not accepted yet.",
     "foyer_handoffs_oldest_seconds": "Age of the oldest of these hand-offs, in seconds.",
-    "foyer_handoffs_failed": "Hand-offs that were given up. The command `handoffs retry` sends them again.",
+    "foyer_handoffs_failed": "Hand-offs that were given up. The command `foyer handoffs retry` sends them again.",
     "foyer_mails_waiting": "Mails that have not been sent yet.",
     "foyer_mails_failed": "Mails that were refused for good.",
     "foyer_worker_heartbeat_age_seconds": "Seconds since the last heartbeat of any worker.",

@@ -68,7 +68,7 @@ def fill_postgresql(url: str, subscriptions: int) -> None:
 
 def run_migrations(environment: dict[str, str]) -> None:
     """Migrate the environment's database to the newest revision."""
-    upgrade = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
+    upgrade = [sys.executable, "-m", "app.cli", "db", "upgrade"]
     subprocess.run(upgrade, cwd=processes.ROOT, env=environment, check=True, capture_output=True)
 
 

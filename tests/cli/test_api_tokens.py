@@ -1,4 +1,4 @@
-"""flask api-tokens: a token is printed once, only its digest is stored, and it can be revoked."""
+"""foyer api-tokens: a token is printed once, only its digest is stored, and it can be revoked."""
 
 import json
 import re

@@ -40,7 +40,7 @@ def test_database_without_tables_fails_with_the_command_to_run(tmp_path: Path) -
         result = app.test_cli_runner().invoke(args=["registrations", "list"])
 
     assert result.exit_code == 1
-    assert "flask --app wsgi db upgrade" in result.stderr
+    assert "foyer db upgrade" in result.stderr
 
 
 @pytest.mark.parametrize("command", [["registrations", "export"], ["db", "upgrade"]])

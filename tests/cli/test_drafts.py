@@ -1,4 +1,4 @@
-"""flask drafts list and erase, and the search for a person's data."""
+"""foyer drafts list and erase, and the search for a person's data."""
 
 import json
 
@@ -61,7 +61,7 @@ def test_search_for_a_person_names_their_drafts(runner: FlaskCliRunner, draft_id
     result = runner.invoke(args=["registrations", "list", "--email", "ada@gmail.com", "--json"])
 
     assert json.loads(result.stdout) == []
-    assert "Drafts of this address: 1. See: flask --app wsgi drafts list --email ada@gmail.com" in result.stderr
+    assert "Drafts of this address: 1. See: foyer drafts list --email ada@gmail.com" in result.stderr
 
 
 def test_draft_of_a_removed_secret_key_is_listed_without_answers(

@@ -1,4 +1,4 @@
-"""flask events list and show: the events that AWS sent, and their outcomes."""
+"""foyer events list and show: the events that AWS sent, and their outcomes."""
 
 import json
 from uuid import UUID
@@ -152,7 +152,7 @@ def test_unknown_event_id_fails_and_points_to_the_list(runner: FlaskCliRunner, a
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert repr(name) in result.stderr
-    assert "flask --app wsgi events list" in result.stderr
+    assert "foyer events list" in result.stderr
 
 
 def test_event_without_ids_is_ambiguous_without_candidates(app: Flask, runner: FlaskCliRunner) -> None:

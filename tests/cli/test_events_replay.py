@@ -1,4 +1,4 @@
-"""flask events replay: applies an event again, for a given subscription or after its product was added."""
+"""foyer events replay: applies an event again, for a given subscription or after its product was added."""
 
 from pathlib import Path
 from uuid import UUID
@@ -79,7 +79,7 @@ def test_events_of_a_product_added_later_are_replayed_in_order(
         result = runner.invoke(args=["events", "replay", "--outcome", "not_ours"])
         again = runner.invoke(args=["events", "replay", "--outcome", "not_ours"])
 
-    assert f"has been added since. Run: flask --app wsgi events replay {first}" in meaning
+    assert f"has been added since. Run: foyer events replay {first}" in meaning
     assert result.stdout.splitlines() == [
         f"{first}  applied: active",
         f"{second}  applied: ending",

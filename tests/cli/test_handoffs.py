@@ -1,4 +1,4 @@
-"""flask handoffs list, show and retry."""
+"""foyer handoffs list, show and retry."""
 
 import json
 from uuid import UUID
@@ -106,14 +106,12 @@ def test_handoff_is_shown_with_payload_by_id_or_webhook_id(
 @pytest.mark.parametrize("name", [UNKNOWN_ID, "msg_none", "7"])
 @pytest.mark.parametrize("command", ["show", "retry"])
 def test_unknown_handoff_id_fails_and_points_to_the_list(runner: FlaskCliRunner, command: str, name: str) -> None:
-    assert f"No hand-off has the id '{name}'. Find it with: flask --app wsgi handoffs list" in error_text(
-        runner, command, name
-    )
+    assert f"No hand-off has the id '{name}'. Find it with: foyer handoffs list" in error_text(runner, command, name)
 
 
 @on_sqlite
 def test_malformed_subscription_id_points_to_subscriptions_list(runner: FlaskCliRunner) -> None:
-    assert "No subscription has the id '7'. Find it with: flask --app wsgi subscriptions list" in error_text(
+    assert "No subscription has the id '7'. Find it with: foyer subscriptions list" in error_text(
         runner, "list", "--subscription", "7"
     )
 
@@ -125,7 +123,7 @@ def test_failed_handoff_is_resent_before_waiting_ones(
 
     result = runner.invoke(args=["handoffs", "retry", f"msg_{first.id.hex}"])
 
-    assert result.output == "Hand-offs to be sent again: 1. A worker has to be running: flask --app wsgi worker\n"
+    assert result.output == "Hand-offs to be sent again: 1. A worker has to be running: foyer worker\n"
     assert claim_due(app).id == first.id
     assert claim_next(app) is None
     assert handoff_messages(app)[1].next_try_at is None

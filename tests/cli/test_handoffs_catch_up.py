@@ -1,4 +1,4 @@
-"""flask handoffs catch-up: hands off registrations from before the product had a handoff_url."""
+"""foyer handoffs catch-up: hands off registrations from before the product had a handoff_url."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack

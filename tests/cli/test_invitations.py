@@ -1,4 +1,4 @@
-"""flask invitations list and revoke."""
+"""foyer invitations list and revoke."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID

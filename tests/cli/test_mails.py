@@ -1,4 +1,4 @@
-"""flask mails list and retry."""
+"""foyer mails list and retry."""
 
 import json
 from uuid import UUID
@@ -97,7 +97,7 @@ def test_resent_mail_clears_its_earlier_outcome_and_bounce(
 
     result = runner.invoke(args=["mails", "retry", str(mail_id)])
 
-    assert result.output == "Mails to be sent again: 1. A worker has to be running: flask --app wsgi worker\n"
+    assert result.output == "Mails to be sent again: 1. A worker has to be running: foyer worker\n"
     message = mail_messages(app)[1]
     assert (message.outcome, message.provider_id, message.bounced_at, message.bounce) == ("waiting", None, None, None)
     assert claim_due(app, queue.MAIL_LANE).id == mail_id
@@ -167,7 +167,7 @@ def test_id_of_no_mail_fails_and_points_to_the_list(
     result = runner.invoke(args=["mails", "retry", name])
 
     assert result.exit_code == 1
-    assert f"No mail has the id '{name}'. Find it with: flask --app wsgi mails list" in result.stderr
+    assert f"No mail has the id '{name}'. Find it with: foyer mails list" in result.stderr
 
 
 def test_mails_to_an_address_are_listed(app: Flask, runner: FlaskCliRunner, subscription_id: UUID) -> None:

@@ -1,4 +1,4 @@
-"""flask db: names a revision, asks before it deletes, and runs one migration at a time."""
+"""foyer db: names a revision, asks before it deletes, and runs one migration at a time."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ def app(own_database_url: str) -> Iterator[Flask]:
 
 @pytest.fixture
 def db(app: Flask) -> Db:
-    """Runs `flask db` with these arguments and, at a question, this answer."""
+    """Runs `foyer db` with these arguments and, at a question, this answer."""
     return lambda *arguments, answer="": app.test_cli_runner().invoke(args=["db", *arguments], input=answer)
 
 
@@ -124,7 +124,7 @@ def test_migration_during_a_dump_says_to_try_again(app: Flask, db: Db, own_datab
 
 def start_upgrade(url: str) -> "subprocess.Popen[str]":
     environment = {**inherited_environment(), **WITHOUT_DOTENV, **factories.environment(url, "http://127.0.0.1:9")}
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
+    command = [sys.executable, "-m", "app.cli", "db", "upgrade"]
     return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
 
 

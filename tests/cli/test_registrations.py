@@ -1,4 +1,4 @@
-"""flask registrations list and show, as tables and as JSON."""
+"""foyer registrations list and show, as tables and as JSON."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""flask registrations erase and erase-due: the person is erased, and the purchase stays."""
+"""foyer registrations erase and erase-due: the person is erased, and the purchase stays."""
 
 import getpass
 import json

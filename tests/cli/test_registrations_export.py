@@ -1,4 +1,4 @@
-"""flask registrations export: complete, in order, and safe to open in a spreadsheet."""
+"""foyer registrations export: complete, in order, and safe to open in a spreadsheet."""
 
 import csv
 import io
@@ -183,7 +183,7 @@ def test_unwritable_output_file_fails_and_says_why(runner: FlaskCliRunner, tmp_p
 def test_closed_pipe_ends_the_export_without_an_error_message(
     stored_registration_ids: list[str], file_format: str
 ) -> None:
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "registrations", "export", "--format", file_format]
+    command = [sys.executable, "-m", "app.cli", "registrations", "export", "--format", file_format]
 
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as export:
         assert export.stdout

@@ -1,4 +1,4 @@
-"""flask registrations show and erase, by the id of a registration that was merged into another."""
+"""foyer registrations show and erase, by the id of a registration that was merged into another."""
 
 import json
 from uuid import UUID

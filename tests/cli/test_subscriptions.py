@@ -1,4 +1,4 @@
-"""flask subscriptions list, and show by each of a subscription's ids."""
+"""foyer subscriptions list, and show by each of a subscription's ids."""
 
 import json
 
@@ -160,5 +160,5 @@ def test_unknown_id_fails_and_says_what_the_buyer_can_do(
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert "'999999999999'" in result.stderr
-    assert "flask --app wsgi registrations list --email ADDRESS" in result.stderr
+    assert "foyer registrations list --email ADDRESS" in result.stderr
     assert "Set up your account" in result.stderr

@@ -1,4 +1,4 @@
-"""flask subscriptions show: events, entitlements, and ids from before a renewal."""
+"""foyer subscriptions show: events, entitlements, and ids from before a renewal."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""flask subscriptions list --unregistered: current purchases without a registration."""
+"""foyer subscriptions list --unregistered: current purchases without a registration."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID

@@ -133,5 +133,5 @@ class Gunicorn(KillableProcess):
 
 
 def worker(environment: dict[str, str], folder: Path) -> KillableProcess:
-    """Return `flask worker`, not started yet."""
+    """Return `foyer worker`, not started yet."""
     return KillableProcess(app_processes.WORKER_ARGUMENTS, {**environment, **app_processes.WITHOUT_DOTENV}, folder)

@@ -1,4 +1,4 @@
-"""`flask sandbox`, `python -m sandbox.example` and `make run`, each as a real process."""
+"""`foyer sandbox`, `python -m sandbox.example` and `make run`, each as a real process."""
 
 import os
 import re

@@ -17,7 +17,7 @@ from tests.support.ports import free_port
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30
 # A .env of the developer's must not reach a test.
-WORKER_ARGUMENTS, WITHOUT_DOTENV = ["flask", "--app", "wsgi", "worker"], {"FLASK_SKIP_DOTENV": "1"}
+WORKER_ARGUMENTS, WITHOUT_DOTENV = ["app.cli", "worker"], {"FLASK_SKIP_DOTENV": "1"}
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def start_gunicorn(
 
 @contextmanager
 def run_worker(environment: dict[str, str], log: int = subprocess.PIPE) -> Iterator["subprocess.Popen[str]"]:
-    """Run `flask worker`; its log is the pipe `stderr` of the process unless `log` says otherwise."""
+    """Run `foyer worker`; its log is the pipe `stderr` of the process unless `log` says otherwise."""
     process = subprocess.Popen(
         [sys.executable, "-m", *WORKER_ARGUMENTS],
         cwd=ROOT,

@@ -51,7 +51,7 @@ def test_database_without_tables_is_not_ready(app: Flask, client: FlaskClient) -
     with app.app_context(), transactions.current_database().write_engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO alembic_version")
     assert response.status_code == 503
-    assert "flask --app wsgi db upgrade" in response.text
+    assert "foyer db upgrade" in response.text
 
 
 @pytest.mark.parametrize(("revision", "status"), [("0000", 503), ("9999", 200)])

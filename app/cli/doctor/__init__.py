@@ -1,4 +1,4 @@
-"""flask doctor: checks that this machine is set up to register customers, and says how to fix what is not."""
+"""foyer doctor: checks that this machine is set up to register customers, and says how to fix what is not."""
 
 from collections.abc import Callable
 

@@ -93,7 +93,7 @@ def _check_limits(finding: str) -> str:
     if missing := _missing_limits():
         raise UserWarning(
             f"{finding}, but it sets no limits to how long a statement, a lock or an idle transaction of this role may "
-            f"take. Run `flask --app wsgi db upgrade` as this role, or: {'; '.join(missing)};"
+            f"take. Run `foyer db upgrade` as this role, or: {'; '.join(missing)};"
         )
     return finding
 
@@ -122,7 +122,7 @@ def check_feed() -> str:
     if history.is_of_another_server():
         raise click.ClickException(
             "The database was restored from a dump of another server, and the API's readers hear of no change. "
-            "Run `flask --app wsgi db after-restore`."
+            "Run `foyer db after-restore`."
         )
     seconds = history.seconds_held_up()
     if seconds > MAX_FEED_DELAY_SECONDS:
@@ -168,7 +168,7 @@ def check_handoffs() -> str:
     """Return the URL that each product's hand-offs are sent to."""
     urls = {code: endpoint.url for code, endpoint in products.current().handoff_endpoints.items()}
     if not urls:
-        return "None: no product has a handoff_url. See registrations with `registrations list`, or in the API."
+        return "None: no product has a handoff_url. See registrations with `foyer registrations list`, or in the API."
     private_urls = [url for url in urls.values() if handoff_endpoints.is_private_url(url)]
     if private_urls and not current_app.config["HANDOFF_ALLOW_PRIVATE"]:
         raise click.ClickException(
@@ -178,8 +178,8 @@ def check_handoffs() -> str:
     failed = outbox.failed_handoff_ids(urls) if readiness.find_schema_problem() is None else []
     if failed:
         raise click.ClickException(
-            f"{len(failed)} failed for good. See `flask --app wsgi handoffs list --outcome failed`, fix the product, "
-            "then run `flask --app wsgi handoffs retry --failed`."
+            f"{len(failed)} failed for good. See `foyer handoffs list --outcome failed`, fix the product, "
+            "then run `foyer handoffs retry --failed`."
         )
     endpoints = ", ".join(f"{products.current()[code].name} at {url}" for code, url in urls.items())
     return f"{endpoints}. Only a registration shows whether the product accepts them."
@@ -204,7 +204,7 @@ def check_mail() -> str:
             f"{transport}: the server cannot be reached or refuses the login. Check SMTP_URL, its user and password, "
             f"and this machine's connection to it. Mails are retried for three days. ({error.code})"
         ) from None
-    return f"{transport}. See whether mails arrive with `flask --app wsgi mails list`."
+    return f"{transport}. See whether mails arrive with `foyer mails list`."
 
 
 def check_worker() -> str:
@@ -214,7 +214,7 @@ def check_worker() -> str:
     if heartbeat_age > MAX_HEARTBEAT_AGE_SECONDS:
         raise UserWarning(
             "No worker has been active in the last two minutes: no event is read, and no hand-off or mail is sent. "
-            "Start one beside the web processes, with the same settings: flask --app wsgi worker"
+            "Start one beside the web processes, with the same settings: foyer worker"
         )
     return f"The last heartbeat was {heartbeat_age:.0f} s ago."
 

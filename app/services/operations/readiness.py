@@ -11,7 +11,7 @@ from app.errors import DatabaseUnavailable
 from app.models import Heartbeat, UtcDateTime
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
-UPGRADE_HINT = "Run: flask --app wsgi db upgrade"
+UPGRADE_HINT = "Run: foyer db upgrade"
 DATABASE_UNREACHABLE = "The database cannot be reached. Check DATABASE_URL and that the database is running."
 READ_ONLY = (
     "The database takes no writes. Check that DATABASE_URL leads to the primary and not to a standby, and that neither "
@@ -22,7 +22,7 @@ FILE_TAKEN_AWAY = (
     "file, or restore a backup."
 )
 DISK_FULL = "The database's disk is full: nothing new can be stored. Free some space, or enlarge the disk."
-NO_WRITE = "The database can be read, but a write failed ({code}). To see why, run: flask --app wsgi doctor"
+NO_WRITE = "The database can be read, but a write failed ({code}). To see why, run: foyer doctor"
 # One row, changed in place: it makes the database no larger. Another process that changes it is not waited for.
 WRITTEN_ROW = "readiness"
 UPDATE_ROW = (

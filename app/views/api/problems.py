@@ -13,7 +13,7 @@ MEDIA_TYPE = "application/problem+json"
 DETAILS = {
     400: "Correct the request. GET /api/v1/openapi.json describes all parameters.",
     401: "Send a token that has not been revoked, as in Authorization: Bearer foyer_... "
-    "Create one with: flask --app wsgi api-tokens create NAME",
+    "Create one with: foyer api-tokens create NAME",
     404: "Nothing here that this token may read. GET /api/v1/openapi.json lists all paths.",
     405: "Use GET or HEAD: this API is read-only.",
     413: "Send no request body.",

@@ -1,4 +1,4 @@
-"""Runs `flask doctor` and parses its output."""
+"""Runs `foyer doctor` and parses its output."""
 
 from click.testing import Result
 

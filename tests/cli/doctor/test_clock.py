@@ -59,4 +59,4 @@ def test_dump_of_another_server_fails_with_the_command_to_run(app: Flask) -> Non
 
     result = run_doctor()
 
-    assert "`flask --app wsgi db after-restore`" in failed_checks(result)["feed"]
+    assert "`foyer db after-restore`" in failed_checks(result)["feed"]

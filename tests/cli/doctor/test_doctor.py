@@ -1,4 +1,4 @@
-"""flask doctor: each check passes or says what to do, and a failing check does not stop the others."""
+"""foyer doctor: each check passes or says what to do, and a failing check does not stop the others."""
 
 import os
 from collections.abc import Callable
@@ -202,7 +202,7 @@ def test_database_without_tables_fails_with_advice(
     failures = failed_checks(doctor())
 
     assert failures.keys() == {"database"}
-    assert "flask --app wsgi db upgrade" in failures["database"]
+    assert "foyer db upgrade" in failures["database"]
 
 
 @on_sqlite

@@ -1,4 +1,4 @@
-"""flask doctor: the EventBridge rules that send to the events queue, and the policy that allows them."""
+"""foyer doctor: the EventBridge rules that send to the events queue, and the policy that allows them."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""flask doctor: the events queue and its dead-letter queue."""
+"""foyer doctor: the events queue and its dead-letter queue."""
 
 import pytest
 

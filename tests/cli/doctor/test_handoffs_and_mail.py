@@ -1,4 +1,4 @@
-"""flask doctor: the products' hand-off URLs and the mail transport."""
+"""foyer doctor: the products' hand-off URLs and the mail transport."""
 
 import pytest
 
@@ -49,7 +49,7 @@ def test_handoff_url_and_mail_transport_are_named(environment: pytest.MonkeyPatc
     assert "Acme Insights at https://app.acme.example/foyer" in results["hand-offs"][1]
     assert results["mail"] == (
         "ok",
-        "By SES, from start@acme.example. See whether mails arrive with `flask --app wsgi mails list`.",
+        "By SES, from start@acme.example. See whether mails arrive with `foyer mails list`.",
     )
 
 

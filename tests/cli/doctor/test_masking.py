@@ -1,4 +1,4 @@
-"""flask doctor: what it prints can be pasted into a ticket, because secrets in it are masked."""
+"""foyer doctor: what it prints can be pasted into a ticket, because secrets in it are masked."""
 
 import pytest
 from sqlalchemy import make_url

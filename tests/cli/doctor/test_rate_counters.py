@@ -1,4 +1,4 @@
-"""flask doctor: where rate limits are counted, and whether Redis answers."""
+"""foyer doctor: where rate limits are counted, and whether Redis answers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""flask doctor with the settings of `make run`, while that does not run."""
+"""foyer doctor with the settings of `make run`, while that does not run."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""flask doctor: settings that contradict each other."""
+"""foyer doctor: settings that contradict each other."""
 
 import pytest
 

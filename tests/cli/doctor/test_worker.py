@@ -1,4 +1,4 @@
-"""flask doctor: whether a worker runs; without one no event is read and nothing is sent."""
+"""foyer doctor: whether a worker runs; without one no event is read and nothing is sent."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -32,5 +32,5 @@ def test_missing_worker_warns_with_the_command_to_start_one(app: Flask) -> None:
 
     assert findings(result)["worker"] == never
     assert never[0] == "warn"
-    assert "Start one beside the web processes, with the same settings: flask --app wsgi worker" in never[1]
+    assert "Start one beside the web processes, with the same settings: foyer worker" in never[1]
     assert "worker" not in failed_checks(result)

@@ -1,4 +1,4 @@
-"""flask resolve-customer: the message and exit status of each failure."""
+"""foyer resolve-customer: the message and exit status of each failure."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""flask resolve-customer: the ways to pass the token, and the output."""
+"""foyer resolve-customer: the ways to pass the token, and the output."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""flask resolve-customer: the registration token is never printed or logged."""
+"""foyer resolve-customer: the registration token is never printed or logged."""
 
 import json
 import subprocess
@@ -50,8 +50,8 @@ def test_token_is_in_no_log_at_any_level(
     sandbox.marketplace.faults = faults
     environment.setenv("LOG_LEVEL", "DEBUG")
 
-    flask = [sys.executable, "-m", "flask", "--app", "wsgi", "resolve-customer", "--registration-token", token]
-    run = subprocess.run(flask, cwd=ROOT, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "app.cli", "resolve-customer", "--registration-token", token]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert run.returncode == (254 if faults.expired else 0)
     assert bool(run.stdout) == (not faults.expired)

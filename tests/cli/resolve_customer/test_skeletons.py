@@ -1,4 +1,4 @@
-"""flask resolve-customer --generate-cli-skeleton, byte for byte as the AWS CLI prints it."""
+"""foyer resolve-customer --generate-cli-skeleton, byte for byte as the AWS CLI prints it."""
 
 from collections.abc import Callable
 

@@ -63,7 +63,7 @@ def test_seller_mail_without_registration_names_the_aws_account() -> None:
 
 def test_failed_handoff_mail_says_how_to_resend_it() -> None:
     for text in rendered_texts("seller_handoff_failed"):
-        assert f"flask --app wsgi handoffs retry {FAILED_HANDOFF['id']}" in text
+        assert f"foyer handoffs retry {FAILED_HANDOFF['id']}" in text
         assert "20 November 2026, 14:05 UTC" in text
         assert "registration.completed" in text
 

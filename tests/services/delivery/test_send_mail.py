@@ -124,7 +124,7 @@ def test_failed_handoff_is_mailed_to_the_seller(app: Flask, mail_server: FakeSmt
     (failed,) = handoff_messages(app)
     assert recipients_by_type(mails) == {"seller_handoff_failed": SELLER_ADDRESS}
     text = text_of(mails["seller_handoff_failed"])
-    assert f"flask --app wsgi handoffs retry {failed.id}" in text
+    assert f"foyer handoffs retry {failed.id}" in text
     assert "registration.completed" in text
     assert "410" in text
 
