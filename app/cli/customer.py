@@ -1,6 +1,5 @@
 """foyer customer: shows everything of one customer, in time's order, and what is wrong now."""
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -107,11 +106,12 @@ def _print_customer(file: CustomerFile, *, in_json: bool, wide: bool) -> None:
 
 def _summary(file: CustomerFile, width: int | None) -> Iterator[str]:
     row = file.purchase or file.registration or {}
-    yield terminal.heading(tables.escape_unprintable(row.get("company") or "Nobody has registered yet"))
+    company = tables.escape_unprintable(row.get("company") or "Nobody has registered yet")
+    yield from map(terminal.heading, tables.hang("", company, width))
     for label, value in _facts(file, row):
         if value:
             text = tables.escape_unprintable(tables.format_value(value))
-            yield from _hang(f"  {label:<{LABEL_WIDTH - 2}}", text, width)
+            yield from tables.hang(f"  {label:<{LABEL_WIDTH - 2}}", text, width)
 
 
 def _facts(file: CustomerFile, row: RowDict) -> Iterator[tuple[str, Any]]:
@@ -146,7 +146,7 @@ def _timeline(entries: Sequence[Entry], width: int | None, *, with_ids: bool) ->
     for entry in entries:
         text = tables.escape_unprintable(entry.text) + (f"  {entry.id}" if with_ids and entry.id else "")
         head = f"  {entry.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}  {entry.kind:<14}"
-        yield from _hang(head, text, width)
+        yield from tables.hang(head, text, width)
 
 
 def format_findings(findings: Sequence[Finding], width: int | None) -> Iterator[str]:
@@ -155,16 +155,8 @@ def format_findings(findings: Sequence[Finding], width: int | None) -> Iterator[
         yield "  Nothing."
     for finding in findings:
         level = f"  {finding.level:<6}"
-        first, *rest = _hang(level, tables.escape_unprintable(finding.text), width)
+        first, *rest = tables.hang(level, tables.escape_unprintable(finding.text), width)
         yield terminal.style(level, finding.level) + first[len(level) :]
         yield from rest
         if finding.command:
             yield f"{' ' * len(level)}foyer {finding.command}"
-
-
-def _hang(head: str, text: str, width: int | None) -> list[str]:
-    """Return the text after the head, further lines below its beginning; on one line where there is no width."""
-    if width is None:
-        return [f"{head}{text}"]
-    wrapped = textwrap.wrap(text, max(width - len(head), 20), break_on_hyphens=False) or [""]
-    return [f"{head}{wrapped[0]}", *(f"{' ' * len(head)}{line}" for line in wrapped[1:])]

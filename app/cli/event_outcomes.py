@@ -5,6 +5,7 @@ from typing import Any
 
 from app.cli import tables
 from app.config import products
+from app.database.rows import RowDict
 
 REPLAY_COMMAND = "foyer events replay"
 SEE_SUBSCRIPTION = "See: foyer subscriptions show {subscription_id}"
@@ -26,6 +27,13 @@ EXPLANATIONS = {
 def describe(event: Mapping[str, Any]) -> str:
     """Return the outcome, with the status that it gave the subscription: `applied: active`."""
     return f"{event['outcome']}: {event['status_after']}" if event["status_after"] else str(event["outcome"])
+
+
+def table_row(event: Mapping[str, Any]) -> RowDict:
+    """Return the event with its outcome in words, and its kind without the recipient's role, which says nothing new."""
+    # "Purchase Agreement Created - Manufacturer"
+    kind, _, _ = event["kind"].partition(" - ")
+    return {**event, "kind": kind, "outcome": describe(event)}
 
 
 def explain(event: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from uuid import UUID
 import click
 
 from app.aws.customer import license_id
-from app.cli import event_outcomes, listing, parameters, tables
+from app.cli import event_outcomes, listing, parameters, tables, terminal
 from app.cli.database import DatabaseGroup
 from app.cli.listing import SUBSCRIPTION, Resource, Table
 from app.database.rows import RowDict
@@ -33,9 +33,7 @@ def _table_row(event: Mapping[str, Any]) -> RowDict:
     # All events of a purchase share its agreement id, and `subscriptions show` takes each of the three.
     own_license_id = license_id(event["license_arn"]) if event["license_arn"] else None
     purchase = event["agreement_id"] or own_license_id or event["customer_identifier"]
-    # "Purchase Agreement Created - Manufacturer": the recipient's role says nothing new.
-    kind, _, _ = event["kind"].partition(" - ")
-    return {**event, "kind": kind, "outcome": event_outcomes.describe(event), "purchase": purchase}
+    return {**event_outcomes.table_row(event), "purchase": purchase}
 
 
 listing.add_list_command(
@@ -54,18 +52,22 @@ listing.add_list_command(
 
 @command.command("show")
 @click.argument("identifier", metavar="ID")
+@listing.wide_option
 @listing.json_option()
-def show(identifier: str, in_json: bool) -> None:
+def show(identifier: str, wide: bool, in_json: bool) -> None:
     """Show an event whole, with its outcome and what that means. ID is our id of the event, or AWS's."""
     event = _find_event(identifier)
     candidates = events.candidate_subscription_ids(event) if event["outcome"] == "ambiguous" else []
     if in_json:
         click.echo(tables.to_json({**event, "candidates": candidates}))
         return
+    width = None if wide else terminal.width()
     body = event.pop("body")
-    click.echo(f"{tables.format_record(event)}\n\n{tables.to_json(body)}\n\n{event_outcomes.explain(event)}")
+    explanation = "\n".join(tables.hang("", event_outcomes.explain(event), width))
+    parts = [tables.format_record(event, width), tables.to_json(body), explanation]
     if candidates:
-        click.echo(listing.format_rows(subscription_reports.find_by_ids(candidates), CANDIDATES))
+        parts[-1] += "\n" + listing.format_rows(subscription_reports.find_by_ids(candidates), CANDIDATES, wide=wide)
+    terminal.print_paged("\n\n".join(parts))
 
 
 @command.command("replay")

@@ -42,10 +42,11 @@ listing.add_list_command(
 
 @command.command("show")
 @click.argument("handoff_id", metavar="ID")
+@listing.wide_option
 @listing.json_option()
-def show(handoff_id: str, in_json: bool) -> None:
+def show(handoff_id: str, wide: bool, in_json: bool) -> None:
     """Show a hand-off with its payload. ID may also be the webhook-id that the product received."""
-    listing.print_record(_find_handoff(handoff_id), in_json=in_json)
+    listing.print_record(_find_handoff(handoff_id), in_json=in_json, wide=wide)
 
 
 @command.command("retry")

@@ -158,12 +158,12 @@ def print_rows(
         click.echo(f"There are more than these {limit}. Add a filter, or raise --limit.", err=True)
 
 
-def print_record(row: Row, *, in_json: bool) -> None:
-    """Print one row whole."""
+def print_record(row: Row, *, in_json: bool, wide: bool = False) -> None:
+    """Print one row whole; on a terminal, in lines that fit it unless `wide`."""
     if in_json:
         click.echo(tables.to_json(row))
     else:
-        terminal.print_paged(tables.format_record(row))
+        terminal.print_paged(tables.format_record(row, None if wide else terminal.width()))
 
 
 def format_rows(rows: Sequence[Row], table: Table, *, wide: bool = False) -> str:

@@ -88,14 +88,15 @@ def resume_link(identifier: str, site: str | None) -> None:
 
 @command.command("show")
 @click.argument("identifier", metavar="ID")
+@listing.wide_option
 @listing.json_option()
-def show(identifier: str, in_json: bool) -> None:
+def show(identifier: str, wide: bool, in_json: bool) -> None:
     """Show a registration and its purchase."""
     registration_id = _parse_current_id(identifier)
     registration = registrations.find(registration_id)
     if registration is None and (erased := erasure.find(registration_id)):
         raise click.ClickException(_describe_erasure(erased))
-    listing.print_record(REGISTRATION.require(identifier, registration), in_json=in_json)
+    listing.print_record(REGISTRATION.require(identifier, registration), in_json=in_json, wide=wide)
 
 
 @command.command("export")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from app.aws.get_entitlements import AwsEntitlement
-from app.cli import event_outcomes, listing, parameters, tables
+from app.cli import event_outcomes, listing, parameters, tables, terminal
 from app.cli.database import DatabaseGroup
 from app.cli.listing import Table
 from app.config import products
@@ -27,6 +27,8 @@ UNREGISTERED_COLUMNS = ("id", "age", "last_seen_at", *PURCHASE_COLUMNS)
 NARROW_UNREGISTERED_COLUMNS = ("id", "age", "last_seen_at", "status", "customer_aws_account_id", "product_code")
 ENDING_COLUMNS = ("id", "ends_at", *PURCHASE_COLUMNS, "company", "email")
 NARROW_ENDING_COLUMNS = ("id", "ends_at", "status", "company", "email")
+NARROW_EVENT_COLUMNS = ("happened_at", "outcome", "kind", "id")
+NARROW_ENTITLEMENT_COLUMNS = ("dimension", "value", "ends_at", "state")
 
 command = DatabaseGroup("subscriptions", help="List and show subscriptions.")
 
@@ -77,8 +79,9 @@ listing.add_list_command(
 
 @command.command("show")
 @click.argument("identifier", metavar="ID")
+@listing.wide_option
 @listing.json_option("Print a JSON object; an array if several match.")
-def show(identifier: str, in_json: bool) -> None:
+def show(identifier: str, wide: bool, in_json: bool) -> None:
     """Show a subscription, its registration, its entitlements and its events.
 
     ID is the subscription's id, license ARN or license id, agreement id, AWS account id or customer identifier. A
@@ -93,9 +96,9 @@ def show(identifier: str, in_json: bool) -> None:
                 '"Set up your account" yet: ask them to, on AWS Marketplace under Manage subscriptions.'
             )
         case [row]:
-            _print_subscription(row, in_json=in_json)
+            _print_subscription(row, in_json=in_json, wide=wide)
         case rows:
-            listing.print_rows(rows, SUBSCRIPTIONS, in_json=in_json)
+            listing.print_rows(rows, SUBSCRIPTIONS, in_json=in_json, wide=wide)
 
 
 def _find(identifier: str) -> list[RowDict]:
@@ -111,7 +114,7 @@ def _format_age(age: timedelta) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def _print_subscription(row: RowDict, *, in_json: bool) -> None:
+def _print_subscription(row: RowDict, *, in_json: bool, wide: bool) -> None:
     now = clock.now()
     stored = entitlements.STORED_ENTITLEMENTS.validate_python(row["entitlements"] or [])
     events = event_reports.list_by_subscription(row["id"])
@@ -119,20 +122,49 @@ def _print_subscription(row: RowDict, *, in_json: bool) -> None:
         with_expiry = [{**vars(entitlement), "expired": entitlement.expired(now)} for entitlement in stored]
         click.echo(tables.to_json({**row, "entitlements": with_expiry, "events": events}))
         return
-    cells = [[event["happened_at"], event_outcomes.describe(event), event["kind"], event["id"]] for event in events]
-    record = {**row, "entitlements": _entitlement_cells(row, stored, now), "events": cells or None}
-    click.echo(tables.format_record(record))
+    width = None if wide else terminal.width()
+    parts = _fitted_parts(row, stored, events, now, width) if width else [_whole_record(row, stored, events, now)]
     if row["registration_id"] is None:
-        click.echo(f"\n{diagnosis.explain_unregistered(row).text}")
+        parts.append("\n".join(tables.hang("", diagnosis.explain_unregistered(row).text, width)))
+    terminal.print_paged("\n\n".join(parts))
 
 
-def _entitlement_cells(row: RowDict, stored: Sequence[AwsEntitlement], now: datetime) -> list[list[str]] | str:
-    if stored:
-        return [[part.dimension, tables.format_value(part.value), *_format_expiry(part, now)] for part in stored]
+def _whole_record(row: RowDict, stored: Sequence[AwsEntitlement], events: Sequence[RowDict], now: datetime) -> str:
+    entitled = [[part.dimension, tables.format_value(part.value), *_format_expiry(part, now)] for part in stored]
+    cells = [[event["happened_at"], event_outcomes.describe(event), event["kind"], event["id"]] for event in events]
+    return tables.format_record({**row, "entitlements": entitled or _no_entitlements(row), "events": cells or None})
+
+
+def _fitted_parts(
+    row: RowDict, stored: Sequence[AwsEntitlement], events: Sequence[RowDict], now: datetime, width: int
+) -> list[str]:
+    """Return the record and, as tables of that width, its entitlements and its events."""
+    parts = [tables.format_record({**row, "entitlements": None if stored else _no_entitlements(row)}, width)]
+    entitled = [_entitlement_row(entitlement, now) for entitlement in stored]
+    happened = [event_outcomes.table_row(event) for event in events]
+    for heading, rows, columns in (
+        ("Entitlements", entitled, NARROW_ENTITLEMENT_COLUMNS),
+        ("Events", happened, NARROW_EVENT_COLUMNS),
+    ):
+        if rows:
+            parts.append(f"{terminal.heading(heading)}\n{tables.fit_table(rows, columns, width)}")
+    return parts
+
+
+def _no_entitlements(row: RowDict) -> str:
     product = products.current().get(row["product_code"])
     if product and product.pricing == "subscription":
         return "none: the product is paid by use"
     return "none" if row["entitlements_read_at"] else "not read yet"
+
+
+def _entitlement_row(entitlement: AwsEntitlement, now: datetime) -> dict[str, object]:
+    return {
+        "dimension": entitlement.dimension,
+        "value": tables.format_value(entitlement.value),
+        "ends_at": entitlement.expires_at or "without an end",
+        "state": "EXPIRED" if entitlement.expired(now) else "current",
+    }
 
 
 def _format_expiry(entitlement: AwsEntitlement, now: datetime) -> tuple[str, str]:

@@ -12,8 +12,9 @@ from app.cli import ages, terminal
 MAX_CELL_WIDTH = 40
 EMPTY_CELL = "-"
 GAP = "  "
-# A text column that has to become narrower keeps at least so many columns of the terminal.
+# A text column that has to become narrower, and a text beside a long head, keep at least so many columns.
 MIN_TEXT_WIDTH = 10
+MIN_HANGING_WIDTH = 20
 # UUIDv7: these show the millisecond; then 12, then 26 further bits; then all. Each length is one to type or paste.
 ID_LENGTHS = (13, 18, 23)
 SHORT_HEADERS = {
@@ -49,18 +50,27 @@ def fit_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], width: 
     is_whole = [column in WHOLE_COLUMNS or not text for column, text in zip(columns, is_text, strict=True)]
     fitted = _fit(widths, is_whole, width - len(GAP) * (len(columns) - 1))
     if fitted is None:
-        return "\n\n".join(format_record(dict(zip(headers, line, strict=True))) for line in lines)
+        return "\n\n".join(format_record(dict(zip(headers, line, strict=True)), width) for line in lines)
     header = GAP.join(map(_pad, headers, fitted)).rstrip()
     return "\n".join([terminal.heading(header), *(_join(line, columns, fitted) for line in lines)])
 
 
-def format_record(row: Mapping[str, Any]) -> str:
-    """Return one line for each column that has a value, nothing cut.
+def format_record(row: Mapping[str, Any], width: int | None = None) -> str:
+    """Return one line for each column that has a value, or several where there is a width; nothing is cut.
 
-    A value that is a list of rows has one line for each of them, in aligned columns.
+    A value that is a list of rows, or of objects, has one line for each of them, in aligned columns.
     """
-    width = max(map(len, row))
-    return "\n".join(f"{name:<{width}}  {line}" for name, value in row.items() for line in _value_lines(value))
+    label_width = max(map(len, row))
+    lines = ((f"{name:<{label_width}}{GAP}", line) for name, value in row.items() for line in _value_lines(value))
+    return "\n".join(text for head, line in lines for text in hang(head, line, width))
+
+
+def hang(head: str, text: str, width: int | None) -> list[str]:
+    """Return the text after the head, further lines below its beginning; on one line where there is no width."""
+    if width is None:
+        return [f"{head}{text}"]
+    first, *rest = _wrap(text, max(width - len(head), MIN_HANGING_WIDTH))
+    return [f"{head}{first}", *(f"{' ' * len(head)}{line}" for line in rest)]
 
 
 def to_json(rows: object, indent: int | None = 2) -> str:
@@ -129,8 +139,26 @@ def _join(line: Sequence[str], columns: Sequence[str], widths: Sequence[int]) ->
 
 def _value_lines(value: object) -> list[str]:
     if isinstance(value, list):
-        return _align([[escape_unprintable(format_value(cell)) for cell in row] for row in value])
+        lists = [list(row.values()) if isinstance(row, Mapping) else row for row in value]
+        return _align([[escape_unprintable(format_value(cell)) for cell in row] for row in lists])
     return [] if value is None else [escape_unprintable(format_value(value))]
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    """Return lines of at most that width, broken at blanks, and within a word only where it is longer than a line."""
+    lines = [""]
+    for word in text.split(" "):
+        joined = f"{lines[-1]} {word}" if lines[-1] else word
+        if _display_width(joined) <= width:
+            lines[-1] = joined
+            continue
+        rest, pieces = word, []
+        while rest:
+            piece = _beginning(rest, width)
+            pieces.append(piece)
+            rest = rest[len(piece) :]
+        lines = [*lines, *pieces] if lines[-1] else pieces
+    return lines
 
 
 def _align(lines: Sequence[Sequence[str]]) -> list[str]:
@@ -145,12 +173,17 @@ def _format_cell(value: object) -> str:
 def _cut(text: str, width: int | None) -> str:
     if width is None or _display_width(text) <= width:
         return text
-    kept = ""
-    for character in text:
-        if _display_width(kept + character) > width - 1:
-            break
-        kept += character
-    return f"{kept}…"
+    return f"{_beginning(text, width - 1)}…"
+
+
+def _beginning(text: str, width: int) -> str:
+    """Return the longest beginning of the text that is at most so wide."""
+    used = 0
+    for index, character in enumerate(text):
+        used += _display_width(character)
+        if used > width:
+            return text[:index]
+    return text
 
 
 def _pad(cell: str, width: int) -> str:

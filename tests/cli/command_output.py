@@ -1,13 +1,17 @@
-"""Ingests AWS events and parses what the commands print."""
+"""Stores what AWS says of subscriptions, and parses what the commands print."""
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from flask import Flask
 from flask.testing import FlaskCliRunner
+from sqlalchemy import update
 
+from app.database import transactions
+from app.models import Subscription
 from app.services.events import apply
 from tests.cli.conftest import CreateSubscription
 from tests.support.aws_events import CUSTOMER_IDENTIFIER, parse_event
@@ -25,6 +29,14 @@ def apply_events(app: Flask, *bodies: dict[str, Any]) -> list[UUID]:
     """Ingest the events one after another; return their ids."""
     with app.app_context():
         return [applied.event_id for body in bodies if (applied := apply.ingest(parse_event(body)))]
+
+
+def entitle(app: Flask, **values: Any) -> None:
+    """Store these values of every subscription as read with its entitlements."""
+    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
+        connection.execute(
+            update(Subscription).values(entitlements_read_at=datetime(2026, 11, 2, tzinfo=UTC), **values)
+        )
 
 
 def create_two_purchases(create_subscription: CreateSubscription) -> list[UUID]:

@@ -2,18 +2,14 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskCliRunner
-from sqlalchemy import update
 
 from app import create_app
-from app.database import transactions
-from app.models import Subscription
-from tests.cli.command_output import apply_events, field_lines, table_cells
+from tests.cli.command_output import apply_events, entitle, field_lines, table_cells
 from tests.cli.conftest import CreateRegistration, CreateSubscription
 from tests.support import factories
 from tests.support.aws_events import eventbridge_event, minutes_after_noon
@@ -23,13 +19,6 @@ OTHER_ARN = "arn:aws:license-manager::294406891311:license:l-other"
 CREATED = "Purchase Agreement Created - Manufacturer"
 UPDATED = "License Updated - Manufacturer"
 DEPROVISIONED = "License Deprovisioned - Manufacturer"
-
-
-def entitle(app: Flask, **values: Any) -> None:
-    with app.app_context(), transactions.current_database().write_engine.begin() as connection:
-        connection.execute(
-            update(Subscription).values(entitlements_read_at=datetime(2026, 11, 2, tzinfo=UTC), **values)
-        )
 
 
 def sell_by_contract(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,6 +102,24 @@ def test_entitlements_show_their_end_and_whether_they_expired(
         ("Support", True, False),
     ]
     assert shown["entitlements"][0]["expires_at"] == "2026-11-01T00:00:00.000Z"
+
+
+def test_registration_shows_the_entitlements_of_its_purchase(
+    app: Flask, runner: FlaskCliRunner, create_registration: CreateRegistration
+) -> None:
+    registration_id = create_registration({"license_arn": ARN})
+    values = (
+        {"dimension": "Users", "value": 25, "expires_at": None},
+        {"dimension": "S", "value": 1, "expires_at": None},
+    )
+    entitle(app, entitlements=list(values))
+
+    printed = runner.invoke(args=["registrations", "show", str(registration_id)]).stdout
+
+    assert [value.split() for name, value in field_lines(printed) if name == "entitlements"] == [
+        ["Users", "25"],
+        ["S", "1"],
+    ]
 
 
 def test_usage_product_shows_that_it_has_no_entitlements(

@@ -13,11 +13,15 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app.models import OutboxMessage
 from app.services.signup import invitations
+from tests.cli.command_output import apply_events, entitle
 from tests.cli.conftest import CreateRegistration
 from tests.support import factories
+from tests.support.aws_events import eventbridge_event, minutes_after_noon
 from tests.support.databases import on_sqlite
 from tests.support.outbox_messages import register_customer
+from tests.support.stored_rows import all_rows
 
 pytestmark = on_sqlite
 
@@ -29,6 +33,7 @@ for command in json.loads(sys.argv[1]):
     foyer(command, prog_name="foyer", standalone_mode=False)
     print("----")
 """
+LICENSE_ARN = "arn:aws:license-manager::294406891311:license:l-0123456789abcdef0123456789abcdef"
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 LONG: dict[str, Any] = {
     "company": "株式会社" + "日本語の会社" * 6,
@@ -86,6 +91,35 @@ def test_every_list_fits_80_columns(app: Flask) -> None:
     assert max(map(display_width, lines)) <= 80
     assert not [line for line in lines if not ESCAPES.sub("", line).isprintable()]
     assert "What is wrong now" in [ESCAPES.sub("", line) for line in lines]
+
+
+def test_every_show_fits_80_columns_and_wide_shows_all(app: Flask) -> None:
+    subscription_id = str(register_customer(app, {"license_arn": LICENSE_ARN}, **LONG, notes="word " * 60))
+    apply_events(
+        app,
+        eventbridge_event("Purchase Agreement Created - Manufacturer", minutes_after_noon(0)),
+        eventbridge_event(
+            "License Updated - Manufacturer", minutes_after_noon(5), license=LICENSE_ARN.rpartition(":")[2]
+        ),
+    )
+    message = all_rows(app, OutboxMessage)[0]
+    entitle(app, entitlements=[{"dimension": "users " * 20, "value": 25, "expires_at": "2026-11-01T00:00:00+00:00"}])
+    commands = [
+        ["subscriptions", "show", subscription_id],
+        ["registrations", "show", str(message.registration_id)],
+        ["handoffs", "show", str(message.id)],
+    ]
+
+    printed = ESCAPES.sub("", run_on_terminal(*commands))
+    wide = ESCAPES.sub("", run_on_terminal(*([*command, "--wide"] for command in commands)))
+
+    assert max(map(display_width, printed.splitlines())) <= 80
+    unfolded = "".join(printed.split())
+    for whole in (LICENSE_ARN, LONG["email"], "word" * 60, "LicenseUpdated", "applied:active", "EXPIRED"):
+        assert whole in unfolded
+    assert re.search(r"^happened +outcome +kind +id$", printed, re.MULTILINE)
+    assert wide.count(LICENSE_ARN) == 3
+    assert "word " * 60 in wide
 
 
 def test_terminal_shows_short_ids_and_ages_and_wide_shows_all(create_registration: CreateRegistration) -> None:
