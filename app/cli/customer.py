@@ -13,7 +13,7 @@ from app.cli.listing import Table
 from app.config import products
 from app.database.rows import RowDict
 from app.observability import references
-from app.services.purchases import people
+from app.services.purchases import entitlements, people
 from app.services.reports import customers, diagnosis, timeline
 from app.services.reports.customers import CustomerFile
 from app.services.reports.diagnosis import Finding
@@ -123,7 +123,9 @@ def _facts(file: CustomerFile, row: RowDict) -> Iterator[tuple[str, Any]]:
         yield "AWS account", purchase["customer_aws_account_id"] or purchase["customer_identifier"]
         yield "agreement", purchase["agreement_id"]
         yield "status", _since(purchase["status"], purchase["status_since"] or purchase["created_at"])
-        yield "ends", purchase["ends_at"] and _with_age(purchase["ends_at"])
+        stored = entitlements.STORED_ENTITLEMENTS.validate_python(purchase["entitlements"] or [])
+        ends_at = purchase["ends_at"] or entitlements.last_end(stored)
+        yield "ends", ends_at and _with_age(ends_at)
         yield "account", " ".join(filter(None, (purchase["account_reference"], purchase["account_url"])))
         yield "subscription", purchase["id"]
         yield "registration", purchase["registration_id"]

@@ -38,6 +38,11 @@ def _unregistered_row(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**row, "age": _format_age(timedelta(seconds=row["age"])), "last_seen_at": row["last_seen_at"] or "never"}
 
 
+def _ending_row(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a subscription with the end of its contract, wherever AWS has named it."""
+    return {**row, "ends_at": row["contract_ends_at"]}
+
+
 def _fetch(*, limit: int, unregistered: bool, **filters: Any) -> list[RowDict]:
     rows = subscription_reports.search(Filters(unregistered=unregistered, **filters), limit=limit)
     now = clock.now()
@@ -49,7 +54,7 @@ SUBSCRIPTIONS = Table(
     NARROW_COLUMNS,
     variants={
         "unregistered": Table(UNREGISTERED_COLUMNS, NARROW_UNREGISTERED_COLUMNS, _unregistered_row),
-        "ending_by": Table(ENDING_COLUMNS, NARROW_ENDING_COLUMNS),
+        "ending_by": Table(ENDING_COLUMNS, NARROW_ENDING_COLUMNS, _ending_row),
     },
 )
 listing.add_list_command(
@@ -67,7 +72,7 @@ listing.add_list_command(
         "ending_by",
         type=parameters.Within(),
         metavar="WHEN",
-        help="Only current purchases whose agreement ends by then, such as 30d or 2026-11-30; the next to end first.",
+        help="Only current purchases whose contract ends by then, such as 30d or 2026-11-30; the next to end first.",
     ),
     click.option(
         "--unregistered",

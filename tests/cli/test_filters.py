@@ -1,6 +1,8 @@
 """Filters of the lists: parts of names, since when, until when, and values that are no such thing."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -9,7 +11,7 @@ from sqlalchemy import update
 
 from app.database import transactions
 from app.models import Registration
-from tests.cli.command_output import list_rows
+from tests.cli.command_output import list_rows, table_cells
 from tests.cli.conftest import CreateRegistration, CreateSubscription
 from tests.support.databases import on_sqlite
 from tests.support.subscription_rows import insert_changed_at, update_subscription
@@ -106,6 +108,36 @@ def test_contracts_that_end_soon_are_listed_next_to_end_first(app: Flask, runner
     assert agreements("1w") == ["agmt-3"]
     assert agreements(until) == ["agmt-3", "agmt-12"]
     assert str(ended) not in agreements("30d")
+
+
+def test_contract_without_an_agreement_ends_with_its_last_entitlement(app: Flask, runner: FlaskCliRunner) -> None:
+    now = datetime.now(UTC)
+
+    def sell(name: str, *days: float | None, **values: Any) -> None:
+        ends = [None if day is None else (now + timedelta(days=day)).isoformat() for day in days]
+        items = [{"dimension": "Users", "value": 1, "expires_at": end} for end in ends]
+        (id_,) = insert_changed_at(app, now)
+        update_subscription(app, id_, now, agreement_id=name, entitlements=items, **values)
+
+    sell("earlier", -30, 5.5)
+    sell("past", -30, -1)
+    sell("later", 5, 45)
+    sell("endless", 5, None)
+    sell("by use")
+    sell("agreement", 5, ends_at=now + timedelta(days=45))
+    sell("first", 50, ends_at=now + timedelta(days=2))
+    sell("over", 3, status="ended")
+
+    listed = list_rows(runner, "subscriptions", "--ending-within", "30d")
+    printed = runner.invoke(args=["subscriptions", "list", "--ending-within", "30d"]).stdout
+
+    assert [row["agreement_id"] for row in listed] == ["first", "earlier"]
+    assert [row["contract_ends_at"][:10] for row in listed] == [
+        (now + timedelta(days=days)).date().isoformat() for days in (2, 5.5)
+    ]
+    assert [table_cells(line)[1] for line in printed.splitlines()[1:]] == [row["contract_ends_at"] for row in listed]
+    customer = runner.invoke(args=["customer", listed[1]["id"]]).stdout
+    assert re.search(rf"^  ends +{listed[1]['contract_ends_at'][:10]}", customer, re.MULTILINE)
 
 
 @on_sqlite

@@ -2,18 +2,42 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Row
+from sqlalchemy import FunctionElement, Row
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from app.aws.customer import license_id
 from app.aws.get_entitlements import AwsEntitlement
 from app.config import products
-from app.models import Subscription
+from app.models import Subscription, UtcDateTime
 
 STORED_ENTITLEMENTS = TypeAdapter(list[AwsEntitlement])
+
+
+class LastEnd(FunctionElement[datetime]):
+    """`last_end` of a column of stored entitlements, in SQL."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+@compiles(LastEnd, "sqlite")
+def _last_end_on_sqlite(element: LastEnd, compiler: SQLCompiler, **kw: Any) -> str:
+    # As SQLAlchemy stores times there: with a blank, six decimals and no zone.
+    end, items = "json_extract(value, '$.expires_at')", f"json_each({compiler.process(element.clauses, **kw)})"
+    last = f"CASE WHEN count({end}) = count(*) THEN max(strftime('%Y-%m-%d %H:%M:%f000', {end})) END"
+    return f"(SELECT {last} FROM {items})"  # noqa: S608  the column is ours
+
+
+@compiles(LastEnd, "postgresql")
+def _last_end_on_postgresql(element: LastEnd, compiler: SQLCompiler, **kw: Any) -> str:
+    end, items = "item ->> 'expires_at'", f"json_array_elements({compiler.process(element.clauses, **kw)})"
+    last = f"CASE WHEN count({end}) = count(*) THEN max(CAST({end} AS TIMESTAMP WITH TIME ZONE)) END"
+    return f"(SELECT {last} FROM {items} AS item)"  # noqa: S608  the column is ours
 
 
 def exist_for(product_code: str) -> bool:
@@ -25,6 +49,12 @@ def exist_for(product_code: str) -> bool:
 def load_stored(subscription: Subscription | Row[Any]) -> list[AwsEntitlement]:
     """Return what GetEntitlements answered last for the subscription's license; nothing before the first call."""
     return STORED_ENTITLEMENTS.validate_python(subscription.entitlements or [])
+
+
+def last_end(stored: Iterable[AwsEntitlement]) -> datetime | None:
+    """Return when the last of the entitlements ends; None where there is none, or one without an end."""
+    ends = [entitlement.expires_at for entitlement in stored]
+    return max((end for end in ends if end), default=None) if None not in ends else None
 
 
 def to_stored(fetched: Iterable[AwsEntitlement], license_arn: str | None) -> list[dict[str, Any]]:

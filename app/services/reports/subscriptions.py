@@ -6,7 +6,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, Uuid, bindparam, case, exists, func, select, union
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+    union,
+)
 
 from app.aws.customer import license_id
 from app.database import clock, rows
@@ -16,6 +29,7 @@ from app.models import Account, AuditEntry, EarlierKey, Registration, Subscripti
 from app.services.events import agreements
 from app.services.operations import audit
 from app.services.purchases import people
+from app.services.purchases.entitlements import LastEnd
 from app.services.reports import registrations
 
 # Only without a registration: after a new sign-up, the earlier erasure explains nothing.
@@ -49,8 +63,21 @@ WITH_REGISTRATIONS = (
     .outerjoin(Account, Account.subscription_id == Subscription.id)
 )
 NEWEST_FIRST = WITH_REGISTRATIONS.order_by(Subscription.id.desc())
-NEXT_TO_END_FIRST = WITH_REGISTRATIONS.where(Subscription.status.in_(STATUS_PRIORITY)).order_by(
-    Subscription.ends_at, Subscription.id
+# The contracts of old listings have no agreement: their entitlements alone say when they end.
+END_OF_ENTITLEMENTS: LastEnd = LastEnd(Subscription.entitlements)
+CONTRACT_END = func.coalesce(Subscription.ends_at, END_OF_ENTITLEMENTS).label("contract_ends_at")
+ENDS_IN_TIME = or_(
+    Subscription.ends_at.between(bindparam("now"), bindparam("ending_by")),
+    and_(
+        Subscription.ends_at.is_(None),
+        Subscription.entitlements.is_not(None),
+        END_OF_ENTITLEMENTS.between(bindparam("now"), bindparam("ending_by")),
+    ),
+)
+NEXT_TO_END_FIRST = (
+    WITH_REGISTRATIONS.add_columns(CONTRACT_END)
+    .where(Subscription.status.in_(STATUS_PRIORITY))
+    .order_by(CONTRACT_END, Subscription.id)
 )
 BY_IDS = NEWEST_FIRST.where(Subscription.id.in_(bindparam("ids", type_=Uuid, expanding=True)))
 UNREGISTERED_IDS = (
@@ -70,7 +97,7 @@ class Filters:
 
     `search` is a part of a registered company, name or address, in upper or lower case. `unregistered` selects current
     purchases that were never registered, by status (`active` first), then oldest first. `ending_by` selects current
-    purchases whose agreement ends from now to then, the next to end first.
+    purchases whose contract ends from now to then, the next to end first: rows have this end as `contract_ends_at`.
     """
 
     status: str | None = None
@@ -107,7 +134,7 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
         of_person = select(Registration.subscription_id).where(people.contains(filters.search, *people.NAME_COLUMNS))
         conditions.append(Subscription.id.in_(of_person))
     if filters.ending_by is not None:
-        conditions.append(Subscription.ends_at.between(clock.now(), filters.ending_by))
+        conditions.append(ENDS_IN_TIME.params(now=clock.now(), ending_by=filters.ending_by))
     return conditions
 
 
