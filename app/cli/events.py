@@ -79,9 +79,10 @@ def show(identifier: str, wide: bool, in_json: bool) -> None:
     "--outcome", type=click.Choice(REPLAYABLE_OUTCOMES), help="Instead of ID: all with this outcome, oldest first."
 )
 def replay(identifier: str | None, subscription: str | None, outcome: str | None) -> None:
-    """Apply an event again, once its product was added or you know which subscription it is about.
+    """Apply an event again, or all that have one outcome.
 
-    Replaying an event twice changes nothing. ID is our id of the event, or AWS's.
+    Do so once its product was added, or you know which subscription it is about. Replaying an event twice changes
+    nothing. ID is our id of the event, or AWS's.
     """
     if (identifier is None) == (outcome is None):
         raise click.UsageError("Give either an event's ID or --outcome.")

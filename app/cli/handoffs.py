@@ -73,9 +73,10 @@ def retry(handoff_id: str | None, failed: bool, product: str | None) -> None:
 @listing.product_option
 @click.option("--dry-run", is_flag=True, help="Print the subscriptions' ids and hand nothing off.")
 def catch_up(product_code: str | None, dry_run: bool) -> None:
-    """Hand off the registrations that were never handed off, as those from before the product took hand-offs.
+    """Hand off the registrations that were never handed off.
 
-    Purchases that have ended or failed are left out, and no mail is sent.
+    Those are from before the product took hand-offs. Purchases that have ended or failed are left out, and no mail is
+    sent.
     """
     product_codes = _products_with_endpoint(product_code)
     subscription_ids = list(chain.from_iterable(map(backfill.find_unannounced, product_codes)))

@@ -29,7 +29,7 @@ listing.add_list_command(
 @click.argument("identifier", metavar="ID")
 @by_option("Who revokes it.")
 def revoke(identifier: str, actor: str) -> None:
-    """Revoke an invitation: its link stops working, and the session of whoever accepted it ends."""
+    """Revoke an invitation. Its link stops working, and the session of whoever accepted it ends."""
     invitation_id = INVITATION.parse_id(identifier)
     revoked = invitations.revoke(invitation_id, actor)
     matches = invitations.newest(limit=1, invitation_id=invitation_id)

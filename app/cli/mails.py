@@ -51,7 +51,7 @@ listing.add_list_command(
     help="All that were given up since then, instead of one: 2026-11-01, 7d or 24h.",
 )
 def retry(mail_id: str | None, failed_since: datetime | None) -> None:
-    """Send a mail again, or all that were given up lately, with their contents read anew from the database."""
+    """Send a mail again, or all that were given up lately. Their contents are read anew from the database."""
     if mail_id is not None and failed_since is None:
         mail_ids: Sequence[UUID] = [_find(mail_id)]
     elif failed_since is not None and mail_id is None:

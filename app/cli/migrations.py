@@ -61,11 +61,15 @@ def _prepare_transaction(connection: Connection) -> None:
 migrations = Migrations(metadatas=Base.metadata, run_mkdir=False, command_name="")
 
 
-class MigrationGroup(click.Group):
-    """Commands that explain what went wrong with the database; --help works without one."""
+class MigrationCommand(click.Command):
+    """A command that runs in the application's context, and explains what went wrong with the database."""
 
+    @with_appcontext
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; raise ClickException if the database or the revision is at fault."""
+        if "alembic" not in current_app.extensions:
+            migrations.init_app(current_app._get_current_object())  # type: ignore[attr-defined]
+        ctx.obj = migrations
         try:
             return super().invoke(ctx)
         except CommandError as error:
@@ -77,6 +81,12 @@ class MigrationGroup(click.Group):
             raise click.ClickException(_explain(error)) from None
 
 
+class MigrationGroup(click.Group):
+    """The group of these commands."""
+
+    command_class = MigrationCommand
+
+
 def _explain(error: DBAPIError) -> str:
     if faults.code_of(error).startswith(faults.LOCKED_CODES):
         return TRY_AGAIN
@@ -86,14 +96,23 @@ def _explain(error: DBAPIError) -> str:
     return f"The migration failed. The database says: {faults.words_of(error)}"
 
 
-@click.group("db", cls=MigrationGroup, commands=dict(cli.commands))
-@click.pass_context
-@with_appcontext
-def command(ctx: click.Context) -> None:
-    """Migrate the database."""
-    if "alembic" not in current_app.extensions:
-        migrations.init_app(current_app._get_current_object())  # type: ignore[attr-defined]
-    ctx.obj = migrations
+# Where the summary of Flask-Alembic's command does not fit a line of 80 columns.
+SUMMARIES = {
+    "branches": "Show revisions that have more than one next revision.",
+    "check": "Compare the tables with what this version needs.",
+}
+
+
+def _adopt(name: str, theirs: click.Command) -> click.Command:
+    """Return Flask-Alembic's command as one that needs no settings to show its help."""
+    return MigrationCommand(name, callback=theirs.callback, params=theirs.params, help=SUMMARIES.get(name, theirs.help))
+
+
+command = MigrationGroup(
+    "db",
+    help="Migrate the database.",
+    commands={name: _adopt(name, theirs) for name, theirs in cli.commands.items()},
+)
 
 
 # So that a count such as -1 is read as a revision, and refused as one that does not exist.
@@ -104,7 +123,7 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask first.")
 @command.command("upgrade", context_settings=COUNTS_ARE_NAMES)
 @click.argument("revision", default="heads")
 def upgrade(revision: str) -> None:
-    """Migrate the database up to a revision, by default to the newest."""
+    """Migrate up to a revision, by default to the newest."""
     migrations.upgrade(_require_name(revision, "head", "heads"))
     if not readiness.find_schema_problem() and history.is_of_another_server():
         _restart_feed()
@@ -114,7 +133,7 @@ def upgrade(revision: str) -> None:
 @click.argument("revision")
 @yes_option
 def downgrade(revision: str, *, yes: bool) -> None:
-    """Migrate the database down to a revision. What only later revisions can store is deleted."""
+    """Migrate down to a revision. What only later revisions can store is deleted."""
     name = _require_name(revision, "base")
     undone = _revisions_after(name)
     if not undone:
@@ -130,7 +149,7 @@ def downgrade(revision: str, *, yes: bool) -> None:
 @click.argument("revision")
 @yes_option
 def stamp(revision: str, *, yes: bool) -> None:
-    """Record that the database is at a revision, without migrating it."""
+    """Record that the database is at a revision. Nothing is migrated."""
     name = _require_name(revision, "base", "head", "heads")
     if not yes:
         click.confirm(f"Record revision {name} without a migration? The tables stay as they are.", abort=True)
@@ -139,9 +158,9 @@ def stamp(revision: str, *, yes: bool) -> None:
 
 @command.command("after-restore")
 def after_restore() -> None:
-    """Let the programs that read the API begin again: run it once after a backup was restored.
+    """Let the programs that read the API begin again.
 
-    They may have read what the backup does not have.
+    Run it once after a backup was restored: they may have read what the backup does not have.
     """
     _restart_feed()
 

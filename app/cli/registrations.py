@@ -71,10 +71,10 @@ listing.add_list_command(
 @click.argument("identifier", metavar="ID")
 @click.option("--site", metavar="URL", help="Foyer's address as your buyers see it, with https://; else SITE_URL.")
 def resume_link(identifier: str, site: str | None) -> None:
-    """Print a link for the buyer of an unlinked registration, good for 30 days.
+    """Print a link for the buyer of an unlinked registration.
 
-    Mail it to the address in the registration. Opened in any browser, it fills in the form when the buyer comes back
-    from AWS Marketplace.
+    It is good for 30 days. Mail it to the address in the registration. Opened in any browser, it fills in the form when
+    the buyer comes back from AWS Marketplace.
     """
     if not (site := site or current_app.config["SITE_URL"]):
         raise click.UsageError("SITE_URL is not set: say with --site at which address your buyers reach Foyer.")
@@ -125,7 +125,7 @@ def export(file_format: str, output: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask first.")
 @by_option("Who erases it.")
 def erase(identifier: str, yes: bool, actor: str) -> None:
-    """Erase the person from a registration, for good; the purchase stays."""
+    """Erase the person from a registration, for good. The purchase stays."""
     registration_id = _parse_current_id(identifier)
     if registration := registrations.find(registration_id):
         preview = {column: registration[column] for column in PREVIEW_COLUMNS}
@@ -138,7 +138,7 @@ def erase(identifier: str, yes: bool, actor: str) -> None:
 @command.command("erase-due")
 @click.option("--dry-run", is_flag=True, help="Print the ids of those that would be erased, and erase nothing.")
 def erase_due(dry_run: bool) -> None:
-    """Erase the registrations that have been kept for longer than RETENTION_DAYS."""
+    """Erase registrations that were kept longer than RETENTION_DAYS."""
     days: int = current_app.config["RETENTION_DAYS"]
     now = clock.now()
     if days == 0:

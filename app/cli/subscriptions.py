@@ -87,10 +87,11 @@ listing.add_list_command(
 @listing.wide_option
 @listing.json_option("Print a JSON object; an array if several match.")
 def show(identifier: str, wide: bool, in_json: bool) -> None:
-    """Show a subscription, its registration, its entitlements and its events.
+    """Show a subscription with its registration and its events.
 
-    ID is the subscription's id, license ARN or license id, agreement id, AWS account id or customer identifier. A
-    license or agreement id from before a renewal works too. If several subscriptions match, they are listed.
+    Its entitlements are shown, too. ID is the subscription's id, license ARN or license id, agreement id, AWS account
+    id or customer identifier. A license or agreement id from before a renewal works too. If several subscriptions
+    match, they are listed.
     """
     match _find(identifier):
         case []:

@@ -4,11 +4,14 @@ import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
-from app.cli import COMMANDS
+from app.cli import COMMANDS, program
 from tests.support import factories
 from tests.support.databases import on_sqlite
 
@@ -25,9 +28,18 @@ def run_foyer(
     return subprocess.run([PROGRAM, *arguments], env=variables, cwd=cwd, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--help"], ["-h"], ["customer", "--help"], ["registrations", "list", "--help"], ["db", "--help"]]
-)
+def walk(command: click.Command, *path: str) -> Iterator[tuple[str, ...]]:
+    """Yield the path of the command and of all commands below it."""
+    yield path
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            subcommand = command.get_command(context, name)
+            assert subcommand
+            yield from walk(subcommand, *path, name)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["customer", "--help"], ["registrations", "list", "--help"]])
 def test_help_needs_no_settings(arguments: list[str]) -> None:
     result = run_foyer(*arguments)
 
@@ -36,12 +48,20 @@ def test_help_needs_no_settings(arguments: list[str]) -> None:
     assert "flask" not in result.stdout.lower()
 
 
-def test_help_lists_each_command_with_a_summary_on_one_line() -> None:
-    lines = run_foyer("--help", environment={"COLUMNS": "80"}).stdout.splitlines()
+def test_help_of_every_command_fits_80_columns_with_whole_summaries(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in factories.environment("", ""):
+        monkeypatch.delenv(name, raising=False)
+    paths = list(walk(program.foyer))
 
-    commands = [line.split()[0] for line in lines[lines.index("Commands:") + 1 :] if line.endswith(".")]
-    assert commands[: len(COMMANDS)] == list(COMMANDS)
-    assert max(map(len, lines)) <= 80
+    assert {path[0] for path in paths if path} == set(COMMANDS)
+    for path in paths:
+        result = CliRunner().invoke(program.foyer, [*path, "--help"], terminal_width=80)
+        usage, *lines = result.output.splitlines()
+        assert (result.exit_code, usage.split()[:2]) == (0, ["Usage:", "foyer"]), path
+        assert max(map(len, lines)) <= 80, path
+        _, _, commands = result.output.partition("\nCommands:\n")
+        summaries = commands.partition("\n\n")[0].splitlines()
+        assert [line for line in summaries if not line.endswith(".") or line.endswith("...")] == [], path
 
 
 def test_version_is_that_of_the_project() -> None:
