@@ -159,11 +159,12 @@ class _DeadlineSMTP(smtplib.SMTP):
 @contextmanager
 def _connect(url: SplitResult, sender: Sender, timeout_seconds: float) -> Iterator[smtplib.SMTP]:
     host, port = url.hostname or "", url.port or DEFAULT_PORTS[url.scheme]
-    context = ssl.create_default_context()
-    tls = context if url.scheme == "smtps" else None
-    with closing(_DeadlineSMTP(host, port, sender.domain, timeout_seconds, tls)) as server:
-        if url.scheme == "smtp" and not is_loopback(host):
-            server.starttls(context=context)
+    uses_smtps = url.scheme == "smtps"
+    # Only where it is used: it reads all of the machine's authorities, which takes longer than a mail.
+    tls = ssl.create_default_context() if uses_smtps or not is_loopback(host) else None
+    with closing(_DeadlineSMTP(host, port, sender.domain, timeout_seconds, tls if uses_smtps else None)) as server:
+        if tls and not uses_smtps:
+            server.starttls(context=tls)
         if url.username:
             server.login(unquote(url.username), unquote(url.password or ""))
         yield server
