@@ -1,18 +1,23 @@
 """Lets the applications of one process share what libraries work out anew for each of them: half of an app's start."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
 from botocore.hooks import EventAliaser, HierarchicalEmitter
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy.util import LRUCache
 from werkzeug.routing import Rule
 
 Builder = Callable[..., tuple[str, str]]
 
 
 def share() -> None:
-    """Let tests, each of which creates an application, work out each route and each of botocore's events once."""
+    """Let tests, each of which creates an application, work out each route, SQL statement and botocore event once."""
     _share_route_builders()
     _share_event_names()
+    _share_compiled_statements()
 
 
 def _share_route_builders() -> None:
@@ -36,3 +41,19 @@ def _share_event_names() -> None:
     names: Any = EventAliaser(HierarchicalEmitter())
     find_name = names._alias_event_name
     EventAliaser._alias_event_name = lambda _aliaser, event_name: find_name(event_name)  # type: ignore[attr-defined]
+
+
+def _share_compiled_statements() -> None:
+    """SQLAlchemy compiles each statement once for each engine."""
+    compile_statement: Any = ClauseElement._compile_w_cache
+    dialects: dict[Any, Dialect] = {}
+    caches: defaultdict[Any, Any] = defaultdict(lambda: LRUCache(2000))
+
+    def compile_shared(statement: ClauseElement, dialect: Any, *, compiled_cache: Any, **options: Any) -> Any:
+        if compiled_cache is not None:
+            # A dialect learns its server's version when it first connects, and compiles some statements by it.
+            key = (type(dialect), dialect.server_version_info)
+            dialect, compiled_cache = dialects.setdefault(key, dialect), caches[key]
+        return compile_statement(statement, dialect, compiled_cache=compiled_cache, **options)
+
+    ClauseElement._compile_w_cache = compile_shared  # type: ignore[method-assign]
