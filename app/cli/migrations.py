@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from app import deadline
-from app.database import faults, postgresql, transactions
+from app.database import faults, postgresql, sqlite_files, transactions
 from app.errors import DatabaseUnavailable
 from app.models import Base
 from app.services.api import history
@@ -79,6 +79,8 @@ class MigrationCommand(click.Command):
             if not isinstance(faults.translate(error), DatabaseUnavailable):
                 raise
             raise click.ClickException(_explain(error)) from None
+        except DatabaseUnavailable as error:
+            raise click.ClickException(str(readiness.find_schema_problem() or error)) from None
 
 
 class MigrationGroup(click.Group):
@@ -91,7 +93,7 @@ def _explain(error: DBAPIError) -> str:
     if faults.code_of(error).startswith(faults.LOCKED_CODES):
         return TRY_AGAIN
     problem = readiness.find_schema_problem()
-    if problem and problem.advice == readiness.DATABASE_UNREACHABLE:
+    if problem and problem.advice in {readiness.DATABASE_UNREACHABLE, readiness.FILE_MISSING}:
         return str(problem)
     return f"The migration failed. The database says: {faults.words_of(error)}"
 
@@ -124,7 +126,11 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask first.")
 @click.argument("revision", default="heads")
 def upgrade(revision: str) -> None:
     """Migrate up to a revision, by default to the newest."""
-    migrations.upgrade(_require_name(revision, "head", "heads"))
+    name = _require_name(revision, "head", "heads")
+    database = transactions.current_database()
+    if database.sqlite_writer:
+        sqlite_files.create(str(database.read_engine.url.database))
+    migrations.upgrade(name)
     if not readiness.find_schema_problem() and history.is_of_another_server():
         _restart_feed()
 

@@ -181,9 +181,12 @@ class Settings(BaseModel):
 
     @property
     def sqlalchemy_url(self) -> URL:
-        """The database URL, with the driver that this project ships."""
+        """The database URL, with the driver that this project ships; SQLite's path starts at the root, as it is now."""
         url = make_url(self.database_url)
-        return url if url.get_backend_name() == "sqlite" else url.set(drivername="postgresql+psycopg")
+        if url.get_backend_name() == "sqlite":
+            # SQLAlchemy opens this path: without `..`, whose meaning would depend on links.
+            return url.set(database=os.path.abspath(str(url.database)))  # noqa: PTH100
+        return url.set(drivername="postgresql+psycopg")
 
 
 def missing_setting(name: str) -> SettingsError:

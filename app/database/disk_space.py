@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from app.database import faults
+from app.database import faults, sqlite_files
 from app.database.transactions import current_database, query
 
 TRIED_BYTES = 256 * 1024
@@ -35,7 +35,7 @@ def check() -> None:
         DatabaseUnavailable: there is none.
     """
     if current_database().sqlite_writer:
-        _allocate_beside(Path(str(current_database().read_engine.url.database)))
+        _allocate_beside(Path(sqlite_files.locate(str(current_database().read_engine.url.database))))
         return
     _write_a_file()
 

@@ -28,7 +28,6 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 
 from app import deadline
-from app.config.settings import SettingsError
 from app.database import faults, sqlite_files
 from app.errors import DatabaseUnavailable
 
@@ -46,12 +45,7 @@ IMMEDIATE_TRANSACTION = {"sqlite_begin": "BEGIN IMMEDIATE"}
 
 
 def configure_engine(engine: Engine) -> None:
-    """Set up every connection of the engine, and create the folder of the database file; SettingsError if it cannot."""
-    folder = Path(str(engine.url.database)).parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"DATABASE_URL: the folder {folder} cannot be created: {error.strerror}.") from None
+    """Set up every connection of the engine."""
     sqlite_files.configure_engine(engine)
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin_transaction)
@@ -83,7 +77,7 @@ class WriterLock:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._database = Path(str(engine.url.database))
+        self._database = str(engine.url.database)
         self._descriptor: int | None = None
 
     @contextmanager
@@ -112,11 +106,13 @@ class WriterLock:
             fcntl.flock(lock, fcntl.LOCK_UN)
 
     def _open(self) -> int:
-        path = f"{self._database}-writer"
+        database = sqlite_files.locate(self._database)
+        # Without a database, there is nothing to lock either.
+        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if sqlite_files.find_identity(database) else 0)
         try:
-            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, sqlite_files.PRIVATE_MODE)
+            lock = os.open(f"{database}-writer", flags, sqlite_files.PRIVATE_MODE)
             weakref.finalize(self, os.close, lock)
-            sqlite_files.give_to_owner(lock, self._database)
+            sqlite_files.give_to_owner(lock, Path(database))
         except OSError as error:
             raise faults.file_unavailable(error) from error
         return lock

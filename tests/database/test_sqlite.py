@@ -16,10 +16,9 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app.config.settings import SettingsError
-from app.database import sqlite
+from app.database import sqlite, sqlite_files
 from app.database.sqlite import WriterThread
 from app.errors import DatabaseUnavailable
-from tests.support import factories
 
 
 @pytest.fixture
@@ -27,6 +26,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     """An engine on a file with one table of unique names."""
     engine = create_engine(f"sqlite:///{tmp_path / 'names.db'}")
     sqlite.configure_engine(engine)
+    sqlite_files.create(str(engine.url.database))
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE names (name TEXT UNIQUE)"))
     yield engine.execution_options(**sqlite.IMMEDIATE_TRANSACTION)
@@ -212,12 +212,12 @@ def test_reader_does_not_wait_for_a_writer(engine: Engine, tmp_path: Path) -> No
         assert stored_names(engine.execution_options(sqlite_begin="BEGIN")) == []
 
 
-def test_uncreatable_folder_is_reported_with_the_setting(tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["{}/file/foyer.db", "/proc/foyer.db", "/proc/folder/foyer.db"])
+def test_uncreatable_file_is_reported_with_the_setting(tmp_path: Path, path: str) -> None:
     (tmp_path / "file").touch()
-    settings = factories.settings(database_url=f"sqlite:///{tmp_path / 'file' / 'foyer.db'}")
 
-    with pytest.raises(SettingsError, match="DATABASE_URL"):
-        sqlite.configure_engine(create_engine(settings.sqlalchemy_url))
+    with pytest.raises(SettingsError, match=r"^Foyer cannot start:\n  DATABASE_URL: /.* cannot be created: "):
+        sqlite_files.create(path.format(tmp_path))
 
 
 def test_thread_ends_once_nothing_refers_to_its_writer(engine: Engine) -> None:

@@ -9,10 +9,11 @@ import pytest
 OPEN = """
 import os, sys, threading
 from sqlalchemy import create_engine, event, text
-from app.database import sqlite
+from app.database import sqlite, sqlite_files
 
 engine = create_engine(f"sqlite:///{sys.argv[1]}")
 sqlite.configure_engine(engine)
+sqlite_files.create(sys.argv[1])
 writer = sqlite.WriterThread(engine.execution_options(**sqlite.IMMEDIATE_TRANSACTION))
 writer.write(lambda connection: connection.execute(text("CREATE TABLE names (name TEXT)")))
 

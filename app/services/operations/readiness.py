@@ -17,10 +17,12 @@ READ_ONLY = (
     "The database takes no writes. Check that DATABASE_URL leads to the primary and not to a standby, and that neither "
     "the database nor its disk or file is read-only."
 )
+FILE_MISSING = "The file of the database does not exist: check DATABASE_URL, or create it with `foyer db upgrade`."
 FILE_TAKEN_AWAY = (
     "The file of the database was deleted or moved while Foyer runs: nothing can be stored. Put it back, with its -wal "
     "file, or restore a backup."
 )
+FILE_ADVICE = {faults.FILE_MISSING_CODE: FILE_MISSING, faults.FILE_MOVED_CODE: FILE_TAKEN_AWAY}
 DISK_FULL = "The database's disk is full: nothing new can be stored. Free some space, or enlarge the disk."
 NO_WRITE = "The database can be read, but a write failed ({code}). To see why, run: foyer doctor"
 # One row, changed in place: it makes the database no larger. Another process that changes it is not waited for.
@@ -64,8 +66,8 @@ def find_schema_problem() -> Problem | None:
     try:
         revision = _stored_revision()
     except DatabaseUnavailable as error:
-        is_taken_away = error.code.endswith(faults.FILE_MOVED_CODE)
-        return Problem(FILE_TAKEN_AWAY if is_taken_away else DATABASE_UNREACHABLE, faults.words_of(error.__cause__))
+        advice = FILE_ADVICE.get(error.code.rpartition(" ")[2], DATABASE_UNREACHABLE)
+        return Problem(advice, faults.words_of(error.__cause__))
     if revision is None:
         return Problem(f"The database has no tables yet. {UPGRADE_HINT}")
     # Newer tables are fine: while an update rolls out, the processes of the version before it go on serving.
@@ -92,8 +94,8 @@ def newest_revision() -> str:
 
 def _write_advice(code: str) -> str:
     last_word = code.rpartition(" ")[2]
-    if last_word == faults.FILE_MOVED_CODE:
-        return FILE_TAKEN_AWAY
+    if last_word in FILE_ADVICE:
+        return FILE_ADVICE[last_word]
     if last_word.startswith(faults.READ_ONLY_CODES):
         return READ_ONLY
     return DISK_FULL if last_word.startswith(faults.DISK_FULL_CODES) else NO_WRITE.format(code=code)

@@ -54,7 +54,7 @@ def test_servers_own_words_are_quoted(environment: pytest.MonkeyPatch) -> None:
 
 @on_sqlite
 def test_unopenable_sqlite_file_is_explained_in_sqlites_words(environment: pytest.MonkeyPatch) -> None:
-    environment.setenv("DATABASE_URL", "sqlite:////proc/foyer.db")
+    environment.setenv("DATABASE_URL", "sqlite:////proc")
 
     assert "unable to open database file" in failed_checks(run_doctor())["database"]
 
