@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 
+from flask.testing import FlaskClient
 from playwright.sync_api import Page, Request, Route, expect
 from werkzeug.urls import iri_to_uri
 
@@ -10,6 +11,7 @@ from tests.e2e.test_pages import PHONE, check_both_color_schemes, fulfill_from_a
 from tests.support import longest_values
 from tests.support.clock import time_passes
 from tests.support.databases import on_sqlite
+from tests.support.factories import ANSWERS
 from tests.support.new_buyer import NewBuyer
 from tests.support.page_checks import csrf_token
 
@@ -61,19 +63,74 @@ def invitation_form(buyer: NewBuyer) -> str:
 
 def invitation_sent(buyer: NewBuyer) -> str:
     path = invitation_form(buyer)
-    form = buyer.client.get(path).text
-    buyer.client.post(path, data={"email": "grace@juniper.example", "csrf_token": csrf_token(form)})
+    send_form(buyer.client, path, email="grace@juniper.example")
     return path
 
 
 def invitation_page(buyer: NewBuyer) -> str:
-    page = buyer.client.get(invitation_sent(buyer)).text
-    [path] = re.findall(r"https://start\.acme\.example(/invitation/[\w-]+)", page)[:1]
-    return str(path)
+    return link_on(buyer.client.get(invitation_sent(buyer)).text)
+
+
+def accepted_invitation(buyer: NewBuyer) -> str:
+    send_form(buyer.client.application.test_client(), invitation_page(buyer))
+    send_form(buyer.client, "/invite", email="joan@juniper.example")
+    return "/invite"
+
+
+def registered_by_colleague(buyer: NewBuyer) -> str:
+    colleague = buyer.client.application.test_client()
+    send_form(colleague, invitation_page(buyer))
+    send_form(colleague, "/signup", **ANSWERS)
+    return "/invite"
+
+
+def revoked_invitation(buyer: NewBuyer) -> str:
+    path = accepted_invitation(buyer)
+    revoke_latest(buyer.client)
+    return path
+
+
+def last_invitation_revoked(buyer: NewBuyer) -> str:
+    path = registered_by_colleague(buyer)
+    revoke_latest(buyer.client)
+    return path
+
+
+def stale_revocation(buyer: NewBuyer) -> str:
+    path = accepted_invitation(buyer)
+    revoke_latest(buyer.client, csrf_token="stale")
+    return path
+
+
+def signed_out_colleague(buyer: NewBuyer) -> str:
+    purchaser = buyer.land_in_other_browser(buyer.buy())
+    send_form(purchaser, "/invite", email="grace@juniper.example")
+    send_form(buyer.client, link_on(purchaser.get("/invite").text))
+    revoke_latest(purchaser)
+    return "/signup"
 
 
 def expired_invitation(buyer: NewBuyer) -> str:
     return "/invitation/gAAAAAB"
+
+
+def send_form(client: FlaskClient, path: str, **fields: str) -> None:
+    """Send the form of the page, which must be accepted."""
+    form = {"csrf_token": csrf_token(client.get(path).text), **fields}
+    assert client.post(path, data=form).status_code == 303
+
+
+def link_on(page: str) -> str:
+    """Return the path of the invitation that the page shows to be passed on."""
+    [path] = re.findall(r"https://start\.acme\.example(/invitation/[\w-]+)", page)[:1]
+    return str(path)
+
+
+def revoke_latest(client: FlaskClient, **fields: str) -> None:
+    """Press the last button of the page of invitations."""
+    page = client.get("/invite").text
+    path = re.findall(r'action="(/invite/[^"]+/revoke)"', page)[-1]
+    assert client.post(path, data={"csrf_token": csrf_token(page), **fields}).status_code == 303
 
 
 STEPS: list[Step] = [
@@ -86,6 +143,12 @@ STEPS: list[Step] = [
     invitation_form,
     invitation_sent,
     invitation_page,
+    accepted_invitation,
+    registered_by_colleague,
+    revoked_invitation,
+    last_invitation_revoked,
+    stale_revocation,
+    signed_out_colleague,
     expired_invitation,
 ]
 
