@@ -1,6 +1,5 @@
 """The seller's products, read from products.toml or from the PRODUCT_* settings."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,6 +131,8 @@ def _tables_from_settings(settings: Settings) -> dict[str, object]:
 
 
 def _tables_from_file(path: Path) -> dict[str, object]:
+    import tomllib  # noqa: PLC0415  # most sellers have one product, and no file
+
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("products")
     except OSError as error:
