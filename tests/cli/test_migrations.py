@@ -129,8 +129,8 @@ def start_upgrade(url: str) -> "subprocess.Popen[str]":
 
 
 def wait_for_waiting(connection: Connection, count: int) -> None:
-    """Wait until that many processes wait for the migrations' lock; at most 20 seconds."""
-    for _ in range(200):
+    """Wait until that many processes wait for the migrations' lock; at most a minute."""
+    for _ in range(600):
         if connection.scalar(WAITING) == count:
             return
         threading.Event().wait(0.1)
