@@ -31,8 +31,8 @@ check: .venv/ready ## Lint, check types, layers, sizes and words
 fuzz: .venv/ready ## Try thousands of odd inputs where the tests try a few
 	@HYPOTHESIS_PROFILE=fuzz $(IN_VENV)pytest -q -n auto $$(find tests -name 'test_any_*.py')
 
-bench: .venv/ready ## Measure the landing beside a bare view
-	@$(IN_VENV)python -m tests.bench
+bench: .venv/ready ## Measure pages, events, start-up and memory; make bench AGAINST=commit compares with a commit
+	@$(IN_VENV)python -m tests.bench $(AGAINST)
 
 endure: .venv/ready ## Kill every process under load, for ten minutes, and count what was lost
 	@$(IN_VENV)python -m tests.endurance

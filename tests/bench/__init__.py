@@ -1,1 +1,1 @@
-"""`make bench`: measures Foyer's landing against a bare Flask view in one run. Linux only: it reads /proc."""
+"""`make bench`: measures pages, events, start-up and memory, beside a bare view or an earlier commit. Linux only."""

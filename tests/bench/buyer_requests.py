@@ -1,19 +1,16 @@
-"""The HTTP requests of a buyer's browser: the landing, the form, and the answers."""
+"""The HTTP requests of a buyer's browser: the landing, the form, the answers, and the page after them."""
 
 import os
 import re
 from base64 import b64encode
-from collections.abc import Iterator
-from urllib.parse import quote_plus, urlencode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import urlencode
 
-SET_COOKIE = re.compile(rb"\r\nset-cookie: *([^=]*session=[^;]+)", re.IGNORECASE)
-COOKIE_HEADER = re.compile(rb"\r\nCookie: ([^\r]+)")
+SET_COOKIE = re.compile(rb"\r\nset-cookie: *([^=;]+)=([^;\r]*)", re.IGNORECASE)
 CSRF_FIELD = re.compile(rb'name="csrf_token"[^>]* value="([^"]+)"')
 
-LANDING_EXPECTED = (b"HTTP/1.1 303 ", b"\r\nLocation: /signup\r\n", b"session=")
-FORM_EXPECTED = (b"HTTP/1.1 200 ", b'name="csrf_token"')
-SIGNUP_EXPECTED = (b"HTTP/1.1 303 ", b"\r\nLocation: /welcome\r\n")
-
+GET_TEMPLATE = b"GET %b HTTP/1.1\r\nHost: localhost\r\nCookie: %b\r\nX-Forwarded-For: %b\r\n\r\n"
 POST_TEMPLATE = (
     b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     b"Cookie: %b\r\nX-Forwarded-For: %b\r\nContent-Length: %d\r\n\r\n%b"
@@ -21,38 +18,72 @@ POST_TEMPLATE = (
 ANSWERS = {
     "company": "Juniper & Lark",
     "full_name": "Ada Lovelace",
-    "email": "ada@example.com",
     "phone": "+1 (555) 010-0199",
     "notes": "",
+    "account": "new",
 }
 
 
+class Buyer:
+    """One buyer's browser, with an address, a purchase and an e-mail address of its own."""
+
+    def __init__(self, aws_seconds: float = 0) -> None:
+        """The token has AWS's length, and contains AWS's response time."""
+        self._token = f"{aws_seconds * 1000:04.0f}{b64encode(os.urandom(135)).decode()}"
+        self._address = ".".join(str(byte) for byte in os.urandom(4)).encode()
+        self._cookies = {b"theme": b"dark"}
+        self._csrf_token = b""
+
+    def land(self) -> bytes:
+        return self._post(b"/", {"x-amzn-marketplace-token": self._token})
+
+    def open_form(self) -> bytes:
+        return self._get(b"/signup")
+
+    def send_answers(self) -> bytes:
+        email = f"ada-{os.urandom(6).hex()}@example.com"
+        return self._post(b"/signup", {"csrf_token": self._csrf_token.decode(), "email": email, **ANSWERS})
+
+    def open_welcome(self) -> bytes:
+        return self._get(b"/welcome")
+
+    def receive(self, response: bytes) -> None:
+        """Keep the cookies of a response, and the CSRF token of its form."""
+        for name, value in SET_COOKIE.findall(response.partition(b"\r\n\r\n")[0]):
+            self._cookies[name] = value
+        if field := CSRF_FIELD.search(response):
+            self._csrf_token = field[1]
+
+    def _get(self, path: bytes) -> bytes:
+        return GET_TEMPLATE % (path, self._cookie_header(), self._address)
+
+    def _post(self, path: bytes, fields: dict[str, str]) -> bytes:
+        body = urlencode(fields).encode()
+        return POST_TEMPLATE % (path, self._cookie_header(), self._address, len(body), body)
+
+    def _cookie_header(self) -> bytes:
+        return b"; ".join(b"%b=%b" % cookie for cookie in self._cookies.items() if cookie[1])
+
+
+@dataclass(frozen=True)
+class Page:
+    """A step of the sign-up: the request for it, and what its response must contain."""
+
+    name: str
+    request: Callable[[Buyer], bytes]
+    expected: tuple[bytes, ...]
+
+
+LANDING = Page("landing", Buyer.land, (b"HTTP/1.1 303 ", b"\r\nLocation: /signup\r\n", b"session="))
+PAGES = (
+    LANDING,
+    Page("form", Buyer.open_form, (b"HTTP/1.1 200 ", b'name="csrf_token"')),
+    Page("submit", Buyer.send_answers, (b"HTTP/1.1 303 ", b"\r\nLocation: /welcome\r\n")),
+    Page("welcome", Buyer.open_welcome, (b"HTTP/1.1 200 ", b"Acme Insights", b"</html>")),
+)
+
+
 def landing_requests(aws_seconds: float) -> Iterator[bytes]:
-    """Yield landings without end, each with a new token of AWS's length that contains AWS's response time.
-
-    Each comes from an address of its own.
-    """
+    """Yield landings without end, each of a new buyer."""
     while True:
-        token = f"{aws_seconds * 1000:04.0f}{b64encode(os.urandom(135)).decode()}"
-        yield _post_request(b"/", b"theme=dark", f"x-amzn-marketplace-token={quote_plus(token)}")
-
-
-def form_request(landing_response: bytes) -> bytes:
-    """Return the request for the form, with the session cookie of the response to the landing."""
-    return b"GET /signup HTTP/1.1\r\nHost: localhost\r\nCookie: %b\r\n\r\n" % _first_group(SET_COOKIE, landing_response)
-
-
-def signup_request(form_request: bytes, form_response: bytes) -> bytes:
-    """Return the POST of the answers, with the cookie of the request for the form and the form's CSRF token."""
-    fields = {"csrf_token": _first_group(CSRF_FIELD, form_response).decode(), **ANSWERS}
-    return _post_request(b"/signup", _first_group(COOKIE_HEADER, form_request), urlencode(fields))
-
-
-def _first_group(pattern: re.Pattern[bytes], text: bytes) -> bytes:
-    match = pattern.search(text)
-    return match[1] if match else b""
-
-
-def _post_request(path: bytes, cookies: bytes, body: str) -> bytes:
-    address = ".".join(str(byte) for byte in os.urandom(4)).encode()
-    return POST_TEMPLATE % (path, cookies, address, len(body), body.encode())
+        yield Buyer(aws_seconds).land()

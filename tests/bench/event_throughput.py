@@ -1,64 +1,62 @@
-"""Measures how fast a worker applies events: one on few subscriptions, one on many, fed in turn."""
+"""Measures how fast a worker applies events: on few and on many subscriptions, and as it did before."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
-from tests.bench import filled_databases, measured_worker, servers
-from tests.bench.measurements import RoundResults
+from tests.bench import filled_databases, measured_worker
+from tests.bench.bench_run import BenchRun
+from tests.bench.filled_databases import StoredDatabase
+from tests.bench.report_table import FigureRow, compare, section_heading
+from tests.bench.revisions import Revision
+from tests.bench.rounds import Rounds, measure_in_turn
 from tests.support.postgresql_server import PostgresqlServer
 
 
-@dataclass(frozen=True)
-class StoredDatabase:
-    """A database filled with subscriptions, and what its worker needs to run on it."""
+def report_lines(run: BenchRun) -> Iterator[FigureRow | str]:
+    """Yield the rows of both databases."""
+    yield from _compare(run, "SQLite", run.compared_sqlite(), cpu_at_most=0.25)
+    with _postgresql_databases(run) as databases:
+        yield from _compare(run, "PostgreSQL", databases, cpu_at_most=0.32)
 
-    environment: dict[str, str]
-    subscriptions: int
-    path: Path
-    log: Path
-    postgresql_pid: int | None = None
+
+def _compare(
+    run: BenchRun, name: str, databases: list[StoredDatabase], cpu_at_most: float
+) -> Iterator[FigureRow | str]:
+    many, few, *older = _apply_events(run, databases)
+    if run.older:
+        yield section_heading(f"Events, one worker on {name}", run.current.name, run.older.name)
+        yield compare("events per second", "rate", few, older[0], decimals=0, at_least=2.8)
+        yield compare("CPU per event and its review, ms", "cpu_ms", few, older[0], at_most=cpu_at_most)
+    sizes = [f"{count:,}" for count in (run.size.many_subscriptions, run.size.few_subscriptions)]
+    yield section_heading(f"The same by subscriptions stored on {name}", *sizes)
+    yield compare("events per second", "rate", many, few, decimals=0)
+    yield compare("CPU per event and its review, ms", "cpu_ms", many, few, at_most=1.05)
+
+
+def _apply_events(run: BenchRun, databases: list[StoredDatabase]) -> list[Rounds]:
+    with ExitStack() as stack:
+        workers = [stack.enter_context(measured_worker.run_with_queue(run, database)) for database in databases]
+        for worker in workers:
+            worker.wait_for_reviews()
+        return measure_in_turn(workers, lambda worker: worker.apply_events(run.size.events), run.size.rounds)
 
 
 @contextmanager
-def sqlite_databases(folder: Path, aws_port: int, counts: tuple[int, ...]) -> Iterator[list[StoredDatabase]]:
-    """Yield a SQLite database for each number of subscriptions."""
-    databases = []
-    for count in counts:
-        path = folder / f"stored-{count}.db"
-        environment = servers.environment(folder, aws_port, path)
-        filled_databases.create_sqlite(path, count, environment)
-        databases.append(StoredDatabase(environment, count, path, folder / "worker.log"))
-    yield databases
-
-
-@contextmanager
-def postgresql_databases(folder: Path, aws_port: int, counts: tuple[int, ...]) -> Iterator[list[StoredDatabase]]:
-    """Yield the same on a PostgreSQL server that waits for the disk, as in production."""
-    with PostgresqlServer(folder / "postgresql", durable=True) as server:
+def _postgresql_databases(run: BenchRun) -> Iterator[list[StoredDatabase]]:
+    """Yield databases like `compared_sqlite`, on a PostgreSQL server that waits for the disk, as in production."""
+    with PostgresqlServer(run.path / "postgresql") as server:
         # Autovacuum would use CPU time at random moments of the measurement.
         server.execute("ALTER SYSTEM SET autovacuum = off", "SELECT pg_reload_conf()")
-        environment = servers.environment(folder, aws_port, folder)
-        filled_databases.run_migrations({**environment, "DATABASE_URL": server.create_database("migrated")})
-        databases = []
-        for count in counts:
-            url = server.create_database(f"stored_{count}", template="migrated")
-            environment = {**environment, "DATABASE_URL": url}
-            filled_databases.fill_postgresql(url, count)
-            databases.append(StoredDatabase(environment, count, folder, folder / "worker.log", server.pid))
+        few = [_create_postgresql(run, server, revision, run.size.few_subscriptions) for revision in run.revisions]
+        databases = [_create_postgresql(run, server, run.current, run.size.many_subscriptions), *few]
+        server.execute("CHECKPOINT", "ALTER SYSTEM SET fsync = on", "SELECT pg_reload_conf()")
         yield databases
 
 
-def apply_events(databases: list[StoredDatabase], events: int, rounds: int) -> list[RoundResults]:
-    """Return the results of each database's worker, which applies this many events a round."""
-    with ExitStack() as stack:
-        workers = [
-            stack.enter_context(
-                measured_worker.run_worker(
-                    database.environment, database.subscriptions, database.log, database.postgresql_pid
-                )
-            )
-            for database in databases
-        ]
-        return measured_worker.measure_workers(workers, events, rounds)
+def _create_postgresql(
+    run: BenchRun, server: PostgresqlServer, revision: Revision, subscriptions: int
+) -> StoredDatabase:
+    url = server.create_database(f"stored_{run.revisions.index(revision)}_{subscriptions}")
+    filled_databases.run_migrations(revision, {**run.servers.environment, "DATABASE_URL": url})
+    filled_databases.fill_postgresql(url, subscriptions)
+    return StoredDatabase(revision, url, subscriptions, server.pid)

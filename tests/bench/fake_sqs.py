@@ -9,12 +9,14 @@ from itertools import count, cycle
 from typing import Any
 from uuid import uuid4
 
-from tests.bench.fake_aws import PRODUCT_CODE
+from tests.bench.fake_aws import PRODUCT_CODE, account_id
 from tests.support.aws_events import AGREEMENT_CREATED, LICENSE_UPDATED, eventbridge_event
 from tests.support.aws_http_server import AwsHttpServer
 
 # The kinds of twenty events: about a stored license, a new license or a stored agreement, or the last event once more.
 EVENT_MIX = ("stored",) * 7 + ("new", "agreement") + ("stored",) * 7 + ("agreement", "new", "agreement", "duplicate")
+# So many stored subscriptions get events, whatever else is stored: their histories are then of one length.
+SUBSCRIPTIONS_WITH_EVENTS = 1_000
 EMPTY_RECEIVE_SECONDS = 0.1
 DELETE_TIMEOUT_SECONDS = 120
 
@@ -25,15 +27,18 @@ def subscription_name(number: int) -> str:
 
 
 def event_bodies(subscriptions: int) -> Iterator[str]:
-    """Yield the bodies of events without end, about each stored subscription in turn and some new ones."""
-    numbers = cycle(range(subscriptions))
+    """Yield the bodies of events without end, about stored subscriptions and some new ones.
+
+    The stored ones are taken in turn from the whole table. Each event names the account that its subscription has.
+    """
+    numbers = cycle(range(0, subscriptions, max(subscriptions // SUBSCRIPTIONS_WITH_EVENTS, 1)))
     body = ""
     for kind in cycle(EVENT_MIX):
         if kind != "duplicate":
             name = uuid4().hex if kind == "new" else subscription_name(next(numbers))
             ids = {"agreement": f"agmt-{name}", "license": f"l-{name}", "code": PRODUCT_CODE}
             detail_type = AGREEMENT_CREATED if kind == "agreement" else LICENSE_UPDATED
-            body = json.dumps(eventbridge_event(detail_type, datetime.now(UTC), **ids))
+            body = json.dumps(eventbridge_event(detail_type, datetime.now(UTC), account=account_id(name), **ids))
         yield body
 
 

@@ -2,9 +2,9 @@
 
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,8 +12,9 @@ import psycopg
 from uuid_utils.compat import uuid7
 
 from tests.bench import fake_sqs
-from tests.bench.fake_aws import PRODUCT_CODE
-from tests.support import processes
+from tests.bench.fake_aws import PRODUCT_CODE, account_id
+from tests.bench.revisions import Revision
+from tests.support.app_processes import WITHOUT_DOTENV
 from tests.support.aws_events import LICENSE_UPDATED
 
 # Each subscription has a registration, and the event that made it active.
@@ -24,13 +25,22 @@ TABLE_COLUMNS = {
     ),
     "registrations": ("id", "subscription_id", "company", "full_name", "email", "created_at", "updated_at"),
     "events": (
-        *("id", "aws_id", "channel", "kind", "happened_at", "received_at", "product_code", "license_arn"),
-        *("agreement_id", "body", "subscription_id", "outcome", "status_after"),
+        *("id", "aws_id", "channel", "kind", "happened_at", "received_at", "product_code"),
+        *(
+            "customer_aws_account_id",
+            "license_arn",
+            "agreement_id",
+            "body",
+            "subscription_id",
+            "outcome",
+            "status_after",
+        ),
     ),
 }
 EVENT_BODY = (
     '{"id": "event-%s", "detail-type": "%s", "source": "aws.agreement-marketplace", "time": "%sZ", "detail": '
-    '{"agreement": {"id": "agmt-%s"}, "product": {"code": "%s"}, "license": {"arn": "%s"}}}'
+    '{"agreement": {"id": "agmt-%s"}, "acceptor": {"accountId": "%s"}, "product": {"code": "%s"}, '
+    '"license": {"arn": "%s"}}}'
 )
 BATCH_ROWS = 50_000
 # Only while filling: if the machine crashes, the database is worthless anyway and need not wait for the disk.
@@ -38,11 +48,21 @@ FAST_PRAGMAS = ("journal_mode = OFF", "synchronous = OFF", "cache_size = -100000
 RowValues = tuple[str, ...]
 
 
-def create_sqlite(path: Path, subscriptions: int, environment: dict[str, str]) -> Path:
-    """Create a migrated SQLite file with this many subscriptions; return its path."""
-    template = path.parent / "migrated.db"
+@dataclass(frozen=True)
+class StoredDatabase:
+    """A revision's database. `postgresql_pid` is its server's, whose CPU time counts with the worker's."""
+
+    revision: Revision
+    url: str
+    subscriptions: int
+    postgresql_pid: int | None = None
+
+
+def create_sqlite(revision: Revision, path: Path, subscriptions: int, environment: dict[str, str]) -> StoredDatabase:
+    """Create a SQLite file with the revision's tables and this many subscriptions."""
+    template = path.parent / f"migrated{str(revision.root).replace('/', '-')}.db"
     if not template.exists():
-        run_migrations({**environment, "DATABASE_URL": f"sqlite:///{template}"})
+        run_migrations(revision, {**environment, "DATABASE_URL": f"sqlite:///{template}"})
     with closing(sqlite3.connect(path)) as connection, closing(sqlite3.connect(template)) as source:
         source.backup(connection)
         for pragma in FAST_PRAGMAS:
@@ -52,7 +72,7 @@ def create_sqlite(path: Path, subscriptions: int, environment: dict[str, str]) -
             values = ", ".join("?" * len(columns))
             connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values})", rows)  # noqa: S608
         connection.commit()
-    return path
+    return StoredDatabase(revision, f"sqlite:///{path}", subscriptions)
 
 
 def fill_postgresql(url: str, subscriptions: int) -> None:
@@ -66,10 +86,10 @@ def fill_postgresql(url: str, subscriptions: int) -> None:
         connection.execute("VACUUM ANALYZE")
 
 
-def run_migrations(environment: dict[str, str]) -> None:
-    """Migrate the environment's database to the newest revision."""
-    upgrade = [sys.executable, "-m", "app.cli", "db", "upgrade"]
-    subprocess.run(upgrade, cwd=processes.ROOT, env=environment, check=True, capture_output=True)
+def run_migrations(revision: Revision, environment: dict[str, str]) -> None:
+    """Migrate the environment's database to the revision's newest migration."""
+    upgrade = [revision.python, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
+    subprocess.run(upgrade, cwd=revision.root, env={**environment, **WITHOUT_DOTENV}, check=True, capture_output=True)
 
 
 def _row_batches(subscriptions: int) -> Iterator[tuple[str, Iterator[RowValues]]]:
@@ -88,7 +108,7 @@ def _row_batches(subscriptions: int) -> Iterator[tuple[str, Iterator[RowValues]]
 def _subscription_row(number: int, row_id: str, now: str) -> RowValues:
     name = fake_sqs.subscription_name(number)
     license_arn = f"arn:aws:license-manager::294406891311:license:l-{name}"
-    names = (f"l-{name}", PRODUCT_CODE, f"{number:012}", license_arn, f"agmt-{name}")
+    names = (f"l-{name}", PRODUCT_CODE, account_id(name), license_arn, f"agmt-{name}")
     return (row_id, *names, "active", now, "{}", now, now)
 
 
@@ -99,6 +119,7 @@ def _registration_row(row_id: str, now: str) -> RowValues:
 def _event_row(number: int, row_id: str, now: str) -> RowValues:
     name = fake_sqs.subscription_name(number)
     license_arn = f"aws:license-manager:us-east-1:123456789012:l-{name}"
-    body = EVENT_BODY % (name, LICENSE_UPDATED, now, name, PRODUCT_CODE, license_arn)
-    details = ("eventbridge", LICENSE_UPDATED, now, now, PRODUCT_CODE, license_arn, f"agmt-{name}")
+    body = EVENT_BODY % (name, LICENSE_UPDATED, now, name, account_id(name), PRODUCT_CODE, license_arn)
+    ids = (PRODUCT_CODE, account_id(name), license_arn, f"agmt-{name}")
+    details = ("eventbridge", LICENSE_UPDATED, now, now, *ids)
     return (uuid7().hex, f"event-{name}", *details, body, row_id, "applied", "active")

@@ -1,75 +1,80 @@
-"""Runs one worker process, feeds it events as fast as it receives them, and measures it."""
+"""Runs one worker process, gives it work, and measures it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from sqlalchemy import Engine, create_engine, func, select
+from sqlalchemy import Engine, TextClause, create_engine, text
 
-from app.models import Subscription
+from tests.bench.bench_run import BenchRun
 from tests.bench.fake_sqs import FakeQueue
-from tests.bench.measurements import RoundResults
+from tests.bench.filled_databases import StoredDatabase
+from tests.bench.rounds import Figures
 from tests.support import factories, processes
 from tests.support.app_processes import WITHOUT_DOTENV, WORKER_ARGUMENTS
 
 WORKER_COMMAND = ["-m", *WORKER_ARGUMENTS]
-COUNT_UNREVIEWED = select(func.count()).select_from(Subscription).where(Subscription.review_at.is_not(None))
-REVIEW_TIMEOUT_SECONDS = 60
+COUNT_UNREVIEWED = text("SELECT count(*) FROM subscriptions WHERE review_at IS NOT NULL")
+WORK_TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class MeasuredWorker:
-    """A running worker, its queue and its database; `cpu_seconds` includes the PostgreSQL server's."""
+    """A running worker, the ids of its process and of its PostgreSQL server, its database and its queue."""
 
-    queue: FakeQueue
+    pids: list[int]
     database: Engine
-    cpu_seconds: Callable[[], float]
+    queue: FakeQueue
 
-    def apply_events(self, events: int) -> tuple[float, float]:
-        """Let it apply events and review their subscriptions; return events per second, and CPU seconds per event."""
+    def cpu_seconds(self) -> float:
+        """Return the CPU time of the worker and its PostgreSQL server so far."""
+        return sum(map(processes.cpu_seconds, self.pids))
+
+    def apply_events(self, events: int) -> Figures:
+        """Let it apply events and review their subscriptions; return the `rate` per second and `cpu_ms` per event."""
         cpu = self.cpu_seconds()
         elapsed = self.queue.deliver(events)
         self.wait_for_reviews()
-        return events / elapsed, (self.cpu_seconds() - cpu) / events
+        return {"rate": events / elapsed, "cpu_ms": (self.cpu_seconds() - cpu) / events * 1000}
 
     def wait_for_reviews(self) -> None:
         """Wait until no subscription needs a review."""
-        deadline = time.monotonic() + REVIEW_TIMEOUT_SECONDS
+        self.wait_until_none(COUNT_UNREVIEWED)
+
+    def wait_until_none(self, count: TextClause) -> None:
+        """Wait until the query counts nothing."""
+        deadline = time.monotonic() + WORK_TIMEOUT_SECONDS
         while True:
             with self.database.connect() as connection:
-                unreviewed = connection.scalar(COUNT_UNREVIEWED)
-            if not unreviewed:
+                rows = connection.scalar(count)
+            if not rows:
                 return
-            assert time.monotonic() < deadline, f"{unreviewed} subscriptions have not been reviewed"
+            assert time.monotonic() < deadline, f"{rows} rows are left: {count}"
             time.sleep(0.05)
 
 
 @contextmanager
 def run_worker(
-    environment: dict[str, str], subscriptions: int, log: Path, postgresql_pid: int | None = None
+    run: BenchRun, database: StoredDatabase, settings: dict[str, str], queue: FakeQueue
 ) -> Iterator[MeasuredWorker]:
-    """Run a worker on the environment's database, which has this many subscriptions."""
-    queue = FakeQueue(subscriptions)
-    engine = create_engine(factories.sqlalchemy_url(environment["DATABASE_URL"]))
-    with queue.server as sqs:
-        settings = {"EVENTS_QUEUE_URL": f"{sqs.url}/123456789012/events", "AWS_ENDPOINT_URL_SQS": sqs.url}
-        with processes.run_python(WORKER_COMMAND, {**environment, **settings, **WITHOUT_DOTENV}, log) as process:
-            pids = [process.pid, *([postgresql_pid] if postgresql_pid else [])]
-            yield MeasuredWorker(queue, engine, lambda: sum(map(processes.cpu_seconds, pids)))
+    """Run a worker of the database's revision with these settings."""
+    variables = {**run.servers.environment, **WITHOUT_DOTENV, "DATABASE_URL": database.url, **settings}
+    engine = create_engine(factories.sqlalchemy_url(database.url))
+    revision = database.revision
+    with processes.run_python(
+        WORKER_COMMAND, variables, run.path / "worker.log", python=revision.python, folder=revision.root
+    ) as process:
+        pids = [process.pid, *([database.postgresql_pid] if database.postgresql_pid else [])]
+        yield MeasuredWorker(pids, engine, queue)
     engine.dispose()
 
 
-def measure_workers(workers: list[MeasuredWorker], events: int, rounds: int) -> list[RoundResults]:
-    """Return each worker's results; a first round for warming up is left out."""
-    results = [RoundResults() for _ in workers]
-    for worker in workers:
-        worker.wait_for_reviews()
-    for number in range(rounds + 1):
-        for worker, result in zip(workers, results, strict=True):
-            rate, cpu = worker.apply_events(events)
-            if number:
-                result.rates.append(rate)
-                result.cpu_per_request.append(cpu)
-    return results
+@contextmanager
+def run_with_queue(run: BenchRun, database: StoredDatabase) -> Iterator[MeasuredWorker]:
+    """Run a worker that reads events from a queue of its own."""
+    queue = FakeQueue(database.subscriptions)
+    with queue.server as sqs:
+        settings = {"EVENTS_QUEUE_URL": f"{sqs.url}/123456789012/events", "AWS_ENDPOINT_URL_SQS": sqs.url}
+        with run_worker(run, database, settings, queue) as worker:
+            yield worker

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from tests.bench.rounds import Rounds
+
 COLUMN_WIDTHS = (46, 12, 12, 8)
 
 
@@ -27,6 +29,21 @@ class FigureRow:
     def __str__(self) -> str:
         compared = "" if self.compared is None else f"{self.compared:.2f}"
         return f"{_align(self.name, self.measured, self.reference, compared)}   {self.verdict()}".rstrip()
+
+
+def compare(
+    name: str,
+    figure: str,
+    measured: Rounds,
+    reference: Rounds,
+    *,
+    decimals: int = 2,
+    at_most: float | None = None,
+    at_least: float | None = None,
+) -> FigureRow:
+    """Return the row of a figure of two sides: the medians of their rounds, and the median of the rounds' ratios."""
+    value, other = (f"{side.median(figure):.{decimals}f}" for side in (measured, reference))
+    return FigureRow(name, value, other, measured.ratio(reference, figure), at_most, at_least)
 
 
 def section_heading(name: str, measured: str, reference: str) -> str:

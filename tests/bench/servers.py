@@ -12,7 +12,10 @@ from pathlib import Path
 from app.config.settings import THREADS
 from tests.bench import load_clients
 from tests.bench.fake_aws import PRODUCT_CODE
-from tests.support import processes
+from tests.bench.filled_databases import StoredDatabase
+from tests.bench.revisions import Revision
+from tests.support import handoff_receiver, processes
+from tests.support.factories import UNREACHABLE_URL
 
 WORKERS = 2
 GUNICORN_COMMAND = ["-m", "gunicorn", "--bind"]
@@ -22,6 +25,14 @@ BASELINE_OPTIONS = [
     *("--keep-alive", "75", "--no-control-socket", "--config", os.devnull, "tests.bench.baseline_app:app"),
 ]
 READY_SECONDS = 30
+# Hand-offs and mails are stored with each registration. A web server sends none, a worker sends them to these.
+HANDOFFS_AND_MAIL = {
+    "PRODUCT_HANDOFF_URL": UNREACHABLE_URL,
+    "HANDOFF_SECRET": handoff_receiver.SECRET,
+    "HANDOFF_ALLOW_PRIVATE": "true",
+    "SITE_URL": "https://start.acme.example",
+    "MAIL_FROM": "start@acme.example",
+}
 
 
 @dataclass(frozen=True)
@@ -37,46 +48,57 @@ class BenchServer:
         """Return the CPU time of gunicorn and its workers so far."""
         return processes.cpu_seconds(self.pid)
 
+    @property
+    def worker_pids(self) -> list[int]:
+        return processes.process_tree(self.pid)[1:]
+
     def worker_mb(self, kind: str) -> float:
         """Return the median memory of a worker, in MB of `Rss` or `Pss`."""
-        workers = processes.process_tree(self.pid)[1:]
-        return statistics.median(processes.memory_mb(pid, kind) for pid in workers)
-
-
-def environment(folder: Path, aws_port: int, database: Path) -> dict[str, str]:
-    """Return the environment of both servers: the fake AWS, and none of this machine's settings."""
-    return {
-        "PATH": os.environ["PATH"],
-        "TMPDIR": str(folder),
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{aws_port}",
-        "AWS_ACCESS_KEY_ID": "bench",
-        "AWS_SECRET_ACCESS_KEY": "bench",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "SECRET_KEY": "for-the-bench-only-0123456789abcdef",
-        "DATABASE_URL": f"sqlite:///{database}",
-        "PRODUCT_CODE": PRODUCT_CODE,
-        "PRODUCT_NAME": "Acme Insights",
-        "PRODUCT_SIGN_IN_URL": "https://app.acme.example/login",
-        "SUPPORT_EMAIL": "help@acme.example",
-        # Each buyer has an address: Foyer limits how many landings of one may wait for AWS.
-        "TRUSTED_PROXIES": "1",
-    }
+        return statistics.median(processes.memory_mb(pid, kind) for pid in self.worker_pids)
 
 
 ServerContext = AbstractContextManager[BenchServer]
 
 
-def serve_foyer(folder: Path, aws_port: int, database: Path) -> ServerContext:
-    """Run Foyer with gunicorn.conf.py as it is; yield it once it is healthy."""
-    return _serve_gunicorn([], environment(folder, aws_port, database), folder / "foyer.log")
+@dataclass(frozen=True)
+class ServerFolder:
+    """Where the servers write their files, and the port of the fake AWS that they call."""
 
+    path: Path
+    aws_port: int
 
-def serve_baseline(folder: Path, aws_port: int) -> ServerContext:
-    """Run the bare view; yield it once it is healthy."""
-    return _serve_gunicorn(BASELINE_OPTIONS, environment(folder, aws_port, folder / "none"), folder / "bare.log")
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of all processes: the fake AWS, and none of this machine's settings."""
+        return {
+            "PATH": os.environ["PATH"],
+            "TMPDIR": str(self.path),
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.aws_port}",
+            "AWS_ACCESS_KEY_ID": "bench",
+            "AWS_SECRET_ACCESS_KEY": "bench",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "SECRET_KEY": "for-the-bench-only-0123456789abcdef",
+            "PRODUCT_CODE": PRODUCT_CODE,
+            "PRODUCT_NAME": "Acme Insights",
+            "PRODUCT_SIGN_IN_URL": "https://app.acme.example/login",
+            "SUPPORT_EMAIL": "help@acme.example",
+            # Each buyer has an address: Foyer limits how many landings of one may wait for AWS.
+            "TRUSTED_PROXIES": "1",
+        }
+
+    def serve_foyer(
+        self, database: StoredDatabase, settings: dict[str, str] | None = None, options: tuple[str, ...] = ()
+    ) -> ServerContext:
+        """Run the database's revision with its gunicorn.conf.py as it is; yield it once it is healthy."""
+        variables = {**self.environment, "DATABASE_URL": database.url, **(settings or {})}
+        return _serve_gunicorn(database.revision, options, variables, self.path / "foyer.log")
+
+    def serve_baseline(self, revision: Revision) -> ServerContext:
+        """Run the bare view with the Python of the working tree; yield it once it is healthy."""
+        return _serve_gunicorn(revision, BASELINE_OPTIONS, self.environment, self.path / "bare.log")
 
 
 @contextmanager
@@ -90,12 +112,16 @@ def serve_fake_aws(folder: Path) -> Iterator[tuple[int, int]]:
 
 
 @contextmanager
-def _serve_gunicorn(arguments: list[str], variables: dict[str, str], log: Path) -> Iterator[BenchServer]:
+def _serve_gunicorn(
+    revision: Revision, options: tuple[str, ...] | list[str], variables: dict[str, str], log: Path
+) -> Iterator[BenchServer]:
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
         descriptor, port = listener.fileno(), listener.getsockname()[1]
         start = time.perf_counter()
-        command = [*GUNICORN_COMMAND, f"fd://{descriptor}", *arguments]
-        with processes.run_python(command, variables, log, descriptor) as process:
+        command = [*GUNICORN_COMMAND, f"fd://{descriptor}", *options]
+        with processes.run_python(
+            command, variables, log, descriptor, python=revision.python, folder=revision.root
+        ) as process:
             _wait_until_healthy(port, log)
             yield BenchServer(port, process.pid, time.perf_counter() - start, processes.cpu_seconds(process.pid))
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,13 +16,19 @@ STOP_TIMEOUT_SECONDS = 5
 
 @contextmanager
 def run_python(
-    arguments: list[str], environment: dict[str, str], log: Path, inherited_fd: int | None = None
+    arguments: list[str],
+    environment: dict[str, str],
+    log: Path,
+    inherited_fd: int | None = None,
+    *,
+    python: str | Path = sys.executable,
+    folder: Path = ROOT,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run this Python with the arguments, stderr appended to the log; end it and its children afterwards."""
+    """Run Python with the arguments in the folder, stderr appended to the log; end it and its children afterwards."""
     with log.open("ab") as errors:
         process = subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=ROOT,
+            [python, *arguments],
+            cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -66,8 +73,8 @@ def child_pids(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the user and kernel CPU time of the process and its living descendants."""
-    return sum(_cpu_ticks(member) for member in process_tree(pid)) / TICKS_PER_SECOND
+    """Return the CPU time of the process and its descendants, with all their threads, those that have ended too."""
+    return sum(_own_cpu_seconds(member) + _ended_children_cpu_seconds(member) for member in process_tree(pid))
 
 
 def memory_mb(pid: int, field: str) -> float:
@@ -78,13 +85,22 @@ def memory_mb(pid: int, field: str) -> float:
     raise ValueError(field)
 
 
-def _cpu_ticks(pid: int) -> int:
+def _own_cpu_seconds(pid: int) -> float:
+    """Return the CPU time of a process by its clock, in nanoseconds: `/proc` leaves out threads that have ended."""
+    try:
+        # As the C function clock_getcpuclockid does: the last bits say "the scheduler's time, of the whole process".
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return 0
+
+
+def _ended_children_cpu_seconds(pid: int) -> float:
     try:
         # The second field, the name, may contain spaces and brackets.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except FileNotFoundError:
         return 0
-    return int(fields[11]) + int(fields[12])
+    return (int(fields[13]) + int(fields[14])) / TICKS_PER_SECOND
 
 
 def _kill(pid: int) -> None:
