@@ -15,13 +15,18 @@ POST_TEMPLATE = (
     b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     b"Cookie: %b\r\nX-Forwarded-For: %b\r\nContent-Length: %d\r\n\r\n%b"
 )
-ANSWERS = {
-    "company": "Juniper & Lark",
-    "full_name": "Ada Lovelace",
-    "phone": "+1 (555) 010-0199",
-    "notes": "",
-    "account": "new",
-}
+
+
+def answers() -> dict[str, str]:
+    """Return a buyer's answers; the address is a new one, because one address gets few mails a day."""
+    return {
+        "company": "Juniper & Lark",
+        "full_name": "Ada Lovelace",
+        "email": f"ada-{os.urandom(6).hex()}@example.com",
+        "phone": "+1 (555) 010-0199",
+        "notes": "",
+        "account": "new",
+    }
 
 
 class Buyer:
@@ -41,8 +46,7 @@ class Buyer:
         return self._get(b"/signup")
 
     def send_answers(self) -> bytes:
-        email = f"ada-{os.urandom(6).hex()}@example.com"
-        return self._post(b"/signup", {"csrf_token": self._csrf_token.decode(), "email": email, **ANSWERS})
+        return self._post(b"/signup", {"csrf_token": self._csrf_token.decode(), **answers()})
 
     def open_welcome(self) -> bytes:
         return self._get(b"/welcome")

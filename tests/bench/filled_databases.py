@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from tests.bench import fake_sqs
 from tests.bench.fake_aws import PRODUCT_CODE, account_id
-from tests.bench.revisions import Revision
+from tests.bench.revisions import FLASK_COMMAND, Revision
 from tests.support.app_processes import WITHOUT_DOTENV
 from tests.support.aws_events import LICENSE_UPDATED
 
@@ -60,7 +60,7 @@ class StoredDatabase:
 
 def create_sqlite(revision: Revision, path: Path, subscriptions: int, environment: dict[str, str]) -> StoredDatabase:
     """Create a SQLite file with the revision's tables and this many subscriptions."""
-    template = path.parent / f"migrated{str(revision.root).replace('/', '-')}.db"
+    template = sqlite_template(path.parent, revision)
     if not template.exists():
         run_migrations(revision, {**environment, "DATABASE_URL": f"sqlite:///{template}"})
     with closing(sqlite3.connect(path)) as connection, closing(sqlite3.connect(template)) as source:
@@ -75,9 +75,15 @@ def create_sqlite(revision: Revision, path: Path, subscriptions: int, environmen
     return StoredDatabase(revision, f"sqlite:///{path}", subscriptions)
 
 
+def sqlite_template(folder: Path, revision: Revision) -> Path:
+    """Return the path of the SQLite file that has the revision's tables and no rows."""
+    return folder / f"migrated{str(revision.root).replace('/', '-')}.db"
+
+
 def fill_postgresql(url: str, subscriptions: int) -> None:
     """Fill a migrated PostgreSQL database, and update the statistics of its planner."""
-    with psycopg.connect(url, autocommit=True) as connection:
+    # The migrations limit how long the statements of the role may take.
+    with psycopg.connect(url, autocommit=True, options="-c statement_timeout=0") as connection:
         for table, rows in _row_batches(subscriptions):
             statement = f"COPY {table} ({', '.join(TABLE_COLUMNS[table])}) FROM STDIN"
             with connection.cursor().copy(statement) as copy:
@@ -88,7 +94,7 @@ def fill_postgresql(url: str, subscriptions: int) -> None:
 
 def run_migrations(revision: Revision, environment: dict[str, str]) -> None:
     """Migrate the environment's database to the revision's newest migration."""
-    upgrade = [revision.python, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
+    upgrade = [revision.python, *FLASK_COMMAND, "db", "upgrade"]
     subprocess.run(upgrade, cwd=revision.root, env={**environment, **WITHOUT_DOTENV}, check=True, capture_output=True)
 
 

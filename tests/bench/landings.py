@@ -1,4 +1,4 @@
-"""Measures landings beside a bare Flask view, and /healthz while buyers wait for a slow AWS."""
+"""Measures Foyer without hand-offs: registrations, landings beside a bare Flask view, /healthz while AWS is slow."""
 
 import asyncio
 import time
@@ -6,24 +6,25 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 
-from tests.bench import buyer_requests, load_clients
-from tests.bench.bench_run import BenchRun
+from tests.bench import buyer_requests, load_clients, registrations
+from tests.bench.bench_run import BenchRun, start_each
 from tests.bench.load_clients import ResponseTally
 from tests.bench.report_table import FigureRow, compare, section_heading
-from tests.bench.rounds import Figures, measure_in_turn
+from tests.bench.rounds import Figures
 from tests.bench.servers import BenchServer
 from tests.support import processes
 
 WAITING_BUYERS = 64
-RAMP_UP_SECONDS = 1
+MAX_RAMP_UP_SECONDS = 1
 LANDED = buyer_requests.LANDING.expected
 
 
 def report_lines(run: BenchRun) -> Iterator[FigureRow | str]:
-    """Yield the rows of each load, and those of /healthz."""
+    """Yield the rows of registrations without hand-off, of each load, and of /healthz."""
     with ExitStack() as stack:
         databases = [run.sqlite(revision, 0, name="landings") for revision in run.revisions]
-        foyer, *older = [stack.enter_context(run.servers.serve_foyer(database)) for database in databases]
+        foyer, *older = start_each(stack, databases, run.servers.serve_foyer)
+        yield from registrations.lines_without_handoffs(run, [foyer, *older])
         baseline = stack.enter_context(run.servers.serve_baseline(run.current))
         for aws_seconds, connections in run.size.loads:
             yield from _compare_with_baseline(run, [foyer, baseline, *older], aws_seconds, connections)
@@ -38,7 +39,7 @@ def _compare_with_baseline(
 ) -> Iterator[FigureRow | str]:
     start, aws_cpu, browsers_cpu = time.perf_counter(), processes.cpu_seconds(run.aws_pid), time.process_time()
     land = partial(_land, run, aws_seconds, connections)
-    measured, baseline, *older = measure_in_turn(servers, land, run.size.rounds)
+    measured, baseline, *older = run.measure(servers, land)
     elapsed = time.perf_counter() - start
     yield section_heading(
         f"AWS answers after {aws_seconds * 1000:.0f} ms, {connections} buyers", run.current.name, "bare view"
@@ -78,13 +79,15 @@ def _measure_health(run: BenchRun, server: BenchServer) -> Iterator[FigureRow]:
 
 
 async def _poll_during_landings(run: BenchRun, server: BenchServer) -> tuple[ResponseTally, ResponseTally]:
+    seconds = run.size.health_seconds
+    ramp_up_seconds = min(MAX_RAMP_UP_SECONDS, seconds)
     requests = load_clients.requests_for_seconds(
-        RAMP_UP_SECONDS + run.size.health_seconds, buyer_requests.landing_requests(run.size.slow_aws_seconds)
+        ramp_up_seconds + seconds, buyer_requests.landing_requests(run.size.slow_aws_seconds)
     )
     landings = load_clients.send_requests(
-        server.port, WAITING_BUYERS, requests, LANDED, ramp_up_seconds=RAMP_UP_SECONDS
+        server.port, WAITING_BUYERS, requests, LANDED, ramp_up_seconds=ramp_up_seconds
     )
     task = asyncio.create_task(landings)
-    await asyncio.sleep(RAMP_UP_SECONDS)
-    health = await load_clients.poll_health(server.port, run.size.health_seconds, interval_seconds=0.01)
+    await asyncio.sleep(ramp_up_seconds)
+    health = await load_clients.poll_health(server.port, seconds, interval_seconds=0.01)
     return health, await task

@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 from tests.bench import load_clients
-from tests.bench.bench_run import BenchRun
+from tests.bench.bench_run import BenchRun, start_each
 from tests.bench.buyer_requests import PAGES, Buyer, Page
 from tests.bench.load_clients import ResponseTally
 from tests.bench.report_table import FigureRow, compare, section_heading
-from tests.bench.rounds import Figures, Rounds, measure_in_turn
+from tests.bench.rounds import Figures, Rounds
 from tests.bench.servers import HANDOFFS_AND_MAIL, BenchServer
 
 CONNECTIONS = 4
@@ -42,23 +43,20 @@ def register(server: BenchServer, buyers: int, aws_seconds: float = 0) -> Measur
 
 
 def report_lines(run: BenchRun) -> Iterator[FigureRow | str]:
-    """Yield the rows with hand-offs and mail, with the memory afterwards, and the rows without them."""
+    """Yield the rows with hand-offs and mail, and the memory afterwards."""
     with ExitStack() as stack:
-        servers = [
-            stack.enter_context(run.servers.serve_foyer(database, HANDOFFS_AND_MAIL))
-            for database in run.compared_sqlite()
-        ]
+        serve = partial(run.servers.serve_foyer, settings=HANDOFFS_AND_MAIL)
+        servers = start_each(stack, run.compared_sqlite(), serve)
         many, few, *older = _measure(run, servers)
-        yield from _compare_with_older(run, "hand-off and mail stored", few, older, at_most=0.55)
-        sizes = [f"{count:,}" for count in (run.size.many_subscriptions, run.size.few_subscriptions)]
-        yield section_heading("The same by subscriptions stored", *sizes)
+        yield from _rows(run, "hand-off and mail stored", [few, *older], whole_at_most=0.55)
+        yield section_heading("The same by subscriptions stored", *run.sizes)
         yield from (compare(f"{page.name}, CPU ms", page.name, many, few, at_most=1.05) for page in PAGES)
         yield from _memory_rows(run, servers[1:])
-    with ExitStack() as stack:
-        databases = [run.sqlite(revision, run.size.few_subscriptions) for revision in run.revisions]
-        servers = [stack.enter_context(run.servers.serve_foyer(database)) for database in databases]
-        few, *older = _measure(run, servers)
-        yield from _compare_with_older(run, "neither hand-off nor mail", few, older, at_most=0.65)
+
+
+def lines_without_handoffs(run: BenchRun, servers: list[BenchServer]) -> Iterator[FigureRow | str]:
+    """Yield the rows of servers that store neither hand-offs nor mails."""
+    yield from _rows(run, "neither hand-off nor mail", _measure(run, servers), whole_at_most=0.65)
 
 
 def _measure(run: BenchRun, servers: list[BenchServer]) -> list[Rounds]:
@@ -67,30 +65,21 @@ def _measure(run: BenchRun, servers: list[BenchServer]) -> list[Rounds]:
         run.errors.update(measured.errors)
         return measured.cpu_ms
 
-    return measure_in_turn(servers, register_all, run.size.rounds)
+    return run.measure(servers, register_all)
 
 
-def _compare_with_older(
-    run: BenchRun, name: str, few: Rounds, older: list[Rounds], at_most: float
-) -> Iterator[FigureRow | str]:
-    yield section_heading(f"Registrations, {name}", *_revision_names(run))
-    for figure, limit in (*((page.name, None) for page in PAGES), (WHOLE, at_most)):
-        if older:
-            yield compare(f"{figure}, CPU ms", figure, few, older[0], at_most=limit)
-        else:
-            yield FigureRow(f"{figure}, CPU ms", f"{few.median(figure):.2f}")
+def _rows(run: BenchRun, name: str, results: list[Rounds], whole_at_most: float) -> Iterator[FigureRow | str]:
+    yield section_heading(f"Registrations, {name}", *run.names)
+    yield from (compare(f"{page.name}, CPU ms", page.name, *results) for page in PAGES)
+    yield compare(f"{WHOLE}, CPU ms", WHOLE, *results, at_most=whole_at_most)
 
 
 def _memory_rows(run: BenchRun, servers: list[BenchServer]) -> Iterator[FigureRow | str]:
-    yield section_heading("Memory of a web worker after these registrations", *_revision_names(run))
+    yield section_heading("Memory of a web worker after these registrations", *run.names)
     rss, pss = ([server.worker_mb(kind) for server in servers] for kind in ("Rss", "Pss"))
     older_rss, older_pss = (f"{mb[1]:.0f}" if run.older else "" for mb in (rss, pss))
     yield FigureRow("all mapped memory (RSS), MB", f"{rss[0]:.0f}", older_rss, compared=rss[0], at_most=MAX_WORKER_MB)
     yield FigureRow("private + share of shared memory (PSS), MB", f"{pss[0]:.0f}", older_pss)
-
-
-def _revision_names(run: BenchRun) -> tuple[str, str]:
-    return run.current.name, run.older.name if run.older else ""
 
 
 def _open_page(server: BenchServer, page: Page, browsers: list[Buyer]) -> ResponseTally:

@@ -35,15 +35,18 @@ def compare(
     name: str,
     figure: str,
     measured: Rounds,
-    reference: Rounds,
+    reference: Rounds | None = None,
     *,
     decimals: int = 2,
     at_most: float | None = None,
     at_least: float | None = None,
 ) -> FigureRow:
-    """Return the row of a figure of two sides: the medians of their rounds, and the median of the rounds' ratios."""
-    value, other = (f"{side.median(figure):.{decimals}f}" for side in (measured, reference))
-    return FigureRow(name, value, other, measured.ratio(reference, figure), at_most, at_least)
+    """Return the row of a figure: the medians of both sides' rounds, and the median of the rounds' ratios."""
+    value = f"{measured.median(figure):.{decimals}f}"
+    if reference is None:
+        return FigureRow(name, value)
+    ratio = measured.ratio(reference, figure)
+    return FigureRow(name, value, f"{reference.median(figure):.{decimals}f}", ratio, at_most, at_least)
 
 
 def section_heading(name: str, measured: str, reference: str) -> str:

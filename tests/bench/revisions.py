@@ -9,6 +9,8 @@ from pathlib import Path
 
 from tests.support.processes import ROOT
 
+# In every commit, while `foyer` is newer than some.
+FLASK_COMMAND = ["-m", "flask", "--app", "wsgi"]
 UV = Path(sys.executable).with_name("uv")
 
 
@@ -21,9 +23,9 @@ class Revision:
     python: str
 
 
-def running(name: str = "now") -> Revision:
+def running() -> Revision:
     """Return the working tree in this process's environment, which has more in it than the image's."""
-    return Revision(name, ROOT, sys.executable)
+    return Revision("now", ROOT, sys.executable)
 
 
 def working_tree(folder: Path) -> Revision:

@@ -1,10 +1,10 @@
 """Measures several sides in turn, round after round, and compares them."""
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TypeVar
 
-Side = TypeVar("Side")
+Side = TypeVar("Side", bound=Hashable)
 # A round's figures by name.
 Figures = Mapping[str, float]
 
@@ -28,13 +28,18 @@ class Rounds:
         return statistics.median(figures[name] / other[name] for figures, other in pairs)
 
 
-def measure_in_turn(sides: Sequence[Side], measure: Callable[[Side], Figures], rounds: int) -> list[Rounds]:
-    """Return the rounds of each side, measured A B B A; a first round for warming up is left out."""
-    for side in sides:
-        measure(side)
-    results = [Rounds() for _ in sides]
+def measure_in_turn(
+    sides: Sequence[Side], measure: Callable[[Side], Figures], rounds: int, warm_ups: int = 1
+) -> list[Rounds]:
+    """Return the rounds of each side, measured A B B A; the rounds for warming up are left out.
+
+    A side that is given twice is measured once.
+    """
+    results = {side: Rounds() for side in sides}
+    for _ in range(warm_ups):
+        for side in results:
+            measure(side)
     for number in range(rounds):
-        turn = list(zip(sides, results, strict=True))
-        for side, result in reversed(turn) if number % 2 else turn:
-            result.add(measure(side))
-    return results
+        for side in reversed(results) if number % 2 else results:
+            results[side].add(measure(side))
+    return [results[side] for side in sides]

@@ -2,18 +2,19 @@
 
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 
 from tests.bench.bench_run import BenchRun
 from tests.bench.report_table import FigureRow, section_heading
 from tests.bench.revisions import Revision
-from tests.bench.rounds import Figures, measure_in_turn
+from tests.bench.rounds import Figures
 
 IMPORT_COMMAND = "import time, flask, boto3, sqlalchemy; print(time.process_time())"
 
 
 def report_lines(run: BenchRun) -> Iterator[FigureRow | str]:
     """Yield the rows of the start-up, each revision's beside the imports in its own environment."""
-    results = measure_in_turn(run.revisions, lambda revision: _start(run, revision), run.size.starts)
+    results = run.measure(run.revisions, partial(_start, run), run.size.starts)
     for revision, starts in zip(run.revisions, results, strict=True):
         limit = 1.45 if revision is run.current else None
         yield section_heading(f"Start-up, {revision.name}", revision.name, "imports")

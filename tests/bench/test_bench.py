@@ -1,34 +1,87 @@
 """A small bench: every part runs, every response is right, and the table has a row for every limit."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from tests.bench import revisions
-from tests.bench.__main__ import run_bench
-from tests.bench.bench_run import BenchSize
+from tests.bench import (
+    cpu_quota,
+    event_throughput,
+    filled_databases,
+    landings,
+    registrations,
+    revisions,
+    rounds,
+    sent_messages,
+    start_up,
+    statements,
+)
+from tests.bench.bench_run import BenchRun, BenchSize
 from tests.bench.report_table import FigureRow
 
 SMALL = BenchSize(
     loads=((0.0, 4),),
     slow_aws_seconds=0.3,
     rounds=1,
+    warm_ups=0,
     seconds=0.1,
     starts=1,
     registrations=4,
+    quota_rounds=1,
     events=20,
     few_subscriptions=10,
-    many_subscriptions=50,
+    many_subscriptions=10,
     health_seconds=0.3,
 )
 
 
-def test_bench_prints_a_row_for_every_limit(capsys: pytest.CaptureFixture[str]) -> None:
-    run_bench(SMALL, revisions.running(), revisions.running("then"))
+@pytest.fixture
+def run(tmp_path: Path, sqlite_template: Path) -> Iterator[BenchRun]:
+    """A run that compares the working tree, in this process's environment, with itself."""
+    shutil.copy(sqlite_template, filled_databases.sqlite_template(tmp_path, revisions.running()))
+    with ExitStack() as stack:
+        yield BenchRun(stack, tmp_path, SMALL, revisions.running(), revisions.running())
 
-    table = capsys.readouterr().out
-    assert table.count(": met") + table.count(": MISSED") == 17
-    assert "wrong responses: none" in table
+
+def count_limits(run: BenchRun, *sections: ModuleType) -> int:
+    """Return how many rows with a limit the sections report; fail where a response was wrong."""
+    lines = [line for section in sections for line in section.report_lines(run)]
+    assert not +run.errors
+    return sum(isinstance(line, FigureRow) and bool(line.verdict()) for line in lines)
+
+
+# Three tests, so that they run at the same time.
+def test_bench_limits_registrations_and_sends_what_they_store(run: BenchRun) -> None:
+    assert count_limits(run, registrations, sent_messages) == 6
+
+
+def test_bench_limits_events_on_sqlite_and_postgresql(run: BenchRun) -> None:
+    assert count_limits(run, event_throughput) == 6
+
+
+def test_bench_limits_landings_statements_latency_and_start(run: BenchRun) -> None:
+    latencies = 1 if shutil.which("cpulimit") else 0
+
+    assert count_limits(run, landings, statements, cpu_quota, start_up) == 4 + 2 + latencies + 1
+
+
+def test_sides_are_measured_in_turn_and_compared_round_by_round() -> None:
+    order = ""
+
+    def measure(side: str) -> dict[str, float]:
+        nonlocal order
+        order += side
+        return {"cpu": len(order) * (2 if side == "A" else 1)}
+
+    first, second = rounds.measure_in_turn("AB", measure, rounds=3)
+
+    assert order == "AB" + "AB" + "BA" + "AB"
+    assert first.median("cpu") == 12
+    assert first.ratio(second, "cpu") == 14 / 8
 
 
 def test_older_commit_is_checked_out(tmp_path: Path) -> None:
