@@ -24,10 +24,10 @@ class BenchSize:
     rounds: int = 6
     warm_ups: int = 1
     seconds: float = 1.5
-    starts: int = 6
+    starts: int = 4
     registrations: int = 120
     quota_rounds: int = 2
-    events: int = 300
+    events: int = 200
     few_subscriptions: int = 1_000
     many_subscriptions: int = 1_000_000
     health_seconds: float = 8

@@ -68,7 +68,7 @@ def _measure_latencies(run: BenchRun, server: BenchServer) -> Figures:
 def _limited(server: BenchServer) -> Iterator[None]:
     """Hold the server back. gunicorn's own process only waits: the quota is its one worker's."""
     (worker,) = server.worker_pids
-    command = ["cpulimit", "--quiet", "--lazy", f"--pid={worker}", f"--limit={QUOTA_PERCENT}"]
+    command = ["cpulimit", "-z", "-p", str(worker), "-l", str(QUOTA_PERCENT)]
     limiter = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield

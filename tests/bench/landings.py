@@ -29,7 +29,7 @@ def report_lines(run: BenchRun) -> Iterator[FigureRow | str]:
         for aws_seconds, connections in run.size.loads:
             yield from _compare_with_baseline(run, [foyer, baseline, *older], aws_seconds, connections)
         yield section_heading(
-            f"AWS answers after {run.size.slow_aws_seconds:g} s, {WAITING_BUYERS} buyers wait", "now", ""
+            f"AWS answers after {run.size.slow_aws_seconds:g} s, {WAITING_BUYERS} buyers wait", run.current.name, ""
         )
         yield from _measure_health(run, foyer)
 
