@@ -19,7 +19,7 @@ from xdist.scheduler import LoadScopeScheduling
 from app import create_app
 from app.config.products import Product
 from sandbox.server import Sandbox
-from tests.support import factories, handoff_receiver, library_caches
+from tests.support import factories, handoff_receiver, library_caches, temporary_files
 from tests.support.databases import POSTGRESQL, SQLITE
 from tests.support.events_queue import EventsQueue
 from tests.support.handoff_receiver import HandoffReceiver
@@ -41,6 +41,7 @@ settings.register_profile(
 settings.register_profile("fuzz", max_examples=1000, deadline=None, suppress_health_check=SUPPRESSED_HEALTH_CHECKS)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 library_caches.share()
+temporary_files.keep_in_memory()
 
 
 @pytest.hookimpl(optionalhook=True)
