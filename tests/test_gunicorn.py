@@ -4,7 +4,6 @@ import json
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -125,20 +124,3 @@ def test_metrics_folder_set_by_the_seller_is_kept(database_url: str, sandbox: Sa
         pass
 
     assert own.is_dir()
-
-
-def test_production_does_not_import_migrations_or_the_sandbox(database_url: str, sandbox: Sandbox) -> None:
-    code = "import sys, wsgi; print(*sys.modules)"
-    environment = factories.environment(database_url, sandbox.aws_url)
-
-    modules = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=app_processes.ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
-
-    assert "boto3" in modules
-    assert not {"alembic", "moto", "pytest", "sandbox"} & set(modules)
