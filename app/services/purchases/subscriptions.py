@@ -74,11 +74,13 @@ UPSERT_EARLIER_KEY = text(
     " SELECT :earlier_key, id FROM subscriptions WHERE purchase_key = :current_key"
     " ON CONFLICT (purchase_key) DO UPDATE SET subscription_id = excluded.subscription_id"
 )
+# A key is one subscription's present key or its earlier one, never both.
 SET_LICENSE_KEY = text(
     "UPDATE subscriptions SET purchase_key = :license_key WHERE purchase_key = :key_without_license"
     " AND status NOT IN ('ended', 'failed')"
     " AND (agreement_id IS NULL OR agreement_id = :agreement_id)"
     " AND NOT EXISTS (SELECT 1 FROM subscriptions WHERE purchase_key = :license_key)"
+    " AND NOT EXISTS (SELECT 1 FROM earlier_keys WHERE purchase_key = :license_key)"
 )
 SELECT_ROW = select(Subscription.__table__).where(Subscription.id == bindparam("subscription_id"))
 UPDATE_ROW = update(Subscription).where(Subscription.id == bindparam("subscription_id"))

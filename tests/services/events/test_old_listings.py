@@ -3,6 +3,9 @@
 import pytest
 from flask import Flask
 
+from app.models import EarlierKey, Subscription
+from app.services.purchases import subscriptions
+from tests.support import factories
 from tests.support.aws_events import (
     CUSTOMER_IDENTIFIER,
     LICENSE_ID,
@@ -10,7 +13,8 @@ from tests.support.aws_events import (
     minutes_after_noon,
     sns_notification,
 )
-from tests.support.event_histories import UPDATED, ingest, land, only_subscription
+from tests.support.event_histories import CREATED, UPDATED, ingest, land, only_subscription
+from tests.support.stored_rows import all_rows
 
 
 @pytest.mark.parametrize("first", ["sns", "eventbridge"])
@@ -56,3 +60,23 @@ def test_old_listing_with_new_licenses_still_ends_by_sns(app: Flask) -> None:
     ingest(app, sns_notification("unsubscribe-success", minutes_after_noon(1)))
 
     assert (only_subscription(app).status, only_subscription(app).purchase_key) == ("ended", LICENSE_ID)
+
+
+def test_earlier_license_is_no_old_subscriptions_license(app: Flask) -> None:
+    ingest(
+        app,
+        sns_notification("subscribe-success", minutes_after_noon(0)),
+        eventbridge_event(UPDATED, minutes_after_noon(0), agreement="agmt-a", license="l-1"),
+        eventbridge_event(CREATED, minutes_after_noon(1), agreement="agmt-b", previous="agmt-a"),
+        eventbridge_event(UPDATED, minutes_after_noon(2), agreement="agmt-b", license="l-2"),
+    )
+    landing = {"license_arn": "l-1", "agreement_id": "agmt-a", "customer_identifier": CUSTOMER_IDENTIFIER}
+
+    with app.app_context():
+        subscriptions.upsert_from_landing(factories.landing(**landing))
+
+    earlier_keys = {row.purchase_key for row in all_rows(app, EarlierKey)}
+    assert "l-1" in earlier_keys
+    assert earlier_keys.isdisjoint(row.purchase_key for row in all_rows(app, Subscription))
+    land(app, **landing)
+    assert only_subscription(app).purchase_key == "l-2"
