@@ -97,7 +97,8 @@ class AgreementLock(Base):
 
     Agreements that replace each other form a chain. A transaction that attaches events or a landing to a chain first
     inserts and locks the row of its agreement id or AWS account id. Without the lock, two workers attach at the same
-    time, and each misses what the other has written. Rows are never read, and stay.
+    time, and each misses what the other has written. Rows are never read, and stay. On SQLite the table stays empty:
+    one transaction writes at a time.
     """
 
     __tablename__ = "agreements"

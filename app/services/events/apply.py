@@ -1,7 +1,9 @@
 """Applying events: each is stored whole, attached to its subscription, and applied once."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +20,7 @@ from app.errors import FoyerError
 from app.models import Event
 from app.services.events import match, status
 from app.services.events.agreements import AGREEMENT_IDS
+from app.services.outbox import announce
 from app.services.purchases import aws_event, subscriptions
 from app.services.purchases.aws_event import AwsEvent
 
@@ -70,8 +73,13 @@ def ingest(connection: Connection, event: AwsEvent) -> EventResult | None:
 
     After DatabaseUnavailable it may or may not have been applied; to ingest it again is safe.
     """
-    # Of the event's fields, the statement takes those that are columns.
-    row = {**vars(event), "id": uuid7(), "received_at": clock.now(), "outcome": "waiting"}
+    return _ingest(connection, event)
+
+
+def _ingest(connection: Connection, event: AwsEvent, locked_ids: AbstractSet[str] = frozenset()) -> EventResult | None:
+    # Of the event's fields, the statement takes those that are columns. The outcome is the most common one, so that it
+    # rarely changes; as `waiting`, the event would be among those that waited.
+    row = {**vars(event), "id": uuid7(), "received_at": clock.now(), "outcome": "noted"}
     row |= {"subscription_id": None, "status_after": None}
     event_id = connection.execute(INSERT_EVENT, row).scalar_one_or_none()
     if event_id is None:
@@ -79,7 +87,7 @@ def ingest(connection: Connection, event: AwsEvent) -> EventResult | None:
         return None
     if event.dropped:
         after_commit(log.warning, "event.fields_dropped", aws=event.aws_id, kind=event.kind, fields=event.dropped)
-    return _apply(connection, event_id, event)
+    return _apply(connection, event_id, event, partial(match.find_for_event, connection, event, locked_ids))
 
 
 @transaction
@@ -102,7 +110,8 @@ def replay(connection: Connection, event_id: UUID, subscription_id: UUID | None 
         _raise_if_other_party(row, chosen)
     target_id = subscription_id or row.subscription_id
     event = aws_event.parse_body(row.body, row.aws_id, row.happened_at)
-    result = _apply(connection, event_id, event, match.Match([target_id]) if target_id else None)
+    attached = match.Match([target_id]) if target_id else None
+    result = _apply(connection, event_id, event, lambda: attached or match.find_for_event(connection, event))
     if row.subscription_id and row.subscription_id != target_id:
         result.changes.extend(_recompute_status(connection, row.subscription_id, event_id))
     elif (row.outcome, result.outcome) == ("applied", "noted"):
@@ -131,21 +140,33 @@ def _raise_if_other_party(event: Row[Any], subscription: Row[Any]) -> None:
             raise PartyMismatch(reason)
 
 
-def _apply(connection: Connection, event_id: UUID, event: AwsEvent, chosen: match.Match | None = None) -> EventResult:
+def _apply(
+    connection: Connection, event_id: UUID, event: AwsEvent, find_match: Callable[[], match.Match]
+) -> EventResult:
     if event.product_code and event.product_code not in products.current():
         result = EventResult(event_id, "not_ours")
     else:
-        matched = chosen or match.find_for_event(connection, event)
+        matched = find_match()
         result = _attach(connection, event_id, event, matched)
-        # An ambiguous event, too: to read entitlements once too often does no harm.
         if event.kind_without_party in ENTITLEMENT_EVENTS:
-            due = {"review_at": clock.now(), "review_failures": 0}
-            for subscription_id in matched.subscription_ids:
-                subscriptions.update_row(connection, subscription_id, due)
+            _review(connection, event, matched)
     own_status = next((change.status for change in result.changes if change.event_id == event_id), None)
-    _update_event(connection, event_id, outcome=result.outcome, status_after=own_status)
+    if result.outcome != "noted":
+        _update_event(connection, event_id, outcome=result.outcome, status_after=own_status)
     after_commit(_log_result, result, event)
     return result
+
+
+def _review(connection: Connection, event: AwsEvent, matched: match.Match) -> None:
+    """Do what a review would do or, where that is more than to announce the license, let the worker review it next."""
+    if event.product_code and matched.reviewed_license_id:
+        [subscription_id] = matched.subscription_ids
+        announce.announce_license(connection, subscription_id, event.product_code, matched.reviewed_license_id)
+        return
+    # An ambiguous event, too: to read entitlements once too often does no harm.
+    due = {"review_at": clock.now(), "review_failures": 0}
+    for subscription_id in matched.subscription_ids:
+        subscriptions.update_row(connection, subscription_id, due)
 
 
 def _attach(connection: Connection, event_id: UUID, event: AwsEvent, matched: match.Match) -> EventResult:
@@ -154,8 +175,8 @@ def _attach(connection: Connection, event_id: UUID, event: AwsEvent, matched: ma
         is_waiting = event.agreement_id and not matched.subscription_ids
         return EventResult(event_id, "waiting" if is_waiting else "ambiguous")
     [subscription_id] = matched.subscription_ids
-    # The outcome is no longer `waiting`: else the event would be among those that waited.
-    _update_event(connection, event_id, subscription_id=subscription_id, outcome="noted")
+    # A replayed event's outcome is no longer `waiting`: else it would be among those that waited.
+    _update_event(connection, event_id, subscription_id=subscription_id, outcome="noted", status_after=None)
     own_changes = _recompute_status(connection, subscription_id, event_id)
     waiting_changes = _apply_waiting_events(connection, matched)
     return EventResult(event_id, "applied" if own_changes else "noted", own_changes + waiting_changes)
@@ -169,7 +190,7 @@ def _recompute_status(connection: Connection, subscription_id: UUID, event_id: U
 def _apply_waiting_events(connection: Connection, matched: match.Match) -> list[StatusChange]:
     """Apply, all at once, the events that waited for one of the agreements: there may be many."""
     [subscription_id] = matched.subscription_ids
-    if not matched.agreement_ids:
+    if not matched.has_waiting_events:
         return []
     waiting = {"agreement_ids": list(matched.agreement_ids)}
     if not matched.is_unambiguous:

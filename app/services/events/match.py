@@ -19,16 +19,19 @@ two subscriptions, or a renewal between chains of two accounts or products; and 
 agreement nor a customer. A wrong merge would show one customer's data to another, and cannot be undone.
 """
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, func, or_, select
+from sqlalchemy import Connection, Row, bindparam, func, or_, select
 
 from app.aws.customer import Customer
 from app.models import Subscription
 from app.models.purchases import FINAL_STATUSES
 from app.services.events import agreements, merge
-from app.services.purchases import subscriptions
+from app.services.events.agreements import AgreementChain
+from app.services.purchases import entitlements, subscriptions
 from app.services.purchases.aws_event import AwsEvent
 
 
@@ -37,11 +40,14 @@ class Match:
     """The subscriptions that an event or a landing may be about: none yet, one, or several, for a person to decide.
 
     `agreement_ids` are its chain's. Events that wait for one of them can be applied where there is one subscription.
+    `reviewed_license_id` is its license, where a review would find nothing more, and none is due.
     """
 
     subscription_ids: list[UUID]
     agreement_ids: tuple[str, ...] = ()
     is_unambiguous: bool = True
+    has_waiting_events: bool = False
+    reviewed_license_id: str | None = None
 
 
 HAS_LICENSE = Subscription.license_arn.is_not(None)
@@ -69,10 +75,11 @@ SELECT_FROM_OLD_LISTING = select(Subscription.id).where(
 )
 
 
-def find_for_event(connection: Connection, event: AwsEvent) -> Match:
+def find_for_event(connection: Connection, event: AwsEvent, locked_ids: AbstractSet[str] = frozenset()) -> Match:
     """Return the subscriptions that an event may be about.
 
     Creates one where the event names a license (on an old listing: a customer) that no subscription has yet.
+    `locked_ids` are what `agreements.lock` has locked already.
     """
     customer = Customer.from_row(event)
     if event.customer_identifier:
@@ -80,12 +87,10 @@ def find_for_event(connection: Connection, event: AwsEvent) -> Match:
         return Match(subscription_ids or [subscriptions.ensure_from_event(connection, customer)])
     key = customer.purchase_key if event.license_arn else None
     agreement_ids = (event.agreement_id, event.previous_agreement_id)
-    chain = agreements.lock_chain(connection, agreement_ids, key, event.customer_aws_account_id)
+    chain = agreements.lock_chain(connection, agreement_ids, key, event.customer_aws_account_id, locked_ids)
     if event.license_arn and event.product_code:
-        subscription_ids = [_find_or_create_for_license(connection, chain, customer)]
-    else:
-        subscription_ids = merge.merge_chain(connection, chain)
-    return Match(subscription_ids, chain.agreement_ids, chain.is_unambiguous)
+        return _find_or_create_for_license(connection, chain, customer)
+    return _match(merge.merge_chain(connection, chain), chain)
 
 
 def find_for_landing(connection: Connection, subscription_id: UUID) -> Match:
@@ -99,7 +104,7 @@ def find_for_landing(connection: Connection, subscription_id: UUID) -> Match:
     customer = Customer.from_row(row)
     chain = agreements.lock_chain(connection, (row.agreement_id,), row.purchase_key, customer.customer_aws_account_id)
     # The transaction that had the lock before may have merged it.
-    if subscriptions.find_row(connection, subscription_id) is None:
+    if subscription_id not in chain.subscriptions:
         return Match([])
     subscription_ids = [subscription_id]
     if customer.license_arn:
@@ -109,19 +114,59 @@ def find_for_landing(connection: Connection, subscription_id: UUID) -> Match:
         subscription_ids = merge.merge_into_one(connection, same_purchase)
     if len(subscription_ids) != 1:
         subscription_ids = [subscription_id]
-    return Match(subscription_ids, chain.agreement_ids, chain.is_unambiguous)
+    return _match(subscription_ids, chain)
 
 
-def _find_or_create_for_license(connection: Connection, chain: agreements.AgreementChain, customer: Customer) -> UUID:
+def _match(subscription_ids: list[UUID], chain: AgreementChain, reviewed_license_id: str | None = None) -> Match:
+    return Match(
+        subscription_ids, chain.agreement_ids, chain.is_unambiguous, chain.has_waiting_events, reviewed_license_id
+    )
+
+
+def _find_or_create_for_license(connection: Connection, chain: AgreementChain, customer: Customer) -> Match:
     without_license = [f"{customer.product_code}/{customer.customer_aws_account_id}", customer.key_without_license]
     landed_id = connection.scalars(SELECT_LANDED_WITHOUT_LICENSE, {"purchase_keys": without_license}).first()
-    if chain.is_unambiguous and (landed_id or chain.subscription_ids):
+    license_id = None if landed_id else _find_settled_license(connection, chain, customer)
+    known = next(iter(chain.subscriptions.values()), None)
+    if license_id and known and chain.license_ids <= {license_id} and _has_values(known, customer):
+        subscription_id = known.id
+    else:
+        _merge_with_landing(connection, chain, customer, landed_id)
+        subscription_id = subscriptions.ensure_from_event(connection, customer, needs_review=not license_id)
+    return _match([subscription_id], chain, license_id)
+
+
+def _find_settled_license(connection: Connection, chain: AgreementChain, customer: Customer) -> str | None:
+    """Return the license of the chain's one subscription, the known or a new one, where a review finds nothing to do.
+
+    None where it may merge, replace the license or read entitlements, or where one is due anyway.
+    """
+    if not chain.is_unambiguous or len(chain.subscriptions) > 1 or entitlements.exist_for(customer.product_code):
+        return None
+    key = chain.current_license_id or customer.purchase_key
+    if not chain.subscriptions:
+        return key if chain.license_ids <= {customer.purchase_key} else None
+    [known] = chain.subscriptions.values()
+    if known.purchase_key != key or known.review_at:
+        return None
+    return None if _find_from_old_listing(connection, Customer.from_row(known)) else key
+
+
+def _has_values(known: Row[Any], customer: Customer) -> bool:
+    """Return whether the subscription has all that the event can fill in."""
+    names = ("customer_aws_account_id", "license_arn", "agreement_id")
+    return all(getattr(known, name) or not getattr(customer, name) for name in names)
+
+
+def _merge_with_landing(
+    connection: Connection, chain: AgreementChain, customer: Customer, landed_id: UUID | None
+) -> None:
+    if chain.is_unambiguous and (landed_id or chain.subscriptions):
         merge.merge_chain(connection, chain, landed_id)
     elif landed_id and customer.license_arn:
         own_key = {"purchase_keys": [customer.purchase_key]}
         if not connection.execute(agreements.SELECT_IDS_BY_KEY, own_key).first():
             merge.replace_license(connection, landed_id, customer.license_arn, customer.agreement_id)
-    return subscriptions.ensure_from_event(connection, customer)
 
 
 def _find_only_licensed(connection: Connection, customer: Customer) -> list[UUID]:

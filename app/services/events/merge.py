@@ -17,7 +17,7 @@ from app.aws.customer import license_id
 from app.database import clock
 from app.database.transactions import after_commit
 from app.models import Account, AuditEntry, EarlierKey, OutboxMessage, Registration, Subscription
-from app.services.events.agreements import COUNT_PARTIES, SUBSCRIPTION_IDS, AgreementChain
+from app.services.events.agreements import PARTY_COLUMNS, SUBSCRIPTION_IDS, AgreementChain
 from app.services.operations import audit
 from app.services.outbox import account_claim, account_reply, announce, payload, queue
 from app.services.outbox.account_claim import Claim
@@ -29,6 +29,9 @@ log = structlog.get_logger()
 
 FILLED_COLUMNS = ("customer_aws_account_id", "customer_identifier", "license_arn", "agreement_id", "offer_type")
 TARGET, SOURCE = bindparam("target", type_=Uuid), bindparam("source", type_=Uuid)
+COUNT_PARTIES = select(*(func.count(Subscription.__table__.c[name].distinct()) for name in PARTY_COLUMNS)).where(
+    Subscription.id.in_(SUBSCRIPTION_IDS)
+)
 DELETE_SUBSCRIPTION = delete(Subscription).where(Subscription.id == SOURCE)
 DELETE_EARLIER_KEY = delete(EarlierKey).where(EarlierKey.purchase_key == bindparam("key"))
 MOVE_ROWS = tuple(
@@ -71,15 +74,19 @@ def merge_chain(connection: Connection, chain: AgreementChain, landed_id: UUID |
     Returns the one that remains; several, unmerged, where the chain is ambiguous or they are of two customers.
     """
     if not chain.is_unambiguous:
-        return sorted(chain.subscription_ids)
-    remaining_ids = merge_into_one(connection, {*chain.subscription_ids, *([landed_id] if landed_id else [])})
+        return sorted(chain.subscriptions)
+    subscription_ids = {*chain.subscriptions, *([landed_id] if landed_id else [])}
+    remaining_ids = merge_into_one(connection, subscription_ids)
     if len(remaining_ids) == 1 and chain.licenses:
+        [remaining_id] = remaining_ids
         license_arn, agreement_id = chain.licenses[-1]
         current_key = license_id(license_arn)
-        row = subscriptions.find_row(connection, remaining_ids[0])
+        # Locking the chain has read it, unless something has been merged since.
+        is_read = subscription_ids == chain.subscriptions.keys() == {remaining_id}
+        row = chain.subscriptions[remaining_id] if is_read else subscriptions.find_row(connection, remaining_id)
         if row and row.purchase_key != current_key:
             replace_license(connection, row.id, license_arn, agreement_id)
-        for earlier_key in {license_id(arn) for arn, _ in chain.licenses} - {current_key}:
+        for earlier_key in chain.license_ids - {current_key}:
             subscriptions.store_earlier_key(connection, earlier_key, current_key)
     return remaining_ids
 
@@ -90,7 +97,7 @@ def merge_into_one(connection: Connection, subscription_ids: set[UUID]) -> list[
     The oldest remains, unless the product may have made an account for several: then that of the strongest claim. A
     product looks for its account under the remaining id first, and has to find that of the registration that remains.
     """
-    parties = {"subscription_ids": list(subscription_ids), "agreement_ids": []}
+    parties = {"subscription_ids": list(subscription_ids)}
     if len(subscription_ids) < 2 or max(connection.execute(COUNT_PARTIES, parties).one()) > 1:
         return sorted(subscription_ids)
     claims = {id_: _lock_and_find_claim(connection, id_) for id_ in sorted(subscription_ids)}

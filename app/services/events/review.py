@@ -12,13 +12,12 @@ from app.aws.event_kinds import AwsEventKind
 from app.aws.fields import EARLIEST_TIME
 from app.aws.get_entitlements import AwsEntitlement
 from app.backoff import backoff_seconds
-from app.config import products
 from app.database import clock, leases
 from app.database.transactions import after_commit, query, transaction
 from app.errors import DatabaseUnavailable, MarketplaceError
 from app.models import Event, Subscription
 from app.services.events import apply, status
-from app.services.outbox import announce, payload, queue
+from app.services.outbox import announce, payload
 from app.services.purchases import entitlements, subscriptions
 
 log = structlog.get_logger()
@@ -106,13 +105,8 @@ def _match_events(connection: Connection, lease: leases.Lease) -> Row[Any] | Non
         return None
     moved_lease = {"subscription_id": subscription_id, "review_at": lease.until}
     subscription = connection.execute(MOVE_LEASE, moved_lease).one()
-    # The product meters with the license, which a renewal or a landing may have changed since the latest hand-off.
-    if subscription.product_code in products.current().handoff_endpoints:
-        of_subscription = {"subscription": subscription.id}
-        handoff = connection.execute(queue.LATEST_UNCANCELLED_HANDOFF, of_subscription).one_or_none()
-        sent_license = handoff and handoff.payload["data"]["subscription"]["license_arn"]
-        if handoff and license_id(sent_license or "") != license_id(subscription.license_arn or ""):
-            announce.announce(connection, subscription.id, payload.HandoffType.LICENSE_CHANGED)
+    current_license_id = license_id(subscription.license_arn or "")
+    announce.announce_license(connection, subscription.id, subscription.product_code, current_license_id)
     return subscription
 
 

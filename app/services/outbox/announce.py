@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from app.aws.customer import license_id
 from app.config import products
 from app.database import clock
 from app.database.rows import RowDict
@@ -42,13 +43,25 @@ def announce(
     rows: StoredRows | None = None,
     with_mails: bool = True,
 ) -> None:
-    """Enqueue the hand-off and the mails of what happened. `rows` spares a caller who has them their reading.
+    """Mark the subscription as changed, and enqueue the hand-off and the mails of what happened."""
+    touch(connection, subscription_id)
+    enqueue(connection, subscription_id, type_, rows=rows, with_mails=with_mails)
+
+
+def enqueue(
+    connection: Connection,
+    subscription_id: UUID,
+    type_: HandoffType,
+    *,
+    rows: StoredRows | None = None,
+    with_mails: bool = True,
+) -> None:
+    """Enqueue the hand-off and the mails of a change that is written already. `rows` spares a caller who has them.
 
     The caller has locked the subscription; otherwise two hand-offs could get the same sequence. A product without an
     endpoint gets no hand-off, and no mail is stored while mail is off.
     """
     now = clock.now()
-    touch(connection, subscription_id)
     configured = products.current()
     if not configured.handoff_endpoints and not configured.sends_mail:
         return
@@ -65,6 +78,19 @@ def announce(
     if with_mails and configured.sends_mail and code in configured:
         messages += _mails(rows, type_, now)
     queue.enqueue(connection, messages)
+
+
+def announce_license(connection: Connection, subscription_id: UUID, product_code: str, current_license_id: str) -> None:
+    """Announce the license to a product whose latest hand-off has another: it meters with the license.
+
+    A renewal or a landing may have changed it since. The caller has locked the subscription.
+    """
+    if product_code not in products.current().handoff_endpoints:
+        return
+    handoff = connection.execute(queue.LATEST_UNCANCELLED_HANDOFF, {"subscription": subscription_id}).one_or_none()
+    sent_license = handoff and handoff.payload["data"]["subscription"]["license_arn"]
+    if handoff and license_id(sent_license or "") != current_license_id:
+        announce(connection, subscription_id, HandoffType.LICENSE_CHANGED)
 
 
 def touch(connection: Connection, subscription_id: UUID) -> None:

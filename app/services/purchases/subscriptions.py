@@ -13,7 +13,7 @@ the purchase key that the caller came with: one from before a renewal must not r
 and its number, by which the read API's feed is ordered, move only where a value differs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -85,7 +85,8 @@ SET_LICENSE_KEY = text(
 SELECT_ROW = select(Subscription.__table__).where(Subscription.id == bindparam("subscription_id"))
 UPDATE_ROW = update(Subscription).where(Subscription.id == bindparam("subscription_id"))
 LOCK = UPDATE_ROW.values(last_seen_at=Subscription.last_seen_at)
-LOCK_ROW = LOCK.returning(Subscription.__table__)
+# As an update locks it. SQLite has one writing transaction at a time.
+LOCK_ROW = SELECT_ROW.with_for_update(key_share=True)
 SELECT_BY_PENDING_TOKEN = select(Subscription.__table__).where(
     Subscription.id == PendingToken.subscription_id, PendingToken.id == bindparam("pending_token_id")
 )
@@ -108,13 +109,20 @@ def ensure_from_form(connection: Connection, landing: Landing) -> Row[Any]:
     return _upsert(connection, landing, UPSERT_STORED_WINS)
 
 
-def ensure_from_event(connection: Connection, customer: Customer) -> UUID:
-    """Return the id of the subscription that an AWS event names. Events come late and in any order."""
-    subscription_id: UUID = _upsert(connection, Landing(customer), UPSERT_STORED_WINS, has_landed=False).id
+def ensure_from_event(connection: Connection, customer: Customer, *, needs_review: bool = True) -> UUID:
+    """Return the id of the subscription that an AWS event names. Events come late and in any order.
+
+    `needs_review` is whether the worker reviews a new subscription next.
+    """
+    without = ("last_seen_at",) if needs_review else ("last_seen_at", "review_at")
+    subscription_id: UUID = _upsert(connection, Landing(customer), UPSERT_STORED_WINS, without).id
     return subscription_id
 
 
-def _upsert(connection: Connection, landing: Landing, statement: TextualSelect, *, has_landed: bool = True) -> Row[Any]:
+def _upsert(
+    connection: Connection, landing: Landing, statement: TextualSelect, without: Iterable[str] = ()
+) -> Row[Any]:
+    """Insert or update the row, and return what the statement returns; the columns `without` are NULL in a new row."""
     customer, now = landing.customer, clock.now()
     if customer.license_arn and customer.customer_identifier:
         _set_license_key(connection, customer)
@@ -122,14 +130,14 @@ def _upsert(connection: Connection, landing: Landing, statement: TextualSelect, 
         **dict.fromkeys(Subscription.__table__.columns.keys()),
         **asdict(customer),
         **vars(landing.unverified),
-        **dict.fromkeys(("created_at", "review_at", "changed_at"), now),
+        **dict.fromkeys(("created_at", "last_seen_at", "review_at", "changed_at"), now),
         "id": uuid7(),
         "purchase_key": customer.purchase_key,
         "status": "pending",
-        "last_seen_at": now if has_landed else None,
         "review_failures": 0,
         "change_number": NEXT_NUMBER,
         "former_ids": [],
+        **dict.fromkeys(without),
     }
     return connection.execute(statement, row).one()
 

@@ -1,8 +1,14 @@
 """Applying events: each is stored whole and applied once, whether it comes before or after the landing."""
 
-from flask import Flask
+from datetime import UTC, datetime, timedelta
 
-from app.models import Event
+from flask import Flask
+from sqlalchemy import update
+
+from app.models import Event, Subscription
+from app.services.events import review
+from app.services.purchases import subscriptions
+from tests.support import factories
 from tests.support.aws_events import (
     ACCOUNT_ID,
     LICENSE_ID,
@@ -13,6 +19,7 @@ from tests.support.aws_events import (
 )
 from tests.support.event_histories import AMENDED, ENDED, LICENSE_ARN, UPDATED, ingest, land, only_subscription
 from tests.support.factories import PRODUCT_CODE
+from tests.support.personal_data import run_transaction
 from tests.support.stored_rows import all_rows
 
 
@@ -113,3 +120,30 @@ def test_event_of_unknown_kind_is_stored(app: Flask) -> None:
     assert result
     assert result.outcome == "noted"
     assert only_subscription(app).status == "pending"
+
+
+def test_event_makes_a_review_that_waits_due_at_once(app: Flask) -> None:
+    ingest(app, eventbridge_event(UPDATED))
+    later = datetime.now(UTC) + timedelta(days=1)
+    delayed = update(Subscription).values(review_at=later, review_failures=9)
+    run_transaction(app, lambda connection: connection.execute(delayed))
+
+    ingest(app, eventbridge_event(UPDATED, minutes_after_noon(1)))
+
+    subscription = only_subscription(app)
+    assert subscription.review_failures == 0
+    assert subscription.review_at
+    assert subscription.review_at < later
+    with app.app_context():
+        assert review.process_next() is True
+
+
+def test_event_beside_a_landing_without_license_is_reviewed(app: Flask) -> None:
+    with app.app_context():
+        subscriptions.upsert_from_landing(factories.landing(license_arn=None, customer_aws_account_id=ACCOUNT_ID))
+        while review.process_next() is not None:
+            pass
+
+    ingest(app, eventbridge_event(UPDATED))
+
+    assert only_subscription(app).review_at

@@ -165,3 +165,21 @@ def test_license_of_a_cancelled_handoff_is_announced_again(app: Flask) -> None:
 
     assert [message.outcome for message in handoff_messages(app)][-2:] == ["cancelled", "waiting"]
     assert announced(app)[-1] == ("license.changed", "l-b", "agmt-b")
+
+
+@on_sqlite
+def test_event_announces_a_license_that_was_never_handed_off(app: Flask, environment: pytest.MonkeyPatch) -> None:
+    register_customer(app)
+    receive_and_review(app, eventbridge_event(LICENSE_UPDATED, minutes_after_noon(0)))
+    environment.delenv("PRODUCT_HANDOFF_URL")
+    with factories.open_app(create_app()) as app_without_handoffs:
+        receive_and_review(app_without_handoffs, *RENEWAL)
+
+    with app.app_context():
+        apply.ingest(
+            parse_event(eventbridge_event(LICENSE_UPDATED, minutes_after_noon(3), agreement="agmt-b", license="l-b"))
+        )
+
+        # In the event's own transaction: no review is due.
+        assert review.process_next() is None
+    assert announced(app)[-1] == ("license.changed", "l-b", "agmt-b")
