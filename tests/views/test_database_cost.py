@@ -3,55 +3,19 @@
 A number that grows here is CPU time of every buyer, and round trips to PostgreSQL. See docs/performance.md.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event
 
 from app import create_app
-from app.database import transactions
 from sandbox.server import Sandbox
 from tests.support import factories
+from tests.support.database_cost import counted
 from tests.support.factories import ANSWERS, TOKEN_FIELD
 from tests.support.page_checks import csrf_token
 
 # Of landing, form, submit and welcome page: statements and transactions.
 WITH_HANDOFF_AND_MAIL = {"POST /": (1, 1), "GET /signup": (2, 1), "POST /signup": (8, 2), "GET /welcome": (3, 1)}
 WITHOUT = {"POST /": (1, 1), "GET /signup": (1, 1), "POST /signup": (6, 2), "GET /welcome": (2, 1)}
-
-
-@dataclass
-class Cost:
-    """How often a page had the database run a statement, and begin a transaction."""
-
-    statements: int = 0
-    transactions: int = 0
-
-
-@contextmanager
-def counted(app: Flask) -> Iterator[Cost]:
-    cost = Cost()
-
-    def count_statement(*arguments: object) -> None:
-        # SQLite's transactions begin by a statement.
-        cost.statements += not str(arguments[2]).startswith("BEGIN")
-
-    def count_transaction(_connection: object) -> None:
-        cost.transactions += 1
-
-    with app.app_context():
-        engine = transactions.current_database().read_engine
-    event.listen(engine, "before_cursor_execute", count_statement)
-    event.listen(engine, "begin", count_transaction)
-    try:
-        yield cost
-    finally:
-        event.remove(engine, "before_cursor_execute", count_statement)
-        event.remove(engine, "begin", count_transaction)
 
 
 def register(client: FlaskClient, token: str) -> dict[str, tuple[int, int]]:

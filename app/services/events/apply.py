@@ -1,9 +1,11 @@
 """Applying events: each is stored whole, attached to its subscription, and applied once."""
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +20,7 @@ from app.database.statements import upsert_statement
 from app.database.transactions import after_commit, transaction
 from app.errors import FoyerError
 from app.models import Event
-from app.services.events import match, status
+from app.services.events import agreements, match, status
 from app.services.events.agreements import AGREEMENT_IDS
 from app.services.outbox import announce
 from app.services.purchases import aws_event, subscriptions
@@ -74,6 +76,20 @@ def ingest(connection: Connection, event: AwsEvent) -> EventResult | None:
     After DatabaseUnavailable it may or may not have been applied; to ingest it again is safe.
     """
     return _ingest(connection, event)
+
+
+@transaction
+def ingest_all(connection: Connection, events: Sequence[AwsEvent], max_seconds: float) -> int:
+    """Ingest the events in one transaction, in this order, until so many seconds have passed; return how many."""
+    ends_at = time.monotonic() + max_seconds
+    # All at once: another worker that has events of the same accounts locks them in the same order.
+    agreement_ids = chain.from_iterable((event.agreement_id, event.previous_agreement_id) for event in events)
+    locked_ids = agreements.lock(connection, (event.customer_aws_account_id for event in events), agreement_ids)
+    for count, event in enumerate(events, 1):
+        _ingest(connection, event, locked_ids)
+        if time.monotonic() > ends_at:
+            return count
+    return len(events)
 
 
 def _ingest(connection: Connection, event: AwsEvent, locked_ids: AbstractSet[str] = frozenset()) -> EventResult | None:

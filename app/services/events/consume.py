@@ -2,6 +2,8 @@
 
 import threading
 import time
+from contextlib import suppress
+from datetime import datetime
 
 import structlog
 
@@ -12,8 +14,12 @@ from app.services.events import apply
 from app.services.operations import heartbeats
 from app.services.outbox import bounces
 from app.services.purchases import aws_event
+from app.services.purchases.aws_event import AwsEvent
 
 log = structlog.get_logger()
+
+# Of the visibility timeout, a second: buyers wait for what a transaction has locked. One slow event may take longer.
+TRANSACTION_SHARE = 1 / 60
 
 
 def poll(stop: threading.Event) -> bool:
@@ -48,6 +54,8 @@ def is_idle() -> bool:
 def _process(events_queue: Queue, messages: list[Message]) -> None:
     extended_at, done, place = time.monotonic(), list[Message](), 0
     try:
+        done.extend(_try_apply_together(messages, events_queue.visibility_seconds * TRANSACTION_SHARE))
+        messages = [message for message in messages if message not in done]
         for place, message in enumerate(messages):
             # Half of the visibility timeout is left for one slow event. Then SQS would give the rest to another worker.
             if time.monotonic() - extended_at > events_queue.visibility_seconds / 2:
@@ -62,6 +70,31 @@ def _process(events_queue: Queue, messages: list[Message]) -> None:
         raise
     finally:
         events_queue.delete(done)
+
+
+def _try_apply_together(messages: list[Message], max_seconds: float) -> list[Message]:
+    """Apply the messages that are events in one transaction, until so many seconds have passed.
+
+    Returns those that are on disk. Where one of them fails, none are: each then needs a transaction of its own.
+    """
+    events = []
+    for message in messages:
+        with suppress(aws_event.InvalidEvent):
+            body = aws_event.parse_json(message.body)
+            events.append((aws_event.parse_body(body, message.id, message.sent_at), message))
+    # What one event changes is locked until all are stored: workers that have events of the same customers take them in
+    # the same order. A customer's are in AWS's order, so that the product is sent what happened in that order.
+    events.sort(key=lambda pair: _order(pair[0]))
+    try:
+        count = apply.ingest_all([event for event, _ in events], max_seconds) if events else 0
+    except Exception as error:  # noqa: BLE001  # one event's fault must not hold up the others
+        log.info("events.separated", events=len(events), fault=type(error).__name__)
+        return []
+    return [message for _, message in events[:count]]
+
+
+def _order(event: AwsEvent) -> tuple[str, str, datetime, str]:
+    return event.customer_aws_account_id or "", event.customer_identifier or "", event.happened_at, event.aws_id
 
 
 def _try_apply(events_queue: Queue, message: Message) -> bool:

@@ -1,68 +1,30 @@
 """Any history of several purchases, its events in any order, doubled and delayed: the state follows AWS's times."""
 
-from dataclasses import dataclass, field
-from datetime import datetime
+import math
 from typing import Any
 
 from flask import Flask
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from sqlalchemy import Row, delete, select
+from sqlalchemy import Row, delete, select, update
 
 from app.database import transactions
 from app.models import Event, Registration, Subscription
 from app.services.events import apply
 from app.services.events import review as events_review
 from app.services.purchases import subscriptions
-from app.services.purchases.purchase import Landing, Resolved
+from app.services.purchases.purchase import Resolved
 from app.services.signup import registrations
+from tests.services.events.true_purchases import ACCOUNT, Purchase
 from tests.support import factories
 from tests.support.aws_events import eventbridge_event, minutes_after_noon, parse_event, sns_notification
 from tests.support.databases import on_sqlite
 from tests.support.stored_rows import tables_to_empty
 
-ACCOUNT = "012345678901"
 CREATED, ENDED = "Purchase Agreement Created", "Purchase Agreement Ended"
+SELECT_SUBSCRIPTIONS = select(Subscription.__table__).order_by(Subscription.id)
 UPDATED, DEPROVISIONED = "License Updated - Manufacturer", "License Deprovisioned - Manufacturer"
-
-
-@dataclass
-class Purchase:
-    """One purchase as AWS has it: its names, the earlier ones, and its true status."""
-
-    number: int
-    agreement: str
-    license: str | None
-    status: str = "pending"
-    since: datetime | None = None
-    earlier: list[tuple[str, str | None]] = field(default_factory=list)
-    # AWS does not renew an agreement that has ended.
-    has_ended: bool = False
-    is_stored: bool = False
-    landed: bool = False
-    registered: str | None = None
-
-    def landing(self, names: tuple[str, str | None]) -> Landing:
-        """Return the landing of a token that AWS resolves to these names."""
-        agreement, license_id = names
-        if license_id is None:
-            return factories.landing(
-                customer_aws_account_id=ACCOUNT, customer_identifier=self.customer, license_arn=None, agreement_id=None
-            )
-        arn = f"arn:aws:license-manager::294406891311:license:{license_id}"
-        return factories.landing(customer_aws_account_id=ACCOUNT, license_arn=arn, agreement_id=agreement)
-
-    @property
-    def summary(self) -> tuple[str, str, str, str]:
-        """Return the key, agreement, status and time that have to be stored in the end."""
-        key = self.license or f"{factories.PRODUCT_CODE}/{self.customer}"
-        return key, self.agreement if self.license else "", self.status, str(self.since)
-
-    @property
-    def customer(self) -> str:
-        """The customer identifier, on an old listing: each purchase there is another customer's."""
-        return f"customer-{self.number}"
 
 
 class Histories(RuleBasedStateMachine):
@@ -180,6 +142,15 @@ class Histories(RuleBasedStateMachine):
         with self.app.app_context():
             assert apply.ingest(parse_event(body)) is not None
 
+    @precondition(lambda self: self.undelivered)
+    @rule(count=st.integers(1, 10))
+    def deliver_together(self, count: int) -> None:
+        bodies = [*self.undelivered[:count], *self.delivered[:1]]
+        self.undelivered = self.undelivered[count:]
+        self.delivered += bodies
+        with self.app.app_context():
+            assert apply.ingest_all([parse_event(body) for body in bodies], math.inf) == len(bodies)
+
     @precondition(lambda self: self.delivered)
     @rule(which=st.integers(0, 40))
     def deliver_again(self, which: int) -> None:
@@ -210,6 +181,14 @@ class Histories(RuleBasedStateMachine):
         with self.app.app_context():
             while events_review.process_next() is not None:
                 pass
+            with transactions.current_database().write_engine.begin() as connection:
+                reviewed = connection.execute(SELECT_SUBSCRIPTIONS).all()
+                connection.execute(update(Subscription).values(review_at=minutes_after_noon(0)))
+            while events_review.process_next() is not None:
+                pass
+            with transactions.current_database().read_engine.connect() as connection:
+                # No subscription that was not due had anything to review.
+                assert connection.execute(SELECT_SUBSCRIPTIONS).all() == reviewed
 
     def names(self, purchase: Purchase, token: int) -> tuple[str, str | None]:
         """Return the names that AWS resolves a token to: the present ones, or those before a renewal."""
@@ -221,12 +200,11 @@ class Histories(RuleBasedStateMachine):
         with self.app.app_context():
             for body in self.undelivered:
                 apply.ingest(parse_event(body))
-            while events_review.process_next() is not None:
-                pass
-            with transactions.current_database().read_engine.connect() as connection:
-                rows = connection.execute(select(Subscription.__table__)).all()
-                answers = connection.execute(select(Registration.subscription_id, Registration.company)).all()
-                outcomes = set(connection.execute(select(Event.outcome)).scalars())
+        self.review()
+        with self.app.app_context(), transactions.current_database().read_engine.connect() as connection:
+            rows = connection.execute(SELECT_SUBSCRIPTIONS).all()
+            answers = connection.execute(select(Registration.subscription_id, Registration.company)).all()
+            outcomes = set(connection.execute(select(Event.outcome)).scalars())
         expected = [purchase for purchase in self.purchases if purchase.is_stored]
         assert sorted(map(summary, rows)) == sorted(purchase.summary for purchase in expected)
         companies = [purchase.registered for purchase in expected if purchase.registered]
