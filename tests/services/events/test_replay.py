@@ -110,3 +110,16 @@ def test_replay_of_an_applied_event_changes_nothing(app: Flask) -> None:
     assert (replayed.outcome, replayed.changes) == ("noted", [])
     assert (only_subscription(app).status, only_subscription(app).status_since) == (before.status, before.status_since)
     assert [(event.outcome, event.status_after) for event in all_rows(app, Event)] == [("applied", "active")]
+
+
+def test_event_replayed_where_it_changes_nothing_is_noted(app: Flask) -> None:
+    [result] = ingest(app, eventbridge_event(UPDATED, minutes_after_noon(1), license="l-1", agreement="agmt-1"))
+    ingest(app, eventbridge_event(UPDATED, minutes_after_noon(0), license="l-2", agreement="agmt-2"))
+    assert result
+    other = max(all_rows(app, Subscription), key=lambda subscription: subscription.id)
+
+    with app.app_context():
+        apply.replay(result.event_id, other.id)
+
+    [moved] = [event for event in all_rows(app, Event) if event.id == result.event_id]
+    assert (moved.subscription_id, moved.outcome, moved.status_after) == (other.id, "noted", None)

@@ -183,3 +183,15 @@ def test_event_announces_a_license_that_was_never_handed_off(app: Flask, environ
         # In the event's own transaction: no review is due.
         assert review.process_next() is None
     assert announced(app)[-1] == ("license.changed", "l-b", "agmt-b")
+
+
+@on_sqlite
+def test_late_event_about_an_earlier_license_announces_nothing(app: Flask) -> None:
+    register_customer(app)
+    receive_and_review(app, eventbridge_event(LICENSE_UPDATED, minutes_after_noon(0)), *RENEWAL)
+    before = announced(app)
+
+    receive_and_review(app, eventbridge_event(LICENSE_UPDATED, minutes_after_noon(0), agreement="agmt-unknown"))
+
+    assert announced(app) == before
+    assert [subscription.purchase_key for subscription in all_rows(app, Subscription)] == ["l-b"]
