@@ -56,4 +56,4 @@ def _share_compiled_statements() -> None:
             dialect, compiled_cache = dialects.setdefault(key, dialect), caches[key]
         return compile_statement(statement, dialect, compiled_cache=compiled_cache, **options)
 
-    ClauseElement._compile_w_cache = compile_shared  # type: ignore[method-assign, assignment]
+    ClauseElement._compile_w_cache = compile_shared  # type: ignore[assignment, method-assign]

@@ -3,13 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
-import schemathesis
 from flask import Flask
 from hypothesis import settings
 from hypothesis import strategies as st
-from schemathesis.engine import events, from_schema
 
 from app.services.api import cursors, tokens
 from app.services.api.cursors import Cursor
@@ -19,10 +18,14 @@ from tests.support.databases import on_sqlite
 from tests.support.local_server import serve_app
 from tests.support.subscription_rows import insert_changed_at
 
+if TYPE_CHECKING:
+    from schemathesis import BaseSchema
+    from schemathesis.engine.recorder import ScenarioRecorder
+
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 NUMBERS = st.integers(0, cursors.MAX_NUMBER)
 # A pattern cannot describe which cursors we made, so Hypothesis builds valid ones.
-schemathesis.openapi.format("cursor", st.builds(Cursor, st.uuids(), NUMBERS, st.uuids()).map(cursors.encode))
+CURSORS = st.builds(Cursor, st.uuids(), NUMBERS, st.uuids()).map(cursors.encode)
 LISTED = {"GET /subscriptions", "GET /registrations"}
 SINGLE = {"GET /subscriptions/{id}", "GET /registrations/{id}"}
 # Each example is sent to six paths and judged by a dozen checks, so fewer examples do.
@@ -30,8 +33,11 @@ EXAMPLES = settings().max_examples // 10
 
 
 @pytest.fixture
-def described(app: Flask) -> Iterator[schemathesis.BaseSchema]:
+def described(app: Flask) -> "Iterator[BaseSchema]":
     """The schema from the running API's own description, with rows to read."""
+    import schemathesis  # noqa: PLC0415  # slow to import
+
+    schemathesis.openapi.format("cursor", CURSORS)
     for product_code in factories.PRODUCT_CODES:
         insert_changed_at(app, *(LONG_AGO + timedelta(hours=number) for number in range(3)), product_code=product_code)
     with app.app_context():
@@ -46,7 +52,9 @@ def described(app: Flask) -> Iterator[schemathesis.BaseSchema]:
 
 
 @on_sqlite
-def test_generated_requests_get_responses_as_described(described: schemathesis.BaseSchema) -> None:
+def test_generated_requests_get_responses_as_described(described: "BaseSchema") -> None:
+    from schemathesis.engine import events, from_schema  # noqa: PLC0415  # slow to import
+
     # All phases of `schemathesis run`: examples, boundary values, generated values, and chains of calls.
     engine_events = list(from_schema(described).execute())
 
@@ -56,7 +64,7 @@ def test_generated_requests_get_responses_as_described(described: schemathesis.B
     ]
     assert [event for event in engine_events if isinstance(event, events.NonFatalError | events.FatalError)] == []
     assert {str(check.failure_info.failure) for check in checks if check.failure_info} == set()
-    statuses = _count_statuses(engine_events)
+    statuses = _count_statuses(scenarios)
     assert {label for label, status in statuses if status == 200} >= LISTED | SINGLE
     assert {label for label, status in statuses if status == 400} >= LISTED
     assert {label for label, status in statuses if status == 401} >= LISTED | SINGLE
@@ -64,12 +72,11 @@ def test_generated_requests_get_responses_as_described(described: schemathesis.B
     assert sum(statuses.values()) > 150
 
 
-def _count_statuses(engine_events: list[events.EngineEvent]) -> Counter[tuple[str, int]]:
+def _count_statuses(scenarios: "list[ScenarioRecorder]") -> Counter[tuple[str, int]]:
     """Return how often each operation answered each status."""
     return Counter(
-        (event.recorder.label, interaction.response.status_code)
-        for event in engine_events
-        if isinstance(event, events.ScenarioFinished)
-        for interaction in event.recorder.interactions.values()
+        (scenario.label, interaction.response.status_code)
+        for scenario in scenarios
+        for interaction in scenario.interactions.values()
         if interaction.response
     )
