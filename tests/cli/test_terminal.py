@@ -27,9 +27,11 @@ pytestmark = on_sqlite
 
 ROOT = Path(__file__).parents[2]
 RUN_COMMANDS = """
-import json, sys
+import json, os, sys
 from app.cli.program import foyer
 for command in json.loads(sys.argv[1]):
+    while "=" in command[0]:
+        name, _, os.environ[name] = command.pop(0).partition("=")
     foyer(command, prog_name="foyer", standalone_mode=False)
     print("----")
 """
@@ -47,17 +49,19 @@ def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return factories.enable_handoffs_and_mail(environment)
 
 
-def run_on_terminal(*commands: list[str], environment: dict[str, str] | None = None, lines: int = 24) -> str:
-    """Run the commands in one process on a terminal of this size; return what they printed."""
+def run_on_terminal(*commands: list[str]) -> list[str]:
+    """Run the commands in one process on a terminal of 24 lines of 80 characters; return what each printed.
+
+    As in a shell, a command may begin with variables, such as `LINES=10`. They stay for the commands after it.
+    """
     terminal, program_side = pty.openpty()
-    size = {"COLUMNS": "80", "LINES": str(lines)}
     process = subprocess.Popen(
         [sys.executable, "-c", RUN_COMMANDS, json.dumps(commands)],
         stdin=program_side,
         stdout=program_side,
         stderr=subprocess.DEVNULL,
         cwd=ROOT,
-        env={**os.environ, "TERM": "xterm", "PAGER": "cat", "NO_COLOR": "", **size, **(environment or {})},
+        env={**os.environ, "TERM": "xterm", "PAGER": "cat", "NO_COLOR": "", "COLUMNS": "80", "LINES": "24"},
     )
     os.close(program_side)
     printed = b""
@@ -65,7 +69,7 @@ def run_on_terminal(*commands: list[str], environment: dict[str, str] | None = N
         printed += chunk
     os.close(terminal)
     assert process.wait(30) == 0
-    return printed.decode().replace("\r\n", "\n")
+    return printed.decode().replace("\r\n", "\n").split("----\n")[:-1]
 
 
 def _read(terminal: int) -> bytes:
@@ -86,7 +90,8 @@ def test_every_list_fits_80_columns(app: Flask) -> None:
     lists = ("registrations", "subscriptions", "handoffs", "mails", "invitations", "events", "drafts", "api-tokens")
     filtered = (["subscriptions", "list", "--unregistered"], ["registrations", "list", "--unlinked"])
 
-    lines = run_on_terminal(*([name, "list"] for name in lists), *filtered, ["customer", "ada"]).splitlines()
+    printed = run_on_terminal(*([name, "list"] for name in lists), *filtered, ["customer", "ada"])
+    lines = "".join(printed).splitlines()
 
     assert max(map(display_width, lines)) <= 80
     assert not [line for line in lines if not ESCAPES.sub("", line).isprintable()]
@@ -110,8 +115,8 @@ def test_every_show_fits_80_columns_and_wide_shows_all(app: Flask) -> None:
         ["handoffs", "show", str(message.id)],
     ]
 
-    printed = ESCAPES.sub("", run_on_terminal(*commands))
-    wide = ESCAPES.sub("", run_on_terminal(*([*command, "--wide"] for command in commands)))
+    outputs = run_on_terminal(*commands, *([*command, "--wide"] for command in commands))
+    printed, wide = (ESCAPES.sub("", "".join(half)) for half in (outputs[:3], outputs[3:]))
 
     assert max(map(display_width, printed.splitlines())) <= 80
     unfolded = "".join(printed.split())
@@ -125,8 +130,7 @@ def test_every_show_fits_80_columns_and_wide_shows_all(app: Flask) -> None:
 def test_terminal_shows_short_ids_and_ages_and_wide_shows_all(create_registration: CreateRegistration) -> None:
     registration_id = str(create_registration())
 
-    commands = (["registrations", "list", *options] for options in ([], ["--wide"]))
-    narrow, wide, _ = run_on_terminal(*commands).split("----\n")
+    narrow, wide = run_on_terminal(*(["registrations", "list", *options] for options in ([], ["--wide"])))
 
     assert registration_id[:13] in narrow
     assert registration_id not in narrow
@@ -146,24 +150,26 @@ def test_list_in_a_pipe_has_all_columns_and_no_colours(create_registration: Crea
     assert "\x1b" not in piped.stdout
 
 
-@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_colours_are_left_out_where_they_are_not_wanted(
-    create_registration: CreateRegistration, variables: dict[str, str]
-) -> None:
+@pytest.mark.parametrize("variable", ["NO_COLOR=1", "TERM=dumb"])
+def test_colours_are_left_out_where_they_are_not_wanted(create_registration: CreateRegistration, variable: str) -> None:
     create_registration()
 
-    assert "\x1b[1m" in run_on_terminal(["registrations", "list"])
-    assert "\x1b" not in run_on_terminal(["registrations", "list"], environment=variables)
+    wanted, unwanted = run_on_terminal(["registrations", "list"], [variable, "registrations", "list"])
+
+    assert "\x1b[1m" in wanted
+    assert unwanted
+    assert "\x1b" not in unwanted
 
 
 def test_pager_shows_what_is_longer_than_the_terminal(app: Flask, tmp_path: Path) -> None:
     for number in range(12):
         register_customer(app, {"license_arn": f"arn:aws:license-manager::1:license:l-{number}"})
-    seen = tmp_path / "seen"
-    pager = {"PAGER": f"tee {seen}"}
+    for_all, for_ten = tmp_path / "for all lines", tmp_path / "for ten lines"
 
-    run_on_terminal(["registrations", "list"], environment=pager)
-    assert not seen.exists()
-    run_on_terminal(["registrations", "list"], environment=pager, lines=10)
+    run_on_terminal(
+        [f"PAGER=tee '{for_all}'", "registrations", "list"],
+        [f"PAGER=tee '{for_ten}'", "LINES=10", "registrations", "list"],
+    )
 
-    assert len(seen.read_text(encoding="utf-8").splitlines()) == 13
+    assert not for_all.exists()
+    assert len(for_ten.read_text(encoding="utf-8").splitlines()) == 13
