@@ -73,6 +73,7 @@ class ServerFolder:
         return {
             "PATH": os.environ["PATH"],
             "TMPDIR": str(self.path),
+            "MALLOC_ARENA_MAX": "2",  # as in the image
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.aws_port}",
             "AWS_ACCESS_KEY_ID": "bench",
             "AWS_SECRET_ACCESS_KEY": "bench",
