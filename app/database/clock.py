@@ -1,7 +1,8 @@
 """The database's clock, which all machines share: every time that is stored, or compared with a stored one, is by it.
 
-A new connection to PostgreSQL compares the two clocks, and connections do not grow old. So a machine whose clock is
-wrong takes no other's lease. SQLite has no clock of its own: its processes share their machine's.
+A connection to PostgreSQL compares the two clocks when it is made or taken from the pool, unless that was done lately.
+From there on, this machine's steady clock counts, which nobody sets. So a machine whose clock is wrong, or is set while
+Foyer runs, takes no other's lease. SQLite has no clock of its own: its processes share their machine's.
 """
 
 import math
@@ -12,26 +13,55 @@ from datetime import UTC, datetime, timedelta
 
 from flask import Flask, current_app
 
+# Meanwhile the steady clock gains or loses a fraction of a second.
 COMPARISON_TTL_SECONDS = 300
+# So much, NTP corrects little by little. More means that the clock was set, or that this machine was asleep.
+MAX_STEP_SECONDS = 1
+# On Linux, it goes on while the machine is suspended.
+STEADY_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 @dataclass
 class Clock:
-    """How far this machine's clock is ahead of the database's, when it was last compared."""
+    """How far this machine's clock was ahead of the database's when they were compared, and when that was.
+
+    `compared` is by the steady clock, in seconds; `offset` says how far the machine's was ahead of that, in seconds.
+    """
 
     ahead: timedelta = timedelta()
     compared: float = -math.inf
+    offset: float | None = None
 
     def compare(self, read_database_time: Callable[[], datetime]) -> None:
-        """Read both clocks, unless that was done within COMPARISON_TTL_SECONDS."""
-        started_at, started = datetime.now(UTC), time.monotonic()
-        if started - self.compared < COMPARISON_TTL_SECONDS:
+        """Read both clocks, unless they were compared lately and this machine's was not set since."""
+        if self._is_current():
             return
+        started_at, started = datetime.now(UTC), _steady_seconds()
         database_time = read_database_time()
-        self.compared = time.monotonic()
+        ended = _steady_seconds()
         # The database read its clock about halfway between.
-        halfway = timedelta(seconds=(self.compared - started) / 2)
-        self.ahead = started_at + halfway - database_time
+        halfway = timedelta(seconds=(ended - started) / 2)
+        self.ahead, self.offset, self.compared = (
+            started_at + halfway - database_time,
+            started_at.timestamp() - started,
+            ended,
+        )
+
+    def now(self) -> datetime:
+        """Return the time in UTC, by the database's clock."""
+        return datetime.now(UTC) - self.ahead - timedelta(seconds=self._step_seconds())
+
+    def _is_current(self) -> bool:
+        is_recent = _steady_seconds() - self.compared < COMPARISON_TTL_SECONDS
+        return is_recent and abs(self._step_seconds()) <= MAX_STEP_SECONDS
+
+    def _step_seconds(self) -> float:
+        """Return how far this machine's clock was set forward since the comparison, and 0 before the first."""
+        return 0 if self.offset is None else time.time() - _steady_seconds() - self.offset
+
+
+def _steady_seconds() -> float:
+    return time.clock_gettime(STEADY_CLOCK)
 
 
 def init_app(app: Flask) -> Clock:
@@ -49,4 +79,4 @@ def current() -> Clock:
 
 def now() -> datetime:
     """Return the time in UTC, by the clock of the running application's database."""
-    return datetime.now(UTC) - current().ahead
+    return current().now()

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 import psycopg
 from psycopg.abc import PQGen
 from sqlalchemy import Connection, Engine, Row, bindparam, event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from app import deadline
 from app.database.clock import Clock
@@ -78,6 +78,15 @@ def configure_engine(engine: Engine, clock: Clock) -> None:
     """Let every connection of the engine keep the deadline, and compare the clocks."""
     event.listen(engine, "do_connect", _connect)
     event.listen(engine, "connect", partial(_compare_clocks, clock))
+    event.listen(engine, "checkout", partial(_compare_clocks_again, clock))
+
+
+def _compare_clocks_again(clock: Clock, connection: BoundedConnection, record: object, _proxy: object) -> None:
+    try:
+        _compare_clocks(clock, connection, record)
+    except psycopg.Error as error:
+        # The pool makes a new connection in its place, which compares them.
+        raise DisconnectionError("the database did not tell its time") from error
 
 
 def _compare_clocks(clock: Clock, connection: BoundedConnection, _record: object) -> None:

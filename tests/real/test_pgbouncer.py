@@ -4,18 +4,24 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from flask import Flask
 
 from app import create_app
+from app.database import clock
 from app.models import Registration
+from app.services.outbox import queue
+from app.services.signup import registrations
 from sandbox.server import Sandbox
 from tests.cli.doctor.doctor_output import findings, run_doctor
 from tests.real.pgbouncer import run_pgbouncer
 from tests.support import factories
 from tests.support.databases import on_postgresql
 from tests.support.factories import ANSWERS, TOKEN_FIELD
+from tests.support.outbox_messages import HANDOFF_LANE
 from tests.support.page_checks import csrf_token
 from tests.support.postgresql_server import PostgresqlServer
 from tests.support.stored_rows import all_rows
@@ -76,6 +82,24 @@ def test_doctor_quotes_why_the_pooler_refuses(environment: pytest.MonkeyPatch, p
 
     assert verdict == "FAIL"
     assert "unsupported startup parameter: options" in finding
+
+
+@on_postgresql
+@pytest.mark.parametrize("seconds", [-3600.0, 90.0])
+def test_clock_that_is_set_takes_no_lease_behind_the_pooler(
+    environment: pytest.MonkeyPatch, pooled_url: str, seconds: float
+) -> None:
+    factories.enable_handoffs(environment)
+    environment.setenv("DATABASE_URL", pooled_url)
+    real = datetime.now(UTC)
+    with factories.open_app(create_app(), compares_clocks=True) as app, app.app_context():
+        registrations.complete(factories.resolved(), factories.answers())
+        claimed = queue.claim(HANDOFF_LANE)
+        with time_machine.travel(real + timedelta(seconds=seconds)):
+            during_lease, moment = queue.claim(HANDOFF_LANE), clock.now()
+
+    assert (bool(claimed), during_lease) == (True, None)
+    assert abs(moment - real) < timedelta(seconds=10)
 
 
 def timed_probe(app: Flask, start: threading.Barrier) -> tuple[int, float]:
