@@ -31,7 +31,7 @@ from tests.support.stored_rows import tables_to_empty
 SINGLE_PROCESS_FOLDERS = {"deploy", "e2e", "hostile"}
 # The longest first, so that no process is left with them at the end; and the bench before the browser: once a browser
 # has run in a process, the bench cannot.
-FIRST_FOLDERS = ("bench", "e2e")
+FIRST_FOLDERS = ("bench", "e2e", "worker")
 
 # All examples of a test share the application and its database: the rows of earlier examples must not matter either.
 SUPPRESSED_HEALTH_CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -111,7 +111,11 @@ def empty_postgresql(postgresql_database: str) -> Iterator[Callable[[], None]]:
     deletions = "; ".join(f"DELETE FROM {table.name}" for table in tables_to_empty())  # noqa: S608
     # Some tests close all connections of the server.
     engine = create_engine(
-        factories.sqlalchemy_url(postgresql_database), isolation_level="AUTOCOMMIT", pool_pre_ping=True
+        factories.sqlalchemy_url(postgresql_database),
+        isolation_level="AUTOCOMMIT",
+        pool_pre_ping=True,
+        # Not the limits that the application sets on the role: a busy machine may exceed them.
+        connect_args={"options": "-c statement_timeout=60s -c lock_timeout=60s"},
     )
 
     def delete_all_rows() -> None:
