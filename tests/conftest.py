@@ -109,14 +109,10 @@ def postgresql_database(postgresql_server: str, xdist_worker_id: str) -> Iterato
 def empty_postgresql(postgresql_database: str) -> Iterator[Callable[[], None]]:
     """A function that empties that database, faster than TRUNCATE, which creates a file per table and index."""
     deletions = "; ".join(f"DELETE FROM {table.name}" for table in tables_to_empty())  # noqa: S608
-    # Some tests close all connections of the server.
-    engine = create_engine(
-        factories.sqlalchemy_url(postgresql_database),
-        isolation_level="AUTOCOMMIT",
-        pool_pre_ping=True,
-        # Not the limits that the application sets on the role: a busy machine may exceed them.
-        connect_args={"options": "-c statement_timeout=60s -c lock_timeout=60s"},
-    )
+    # Some tests close all connections of the server, and a busy machine may exceed the limits of the role.
+    limits = {"options": "-c statement_timeout=60s -c lock_timeout=60s"}
+    url = factories.sqlalchemy_url(postgresql_database)
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_pre_ping=True, connect_args=limits)
 
     def delete_all_rows() -> None:
         with engine.connect() as connection:
