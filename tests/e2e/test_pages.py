@@ -175,7 +175,9 @@ def fulfill_from_app(route: Route, client: FlaskClient) -> None:
 
 def check_both_color_schemes(page: Page) -> None:
     """Run all rules on the page in light colours, the contrast rule in dark ones, and check its width."""
-    page.evaluate("window.stop()")  # a page that refreshes itself must stay while it is checked
+    # A page that refreshes itself must stay while it is checked, but have its styles.
+    page.wait_for_load_state("load")
+    page.evaluate("window.stop()")
     page.emulate_media(color_scheme="light")
     check_with_axe(page, {"type": "tag", "values": RULES})
     page.emulate_media(color_scheme="dark")
