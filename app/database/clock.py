@@ -23,41 +23,40 @@ STEADY_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 @dataclass
 class Clock:
-    """How far this machine's clock was ahead of the database's when they were compared, and when that was.
+    """The database's clock and this machine's, each by how many seconds it was ahead of the steady one when compared.
 
-    `compared` is by the steady clock, in seconds; `offset` says how far the machine's was ahead of that, in seconds.
+    `compared` is when that was, by the steady clock.
     """
 
-    ahead: timedelta = timedelta()
     compared: float = -math.inf
-    offset: float | None = None
+    database: float | None = None
+    machine: float | None = None
+
+    @property
+    def ahead(self) -> timedelta:
+        """How far this machine's clock was ahead of the database's."""
+        return timedelta(seconds=(self.machine or 0) - (self.database or 0))
 
     def compare(self, read_database_time: Callable[[], datetime]) -> None:
         """Read both clocks, unless they were compared lately and this machine's was not set since."""
         if self._is_current():
             return
-        started_at, started = datetime.now(UTC), _steady_seconds()
+        machine, started = time.time(), _steady_seconds()
         database_time = read_database_time()
         ended = _steady_seconds()
         # The database read its clock about halfway between.
-        halfway = timedelta(seconds=(ended - started) / 2)
-        self.ahead, self.offset, self.compared = (
-            started_at + halfway - database_time,
-            started_at.timestamp() - started,
-            ended,
-        )
+        self.database = database_time.timestamp() - (started + ended) / 2
+        self.machine, self.compared = machine - started, ended
 
     def now(self) -> datetime:
-        """Return the time in UTC, by the database's clock."""
-        return datetime.now(UTC) - self.ahead - timedelta(seconds=self._step_seconds())
+        """Return the time in UTC, by the database's clock; by this machine's before the first comparison."""
+        # Read once: another thread may be comparing.
+        database = self.database
+        return datetime.now(UTC) if database is None else datetime.fromtimestamp(_steady_seconds() + database, UTC)
 
     def _is_current(self) -> bool:
-        is_recent = _steady_seconds() - self.compared < COMPARISON_TTL_SECONDS
-        return is_recent and abs(self._step_seconds()) <= MAX_STEP_SECONDS
-
-    def _step_seconds(self) -> float:
-        """Return how far this machine's clock was set forward since the comparison, and 0 before the first."""
-        return 0 if self.offset is None else time.time() - _steady_seconds() - self.offset
+        step = 0 if self.machine is None else time.time() - _steady_seconds() - self.machine
+        return _steady_seconds() - self.compared < COMPARISON_TTL_SECONDS and abs(step) <= MAX_STEP_SECONDS
 
 
 def _steady_seconds() -> float:
