@@ -109,7 +109,7 @@ def recompute(connection: Connection, subscription_id: UUID) -> SubscriptionStat
         subscriptions.update_row(connection, subscription_id, {**asdict(state), **subscriptions.change()})
     if state.status == subscription.status:
         return None
-    announce.enqueue(connection, subscription_id, announce.TYPE_BY_STATUS[state.status])
+    announce.announce(connection, subscription_id, announce.TYPE_BY_STATUS[state.status], is_touched=True)
     return state
 
 

@@ -42,26 +42,17 @@ def announce(
     *,
     rows: StoredRows | None = None,
     with_mails: bool = True,
+    is_touched: bool = False,
 ) -> None:
-    """Mark the subscription as changed, and enqueue the hand-off and the mails of what happened."""
-    touch(connection, subscription_id)
-    enqueue(connection, subscription_id, type_, rows=rows, with_mails=with_mails)
+    """Mark the subscription as changed, and enqueue the hand-off and the mails of what happened.
 
-
-def enqueue(
-    connection: Connection,
-    subscription_id: UUID,
-    type_: HandoffType,
-    *,
-    rows: StoredRows | None = None,
-    with_mails: bool = True,
-) -> None:
-    """Enqueue the hand-off and the mails of a change that is written already. `rows` spares a caller who has them.
-
+    A caller who has its rows, or has marked it together with the change, says so and spares the statements.
     The caller has locked the subscription; otherwise two hand-offs could get the same sequence. A product without an
     endpoint gets no hand-off, and no mail is stored while mail is off.
     """
     now = clock.now()
+    if not is_touched:
+        touch(connection, subscription_id)
     configured = products.current()
     if not configured.handoff_endpoints and not configured.sends_mail:
         return

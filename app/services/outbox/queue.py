@@ -116,6 +116,7 @@ def next_handoff(
     now = clock.now()
     times = dict.fromkeys(("next_try_at", "due_since"), None if waiting else now)
     if waiting:
+        # An erasure or a merge may have left the first of them without a time.
         release_next(connection, subscription_id)
     return {**row, **ids, **times, "created_at": now}
 
