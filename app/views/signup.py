@@ -95,7 +95,8 @@ def may_anyone_replace(visit: Visit, registration: Row[Any]) -> bool:
 
     The same goes for the later answers of this browser that were left without a purchase.
     """
-    stage = progress.account_progress(registration, visit.product)
+    registered = progress.find(visit.purchase)
+    stage = registered.progress if registered else progress.NOT_REQUESTED
     if stage.has_account:
         return False
     return stage.state in {"refused", "failed"} or answers_without_purchase(registration) is not None

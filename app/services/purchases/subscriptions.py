@@ -163,12 +163,6 @@ def lock_row(connection: Connection, subscription_id: UUID) -> Row[Any]:
     return connection.execute(LOCK_ROW, {"subscription_id": subscription_id}).one()
 
 
-@query
-def find(connection: Connection, subscription_id: UUID | None) -> Row[Any] | None:
-    """Return the subscription with that id, if there is one; None without an id."""
-    return find_row(connection, subscription_id) if subscription_id else None
-
-
 def change() -> dict[str, object]:
     """Return the values by which a change of a subscription reaches the readers of the feed."""
     return {"changed_at": clock.now(), "change_number": NEXT_NUMBER}
@@ -177,6 +171,9 @@ def change() -> dict[str, object]:
 def find_row(connection: Connection, subscription_id: UUID) -> Row[Any] | None:
     """Return the subscription's row as it is in the caller's transaction; None where it was merged into another."""
     return connection.execute(SELECT_ROW, {"subscription_id": subscription_id}).one_or_none()
+
+
+find = query(find_row)
 
 
 def update_row(connection: Connection, subscription_id: UUID, values: Mapping[str, object]) -> None:

@@ -38,18 +38,17 @@ WITH_ACCOUNT = (
 @query
 def find_with_registration(connection: Connection, purchase: Purchase) -> tuple[Row[Any] | None, list[Row[Any]] | None]:
     """Return the purchase's own registration; without one, the customer's other purchases with an account as well."""
-    registration, _ = registrations.find_with_account(connection, *purchase.ids)
+    registration, _ = registrations.find_with_reply(connection, *purchase.ids)
     return registration, None if registration else _find_with_account(connection, purchase)
 
 
-@query
-def find_with_account(connection: Connection, purchase: Purchase, chosen_id: UUID | None = None) -> list[Row[Any]]:
+def find_with_account(purchase: Purchase, chosen_id: UUID | None = None) -> list[Row[Any]]:
     """Return the customer's other purchases with an account, newest first; none while the purchase is pending.
 
     The one that the buyer chose before is always among them. `created_at` and `company` are None where the registration
     was erased. `reference` is what the product calls the account, None where it has not said.
     """
-    return _find_with_account(connection, purchase, chosen_id)
+    return _read_with_account(purchase, chosen_id) if isinstance(purchase, Resolved) else []
 
 
 def _find_with_account(connection: Connection, purchase: Purchase, chosen_id: UUID | None = None) -> list[Row[Any]]:
@@ -59,3 +58,6 @@ def _find_with_account(connection: Connection, purchase: Purchase, chosen_id: UU
     ids = {"account_id": customer.customer_aws_account_id, "product_code": customer.product_code}
     rows = connection.execute(WITH_ACCOUNT, {**ids, "chosen_id": chosen_id})
     return [row for row in rows if row.id != purchase.subscription_id][:MAX_LISTED]
+
+
+_read_with_account = query(_find_with_account)

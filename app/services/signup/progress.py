@@ -119,7 +119,7 @@ def find(purchase: Purchase) -> RegisteredPurchase | None:
 
 @query
 def _find(connection: Connection, purchase: Purchase) -> RegisteredPurchase | None:
-    registration, account = registrations.find_with_account(connection, *purchase.ids)
+    registration, account = registrations.find_with_reply(connection, *purchase.ids)
     return _load(connection, registration, account) if registration else None
 
 
@@ -130,20 +130,6 @@ def _load(connection: Connection, registration: Row[Any], account: AccountReply 
     receives_handoffs = subscription.product_code in products.current().handoff_endpoints
     progress = _find_progress(connection, registration.id, account) if receives_handoffs else NOT_REQUESTED
     return RegisteredPurchase(registration, subscription, progress)
-
-
-def account_progress(registration: Row[Any], product: Product | None) -> AccountProgress:
-    """Return how far the product is with the registration's account."""
-    endpoints = products.current().handoff_endpoints
-    if product is None or product.code not in endpoints or registration.subscription_id is None:
-        return NOT_REQUESTED
-    return _read_progress(registration)
-
-
-@query
-def _read_progress(connection: Connection, registration: Row[Any]) -> AccountProgress:
-    account = account_reply.account_of(connection, registration.subscription_id)
-    return _find_progress(connection, registration.id, account)
 
 
 def _find_progress(connection: Connection, registration_id: UUID, account: AccountReply | None) -> AccountProgress:

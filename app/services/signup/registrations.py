@@ -90,7 +90,7 @@ UPSERT_BY_SUBSCRIPTION, UPSERT_BY_TOKEN = (
     for natural_key in ("subscription_id", "parked_token_id")
 )
 # One row, of empty columns where there is no registration or no reply.
-WITH_ACCOUNT = (
+WITH_REPLY = (
     select(TABLE, *account_reply.COLUMNS)
     .select_from(Subscription)
     .outerjoin(Registration, Registration.subscription_id == Subscription.id)
@@ -128,7 +128,7 @@ def complete(
     now = clock.now()
     subscription, token_id = _lock_purchase(connection, purchase)
     subscription_id = subscription.id if subscription else None
-    stored, account = find_with_account(connection, subscription_id, token_id)
+    stored, account = find_with_reply(connection, subscription_id, token_id)
     key = {"subscription_id": subscription_id, "parked_token_id": token_id}
     is_changed = stored is None or answers_of(stored) != answers
     # The same answers from another browser prove nothing: whoever knows them could enter the account with them.
@@ -171,13 +171,13 @@ def _lock_purchase(connection: Connection, purchase: Purchase) -> tuple[Row[Any]
     return (subscriptions.lock_row(connection, subscription_id), None) if subscription_id else (None, purchase.id)
 
 
-def find_with_account(
+def find_with_reply(
     connection: Connection, subscription_id: UUID | None, token_id: UUID | None
 ) -> tuple[Row[Any] | None, AccountReply | None]:
     """Return the registration of the subscription or the pending token, and what the product replied about it."""
     if subscription_id is None:
         return connection.execute(BY_TOKEN, {"parked_token_id": token_id}).one_or_none(), None
-    row = connection.execute(WITH_ACCOUNT, {"subscription_id": subscription_id}).one_or_none()
+    row = connection.execute(WITH_REPLY, {"subscription_id": subscription_id}).one_or_none()
     return (row if row and row.id else None), (account_reply.of_row(row) if row else None)
 
 
@@ -208,10 +208,14 @@ def _was_refused_or_failed(connection: Connection, account: AccountReply | None,
     return connection.execute(LATEST_REQUEST, {"registration": registration_id}).scalar_one_or_none() == "failed"
 
 
-@query
-def find_by_purchase(connection: Connection, purchase: Purchase) -> Row[Any] | None:
+def find_by_purchase(purchase: Purchase) -> Row[Any] | None:
     """Return the purchase's registration, if the buyer has registered."""
-    return find_with_account(connection, *purchase.ids)[0]
+    return _find_by_ids(*purchase.ids) if any(purchase.ids) else None
+
+
+@query
+def _find_by_ids(connection: Connection, subscription_id: UUID | None, token_id: UUID | None) -> Row[Any] | None:
+    return find_with_reply(connection, subscription_id, token_id)[0]
 
 
 def try_find_by_purchase(purchase: Purchase) -> Row[Any] | None:
