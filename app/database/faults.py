@@ -23,6 +23,7 @@ READ_ONLY_CODES = ("25006", "SQLITE_READONLY", "EROFS", "EACCES")
 FILE_MISSING_CODE = "ENOENT"
 FILE_MOVED_CODE = "SQLITE_READONLY_DBMOVED"
 DISK_FULL_CODES = ("53100", "SQLITE_FULL", "ENOSPC", "EDQUOT")
+TIMEOUT_CODES = ("57014", "DeadlineExceeded")
 LOCKED_CODES = ("55P03", "40P01", "SQLITE_BUSY", "SQLITE_LOCKED")
 # The connection answers, and is of no use: it leads to a primary that was demoted or is shutting down, its pooler has
 # lost the prepared statements, or it has a file open that was read-only, or is another one now. A new one may work.

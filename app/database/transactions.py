@@ -7,7 +7,7 @@ from functools import partial, wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from flask import current_app
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -20,6 +20,8 @@ from app.errors import DatabaseUnavailable
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# Ends before this side would close the connection: see deadline.BACKGROUND_SECONDS.
+OPERATORS_TIMEOUT = text("SET LOCAL statement_timeout = '14s'")
 MAX_ATTEMPTS = 4
 # A new connection can help once; where it leads to the same fault, a third would only burden the server.
 MAX_CONNECTIONS_TRIED = 2
@@ -78,6 +80,12 @@ def query(work: Callable[Concatenate[Connection, P], T]) -> Callable[P, T]:
         return _run_with_retries(attempt)
 
     return read
+
+
+def wait_for_operator(connection: Connection) -> None:
+    """Let the statements of this transaction, which read whole tables, take 14 seconds: longer than a page may."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(OPERATORS_TIMEOUT)
 
 
 def write(work: Callable[[Connection], T]) -> T:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.config import products
-from app.database.transactions import query
+from app.database.transactions import query, wait_for_operator
 from app.models import AuditEntry, OutboxMessage, PendingToken, Registration, Subscription, UtcDateTime
 from app.services.operations import readiness
 from app.services.outbox import announce
@@ -24,38 +25,40 @@ MAX_HEARTBEAT_AGE_SECONDS = 120
 MAX_TOKEN_AGE_SECONDS = 1800
 MAX_HANDOFF_AGE_SECONDS = 900
 
-SINCE = bindparam("since", type_=UtcDateTime)
-IS_HANDED_OFF = (OutboxMessage.type.in_(announce.REGISTRATION_TYPES)) & (OutboxMessage.outcome == "delivered")
+SINCE, TODAY = bindparam("since", type_=UtcDateTime), bindparam("today", type_=UtcDateTime)
+IS_HANDED_OFF = and_(
+    OutboxMessage.type.in_(announce.REGISTRATION_TYPES),
+    OutboxMessage.outcome == "delivered",
+    # So that SQLite looks a subscription's hand-offs up. By the outcome, it would read all for each subscription.
+    OutboxMessage.sequence.is_not(None),
+)
 HAS_ENTERED = AuditEntry.action == progress.ENTERED
+
+
+def _count(counted: Any, at: InstrumentedAttribute[Any], *conditions: ColumnElement[bool]) -> Select[Any]:
+    """Return the statement that counts both periods, in one pass through the table, by the column with the time."""
+    return select(func.count(counted).filter(at >= TODAY), func.count(counted)).where(at >= SINCE, *conditions)
+
+
 # Each step by its own time. A buyer who comes back counts again as landed, and nobody counts twice in one period.
 STEPS = {
     "landed": (
-        select(func.count()).select_from(Subscription).where(Subscription.last_seen_at >= SINCE),
-        select(func.count())
-        .select_from(PendingToken)
-        .where(PendingToken.parked_at >= SINCE, PendingToken.subscription_id.is_(None)),
+        _count(Subscription.id, Subscription.last_seen_at),
+        _count(PendingToken.id, PendingToken.parked_at, PendingToken.subscription_id.is_(None)),
     ),
-    "registered": (select(func.count()).select_from(Registration).where(Registration.created_at >= SINCE),),
-    "handed off": (
-        select(func.count(OutboxMessage.subscription_id.distinct())).where(
-            IS_HANDED_OFF, OutboxMessage.settled_at >= SINCE
-        ),
-    ),
-    "entered": (select(func.count(AuditEntry.registration_id.distinct())).where(HAS_ENTERED, AuditEntry.at >= SINCE),),
+    "registered": (_count(Registration.id, Registration.created_at),),
+    "handed off": (_count(OutboxMessage.subscription_id.distinct(), OutboxMessage.settled_at, IS_HANDED_OFF),),
+    "entered": (_count(AuditEntry.registration_id.distinct(), AuditEntry.at, HAS_ENTERED),),
 }
-FUNNEL = (
-    select(
-        func.count(),
-        func.count(Subscription.last_seen_at),
-        func.count(Registration.id),
-        func.count().filter(exists().where(IS_HANDED_OFF, OutboxMessage.subscription_id == Subscription.id)),
-        func.count().filter(exists().where(HAS_ENTERED, AuditEntry.subscription_id == Subscription.id)),
-    )
-    .select_from(Subscription)
-    .outerjoin(Registration, Registration.subscription_id == Subscription.id)
-    .where(Subscription.created_at >= SINCE)
-)
-FUNNEL_STEPS = ("bought", *STEPS)
+NEW_PURCHASES = select(func.count()).select_from(Subscription).where(Subscription.created_at >= SINCE)
+# One statement each: so PostgreSQL joins the tables. In one, it would look each purchase up in each table.
+FUNNEL = {
+    "bought": NEW_PURCHASES,
+    "landed": NEW_PURCHASES.where(Subscription.last_seen_at.is_not(None)),
+    "registered": NEW_PURCHASES.where(exists().where(Registration.subscription_id == Subscription.id)),
+    "handed off": NEW_PURCHASES.where(exists().where(IS_HANDED_OFF, OutboxMessage.subscription_id == Subscription.id)),
+    "entered": NEW_PURCHASES.where(exists().where(HAS_ENTERED, AuditEntry.subscription_id == Subscription.id)),
+}
 # Without these, the gauges have all that waits or failed.
 OTHER_COUNTS = {
     "unregistered": select(func.count())
@@ -86,23 +89,26 @@ class Overview:
         return list(_findings(self.counts))
 
 
-def read(*since: datetime) -> Overview:
-    """Return the overview of the periods that began at these moments; the last is the longest."""
-    return _read(since, gauges.current())
+def read(today: datetime, since: datetime) -> Overview:
+    """Return the overview of the periods that began at these moments, of which the second is the longer."""
+    return _read({"today": today, "since": since}, gauges.current())
 
 
 @query
-def _read(connection: Connection, since: tuple[datetime, ...], measured: Mapping[str, float]) -> Overview:
-    def count(statement: Any, moment: datetime) -> int:
-        return connection.scalar(statement, {"since": moment}) or 0
-
+def _read(connection: Connection, periods: Mapping[str, datetime], measured: Mapping[str, float]) -> Overview:
+    wait_for_operator(connection)
     steps = {
-        step: tuple(sum(count(statement, moment) for statement in statements) for moment in since)
+        step: tuple(
+            map(sum, zip(*(connection.execute(statement, periods).one() for statement in statements), strict=True))
+        )
         for step, statements in STEPS.items()
     }
-    counts = {name: count(statement, since[-1]) for name, statement in OTHER_COUNTS.items()}
-    funnel = connection.execute(FUNNEL, {"since": since[-1]}).one()
-    return Overview(steps, dict(zip(FUNNEL_STEPS, funnel, strict=True)), {**measured, **counts})
+    since = {"since": periods["since"]}
+    counts, funnel = (
+        {name: connection.scalar(statement, since) or 0 for name, statement in statements.items()}
+        for statements in (OTHER_COUNTS, FUNNEL)
+    )
+    return Overview(steps, funnel, {**measured, **counts})
 
 
 def _findings(counts: Mapping[str, float]) -> Iterator[Finding]:

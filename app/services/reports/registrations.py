@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Uuid, bindparam, func, select
 
 from app.database import rows
 from app.database.rows import RowDict
-from app.database.transactions import query
+from app.database.transactions import query, wait_for_operator
 from app.models import Account, PendingToken, Registration, Subscription
 from app.services.purchases import people
 
@@ -82,6 +82,7 @@ class Filters:
 @query
 def newest(connection: Connection, filters: Filters, *, limit: int) -> list[RowDict]:
     """Return the registrations that match the filters, newest first, with their purchases."""
+    wait_for_operator(connection)
     conditions = rows.filter_conditions(
         {
             Subscription.product_code: filters.product_code,

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from app.aws.customer import license_id
 from app.database import clock, rows
 from app.database.rows import RowDict
-from app.database.transactions import query
+from app.database.transactions import query, wait_for_operator
 from app.models import Account, AuditEntry, EarlierKey, Registration, Subscription
 from app.services.events import agreements
 from app.services.operations import audit
@@ -112,6 +112,7 @@ class Filters:
 @query
 def search(connection: Connection, filters: Filters, *, limit: int) -> list[RowDict]:
     """Return the subscriptions that match the filters, with their registrations."""
+    wait_for_operator(connection)
     conditions = _conditions(filters)
     if filters.unregistered:
         # The few ids are selected first, so that the joins and the other columns are read for these alone.
