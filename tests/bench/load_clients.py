@@ -67,7 +67,9 @@ class LoadClient(asyncio.Protocol):
         self.finished.set_result(None)
 
     def time_out(self) -> None:
-        """Record the missing response and close the connection."""
+        """If its response has been missing for too long, record that and close the connection."""
+        if time.perf_counter() - self._sent_at < RESPONSE_TIMEOUT_SECONDS:
+            return
         self._tally.errors["no response"] += 1
         self._is_unfinished = False
         self._transport.abort()
@@ -93,12 +95,12 @@ async def send_requests(
         opening = loop.create_connection(lambda: LoadClient(requests, expected, tally), "127.0.0.1", port)
         browsers.append((await opening)[1])
         await asyncio.sleep(ramp_up_seconds / connections)
-    await asyncio.wait([browser.finished for browser in browsers], timeout=RESPONSE_TIMEOUT_SECONDS)
-    for browser in browsers:
-        if not browser.finished.done():
-            browser.time_out()
     # A loop that ends before they are closed leaves their futures pending.
-    await asyncio.gather(*(browser.finished for browser in browsers))
+    while unfinished := [browser for browser in browsers if not browser.finished.done()]:
+        await asyncio.wait([browser.finished for browser in unfinished], timeout=1)
+        for browser in unfinished:
+            if not browser.finished.done():
+                browser.time_out()
     return tally
 
 
