@@ -1,0 +1,1 @@
+"""Metering: usage items in, hours of usage to BatchMeterUsage."""
