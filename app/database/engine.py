@@ -13,6 +13,7 @@ from sqlalchemy import Engine, create_engine
 from app import deadline
 from app.config.settings import Settings
 from app.database import clock, faults, sqlite
+from app.database.sqlite_writer import Writer
 from app.database.throttle import Throttle
 from app.errors import DatabaseUnavailable
 
@@ -29,7 +30,7 @@ class Database:
 
     read_engine: Engine
     write_engine: Engine
-    sqlite_writer: sqlite.WriterThread | None
+    sqlite_writer: Writer | None
     free_connections: threading.Semaphore
     # Of the writes by which readiness is tried.
     write_checks: Throttle
@@ -77,7 +78,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     configure_engine(engine)
     faults.drop_useless_connections(engine)
     write_engine = engine.execution_options(**sqlite.IMMEDIATE_TRANSACTION)
-    sqlite_writer = sqlite.WriterThread(write_engine) if is_sqlite else None
+    writer = Writer(write_engine) if is_sqlite else None
     app.extensions["sqlalchemy"] = Database(
-        engine, write_engine, sqlite_writer, threading.Semaphore(CONNECTIONS), Throttle(), {"default": write_engine}
+        engine, write_engine, writer, threading.Semaphore(CONNECTIONS), Throttle(), {"default": write_engine}
     )

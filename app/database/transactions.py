@@ -44,7 +44,7 @@ def transaction(work: Callable[Concatenate[Connection, P], T]) -> Callable[P, T]
 
         def attempt(connection: Connection) -> T:
             actions.clear()
-            # Set here, not in `run`: on SQLite the writer thread runs this, in a copy of the caller's context.
+            # Set here, not in `run`: on SQLite another thread may run this, in a copy of the caller's context.
             token = _actions_after_commit.set(actions)
             try:
                 return work(connection, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""SQLite's writer thread: waiting writes are committed together, and each caller gets the result of its own."""
+"""SQLite's writer: waiting writes are committed together, and each caller gets the result of its own."""
 
 import fcntl
 import gc
@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app.config.settings import SettingsError
 from app.database import sqlite, sqlite_files
-from app.database.sqlite import WriterThread
+from app.database.sqlite_writer import Writer
 from app.errors import DatabaseUnavailable
 
 
@@ -43,14 +43,14 @@ def insert(name: str, connection: Connection) -> str:
     return name
 
 
-def wait_for_pending(writer: WriterThread, count: int) -> None:
+def wait_for_pending(writer: Writer, count: int) -> None:
     """Wait until that many writes wait behind the one that is under way, or waits for the lock file."""
-    while writer._queue.qsize() < count:
+    while len(writer._waiting) < count:
         threading.Event().wait(0.001)
 
 
 @contextmanager
-def slow_write(writer: WriterThread) -> Iterator[ThreadPoolExecutor]:
+def slow_write(writer: Writer) -> Iterator[ThreadPoolExecutor]:
     """Keep the writer busy with inserting "slow" until the block ends."""
     is_started, may_end = threading.Event(), threading.Event()
 
@@ -75,7 +75,7 @@ def another_process_writing(folder: Path) -> Iterator[None]:
         yield
 
 
-def write_while_busy(writer: WriterThread, *names: str) -> list[Future[str]]:
+def write_while_busy(writer: Writer, *names: str) -> list[Future[str]]:
     """Insert all names behind a write that is under way, each from a thread of its own."""
     with slow_write(writer) as threads:
         futures = [threads.submit(writer.write, lambda c, name=name: insert(name, c)) for name in names]
@@ -84,7 +84,7 @@ def write_while_busy(writer: WriterThread, *names: str) -> list[Future[str]]:
 
 
 def write_in_one_group(
-    writer: WriterThread, folder: Path, threads: ThreadPoolExecutor, delays: dict[str, Callable[[], object]]
+    writer: Writer, folder: Path, threads: ThreadPoolExecutor, delays: dict[str, Callable[[], object]]
 ) -> list[Future[str]]:
     """Insert "first" and "second" in one transaction, each after its delay."""
 
@@ -105,7 +105,7 @@ def test_waiting_writes_are_committed_together(engine: Engine) -> None:
     commits: list[object] = []
     event.listen(engine, "commit", commits.append)
 
-    futures = write_while_busy(WriterThread(engine), *"abcdefgh")
+    futures = write_while_busy(Writer(engine), *"abcdefgh")
 
     assert [future.result() for future in futures] == list("abcdefgh")
     assert stored_names(engine) == sorted(["slow", *"abcdefgh"])
@@ -113,7 +113,7 @@ def test_waiting_writes_are_committed_together(engine: Engine) -> None:
 
 
 def test_failing_write_does_not_fail_others_in_its_commit(engine: Engine) -> None:
-    futures = write_while_busy(WriterThread(engine), "a", "a", "b")
+    futures = write_while_busy(Writer(engine), "a", "a", "b")
 
     errors = [future.exception() for future in futures]
     assert sorted(type(error).__name__ for error in errors) == ["IntegrityError", "NoneType", "NoneType"]
@@ -122,7 +122,7 @@ def test_failing_write_does_not_fail_others_in_its_commit(engine: Engine) -> Non
 
 
 def test_write_to_missing_table_does_not_fail_others_in_its_commit(engine: Engine) -> None:
-    writer = WriterThread(engine)
+    writer = Writer(engine)
     with slow_write(writer) as threads:
         first = threads.submit(writer.write, partial(insert, "first"))
         missing = threads.submit(writer.write, lambda connection: connection.execute(text("DELETE FROM nowhere")))
@@ -138,11 +138,11 @@ def test_write_runs_in_its_callers_context(engine: Engine) -> None:
     caller: ContextVar[str] = ContextVar("caller")
     caller.set("a")
 
-    assert WriterThread(engine).write(lambda connection: insert(caller.get(), connection)) == "a"
+    assert Writer(engine).write(lambda connection: insert(caller.get(), connection)) == "a"
 
 
 def test_write_blocked_by_another_process_is_abandoned(engine: Engine, tmp_path: Path) -> None:
-    writer = WriterThread(engine, timeout_seconds=0.2)
+    writer = Writer(engine, timeout_seconds=0.2)
     with another_process_writing(tmp_path), pytest.raises(DatabaseUnavailable, match="WriterLock"):
         writer.write(lambda connection: insert("abandoned", connection))
 
@@ -152,7 +152,7 @@ def test_write_blocked_by_another_process_is_abandoned(engine: Engine, tmp_path:
 
 
 def test_lock_file_that_was_deleted_is_locked_anew(engine: Engine, tmp_path: Path) -> None:
-    writer = WriterThread(engine, timeout_seconds=0.2)
+    writer = Writer(engine, timeout_seconds=0.2)
     writer.write(lambda connection: insert("first", connection))
     (tmp_path / "names.db-writer").unlink()
 
@@ -161,7 +161,7 @@ def test_lock_file_that_was_deleted_is_locked_anew(engine: Engine, tmp_path: Pat
 
 
 def test_unopenable_lock_file_fails_only_the_waiting_write(engine: Engine, tmp_path: Path) -> None:
-    writer = WriterThread(engine)
+    writer = Writer(engine)
     (tmp_path / "names.db-writer").mkdir()
     with pytest.raises(DatabaseUnavailable, match="IsADirectoryError"):
         writer.write(lambda connection: insert("failed", connection))
@@ -173,7 +173,7 @@ def test_unopenable_lock_file_fails_only_the_waiting_write(engine: Engine, tmp_p
 
 
 def test_write_that_waited_too_long_is_never_committed(engine: Engine) -> None:
-    writer = WriterThread(engine, timeout_seconds=0.2)
+    writer = Writer(engine, timeout_seconds=0.2)
     with slow_write(writer), pytest.raises(DatabaseUnavailable, match="WriterQueue"):
         writer.write(lambda connection: insert("abandoned", connection))
     writer.write(lambda connection: insert("next", connection))
@@ -182,7 +182,7 @@ def test_write_that_waited_too_long_is_never_committed(engine: Engine) -> None:
 
 
 def test_started_writes_are_waited_for_beyond_the_timeout(engine: Engine, tmp_path: Path) -> None:
-    writer = WriterThread(engine, timeout_seconds=0.5)
+    writer = Writer(engine, timeout_seconds=0.5)
 
     with ThreadPoolExecutor(2) as threads:
         futures = write_in_one_group(writer, tmp_path, threads, {"second": lambda: threading.Event().wait(0.7)})
@@ -193,7 +193,7 @@ def test_started_writes_are_waited_for_beyond_the_timeout(engine: Engine, tmp_pa
 
 def test_abandoned_write_is_left_out_of_its_group(engine: Engine, tmp_path: Path) -> None:
     may_continue = threading.Event()
-    writer = WriterThread(engine, timeout_seconds=0.3)
+    writer = Writer(engine, timeout_seconds=0.3)
 
     with ThreadPoolExecutor(2) as threads:
         first, second = write_in_one_group(writer, tmp_path, threads, {"first": lambda: may_continue.wait(10)})
@@ -221,10 +221,10 @@ def test_uncreatable_file_is_reported_with_the_setting(tmp_path: Path, path: str
 
 
 def test_thread_ends_once_nothing_refers_to_its_writer(engine: Engine) -> None:
-    writer = WriterThread(engine)
-    writer.write(partial(insert, "a"))
-    thread = writer._thread
-    assert thread
+    writer = Writer(engine)
+    write_while_busy(writer, "a")
+    assert writer._thread
+    thread = writer._thread.thread
 
     del writer
     gc.collect()

@@ -1,4 +1,4 @@
-"""SQLite's writer thread when its process ends, or forks."""
+"""SQLite's writer when its process ends, or forks."""
 
 import subprocess
 import sys
@@ -9,12 +9,12 @@ import pytest
 OPEN = """
 import os, sys, threading
 from sqlalchemy import create_engine, event, text
-from app.database import sqlite, sqlite_files
+from app.database import sqlite, sqlite_files, sqlite_writer
 
 engine = create_engine(f"sqlite:///{sys.argv[1]}")
 sqlite.configure_engine(engine)
 sqlite_files.create(sys.argv[1])
-writer = sqlite.WriterThread(engine.execution_options(**sqlite.IMMEDIATE_TRANSACTION))
+writer = sqlite_writer.Writer(engine.execution_options(**sqlite.IMMEDIATE_TRANSACTION))
 writer.write(lambda connection: connection.execute(text("CREATE TABLE names (name TEXT)")))
 
 
@@ -36,7 +36,7 @@ def finish():
 
 threading.Thread(target=finish).start()
 """
-# Forked while the parent's writer thread, its write committed, still holds the lock file.
+# Forked while the parent's write, which is committed, still holds the lock file.
 FORKED = """
 committed, forked = threading.Event(), threading.Event()
 event.listen(engine, "checkin", lambda *_: (committed.set(), forked.wait()), once=True)

@@ -38,7 +38,7 @@ def test_sqlite_connection_is_durable_and_waits_for_writers(app: Flask) -> None:
 @on_sqlite
 def test_sqlite_writer_locks_at_once_and_reader_takes_no_lock(app: Flask, database_url: str) -> None:
     path = database_url.removeprefix("sqlite:///")
-    # The writer thread uses it, too.
+    # The writer uses it, too.
     other = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
 
     @transaction
