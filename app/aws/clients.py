@@ -21,6 +21,7 @@ from botocore.loaders import Loader, create_loader
 from flask import Flask, current_app
 
 from app.aws import errors, open_connections
+from app.aws.short_calls import ShortCall
 from app.config.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,10 +70,17 @@ class Clients:
         self._session: botocore.session.Session | None = None
         self._retry_credentials_at = 0.0
         self._clients: dict[tuple[str, CallTimeouts], Any] = {}
+        self._resolve_customer: dict[CallTimeouts, ShortCall] = {}
 
     def metering(self, timeouts: CallTimeouts) -> "MarketplaceMeteringClient":
         """Return the Marketplace Metering client, which has ResolveCustomer."""
         return cast("MarketplaceMeteringClient", self._client("meteringmarketplace", timeouts))
+
+    def resolve_customer(self, timeouts: CallTimeouts) -> ShortCall:
+        """Return the call of ResolveCustomer."""
+        if timeouts not in self._resolve_customer:
+            self._resolve_customer[timeouts] = ShortCall(self.metering(timeouts), "ResolveCustomer")
+        return self._resolve_customer[timeouts]
 
     def entitlements(self, timeouts: CallTimeouts) -> "MarketplaceEntitlementServiceClient":
         """Return the client for GetEntitlements, which each AWS partition has in one Region only."""

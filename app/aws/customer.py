@@ -20,6 +20,10 @@ class Customer:
         """Return the customer of a stored row or an event: of any object with attributes of these five names."""
         return cls(**{field.name: getattr(row, field.name) for field in fields(cls)})
 
+    def columns(self) -> dict[str, str | None]:
+        """Return the five values by name. `asdict` would copy each deeply."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     @cached_property
     def purchase_key(self) -> str:
         """The natural key of the purchase: the license's id or, on old listings, the product and the customer's id."""

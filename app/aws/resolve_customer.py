@@ -74,7 +74,7 @@ class ResolveClient:
         self, token: str, timeouts: CallTimeouts, connections: AbstractContextManager[None] = ANY_CONNECTION
     ) -> Customer:
         with clients.translate_errors(), connections:
-            response = self._aws.metering(timeouts).resolve_customer(RegistrationToken=token)
+            response = self._aws.resolve_customer(timeouts)(RegistrationToken=token)
         return parse_customer(dict(response))
 
 
