@@ -14,7 +14,6 @@ and its number, by which the read API's feed is ordered, move only where a value
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -128,7 +127,7 @@ def _upsert(
         _set_license_key(connection, customer)
     row = {
         **dict.fromkeys(Subscription.__table__.columns.keys()),
-        **asdict(customer),
+        **customer.columns(),
         **vars(landing.unverified),
         **dict.fromkeys(("created_at", "last_seen_at", "review_at", "changed_at"), now),
         "id": uuid7(),
