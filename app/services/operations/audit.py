@@ -1,7 +1,7 @@
 """The audit log: who did what to a purchase or to a person's data. It outlives the data itself."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -27,5 +27,5 @@ class AuditRecord:
 
 def record(connection: Connection, records: Iterable[AuditRecord]) -> None:
     """Store the records in the caller's transaction: an action and its record are committed together."""
-    if entries := [asdict(entry) for entry in records]:
+    if entries := [dict(vars(entry)) for entry in records]:
         connection.execute(INSERT_ENTRY, entries)

@@ -6,7 +6,7 @@ has another one with other answers (an optimistic lock).
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -137,7 +137,7 @@ def complete(
     if stored and is_others:
         _make_room(connection, stored, answers, now)
     pending_tokens.move_registrations(connection, ids_without_purchase, answers.email, key)
-    values = {"created_at": now, "updated_at": version, "sent_by": known.browser_digest, **asdict(answers)}
+    values = {"created_at": now, "updated_at": version, "sent_by": known.browser_digest, **vars(answers)}
     upsert = UPSERT_BY_SUBSCRIPTION if subscription else UPSERT_BY_TOKEN
     registration = connection.execute(upsert, {"id": uuid7(), **key, **values}).one()
     # The same answers again, after the product refused them: the buyer and the product may have settled it meanwhile.
