@@ -1,6 +1,7 @@
 """Builds the events that an action causes: EventBridge's for new-style purchases, SNS's for old-style ones."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import uuid4
 
 from sandbox import eventbridge, printed_forms, sns
@@ -15,13 +16,20 @@ DEFAULT_DURATION = timedelta(milliseconds=2)
 EVENT_INTERVAL = {"new": timedelta(seconds=1), "old": timedelta(milliseconds=1)}
 
 
-def start_time(action: str, latest: datetime, now: datetime) -> datetime:
-    """Return when an action that ends now started: never before the purchase's latest event, never after now."""
-    return min(max(latest, now - ACTION_DURATIONS.get(action, DEFAULT_DURATION)), now)
+class ActionTime(NamedTuple):
+    """When an action started and ended."""
+
+    started_at: datetime
+    ended_at: datetime
+
+
+def time_of(action: str, latest: datetime, now: datetime) -> ActionTime:
+    """Return the time of an action that ends now: it never started before the purchase's latest event."""
+    return ActionTime(min(max(latest, now - ACTION_DURATIONS.get(action, DEFAULT_DURATION)), now), now)
 
 
 def build(
-    action: str, before: Purchase, after: Purchase, pricing: Pricing, started_at: datetime, *, as_printed: bool = False
+    action: str, before: Purchase, after: Purchase, pricing: Pricing, time: ActionTime, *, as_printed: bool = False
 ) -> list[Event]:
     """Return the events of an action in the order they happened, spaced by `EVENT_INTERVAL`.
 
@@ -34,7 +42,7 @@ def build(
     if as_printed:
         drafts = [printed_forms.spell(draft, _purchase_of(draft, before, after)) for draft in drafts]
     return [
-        _build_event(draft, action, after, _round_time(started_at + number * EVENT_INTERVAL[after.style], after.style))
+        _build_event(draft, action, after, _event_time(time, number, after.style))
         for number, draft in enumerate(drafts)
     ]
 
@@ -61,7 +69,7 @@ def _build_event(draft: EventDraft, action: str, purchase: Purchase, at: datetim
     )
 
 
-def _round_time(at: datetime, style: Style) -> datetime:
+def _event_time(time: ActionTime, number: int, style: Style) -> datetime:
     # Rounding down, as rounding up could put the event into the future.
-    at = min(at, datetime.now(at.tzinfo))
+    at = min(time.started_at + number * EVENT_INTERVAL[style], time.ended_at)
     return at.replace(microsecond=0 if style == "new" else at.microsecond // 1000 * 1000)

@@ -1,11 +1,12 @@
-"""The AWS endpoint: moto's server plus ResolveCustomer and GetEntitlements; mail sent by SES goes to the inbox.
+"""The AWS endpoint: moto's server plus ResolveCustomer, GetEntitlements and BatchMeterUsage.
 
-Metering is refused: moto does not know what the storefront sold.
+Mail sent by SES goes to the inbox. MeterUsage and RegisterUsage are refused: they are not for SaaS.
 
 Every other service that moto simulates (STS, SQS, ...) answers on the same port.
 """
 
 import json
+import socket
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -20,8 +21,8 @@ from moto.ses.responses import EmailResponse
 from moto.sesv2 import urls as mail_urls
 from moto.sesv2.responses import SESV2Response
 
-from sandbox import mail_requests
-from sandbox.aws_errors import AwsError, MeteringDisabled
+from sandbox import batch_meter_usage, mail_requests
+from sandbox.aws_errors import AwsError, UnsupportedMetering
 from sandbox.get_entitlements import get_entitlements
 from sandbox.inbox import SentMail
 from sandbox.mail_requests import InvalidMail
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 MARKETPLACE_KEY = "foyer.sandbox.marketplace"
+LOST_ANSWER_KEY = "foyer.sandbox.lost_answer"
 
 # What moto expects from an operation: the body, and the headers with the HTTP status among them.
 MotoResponse = tuple[str, dict[str, Any]]
@@ -49,6 +51,9 @@ class AwsEndpoint:
         # moto creates its response objects without arguments, so only the request can carry the marketplace.
         environ[MARKETPLACE_KEY] = self._marketplace
         response: Iterable[bytes] = self._moto(environ, start_response)
+        if environ.get(LOST_ANSWER_KEY):
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            raise ConnectionAbortedError
         return response
 
 
@@ -67,9 +72,15 @@ class MarketplaceResponse(MarketplaceMeteringResponse):
         """Answer GetEntitlements, which moto routes here because it signs as the same service as ResolveCustomer."""
         return self._call(lambda marketplace, body: get_entitlements(marketplace, body, self._caller_account_id))
 
-    def batch_meter_usage(self) -> str:
-        """Refuse BatchMeterUsage. moto's own version fails on the records of new listings."""
-        _refuse_metering()
+    def batch_meter_usage(self) -> MotoResponse:  # type: ignore[override]  # moto takes both
+        """Answer BatchMeterUsage. moto's own version does not know what the storefront sold."""
+        request = self.normalized_request
+        authorization = request.headers.get("Authorization", "")
+        call = batch_meter_usage.answer(
+            request.environ[MARKETPLACE_KEY], request.get_data(), authorization, self._caller_account_id
+        )
+        request.environ[LOST_ANSWER_KEY] = call.is_answer_lost
+        return _json_response(call.answer, call.status)
 
     def meter_usage(self) -> str:
         """Refuse MeterUsage, which moto does not have."""
@@ -131,7 +142,7 @@ class OldMailResponse(EmailResponse):
 
 
 def _refuse_metering() -> NoReturn:
-    raise JsonRESTError(MeteringDisabled.code, MeteringDisabled.message)
+    raise JsonRESTError(UnsupportedMetering.code, UnsupportedMetering.message)
 
 
 def _json_response(body: dict[str, Any], status: int = 200) -> MotoResponse:

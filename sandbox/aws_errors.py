@@ -1,7 +1,7 @@
 """The errors of AWS's calls: code, HTTP status and message.
 
 Modelled errors: https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-metering_ResolveCustomer.html
-and API_marketplace-entitlements_GetEntitlements.html beside it.
+and API_marketplace-metering_BatchMeterUsage.html, API_marketplace-entitlements_GetEntitlements.html beside it.
 Common errors: https://docs.aws.amazon.com/awsconsolehelpdocs/latest/gsg/common-errors.html
 """
 
@@ -50,13 +50,13 @@ class DisabledApi(AwsError):
     message = "The API is disabled in the Region."
 
 
-class MeteringDisabled(AwsError):
-    """The sandbox takes no usage records. AWS's SDKs do not retry this error."""
+class UnsupportedMetering(AwsError):
+    """The sandbox sells SaaS only. AWS's SDKs do not retry this error."""
 
     code = "DisabledApiException"
     message = (
-        "The sandbox does not meter usage yet: it stored nothing of this call, and did not look at the customer. "
-        "ResolveCustomer and GetEntitlements work."
+        "The sandbox has no MeterUsage and no RegisterUsage, which are for products that run in the buyer's account. "
+        "SaaS products send their usage with BatchMeterUsage."
     )
 
 
@@ -80,6 +80,74 @@ class InvalidParameter(AwsError):
 
     def __init__(self, message: str) -> None:
         self.message = message
+
+
+class MeteringError(AwsError):
+    """BatchMeterUsage refuses the whole call: none of its records is processed."""
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+
+
+class InvalidUsageDimension(MeteringError):
+    """The product has no such dimension that can be metered."""
+
+    code = "InvalidUsageDimensionException"
+
+
+class InvalidLicense(MeteringError):
+    """The license is unknown, another customer's or another product's, or was not active at that time."""
+
+    code = "InvalidLicenseException"
+
+
+class InvalidTag(MeteringError):
+    """A tag is invalid, or there are more than five."""
+
+    code = "InvalidTagException"
+
+
+class InvalidUsageAllocations(MeteringError):
+    """The allocations do not add up to the quantity, or are not of its kind."""
+
+    code = "InvalidUsageAllocationsException"
+
+
+class InvalidCustomerIdentifier(MeteringError):
+    """The record does not name one customer."""
+
+    code = "InvalidCustomerIdentifierException"
+
+
+class InvalidProductCode(MeteringError):
+    """The seller has no such product, or the product code is missing or not allowed."""
+
+    code = "InvalidProductCodeException"
+
+
+class TimestampOutOfBounds(MeteringError):
+    """The time is too long ago, or in the future."""
+
+    code = "TimestampOutOfBoundsException"
+
+
+class InvalidRequest(MeteringError):
+    """A member of the request is missing or beyond its limits."""
+
+    code = "ValidationException"
+
+
+class UnreadableRequest(MeteringError):
+    """The request is not JSON, or a member has another type."""
+
+    code = "SerializationException"
+
+
+class RequestTooLarge(MeteringError):
+    """The request has too many bytes."""
+
+    code = "RequestEntityTooLargeException"
+    status = 413
 
 
 class ExpiredCredentials(AwsError):

@@ -11,7 +11,7 @@ def apply(marketplace: Marketplace, operation: str) -> None:
         AwsError: a fault that fails this operation is on.
     """
     marketplace.count_call(operation)
-    marketplace.wait_if_slow()
+    marketplace.current_faults.wait_if_slow()
     faults = marketplace.faults
     if faults.credentials_unknown:
         raise aws_errors.UnrecognizedClient
@@ -23,5 +23,22 @@ def apply(marketplace: Marketplace, operation: str) -> None:
         raise aws_errors.DisabledApi
     if faults.aws_down:
         raise aws_errors.InternalServiceError
-    if marketplace.consume_throttle():
+    if marketplace.current_faults.consume("throttled"):
+        raise aws_errors.Throttling
+
+
+def apply_metering(marketplace: Marketplace) -> None:
+    """Raise the error of the first fault that is on for BatchMeterUsage alone.
+
+    Raises:
+        AwsError: such a fault is on.
+    """
+    faults = marketplace.faults
+    if faults.metering_disabled:
+        raise aws_errors.DisabledApi
+    if marketplace.current_faults.consume("metering_errors"):
+        raise aws_errors.InternalServiceError
+    if marketplace.current_faults.consume("metering_throttled"):
+        raise aws_errors.Throttling
+    if marketplace.current_faults.consume_share(faults.metering_throttled_percent):
         raise aws_errors.Throttling

@@ -94,6 +94,65 @@ class Faults(StrictModel):
         description="The buyer's browser also sends the agreement id and the product id, unsigned.",
     )
 
+    lost_answers: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        title="Usage: answers lost",
+        description="This many BatchMeterUsage calls are billed, and the connection is closed without an answer.",
+    )
+    unprocessed_records: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        title="Usage: records not processed",
+        description="This many usage records are returned in UnprocessedRecords; those after them are billed.",
+    )
+    unprocessed_calls: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        title="Usage: calls not processed",
+        description="This many BatchMeterUsage calls return all of their records in UnprocessedRecords.",
+    )
+    metering_throttled: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        title="Usage: throttled",
+        description="This many BatchMeterUsage calls are refused with ThrottlingException (400).",
+    )
+    metering_throttled_percent: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        title="Usage: throttled, in percent",
+        description="This share of all BatchMeterUsage calls is refused with ThrottlingException (400).",
+    )
+    metering_errors: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        title="Usage: internal errors",
+        description="This many BatchMeterUsage calls fail with InternalServiceErrorException (500).",
+    )
+    metering_disabled: bool = Field(
+        default=False,
+        title="Usage: API disabled",
+        description="Every BatchMeterUsage call is refused with DisabledApiException (400).",
+    )
+    not_subscribed: bool = Field(
+        default=False,
+        title="Usage: customers suspended",
+        description="Every usage record is answered with CustomerNotSubscribed, as for a suspended AWS account.",
+    )
+    repeat_is_duplicate: bool = Field(
+        default=False,
+        title="Usage: the same again is a duplicate",
+        description="A record sent again with the same quantity is a DuplicateRecord. "
+        "Otherwise it is a Success again: AWS's documents say both.",
+    )
+
     def switched_on(self) -> list[str]:
         """Return the titles of the faults that are on."""
         return [str(field.title) for name, field in type(self).model_fields.items() if getattr(self, name)]

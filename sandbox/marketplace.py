@@ -1,21 +1,26 @@
-"""The pretend AWS Marketplace: products, buyers, purchases, events, mails and faults."""
+"""The pretend AWS Marketplace: products, buyers, purchases, events, usage, mails and faults."""
 
 import threading
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from app.config.products import Product
 from sandbox import action_events, actions, events, purchases, registration_tokens, state, state_file
+from sandbox.action_events import ActionTime
 from sandbox.actions import ActionRequest
+from sandbox.clock import Clock
+from sandbox.current_faults import CurrentFaults
 from sandbox.deliveries import Deliveries, ReleaseOrder
 from sandbox.entitlements import Pricing
 from sandbox.events import Event
 from sandbox.faults import Faults
 from sandbox.inbox import Inbox
+from sandbox.metering import dimensions
+from sandbox.metering.usage import Usage
 from sandbox.purchases import Buyer, DeliveryMode, Order, Purchase
 from sandbox.queue import EventsQueue
 from sandbox.state import State
@@ -32,8 +37,8 @@ class UnknownPurchase(LookupError):
 class Marketplace:
     """One pretend AWS Marketplace. Thread-safe.
 
-    With a path, purchases and events are saved to that JSON file and loaded again at the next start. Faults and mails
-    are not saved.
+    With a path, purchases, events, usage and the clock are saved to that JSON file and loaded again at the next start.
+    Faults, mails and the calls of BatchMeterUsage are not saved.
 
     Raises:
         SystemExit: the file exists and is not a state file.
@@ -45,8 +50,11 @@ class Marketplace:
         self._lock = threading.Lock()
         self._state = state.load(path)
         self._deliveries = Deliveries(self._state.events)
-        self._faults = Faults()
-        self._faults_changed = threading.Event()
+        self.current_faults = CurrentFaults()
+        self.clock = Clock(self._state.clock)
+        self.dimensions = dimensions.of_products(self.products.values())
+        self.usage = Usage(self._state.usage)
+        self.usage.licenses.adopt(self._state.purchases)
         self.inbox = Inbox()
         # By operation, since the start.
         self.call_counts: Counter[str] = Counter()
@@ -64,14 +72,11 @@ class Marketplace:
     @property
     def faults(self) -> Faults:
         """The faults that are on. Setting them ends every wait of a slow AWS."""
-        return self._faults
+        return self.current_faults.settings
 
     @faults.setter
     def faults(self, faults: Faults) -> None:
-        with self._lock:
-            self._faults = faults
-            self._faults_changed.set()
-            self._faults_changed = threading.Event()
+        self.current_faults.settings = faults
 
     def change_faults(self, **changes: object) -> None:
         """Switch these faults on or off, and leave the others as they are."""
@@ -88,9 +93,10 @@ class Marketplace:
             raise UnknownProduct(order.product_code)
         with self._lock:
             buyer = self._find_or_create_buyer(order)
-            purchase = purchases.create(order, product, buyer)
+            purchase = purchases.create(order, product, buyer, self.clock.now())
             self._state.purchases.append(purchase)
-            self._publish("subscribe", order.delivery, purchase, purchase, purchase.bought_at)
+            time = ActionTime(purchase.bought_at, purchase.bought_at)
+            self._publish("subscribe", order.delivery, purchase, purchase, time)
         return purchase
 
     def apply_action(self, purchase: Purchase, action: str, **options: Any) -> list[Event]:
@@ -107,10 +113,10 @@ class Marketplace:
         with self._lock:
             before = self.get_purchase(purchase.id)
             latest = events.latest_event_time(before, self._state.events)
-            started_at = action_events.start_time(action, latest, datetime.now(UTC))
-            after = actions.apply(before, request, self.pricing(before), started_at)
+            time = action_events.time_of(action, latest, self.clock.now())
+            after = actions.apply(before, request, self.pricing(before), time.started_at)
             self._state.purchases[self._state.purchases.index(before)] = after
-            return self._publish(action, request.delivery, before, after, started_at)
+            return self._publish(action, request.delivery, before, after, time)
 
     def pricing(self, purchase: Purchase) -> Pricing:
         """Return the pricing of the purchase's product; one that is no longer sold counts as paid by usage."""
@@ -159,7 +165,7 @@ class Marketplace:
 
     def mint_token(self, purchase: Purchase, lifetime: timedelta = registration_tokens.LIFETIME) -> str:
         """Return a new registration token; with a lifetime of zero it has already expired."""
-        return registration_tokens.mint(self.signing_key, purchase.id, lifetime)
+        return registration_tokens.mint(self.signing_key, purchase.id, lifetime, now=self.clock.now())
 
     def resolve_token(self, token: str) -> Purchase:
         """Return the purchase of a registration token. A token can be resolved repeatedly.
@@ -168,7 +174,7 @@ class Marketplace:
             InvalidToken: this sandbox did not mint it.
             ExpiredToken: its lifetime is over.
         """
-        return self.get_purchase(registration_tokens.verify(self.signing_key, token))
+        return self.get_purchase(registration_tokens.verify(self.signing_key, token, now=self.clock.now()))
 
     @property
     def signing_key(self) -> bytes:
@@ -180,23 +186,14 @@ class Marketplace:
         with self._lock:
             self.call_counts[operation] += 1
 
-    def wait_if_slow(self) -> None:
-        """Wait as long as the "slow" fault demands, or until the faults change."""
-        self._faults_changed.wait(self._faults.slow)
-
-    def consume_throttle(self) -> bool:
-        """Return whether to throttle this call, and count it."""
-        with self._lock:
-            remaining = self._faults.throttled
-            self._faults = self._faults.model_copy(update={"throttled": max(remaining - 1, 0)})
-        return remaining > 0
-
     def reset(self) -> None:
-        """Delete every purchase, event, token, fault and mail."""
+        """Delete every purchase, event, token, usage record, fault and mail, and set the clock to the real time."""
         with self._lock:
             # The new state has a new signing key, so every token minted before is invalid.
             self._state = State()
             self._deliveries.reset(self._state.events)
+            self.usage.reset(self._state.usage)
+            self.clock.reset(self._state.clock)
             self._save()
         self.faults = Faults()
         self.inbox.clear()
@@ -215,10 +212,11 @@ class Marketplace:
         return buyer
 
     def _publish(
-        self, action: str, delivery: DeliveryMode, before: Purchase, after: Purchase, started_at: datetime
+        self, action: str, delivery: DeliveryMode, before: Purchase, after: Purchase, time: ActionTime
     ) -> list[Event]:
-        as_printed = self._faults.printed_forms
-        published = action_events.build(action, before, after, self.pricing(after), started_at, as_printed=as_printed)
+        as_printed = self.faults.printed_forms
+        published = action_events.build(action, before, after, self.pricing(after), time, as_printed=as_printed)
+        self.usage.licenses.follow(before, after, published)
         self._deliveries.deliver(published, delivery)
         self._save()
         return _copies(published)

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from string import ascii_lowercase, digits
 from typing import Literal
 from uuid import UUID, uuid4
@@ -107,9 +107,9 @@ def new_buyer(name: str, account_id: str = "") -> Buyer:
     return Buyer(account_id=account_id, name=name or f"Account {account_id}")
 
 
-def create(order: Order, product: Product, buyer: Buyer) -> Purchase:
+def create(order: Order, product: Product, buyer: Buyer, now: datetime) -> Purchase:
     """Return the purchase of an order, with a new agreement and, in the new style, a new license."""
-    old, now = order.style == "old", datetime.now(UTC)
+    old = order.style == "old"
     return Purchase(
         id=uuid4(),
         product_code=product.code,

@@ -19,9 +19,9 @@ BODY = struct.Struct(">16sd80s")
 SIGNATURE_BYTES = 32
 
 
-def mint(key: bytes, purchase_id: UUID, lifetime: timedelta = LIFETIME) -> str:
+def mint(key: bytes, purchase_id: UUID, lifetime: timedelta = LIFETIME, *, now: datetime | None = None) -> str:
     """Return a new registration token for a purchase."""
-    expires_at = (datetime.now(UTC) + lifetime).timestamp()
+    expires_at = ((now or datetime.now(UTC)) + lifetime).timestamp()
     while True:
         body = BODY.pack(purchase_id.bytes, expires_at, secrets.token_bytes(80))
         token = b64encode(_sign(key, body) + body).decode()
@@ -30,7 +30,7 @@ def mint(key: bytes, purchase_id: UUID, lifetime: timedelta = LIFETIME) -> str:
             return token
 
 
-def verify(key: bytes, token: str) -> UUID:
+def verify(key: bytes, token: str, *, now: datetime | None = None) -> UUID:
     """Return the id of the purchase that a registration token was minted for.
 
     Raises:
@@ -39,7 +39,7 @@ def verify(key: bytes, token: str) -> UUID:
     """
     body = _verified_body(key, token)
     purchase_id, expires_at, _ = BODY.unpack(body)
-    if datetime.now(UTC).timestamp() >= expires_at:
+    if (now or datetime.now(UTC)).timestamp() >= expires_at:
         raise ExpiredToken
     return UUID(bytes=purchase_id)
 

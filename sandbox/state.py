@@ -6,7 +6,9 @@ from pathlib import Path
 from pydantic import BaseModel, Field
 
 from sandbox import state_file
+from sandbox.clock import ClockState
 from sandbox.events import Event
+from sandbox.metering.usage import UsageState
 from sandbox.purchases import Buyer, Purchase
 
 FIRST_BUYERS = (
@@ -23,6 +25,8 @@ class State(BaseModel):
     buyers: list[Buyer] = list(FIRST_BUYERS)
     purchases: list[Purchase] = []
     events: list[Event] = []
+    clock: ClockState = Field(default_factory=ClockState)
+    usage: UsageState = Field(default_factory=UsageState)
 
 
 def load(path: Path | None) -> State:

@@ -1,0 +1,1 @@
+"""What BatchMeterUsage bills: dimensions, licenses, the form of a request, its rules, and the ledger."""

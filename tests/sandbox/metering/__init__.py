@@ -1,0 +1,1 @@
+"""Tests of BatchMeterUsage in the sandbox."""
