@@ -20,6 +20,7 @@ from moto.ses.exceptions import InvalidParameterValue
 from moto.ses.responses import EmailResponse
 from moto.sesv2 import urls as mail_urls
 from moto.sesv2.responses import SESV2Response
+from werkzeug.wrappers import Response
 
 from sandbox import batch_meter_usage, mail_requests
 from sandbox.aws_errors import AwsError, UnsupportedMetering
@@ -27,6 +28,7 @@ from sandbox.get_entitlements import get_entitlements
 from sandbox.inbox import SentMail
 from sandbox.mail_requests import InvalidMail
 from sandbox.marketplace import Marketplace
+from sandbox.remote_clock import CLOCK_PATH
 from sandbox.resolve_customer import resolve_customer
 
 if TYPE_CHECKING:
@@ -47,7 +49,11 @@ class AwsEndpoint:
         self._moto = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Pass the request and the marketplace to moto."""
+        """Pass the request and the marketplace to moto; the sandbox's clock is on this port as well."""
+        if environ["PATH_INFO"] == CLOCK_PATH:
+            return Response(json.dumps(self._marketplace.clock.to_json()), mimetype="application/json")(
+                environ, start_response
+            )
         # moto creates its response objects without arguments, so only the request can carry the marketplace.
         environ[MARKETPLACE_KEY] = self._marketplace
         response: Iterable[bytes] = self._moto(environ, start_response)

@@ -35,6 +35,18 @@ class Clock:
         """Return the sandbox's time in UTC."""
         return self._stopped_at or datetime.now(UTC) + self._state.ahead
 
+    def to_json(self) -> dict[str, object]:
+        """Return the time in RFC 3339, and by how many seconds it is ahead of this machine's."""
+        now = self.now()
+        return {
+            "now": now.isoformat().replace("+00:00", "Z"),
+            "ahead_seconds": (now - datetime.now(UTC)).total_seconds() if self._stopped_at else self._ahead_seconds,
+        }
+
+    @property
+    def _ahead_seconds(self) -> float:
+        return self._state.ahead.total_seconds()
+
     def advance(self, by: timedelta) -> datetime:
         """Move the clock ahead, and return its time. A stopped clock stays stopped."""
         with self._lock:
@@ -49,7 +61,7 @@ class Clock:
             self._state.ahead = at.astimezone(UTC) - datetime.now(UTC)
             self._stopped_at = at.astimezone(UTC) if stopped else None
 
-    def reset(self, state: ClockState) -> None:
-        """Take the time of a new state."""
+    def reset(self) -> None:
+        """Take this machine's time again, which may move the clock back."""
         with self._lock:
-            self._state, self._stopped_at = state, None
+            self._state.ahead, self._stopped_at = timedelta(), None

@@ -187,13 +187,12 @@ class Marketplace:
             self.call_counts[operation] += 1
 
     def reset(self) -> None:
-        """Delete every purchase, event, token, usage record, fault and mail, and set the clock to the real time."""
+        """Delete every purchase, event, token, usage record, fault and mail. The clock never goes back."""
         with self._lock:
             # The new state has a new signing key, so every token minted before is invalid.
-            self._state = State()
+            self._state = State(clock=self._state.clock)
             self._deliveries.reset(self._state.events)
             self.usage.reset(self._state.usage)
-            self.clock.reset(self._state.clock)
             self._save()
         self.faults = Faults()
         self.inbox.clear()

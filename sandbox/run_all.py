@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import click
 from dotenv import dotenv_values
@@ -50,7 +51,10 @@ not need what is stored in {instance}, move that folder away and start again:
 STARTUP_TIMEOUT_SECONDS = 60
 
 FLASK_COMMAND = (sys.executable, "-m", "flask", "--app", "wsgi")
-FOYER_COMMAND = (sys.executable, "-m", "app.cli")
+# By the sandbox's clock, as gunicorn's workers are with this configuration.
+FLASK_BY_CLOCK = (sys.executable, "-m", "sandbox.with_clock", "flask", "--app", "wsgi")
+FOYER_BY_CLOCK = (sys.executable, "-m", "sandbox.with_clock", "foyer")
+GUNICORN_CONFIG = Path(__file__).with_name("gunicorn_config.py")
 
 
 def run() -> int:
@@ -89,10 +93,10 @@ def process_commands(settings: Mapping[str, str]) -> dict[str, list[str]]:
             f"--app-url={_app_url(settings)}/",
             f"--state={INSTANCE_DIR / 'sandbox.json'}",
         ],
-        "app": [sys.executable, "-m", "gunicorn", "--config=gunicorn.conf.py", log_level, *binds],
+        "app": [sys.executable, "-m", "gunicorn", f"--config={GUNICORN_CONFIG}", log_level, *binds],
         # Otherwise the worker's first look at the queue fails, and so does a hand-off that waited for this start: their
         # errors would be the first thing that a newcomer sees.
-        "worker": [sys.executable, "-m", "sandbox.start_after", servers, *FLASK_COMMAND, "worker"],
+        "worker": [sys.executable, "-m", "sandbox.start_after", servers, *FLASK_BY_CLOCK, "worker"],
         "example": [sys.executable, "-m", "sandbox.example", f"--state={INSTANCE_DIR / 'example.json'}"],
     }
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dotenv import dotenv_values
 
 from sandbox import environment
-from sandbox.run_all import FLASK_COMMAND, FOYER_COMMAND
+from sandbox.run_all import FLASK_BY_CLOCK, FOYER_BY_CLOCK
 
-COMMANDS = {"flask": FLASK_COMMAND, "foyer": FOYER_COMMAND}
+COMMANDS = {"flask": FLASK_BY_CLOCK, "foyer": FOYER_BY_CLOCK}
 
 
 def run(program: str, arguments: Sequence[str]) -> None:

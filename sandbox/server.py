@@ -13,6 +13,7 @@ from werkzeug.serving import make_server
 from app.config.products import Product
 from sandbox import catalogue, storefront
 from sandbox.aws_endpoint import AwsEndpoint
+from sandbox.clock import Clock
 from sandbox.faults import Faults
 from sandbox.marketplace import Marketplace
 
@@ -67,12 +68,18 @@ class Sandbox:
         return self._servers[1].url
 
     @property
+    def clock(self) -> Clock:
+        """The clock of both servers, which a test may set, stop and advance."""
+        return self.marketplace.clock
+
+    @property
     def queue_url(self) -> str:
         """The value for EVENTS_QUEUE_URL."""
         return f"{self.aws_url}{self.marketplace.queue.path}"
 
     def reset(self) -> None:
-        """Delete every purchase, event, token, fault and mail."""
+        """Delete every purchase, event, token, usage record, fault and mail, and set the clock to the real time."""
+        self.marketplace.clock.reset()
         self.marketplace.reset()
 
     def __enter__(self) -> Self:
