@@ -37,7 +37,14 @@ class ReleaseRequest(StrictModel):
 @blueprint.get("/products")
 def products() -> ResponseReturnValue:
     """List the products."""
-    return [product.model_dump() for product in current_marketplace().products.values()]
+    marketplace = current_marketplace()
+    return [
+        {
+            **product.model_dump(),
+            "dimensions": [dimension.model_dump(mode="json") for dimension in marketplace.dimensions[product.code]],
+        }
+        for product in marketplace.products.values()
+    ]
 
 
 @blueprint.get("/purchases")

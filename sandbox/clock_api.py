@@ -20,10 +20,16 @@ def show() -> ResponseReturnValue:
 @blueprint.post("/api/clock")
 def advance() -> ResponseReturnValue:
     """Move the clock ahead."""
-    _advance(Advance.model_validate(request.get_json()))
+    advance_by(request.get_json())
     return show()
 
 
-def _advance(by: Advance) -> None:
+def advance_by(fields: object) -> None:
+    """Move the clock ahead by the fields of a request, and save it.
+
+    Raises:
+        ValidationError: they are not `advance_minutes` alone, a whole number from 1.
+    """
+    by = Advance.model_validate(fields)
     current_marketplace().clock.advance(timedelta(minutes=by.advance_minutes))
     current_marketplace().save()

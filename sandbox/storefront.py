@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from sandbox import api, clock_api, inbox_pages, labels, pages
+from sandbox import api, clock_api, inbox_pages, labels, pages, usage_pages
 from sandbox.actions import ActionNotAllowed, NoEntitlements
 from sandbox.deliveries import UnknownEvent
 from sandbox.inbox import UnknownMail
@@ -29,6 +29,7 @@ def create_app(marketplace: Marketplace, app_url: str) -> Flask:
     app.register_blueprint(api.blueprint)
     app.register_blueprint(inbox_pages.blueprint)
     app.register_blueprint(clock_api.blueprint)
+    app.register_blueprint(usage_pages.blueprint)
     app.register_error_handler(ValidationError, _invalid_values)
     app.register_error_handler(UnknownProduct, _unknown_product)
     for kind in NOT_FOUND_MESSAGES:

@@ -63,6 +63,10 @@ class Licenses:
         """Return the licenses of an account or a customer identifier, oldest first."""
         return list(self._by_customer.get((product_code, customer), ()))
 
+    def find(self, product_code: str, name: str) -> License | None:
+        """Return the license with that ARN, or the latest purchase of that account or customer identifier."""
+        return self.by_arn(name) or next(reversed(self.of_customer(product_code, name)), None)
+
     def of_purchase(self, purchase_id: UUID) -> list[License]:
         """Return the licenses of a purchase, oldest first: a renewal may replace its license."""
         return [license_ for license_ in self._stored if license_.purchase_id == purchase_id]

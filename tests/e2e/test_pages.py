@@ -1,5 +1,6 @@
 """Every page a buyer can see, checked by axe (WCAG 2.2 AA) and for its width on a phone."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +11,10 @@ from axe_playwright_python.sync_playwright import Axe
 from flask.testing import FlaskClient
 from playwright.sync_api import Page, Route, ViewportSize
 
+from sandbox import batch_meter_usage
 from sandbox.faults import Faults
+from sandbox.purchases import Order
+from sandbox.seller_account import SELLER_ACCOUNT_ID
 from sandbox.server import Sandbox
 from tests.e2e.test_journey import buy, click_set_up_account, fill_in, let_token_expire, register
 from tests.support import factories, registered_buyer
@@ -42,6 +46,18 @@ def purchases(page: Page, sandbox: Sandbox) -> None:
 
 def faults(page: Page, sandbox: Sandbox) -> None:
     page.goto(f"{sandbox.storefront_url}/faults")
+
+
+def usage(page: Page, sandbox: Sandbox) -> None:
+    purchase = sandbox.marketplace.buy(Order(product_code=factories.PRODUCT_CODE))
+    sandbox.marketplace.apply_action(purchase, "confirm")
+    used = {"CustomerAWSAccountId": purchase.account_id, "LicenseArn": purchase.license_arn, "Quantity": 3}
+    record = {**used, "Dimension": "gb_processed", "Timestamp": sandbox.clock.now().timestamp()}
+    for records in ([record], [record] * 26):
+        body = json.dumps({"UsageRecords": records}).encode()
+        batch_meter_usage.answer(sandbox.marketplace, body, "", SELLER_ACCOUNT_ID)
+    page.goto(f"{sandbox.storefront_url}/usage")
+    page.locator("summary").first.click()
 
 
 def signup(page: Page, sandbox: Sandbox) -> None:
@@ -119,6 +135,7 @@ VISITS: list[Visit] = [
     product,
     purchases,
     faults,
+    usage,
 ]
 
 
