@@ -15,7 +15,7 @@ from dotenv import dotenv_values
 from honcho.manager import Manager
 
 from app.config.settings import INSTANCE_DIR
-from sandbox import environment, port_checks, ports
+from sandbox import environment, port_checks, ports, usage_token
 from sandbox.terminal_printer import TerminalPrinter, stop_when_closed
 
 READY_MESSAGE = """
@@ -25,6 +25,7 @@ READY_MESSAGE = """
 
   Choose a product there and subscribe, press "Set up your account", and register.
   Then confirm, renew or cancel the purchase, and Foyer follows.
+  Press "Use 1.5 GB" in the product, and see on the storefront's page "Usage" what is billed.
 
     {app}    Foyer's pages, which "Set up your account" opens
     {example}    the example product, where a buyer ends
@@ -69,10 +70,11 @@ def run() -> int:
     settings = environment.add_defaults({**chosen, **chosen_ports})
     click.echo("Starting; this takes a few seconds ...")
     _migrate(settings)
+    own_settings = {"example": usage_token.load_or_create(settings, INSTANCE_DIR)}
     manager = Manager(TerminalPrinter(colour=not settings.get("NO_COLOR")))
     for name, command in process_commands(settings).items():
         # exec replaces the shell, so that the process itself receives the stop signal.
-        manager.add_process(name, f"exec {shlex.join(command)}", env=settings)
+        manager.add_process(name, f"exec {shlex.join(command)}", env={**settings, **own_settings.get(name, {})})
     signal.signal(signal.SIGHUP, _terminate_self)
     with environment.publish_ports(settings):
         _supervise(manager, settings)

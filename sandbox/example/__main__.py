@@ -1,5 +1,6 @@
 """`python -m sandbox.example`: runs the example product with Foyer's settings until it is stopped."""
 
+import os
 import signal
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import click
 
 from app.config import products, settings
 from app.config.setting_checks import split_commas
-from sandbox.example.server import SITE_URL, ExampleProduct
+from sandbox import remote_clock
+from sandbox.example.server import SITE_URL, ExampleProduct, UsageSettings
 
 STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
@@ -25,7 +27,10 @@ def command(port: int, state: Path | None) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     listings, site_url = products.load(values).values(), values.site_url or SITE_URL
     try:
-        with ExampleProduct(listings, secrets=secrets, site_url=site_url, state_path=state, port=port) as example:
+        usage = UsageSettings(os.environ.get("USAGE_API_TOKEN"), remote_clock.from_environment().now)
+        with ExampleProduct(
+            listings, secrets=secrets, site_url=site_url, state_path=state, port=port, usage=usage
+        ) as example:
             click.echo(f"Example product {example.url}")
             signal.sigwait(STOP_SIGNALS)
     except OSError as error:

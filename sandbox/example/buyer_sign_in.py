@@ -67,8 +67,12 @@ def home(reference: str) -> ResponseReturnValue:
     if tenant is None or tenant.reference != reference:
         return redirect(url_for("buyer_sign_in.login", account=reference), 303)
     subscriptions = current_tenants().subscriptions(tenant)
-    response = make_response(render_template("home.html", tenant=tenant, member=member, subscriptions=subscriptions))
-    if any(subscription.status == "pending" for subscription in subscriptions):
+    items = {subscription.id: current_tenants().usage_of(subscription) for subscription in subscriptions}
+    problem = current_app.extensions["usage_sender"].problem
+    shown = {"tenant": tenant, "member": member, "subscriptions": subscriptions, "items": items, "problem": problem}
+    response = make_response(render_template("home.html", **shown))
+    is_unsent = any(item.state == "unsent" for subscription in subscriptions for item in items[subscription.id])
+    if is_unsent or any(subscription.status == "pending" for subscription in subscriptions):
         response.headers["Refresh"] = "3"
     return response
 

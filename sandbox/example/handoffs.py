@@ -28,6 +28,7 @@ class Subscription(BaseModel):
     status: SubscriptionStatus
     customer_aws_account_id: str | None
     customer_identifier: str | None
+    license_arn: str | None = None
     free_trial: bool | None
     ends_at: AwareDatetime | None
     entitlements: list[Entitlement] | None

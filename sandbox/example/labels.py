@@ -1,6 +1,7 @@
 """The product's labels for subscription statuses and refusals."""
 
 from sandbox.example.handoffs import RefusalReason, SubscriptionStatus
+from sandbox.example.state import UsageItemState
 
 STATUSES: dict[SubscriptionStatus, tuple[str, str]] = {
     "pending": ("Pending", "AWS has not confirmed the purchase yet. You can look around until then."),
@@ -8,6 +9,14 @@ STATUSES: dict[SubscriptionStatus, tuple[str, str]] = {
     "ending": ("Ending", "It was cancelled. Access ends soon, so please download what you need."),
     "ended": ("Ended", "Access has ended. We keep your data for 90 days."),
     "failed": ("Failed", "The payment did not go through, so you have no access."),
+}
+
+# The labels of usage, and the statuses that have the same colours.
+USAGE_STATES: dict[UsageItemState, tuple[str, str]] = {
+    "unsent": ("Not sent yet", "pending"),
+    "accepted": ("Sent", "active"),
+    "conflict": ("Conflict", "failed"),
+    "refused": ("Refused", "failed"),
 }
 
 REFUSALS: dict[RefusalReason, str] = {

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Iterable
-from pathlib import Path
 
 from flask import Flask, Response, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -10,7 +9,7 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from app.config.products import Product
-from sandbox.example import buyer_sign_in, labels, receiver
+from sandbox.example import buyer_sign_in, labels, receiver, usage
 from sandbox.example.tenants import Tenants
 from sandbox.example.troubles import CurrentTroubles, Troubles
 
@@ -25,16 +24,14 @@ SECURITY_HEADERS = {
 }
 
 
-def create_app(
-    products: Iterable[Product], secrets: Iterable[str], site_url: str, state_path: Path | None = None
-) -> Flask:
+def create_app(products: Iterable[Product], secrets: Iterable[str], site_url: str, tenants: Tenants) -> Flask:
     """Return the product of these listings. Foyer answers at `site_url` and signs hand-offs with one of the secrets.
 
-    The caller sets `config["URL"]` to the product's own address.
+    The caller sets `config["URL"]` to the product's own address, and `extensions["usage_sender"]`.
     """
     app = Flask(__name__)
     app.extensions["products"] = {product.code: product for product in products}
-    app.extensions["tenants"] = tenants = Tenants(state_path)
+    app.extensions["tenants"] = tenants
     app.extensions["troubles"] = CurrentTroubles()
     app.extensions["received"] = deque(maxlen=receiver.MAX_RECEIVED)
     app.extensions["keys"] = {}
@@ -45,6 +42,7 @@ def create_app(
     )
     app.register_blueprint(receiver.blueprint)
     app.register_blueprint(buyer_sign_in.blueprint)
+    app.register_blueprint(usage.blueprint)
     app.add_url_rule("/", "front", front_page)
     app.add_url_rule("/troubles", "set_troubles", set_troubles, methods=["POST"])
     app.register_error_handler(HTTPException, _render_error)
@@ -85,6 +83,7 @@ def _template_context() -> dict[str, object]:
         "session_member": member,
         "site_url": current_app.config["SITE_URL"],
         "labels": labels,
+        "usage": usage,
     }
 
 

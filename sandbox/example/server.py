@@ -1,7 +1,9 @@
 """Runs the example product on a port of this machine, for `make run` and for tests."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -9,12 +11,22 @@ from typing import Self
 from app.config.products import Product
 from sandbox import catalogue
 from sandbox.example import product
-from sandbox.example.state import Tenant
+from sandbox.example.state import Tenant, UsageItem
 from sandbox.example.tenants import Tenants
 from sandbox.example.troubles import CurrentTroubles, Troubles
+from sandbox.example.usage_sender import UsageSender
 from sandbox.server import ThreadedServer
 
 SITE_URL = "http://localhost:8000"
+
+
+@dataclass(frozen=True)
+class UsageSettings:
+    """How usage is sent: with which API token, by which clock, and how often what was not taken is sent again."""
+
+    token: str | None = None
+    now: Callable[[], datetime] | None = None
+    retry_seconds: float = 5
 
 
 class ExampleProduct:
@@ -34,10 +46,15 @@ class ExampleProduct:
         site_url: str = SITE_URL,
         state_path: Path | None = None,
         port: int = 0,
+        usage: UsageSettings | None = None,
     ) -> None:
+        self._usage = usage or UsageSettings()
+        tenants = Tenants(state_path)
         self._app = product.create_app(
-            catalogue.load_products() if products is None else products, secrets, site_url, state_path
+            catalogue.load_products() if products is None else products, secrets, site_url, tenants
         )
+        self._sender = UsageSender(tenants, self._usage.token, self._usage.now)
+        self._app.extensions["usage_sender"] = self._sender
         self._port = port
         self._server: ThreadedServer | None = None
 
@@ -79,8 +96,13 @@ class ExampleProduct:
         """Every tenant, the first customers included, newest last."""
         return list(self._tenants.state.tenants)
 
+    @property
+    def usage(self) -> list[UsageItem]:
+        """All usage, oldest first: what was sent, and what was not sent yet."""
+        return list(self._tenants.state.usage)
+
     def reset(self) -> None:
-        """Restore the first tenants, and delete every other tenant, subscription and trouble."""
+        """Restore the first tenants, and delete every other tenant, subscription, usage and trouble."""
         self._tenants.reset()
         self.troubles = Troubles()
 
@@ -116,10 +138,12 @@ class ExampleProduct:
         self._server = ThreadedServer(self._app, self._port)
         self._port = int(self._server.url.rpartition(":")[2])
         self._app.config["URL"] = self._server.url
+        self._sender.start(lambda: self.site_url, self._usage.retry_seconds)
 
     def _stop(self) -> None:
         # Ends the waits of the "slow" trouble, so that the server can stop.
         self.troubles = Troubles()
         if self._server:
             self._server.close()
+            self._sender.stop()
         self._server = None

@@ -1,4 +1,4 @@
-"""The product's tenants and subscriptions, saved as a JSON file."""
+"""The product's tenants, subscriptions and usage, saved as a JSON file."""
 
 import secrets
 from datetime import datetime
@@ -12,6 +12,8 @@ from sandbox.example.handoffs import Entitlement, SubscriptionStatus
 
 # How a subscription got its tenant: the tenant was made for it, the buyer typed the account, or Foyer named it.
 JoinMethod = Literal["made", "typed", "added"]
+# What Foyer accepted, it bills. A refused item would be refused again; a conflict is an id used for something else.
+UsageItemState = Literal["unsent", "accepted", "conflict", "refused"]
 
 
 class Member(BaseModel):
@@ -47,8 +49,24 @@ class StoredSubscription(BaseModel):
     free_trial: bool | None
     ends_at: datetime | None
     entitlements: list[Entitlement] | None
+    license_arn: str | None = None
     tenant: str | None = None
     joined: JoinMethod | None = None
+
+
+class UsageItem(BaseModel):
+    """Something that a customer used. `id` is ours, and the same however often the item is sent."""
+
+    id: str
+    subscription: str
+    product_code: str
+    # What the invoice goes by: the license's ARN, or the customer of an old-style purchase.
+    license: str
+    dimension: str
+    quantity: str
+    at: datetime
+    state: UsageItemState = "unsent"
+    detail: str | None = None
 
 
 # Customers from before the listing on AWS Marketplace: accounts that a purchase can be linked to.
@@ -77,6 +95,7 @@ class State(BaseModel):
     session_key: str = Field(default_factory=secrets.token_hex)
     tenants: list[Tenant] = list(FIRST_TENANTS)
     subscriptions: list[StoredSubscription] = []
+    usage: list[UsageItem] = []
     # `taken`: the time of each applied hand-off, by its webhook-id. `used`: the expiry of each used assertion, by its
     # jti. Both in Unix seconds.
     taken: dict[str, float] = {}

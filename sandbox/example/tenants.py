@@ -5,12 +5,14 @@ import secrets
 import threading
 import time
 import unicodedata
+from datetime import datetime
 from pathlib import Path
+from uuid import uuid4
 
 from sandbox import state_file
 from sandbox.example import state
 from sandbox.example.handoffs import Handoff, Payload, RefusalReason, Registration
-from sandbox.example.state import JoinMethod, Member, State, StoredSubscription, Tenant
+from sandbox.example.state import JoinMethod, Member, State, StoredSubscription, Tenant, UsageItem
 
 # Foyer retries for three days, so a webhook-id is not sent again after that.
 HANDOFF_ID_TTL_SECONDS = 4 * 24 * 3600
@@ -76,6 +78,42 @@ class Tenants:
     def subscriptions(self, tenant: Tenant) -> list[StoredSubscription]:
         """Return the subscriptions of a tenant, latest first."""
         return [s for s in self.state.subscriptions[::-1] if s.tenant == tenant.reference]
+
+    def record_usage(self, subscription: StoredSubscription, dimension: str, quantity: str, at: datetime) -> None:
+        """Store that a customer used something, before it is sent."""
+        item = UsageItem(
+            id=str(uuid4()),
+            subscription=subscription.id,
+            product_code=subscription.product_code,
+            license=subscription.license_arn or subscription.customer or "",
+            dimension=dimension,
+            quantity=quantity,
+            at=at,
+        )
+        with self._lock:
+            self.state.usage.append(item)
+            self._save()
+
+    def unsent_usage(self) -> list[UsageItem]:
+        """Return the usage that Foyer has not taken yet, oldest first."""
+        with self._lock:
+            return [item for item in self.state.usage if item.state == "unsent"]
+
+    def usage_of(self, subscription: StoredSubscription) -> list[UsageItem]:
+        """Return the usage of a subscription, latest first."""
+        ids = (subscription.id, *subscription.former_ids)
+        return [item for item in self.state.usage[::-1] if item.subscription in ids]
+
+    def apply_verdicts(self, verdicts: dict[str, tuple[str, str | None]]) -> None:
+        """Store Foyer's verdicts and their details, by the items' ids."""
+        with self._lock:
+            self.state.usage = [
+                item.model_copy(update=dict(zip(("state", "detail"), verdicts[item.id], strict=True)))
+                if item.id in verdicts
+                else item
+                for item in self.state.usage
+            ]
+            self._save()
 
     def reset(self) -> None:
         """Restore the initial state."""

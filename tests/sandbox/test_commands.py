@@ -139,7 +139,7 @@ def test_make_run_prints_the_addresses_and_nothing_after_them(tmp_path: Path) ->
     ports = {name: str(free_port()) for name in environment.DEFAULT_PORTS}
     command = [sys.executable, "-m", "sandbox.run_all"]
 
-    with run_process(command, settings(tmp_path, **ports)) as process:
+    with run_process(command, settings(tmp_path, USAGE_API_TOKEN="kept", **ports)) as process:
         start: list[str] = []
         while not start or "Ctrl-C stops everything" not in start[-1]:
             start.append(process.stdout.readline())
