@@ -49,6 +49,8 @@ class Marketplace:
         self._path = path
         self._lock = threading.Lock()
         self._state = state.load(path)
+        # Of each purchase in the state, by its id: a test may make thousands.
+        self._positions = {purchase.id: position for position, purchase in enumerate(self._state.purchases)}
         self._deliveries = Deliveries(self._state.events)
         self.current_faults = CurrentFaults()
         self.clock = Clock(self._state.clock)
@@ -95,6 +97,7 @@ class Marketplace:
             buyer = self._find_or_create_buyer(order)
             purchase = purchases.create(order, product, buyer, self.clock.now())
             self._state.purchases.append(purchase)
+            self._positions[purchase.id] = len(self._state.purchases) - 1
             time = ActionTime(purchase.bought_at, purchase.bought_at)
             self._publish("subscribe", order.delivery, purchase, purchase, time)
         return purchase
@@ -115,7 +118,7 @@ class Marketplace:
             latest = events.latest_event_time(before, self._state.events)
             time = action_events.time_of(action, latest, self.clock.now())
             after = actions.apply(before, request, self.pricing(before), time.started_at)
-            self._state.purchases[self._state.purchases.index(before)] = after
+            self._state.purchases[self._positions[before.id]] = after
             return self._publish(action, request.delivery, before, after, time)
 
     def pricing(self, purchase: Purchase) -> Pricing:
@@ -158,10 +161,9 @@ class Marketplace:
         Raises:
             UnknownPurchase: there is none with that id.
         """
-        for purchase in self.purchases:
-            if purchase.id == purchase_id:
-                return purchase
-        raise UnknownPurchase(purchase_id)
+        if purchase_id not in self._positions:
+            raise UnknownPurchase(purchase_id)
+        return self._state.purchases[self._positions[purchase_id]]
 
     def mint_token(self, purchase: Purchase, lifetime: timedelta = registration_tokens.LIFETIME) -> str:
         """Return a new registration token; with a lifetime of zero it has already expired."""
@@ -189,10 +191,12 @@ class Marketplace:
     def reset(self) -> None:
         """Delete every purchase, event, token, usage record, fault and mail. The clock never goes back."""
         with self._lock:
+            self._positions.clear()
             # The new state has a new signing key, so every token minted before is invalid.
             self._state = State(clock=self._state.clock)
             self._deliveries.reset(self._state.events)
             self.usage.reset(self._state.usage)
+            self.dimensions = dimensions.of_products(self.products.values())
             self._save()
         self.faults = Faults()
         self.inbox.clear()
