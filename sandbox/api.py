@@ -1,5 +1,6 @@
 """The storefront's JSON API, for tests and scripts. docs/sandbox.md shows each call."""
 
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -40,7 +41,7 @@ def products() -> ResponseReturnValue:
     marketplace = current_marketplace()
     return [
         {
-            **product.model_dump(),
+            **asdict(product),
             "dimensions": [dimension.model_dump(mode="json") for dimension in marketplace.dimensions[product.code]],
         }
         for product in marketplace.products.values()

@@ -13,7 +13,7 @@ EXAMPLE_URL = "http://127.0.0.1:8003"
 def load_products(path: Path = PRODUCTS_FILE) -> list[Product]:
     """Return the products in the order of the file."""
     tables = tomllib.loads(path.read_text(encoding="utf-8"))["products"]
-    return [Product.model_validate({**fields, "code": code}) for code, fields in tables.items()]
+    return [Product(**table, code=code) for code, table in tables.items()]
 
 
 def write_products_file(path: Path, example_url: str) -> None:

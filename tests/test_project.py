@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.config.settings import INSTANCE_DIR, Settings
+from app.config.settings import INSTANCE_DIR, SETTINGS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -15,8 +15,8 @@ DOCUMENTS = [path for path in sorted(ROOT.glob("**/*.md")) if not path.relative_
 
 def settings_table() -> list[str]:
     rows = []
-    for name, field in Settings.model_fields.items():
-        default = field.get_default(call_default_factory=True) if not field.is_required() else None
+    for name, field in SETTINGS.items():
+        default = field.default if not field.is_required else None
         text = str(default).lower() if isinstance(default, bool) else "" if default in (None, ()) else str(default)
         text = text.replace(str(INSTANCE_DIR), "instance")
         rows.append(f"| `{name.upper()}` | {f'`{text}`' if text else ''} | {field.description} |")

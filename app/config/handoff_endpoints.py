@@ -45,7 +45,7 @@ def _build_endpoint(product: Product, settings: Settings) -> HandoffEndpoint:
         raise SettingsError(f"handoff_url of {product.code}: {rule}.")
     setting = product.handoff_secret_setting
     if fault := find_stray_characters([setting]).get(setting):
-        raise SettingsError(fault)
+        raise SettingsError(f"{setting}: {fault}.")
     value = settings.handoff_secret if setting == "HANDOFF_SECRET" else os.environ.get(setting)
     return HandoffEndpoint(url, _parse_secrets(setting, value or ""))
 

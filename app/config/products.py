@@ -3,79 +3,73 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Literal, cast
 from urllib.parse import urlsplit
 
 from flask import Flask, current_app
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
-from pydantic_core import ErrorDetails
 
-from app.config import stray_characters
-from app.config.setting_checks import URL_HOST, check_exact
-from app.config.settings import Settings, SettingsError
+from app.config import fields, stray_characters
+from app.config.fields import OneOf, Text, declare
+from app.config.setting_checks import URL_HOST, check_exact, check_text
+from app.config.settings import SETTINGS, Settings, SettingsError
 from app.errors import UnknownProduct
 
 
-def _check_port(url: str) -> str:
+def _check_url(url: str) -> None:
     # `port` itself raises ValueError where it is not a number or too large.
-    if urlsplit(url).port == 0:
+    if urlsplit(check_exact(url)).port == 0:
         raise ValueError("there is no port 0")
-    return url
 
 
-# No control characters, which pages must not contain, and at least one visible character.
-NAME_PATTERN = r"^\P{Cc}*[^\p{Cc}\s]\P{Cc}*$"
-URL_PATTERN = rf"^https?://{URL_HOST}+(/[^\s\p{{C}}\"`<>]*)?$"
-Url = Annotated[
-    str, Field(pattern=URL_PATTERN, max_length=2048), AfterValidator(_check_port), AfterValidator(check_exact)
-]
+# At least one visible character.
+NAME_PATTERN = r".*\S.*"
+URL = Text(pattern=rf"https?://{URL_HOST}+(/[^\s\"`<>]*)?", max_length=2048, check=_check_url)
 # Only the address: with a name around it, or with "mailto:" in front, no mail would arrive.
-EMAIL_PART_PATTERN = r'[^@\s\p{C}<>()\[\],:;\\"]+'
-EMAIL_PATTERN = rf"^{EMAIL_PART_PATTERN}@{EMAIL_PART_PATTERN}\.{EMAIL_PART_PATTERN}$"
-EmailAddress = Annotated[str, Field(pattern=EMAIL_PATTERN, max_length=254), AfterValidator(check_exact)]
-
-
+EMAIL_PART_PATTERN = r'[^@\s<>()\[\],:;\\"]+'
+EMAIL_PATTERN = rf"{EMAIL_PART_PATTERN}@{EMAIL_PART_PATTERN}\.{EMAIL_PART_PATTERN}"
+EMAIL_ADDRESS = Text(pattern=EMAIL_PATTERN, max_length=254, check=check_exact)
 TEXT_FIELDS = {"name", "ready_within"}
 
 
-class Product(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class Product:
     """One listing on AWS Marketplace, and what its buyers see of the product."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
     # Each description completes "it must be": the seller reads it in place of the pattern.
-    code: str = Field(
+    code: str = declare(
         # https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-metering_ResolveCustomer.html
-        pattern=r"^[-A-Za-z0-9/=:_.@]+$",
-        max_length=255,
+        Text(pattern=r"[-A-Za-z0-9/=:_.@]+", max_length=255),
         description="a product code of 1 to 255 characters",
     )
-    name: str = Field(pattern=NAME_PATTERN, max_length=200, description="text of 1 to 200 characters")
-    pricing: Literal["subscription", "contract", "contract-with-consumption"] = Field(
-        "subscription", description="subscription, contract or contract-with-consumption"
+    name: str = declare(
+        Text(pattern=NAME_PATTERN, max_length=200, check=check_text), description="text of 1 to 200 characters"
     )
-    sign_in_url: Url = Field(description="an address such as https://app.acme.example/login")
-    support_email: EmailAddress = Field(description="an e-mail address such as help@acme.example")
-    handoff_url: Url | None = Field(None, description="an address such as https://app.acme.example/foyer")
-    handoff_secret_setting: str = Field(
-        "HANDOFF_SECRET",
-        pattern=r"^[A-Z][A-Z0-9_]{0,99}$",
+    pricing: Literal["subscription", "contract", "contract-with-consumption"] = declare(
+        OneOf("subscription", "contract", "contract-with-consumption"),
+        default="subscription",
+        description="subscription, contract or contract-with-consumption",
+    )
+    sign_in_url: str = declare(URL, description="an address such as https://app.acme.example/login")
+    support_email: str = declare(EMAIL_ADDRESS, description="an e-mail address such as help@acme.example")
+    handoff_url: str | None = declare(
+        URL, default=None, description="an address such as https://app.acme.example/foyer"
+    )
+    handoff_secret_setting: str = declare(
+        Text(pattern=r"[A-Z][A-Z0-9_]{0,99}"),
+        default="HANDOFF_SECRET",
         description="the name of a setting such as ACME_HANDOFF_SECRET, not the secret itself",
     )
-    notify_email: EmailAddress | None = Field(None, description="an e-mail address such as sales@acme.example")
-    ready_within: str = Field(
-        "one working day",
-        pattern=NAME_PATTERN,
-        max_length=100,
+    notify_email: str | None = declare(
+        EMAIL_ADDRESS, default=None, description="an e-mail address such as sales@acme.example"
+    )
+    ready_within: str = declare(
+        Text(pattern=NAME_PATTERN, max_length=100, check=check_text),
+        default="one working day",
         description='text that ends "you hear from us within", such as one working day',
     )
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def _check_stray_characters(cls, value: object) -> object:
-        if isinstance(value, str) and (fault := stray_characters.find_quotes_around(value)):
-            raise ValueError(f"it has {fault}")
-        return value
+
+PRODUCT_FIELDS = fields.declared(Product)
 
 
 @dataclass(frozen=True)
@@ -126,7 +120,7 @@ def _tables_from_settings(settings: Settings) -> dict[str, object]:
             "PRODUCT_CODE: it is not set. Set it to the product code of your listing, "
             "or set PRODUCTS_FILE to a TOML file that names your products."
         )
-    values = {name: getattr(settings, _setting_name(name), None) for name in Product.model_fields}
+    values = {name: getattr(settings, _setting_name(name), None) for name in PRODUCT_FIELDS}
     return {settings.product_code: {name: value for name, value in values.items() if value is not None}}
 
 
@@ -145,29 +139,34 @@ def _tables_from_file(path: Path) -> dict[str, object]:
 
 
 def _parse_product(code: str, table: object, settings: Settings) -> Product:
-    try:
-        return Product.model_validate({**TypeAdapter(dict[str, object]).validate_python(table), "code": code})
-    except ValidationError as error:
-        raise SettingsError(*(_describe_error(code, fault, settings) for fault in error.errors())) from None
+    heading = f"{settings.products_file}, [products.{_shown(code)}]"
+    if not isinstance(table, dict):
+        raise SettingsError(f"{heading}: it must be a table.")
+    values = {**table, "code": code}
+    accepted, problems = fields.read(Product, values)
+    if problems:
+        in_file = settings.products_file is not None
+        places = {name: f"{heading} {_shown(name)}" if in_file else _setting_name(name).upper() for name in problems}
+        raise SettingsError(*(f"{places[name]}: {_describe_problem(name, values.get(name))}" for name in problems))
+    return Product(**accepted)
 
 
-def _describe_error(code: str, error: ErrorDetails, settings: Settings) -> str:
-    field = str(error["loc"][0]) if error["loc"] else ""
-    file = settings.products_file
-    shown_code = code if code.isprintable() else ascii(code)
-    place = f"{file}, [products.{shown_code}] {field}".rstrip() if file else _setting_name(field).upper()
-    if not field:
-        return f"{place}: it must be a table."
-    if field not in Product.model_fields:
-        *others, last = (name for name in Product.model_fields if name != "code")
-        return f"{place}: there is no such field. The fields are {', '.join(others)} and {last}."
-    if error["type"] == "missing":
-        return f"{place}: it is not set. {Settings.model_fields[_setting_name(field)].description}"
-    if fault := stray_characters.find_quotes_around(str(error["input"])):
-        return f"{place}: it has {fault}."
-    find_fault = stray_characters.find_in_text if field in TEXT_FIELDS else stray_characters.find_in_code
-    fault = find_fault(str(error["input"]))
-    return f"{place}: it must be {Product.model_fields[field].description}.{f' It has {fault}.' if fault else ''}"
+def _describe_problem(name: str, value: object) -> str:
+    if name not in PRODUCT_FIELDS:
+        *others, last = (other for other in PRODUCT_FIELDS if other != "code")
+        return f"there is no such field. The fields are {', '.join(others)} and {last}."
+    if value is None:
+        return f"it is not set. {SETTINGS[_setting_name(name)].description}"
+    text = value if isinstance(value, str) else ""
+    if fault := stray_characters.find_quotes_around(text):
+        return f"it has {fault}."
+    find_fault = stray_characters.find_in_text if name in TEXT_FIELDS else stray_characters.find_in_code
+    fault = find_fault(text)
+    return f"it must be {PRODUCT_FIELDS[name].description}.{f' It has {fault}.' if fault else ''}"
+
+
+def _shown(name: str) -> str:
+    return name if name.isprintable() else ascii(name)
 
 
 def _setting_name(field: str) -> str:

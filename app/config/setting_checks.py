@@ -1,8 +1,8 @@
-"""Checks of single settings. Each returns the value, or raises ValueError with what is wrong."""
+"""Checks of settings. Those of a single one return the value, or raise ValueError with what is wrong."""
 
 import re
-from collections.abc import Collection
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from sqlalchemy.engine import URL, make_url
@@ -10,12 +10,10 @@ from sqlalchemy.exc import ArgumentError
 
 from app.config import secret_key, stray_characters
 
-T = TypeVar("T")
-
 # A character of ASCII that is printed, without quotes and blanks.
 ASCII = r"[!#-&(-_a-~]"
-# A character of a URL's host and port, which may be in any script.
-URL_HOST = r"""[^\s\p{C}/@?#"'`<>\\]"""
+# A character of a URL's host and port, which may be in any script. `check_exact` refuses those that nobody sees.
+URL_HOST = r"""[^\s/@?#"'`<>\\]"""
 
 
 def split_commas(value: str) -> tuple[str, ...]:
@@ -24,14 +22,16 @@ def split_commas(value: str) -> tuple[str, ...]:
     return tuple(part.strip(" ") for part in value.split(",") if part.strip(" "))
 
 
-def split_text(value: object) -> object:
-    """Return the parts of a text, and anything else as it is."""
-    return split_commas(value) if isinstance(value, str) else value
+def check_text(value: str) -> str:
+    """Refuse a text with quotes around it, or with characters that no page and no mail may have."""
+    if fault := stray_characters.find_in_text(value):
+        raise ValueError(f"it has {fault}")
+    return value
 
 
-def check_exact(value: T) -> T:
+def check_exact(value: str) -> str:
     """Refuse a text with characters that a value which has to equal another machine's never has."""
-    if isinstance(value, str) and (fault := stray_characters.find_in_exact(value)):
+    if fault := stray_characters.find_in_exact(value):
         raise ValueError(f"it has {fault}")
     return value
 
@@ -44,12 +44,16 @@ def check_secret_key(value: str) -> str:
     return value
 
 
-def check_other_keys(keys: Collection[str], current: str | None, fallbacks: Collection[str]) -> None:
-    """Refuse a list that has the current secret key, or an earlier one of `fallbacks`."""
-    if current in keys:
-        raise ValueError("it has the key that SECRET_KEY is set to. Set SECRET_KEY to a new one")
-    if not set(fallbacks).isdisjoint(keys):
-        raise ValueError("it has a key that SECRET_KEY_FALLBACKS has, too. Remove it from there")
+def find_repeated_keys(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is wrong with lists that have a key of another setting, which cannot be trusted and leaked."""
+    lists = {name: values.get(name, ()) for name in ("secret_key_fallbacks", "secret_key_leaked")}
+    problem = "it has the key that SECRET_KEY is set to. Set SECRET_KEY to a new one"
+    problems = {name: problem for name, keys in lists.items() if values.get("secret_key") in keys}
+    fallbacks, leaked = lists.values()
+    if "secret_key_leaked" not in problems and not set(fallbacks).isdisjoint(leaked):
+        problem = "it has a key that SECRET_KEY_FALLBACKS has, too. Remove it from there"
+        problems["secret_key_leaked"] = problem
+    return problems
 
 
 def check_database_url(value: str) -> str:

@@ -30,7 +30,8 @@ def find_quotes_around(value: str) -> str | None:
 
 
 def find_in_text(value: str) -> str | None:
-    """Return the description of what no value may have: quotes around it, or a control character. None: neither."""
+    """Return the description of what no value may have: quotes around it, a control character, or bytes that
+    are no text. None: none of them."""
     return find_quotes_around(value) or _describe_first(value, _is_control)
 
 
@@ -56,7 +57,8 @@ def _is_invisible(character: str) -> bool:
 
 
 def _is_control(character: str) -> bool:
-    return unicodedata.category(character) == "Cc"
+    # Bytes that are not UTF-8 come out of the environment as halves of surrogate pairs (Cs).
+    return unicodedata.category(character) in {"Cc", "Cs"}
 
 
 def _describe_first(value: str, is_stray: Callable[[str], bool]) -> str | None:

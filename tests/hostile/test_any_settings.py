@@ -12,14 +12,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.config import products, settings
-from app.config.products import Product
-from app.config.settings import Settings, SettingsError
+from app.config.products import PRODUCT_FIELDS
+from app.config.settings import SETTINGS, SettingsError
 from app.security import headers
 from tests.support import factories
 from tests.support.databases import on_sqlite
 from tests.support.factories import PRODUCT_CODE
 
-NAMES = [name.upper() for name in Settings.model_fields]
+NAMES = [name.upper() for name in SETTINGS]
 # An environment variable has any bytes except null; bytes that are not UTF-8 become lone surrogates.
 ANY_VALUE = st.binary().map(lambda value: os.fsdecode(value.replace(b"\x00", b"")))
 LIKELY_VALUES = st.sampled_from(
@@ -32,7 +32,7 @@ LIKELY_VALUES = st.sampled_from(
 )
 ENVIRONMENTS = st.dictionaries(st.sampled_from(NAMES), st.one_of(LIKELY_VALUES, ANY_VALUE), max_size=5)
 SCALARS = st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.just([]), st.just([1]))
-FIELDS = st.one_of(st.sampled_from([*Product.model_fields, ""]), st.text())
+FIELDS = st.one_of(st.sampled_from([*PRODUCT_FIELDS, ""]), st.text())
 TABLES = st.dictionaries(st.one_of(st.just(PRODUCT_CODE), st.text()), st.dictionaries(FIELDS, SCALARS), max_size=3)
 
 
@@ -77,6 +77,7 @@ def test_any_environment_starts_or_the_error_has_a_reason(values: dict[str, str]
 @example(text=b"a" + b".a" * 1_000 + b" = 1")
 @example(text=b"[products]\n'' = {'' = 1}")
 @example(text=b"[products.'']\nname = ''")
+@example(text=b"[products.a]\nname = 0x" + b"f" * 10_000)
 def test_any_products_file_is_loaded_or_raises_settings_error(tmp_path: Path, text: bytes) -> None:
     file = tmp_path / "products.toml"
     file.write_bytes(text)

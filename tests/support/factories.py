@@ -12,7 +12,8 @@ from sqlalchemy.engine import URL, make_url
 
 from app import create_app
 from app.aws.customer import Customer
-from app.config.settings import Settings
+from app.config import fields
+from app.config.settings import SETTINGS, Settings, SettingsError
 from app.database import transactions
 from app.services.purchases.purchase import Landing, Resolved
 from app.services.signup.registrations import Answers
@@ -84,7 +85,7 @@ def enable_handoffs_and_mail(environment: pytest.MonkeyPatch) -> pytest.MonkeyPa
 
 def clear_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove every setting, boto3's variables and the HTTP proxies from the environment."""
-    settings_names = {name.upper() for name in Settings.model_fields}
+    settings_names = {name.upper() for name in SETTINGS}
     endpoints = {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_MARKETPLACE_METERING", "AWS_ENDPOINT_URL_STS"}
     sources = {"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"}
     files = {"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"}
@@ -101,7 +102,10 @@ def settings(**values: Any) -> Settings:
         for name, value in environment("sqlite:///foyer.db", "").items()
         if not name.startswith("AWS_")
     }
-    return Settings(**{**defaults, **values})
+    accepted, problems = fields.read(Settings, {**defaults, **values})
+    if problems:
+        raise SettingsError(*(f"{name}: {problem}." for name, problem in problems.items()))
+    return Settings(**accepted)
 
 
 def sqlalchemy_url(url: str) -> URL:
