@@ -15,7 +15,7 @@ OTHER_PROGRAMS = {
 }
 HEAVY_LIBRARIES = {
     *("apispec", "boto3", "cryptography", "dns", "dotenv", "email_validator", "httpcore2", "jwt", "psycopg"),
-    *("pydantic_settings", "redis", "requests", "s3transfer", "smtplib", "standardwebhooks", "tomllib"),
+    *("pydantic", "redis", "requests", "s3transfer", "smtplib", "standardwebhooks", "tomllib"),
 }
 # Prints the modules after the start, and after a buyer's whole way, whose token is the argument.
 REGISTRATION = """

@@ -5,9 +5,7 @@ Follows https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketpl
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
-
-from pydantic import AfterValidator
+from typing import TYPE_CHECKING, Any
 
 from app.aws import clients
 from app.aws.clients import CallTimeouts
@@ -29,7 +27,7 @@ class AwsEntitlement:
 
     dimension: str
     value: EntitlementValue | None
-    expires_at: Annotated[datetime | None, AfterValidator(end_or_none)]
+    expires_at: datetime | None
     license_arn: str | None = None
 
     def expired(self, at: datetime) -> bool:

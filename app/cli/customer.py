@@ -123,7 +123,7 @@ def _facts(file: CustomerFile, row: RowDict) -> Iterator[tuple[str, Any]]:
         yield "AWS account", purchase["customer_aws_account_id"] or purchase["customer_identifier"]
         yield "agreement", purchase["agreement_id"]
         yield "status", _since(purchase["status"], purchase["status_since"] or purchase["created_at"])
-        stored = entitlements.STORED_ENTITLEMENTS.validate_python(purchase["entitlements"] or [])
+        stored = entitlements.parse_stored(purchase["entitlements"] or [])
         ends_at = purchase["ends_at"] or entitlements.last_end(stored)
         yield "ends", ends_at and _with_age(ends_at)
         yield "account", " ".join(filter(None, (purchase["account_reference"], purchase["account_url"])))

@@ -122,7 +122,7 @@ def _format_age(age: timedelta) -> str:
 
 def _print_subscription(row: RowDict, *, in_json: bool, wide: bool) -> None:
     now = clock.now()
-    stored = entitlements.STORED_ENTITLEMENTS.validate_python(row["entitlements"] or [])
+    stored = entitlements.parse_stored(row["entitlements"] or [])
     events = event_reports.list_by_subscription(row["id"])
     if in_json:
         with_expiry = [{**vars(entitlement), "expired": entitlement.expired(now)} for entitlement in stored]

@@ -8,16 +8,16 @@ Of registrations without purchase the cookie has the ids alone: once their token
 purchase is filled in with their answers, and says so.
 """
 
+import json
 import zlib
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from dataclasses import replace as changed
 from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, current_app, g, request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
-from pydantic import TypeAdapter, ValidationError
 
 from app.security import encryption, headers
 from app.services.purchases import drafts
@@ -42,7 +42,6 @@ class Draft:
     stored_id: UUID | None = None
 
 
-DRAFT_ADAPTER = TypeAdapter(Draft)
 EMPTY_DRAFT = Draft()
 
 
@@ -147,10 +146,16 @@ def _decrypt(ciphertext: bytes) -> Draft:
 
 
 def _deserialize(plaintext: bytes) -> Draft:
-    try:
-        return DRAFT_ADAPTER.validate_json(zlib.decompress(plaintext))
-    except ValidationError:
-        return EMPTY_DRAFT
+    with suppress(zlib.error, ValueError, RecursionError):
+        match json.loads(zlib.decompress(plaintext)):
+            case {
+                "form_secret": str() | None as form_secret,
+                "typed": dict() as typed,
+                "unlinked_ids": list() as ids,
+                "stored_id": str() | None as stored_id,
+            } if all(isinstance(text, str) for text in (*typed.values(), *ids)):
+                return Draft(form_secret, typed, tuple(map(UUID, ids)), UUID(stored_id) if stored_id else None)
+    return EMPTY_DRAFT
 
 
 def _fitted_draft(draft: Draft) -> tuple[Draft, str]:
@@ -189,7 +194,8 @@ def _store(form_secret: str, typed: dict[str, str]) -> UUID | None:
 
 
 def _encrypt(draft: Draft) -> str:
-    return encryption.cipher(encryption.DRAFT).encrypt(zlib.compress(DRAFT_ADAPTER.dump_json(draft))).decode()
+    plaintext = json.dumps(asdict(draft), default=str, ensure_ascii=False, separators=(",", ":")).encode()
+    return encryption.cipher(encryption.DRAFT).encrypt(zlib.compress(plaintext)).decode()
 
 
 def _cookie_name() -> str:

@@ -1,6 +1,7 @@
 """Words wider than a phone's screen are broken, and the page does not become wider than the screen."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page
@@ -37,14 +38,12 @@ def test_pages_before_the_product_fit_a_phone(axe_page: Page, new_buyer: NewBuye
 
 @pytest.mark.parametrize("name", TEMPLATE_NAMES)
 def test_mails_fit_a_phone(axe_page: Page, name: str) -> None:
-    answers = {"company": LONG_WORD, "full_name": LONG_WORD, "email": ADDRESS, "notes": LONG_WORD * 2}
+    answers: dict[str, Any] = {"company": LONG_WORD, "full_name": LONG_WORD, "email": ADDRESS, "notes": LONG_WORD * 2}
     context = replace(
         CONTEXT,
-        product=PRODUCT.model_copy(update={"name": LONG_WORD, "support_email": ADDRESS}),
-        registration=REGISTRATION.model_copy(update=answers),
-        account=ACCOUNT_REPLY.model_copy(
-            update={"wish": "existing", "existing_account": LONG_WORD, "url": f"https://a/{LONG_WORD}"}
-        ),
+        product=replace(PRODUCT, name=LONG_WORD, support_email=ADDRESS),
+        registration=replace(REGISTRATION, **answers),
+        account=replace(ACCOUNT_REPLY, wish="existing", existing_account=LONG_WORD, url=f"https://a/{LONG_WORD}"),
     )
     axe_page.set_viewport_size(PHONE)
 

@@ -1,7 +1,6 @@
 """No response's head is over 4096 bytes, whatever its fields: nginx reads it into a buffer of that size."""
 
 import re
-import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from html import unescape
@@ -19,12 +18,11 @@ from werkzeug.urls import iri_to_uri
 from app import create_app
 from app.config import products
 from app.models import Registration
-from app.security import encryption
 from app.services.delivery import send_handoff
 from app.services.outbox import queue
 from app.services.signup import invitations, progress, resume_links
 from app.views import draft_cookie
-from app.views.draft_cookie import DRAFT_ADAPTER, Draft
+from app.views.draft_cookie import Draft
 from tests.support import factories, longest_values
 from tests.support.databases import on_sqlite
 from tests.support.factories import ANSWERS, TOKEN_FIELD
@@ -79,8 +77,7 @@ def cookies_of(browser: FlaskClient) -> Cookies:
 def land(app: Flask) -> Cookies:
     """Land, with a draft of five registrations that wait for their purchases, and return the browser's cookies."""
     with app.app_context():
-        draft = DRAFT_ADAPTER.dump_json(Draft(unlinked_ids=tuple(uuid7() for _ in range(draft_cookie.MAX_IDS))))
-        ciphertext = encryption.cipher(encryption.DRAFT).encrypt(zlib.compress(draft)).decode()
+        ciphertext = draft_cookie._encrypt(Draft(unlinked_ids=tuple(uuid7() for _ in range(draft_cookie.MAX_IDS))))
     browser = open_browser(app, {"__Host-draft": ciphertext})
     fields = {TOKEN_FIELD: "token", "x-amzn-marketplace-offer-type": longest_values.OFFER_TYPE}
     assert browser.post("/", data=fields, base_url=BASE_URL).location == "/signup"

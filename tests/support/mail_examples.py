@@ -42,7 +42,7 @@ SUBSCRIPTION = Subscription(
     entitlements=None,
 )
 NO_ACCOUNT_REPLY = Account(wish="new", existing_account=None, subscription_id=None, url=None, reference=None)
-ACCOUNT_REPLY = NO_ACCOUNT_REPLY.model_copy(update={"url": "https://app.acme.example/teams/7", "reference": "team-7"})
+ACCOUNT_REPLY = replace(NO_ACCOUNT_REPLY, url="https://app.acme.example/teams/7", reference="team-7")
 FAILED_HANDOFF = {
     "id": UUID("01930000-0000-7000-8000-000000000003"),
     "type": "registration.completed",
@@ -71,7 +71,7 @@ def rendered_html(template: str, context: MailContext = CONTEXT) -> JustHTML:
 
 def context_with(registration: dict[str, Any] | None = None, **values: Any) -> MailContext:
     """Return the example context with other values; `registration` has fields of the registration to replace."""
-    return replace(CONTEXT, registration=REGISTRATION.model_copy(update=registration or {}), **values)
+    return replace(CONTEXT, registration=replace(REGISTRATION, **(registration or {})), **values)
 
 
 def rendered_texts(template: str, context: MailContext = CONTEXT) -> list[str]:

@@ -1,5 +1,7 @@
 """The draft cookie: answers that were not stored are prefilled on return, for the same purchase only."""
 
+import json
+import zlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
+from app.security import encryption
 from sandbox.purchases import Purchase
 from sandbox.server import Sandbox
 from tests.support import factories
@@ -141,6 +144,35 @@ def test_forged_draft_is_ignored(client: FlaskClient, sandbox: Sandbox, purchase
     page = land(client, sandbox, purchase)
 
     assert "We saved your earlier answers" not in page
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"form_secret": 1},
+        {"typed": ["company"]},
+        {"typed": {"company": 1}},
+        {"unlinked_ids": None},
+        {"unlinked_ids": [1]},
+        {"unlinked_ids": ["1"]},
+        {"stored_id": "1"},
+    ],
+)
+def test_draft_of_another_shape_is_ignored(
+    app: Flask, client: FlaskClient, sandbox: Sandbox, purchase: Purchase, changed: dict[str, object]
+) -> None:
+    content = {"form_secret": None, "typed": {}, "unlinked_ids": [], "stored_id": None, **changed}
+    for plaintext in (
+        b"",
+        zlib.compress(b"["),
+        zlib.compress(b"[" * 100_000),
+        zlib.compress(json.dumps(content).encode()),
+    ):
+        with app.app_context():
+            ciphertext = encryption.cipher(encryption.DRAFT).encrypt(plaintext).decode()
+        client.set_cookie("draft", ciphertext, domain="localhost")
+
+        assert "We saved your earlier answers" not in land(client, sandbox, purchase)
 
 
 def test_draft_survives_secret_key_rotation(

@@ -12,6 +12,7 @@ On SQLite, changes have the numbers of a counter. Its transactions write one aft
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +40,7 @@ from app.models.purchases import IS_MERGED_SQL
 from app.services.api import cursors
 from app.services.api.cursors import Cursor
 from app.services.outbox import payload
-from app.services.outbox.payload import PayloadModel, StoredRows, SubscriptionSnapshot, Timestamp
+from app.services.outbox.payload import PayloadPart, StoredRows, SubscriptionSnapshot
 
 SELECT_EPOCH_AND_END = select(models.Feed.epoch, models.Feed.last_number + 1)
 # The number before which no transaction of PostgreSQL is open any more.
@@ -61,13 +62,15 @@ REGISTRATIONS = select(models.Registration.__table__).where(models.Registration.
 ACCOUNTS = select(models.Account.__table__).where(models.Account.subscription_id.in_(IDS))
 
 
+@dataclass(frozen=True)
 class Item(SubscriptionSnapshot):
     """One subscription with its registration and account, and when any of them last changed."""
 
-    changed_at: Timestamp
+    changed_at: datetime
 
 
-class Page(PayloadModel):
+@dataclass(frozen=True)
+class Page(PayloadPart):
     """Some of the subscriptions. `more`: request the next page at once; else use the cursor for later changes."""
 
     items: list[Item]

@@ -4,7 +4,7 @@ Each mail has a folder in templates/mail with its subject, its text, and its HTM
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -108,12 +108,12 @@ def _clean(part: PartT | None) -> PartT | None:
     """Return the buyer's or the product's text without invisible characters, and on one line except for the notes."""
     if part is None:
         return None
-    cleaned = {
+    cleaned: dict[str, Any] = {
         name: (clean_multiline_text(text) if name == "notes" else clean_single_line(text)) or None
-        for name, text in part
+        for name, text in vars(part).items()
         if isinstance(text, str)
     }
-    return part.model_copy(update=cleaned)
+    return replace(part, **cleaned)
 
 
 def _customer_name(subscription: Subscription | None) -> str:

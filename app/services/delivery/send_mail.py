@@ -87,7 +87,7 @@ def _load_context(connection: Connection, claimed: ClaimedMessage, site_url: str
         product=_product_of(snapshot),
         site_url=site_url,
         happened_at=datetime.fromisoformat(happened_at) if happened_at else claimed.created_at,
-        registration=payload.Registration.model_validate(registration) if registration else None,
+        registration=payload.Registration.from_row(registration) if registration else None,
         subscription=snapshot.subscription if snapshot else None,
         account=snapshot.account if snapshot else None,
         handoff=_load_failed_handoff(connection, claimed),

@@ -62,7 +62,7 @@ def announce(
     messages, code = [], rows.subscription.product_code
     if code in configured.handoff_endpoints:
         head = {"type": type_, "timestamp": payload.rfc3339(now), "version": payload.VERSION}
-        handoff = {**head, "data": payload.build(rows).model_dump(mode="json")}
+        handoff = {**head, "data": payload.as_json(payload.build(rows))}
         registration_id = rows.registration.id if rows.registration else None
         lane = queue.handoff_lane(code)
         messages.append(queue.next_handoff(connection, lane, subscription_id, registration_id, handoff))

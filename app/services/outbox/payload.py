@@ -1,21 +1,21 @@
 """The payload: what other programs read about a subscription, in a hand-off and in the read API. This is version 1.
 
-The names and docstrings of the models are public: docs/handoff.schema.json is made from them.
+The names and docstrings of the parts are public: docs/handoff.schema.json is made from them.
 """
 
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from sqlalchemy import Connection, Row, Uuid, bindparam, select
 
 from app import models
 from app.aws.get_entitlements import EntitlementValue
 from app.services.outbox.account_reply import AccountReply
-from app.services.purchases import account_request
+from app.services.purchases import account_request, entitlements
 
 VERSION = 1
 LOADED_ID = bindparam("loaded_id", type_=Uuid)
@@ -45,47 +45,74 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-Timestamp = Annotated[
-    datetime,
-    PlainSerializer(rfc3339, when_used="json"),
-    Field(json_schema_extra={"type": "string", "format": "date-time"}),
-]
+def as_json(value: object) -> Any:
+    """Return the part, or a value in it, as JSON has it."""
+    match value:
+        case PayloadPart():
+            return {name: as_json(member) for name, member in vars(value).items()}
+        case list():
+            return [as_json(item) for item in value]
+        case datetime():
+            return rfc3339(value)
+        case UUID():
+            return str(value)
+    return value
 
 
-class PayloadModel(BaseModel):
+@dataclass(frozen=True)
+class SchemaKeywords:
+    """What the JSON Schema says of a field beside its type."""
+
+    keywords: Mapping[str, object]
+
+    def __get_pydantic_json_schema__(self, core_schema: Any, handler: Callable[[Any], dict[str, Any]]) -> object:
+        """Return the field's schema to pydantic, which makes the schemas."""
+        return {**handler(core_schema), **self.keywords}
+
+
+@dataclass(frozen=True)
+class PayloadPart:
     """A part of the payload. A later version may add fields and removes none."""
 
-    model_config = ConfigDict(frozen=True, from_attributes=True)
+    @classmethod
+    def from_row(cls, row: Row[Any], **values: object) -> Self:
+        """Return the part with these values; the others are the row's."""
+        return cls(
+            **{field.name: getattr(row, field.name) for field in fields(cls) if field.name not in values}, **values
+        )
 
 
-class Entitlement(PayloadModel):
+@dataclass(frozen=True)
+class Entitlement(PayloadPart):
     """One dimension of a contract, as GetEntitlements tells it."""
 
     dimension: str
     value: EntitlementValue | None
-    expires_at: Timestamp | None
+    expires_at: datetime | None
 
 
-class Subscription(PayloadModel):
+@dataclass(frozen=True)
+class Subscription(PayloadPart):
     """One purchase on AWS Marketplace. `former_ids` are of those that turned out to be the same one."""
 
     id: UUID
     former_ids: list[UUID]
     product_code: str
     status: Literal["pending", "active", "ending", "ended", "failed"]
-    status_since: Timestamp | None
+    status_since: datetime | None
     customer_aws_account_id: str | None
     customer_identifier: str | None
     license_arn: str | None
     agreement_id: str | None
     offer_type: str | None
     free_trial: bool | None
-    ends_at: Timestamp | None
+    ends_at: datetime | None
     # Null until AWS has been asked for them.
     entitlements: list[Entitlement] | None
 
 
-class Registration(PayloadModel):
+@dataclass(frozen=True)
+class Registration(PayloadPart):
     """What the buyer answered on the sign-up form."""
 
     id: UUID
@@ -94,11 +121,12 @@ class Registration(PayloadModel):
     email: str
     phone: str | None
     notes: str | None
-    created_at: Timestamp
-    updated_at: Timestamp
+    created_at: datetime
+    updated_at: datetime
 
 
-class Account(PayloadModel):
+@dataclass(frozen=True)
+class Account(PayloadPart):
     """Which account the buyer asked for, and which one the product answered with.
 
     `new`: a new one. `existing`: the one that `existing_account` describes in the buyer's words. `add`: that of the
@@ -112,7 +140,8 @@ class Account(PayloadModel):
     reference: str | None
 
 
-class SubscriptionSnapshot(PayloadModel):
+@dataclass(frozen=True)
+class SubscriptionSnapshot(PayloadPart):
     """One subscription with its registration and account, as they are in one transaction."""
 
     subscription: Subscription
@@ -120,24 +149,25 @@ class SubscriptionSnapshot(PayloadModel):
     account: Account
 
 
-class Contents(PayloadModel):
+@dataclass(frozen=True)
+class Contents(PayloadPart):
     """What every hand-off carries: the whole, so that a product can act on any of them.
 
     `sequence` counts the hand-offs of one subscription from 1: what has a lower one is older.
     """
 
-    sequence: int = Field(ge=1)
+    sequence: Annotated[int, SchemaKeywords({"minimum": 1})]
     subscription: Subscription
     registration: Registration | None
     account: Account
 
 
-class Handoff(PayloadModel):
+@dataclass(frozen=True)
+class Handoff(PayloadPart):
     """One event in the life of a subscription, as it is sent to the seller's product."""
 
-    # Pydantic would move an enum into `$defs`: the published schema has its values in place.
-    type: Annotated[HandoffType, WithJsonSchema({"enum": list(HandoffType), "title": "Type", "type": "string"})]
-    timestamp: Timestamp
+    type: Annotated[str, SchemaKeywords({"enum": list(HandoffType)})]
+    timestamp: datetime
     version: Literal[1]
     data: Contents
 
@@ -164,7 +194,16 @@ def build(rows: StoredRows) -> SubscriptionSnapshot:
     url, reference = (account.url, account.reference) if account else (None, None)
     request = asdict(account_request.of_registration(rows.registration))
     return SubscriptionSnapshot(
-        subscription=Subscription.model_validate(rows.subscription),
-        registration=Registration.model_validate(rows.registration) if rows.registration else None,
+        subscription=_build_subscription(rows.subscription),
+        registration=Registration.from_row(rows.registration) if rows.registration else None,
         account=Account(**request, url=url, reference=reference),
+    )
+
+
+def _build_subscription(row: Row[Any]) -> Subscription:
+    stored = None if row.entitlements is None else entitlements.load_stored(row)
+    return Subscription.from_row(
+        row,
+        former_ids=list(map(UUID, row.former_ids)),
+        entitlements=stored and [Entitlement(one.dimension, one.value, one.expires_at) for one in stored],
     )

@@ -5,6 +5,7 @@ fit: the form shows these while the database is down. A draft belongs to a purch
 form, because a browser that lost its session still sends the form.
 """
 
+import json
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,7 +14,6 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, bindparam, delete, func, select
 from uuid_utils.compat import uuid7
 
@@ -33,7 +33,6 @@ MAX_DRAFTS = 5000
 # The purchaser, colleagues, and a second browser of each. A flood of forms for one purchase needs no more space.
 MAX_DRAFTS_OF_PURCHASE = 5
 
-TYPED_ANSWERS = TypeAdapter(dict[str, str])
 TABLE = StoredDraft.__table__
 BY_ID = StoredDraft.id == bindparam("draft_id")
 UPSERT = upsert_statement(
@@ -72,7 +71,7 @@ def try_store(form_secret: str, typed: dict[str, str], draft_id: UUID | None = N
 
     None while the database is down, and where the answers are too long or there are too many drafts.
     """
-    plaintext = zlib.compress(TYPED_ANSWERS.dump_json(typed))
+    plaintext = zlib.compress(json.dumps(typed, ensure_ascii=False).encode())
     sealed = encryption.cipher(encryption.STORED_DRAFT).encrypt(plaintext)
     if len(sealed) > MAX_SEALED_BYTES:
         return None
@@ -175,4 +174,7 @@ def _digest(form_secret: str) -> bytes:
 def _decrypt(draft: Row[Any]) -> dict[str, str] | None:
     cipher = encryption.cipher(encryption.STORED_DRAFT)
     plaintext = cipher.decrypt(draft.sealed, TTL) or cipher.decrypt_leaked(draft.sealed, TTL)
-    return TYPED_ANSWERS.validate_json(zlib.decompress(plaintext)) if plaintext else None
+    if plaintext is None:
+        return None
+    typed: dict[str, str] = json.loads(zlib.decompress(plaintext))
+    return typed

@@ -1,21 +1,19 @@
 """Entitlements: what a contract's buyer has paid for, as it is stored with the subscription."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import TypeAdapter
 from sqlalchemy import FunctionElement, Row
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from app.aws.customer import license_id
+from app.aws.fields import end_or_none
 from app.aws.get_entitlements import AwsEntitlement
 from app.config import products
 from app.models import Subscription, UtcDateTime
-
-STORED_ENTITLEMENTS = TypeAdapter(list[AwsEntitlement])
 
 
 class LastEnd(FunctionElement[datetime]):
@@ -48,7 +46,16 @@ def exist_for(product_code: str) -> bool:
 
 def load_stored(subscription: Subscription | Row[Any]) -> list[AwsEntitlement]:
     """Return what GetEntitlements answered last for the subscription's license; nothing before the first call."""
-    return STORED_ENTITLEMENTS.validate_python(subscription.entitlements or [])
+    return parse_stored(subscription.entitlements or [])
+
+
+def parse_stored(stored: Iterable[Mapping[str, Any]]) -> list[AwsEntitlement]:
+    """Return the entitlements of which `to_stored` made this JSON."""
+    return [AwsEntitlement(item["dimension"], item["value"], _parse_end(item["expires_at"])) for item in stored]
+
+
+def _parse_end(text: str | None) -> datetime | None:
+    return end_or_none(datetime.fromisoformat(text)) if text else None
 
 
 def last_end(stored: Iterable[AwsEntitlement]) -> datetime | None:

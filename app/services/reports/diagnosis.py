@@ -182,6 +182,6 @@ def _entitlements(file: CustomerFile, now: datetime) -> Iterator[Finding]:
     purchase = file.purchase
     if purchase is None or purchase["status"] in FINAL_STATUSES or not purchase["entitlements"]:
         return
-    stored = entitlements.STORED_ENTITLEMENTS.validate_python(purchase["entitlements"])
+    stored = entitlements.parse_stored(purchase["entitlements"])
     if all(entitlement.expired(now) for entitlement in stored):
         yield Finding("warn", "Everything that the contract covers has expired, as AWS told last.", "doctor")

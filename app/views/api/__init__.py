@@ -1,5 +1,6 @@
 """The read API: subscriptions and registrations for the seller's programs, and its public descriptions."""
 
+import json
 from functools import partial
 from uuid import UUID
 
@@ -10,7 +11,8 @@ from werkzeug.exceptions import NotFound, Unauthorized
 from app.observability import logs
 from app.services.api import feed, tokens
 from app.services.api.feed import Filters
-from app.services.outbox.payload import PayloadModel
+from app.services.outbox import payload
+from app.services.outbox.payload import PayloadPart
 from app.views.api import problems, queries
 
 PUBLIC_ENDPOINTS = {"api.description", "api.handoff_schema"}
@@ -88,14 +90,15 @@ def _unauthorized(**details: str | None) -> Unauthorized:
     return Unauthorized(www_authenticate=WWWAuthenticate("bearer", {"realm": "Foyer", **details}))
 
 
-def _page(model: type[queries.Registrations], *, registered: bool = False) -> Response:
-    parameters = queries.parse(model)
-    request_filters = parameters.model_dump(exclude={"cursor", "limit"})
+def _page(query: type[queries.Registrations], *, registered: bool = False) -> Response:
+    parameters = queries.parse(query)
+    request_filters = {name: value for name, value in vars(parameters).items() if name not in {"cursor", "limit"}}
     filters = Filters(g.reader.product_codes, registered=registered, **request_filters)
     return _json_or_404(feed.page(filters, parameters.after, parameters.limit))
 
 
-def _json_or_404(document: PayloadModel | None) -> Response:
+def _json_or_404(document: PayloadPart | None) -> Response:
     if document is None:
         raise NotFound
-    return Response(document.model_dump_json(), mimetype="application/json")
+    body = json.dumps(payload.as_json(document), ensure_ascii=False, separators=(",", ":"))
+    return Response(body, mimetype="application/json")

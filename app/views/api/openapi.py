@@ -1,4 +1,4 @@
-"""The API's description in OpenAPI 3.1 and the JSON Schema of hand-offs, both generated from the models in use."""
+"""The API's description in OpenAPI 3.1 and the JSON Schema of hand-offs, both generated from the dataclasses in use."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -7,9 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from apispec import APISpec
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic import TypeAdapter
 
+from app.config import fields
+from app.config.fields import Declaration, OneOf, Text, WholeNumber
 from app.services.api import cursors
 from app.services.api.feed import Item, Page
 from app.services.outbox import payload
@@ -80,12 +81,12 @@ def build_description() -> bytes:
     )
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
     # In mode "serialization" every field is required, because responses always have every field.
-    _, schemas = models_json_schema(
-        [(model, "serialization") for model in (Page, Item, Problem)], ref_template=REF_TEMPLATE
+    _, schemas = TypeAdapter.json_schemas(
+        [(part, "serialization", TypeAdapter(part)) for part in (Page, Item, Problem)], ref_template=REF_TEMPLATE
     )
     for name, schema in schemas["$defs"].items():
         spec.components.schema(name, schema)
-    problem = _response(Problem, EXAMPLE_PROBLEM, problems.MEDIA_TYPE, "What is wrong and what to do")
+    problem = _response(Problem, EXAMPLE_PROBLEM.as_json(), problems.MEDIA_TYPE, "What is wrong and what to do")
     spec.components.response("Problem", problem)
     _add_paths(spec)
     return json.dumps(spec.to_dict()).encode()
@@ -94,17 +95,18 @@ def build_description() -> bytes:
 @cache
 def build_handoff_schema() -> bytes:
     """Return the JSON Schema of hand-offs, built once per process; docs/handoff.schema.json is a copy."""
-    schema = Handoff.model_json_schema(mode="serialization")
+    schema = TypeAdapter(Handoff).json_schema(mode="serialization")
     name = f"urn:foyer:handoff:{payload.VERSION}"
     return (json.dumps({"$schema": JSON_SCHEMA_DIALECT, "$id": name, **schema}, indent=2) + "\n").encode()
 
 
 def _add_paths(spec: APISpec) -> None:
     lists: dict[str, type[Query]] = {"subscriptions": queries.Subscriptions, "registrations": queries.Registrations}
-    for name, model in lists.items():
-        page = _response(Page, EXAMPLE_PAGE, "application/json", "The next page")
-        item = _response(Item, EXAMPLE_ITEM, "application/json", "The subscription with its registration and account")
-        parameters = _query_parameters(model)
+    for name, query in lists.items():
+        page = _response(Page, payload.as_json(EXAMPLE_PAGE), "application/json", "The next page")
+        description = "The subscription with its registration and account"
+        item = _response(Item, payload.as_json(EXAMPLE_ITEM), "application/json", description)
+        parameters = _query_parameters(query)
         _add_operation(spec, f"/{name}", page, (400, 401), summary=f"List {name}", parameters=parameters)
         by_id = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
         summary = f"Show one of the {name}"
@@ -120,20 +122,25 @@ def _add_operation(spec: APISpec, path: str, success: dict[str, Any], errors: tu
     spec.path(path, operations={"get": {**fields, "responses": responses}})
 
 
-def _response(model: type[BaseModel], example: BaseModel, media_type: str, description: str) -> dict[str, Any]:
-    example_fields = example.model_dump(mode="json", exclude_none=model is Problem)
-    body = {"schema": {"$ref": REF_TEMPLATE.format(model=model.__name__)}, "example": example_fields}
+def _response(part: type, example: dict[str, Any], media_type: str, description: str) -> dict[str, Any]:
+    body = {"schema": {"$ref": REF_TEMPLATE.format(model=part.__name__)}, "example": example}
     return {"description": description, "content": {media_type: body}}
 
 
-def _query_parameters(model: type[Query]) -> list[dict[str, Any]]:
+def _query_parameters(query: type[Query]) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "query", "description": schema.pop("description"), "schema": _non_null_schema(schema)}
-        for name, schema in model.model_json_schema()["properties"].items()
+        {"name": name, "in": "query", "description": declaration.description, "schema": _parameter_schema(declaration)}
+        for name, declaration in fields.declared(query).items()
     ]
 
 
-def _non_null_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameter's schema without null, which is only how the model stores a parameter that is left out."""
-    non_null = schema.pop("anyOf", [{}])[0]
-    return {name: value for name, value in {**schema, **non_null}.items() if name != "title" and value is not None}
+def _parameter_schema(declaration: Declaration) -> dict[str, Any]:
+    match declaration.kind:
+        case Text(pattern, example, check=check):
+            form = {"format": "cursor"} if check is cursors.decode else {}
+            return {"type": "string", "pattern": f"^{pattern}$", "examples": [example], **form}
+        case WholeNumber(minimum, maximum):
+            return {"type": "integer", "minimum": minimum, "maximum": maximum, "default": declaration.default}
+        case OneOf(words=words):
+            return {"type": "string", "enum": list(words), "examples": list(words[:1])}
+    raise NotImplementedError(declaration.kind)

@@ -1,11 +1,13 @@
 """The API's errors as RFC 9457 problem details. No response under its prefix is ever HTML."""
 
-from typing import Literal
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, Literal
 
 from flask import Response, g, request
-from pydantic import BaseModel, Field
-from pydantic.json_schema import SkipJsonSchema
 from werkzeug.exceptions import BadRequest, HTTPException
+
+from app.services.outbox.payload import SchemaKeywords
 
 API_PREFIX = "/api/v1"
 MEDIA_TYPE = "application/problem+json"
@@ -22,23 +24,28 @@ DETAILS = {
 }
 
 
-class Fault(BaseModel):
+@dataclass(frozen=True)
+class Fault:
     """One invalid query parameter."""
 
     parameter: str
     detail: str
 
 
-class Problem(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class Problem:
     """What is wrong with a request and what to do next. Search Foyer's log for the `reference`."""
 
     type: Literal["about:blank"] = "about:blank"
     title: str
     status: int
     detail: str
-    reference: str = Field(description="The id of the request, as in the header X-Request-Id")
-    # Left out where there are none, never null: the schema shows no default that a factory makes.
-    errors: list[Fault] | SkipJsonSchema[None] = Field(default_factory=lambda: None)
+    reference: Annotated[str, SchemaKeywords({"description": "The id of the request, as in the header X-Request-Id"})]
+    errors: list[Fault] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the problem as JSON has it: without `errors` where there are none."""
+        return {name: value for name, value in asdict(self).items() if name != "errors" or value}
 
 
 class InvalidQuery(BadRequest):
@@ -62,8 +69,10 @@ def response_for(error: HTTPException) -> Response:
         status=status,
         detail=DETAILS.get(status, DETAILS[400]),
         reference=g.get("reference", ""),
-        errors=error.faults if isinstance(error, InvalidQuery) else None,
+        errors=error.faults if isinstance(error, InvalidQuery) else [],
     )
-    response = Response(problem.model_dump_json(exclude_none=True), status, mimetype=MEDIA_TYPE)
+    response = Response(
+        json.dumps(problem.as_json(), ensure_ascii=False, separators=(",", ":")), status, mimetype=MEDIA_TYPE
+    )
     response.headers.update((name, value) for name, value in error.get_headers() if name != "Content-Type")
     return response

@@ -87,7 +87,7 @@ def test_buyer_mail_goes_to_the_buyer_and_replies_to_support(name: str) -> None:
 @pytest.mark.parametrize("name", SELLERS)
 @pytest.mark.parametrize(("notify", "to"), [("sales@acme.example", "sales@acme.example"), (None, "help@acme.example")])
 def test_seller_mail_goes_to_notify_email_or_support(name: str, notify: str | None, to: str) -> None:
-    product = PRODUCT.model_copy(update={"notify_email": notify})
+    product = replace(PRODUCT, notify_email=notify)
 
     mail = mail_templates.compose(name, replace(CONTEXT, product=product))
 
@@ -118,10 +118,10 @@ def test_mail_about_a_removed_product_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", TEMPLATE_NAMES)
 def test_mail_leaves_out_what_is_unknown(name: str) -> None:
     context = MailContext(
-        product=PRODUCT.model_copy(update={"handoff_url": None}),
+        product=replace(PRODUCT, handoff_url=None),
         site_url="https://start.acme.example",
         happened_at=CONTEXT.happened_at,
-        registration=REGISTRATION.model_copy(update={"phone": None, "notes": None}),
+        registration=replace(REGISTRATION, phone=None, notes=None),
         to="bob@gmail.com",
         link=LINK if name in {"buyer_resume", "colleague_invited"} else None,
         handoff=FAILED_HANDOFF,

@@ -22,7 +22,7 @@ from tests.support.mail_examples import (
     [
         (CONTEXT, "If it takes longer, we will contact you within two hours."),
         (
-            replace(CONTEXT, product=PRODUCT.model_copy(update={"handoff_url": None})),
+            replace(CONTEXT, product=replace(PRODUCT, handoff_url=None)),
             "We are setting up your account. We will contact you within two hours.",
         ),
         (replace(CONTEXT, account=ACCOUNT_REPLY), "Your account is ready."),

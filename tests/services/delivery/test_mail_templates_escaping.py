@@ -1,5 +1,7 @@
 """Mails: a buyer's text cannot change their markup, their lines or their headers."""
 
+from dataclasses import replace
+
 import pytest
 
 from app.services.delivery import mail_templates
@@ -82,7 +84,7 @@ def test_subject_says_what_happened_before_a_long_company(name: str, beginning: 
 
 
 def test_long_subject_is_cut() -> None:
-    product = PRODUCT.model_copy(update={"name": "ä" * 200})
+    product = replace(PRODUCT, name="ä" * 200)
 
     mail = mail_templates.compose("seller_registered", context_with(product=product))
 

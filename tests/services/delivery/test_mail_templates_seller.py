@@ -20,7 +20,7 @@ from tests.support.mail_examples import (
 
 @pytest.mark.parametrize("address", ["ädä@acme.example", "ada@\u2488.example", "=?utf-8?q?ada?=@acme.example"])
 def test_seller_mail_has_no_reply_to_for_an_unreachable_address(address: str) -> None:
-    context = replace(CONTEXT, registration=REGISTRATION.model_copy(update={"email": address}))
+    context = replace(CONTEXT, registration=replace(REGISTRATION, email=address))
 
     mail = mail_templates.compose("seller_registered", context)
 
@@ -36,15 +36,15 @@ def test_seller_mail_has_no_reply_to_for_an_unreachable_address(address: str) ->
     ("name", "expected"),
     [("seller_ended", "They must no longer have access."), ("seller_purchase_failed", "could not take the payment")],
 )
-def test_seller_mail_names_the_end_whatever_the_status_is_now(name: str, expected: str, status: str) -> None:
-    context = replace(CONTEXT, subscription=SUBSCRIPTION.model_copy(update={"status": status}))
+def test_seller_mail_names_the_end_whatever_the_status_is_now(name: str, expected: str, status: Any) -> None:
+    context = replace(CONTEXT, subscription=replace(SUBSCRIPTION, status=status))
 
     assert all(expected in text for text in rendered_texts(name, context))
 
 
 @pytest.mark.parametrize(("pricing", "is_asked"), [("subscription", True), ("contract", False)])
-def test_ending_mail_asks_for_the_last_usage_unless_it_is_a_contract(pricing: str, is_asked: bool) -> None:
-    context = replace(CONTEXT, product=PRODUCT.model_copy(update={"pricing": pricing}))
+def test_ending_mail_asks_for_the_last_usage_unless_it_is_a_contract(pricing: Any, is_asked: bool) -> None:
+    context = replace(CONTEXT, product=replace(PRODUCT, pricing=pricing))
 
     assert all(("for an hour" in text) is is_asked for text in rendered_texts("seller_ending", context))
 
@@ -80,6 +80,6 @@ def test_failed_handoff_mail_says_how_to_resend_it() -> None:
     ],
 )
 def test_seller_mail_says_which_account_the_buyer_asks_for(account_request: dict[str, Any], expected: str) -> None:
-    context = replace(CONTEXT, account=NO_ACCOUNT_REPLY.model_copy(update=account_request))
+    context = replace(CONTEXT, account=replace(NO_ACCOUNT_REPLY, **account_request))
 
     assert all(expected in text for text in rendered_texts("seller_registered", context))
