@@ -1,11 +1,11 @@
 """Declares what a setting, or a field of a table in products.toml, may be, and reads all of them at once.
 
     @dataclass(frozen=True, kw_only=True)
-    class Door:
+    class Shop:
         name: str = declare(Text(pattern="[a-z]+", example="front"), description="What buyers call it.")
         is_open: bool = declare(YesOrNo(), default=False, description="Whether buyers may enter.")
 
-    values, problems = read(Door, {"is_open": "yes"})  # {"is_open": True}, {"name": "it is not set"}
+    values, problems = read(Shop, {"is_open": "yes"})  # {"is_open": True}, {"name": "it is not set"}
 
 A kind reads a text of the environment as well as a value of TOML.
 """
@@ -13,9 +13,9 @@ A kind reads a text of the environment as well as a value of TOML.
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar, overload
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, overload
 
 from app.config import setting_checks, stray_characters
 
@@ -35,8 +35,7 @@ class Kind(Protocol[T_co]):
         """Return the value as the field has it. ValueError says what is wrong with it, without repeating it."""
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(NamedTuple):
     """A text. The pattern is for the whole of it; `check` raises ValueError with what is wrong."""
 
     pattern: str = ""
@@ -61,8 +60,7 @@ class Text:
         return value
 
 
-@dataclass(frozen=True)
-class TextList:
+class TextList(NamedTuple):
     """Texts between commas."""
 
     item: Text
@@ -91,8 +89,7 @@ class YesOrNo:
         return word in YES
 
 
-@dataclass(frozen=True)
-class WholeNumber:
+class WholeNumber(NamedTuple):
     """A whole number."""
 
     minimum: int
@@ -129,8 +126,7 @@ class OneOf(Generic[T]):
         raise ValueError(f"Input should be {', '.join(others)} or {last}")
 
 
-@dataclass(frozen=True)
-class Declaration:
+class Declaration(NamedTuple):
     """What `declare` says of a field. The description is for the seller."""
 
     kind: Kind[Any]

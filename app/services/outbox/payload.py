@@ -59,8 +59,7 @@ def as_json(value: object) -> Any:
     return value
 
 
-@dataclass(frozen=True)
-class SchemaKeywords:
+class SchemaKeywords(NamedTuple):
     """What the JSON Schema says of a field beside its type."""
 
     keywords: Mapping[str, object]
