@@ -11,7 +11,7 @@ purchase is filled in with their answers, and says so.
 import json
 import zlib
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from dataclasses import replace as changed
 from typing import Any
 from uuid import UUID
@@ -194,7 +194,7 @@ def _store(form_secret: str, typed: dict[str, str]) -> UUID | None:
 
 
 def _encrypt(draft: Draft) -> str:
-    plaintext = json.dumps(asdict(draft), default=str, ensure_ascii=False, separators=(",", ":")).encode()
+    plaintext = json.dumps(vars(draft), default=str, ensure_ascii=False, separators=(",", ":")).encode()
     return encryption.cipher(encryption.DRAFT).encrypt(zlib.compress(plaintext)).decode()
 
 

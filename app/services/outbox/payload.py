@@ -4,7 +4,7 @@ The names and docstrings of the parts are public: docs/handoff.schema.json is ma
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, NamedTuple, Self
@@ -191,7 +191,7 @@ def build(rows: StoredRows) -> SubscriptionSnapshot:
     """Return the snapshot of rows that are loaded already."""
     account = rows.account
     url, reference = (account.url, account.reference) if account else (None, None)
-    request = asdict(account_request.of_registration(rows.registration))
+    request = vars(account_request.of_registration(rows.registration))
     return SubscriptionSnapshot(
         subscription=_build_subscription(rows.subscription),
         registration=Registration.from_row(rows.registration) if rows.registration else None,
