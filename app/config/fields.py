@@ -150,7 +150,8 @@ def declare(kind: Kind[Any], *, default: Any = MISSING, description: str) -> Any
 
 def declared(table: type) -> dict[str, Declaration]:
     """Return the declarations of the dataclass's fields, by name."""
-    return {field.name: field.metadata["declaration"] for field in dataclasses.fields(table)}
+    all_fields = dataclasses.fields(table)
+    return {field.name: field.metadata["declaration"] for field in all_fields if "declaration" in field.metadata}
 
 
 def read(table: type, values: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -12,6 +12,7 @@ from app.config import fields, stray_characters
 from app.config.fields import OneOf, Text, declare
 from app.config.setting_checks import URL_HOST, check_exact, check_text
 from app.config.settings import SETTINGS, Settings, SettingsError
+from app.config.usage_rules import USAGE_FIELDS, UsageRules
 from app.errors import UnknownProduct
 
 
@@ -67,6 +68,7 @@ class Product:
         default="one working day",
         description='text that ends "you hear from us within", such as one working day',
     )
+    usage: UsageRules = field(default=UsageRules())
 
 
 PRODUCT_FIELDS = fields.declared(Product)
@@ -143,18 +145,38 @@ def _parse_product(code: str, table: object, settings: Settings) -> Product:
     if not isinstance(table, dict):
         raise SettingsError(f"{heading}: it must be a table.")
     values = {**table, "code": code}
+    usage = _parse_usage(f"{settings.products_file}, [products.{_shown(code)}.usage]", values.pop("usage", {}))
     accepted, problems = fields.read(Product, values)
     if problems:
         in_file = settings.products_file is not None
         places = {name: f"{heading} {_shown(name)}" if in_file else _setting_name(name).upper() for name in problems}
         raise SettingsError(*(f"{places[name]}: {_describe_problem(name, values.get(name))}" for name in problems))
-    return Product(**accepted)
+    return Product(**accepted, usage=usage)
+
+
+def _parse_usage(heading: str, table: object) -> UsageRules:
+    if not isinstance(table, dict):
+        raise SettingsError(f"{heading}: it must be a table.")
+    accepted, problems = fields.read(UsageRules, table)
+    if problems:
+        raise SettingsError(*(f"{heading} {_shown(name)}: {_describe_rule(name)}" for name in problems))
+    rules = UsageRules(**accepted)
+    if rules.heartbeat and not rules.dimensions:
+        raise SettingsError(f"{heading} dimensions: it is not set. heartbeat sends 0 in each of them.")
+    return rules
+
+
+def _describe_rule(name: str) -> str:
+    if name not in USAGE_FIELDS:
+        *others, last = USAGE_FIELDS
+        return f"there is no such field. The fields are {', '.join(others)} and {last}."
+    return f"it must be {USAGE_FIELDS[name].description}."
 
 
 def _describe_problem(name: str, value: object) -> str:
     if name not in PRODUCT_FIELDS:
-        *others, last = (other for other in PRODUCT_FIELDS if other != "code")
-        return f"there is no such field. The fields are {', '.join(others)} and {last}."
+        others = ", ".join(other for other in PRODUCT_FIELDS if other != "code")
+        return f"there is no such field. The fields are {others} and usage."
     if value is None:
         return f"it is not set. {SETTINGS[_setting_name(name)].description}"
     text = value if isinstance(value, str) else ""
@@ -181,3 +203,9 @@ def init_app(app: Flask, settings: Settings) -> None:
 def current() -> Products:
     """Return the running application's products."""
     return cast(Products, current_app.extensions["products"])
+
+
+def usage_rules(product_code: str) -> UsageRules:
+    """Return how the product's usage is metered; the defaults for one that is configured no longer."""
+    product = current().get(product_code)
+    return product.usage if product else UsageRules()

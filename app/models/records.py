@@ -11,7 +11,7 @@ from app.models.base import Base
 
 
 class ApiToken(Base):
-    """A bearer token of the read API. Only its hash is stored, which gives no access."""
+    """A bearer token of the API. Only its hash is stored, which gives no access."""
 
     __tablename__ = "api_tokens"
 
@@ -19,6 +19,7 @@ class ApiToken(Base):
     name: Mapped[str] = mapped_column(String(100), comment="What the operator calls it")
     digest: Mapped[bytes] = mapped_column(unique=True, comment="SHA-256 of the token")
     product_codes: Mapped[list[str] | None] = mapped_column(comment="What it may read; None: every product")
+    scopes: Mapped[list[str] | None] = mapped_column(comment="None: read")
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
 

@@ -1,0 +1,193 @@
+"""Accepting usage: each item is stored once, in the hour in which it is billed, and gets a verdict.
+
+An item belongs to the hour of its time. Where that hour is frozen, the item is late: it goes to the next hour that
+still takes items, of the same license and month, or is held for a person to decide:
+
+    item of 14:20, at 14:25   hour 14 is open      hour 14
+    item of 14:50, at 15:30   hour 14 is frozen    hour 15, marked late
+    the same, at 00:30 of the next month           held: AWS bills by months
+
+A transaction locks the hours before it looks for known ids. Two requests with the same item want the same hour, so that
+the second finds the first one's item.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, String, bindparam, insert, select
+from sqlalchemy.exc import IntegrityError
+from uuid_utils.compat import uuid7
+
+from app.config import products
+from app.database.transactions import after_commit, transaction
+from app.models import UsageHour, UsageItem
+from app.services.metering import clock, hours, items, licenses, quantity
+from app.services.metering.hour_book import HourBook, ItemVerdict, Placement
+from app.services.metering.items import InvalidItem
+from app.services.metering.licenses import Target
+
+log = structlog.get_logger()
+
+ITEM_IDS = bindparam("item_ids", type_=String, expanding=True)
+SELECT_KNOWN = select(UsageItem.__table__).where(UsageItem.item_id.in_(ITEM_IDS))
+INSERT_ITEMS = insert(UsageItem)
+HOURS: Any = UsageHour.__table__
+SELECT_OLD_FORM = select(HOURS.c.subscription_id, HOURS.c.hour, HOURS.c.meter_key).where(
+    HOURS.c.license_arn.is_(None), HOURS.c.subscription_id.in_(licenses.SUBSCRIPTION_IDS)
+)
+
+
+def accept(values: Sequence[object], product_codes: frozenset[str] | None) -> list[ItemVerdict]:
+    """Store the valid items among these JSON values, all or none, and return the verdict on each, in their order.
+
+    `product_codes` are those that the sender may meter; None: every product. An item that is known with the same
+    content is accepted again.
+
+    Raises:
+        DatabaseUnavailable: nothing was stored. To send all again is safe.
+    """
+    now = clock.now()
+    try:
+        return _accept(values, product_codes, now)
+    except IntegrityError:
+        # Another request stored one of the items for another hour at the same moment: now it is known.
+        return _accept(values, product_codes, now)
+
+
+@transaction
+def _accept(
+    connection: Connection, values: Sequence[object], product_codes: frozenset[str] | None, now: datetime
+) -> list[ItemVerdict]:
+    verdicts: dict[int, ItemVerdict] = {}
+    parsed: dict[int, items.UsageItem] = {}
+    for position, value in enumerate(values):
+        try:
+            parsed[position] = items.parse(value, now)
+        except InvalidItem as error:
+            verdicts[position] = ItemVerdict(items.read_id(value), 422, "refused", error.code)
+    targets = licenses.find_targets(connection, {item.subscription for item in parsed.values()})
+    placements = []
+    for position, item in parsed.items():
+        placed = _target(position, item, targets.get(item.subscription), product_codes)
+        if isinstance(placed, ItemVerdict):
+            verdicts[position] = placed
+        else:
+            placements.append(placed)
+    _store(connection, placements, verdicts, now)
+    _log_verdicts(verdicts)
+    return [verdicts[position] for position in range(len(values))]
+
+
+def _target(
+    position: int,
+    item: items.UsageItem,
+    target: Target | None,
+    product_codes: frozenset[str] | None,
+) -> Placement | ItemVerdict:
+    """Return where the item belongs, or why it has no place."""
+    if target is None or (product_codes is not None and target.subscription.product_code not in product_codes):
+        detail = "There is no such subscription or license. Send the id from the hand-off, or the license's ARN."
+        return ItemVerdict(item.id, 404, "refused", detail)
+    rules = products.usage_rules(target.subscription.product_code)
+    if rules.dimensions and item.dimension not in rules.dimensions:
+        detail = f"The product has no dimension {item.dimension!a}. It has: {', '.join(rules.dimensions)}."
+        return ItemVerdict(item.id, 422, "refused", detail)
+    license_ = target.license_at(item.at)
+    ended_at = target.subscription.ended_at(license_)
+    return Placement(position, item, target, license_, min(item.at, ended_at) if ended_at else item.at)
+
+
+def _store(
+    connection: Connection, placements: list[Placement], verdicts: dict[int, ItemVerdict], now: datetime
+) -> None:
+    _keep_forms(connection, placements)
+    book = HourBook(connection, now)
+    # Known items are of hours that may be full, over or frozen: they are accepted again all the same.
+    book.lock(placement.key for placement in placements)
+    known = _known_items(connection, placements)
+    stored: dict[tuple[str, str], dict[str, Any]] = {}
+    for placement in placements:
+        key = (placement.target.subscription.product_code, placement.item.id)
+        row = _content(placement)
+        before = known.get(key) or stored.get(key)
+        if before is not None:
+            verdicts[placement.position] = _compare(placement.item, before, row)
+            continue
+        problem = _refusal(placement, now) or book.place(placement)
+        if problem:
+            verdicts[placement.position] = problem
+            continue
+        stored[key] = {
+            **row,
+            "id": uuid7(),
+            "product_code": key[0],
+            "item_id": key[1],
+            "hour_id": placement.slot.row.id if placement.slot else None,
+            "is_late": placement.is_late,
+            "received_at": now,
+        }
+        verdicts[placement.position] = ItemVerdict(placement.item.id, 200, "accepted", book.remark(placement))
+    book.write()
+    if stored:
+        connection.execute(INSERT_ITEMS, list(stored.values()))
+
+
+def _refusal(placement: Placement, now: datetime) -> ItemVerdict | None:
+    until = placement.target.subscription.takes_usage_until(placement.license)
+    if until is None or now < until:
+        return None
+    detail = f"The subscription ended, and AWS has taken no usage of it since {until:%Y-%m-%dT%H:%M:%SZ}."
+    return ItemVerdict(placement.item.id, 409, "refused", detail)
+
+
+def _keep_forms(connection: Connection, placements: Iterable[Placement]) -> None:
+    """Let an hour that was begun by the product code go on so: AWS would bill the same hour twice by two forms."""
+    licensed = {
+        p.target.subscription.id for p in placements if p.license.arn and p.target.subscription.customer_identifier
+    }
+    if not licensed:
+        return
+    rows = connection.execute(SELECT_OLD_FORM, {"subscription_ids": list(licensed)})
+    old_forms = {(row.subscription_id, row.hour): row.meter_key for row in rows}
+    for placement in placements:
+        key = (placement.target.subscription.id, hours.hour_of(placement.at))
+        placement.form_key = old_forms.get(key, "")
+
+
+def _known_items(connection: Connection, placements: Iterable[Placement]) -> dict[tuple[str, str], dict[str, Any]]:
+    ids = list({placement.item.id for placement in placements})
+    if not ids:
+        return {}
+    rows = connection.execute(SELECT_KNOWN, {"item_ids": ids}).mappings()
+    return {(row["product_code"], row["item_id"]): dict(row) for row in rows}
+
+
+def _content(placement: Placement) -> dict[str, Any]:
+    item = placement.item
+    micros, picos = quantity.split(item.picos)
+    return {
+        "subscription_id": placement.target.subscription.id,
+        "dimension": item.dimension,
+        "micros": micros,
+        "picos": picos,
+        "used_at": item.at,
+        "tags": dict(item.tags) or None,
+    }
+
+
+def _compare(item: items.UsageItem, before: Mapping[str, Any], content: Mapping[str, Any]) -> ItemVerdict:
+    differing = [name for name, value in content.items() if before[name] != value]
+    if not differing:
+        return ItemVerdict(item.id, 200, "accepted")
+    detail = "Another item with this id was accepted before, and counts. Send new usage with a new id."
+    return ItemVerdict(item.id, 409, "conflict", detail)
+
+
+def _log_verdicts(verdicts: Mapping[int, ItemVerdict]) -> None:
+    counts: dict[str, int] = defaultdict(int)
+    for verdict in verdicts.values():
+        counts[verdict.verdict] += 1
+    after_commit(log.info, "usage.received", **counts)

@@ -1,0 +1,217 @@
+"""Whose usage an item is: the subscription, and the license that was in force when it was used.
+
+A renewal gives a subscription another license. Usage from before it belongs to the one before:
+
+    10:00   license l-1, since License Updated of last year
+    10:30   License Updated l-2, License Deprovisioned l-1      usage of 10:29 is l-1's, usage of 10:31 l-2's
+    11:30   AWS takes no more usage of l-1
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, String, Uuid, and_, bindparam, cast, func, select, text
+
+from app.aws.customer import Customer, license_id
+from app.aws.event_kinds import LICENSE_KINDS, AwsEventKind
+from app.database.rows import parse_uuid
+from app.models import EarlierKey, Event, Subscription
+from app.models.purchases import FINAL_STATUSES, IS_MERGED_SQL
+from app.services.metering.hours import FINAL_WINDOW
+
+MIN = datetime.min.replace(tzinfo=UTC)
+SUBSCRIPTIONS = Subscription.__table__
+COLUMNS = (
+    SUBSCRIPTIONS.c.id,
+    SUBSCRIPTIONS.c.product_code,
+    SUBSCRIPTIONS.c.customer_aws_account_id,
+    SUBSCRIPTIONS.c.customer_identifier,
+    SUBSCRIPTIONS.c.license_arn,
+    SUBSCRIPTIONS.c.agreement_id,
+    SUBSCRIPTIONS.c.status,
+    SUBSCRIPTIONS.c.status_since,
+    SUBSCRIPTIONS.c.created_at,
+)
+SUBSCRIPTION_IDS = bindparam("subscription_ids", type_=Uuid, expanding=True)
+SELECT_BY_ID = select(*COLUMNS).where(SUBSCRIPTIONS.c.id.in_(SUBSCRIPTION_IDS))
+SELECT_BY_FORMER_ID = select(*COLUMNS).where(
+    and_(text(IS_MERGED_SQL), cast(SUBSCRIPTIONS.c.former_ids, String).like(bindparam("former_id_pattern")))
+)
+KEYS = bindparam("keys", type_=String, expanding=True)
+SELECT_BY_KEY = select(*COLUMNS, SUBSCRIPTIONS.c.purchase_key).where(SUBSCRIPTIONS.c.purchase_key.in_(KEYS))
+SELECT_BY_EARLIER_KEY = (
+    select(*COLUMNS, EarlierKey.purchase_key)
+    .join(EarlierKey, EarlierKey.subscription_id == SUBSCRIPTIONS.c.id)
+    .where(EarlierKey.purchase_key.in_(KEYS))
+)
+SELECT_LICENSE_EVENTS = (
+    select(
+        Event.subscription_id,
+        Event.license_arn,
+        Event.kind,
+        func.min(Event.happened_at).label("first_at"),
+        func.max(Event.happened_at).label("last_at"),
+    )
+    .where(Event.subscription_id.in_(SUBSCRIPTION_IDS), Event.kind.in_(LICENSE_KINDS), Event.license_arn.is_not(None))
+    .group_by(Event.subscription_id, Event.license_arn, Event.kind)
+)
+
+
+@dataclass(frozen=True)
+class License:
+    """One license, or the subscription of an old listing, which has none: `arn` is None, and `key` names the customer.
+
+    None as a time: AWS's events did not tell.
+    """
+
+    key: str
+    arn: str | None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class MeteredSubscription:
+    """A subscription with its licenses, in the order in which they came into force."""
+
+    id: UUID
+    product_code: str
+    customer_aws_account_id: str | None
+    customer_identifier: str | None
+    status: str
+    status_since: datetime
+    created_at: datetime
+    licenses: tuple[License, ...]
+
+    def license_at(self, at: datetime) -> License:
+        """Return the license that was in force."""
+        begun = [license_ for license_ in self.licenses if license_.started_at is None or license_.started_at <= at]
+        return (begun or self.licenses[:1])[-1]
+
+    def find_license(self, arn: str) -> License:
+        """Return the license that an item names."""
+        key = license_id(arn)
+        return next((license_ for license_ in self.licenses if license_.key == key), License(key, arn))
+
+    def ended_at(self, license_: License) -> datetime | None:
+        """Return when usage ended; None while it goes on.
+
+        AWS's pages differ on whether Agreement Ended or License Deprovisioned begins the last hour. Each counts until
+        the other is known, the license's own event for more.
+        """
+        is_over = self.status in (*FINAL_STATUSES, "ending") and license_ == self.licenses[-1]
+        return license_.ended_at or (self.status_since if is_over else None)
+
+    def takes_usage_until(self, license_: License) -> datetime | None:
+        """Return from when on items are refused; None while the license is in force."""
+        if license_.ended_at:
+            return license_.ended_at + FINAL_WINDOW
+        # License Deprovisioned may be on its way still, and opens an hour of its own.
+        is_over = self.status in FINAL_STATUSES and license_ == self.licenses[-1]
+        return self.status_since + 2 * FINAL_WINDOW if is_over else None
+
+
+@dataclass(frozen=True)
+class Target:
+    """What an item's `subscription` names: a subscription, and the license where it is an ARN."""
+
+    subscription: MeteredSubscription
+    license_arn: str | None = None
+
+    def license_at(self, at: datetime) -> License:
+        """Return the license of the item: the one that it names, or the one that was in force."""
+        if self.license_arn:
+            return self.subscription.find_license(self.license_arn)
+        return self.subscription.license_at(at)
+
+
+def find_targets(connection: Connection, names: Collection[str]) -> dict[str, Target]:
+    """Return the subscriptions by the names of items: ids, those of merged ones included, or license ARNs."""
+    ids = {name: parsed for name in names if (parsed := parse_uuid(name))}
+    keys = {name: license_id(name) for name in names if name not in ids and name.startswith("arn:")}
+    rows = {row.id: row for row in connection.execute(SELECT_BY_ID, {"subscription_ids": list(ids.values())})}
+    found: dict[str, Row[Any] | None] = {
+        name: rows.get(id_) or _find_merged(connection, id_) for name, id_ in ids.items()
+    }
+    found |= _find_by_keys(connection, keys)
+    by_name = {name: row for name, row in found.items() if row is not None}
+    subscriptions = with_licenses(connection, by_name.values())
+    return {name: Target(subscriptions[row.id], None if name in ids else name) for name, row in by_name.items()}
+
+
+def find_by_ids(connection: Connection, subscription_ids: Collection[UUID]) -> dict[UUID, MeteredSubscription]:
+    """Return the subscriptions by their ids."""
+    rows = connection.execute(SELECT_BY_ID, {"subscription_ids": list(subscription_ids)})
+    return with_licenses(connection, rows.all())
+
+
+def with_licenses(connection: Connection, rows: Iterable[Row[Any]]) -> dict[UUID, MeteredSubscription]:
+    """Return the subscriptions of these rows, by id."""
+    by_id = {row.id: row for row in rows}
+    events = defaultdict(list)
+    for event in connection.execute(SELECT_LICENSE_EVENTS, {"subscription_ids": list(by_id)}):
+        events[event.subscription_id].append(event)
+    return {id_: _build(row, events[id_]) for id_, row in by_id.items()}
+
+
+def _find_merged(connection: Connection, subscription_id: UUID) -> Row[Any] | None:
+    pattern = f'%"{subscription_id}"%'
+    return connection.execute(SELECT_BY_FORMER_ID, {"former_id_pattern": pattern}).first()
+
+
+def _find_by_keys(connection: Connection, keys: Mapping[str, str]) -> dict[str, Row[Any] | None]:
+    if not keys:
+        return {}
+    values = {"keys": list(set(keys.values()))}
+    rows = {row.purchase_key: row for row in connection.execute(SELECT_BY_EARLIER_KEY, values)}
+    rows |= {row.purchase_key: row for row in connection.execute(SELECT_BY_KEY, values)}
+    return {name: rows.get(key) for name, key in keys.items()}
+
+
+def _read_events(events: Iterable[Row[Any]]) -> dict[str, License]:
+    """Return the licenses by their ids. One that was updated after it had ended is in force again."""
+    arns: dict[str, str] = {}
+    started: dict[str, datetime] = {}
+    updated: dict[str, datetime] = {}
+    ended: dict[str, datetime] = {}
+    for event in events:
+        key = license_id(event.license_arn)
+        arns.setdefault(key, event.license_arn)
+        if event.kind == AwsEventKind.LICENSE_UPDATED:
+            started[key] = min(event.first_at, started.get(key, event.first_at))
+            updated[key] = max(event.last_at, updated.get(key, event.last_at))
+        else:
+            ended[key] = max(event.last_at, ended.get(key, event.last_at))
+    return {
+        key: License(
+            key, arn, started.get(key), None if updated.get(key, MIN) > ended.get(key, MIN) else ended.get(key)
+        )
+        for key, arn in arns.items()
+    }
+
+
+def _build(row: Row[Any], events: Iterable[Row[Any]]) -> MeteredSubscription:
+    licenses = _read_events(events)
+    customer = Customer.from_row(row)
+    if customer.license_arn:
+        key = license_id(customer.license_arn)
+        # ResolveCustomer's spelling, which events may differ from.
+        licenses[key] = replace(licenses.get(key, License(key, None)), arn=customer.license_arn)
+    else:
+        licenses.setdefault(customer.key_without_license, License(customer.key_without_license, None))
+    current = license_id(customer.license_arn) if customer.license_arn else customer.key_without_license
+    ordered = sorted(licenses.values(), key=lambda one: (one.key == current, one.started_at or row.created_at))
+    return MeteredSubscription(
+        row.id,
+        row.product_code,
+        row.customer_aws_account_id,
+        row.customer_identifier,
+        row.status,
+        row.status_since or row.created_at,
+        row.created_at,
+        tuple(ordered),
+    )
