@@ -1,9 +1,13 @@
 """Lets the applications of one process share what libraries work out anew for each of them: half of an app's start."""
 
+import os
+import sys
 from collections import defaultdict
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
+from botocore import hooks
 from botocore.hooks import EventAliaser, HierarchicalEmitter
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.elements import ClauseElement
@@ -14,10 +18,18 @@ Builder = Callable[..., tuple[str, str]]
 
 
 def share() -> None:
-    """Let tests, each of which creates an application, work out each route, SQL statement and botocore event once."""
+    """Let tests, each of which creates an application, work out what their libraries need once in a process."""
+    _keep_compiled_modules()
     _share_route_builders()
     _share_event_names()
+    _share_handler_signatures()
     _share_compiled_statements()
+
+
+def _keep_compiled_modules() -> None:
+    """With PYTHONDONTWRITEBYTECODE, as containers set it, each process of the tests compiles all modules of them."""
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def _share_route_builders() -> None:
@@ -41,6 +53,13 @@ def _share_event_names() -> None:
     names: Any = EventAliaser(HierarchicalEmitter())
     find_name = names._alias_event_name
     EventAliaser._alias_event_name = lambda _aliaser, event_name: find_name(event_name)  # type: ignore[attr-defined]
+
+
+def _share_handler_signatures() -> None:
+    """Every client of botocore looks at the signatures of all its event handlers, mostly the same functions."""
+    module: Any = hooks
+    accepts_kwargs = lru_cache(1000)(module.accepts_kwargs)
+    module.accepts_kwargs = lambda handler: accepts_kwargs(getattr(handler, "__func__", handler))
 
 
 def _share_compiled_statements() -> None:
