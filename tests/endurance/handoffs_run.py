@@ -81,13 +81,13 @@ def kill_workers_during_handoffs(run: RunEnvironment, purchases: int, kills: int
         buyers = stack.enter_context(ThreadPoolExecutor(BUYERS))
         signups = [buyers.submit(_register_and_end, app, number) for number in range(purchases)]
         for share in range(1, kills + 1):
-            _wait_for_accepted(product, purchases * HANDOFFS_PER_PURCHASE * share // (kills + 2))
+            _wait_for_accepted(product, purchases * HANDOFFS_PER_PURCHASE * share // (kills + 3))
             worker = random.choice(workers)  # noqa: S311
             worker.kill_all()
             worker.start()
         for signup in signups:
             signup.result()
-        _wait_for_accepted(product, purchases * HANDOFFS_PER_PURCHASE * (kills + 1) // (kills + 2))
+        _wait_for_accepted(product, purchases * HANDOFFS_PER_PURCHASE * (kills + 1) // (kills + 3))
         for worker in workers:
             worker.kill_all()
         _send_remaining(app)

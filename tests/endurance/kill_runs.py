@@ -71,7 +71,7 @@ def kill_gunicorn_under_load(run: RunEnvironment, length: RunLength) -> Registra
         worker: KillAndRestart = (gunicorn.kill_worker, None)
         all_processes: KillAndRestart = (gunicorn.kill_all, gunicorn.start)
         master: KillAndRestart = (gunicorn.kill_master, gunicorn.start)
-        recoveries = kill_in_rotation(load, length, [worker, all_processes, worker, master])
+        recoveries = kill_in_rotation(load, length, [worker, all_processes, master])
     return run.build_report("gunicorn killed", load.submission_log, recoveries)
 
 

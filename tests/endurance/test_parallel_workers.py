@@ -11,7 +11,7 @@ from tests.support.postgresql_server import DEADLOCK, SERIALIZATION_FAILURE, Pos
 def test_parallel_processes_store_no_duplicate_and_answer_every_buyer(
     postgresql_run_environment: RunEnvironment, postgresql_test_server: PostgresqlServer, processes: int
 ) -> None:
-    length = RunLength(rounds=12)
+    length = RunLength(rounds=6)
 
     report = kill_runs.run_parallel_workers(postgresql_run_environment, processes, length)
 
@@ -27,7 +27,7 @@ def test_serialization_failures_are_retried(
     postgresql_test_server.set_repeatable_read(postgresql_run_environment.database_url)
     failures_before = postgresql_test_server.count_logged_errors(SERIALIZATION_FAILURE)
 
-    report = kill_runs.run_parallel_workers(postgresql_run_environment, 4, RunLength(rounds=12))
+    report = kill_runs.run_parallel_workers(postgresql_run_environment, 4, RunLength(rounds=6))
 
     print(report)
     failures = postgresql_test_server.count_logged_errors(SERIALIZATION_FAILURE) - failures_before
