@@ -13,6 +13,7 @@ from app.aws import queue
 from app.backoff import backoff_seconds
 from app.database import clock
 from app.observability import logs
+from app.services.billing import freeze, send
 from app.services.events import consume, review
 from app.services.operations import heartbeats, reseal
 from app.services.outbox import expiry
@@ -23,6 +24,10 @@ from app.worker import senders as worker_senders
 log = structlog.get_logger()
 
 IDLE_POLL_SECONDS = 1
+USAGE_POLL_SECONDS = 2
+# AWS takes ten a second of an account and Region, and several workers may send:
+# https://docs.aws.amazon.com/marketplace/latest/developerguide/metering-service-quotas.html
+SECONDS_BETWEEN_CALLS = 0.2
 MAX_BACKOFF_SECONDS = 30
 
 
@@ -57,6 +62,9 @@ def run(stop: threading.Event) -> None:
     # In a thread of its own: a poll of SQS takes up to 20 seconds, and would delay the other chores.
     listener = threading.Thread(target=_consume_events, args=(app, stop), name="events", daemon=True)
     listener.start()
+    # In another: a call to BatchMeterUsage takes as long.
+    meter = threading.Thread(target=_meter_usage, args=(app, stop), name="usage", daemon=True)
+    meter.start()
     senders = worker_senders.start(app, stop)
     log.info("worker.started")
     _run_chores(
@@ -68,8 +76,8 @@ def run(stop: threading.Event) -> None:
         ],
         stop,
     )
-    for sender in senders:
-        sender.join()
+    for thread in (*senders, meter):
+        thread.join()
     # A poll of SQS cannot be cancelled: do not wait for a listener that is only polling.
     while listener.is_alive() and not consume.is_idle():
         listener.join(0.05)
@@ -80,6 +88,23 @@ def _consume_events(app: Flask, stop: threading.Event) -> None:
     with app.app_context():
         if queue.current():
             _run_chores([Chore("events", partial(consume.poll, stop), interval_seconds=0)], stop)
+
+
+def _meter_usage(app: Flask, stop: threading.Event) -> None:
+    with app.app_context():
+        chores = [
+            Chore("freeze_usage", partial(repeat_while_due, freeze.freeze_due), USAGE_POLL_SECONDS),
+            Chore("send_usage", partial(send_usage, stop), USAGE_POLL_SECONDS),
+        ]
+        _run_chores(chores, stop)
+
+
+def send_usage(stop: threading.Event) -> bool:
+    """Send what is due, slower than AWS allows; return False if the last call failed."""
+    outcome = send.send_next()
+    while outcome and not stop.wait(SECONDS_BETWEEN_CALLS):
+        outcome = send.send_next()
+    return outcome is not False
 
 
 def _run_chores(chores: list[Chore], stop: threading.Event) -> None:

@@ -22,6 +22,7 @@ from app.errors import FoyerError
 from app.models import Event
 from app.services.events import agreements, match, status
 from app.services.events.agreements import AGREEMENT_IDS
+from app.services.metering import ends
 from app.services.outbox import announce
 from app.services.purchases import aws_event, subscriptions
 from app.services.purchases.aws_event import AwsEvent
@@ -194,6 +195,8 @@ def _attach(connection: Connection, event_id: UUID, event: AwsEvent, matched: ma
     # A replayed event's outcome is no longer `waiting`: else it would be among those that waited.
     _update_event(connection, event_id, subscription_id=subscription_id, outcome="noted", status_after=None)
     own_changes = _recompute_status(connection, subscription_id, event_id)
+    if event.kind_without_party == AwsEventKind.LICENSE_DEPROVISIONED:
+        ends.make_due(connection, subscription_id)
     waiting_changes = _apply_waiting_events(connection, matched)
     return EventResult(event_id, "applied" if own_changes else "noted", own_changes + waiting_changes)
 

@@ -36,7 +36,15 @@ DELETE_SUBSCRIPTION = delete(Subscription).where(Subscription.id == SOURCE)
 DELETE_EARLIER_KEY = delete(EarlierKey).where(EarlierKey.purchase_key == bindparam("key"))
 MOVE_ROWS = tuple(
     update(model).where(model.subscription_id == SOURCE).values(subscription_id=TARGET)
-    for model in (models.Event, models.PendingToken, AuditEntry, EarlierKey, models.Invitation)
+    for model in (
+        models.Event,
+        models.PendingToken,
+        AuditEntry,
+        EarlierKey,
+        models.Invitation,
+        models.UsageHour,
+        models.UsageItem,
+    )
 )
 LAST_SEQUENCE = select(func.max(OutboxMessage.sequence)).where(OutboxMessage.subscription_id == TARGET)
 MOVE_OUTBOX = (

@@ -33,7 +33,8 @@ from app.aws.event_kinds import AwsEventKind
 from app.aws.fields import EARLIEST_TIME
 from app.config import products
 from app.models import Event
-from app.models.purchases import SUBSCRIPTION_STATUSES
+from app.models.purchases import FINAL_STATUSES, SUBSCRIPTION_STATUSES
+from app.services.metering import ends
 from app.services.outbox import announce
 from app.services.purchases import entitlements, subscriptions
 from app.services.purchases.aws_event import AwsEvent, parse_body
@@ -43,6 +44,7 @@ Transitions = Mapping[str, str]
 
 TO_ACTIVE = dict.fromkeys(SUBSCRIPTION_STATUSES, "active")
 ACCESS_STATUSES = {"active", "ending"}
+ENDING_STATUSES = {"ending", *FINAL_STATUSES}
 TO_ENDED = dict.fromkeys(SUBSCRIPTION_STATUSES, "ended")
 # For each kind of event, the new status by the old one; a status that is missing stays. Of two events in the same
 # second, the one whose kind is further down in this table counts as the later.
@@ -109,6 +111,8 @@ def recompute(connection: Connection, subscription_id: UUID) -> SubscriptionStat
         subscriptions.update_row(connection, subscription_id, {**asdict(state), **subscriptions.change()})
     if state.status == subscription.status:
         return None
+    if state.status in ENDING_STATUSES:
+        ends.make_due(connection, subscription_id)
     announce.announce(connection, subscription_id, announce.TYPE_BY_STATUS[state.status], is_touched=True)
     return state
 

@@ -17,12 +17,13 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, String, Uuid, and_, bindparam, cast, func, select, text
 
 from app.aws.customer import Customer, license_id
-from app.aws.event_kinds import LICENSE_KINDS, AwsEventKind
+from app.aws.event_kinds import LICENSE_KINDS, PARTY_SUFFIXES, AwsEventKind
 from app.database.rows import parse_uuid
 from app.models import EarlierKey, Event, Subscription
 from app.models.purchases import FINAL_STATUSES, IS_MERGED_SQL
 from app.services.metering.hours import FINAL_WINDOW
 
+EVENT_KINDS = [f"{kind}{suffix}" for kind in LICENSE_KINDS for suffix in ("", *PARTY_SUFFIXES)]
 MIN = datetime.min.replace(tzinfo=UTC)
 SUBSCRIPTIONS = Subscription.__table__
 COLUMNS = (
@@ -56,7 +57,7 @@ SELECT_LICENSE_EVENTS = (
         func.min(Event.happened_at).label("first_at"),
         func.max(Event.happened_at).label("last_at"),
     )
-    .where(Event.subscription_id.in_(SUBSCRIPTION_IDS), Event.kind.in_(LICENSE_KINDS), Event.license_arn.is_not(None))
+    .where(Event.subscription_id.in_(SUBSCRIPTION_IDS), Event.kind.in_(EVENT_KINDS), Event.license_arn.is_not(None))
     .group_by(Event.subscription_id, Event.license_arn, Event.kind)
 )
 
@@ -92,10 +93,14 @@ class MeteredSubscription:
         begun = [license_ for license_ in self.licenses if license_.started_at is None or license_.started_at <= at]
         return (begun or self.licenses[:1])[-1]
 
-    def find_license(self, arn: str) -> License:
+    def license_by_arn(self, arn: str) -> License:
         """Return the license that an item names."""
-        key = license_id(arn)
-        return next((license_ for license_ in self.licenses if license_.key == key), License(key, arn))
+        found = self.license_by_key(license_id(arn))
+        return found if found.arn else replace(found, arn=arn)
+
+    def license_by_key(self, key: str) -> License:
+        """Return the license of an hour; one of which nothing is known where it is none of these."""
+        return next((license_ for license_ in self.licenses if license_.key == key), License(key, None))
 
     def ended_at(self, license_: License) -> datetime | None:
         """Return when usage ended; None while it goes on.
@@ -125,7 +130,7 @@ class Target:
     def license_at(self, at: datetime) -> License:
         """Return the license of the item: the one that it names, or the one that was in force."""
         if self.license_arn:
-            return self.subscription.find_license(self.license_arn)
+            return self.subscription.license_by_arn(self.license_arn)
         return self.subscription.license_at(at)
 
 
@@ -181,7 +186,7 @@ def _read_events(events: Iterable[Row[Any]]) -> dict[str, License]:
     for event in events:
         key = license_id(event.license_arn)
         arns.setdefault(key, event.license_arn)
-        if event.kind == AwsEventKind.LICENSE_UPDATED:
+        if event.kind.startswith(AwsEventKind.LICENSE_UPDATED):
             started[key] = min(event.first_at, started.get(key, event.first_at))
             updated[key] = max(event.last_at, updated.get(key, event.last_at))
         else:
