@@ -76,7 +76,7 @@ FREEZE = (
         }
     )
 )
-POSTPONE = update(HOURS).where(HOURS.c.id == bindparam("hour_id")).values(due_at=bindparam("later", type_=UtcDateTime))
+RESCHEDULE = update(HOURS).where(HOURS.c.id == bindparam("hour_id")).values(due_at=bindparam("later", type_=UtcDateTime))
 
 
 # Until the end of the transaction, so that it works through every pooler. Any number that nothing else locks.
@@ -94,7 +94,7 @@ class _Batch:
     remainders: dict[tuple[str, str], int]
     parts: dict[UUID, list[tuple[str, int]]]
     frozen: list[dict[str, Any]] = field(default_factory=list)
-    postponed: list[dict[str, Any]] = field(default_factory=list)
+    rescheduled: list[dict[str, Any]] = field(default_factory=list)
 
 
 @transaction
@@ -111,7 +111,7 @@ def freeze_due(connection: Connection) -> bool:
     for row in rows:
         later = _final_time(row, batch)
         if later and later > now:
-            batch.postponed.append({"hour_id": row.id, "later": later})
+            batch.rescheduled.append({"hour_id": row.id, "later": later})
         else:
             due.append(row)
     first_uses = _first_uses(connection, [row for row in due if not _began_before(row, batch)])
@@ -229,8 +229,8 @@ def _timestamp(row: Row[Any], batch: _Batch, first_use: datetime | None) -> date
 
 def _write(batch: _Batch) -> None:
     connection = batch.connection
-    if batch.postponed:
-        connection.execute(POSTPONE, batch.postponed)
+    if batch.rescheduled:
+        connection.execute(RESCHEDULE, batch.rescheduled)
     if batch.frozen:
         connection.execute(FREEZE, batch.frozen)
     if batch.remainders:
