@@ -76,7 +76,9 @@ FREEZE = (
         }
     )
 )
-RESCHEDULE = update(HOURS).where(HOURS.c.id == bindparam("hour_id")).values(due_at=bindparam("later", type_=UtcDateTime))
+RESCHEDULE = (
+    update(HOURS).where(HOURS.c.id == bindparam("hour_id")).values(due_at=bindparam("later", type_=UtcDateTime))
+)
 
 
 # Until the end of the transaction, so that it works through every pooler. Any number that nothing else locks.
