@@ -20,6 +20,17 @@ class Dimensions(NamedTuple):
         return tuple(value)
 
 
+class DimensionPairs(NamedTuple):
+    """A table of dimensions by dimensions."""
+
+    def read(self, value: object) -> tuple[tuple[str, str], ...]:
+        """Return the pairs."""
+        if not isinstance(value, dict):
+            raise ValueError("it must be a table of names")
+        Dimensions().read([*value, *value.values()])
+        return tuple(value.items())
+
+
 @dataclass(frozen=True, kw_only=True)
 class UsageRules:
     """How usage of one product is collected and sent."""
@@ -50,6 +61,13 @@ class UsageRules:
     )
     dimensions: tuple[str, ...] = declare(
         Dimensions(), default=(), description="a list of the dimensions that are metered; usage of others is refused"
+    )
+
+    included: tuple[tuple[str, str], ...] = declare(
+        DimensionPairs(),
+        default=(),
+        description="a table of the contract's dimensions by the metered ones that they include, "
+        'such as { gb_processed = "included_gb" }',
     )
 
     @property

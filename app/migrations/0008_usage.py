@@ -23,6 +23,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("meter_key", "dimension", name="pk_usage_remainders"),
     )
     op.create_table(
+        "usage_allowances",
+        sa.Column("meter_key", sa.String(600), nullable=False),
+        sa.Column("dimension", sa.String(255), nullable=False, comment="The contract's"),
+        sa.Column("expires_at", TIME, nullable=False),
+        sa.Column("micros", sa.BigInteger(), nullable=False),
+        sa.Column("picos", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("meter_key", "dimension", "expires_at", name="pk_usage_allowances"),
+    )
+    op.create_table(
         "usage_attempts",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("product_code", sa.String(255), nullable=False),
@@ -64,6 +73,11 @@ def _create_hours() -> None:
         ),
         sa.Column("timestamp", TIME, comment="The time that AWS is sent"),
         sa.Column("quantity", sa.BigInteger(), comment="What AWS is sent, in millionths"),
+        sa.Column(
+            "included",
+            sa.BigInteger(),
+            comment="Of the items, what the contract includes, in millionths; it is not sent",
+        ),
         sa.Column("allocations", sa.JSON(none_as_null=True), comment="Its parts by tags, where an item has some"),
         sa.Column("tries", sa.Integer(), nullable=False, comment="Calls that it was in"),
         sa.Column("unread_tries", sa.Integer(), nullable=False, comment="Calls whose answer was never read"),
@@ -112,5 +126,5 @@ def _create_items() -> None:
 
 def downgrade() -> None:
     op.drop_column("api_tokens", "scopes")
-    for table in ("usage_attempts", "usage_remainders", "usage_items", "usage_hours"):
+    for table in ("usage_attempts", "usage_allowances", "usage_remainders", "usage_items", "usage_hours"):
         op.drop_table(table)

@@ -46,6 +46,9 @@ class UsageHour(Base):
     )
     timestamp: Mapped[datetime | None] = mapped_column(comment="The time that AWS is sent")
     quantity: Mapped[int | None] = mapped_column(BigInteger, comment="What AWS is sent, in millionths")
+    included: Mapped[int | None] = mapped_column(
+        BigInteger, comment="Of the items, what the contract includes, in millionths; it is not sent"
+    )
     allocations: Mapped[list[dict[str, Any]] | None] = mapped_column(
         JSON(none_as_null=True), comment="Its parts by tags, where an item has some"
     )
@@ -90,6 +93,18 @@ class UsageRemainder(Base):
     meter_key: Mapped[str] = mapped_column(String(600), primary_key=True)
     dimension: Mapped[str] = mapped_column(String(255), primary_key=True)
     picos: Mapped[int] = mapped_column(BigInteger, comment="Less than a unit that AWS takes")
+
+
+class UsageAllowance(Base):
+    """What frozen hours have used of the amount that a contract includes, until the entitlement expires."""
+
+    __tablename__ = "usage_allowances"
+
+    meter_key: Mapped[str] = mapped_column(String(600), primary_key=True)
+    dimension: Mapped[str] = mapped_column(String(255), primary_key=True, comment="The contract's")
+    expires_at: Mapped[datetime] = mapped_column(primary_key=True)
+    micros: Mapped[int] = mapped_column(BigInteger)
+    picos: Mapped[int] = mapped_column(BigInteger)
 
 
 class UsageAttempt(Base):
