@@ -5,7 +5,9 @@ import re
 
 from flask import Flask
 from flask.testing import FlaskCliRunner
+from sqlalchemy import update
 
+from app.database import transactions
 from app.models import ApiToken, AuditEntry
 from app.services.api import tokens
 from tests.cli.command_output import UNKNOWN_ID, table_cells
@@ -60,6 +62,38 @@ def test_token_can_be_limited_to_some_products(app: Flask, runner: FlaskCliRunne
     assert reader.product_codes == frozenset({PRODUCT_CODE, OTHER_PRODUCT_CODE})
 
 
+def test_token_has_the_scopes_that_it_is_created_with(app: Flask, runner: FlaskCliRunner) -> None:
+    usage = authenticate(app, create(runner, "product", "--scope", "usage:write", "--scope", "usage:write"))
+    crm = authenticate(app, create(runner, "crm"))
+
+    assert usage
+    assert crm
+    assert usage.scopes == {"usage:write"}
+    assert crm.scopes == {"read"}
+
+
+def test_token_of_an_earlier_version_may_read(app: Flask, runner: FlaskCliRunner) -> None:
+    token = create(runner, "crm")
+    with app.app_context():
+        transactions.write(lambda connection: connection.execute(update(ApiToken).values(scopes=None)))
+
+    reader = authenticate(app, token)
+    printed = runner.invoke(args=["api-tokens", "list", "--json"]).stdout
+
+    assert reader
+    assert reader.scopes == {"read"}
+    assert json.loads(printed)[0]["scopes"] == ["read"]
+
+
+@on_sqlite
+def test_unknown_scope_is_refused_and_the_scopes_are_named(app: Flask, runner: FlaskCliRunner) -> None:
+    result = runner.invoke(args=["api-tokens", "create", "crm", "--scope", "write"])
+
+    assert result.exit_code == 2
+    assert "'read', 'usage:write'" in result.stderr
+    assert all_rows(app, ApiToken) == []
+
+
 def test_unknown_product_is_warned_of(runner: FlaskCliRunner) -> None:
     result = runner.invoke(args=["api-tokens", "create", "crm", "--product", PRODUCT_CODE, "--product", "mistyped"])
 
@@ -80,20 +114,21 @@ def test_name_that_would_break_the_audit_entry_is_refused(app: Flask, runner: Fl
 
 
 def test_list_shows_names_and_products_but_no_token(runner: FlaskCliRunner) -> None:
-    created_tokens = [create(runner, "crm"), create(runner, "billing", "--product", PRODUCT_CODE)]
+    scopes = ("--scope", "usage:write", "--scope", "read")
+    created_tokens = [create(runner, "crm"), create(runner, "billing", "--product", PRODUCT_CODE, *scopes)]
 
     table = runner.invoke(args=["api-tokens", "list"]).stdout
     printed = runner.invoke(args=["api-tokens", "list", "--json"]).stdout
 
     lines = [table_cells(line) for line in table.splitlines()]
     assert [line[2:] for line in lines] == [
-        ["name", "products", "revoked_at"],
-        ["billing", PRODUCT_CODE, "-"],
-        ["crm", "every product", "-"],
+        ["name", "scopes", "products", "revoked_at"],
+        ["billing", "read, usage:write", PRODUCT_CODE, "-"],
+        ["crm", "read", "every product", "-"],
     ]
-    assert [(row["name"], row["product_codes"]) for row in json.loads(printed)] == [
-        ("billing", [PRODUCT_CODE]),
-        ("crm", None),
+    assert [(row["name"], row["scopes"], row["product_codes"]) for row in json.loads(printed)] == [
+        ("billing", ["read", "usage:write"], [PRODUCT_CODE]),
+        ("crm", ["read"], None),
     ]
     assert "digest" not in printed
     assert not any(token in table + printed for token in created_tokens)

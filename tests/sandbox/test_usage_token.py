@@ -1,11 +1,15 @@
 """The API token with which the example product of `make run` sends usage."""
 
+import stat
 from pathlib import Path
 
 import pytest
 
+from app import create_app
+from app.services.api import tokens
 from sandbox import usage_token
 from tests.sandbox.test_commands import settings
+from tests.support import factories
 
 
 def test_chosen_token_is_kept(tmp_path: Path) -> None:
@@ -20,6 +24,23 @@ def test_stored_token_is_used_again(tmp_path: Path) -> None:
     (tmp_path / "usage-token").write_text("stored\n")
 
     assert usage_token.load_or_create(of_make_run, tmp_path) == {"USAGE_API_TOKEN": "stored"}
+
+
+def test_created_token_may_send_usage_and_is_stored_for_its_owner(tmp_path: Path) -> None:
+    of_database = settings(tmp_path)
+    app = create_app(factories.settings(database_url=of_database["DATABASE_URL"]))
+    with factories.open_app(app):
+        assert app.test_cli_runner().invoke(args=["db", "upgrade"]).exit_code == 0
+
+        created = usage_token.load_or_create(of_database, tmp_path)["USAGE_API_TOKEN"]
+
+        with app.app_context():
+            reader = tokens.authenticate(created)
+    [file] = tmp_path.glob("usage-token-*")
+    assert reader
+    assert reader.scopes == {"usage:write"}
+    assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (created, 0o600)
+    assert usage_token.load_or_create(of_database, tmp_path)["USAGE_API_TOKEN"] == created
 
 
 def test_token_of_another_database_is_not_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

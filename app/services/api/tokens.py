@@ -1,4 +1,4 @@
-"""API tokens: which products each may read. Only a token's SHA-256 digest is stored, never the token."""
+"""API tokens: what each may do, and for which products. Only a token's SHA-256 digest is stored, never the token."""
 
 import secrets
 from collections.abc import Sequence
@@ -19,16 +19,25 @@ from app.services.operations.audit import AuditRecord
 
 log = structlog.get_logger()
 
+READ, WRITE_USAGE = "read", "usage:write"
+SCOPES = (READ, WRITE_USAGE)
 # Secret scanners recognise a leaked token by it.
 PREFIX = "foyer_"
 RANDOM_BYTES = 32
 LENGTH = len(PREFIX) + -(-RANDOM_BYTES * 4 // 3)
 CREATED, REVOKED = "api_token.created", "api_token.revoked"
-COLUMNS = (ApiToken.id, ApiToken.name, ApiToken.product_codes, ApiToken.created_at, ApiToken.revoked_at)
+COLUMNS = (
+    ApiToken.id,
+    ApiToken.name,
+    ApiToken.product_codes,
+    ApiToken.scopes,
+    ApiToken.created_at,
+    ApiToken.revoked_at,
+)
 NEWEST_FIRST = select(*COLUMNS).order_by(ApiToken.id.desc())
 HAS_ID = ApiToken.id == bindparam("token_id", type_=Uuid)
 BY_ID = select(*COLUMNS).where(HAS_ID)
-BY_DIGEST = select(ApiToken.id, ApiToken.product_codes).where(
+BY_DIGEST = select(ApiToken.id, ApiToken.product_codes, ApiToken.scopes).where(
     ApiToken.digest == bindparam("token_digest"), ApiToken.revoked_at.is_(None)
 )
 REVOKE = (
@@ -38,14 +47,17 @@ REVOKE = (
 
 @dataclass(frozen=True)
 class Reader:
-    """The token of a request, and the products that it may read; None: every product."""
+    """The token of a request, the products that it is for, None being every product, and its scopes."""
 
     token_id: UUID
     product_codes: frozenset[str] | None
+    scopes: frozenset[str] = frozenset({READ})
 
 
 @transaction
-def create(connection: Connection, name: str, product_codes: Sequence[str] | None, actor: str) -> tuple[UUID, str]:
+def create(
+    connection: Connection, name: str, product_codes: Sequence[str] | None, actor: str, scopes: Sequence[str] = (READ,)
+) -> tuple[UUID, str]:
     """Create a token for these products, None being every product, with an audit entry; return its id and its text.
 
     After DatabaseUnavailable it may have been stored all the same, without anyone having seen it: revoke it.
@@ -54,7 +66,7 @@ def create(connection: Connection, name: str, product_codes: Sequence[str] | Non
     now = clock.now()
     codes = None if product_codes is None else sorted(set(product_codes))
     row = {"id": token_id, "name": name, "digest": digest(token), "product_codes": codes, "created_at": now}
-    connection.execute(insert(ApiToken), row)
+    connection.execute(insert(ApiToken), {**row, "scopes": sorted(set(scopes))})
     audit.record(connection, [AuditRecord(now, CREATED, actor)])
     after_commit(log.info, CREATED, api_token=str(token_id))
     return token_id, token
@@ -77,19 +89,21 @@ def revoke(connection: Connection, token_id: UUID, actor: str) -> RowDict | None
 @query
 def list_all(connection: Connection) -> list[RowDict]:
     """Return all tokens, newest first, without their digests."""
-    return rows.fetch_all(connection, NEWEST_FIRST)
+    # Tokens of earlier versions have no scopes stored.
+    return [{**row, "scopes": row["scopes"] or [READ]} for row in rows.fetch_all(connection, NEWEST_FIRST)]
 
 
 @query
 def authenticate(connection: Connection, token: str) -> Reader | None:
-    """Return what the token may read; None if it is unknown or has been revoked."""
+    """Return what the token may do; None if it is unknown or has been revoked."""
     # Text that cannot be a token costs no connection.
     if not token.startswith(PREFIX) or len(token) != LENGTH:
         return None
     row = connection.execute(BY_DIGEST, {"token_digest": digest(token)}).one_or_none()
     if row is None:
         return None
-    return Reader(row.id, None if row.product_codes is None else frozenset(row.product_codes))
+    codes = None if row.product_codes is None else frozenset(row.product_codes)
+    return Reader(row.id, codes, frozenset(row.scopes or (READ,)))
 
 
 def digest(token: str) -> bytes:

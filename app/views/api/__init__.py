@@ -16,6 +16,8 @@ from app.services.outbox.payload import PayloadPart
 from app.views.api import problems, queries
 
 PUBLIC_ENDPOINTS = {"api.description", "api.handoff_schema"}
+# The others need the scope "read".
+SCOPES = {"api.report_usage": tokens.WRITE_USAGE}
 
 blueprint = Blueprint("api", __name__, url_prefix=problems.API_PREFIX)
 # A path with extra slashes is not found: Flask would redirect it, with a body in HTML.
@@ -24,7 +26,7 @@ get = partial(blueprint.get, merge_slashes=False)
 
 @blueprint.before_request
 def authenticate() -> None:
-    """Set `g.reader` to what the bearer token may read, or answer 401; the public endpoints need no token.
+    """Set `g.reader` to what the bearer token may do, or answer 401 or 403; the public endpoints need no token.
 
     See https://www.rfc-editor.org/rfc/rfc6750
     """
@@ -37,7 +39,10 @@ def authenticate() -> None:
     if reader is None:
         raise _unauthorized(error="invalid_token", error_description="The token is unknown or has been revoked.")
     g.reader = reader
-    logs.set_outcome("read", api_token=str(reader.token_id))
+    scope = SCOPES.get(request.endpoint or "", tokens.READ)
+    logs.set_outcome(scope, api_token=str(reader.token_id))
+    if scope not in reader.scopes:
+        raise problems.MissingScope(scope)
 
 
 @get("/subscriptions")

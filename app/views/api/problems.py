@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
 from flask import Response, g, request
-from werkzeug.exceptions import BadRequest, HTTPException
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import BadRequest, Forbidden, HTTPException
 
 from app.services.outbox.payload import SchemaKeywords
 
@@ -56,6 +57,24 @@ class InvalidQuery(BadRequest):
         self.faults = faults
 
 
+class MissingScope(Forbidden):
+    """The token may not do this: see https://www.rfc-editor.org/rfc/rfc6750#section-3.1."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__()
+        self.detail = (
+            f"The token does not have the scope {scope}. Create one that has it with: "
+            f"foyer api-tokens create NAME --scope {scope}"
+        )
+        self._www_authenticate = WWWAuthenticate(
+            "bearer", {"realm": "Foyer", "error": "insufficient_scope", "scope": scope}
+        )
+
+    def get_headers(self, *arguments: Any) -> list[tuple[str, str]]:
+        """Return the headers of the response."""
+        return [*super().get_headers(*arguments), ("WWW-Authenticate", str(self._www_authenticate))]
+
+
 def is_api_request() -> bool:
     """Return whether the request is for the API, so that its errors are problem details and no HTML page."""
     return request.path == API_PREFIX or request.path.startswith(f"{API_PREFIX}/")
@@ -67,7 +86,7 @@ def response_for(error: HTTPException) -> Response:
     problem = Problem(
         title=error.name,
         status=status,
-        detail=DETAILS.get(status, DETAILS[400]),
+        detail=getattr(error, "detail", None) or DETAILS.get(status, DETAILS[400]),
         reference=g.get("reference", ""),
         errors=error.faults if isinstance(error, InvalidQuery) else [],
     )

@@ -47,11 +47,11 @@ CreateApiClient = Callable[..., ApiClient]
 
 @pytest.fixture
 def create_api_client(app: Flask, client: FlaskClient) -> CreateApiClient:
-    """Creates a client whose token may read these products; None: every product."""
+    """Creates a client whose token is for these products, None being every product, and has these scopes."""
 
-    def create(product_codes: Sequence[str] | None = None) -> ApiClient:
+    def create(product_codes: Sequence[str] | None = None, *scopes: str) -> ApiClient:
         with app.app_context():
-            token_id, token = tokens.create("crm", product_codes, "operator:alice")
+            token_id, token = tokens.create("crm", product_codes, "operator:alice", scopes or (tokens.READ,))
         return ApiClient(client, token_id, token)
 
     return create

@@ -12,7 +12,7 @@ from sandbox.server import Sandbox
 from tests.support import factories
 from tests.support.databases import on_sqlite
 from tests.support.factories import TOKEN_FIELD
-from tests.views.api.conftest import API_PREFIX, ApiClient, CreateRegistration, CreateSubscription
+from tests.views.api.conftest import API_PREFIX, ApiClient, CreateApiClient, CreateRegistration, CreateSubscription
 
 pytestmark = on_sqlite
 
@@ -71,6 +71,17 @@ def test_revoked_token_is_refused_at_once(app: Flask, api_client: ApiClient) -> 
 
     assert response.status_code == 401
     assert "invalid_token" in response.headers["WWW-Authenticate"]
+
+
+def test_token_without_the_scope_is_refused_by_name(create_api_client: CreateApiClient) -> None:
+    sender = create_api_client(None, "usage:write")
+
+    response = sender.get("/subscriptions")
+
+    assert response.status_code == 403
+    assert response.mimetype == "application/problem+json"
+    assert "foyer api-tokens create NAME --scope read" in response.get_json()["detail"]
+    assert "error=insufficient_scope, scope=read" in response.headers["WWW-Authenticate"]
 
 
 def test_descriptions_need_no_token(client: FlaskClient) -> None:
