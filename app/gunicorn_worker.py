@@ -14,7 +14,8 @@ passes a connection to a thread when its request is complete. S is `graceful_tim
     linger, 1 s         the connection is closed
 
 `murder_pending` checks these about twice a second. Two rules bound a crowd. If a new connection takes the last place of
-`worker_connections`, the one that has waited for longest is closed. And a client that reads no responses occupies no
+`worker_connections`, the one that has waited for longest is closed; of more than MAX_LARGE_REQUESTS that are not
+complete, the one that has waited for longest is refused. And a client that reads no responses occupies no
 thread: a response fits into the send buffer, and the next request waits until there is room for another.
 """
 
@@ -46,6 +47,8 @@ LINGER_SECONDS = 1
 CHECK_SECONDS = 0.5
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 READ_BYTES = 65536
+# They are held in memory until they are complete.
+MAX_LARGE_REQUESTS = 16
 # More than twice the largest page, so that sending one never blocks. The kernel allocates what is used.
 SEND_BUFFER_BYTES = 256 * 1024
 
@@ -128,15 +131,23 @@ class BoundedThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has n
         if not buffer.data:
             conn.timeout = time.monotonic() + self.cfg.graceful_timeout
             self.waiting[conn] = self.waiting.pop(conn)
+        was_large = buffer.is_large()
         buffer.data += data
         if buffer.is_complete():
             self._serve(conn)
         elif buffer.is_too_large():
             self._end_waiting(conn)
+        elif buffer.is_large() and not was_large:
+            self._limit_large_requests()
         elif buffer.expects_continue:
             buffer.expects_continue = False
             with suppress(OSError):
                 conn.sock.send(CONTINUE)
+
+    def _limit_large_requests(self) -> None:
+        large = [conn for conn, buffer in self.waiting.items() if buffer and buffer.is_large()]
+        if len(large) > MAX_LARGE_REQUESTS:
+            self._end_waiting(large[0])
 
     def _serve(self, conn: TConn, _sock: object = None) -> None:
         """Pass the connection to a thread, as soon as the responses before have made room for one more."""

@@ -24,6 +24,9 @@ log = structlog.get_logger()
 
 SESSION_HOURS = 24
 MAX_BODY_BYTES = 64 * 1024
+# A thousand items of usage, the longest that there are.
+MAX_USAGE_BYTES = 4 * 1024 * 1024
+USAGE_PATH = "/api/v1/usage"
 # nginx reads the head of a response, the status line and all headers, into one buffer of 4096 bytes; a longer head is
 # a 502 for the buyer. OTHER_HEADERS_BYTES is for everything but cookies and a long Location: what gunicorn and this
 # module add to each response, and the longest Refresh.
@@ -183,9 +186,15 @@ def _reject_untrusted_hosts() -> None:
     raise UntrustedHost
 
 
+def max_body_bytes(method: str, path: str) -> int:
+    """Return how many bytes of body a request may have."""
+    return MAX_USAGE_BYTES if (method, path) == ("POST", USAGE_PATH) else MAX_BODY_BYTES
+
+
 def _reject_oversized_bodies() -> None:
+    limit = request.max_content_length = max_body_bytes(request.method, request.path)
     # A chunked body announces no length: Werkzeug cuts it off at the limit and treats the rest as complete.
-    if "Transfer-Encoding" in request.headers and len(request.get_data()) >= MAX_BODY_BYTES:
+    if "Transfer-Encoding" in request.headers and len(request.get_data()) >= limit:
         raise RequestEntityTooLarge
 
 

@@ -10,15 +10,20 @@ from typing import Any
 
 from gunicorn.http import errors
 
-from app.security.headers import MAX_BODY_BYTES, SECURITY_HEADERS
+from app.security.headers import MAX_BODY_BYTES, SECURITY_HEADERS, max_body_bytes
 
-# A head and a body: more is refused, however much of it is still to come.
-MAX_REQUEST_BYTES = 2 * MAX_BODY_BYTES
+# A head, and what chunks add to a body: more than these and the body is refused, however much of it is still to come.
+MAX_OTHER_BYTES = MAX_BODY_BYTES
+# Of most requests: usage may have more.
+MAX_REQUEST_BYTES = MAX_BODY_BYTES + MAX_OTHER_BYTES
+# Gunicorn copies what is left of the body for each chunk: in very small chunks, a large body takes minutes.
+MAX_COPIED_BYTES = 1024**3
 HEAD_END = re.compile(rb"\n\r?\n")
 CHUNKED = re.compile(rb"\ntransfer-encoding:", re.IGNORECASE)
 CONTENT_LENGTH = re.compile(rb"\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
 EXPECTS_CONTINUE = re.compile(rb"\nexpect:[ \t]*100-continue", re.IGNORECASE)
-MAX_LENGTH_DIGITS = len(str(MAX_REQUEST_BYTES))
+MAX_LENGTH_DIGITS = 10
+REQUEST_LINE = re.compile(rb"([A-Z]+) ([^ ?\r\n]+)")
 STATUS_BY_ERROR = {
     errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
@@ -37,6 +42,8 @@ class RequestBuffer:
         # The size of the request in bytes; None while it is not known.
         self._size: int | None = None
         self._searched = 0
+        self._max_body_bytes = MAX_BODY_BYTES
+        self._chunks = 0
         self.expects_continue = False
 
     def is_complete(self) -> bool:
@@ -49,7 +56,12 @@ class RequestBuffer:
 
     def is_too_large(self) -> bool:
         """Return whether the request is going to be refused, so that the rest does not matter."""
-        return max(len(self.data), self._size or 0) > MAX_REQUEST_BYTES
+        is_too_large = max(len(self.data), self._size or 0) > self._max_body_bytes + MAX_OTHER_BYTES
+        return is_too_large or self._chunks * len(self.data) > MAX_COPIED_BYTES
+
+    def is_large(self) -> bool:
+        """Return whether it has come to more than most requests may have."""
+        return len(self.data) > MAX_REQUEST_BYTES
 
     def _read_head(self) -> None:
         head_end = HEAD_END.search(self.data, self._searched)
@@ -59,13 +71,17 @@ class RequestBuffer:
             return
         head = self.data[: head_end.end()]
         self.expects_continue = EXPECTS_CONTINUE.search(head) is not None
+        if line := REQUEST_LINE.match(head):
+            self._max_body_bytes = max_body_bytes(line[1].decode(), line[2].decode("latin-1"))
         if CHUNKED.search(head):
             self._next_chunk = len(head)
         elif length := CONTENT_LENGTH.search(head):
             # int() raises ValueError for thousands of digits.
             digits = length[1].lstrip(b"0") or b"0"
-            body_size = int(digits) if len(digits) <= MAX_LENGTH_DIGITS else MAX_REQUEST_BYTES
-            self._size = len(head) + (body_size if body_size <= MAX_BODY_BYTES else MAX_REQUEST_BYTES)
+            body_size = int(digits[:MAX_LENGTH_DIGITS])
+            # Too large: `is_too_large` finds so by the length that it announces.
+            is_refused = body_size > self._max_body_bytes
+            self._size = len(head) + (self._max_body_bytes + MAX_OTHER_BYTES if is_refused else body_size)
         else:
             self._size = len(head)
 
@@ -78,6 +94,7 @@ class RequestBuffer:
             if size <= 0:
                 return self.data.find(b"\r\n\r\n", line_end) >= 0 or size < 0
             self._next_chunk = position = line_end + 2 + size + 2
+            self._chunks += 1
         return False
 
 

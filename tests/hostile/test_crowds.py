@@ -11,7 +11,8 @@ import pytest
 import requests
 
 from app.config.settings import THREADS
-from app.gunicorn_worker import TOTAL_TIME_FACTOR
+from app.gunicorn_worker import MAX_LARGE_REQUESTS, TOTAL_TIME_FACTOR
+from app.security.http_requests import MAX_REQUEST_BYTES
 from sandbox.server import Sandbox
 from tests.hostile import raw_http
 from tests.hostile.raw_http import open_connections, post_bytes, unfinished_chunks
@@ -109,6 +110,14 @@ def test_crowd_does_not_end_a_request_that_is_being_served(small_server_url: str
         connection.sendall(post_bytes(landing))
         with open_connections(small_server_url, HEALTH_REQUEST, 3 * PLACES):
             assert raw_http.read_response(connection).status == 303
+
+
+def test_one_of_too_many_large_requests_is_refused(small_server_url: str) -> None:
+    half = post_bytes(b"[".ljust(2 * MAX_REQUEST_BYTES), path="/api/v1/usage", length=4 * MAX_REQUEST_BYTES)
+
+    with open_connections(small_server_url, half, MAX_LARGE_REQUESTS + 1) as connections:
+        refused, _, _ = select.select(connections, [], [], AT_ONCE_SECONDS)
+        assert [raw_http.read_response(connection).status for connection in refused] == [401]
 
 
 def test_clients_that_read_no_response_occupy_no_thread(small_server_url: str) -> None:

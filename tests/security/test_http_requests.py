@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.security.headers import MAX_BODY_BYTES
+from app.security.headers import MAX_BODY_BYTES, MAX_USAGE_BYTES
 from app.security.http_requests import MAX_REQUEST_BYTES, RequestBuffer
 from tests.hostile.raw_http import post_bytes, unfinished_chunks
 
@@ -68,3 +68,22 @@ def test_request_of_chunks_with_a_size_of_many_digits_is_incomplete() -> None:
 @given(st.lists(st.binary(max_size=50), min_size=1), st.sampled_from([b"", *COMPLETE.values(), *REFUSED.values()]))
 def test_any_bytes_are_read_without_an_error(pieces: list[bytes], before: bytes) -> None:
     receive(before[:2000], *pieces)
+
+
+def test_only_usage_may_have_a_large_body() -> None:
+    body = b"x" * (MAX_USAGE_BYTES - 1)
+    in_chunks = unfinished_chunks(*[body[:100_000]] * 40)
+
+    assert receive(post_bytes(body, path="/api/v1/usage")) == (True, False)
+    assert receive(post_bytes(body, path="/api/v1/usage?a=b")) == (True, False)
+    assert receive(post_bytes(in_chunks + LAST_CHUNK, CHUNKED, path="/api/v1/usage")) == (True, False)
+    for path in ("/", "/api/v1/usage/", "/api/v1/usages"):
+        assert receive(post_bytes(body[: MAX_BODY_BYTES + 1], path=path))[1]
+    assert receive(post_bytes(b"", length=MAX_USAGE_BYTES + 1, path="/api/v1/usage"))[1]
+
+
+def test_large_body_in_tiny_chunks_is_not_waited_for() -> None:
+    tiny = unfinished_chunks(*[b"ab"] * 12_000)
+
+    assert receive(post_bytes(tiny, CHUNKED, path="/api/v1/usage")) == (False, False)
+    assert receive(post_bytes(tiny * 2, CHUNKED, path="/api/v1/usage")) == (False, True)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeGuard
 
 from app.errors import FoyerError
 from app.services.metering import quantity
@@ -30,6 +31,14 @@ class InvalidItem(FoyerError):
 
 
 @dataclass(frozen=True)
+class Unreadable:
+    """In place of an item that its file or request has, and that cannot be read. `reason` says why, and where."""
+
+    reason: str
+    id: str | None = None
+
+
+@dataclass(frozen=True)
 class UsageItem:
     """One item. `subscription` is Foyer's id or the license's ARN; `picos` is the quantity (see quantity.py)."""
 
@@ -43,6 +52,8 @@ class UsageItem:
 
 def parse(value: object, now: datetime) -> UsageItem:
     """Return the item in a JSON value. Raises InvalidItem."""
+    if isinstance(value, Unreadable):
+        raise InvalidItem(value.reason)
     if not isinstance(value, Mapping):
         raise InvalidItem("The item must be a JSON object.")
     if unknown := [str(name) for name in value if name not in FIELDS]:
@@ -61,13 +72,19 @@ def parse(value: object, now: datetime) -> UsageItem:
 
 
 def read_id(value: object) -> str | None:
-    """Return the id of an item that may be invalid, for its verdict."""
+    """Return the id of an item that may be invalid, for its verdict; None where the id itself is invalid."""
+    if isinstance(value, Unreadable):
+        return value.id
     item_id = value.get("id") if isinstance(value, Mapping) else None
-    return item_id[:MAX_TEXT_LENGTH] if isinstance(item_id, str) else None
+    return item_id if _is_text(item_id, MAX_TEXT_LENGTH) else None
+
+
+def _is_text(value: object, max_length: int) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= max_length and value.isprintable()
 
 
 def _parse_text(name: str, value: object, max_length: int = MAX_TEXT_LENGTH) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= max_length or not value.isprintable():
+    if not _is_text(value, max_length):
         raise InvalidItem(f"{name} must be a text of 1 to {max_length} printable characters.")
     return value
 
@@ -100,6 +117,8 @@ def parse_time(value: object, now: datetime) -> datetime:
 def _parse_tags(value: object) -> tuple[tuple[str, str], ...]:
     if value is None:
         return ()
+    if isinstance(value, Unreadable):
+        raise InvalidItem(f"In tags: {value.reason}")
     if not isinstance(value, Mapping) or len(value) > MAX_TAGS:
         raise InvalidItem(f"tags must be an object with at most {MAX_TAGS} texts by their keys.")
     for key, text in value.items():

@@ -1,4 +1,4 @@
-"""The read API: subscriptions and registrations for the seller's programs, and its public descriptions."""
+"""The API for the seller's programs: subscriptions, registrations and usage, and its public descriptions."""
 
 import json
 from functools import partial
@@ -13,7 +13,7 @@ from app.services.api import feed, tokens
 from app.services.api.feed import Filters
 from app.services.outbox import payload
 from app.services.outbox.payload import PayloadPart
-from app.views.api import problems, queries
+from app.views.api import problems, queries, usage
 
 PUBLIC_ENDPOINTS = {"api.description", "api.handoff_schema"}
 # The others need the scope "read".
@@ -69,6 +69,12 @@ def registration(registration_id: UUID) -> Response:
     """Return the subscription that has this registration."""
     queries.parse(queries.Query)
     return _json_or_404(feed.find_by_registration(Filters(g.reader.product_codes), registration_id))
+
+
+@blueprint.post("/usage", merge_slashes=False)
+def report_usage() -> Response:
+    """Store items of usage, and return a verdict on each."""
+    return usage.report()
 
 
 @get("/openapi.json")

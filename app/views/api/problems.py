@@ -18,8 +18,8 @@ DETAILS = {
     401: "Send a token that has not been revoked, as in Authorization: Bearer foyer_... "
     "Create one with: foyer api-tokens create NAME",
     404: "Nothing here that this token may read. GET /api/v1/openapi.json lists all paths.",
-    405: "Use GET or HEAD: this API is read-only.",
-    413: "Send no request body.",
+    405: "Use one of the methods in the header Allow.",
+    413: "Send less: usage may have 4 MB, and other requests need no body.",
     500: "Foyer failed. Try again later; if it fails again, search Foyer's log for the reference.",
     503: "The database is not available. Try again after the number of seconds in Retry-After.",
 }
@@ -55,6 +55,15 @@ class InvalidQuery(BadRequest):
     def __init__(self, faults: list[Fault]) -> None:
         super().__init__()
         self.faults = faults
+
+
+class RefusedBody(HTTPException):
+    """The body cannot be read. `detail` says what to send."""
+
+    def __init__(self, code: int, detail: str) -> None:
+        super().__init__()
+        self.code = code
+        self.detail = detail
 
 
 class MissingScope(Forbidden):

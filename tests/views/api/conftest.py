@@ -1,7 +1,9 @@
 """API clients with tokens, and fixtures that store what they read."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +21,12 @@ LICENSE_ARN_PREFIX = "arn:aws:license-manager::294406891311:license:l-"
 API_PREFIX = "/api/v1"
 
 
+def usage_item(**fields: Any) -> dict[str, Any]:
+    """Return an item of usage of now, with these fields."""
+    now = datetime.now(UTC).isoformat()
+    return {"id": "item-1", "dimension": "requests", "quantity": "1.5", "at": now, **fields}
+
+
 @dataclass
 class ApiClient:
     """A client that sends a token."""
@@ -31,6 +39,18 @@ class ApiClient:
         """Request a path of the API."""
         headers = {"Authorization": f"Bearer {self.token}"}
         return self.client.open(f"{API_PREFIX}{path}", method=method, query_string=query, headers=headers)
+
+    def report(self, body: Any, content_type: str = "application/json", **headers: str) -> TestResponse:
+        """Send a body to `/usage`: bytes and texts as they are, other values as JSON."""
+        data = body if isinstance(body, bytes | str) else json.dumps(body)
+        headers = {"Authorization": f"Bearer {self.token}", **headers}
+        return self.client.post(f"{API_PREFIX}/usage", data=data, content_type=content_type, headers=headers)
+
+    def report_item(self, **fields: Any) -> dict[str, Any]:
+        """Send one item of usage; return its verdict."""
+        [verdict] = self.report([usage_item(**fields)]).get_json()["items"]
+        result: dict[str, Any] = verdict
+        return result
 
     def list_items(self, path: str, **query: Any) -> list[Any]:
         """Return a list's items."""
@@ -61,6 +81,12 @@ def create_api_client(app: Flask, client: FlaskClient) -> CreateApiClient:
 def api_client(create_api_client: CreateApiClient) -> ApiClient:
     """A client whose token may read every product."""
     return create_api_client()
+
+
+@pytest.fixture
+def sender(create_api_client: CreateApiClient) -> ApiClient:
+    """A client whose token may send usage of every product."""
+    return create_api_client(None, tokens.WRITE_USAGE)
 
 
 @pytest.fixture
