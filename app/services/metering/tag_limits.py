@@ -1,5 +1,6 @@
 """How many tags AWS takes in one record: five keys, and 2,500 different sets of tags."""
 
+import json
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -9,10 +10,11 @@ from app.models import UsageItem
 
 MAX_KEYS = 5
 MAX_SETS = 2500
+# As text: PostgreSQL does not compare JSON, and SQLite has no DISTINCT ON.
 SELECT_TAGS = (
-    select(UsageItem.tags)
+    select(cast(UsageItem.tags, String))
     .where(UsageItem.hour_id == bindparam("hour_id"), UsageItem.tags.is_not(None))
-    .distinct(cast(UsageItem.tags, String))
+    .distinct()
 )
 
 
@@ -21,8 +23,8 @@ TagSet = tuple[tuple[str, str], ...]
 
 def stored_sets(connection: Connection, hour_id: UUID) -> frozenset[TagSet]:
     """Return the sets of tags that the hour's items have."""
-    rows = connection.execute(SELECT_TAGS, {"hour_id": hour_id})
-    return frozenset(tuple(sorted(row.tags.items())) for row in rows)
+    texts = connection.scalars(SELECT_TAGS, {"hour_id": hour_id})
+    return frozenset(tuple(sorted(json.loads(text).items())) for text in texts)
 
 
 def problem_with(tag_sets: Sequence[TagSet] | frozenset[TagSet]) -> str | None:
