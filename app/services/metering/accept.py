@@ -14,7 +14,7 @@ the second finds the first one's item.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from sqlalchemy import Connection, String, bindparam, insert, select
@@ -32,7 +32,11 @@ from app.services.metering.licenses import Target
 log = structlog.get_logger()
 
 ITEM_IDS = bindparam("item_ids", type_=String, expanding=True)
-SELECT_KNOWN = select(UsageItem.__table__).where(UsageItem.item_id.in_(ITEM_IDS))
+# With the products, so that SQLite looks each id up in the index, which has the product first.
+SELECT_KNOWN = select(UsageItem.__table__).where(
+    UsageItem.product_code.in_(bindparam("product_codes", type_=String, expanding=True)),
+    UsageItem.item_id.in_(ITEM_IDS),
+)
 INSERT_ITEMS = insert(UsageItem)
 HOURS: Any = UsageHour.__table__
 SELECT_OLD_FORM = select(HOURS.c.subscription_id, HOURS.c.hour, HOURS.c.meter_key).where(
@@ -57,8 +61,36 @@ def accept(values: Sequence[object], product_codes: frozenset[str] | None) -> li
         return _accept(values, product_codes, now)
 
 
+def try_out(values: Sequence[object], product_codes: frozenset[str] | None) -> list[ItemVerdict]:
+    """Return the verdicts that `accept` would give now, and store nothing. Raises DatabaseUnavailable."""
+    try:
+        _decide_and_undo(values, product_codes, clock.now())
+    except _TriedOut as tried:
+        return tried.verdicts
+
+
+class _TriedOut(Exception):
+    """Takes the transaction back, and keeps its verdicts."""
+
+    def __init__(self, verdicts: list[ItemVerdict]) -> None:
+        self.verdicts = verdicts
+
+
+@transaction
+def _decide_and_undo(
+    connection: Connection, values: Sequence[object], product_codes: frozenset[str] | None, now: datetime
+) -> NoReturn:
+    raise _TriedOut(_decide(connection, values, product_codes, now))
+
+
 @transaction
 def _accept(
+    connection: Connection, values: Sequence[object], product_codes: frozenset[str] | None, now: datetime
+) -> list[ItemVerdict]:
+    return _decide(connection, values, product_codes, now)
+
+
+def _decide(
     connection: Connection, values: Sequence[object], product_codes: frozenset[str] | None, now: datetime
 ) -> list[ItemVerdict]:
     verdicts: dict[int, ItemVerdict] = {}
@@ -103,7 +135,7 @@ def _target(
 def _store(
     connection: Connection, placements: list[Placement], verdicts: dict[int, ItemVerdict], now: datetime
 ) -> None:
-    _keep_forms(connection, placements)
+    keep_forms(connection, placements)
     book = HourBook(connection, now)
     # Known items are of hours that may be full, over or frozen: they are accepted again all the same.
     book.lock(placement.key for placement in placements)
@@ -143,7 +175,7 @@ def _refusal(placement: Placement, now: datetime) -> ItemVerdict | None:
     return ItemVerdict(placement.item.id, 409, "refused", detail)
 
 
-def _keep_forms(connection: Connection, placements: Iterable[Placement]) -> None:
+def keep_forms(connection: Connection, placements: Iterable[Placement]) -> None:
     """Let an hour that was begun by the product code go on so: AWS would bill the same hour twice by two forms."""
     licensed = {
         p.target.subscription.id for p in placements if p.license.arn and p.target.subscription.customer_identifier
@@ -161,7 +193,8 @@ def _known_items(connection: Connection, placements: Iterable[Placement]) -> dic
     ids = list({placement.item.id for placement in placements})
     if not ids:
         return {}
-    rows = connection.execute(SELECT_KNOWN, {"item_ids": ids}).mappings()
+    codes = list({placement.target.subscription.product_code for placement in placements})
+    rows = connection.execute(SELECT_KNOWN, {"product_codes": codes, "item_ids": ids}).mappings()
     return {(row["product_code"], row["item_id"]): dict(row) for row in rows}
 
 
