@@ -27,6 +27,7 @@ COMMANDS = {
     "sandbox": ("app.cli.sandbox", "Run a pretend AWS Marketplace on this machine."),
     "status": ("app.cli.status", "Count sign-ups, what waits and what failed."),
     "subscriptions": ("app.cli.subscriptions", "List and show subscriptions."),
+    "usage": ("app.cli.usage", "Import, list, show and export usage, and what is wrong."),
     "worker": ("app.cli.worker", "Read events, send hand-offs and mails, and clean up."),
 }
 

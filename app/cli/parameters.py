@@ -115,3 +115,16 @@ class Within(TextType):
         if moment < now:
             raise ValueError(f"{text!r} is in the past.")
         return moment
+
+
+class Moment(TextType):
+    """A moment by its date and time: the same whenever the command runs."""
+
+    name = "time"
+
+    def parse(self, text: str) -> datetime:
+        """Return the moment, in UTC unless it names a zone."""
+        moment = ages.parse_moment(text)
+        if moment is None:
+            raise ValueError(f"{text!r} is no time, such as {datetime.now(UTC):%Y-%m-%dT%H:00Z}.")
+        return moment

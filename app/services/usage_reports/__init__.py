@@ -1,0 +1,1 @@
+"""Usage for the operator: files that are imported, reports of hours and items, and what a person decides about them."""
