@@ -103,10 +103,12 @@ def add_list_command(
     table: Table,
     *filters: Decorator,
     json_help: str = "Print a JSON array with every column.",
+    plural: str = "",
 ) -> None:
     """Add the group's `list` command, which prints the rows that `fetch` returns.
 
-    `fetch` gets the filters and `limit`, which is one more than is printed: it shows that there are more.
+    `fetch` gets the filters and `limit`, which is one more than is printed: it shows that there are more. `plural` is
+    what the rows are, where the group's name does not say it.
     """
 
     def run(*, limit: int, in_json: bool, wide: bool, **filter_values: Any) -> None:
@@ -116,7 +118,7 @@ def add_list_command(
         rows = fetch(limit=limit + 1, **filter_values)
         if not rows:
             check_product(filter_values.get("product_code"))
-        nothing = "Nothing matches." if has_filters else f"There are no {str(group.name).replace('-', ' ')}."
+        nothing = "Nothing matches." if has_filters else f"There are no {plural or str(group.name).replace('-', ' ')}."
         print_rows(rows, table.variant(filter_values), limit=limit, in_json=in_json, wide=wide, nothing=nothing)
 
     options: list[Decorator] = [*filters, limit_option, wide_option, json_option(json_help)]

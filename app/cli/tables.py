@@ -21,13 +21,15 @@ SHORT_HEADERS = {
     "customer_aws_account_id": "account",
     "email": "e-mail",
     "full_name": "name",
+    "hour_text": "hour",
+    "item_id": "item",
     "next_try_at": "next try",
     "product_code": "product",
     "subscription_id": "subscription",
     "token_died_at": "given up",
     "token_fault": "fault",
 }
-WHOLE_COLUMNS = {"status", "outcome", "state", "age", "customer_aws_account_id"}
+WHOLE_COLUMNS = {"status", "outcome", "state", "age", "customer_aws_account_id", "quantity", "hour_text"}
 
 
 def format_table(

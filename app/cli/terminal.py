@@ -8,9 +8,9 @@ import click
 
 # Colours for the words that say how something stands.
 COLOURS = {
-    **dict.fromkeys(("failed", "FAIL", "EXPIRED"), "red"),
+    **dict.fromkeys(("failed", "FAIL", "EXPIRED", "conflict", "refused", "expired"), "red"),
     **dict.fromkeys(("waiting", "ambiguous", "not_ours", "ending", "warn"), "yellow"),
-    **dict.fromkeys(("active", "delivered", "accepted", "ok"), "green"),
+    **dict.fromkeys(("active", "delivered", "accepted", "billed", "ok"), "green"),
 }
 
 

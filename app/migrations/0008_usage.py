@@ -96,6 +96,7 @@ def _create_hours() -> None:
     )
     op.create_index("ix_usage_hours_subscription_id_hour", "usage_hours", ["subscription_id", "hour"])
     op.create_index("ix_usage_hours_state_due_at", "usage_hours", ["state", "due_at"])
+    op.create_index("ix_usage_hours_hour", "usage_hours", ["hour"])
 
 
 def _create_items() -> None:
@@ -105,7 +106,9 @@ def _create_items() -> None:
         sa.Column("product_code", sa.String(255), nullable=False),
         sa.Column("item_id", sa.String(255), nullable=False, comment="The product's id of it"),
         sa.Column("subscription_id", sa.Uuid(), nullable=False),
-        sa.Column("hour_id", sa.Uuid(), comment="In which it is billed; None: held, for a person to decide"),
+        sa.Column(
+            "hour_id", sa.Uuid(), comment="In which it is billed; None: held, for a person to decide, or written off"
+        ),
         sa.Column("dimension", sa.String(255), nullable=False),
         sa.Column("micros", sa.BigInteger(), nullable=False),
         sa.Column("picos", sa.BigInteger(), nullable=False),
@@ -113,6 +116,7 @@ def _create_items() -> None:
         sa.Column("tags", sa.JSON(none_as_null=True)),
         sa.Column("is_late", sa.Boolean(), nullable=False, comment="It came when its own hour was frozen"),
         sa.Column("received_at", TIME, nullable=False),
+        sa.Column("written_off_at", TIME, comment="When a person decided that it is not billed"),
         sa.ForeignKeyConstraint(
             ["subscription_id"], ["subscriptions.id"], name="fk_usage_items_subscription_id_subscriptions"
         ),

@@ -24,6 +24,7 @@ class UsageHour(Base):
         UniqueConstraint("meter_key", "dimension", "hour"),
         Index(None, "subscription_id", "hour"),
         Index(None, "state", "due_at"),
+        Index(None, "hour"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -64,7 +65,7 @@ class UsageHour(Base):
 
 
 class UsageItem(Base):
-    """One item of usage, as the seller's product reported it. It never changes."""
+    """One item of usage, as the seller's product reported it. It never changes, but for what becomes of a held one."""
 
     __tablename__ = "usage_items"
     __table_args__ = (UniqueConstraint("product_code", "item_id"), Index(None, "hour_id"))
@@ -74,7 +75,8 @@ class UsageItem(Base):
     item_id: Mapped[str] = mapped_column(String(255), comment="The product's id of it")
     subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscriptions.id"), index=True)
     hour_id: Mapped[UUID | None] = mapped_column(
-        ForeignKey("usage_hours.id"), comment="In which it is billed; None: held, for a person to decide"
+        ForeignKey("usage_hours.id"),
+        comment="In which it is billed; None: held, for a person to decide, or written off",
     )
     dimension: Mapped[str] = mapped_column(String(255))
     micros: Mapped[int] = mapped_column(BigInteger)
@@ -83,6 +85,7 @@ class UsageItem(Base):
     tags: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     is_late: Mapped[bool] = mapped_column(comment="It came when its own hour was frozen")
     received_at: Mapped[datetime]
+    written_off_at: Mapped[datetime | None] = mapped_column(comment="When a person decided that it is not billed")
 
 
 class UsageRemainder(Base):
