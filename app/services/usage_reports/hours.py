@@ -18,7 +18,8 @@ from app.services.metering import quantity
 HOURS, ITEMS = UsageHour.__table__.c, UsageItem.__table__.c
 IS_HELD = UsageItem.hour_id.is_(None) & UsageItem.written_off_at.is_(None)
 HOUR_COLUMNS = (
-    *HOURS["id", "hour", "subscription_id", "product_code", "license_arn", "dimension", "micros", "picos", "quantity"],
+    *HOURS["id", "hour", "subscription_id", "product_code", "license_arn", "meter_key"],
+    *HOURS["dimension", "micros", "picos", "quantity"],
     *HOURS["state", "code", "metering_record_id", "tries", "due_at", "timestamp"],
     *HOURS["created_at", "frozen_at", "settled_at"],
 )
