@@ -128,3 +128,16 @@ class Moment(TextType):
         if moment is None:
             raise ValueError(f"{text!r} is no time, such as {datetime.now(UTC):%Y-%m-%dT%H:00Z}.")
         return moment
+
+
+class Month(TextType):
+    """A month, which begins at midnight in UTC."""
+
+    name = "month"
+
+    def parse(self, text: str) -> datetime:
+        """Return its beginning."""
+        try:
+            return datetime.strptime(text.strip(), "%Y-%m").replace(tzinfo=UTC)
+        except ValueError:
+            raise ValueError(f"{text!r} is no month, such as {datetime.now(UTC):%Y-%m}.") from None

@@ -100,24 +100,15 @@ def show(identifier: str, wide: bool, in_json: bool) -> None:
 
 
 @command.command("export")
-@click.option("--format", "file_format", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
-@click.option("--output", metavar="PATH", default="-", show_default=True, help="A file's path; - is standard output.")
+@spreadsheets.format_option
+@spreadsheets.output_option
 def export(file_format: str, output: str) -> None:
     """Write all registrations with their purchases, oldest first.
 
     In CSV, a cell that a spreadsheet might run as a formula starts with an apostrophe; that includes a telephone number
     that starts with +. JSON Lines has every value as it was typed.
     """
-    try:
-        with click.open_file(output, "w", encoding="utf-8") as stream:
-            if file_format == "csv":
-                spreadsheets.write_csv(stream, registrations.COLUMN_NAMES, registrations.iterate_all())
-            else:
-                stream.writelines(f"{tables.to_json(row, indent=None)}\n" for row in registrations.iterate_all())
-    except OSError as error:
-        if output == "-":
-            raise
-        raise click.ClickException(f"{output} cannot be written: {error.strerror}. Choose another --output.") from None
+    spreadsheets.export(output, file_format, registrations.COLUMN_NAMES, registrations.iterate_all())
 
 
 @command.command("erase")

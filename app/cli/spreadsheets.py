@@ -1,4 +1,4 @@
-"""CSV export whose cells a spreadsheet never runs as formulas.
+"""Exports to a file: JSON Lines, or CSV whose cells a spreadsheet never runs as formulas.
 
 Follows https://www.rfc-editor.org/rfc/rfc4180 and https://owasp.org/www-community/attacks/CSV_Injection
 """
@@ -8,17 +8,45 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
 
-from app.cli.tables import format_value
+import click
+
+from app.cli import tables
 
 FORMULA_PREFIXES = tuple("=+-@")
 CELL_SEPARATORS = ("\t", "\r", "\n")
+STANDARD_OUTPUT = "-"
+
+format_option = click.option(
+    "--format", "file_format", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True
+)
+output_option = click.option(
+    "--output",
+    metavar="PATH",
+    default=STANDARD_OUTPUT,
+    show_default=True,
+    help="A file's path; - is standard output.",
+)
+
+
+def export(output: str, file_format: str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write the rows to the file that the options name; raise ClickException where it cannot be written."""
+    try:
+        with click.open_file(output, "w", encoding="utf-8") as stream:
+            if file_format == "csv":
+                write_csv(stream, columns, rows)
+            else:
+                stream.writelines(f"{tables.to_json(row, indent=None)}\n" for row in rows)
+    except OSError as error:
+        if output == STANDARD_OUTPUT:
+            raise
+        raise click.ClickException(f"{output} cannot be written: {error.strerror}. Choose another --output.") from None
 
 
 def write_csv(stream: IO[str], columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write a header and the rows, one at a time, so that an export of any size fits in memory."""
     writer = csv.writer(stream)
     writer.writerow(columns)
-    writer.writerows([escape_formula(format_value(row[column])) for column in columns] for row in rows)
+    writer.writerows([escape_formula(tables.format_value(row[column])) for column in columns] for row in rows)
 
 
 def escape_formula(cell: str) -> str:

@@ -42,17 +42,21 @@ def usage_time(now: datetime = HALF_PAST_TWO) -> Iterator[UsageClock]:
 
 def send_usage(app: Flask, subscription: UUID | str, at: str, quantity: str = "1", **values: Any) -> ItemVerdict:
     """Accept one item, and return its verdict."""
-    item = {
-        "id": str(uuid7()),
-        "subscription": str(subscription),
-        "dimension": "users",
-        "quantity": quantity,
-        "at": at,
-        **values,
-    }
+    item = {"id": str(uuid7()), **_item(subscription, at, quantity), **values}
     with app.app_context():
         [verdict] = accept.accept([item], None)
     return verdict
+
+
+def send_many(app: Flask, subscription: UUID | str, at: str, quantity: str, *, count: int) -> None:
+    """Accept so many items that are equal but for their ids, item-0 and so on."""
+    items = [{"id": f"item-{number}", **_item(subscription, at, quantity)} for number in range(count)]
+    with app.app_context():
+        accept.accept(items, None)
+
+
+def _item(subscription: UUID | str, at: str, quantity: str) -> dict[str, str]:
+    return {"subscription": str(subscription), "dimension": "users", "quantity": quantity, "at": at}
 
 
 def settle_hours(app: Flask, hour: datetime, state: str, **values: Any) -> None:
