@@ -100,14 +100,14 @@ class _Batch:
 
 
 @transaction
-def freeze_due(connection: Connection) -> bool:
-    """Freeze the hours whose time has come, and return whether there may be more."""
+def freeze_due(connection: Connection) -> bool | None:
+    """Freeze the hours whose time has come; return True where there may be more, None where there are none."""
     now = clock.now()
     if not is_only_freezer(connection):
-        return False
+        return None
     rows = connection.execute(SELECT_DUE, {"now": now}).all()
     if not rows:
-        return False
+        return None
     batch = _load_batch(connection, rows, now)
     due = []
     for row in rows:
@@ -121,7 +121,7 @@ def freeze_due(connection: Connection) -> bool:
         _freeze(row, batch, first_uses.get(row.id))
     _write(batch)
     after_commit(log.info, "usage.frozen", hours=len(batch.frozen))
-    return len(rows) == BATCH_SIZE
+    return True if len(rows) == BATCH_SIZE else None
 
 
 def is_only_freezer(connection: Connection) -> bool:

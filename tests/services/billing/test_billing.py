@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from app.services.billing import freeze, send
 from tests.support.metered_product import DIMENSION, MeteredProduct, at
 
 
@@ -22,3 +23,10 @@ def test_hour_is_billed_after_its_grace(metered: MeteredProduct) -> None:
     [record] = metered.records()
     assert (record.hour, record.form) == (at("10:00"), "license")
     assert metered.hours()[0].metering_record_id == record.metering_record_id
+
+
+def test_nothing_that_is_due_is_no_failure(metered: MeteredProduct) -> None:
+    metered.use(metered.buy())
+
+    # False would let the worker wait for longer and longer.
+    assert (freeze.freeze_due(), send.send_next()) == (None, None)
