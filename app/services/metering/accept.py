@@ -23,7 +23,7 @@ from uuid_utils.compat import uuid7
 
 from app.config import products
 from app.database.transactions import after_commit, transaction
-from app.models import UsageHour, UsageItem
+from app.models import UsageHour, UsageItem, UtcDateTime
 from app.services.metering import clock, hours, items, licenses, quantity
 from app.services.metering.hour_book import HourBook, ItemVerdict, Placement
 from app.services.metering.items import InvalidItem
@@ -31,16 +31,19 @@ from app.services.metering.licenses import Target
 
 log = structlog.get_logger()
 
+NOT_FOUND = "There is no such subscription or license. Send the id from the hand-off, or the license's ARN."
 ITEM_IDS = bindparam("item_ids", type_=String, expanding=True)
-# With the products, so that SQLite looks each id up in the index, which has the product first.
+PRODUCT_CODES = bindparam("product_codes", type_=String, expanding=True)
+# By the product as well: the index begins with it.
 SELECT_KNOWN = select(UsageItem.__table__).where(
-    UsageItem.product_code.in_(bindparam("product_codes", type_=String, expanding=True)),
-    UsageItem.item_id.in_(ITEM_IDS),
+    UsageItem.product_code.in_(PRODUCT_CODES), UsageItem.item_id.in_(ITEM_IDS)
 )
 INSERT_ITEMS = insert(UsageItem)
 HOURS: Any = UsageHour.__table__
 SELECT_OLD_FORM = select(HOURS.c.subscription_id, HOURS.c.hour, HOURS.c.meter_key).where(
-    HOURS.c.license_arn.is_(None), HOURS.c.subscription_id.in_(licenses.SUBSCRIPTION_IDS)
+    HOURS.c.license_arn.is_(None),
+    HOURS.c.subscription_id.in_(licenses.SUBSCRIPTION_IDS),
+    HOURS.c.hour.between(bindparam("first", type_=UtcDateTime), bindparam("last", type_=UtcDateTime)),
 )
 
 
@@ -121,15 +124,14 @@ def _target(
 ) -> Placement | ItemVerdict:
     """Return where the item belongs, or why it has no place."""
     if target is None or (product_codes is not None and target.subscription.product_code not in product_codes):
-        detail = "There is no such subscription or license. Send the id from the hand-off, or the license's ARN."
-        return ItemVerdict(item.id, 404, "refused", detail)
+        return ItemVerdict(item.id, 404, "refused", NOT_FOUND)
     rules = products.usage_rules(target.subscription.product_code)
     if rules.dimensions and item.dimension not in rules.dimensions:
         detail = f"The product has no dimension {item.dimension!a}. It has: {', '.join(rules.dimensions)}."
         return ItemVerdict(item.id, 422, "refused", detail)
     license_ = target.license_at(item.at)
     ended_at = target.subscription.ended_at(license_)
-    return Placement(position, item, target, license_, min(item.at, ended_at) if ended_at else item.at)
+    return Placement(position, item, target, license_, min(item.at, ended_at) if ended_at else item.at, rules)
 
 
 def _store(
@@ -138,13 +140,15 @@ def _store(
     keep_forms(connection, placements)
     book = HourBook(connection, now)
     # Known items are of hours that may be full, over or frozen: they are accepted again all the same.
-    book.lock(placement.key for placement in placements)
+    book.lock(placements)
     known = _known_items(connection, placements)
+    book.prepare([one for one in placements if one.item_key not in known and not _refusal(one, now)])
+    if book.rows.waited:
+        known = _known_items(connection, placements)
     stored: dict[tuple[str, str], dict[str, Any]] = {}
     for placement in placements:
-        key = (placement.target.subscription.product_code, placement.item.id)
         row = _content(placement)
-        before = known.get(key) or stored.get(key)
+        before = known.get(placement.item_key) or stored.get(placement.item_key)
         if before is not None:
             verdicts[placement.position] = _compare(placement.item, before, row)
             continue
@@ -152,17 +156,17 @@ def _store(
         if problem:
             verdicts[placement.position] = problem
             continue
-        stored[key] = {
+        stored[placement.item_key] = {
             **row,
             "id": uuid7(),
-            "product_code": key[0],
-            "item_id": key[1],
+            "product_code": placement.item_key[0],
+            "item_id": placement.item.id,
             "hour_id": placement.slot.row.id if placement.slot else None,
             "is_late": placement.is_late,
             "received_at": now,
         }
         verdicts[placement.position] = ItemVerdict(placement.item.id, 200, "accepted", book.remark(placement))
-    book.write()
+    book.rows.write()
     if stored:
         connection.execute(INSERT_ITEMS, list(stored.values()))
 
@@ -175,26 +179,28 @@ def _refusal(placement: Placement, now: datetime) -> ItemVerdict | None:
     return ItemVerdict(placement.item.id, 409, "refused", detail)
 
 
-def keep_forms(connection: Connection, placements: Iterable[Placement]) -> None:
+def keep_forms(connection: Connection, placements: Sequence[Placement]) -> None:
     """Let an hour that was begun by the product code go on so: AWS would bill the same hour twice by two forms."""
     licensed = {
         p.target.subscription.id for p in placements if p.license.arn and p.target.subscription.customer_identifier
     }
     if not licensed:
         return
-    rows = connection.execute(SELECT_OLD_FORM, {"subscription_ids": list(licensed)})
+    wanted = [(placement.target.subscription.id, hours.hour_of(placement.at)) for placement in placements]
+    moments = [hour for _, hour in wanted]
+    names = {"subscription_ids": list(licensed), "first": min(moments), "last": max(moments)}
+    rows = connection.execute(SELECT_OLD_FORM, names)
     old_forms = {(row.subscription_id, row.hour): row.meter_key for row in rows}
-    for placement in placements:
-        key = (placement.target.subscription.id, hours.hour_of(placement.at))
+    for placement, key in zip(placements, wanted, strict=True):
         placement.form_key = old_forms.get(key, "")
 
 
 def _known_items(connection: Connection, placements: Iterable[Placement]) -> dict[tuple[str, str], dict[str, Any]]:
-    ids = list({placement.item.id for placement in placements})
-    if not ids:
+    keys = {placement.item_key for placement in placements}
+    if not keys:
         return {}
-    codes = list({placement.target.subscription.product_code for placement in placements})
-    rows = connection.execute(SELECT_KNOWN, {"product_codes": codes, "item_ids": ids}).mappings()
+    names = {"product_codes": list({code for code, _ in keys}), "item_ids": list({item_id for _, item_id in keys})}
+    rows = connection.execute(SELECT_KNOWN, names).mappings()
     return {(row["product_code"], row["item_id"]): dict(row) for row in rows}
 
 

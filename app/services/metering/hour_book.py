@@ -1,52 +1,29 @@
 """The hours that a transaction has locked: each item is added to its own hour, or to a later one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, bindparam, select, text, tuple_, update
+from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
-from app.config import products
 from app.config.usage_rules import UsageRules
-from app.models import UsageHour, UtcDateTime
-from app.services.metering import hours, quantity, tag_limits
+from app.services.metering import hours, quantity
+from app.services.metering.hour_rows import HOURS, HourKey, HourRows, Slot
 from app.services.metering.items import UsageItem
 from app.services.metering.licenses import License, Target
-from app.services.metering.tag_limits import TagSet
 
 Verdict = Literal["accepted", "conflict", "refused"]
-# Of a license, or of an old listing's customer; the dimension; and the hour's start.
-HourKey = tuple[str, str, datetime]
-HOURS: Any = UsageHour.__table__
-INSERT_HOUR = text(
-    f"INSERT INTO usage_hours ({', '.join(HOURS.c.keys())}) VALUES ({', '.join(f':{name}' for name in HOURS.c.keys())})"  # noqa: S608, SIM118  # names of our own
-    " ON CONFLICT (meter_key, dimension, hour) DO NOTHING"
-).bindparams(*(bindparam(column.name, type_=column.type) for column in HOURS.c))
-KEYS: Any = bindparam("keys", expanding=True)
-# In one order: two transactions that lock several must not wait for each other.
-LOCK_HOURS = (
-    select(HOURS)
-    .where(tuple_(HOURS.c.meter_key, HOURS.c.dimension, HOURS.c.hour).in_(KEYS))
-    .order_by(HOURS.c.id)
-    .with_for_update()
-)
-LOCK_LATER_HOURS = (
-    select(HOURS)
-    .where(HOURS.c.meter_key == bindparam("meter_key"), HOURS.c.dimension == bindparam("of_dimension"))
-    .where(HOURS.c.hour > bindparam("after", type_=UtcDateTime))
-    .order_by(HOURS.c.hour)
-    .with_for_update()
-)
-ADD_TO_HOUR = (
-    update(HOURS)
-    .where(HOURS.c.id == bindparam("hour_id"))
-    .values(micros=bindparam("new_micros"), picos=bindparam("new_picos"))
-)
+NEW_HOUR = {
+    **dict.fromkeys(HOURS.c.keys()),
+    **dict.fromkeys(("micros", "picos", "tries", "unread_tries"), 0),
+    "state": "open",
+}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ItemVerdict:
     """What became of one item. `status` is the HTTP status that it would have alone."""
 
@@ -54,16 +31,6 @@ class ItemVerdict:
     status: int
     verdict: Verdict
     detail: str | None = None
-
-
-@dataclass
-class Slot:
-    """One hour that takes items: its row, and what this transaction adds to it."""
-
-    row: Any
-    total: int
-    tag_sets: frozenset[TagSet] | None = None
-    is_changed: bool = False
 
 
 @dataclass
@@ -75,14 +42,26 @@ class Placement:
     target: Target
     license: License
     at: datetime
+    rules: UsageRules
+    # Where the hour was begun by the product code. Set before `key` is first asked for.
     form_key: str = ""
     slot: Slot | None = None
     is_late: bool = False
 
-    @property
-    def key(self) -> tuple[str, str, datetime]:
+    @cached_property
+    def key(self) -> HourKey:
         """The natural key of the hour that the item belongs to."""
         return self.form_key or self.license.key, self.item.dimension, hours.hour_of(self.at)
+
+    @cached_property
+    def item_key(self) -> tuple[str, str]:
+        """The natural key of the item: the product's code, and its id."""
+        return self.target.subscription.product_code, self.item.id
+
+    @cached_property
+    def ended_at(self) -> datetime | None:
+        """When usage of its license ended; None while it goes on."""
+        return self.target.subscription.ended_at(self.license)
 
 
 @dataclass
@@ -91,87 +70,91 @@ class HourBook:
 
     connection: Connection
     now: datetime
-    slots: dict[tuple[str, str, datetime], Slot] = field(default_factory=dict)
-    wanted: set[tuple[str, str, datetime]] = field(default_factory=set)
+    rows: HourRows = field(init=False)
 
-    def lock(self, keys: Iterable[tuple[str, str, datetime]]) -> None:
-        """Lock those of the hours that exist. Others are created with their first item."""
-        self.wanted |= set(keys)
-        self._read(self.wanted)
+    def __post_init__(self) -> None:
+        self.rows = HourRows(self.connection)
 
-    def _read(self, keys: Iterable[tuple[str, str, datetime]]) -> None:
-        missing = [key for key in keys if key not in self.slots]
-        if missing:
-            for row in self.connection.execute(LOCK_HOURS, {"keys": missing}):
-                self._add(row)
+    def lock(self, placements: Iterable[Placement]) -> None:
+        """Lock those of the items' own hours that exist."""
+        self.rows.lock(placement.key for placement in placements)
 
-    def _add(self, row: Row[Any]) -> Slot:
-        slot = Slot(row, quantity.join(row.micros, row.picos))
-        return self.slots.setdefault((row.meter_key, row.dimension, row.hour), slot)
+    def prepare(self, placements: Sequence[Placement]) -> None:
+        """Lock or create, in few statements, the hours that these items will be in."""
+        late = [placement for placement in placements if not self._takes_items(placement.key)]
+        self._lock_later(late)
+        # Items on time first: an hour that they create can take late ones.
+        self._create({p.key: p for p in placements if self._takes_items(p.key)})
+        self._create({key: placement for placement in late if (key := self._find_hour(placement))})
+        tagged = (self._find_hour(placement) for placement in placements if placement.item.tags)
+        self.rows.load_tags(self.rows.slots[key] for key in tagged if key)
 
     def place(self, placement: Placement) -> ItemVerdict | None:
         """Add the item to its hour, or to a later one, or to none where it is held; return why it cannot be added."""
-        item, (_meter_key, _dimension, hour) = placement.item, placement.key
-        rules = products.usage_rules(placement.target.subscription.product_code)
-        slot = self.slots.get(placement.key)
-        if slot is None and not hours.is_too_old(hour, self.now):
-            slot = self._create(placement, hour, rules)
-        if slot is None or slot.row.state != "open":
-            placement.is_late = True
-            slot = self._later_slot(placement, rules) if rules.late_usage == "next-hour" else None
-            if slot is None and self._is_over(placement):
-                detail = (
-                    "The subscription has ended, and its last hour is billed already. AWS takes one record an hour."
-                )
-                return ItemVerdict(item.id, 409, "refused", detail)
-        if slot is None:
-            return None
+        item = placement.item
+        while (key := self._find_hour(placement)) and key not in self.rows.slots:
+            self._create({key: placement})
+        placement.is_late = key != placement.key
+        if key is None:
+            if placement.ended_at is None:
+                return None
+            detail = "The subscription has ended, and its last hour is billed already. AWS takes one record an hour."
+            return ItemVerdict(item.id, 409, "refused", detail)
+        slot = self.rows.slots[key]
         if slot.total + item.picos > quantity.MAX_PICOS:
-            detail = f"The hour {hour:%Y-%m-%dT%H:00Z} would have more than the ten digits that AWS takes."
+            detail = f"The hour {key[2]:%Y-%m-%dT%H:00Z} would have more than the ten digits that AWS takes."
             return ItemVerdict(item.id, 422, "refused", detail)
-        if item.tags and (problem := self._add_tags(slot, item.tags)):
+        if item.tags and (problem := self._add_tags(slot, item)):
             return ItemVerdict(item.id, 422, "refused", problem)
         slot.total += item.picos
         slot.is_changed = True
         placement.slot = slot
         return None
 
-    def _add_tags(self, slot: Slot, tags: TagSet) -> str | None:
-        stored = slot.tag_sets if slot.tag_sets is not None else tag_limits.stored_sets(self.connection, slot.row.id)
-        problem = tag_limits.problem_with(stored | {tags})
-        slot.tag_sets = stored if problem else stored | {tags}
-        return problem
+    def _add_tags(self, slot: Slot, item: UsageItem) -> str | None:
+        self.rows.load_tags([slot])
+        return slot.tag_sets.add(item.tags) if slot.tag_sets else None
 
-    def _is_over(self, placement: Placement) -> bool:
-        return placement.target.subscription.ended_at(placement.license) is not None
+    def _takes_items(self, key: HourKey) -> bool:
+        slot = self.rows.slots.get(key)
+        return slot.is_open if slot else not hours.is_too_old(key[2], self.now)
 
-    def _later_slot(self, placement: Placement, rules: UsageRules) -> Slot | None:
-        """Return the next hour of the license that takes items, in the month of the item; None where there is none."""
+    def _find_hour(self, placement: Placement) -> HourKey | None:
+        """Return the hour that takes the item, which may have to be created; None where no hour can."""
+        if self._takes_items(placement.key):
+            return placement.key
+        return self._find_later_hour(placement) if placement.rules.late_usage == "next-hour" else None
+
+    def _find_later_hour(self, placement: Placement) -> HourKey | None:
+        """Return the next hour of the license that takes items, in the month of the item."""
         meter_key, dimension, hour = placement.key
-        names = {"meter_key": meter_key, "of_dimension": dimension, "after": hour}
-        for row in self.connection.execute(LOCK_LATER_HOURS, names).all():
-            self._add(row)
-        ended_at = placement.target.subscription.ended_at(placement.license)
-        latest = min(hours.hour_of(self.now), hours.hour_of(ended_at)) if ended_at else hours.hour_of(self.now)
-        later = sorted(
-            key[2]
-            for key, slot in self.slots.items()
-            if key[:2] == (meter_key, dimension) and key[2] > hour and slot.row.state == "open" and key[2] <= latest
-        )
-        for candidate in [*later, latest]:
-            if candidate <= hour or hours.month_of(candidate) != hours.month_of(placement.item.at):
-                continue
-            slot = self.slots.get((meter_key, dimension, candidate)) or self._create(placement, candidate, rules)
-            if slot.row.state == "open":
-                return slot
-        return None
+        latest = hours.hour_of(min(self.now, placement.ended_at or self.now))
+        slots = self.rows.by_meter[meter_key, dimension]
+        candidate = min((at for at, slot in slots.items() if slot.is_open and hour < at <= latest), default=latest)
+        if candidate <= hour or hours.month_of(candidate) != hours.month_of(hour):
+            return None
+        key = (meter_key, dimension, candidate)
+        return key if self._takes_items(key) else None
 
-    def _create(self, placement: Placement, hour: datetime, rules: UsageRules) -> Slot:
+    def _lock_later(self, late: Sequence[Placement]) -> None:
+        moved = [placement for placement in late if placement.rules.late_usage == "next-hour"]
+        if moved:
+            earliest = min(placement.key[2] for placement in moved)
+            # Earlier than these, no hour is open.
+            first_open = hours.month_of(self.now - hours.WINDOW) - hours.HOUR
+            self.rows.lock_open({p.key[:2] for p in moved}, max(earliest, first_open))
+
+    def _create(self, placements: dict[HourKey, Placement]) -> None:
+        self.rows.create(
+            {key: self._new_row(one, key[2]) for key, one in placements.items() if key not in self.rows.slots}
+        )
+
+    def _new_row(self, placement: Placement, hour: datetime) -> dict[str, Any]:
         subscription, license_ = placement.target.subscription, placement.license
         meter_key, dimension, _ = placement.key
         is_old_form = license_.arn is None or bool(placement.form_key)
-        row = {
-            **dict.fromkeys(HOURS.c.keys()),
+        return {
+            **NEW_HOUR,
             "id": uuid7(),
             "subscription_id": subscription.id,
             "product_code": subscription.product_code,
@@ -181,21 +164,15 @@ class HourBook:
             "customer_identifier": subscription.customer_identifier,
             "dimension": dimension,
             "hour": hour,
-            **dict.fromkeys(("micros", "picos", "tries", "unread_tries"), 0),
-            "state": "open",
-            "due_at": self._due_at(placement, hour, rules),
+            "due_at": self._due_at(placement, hour),
             "created_at": self.now,
         }
-        self.connection.execute(INSERT_HOUR, row)
-        key = (meter_key, dimension, hour)
-        self._read([key])
-        return self.slots[key]
 
-    def _due_at(self, placement: Placement, hour: datetime, rules: UsageRules) -> datetime:
-        ended_at = placement.target.subscription.ended_at(placement.license)
+    def _due_at(self, placement: Placement, hour: datetime) -> datetime:
+        ended_at = placement.ended_at
         if ended_at and hours.hour_of(ended_at) == hour:
             return hours.final_freeze_time(ended_at)
-        due_at = hours.freeze_time(hour, rules.grace, self.now)
+        due_at = hours.freeze_time(hour, placement.rules.grace, self.now)
         return min(due_at, self.now) if ended_at else due_at
 
     def remark(self, placement: Placement) -> str | None:
@@ -207,13 +184,3 @@ class HourBook:
         if placement.is_late:
             return f"Late: it is billed in the hour {placement.slot.row.hour:%Y-%m-%dT%H:00Z}."
         return None
-
-    def write(self) -> None:
-        """Store the new totals."""
-        changed = [
-            dict(zip(("hour_id", "new_micros", "new_picos"), (slot.row.id, *quantity.split(slot.total)), strict=True))
-            for slot in self.slots.values()
-            if slot.is_changed
-        ]
-        if changed:
-            self.connection.execute(ADD_TO_HOUR, changed)

@@ -2,18 +2,21 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlalchemy import Connection, String, bindparam, cast, select
+from sqlalchemy import Connection, String, Uuid, bindparam, cast, select
 
 from app.models import UsageItem
 
 MAX_KEYS = 5
 MAX_SETS = 2500
-# As text: PostgreSQL does not compare JSON, and SQLite has no DISTINCT ON.
 SELECT_TAGS = (
-    select(cast(UsageItem.tags, String))
-    .where(UsageItem.hour_id == bindparam("hour_id"), UsageItem.tags.is_not(None))
+    select(UsageItem.hour_id, cast(UsageItem.tags, String).label("tags_text"))
+    .where(
+        UsageItem.hour_id.in_(bindparam("hour_ids", type_=Uuid, expanding=True)),
+        UsageItem.tags.is_not(None),
+    )
     .distinct()
 )
 
@@ -21,18 +24,33 @@ SELECT_TAGS = (
 TagSet = tuple[tuple[str, str], ...]
 
 
-def stored_sets(connection: Connection, hour_id: UUID) -> frozenset[TagSet]:
-    """Return the sets of tags that the hour's items have."""
-    texts = connection.scalars(SELECT_TAGS, {"hour_id": hour_id})
-    return frozenset(tuple(sorted(json.loads(text).items())) for text in texts)
+@dataclass
+class TagSets:
+    """The different sets of tags that an hour's items have."""
+
+    sets: set[TagSet] = field(default_factory=set)
+    keys: set[str] = field(default_factory=set)
+
+    def add(self, tags: TagSet) -> str | None:
+        """Add the tags of one more item; return why the hour's record has no room for them."""
+        if tags in self.sets:
+            return None
+        keys = self.keys | {key for key, _ in tags}
+        if len(keys) > MAX_KEYS:
+            names = ", ".join(sorted(keys))
+            return f"The hour would have more than {MAX_KEYS} different tags: {names}. AWS takes {MAX_KEYS}."
+        if len(self.sets) >= MAX_SETS:
+            return f"The hour would have more than {MAX_SETS} different sets of tags. AWS takes no more."
+        self.sets.add(tags)
+        self.keys = keys
+        return None
 
 
-def problem_with(tag_sets: Sequence[TagSet] | frozenset[TagSet]) -> str | None:
-    """Return why the sets of tags do not fit into one record; None where they do."""
-    if len(keys := {key for tag_set in tag_sets for key, _ in tag_set}) > MAX_KEYS:
-        return (
-            f"The hour would have more than {MAX_KEYS} different tags: {', '.join(sorted(keys))}. AWS takes {MAX_KEYS}."
-        )
-    if len(tag_sets) > MAX_SETS:
-        return f"The hour would have more than {MAX_SETS} different sets of tags. AWS takes no more."
-    return None
+def stored_sets(connection: Connection, hour_ids: Sequence[UUID]) -> dict[UUID, TagSets]:
+    """Return the sets of tags that the items of each of these hours have."""
+    found = {hour_id: TagSets() for hour_id in hour_ids}
+    for row in connection.execute(SELECT_TAGS, {"hour_ids": hour_ids}):
+        tags: TagSet = tuple(sorted(json.loads(row.tags_text).items()))
+        found[row.hour_id].sets.add(tags)
+        found[row.hour_id].keys.update(key for key, _ in tags)
+    return found

@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection, Row, Uuid, bindparam, select, update
 
+from app.config import products
 from app.database import clock as database_clock
 from app.database.transactions import after_commit, transaction
 from app.errors import FoyerError
@@ -94,15 +95,17 @@ def _place(connection: Connection, item: Row[Any]) -> Row[Any]:
     used = AcceptedItem(
         item.item_id, str(item.subscription_id), item.dimension, quantity.join(item.micros, item.picos), at, tags
     )
-    placement = Placement(0, used, Target(subscription), license_, at)
+    rules = products.usage_rules(subscription.product_code)
+    placement = Placement(0, used, Target(subscription), license_, at, rules)
     accept.keep_forms(connection, [placement])
     book = HourBook(connection, now)
-    book.lock([placement.key])
+    book.lock([placement])
+    book.prepare([placement])
     if problem := book.place(placement):
         raise NotSettled(problem.detail or "")
     if placement.slot is None:
         raise NotSettled("The hour that runs now takes no more items. Try again in the next hour.")
-    book.write()
+    book.rows.write()
     slot: Row[Any] = placement.slot.row
     return slot
 

@@ -1,21 +1,26 @@
 """API clients with tokens, and fixtures that store what they read."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
+import requests
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.services.api import tokens
+from app.services.metering import quantity
 from app.services.purchases import subscriptions
 from app.services.signup import registrations
-from tests.support import factories
+from sandbox.server import Sandbox
+from tests.support import factories, metered_product
+from tests.support.local_server import serve_app
+from tests.support.metered_product import MeteredProduct
 
 LICENSE_ARN_PREFIX = "arn:aws:license-manager::294406891311:license:l-"
 API_PREFIX = "/api/v1"
@@ -112,3 +117,46 @@ def create_registration(app: Flask) -> CreateRegistration:
             return registrations.complete(purchase, factories.answers(**answers)).registration_id
 
     return complete
+
+
+@dataclass
+class UsageSender:
+    """A product that sends usage over HTTP, at the sandbox's time."""
+
+    metered: MeteredProduct
+    url: str
+    token: str
+
+    def post(self, body: list[dict[str, Any]]) -> requests.Response:
+        """Send the items; return the response."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        return requests.post(f"{self.url}{API_PREFIX}/usage", json=body, headers=headers, timeout=10)
+
+    def send(self, *usage: dict[str, Any]) -> list[dict[str, Any]]:
+        """Send the items; return the verdicts."""
+        verdicts: list[dict[str, Any]] = self.post(list(usage)).json()["items"]
+        assert [verdict["id"] for verdict in verdicts] == [item.get("id") for item in usage]
+        return verdicts
+
+    def statuses(self, *usage: dict[str, Any]) -> list[int]:
+        """Send the items; return the status of each."""
+        return [verdict["status"] for verdict in self.send(*usage)]
+
+    def sums(self) -> dict[datetime, str]:
+        """Return the sum of each hour that is stored."""
+        return {hour.hour: quantity.to_text(quantity.join(hour.micros, hour.picos)) for hour in self.metered.hours()}
+
+
+@pytest.fixture
+def metered(app: Flask, sandbox: Sandbox) -> Iterator[MeteredProduct]:
+    """A product whose usage is metered, at 09:30 on 28 November 2026."""
+    with metered_product.open_product(app, sandbox) as product:
+        yield product
+
+
+@pytest.fixture
+def usage(app: Flask, metered: MeteredProduct) -> Iterator[UsageSender]:
+    """That product, which sends its usage over HTTP."""
+    _, token = tokens.create("product", None, "operator:alice", [tokens.WRITE_USAGE])
+    with serve_app(app) as url:
+        yield UsageSender(metered, url.rstrip("/"), token)

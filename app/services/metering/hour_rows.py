@@ -1,0 +1,123 @@
+"""The rows of hours that a transaction has locked: many are locked, created and changed in one statement."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Uuid, bindparam, delete, select, text, tuple_, update
+
+from app.models import UsageHour, UtcDateTime
+from app.services.metering import quantity, tag_limits
+from app.services.metering.tag_limits import TagSets
+
+# Of a license, or of an old listing's customer; the dimension; and the hour's start.
+HourKey = tuple[str, str, datetime]
+HOURS: Any = UsageHour.__table__
+INSERT_HOURS = text(
+    f"INSERT INTO usage_hours ({', '.join(HOURS.c.keys())}) VALUES ({', '.join(f':{name}' for name in HOURS.c.keys())})"  # noqa: S608, SIM118  # names of our own
+    " ON CONFLICT (meter_key, dimension, hour) DO NOTHING"
+).bindparams(*(bindparam(column.name, type_=column.type) for column in HOURS.c))
+KEYS: Any = bindparam("keys", expanding=True)
+# In one order: two transactions that lock several must not wait for each other.
+LOCK_HOURS = (
+    select(HOURS)
+    .where(tuple_(HOURS.c.meter_key, HOURS.c.dimension, HOURS.c.hour).in_(KEYS))
+    .order_by(HOURS.c.id)
+    .with_for_update()
+)
+LOCK_OPEN_HOURS = (
+    select(HOURS)
+    .where(tuple_(HOURS.c.meter_key, HOURS.c.dimension).in_(KEYS), HOURS.c.state == "open")
+    .where(HOURS.c.hour > bindparam("after", type_=UtcDateTime))
+    .order_by(HOURS.c.id)
+    .with_for_update()
+)
+ADD_TO_HOUR = (
+    update(HOURS)
+    .where(HOURS.c.id == bindparam("hour_id"))
+    .values(micros=bindparam("new_micros"), picos=bindparam("new_picos"))
+)
+DELETE_HOURS = delete(HOURS).where(HOURS.c.id.in_(bindparam("hour_ids", type_=Uuid, expanding=True)))
+
+
+@dataclass
+class Slot:
+    """One hour: its row, and what this transaction adds to it."""
+
+    row: Any
+    total: int
+    tag_sets: TagSets | None = None
+    is_new: bool = False
+    is_changed: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes items."""
+        return bool(self.row.state == "open")
+
+
+@dataclass
+class HourRows:
+    """The hours that the transaction has locked, by their keys."""
+
+    connection: Connection
+    slots: dict[HourKey, Slot] = field(default_factory=dict)
+    # The same, by the first two parts of their keys.
+    by_meter: dict[tuple[str, str], dict[datetime, Slot]] = field(default_factory=lambda: defaultdict(dict))
+    # Another transaction has created one of them while this one waited: what was read before may be outdated.
+    waited: bool = False
+
+    def lock(self, keys: Iterable[HourKey]) -> None:
+        """Lock those of the hours that exist."""
+        missing = list({key for key in keys if key not in self.slots})
+        if missing:
+            self._add(LOCK_HOURS, {"keys": missing})
+
+    def lock_open(self, meters: Collection[tuple[str, str]], after: datetime) -> None:
+        """Lock all open hours of these meters that begin later."""
+        if meters:
+            self._add(LOCK_OPEN_HOURS, {"keys": list(meters), "after": after})
+
+    def create(self, rows: Mapping[HourKey, dict[str, Any]]) -> None:
+        """Create the hours, and lock them. Where another transaction creates one first, that one is locked."""
+        if not rows:
+            return
+        while missing := sorted(key for key in rows if key not in self.slots):
+            self.connection.execute(INSERT_HOURS, [rows[key] for key in missing])
+            self.lock(missing)
+        for key, row in rows.items():
+            slot = self.slots[key]
+            if slot.row.id == row["id"]:
+                slot.is_new, slot.tag_sets = True, TagSets()
+            else:
+                self.waited = True
+
+    def load_tags(self, slots: Iterable[Slot]) -> None:
+        """Read the tags of those hours' items."""
+        by_id = {slot.row.id: slot for slot in slots if slot.tag_sets is None}
+        if by_id:
+            for hour_id, tag_sets in tag_limits.stored_sets(self.connection, list(by_id)).items():
+                by_id[hour_id].tag_sets = tag_sets
+
+    def write(self) -> None:
+        """Store the new totals. An hour that was created for nothing goes: AWS would be sent a zero for it."""
+        changed = [
+            dict(zip(("hour_id", "new_micros", "new_picos"), (slot.row.id, *quantity.split(slot.total)), strict=True))
+            for slot in self.slots.values()
+            if slot.is_changed
+        ]
+        if changed:
+            self.connection.execute(ADD_TO_HOUR, changed)
+        unused: list[UUID] = [slot.row.id for slot in self.slots.values() if slot.is_new and not slot.is_changed]
+        if unused:
+            self.connection.execute(DELETE_HOURS, {"hour_ids": unused})
+
+    def _add(self, statement: Any, parameters: Mapping[str, Any]) -> None:
+        for row in self.connection.execute(statement, parameters):
+            key = (row.meter_key, row.dimension, row.hour)
+            if key not in self.slots:
+                slot = self.slots[key] = Slot(row, quantity.join(row.micros, row.picos))
+                self.by_meter[key[:2]][row.hour] = slot
