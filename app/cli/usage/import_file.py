@@ -14,9 +14,9 @@ import structlog
 
 from app.cli import listing, parameters, tables
 from app.cli.database import DatabaseCommand
-from app.services.usage_reports import imports
-from app.services.usage_reports.file_rows import UnreadableFile
-from app.services.usage_reports.imports import Batch, Defaults
+from app.services.usage_imports import run as imports
+from app.services.usage_imports.file_rows import UnreadableFile
+from app.services.usage_imports.run import Batch, Defaults
 
 STANDARD_INPUT = "-"
 ARN_PREFIX = "arn:"

@@ -1,1 +1,1 @@
-"""Usage for the operator: files that are imported, reports of hours and items, and what a person decides about them."""
+"""Usage for the operator: reports of hours and items, what is wrong, and what a person decides about it."""

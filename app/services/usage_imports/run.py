@@ -20,8 +20,8 @@ from app.models import UsageItem
 from app.services.metering import accept, licenses
 from app.services.metering.hour_book import ItemVerdict
 from app.services.metering.items import MAX_ITEMS
-from app.services.usage_reports import csv_rows, json_rows
-from app.services.usage_reports.file_rows import FileRow, UnreadableFile, text_lines
+from app.services.usage_imports import csv_rows, json_rows
+from app.services.usage_imports.file_rows import FileRow, UnreadableFile, text_lines
 
 SNIFFED_BYTES = 4096
 SELECT_KNOWN_IDS = select(UsageItem.item_id).where(

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NoReturn
 
-from app.services.usage_reports.file_rows import FileRow, UnreadableFile, check_bytes
+from app.services.usage_imports.file_rows import FileRow, UnreadableFile, check_bytes
 
 PART_BYTES = 65_536
 # A list's item is read with the parts that it is in: so a broken one is found before all of a file is in memory.

@@ -7,7 +7,7 @@ subscription,dimension,quantity,at,tag:team
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 
-from app.services.usage_reports.file_rows import FileRow, UnreadableFile
+from app.services.usage_imports.file_rows import FileRow, UnreadableFile
 
 # AWS's add-on calls a quantity `value`.
 COLUMNS = {"value": "quantity", **{name: name for name in ("id", "subscription", "dimension", "quantity", "at")}}

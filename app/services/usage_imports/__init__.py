@@ -1,0 +1,1 @@
+"""Imports of usage from files: CSV, JSON Lines or a list of JSON."""
