@@ -26,6 +26,8 @@ WAITING = (
     ("hand-offs", "foyer_handoffs_waiting", "foyer_handoffs_oldest_seconds"),
     ("mails", "foyer_mails_waiting", ""),
     ("active purchases for a registration", "unregistered", ""),
+    ("hours of usage that should be billed", "usage_unsent", ""),
+    ("items of usage for your decision", "usage_held", ""),
 )
 FAILED = (
     ("hand-offs", "foyer_handoffs_failed"),
@@ -33,6 +35,7 @@ FAILED = (
     ("mails that came back in 7 days", "bounced"),
     ("registrations whose token was given up", "given_up"),
     ("ambiguous events", "foyer_events_ambiguous"),
+    ("hours of usage that AWS does not bill", "usage_problems"),
 )
 
 

@@ -10,6 +10,7 @@ from app.aws.get_entitlements import AwsEntitlement
 from app.cli import event_outcomes, listing, parameters, tables, terminal
 from app.cli.database import DatabaseGroup
 from app.cli.listing import Table
+from app.cli.usage import list_hours
 from app.config import products
 from app.database import clock
 from app.database.rows import RowDict
@@ -19,6 +20,7 @@ from app.services.reports import diagnosis, ids
 from app.services.reports import events as event_reports
 from app.services.reports import subscriptions as subscription_reports
 from app.services.reports.subscriptions import Filters
+from app.services.usage_reports import hours as usage_hours
 
 PURCHASE_COLUMNS = ("status", "product_code", "customer_aws_account_id", "agreement_id")
 LIST_COLUMNS = ("id", "created_at", *PURCHASE_COLUMNS, "company", "email")
@@ -28,7 +30,13 @@ NARROW_UNREGISTERED_COLUMNS = ("id", "age", "last_seen_at", "status", "customer_
 ENDING_COLUMNS = ("id", "ends_at", *PURCHASE_COLUMNS, "company", "email")
 NARROW_ENDING_COLUMNS = ("id", "ends_at", "status", "company", "email")
 NARROW_EVENT_COLUMNS = ("happened_at", "outcome", "kind", "id")
+NARROW_USAGE_COLUMNS = ("hour_text", "dimension", "quantity", "state", "id")
+# Of the latest hours of usage.
+MAX_USAGE_HOURS = 5
 NARROW_ENTITLEMENT_COLUMNS = ("dimension", "value", "ends_at", "state")
+
+# What a subscription is shown with: its entitlements, its latest usage and its events.
+Lists = tuple[Sequence[AwsEntitlement], Sequence[RowDict], Sequence[RowDict]]
 
 command = DatabaseGroup("subscriptions", help="List and show subscriptions.")
 
@@ -89,9 +97,9 @@ listing.add_list_command(
 def show(identifier: str, wide: bool, in_json: bool) -> None:
     """Show a subscription with its registration and its events.
 
-    Its entitlements are shown, too. ID is the subscription's id, license ARN or license id, agreement id, AWS account
-    id or customer identifier. A license or agreement id from before a renewal works too. If several subscriptions
-    match, they are listed.
+    Its entitlements and its usage are shown, too. ID is the subscription's id, license ARN or license id, agreement
+    id, AWS account id or customer identifier. A license or agreement id from before a renewal works too. If several
+    subscriptions match, they are listed.
     """
     match _find(identifier):
         case []:
@@ -124,32 +132,38 @@ def _print_subscription(row: RowDict, *, in_json: bool, wide: bool) -> None:
     now = clock.now()
     stored = entitlements.parse_stored(row["entitlements"] or [])
     events = event_reports.list_by_subscription(row["id"])
+    usage = usage_hours.of_subscription(row["id"], limit=MAX_USAGE_HOURS)
     if in_json:
         with_expiry = [{**vars(entitlement), "expired": entitlement.expired(now)} for entitlement in stored]
-        click.echo(tables.to_json({**row, "entitlements": with_expiry, "events": events}))
+        click.echo(tables.to_json({**row, "entitlements": with_expiry, "usage": usage, "events": events}))
         return
     width = None if wide else terminal.width()
-    parts = _fitted_parts(row, stored, events, now, width) if width else [_whole_record(row, stored, events, now)]
+    row = {**row, "usage": ", ".join(f"{state}: {count}" for state, count in usage["states"].items()) or None}
+    lists = (stored, usage["latest"], events)
+    parts = _fitted_parts(row, lists, now, width) if width else [_whole_record(row, lists, now)]
     if row["registration_id"] is None:
         parts.append("\n".join(tables.hang("", diagnosis.explain_unregistered(row).text, width)))
     terminal.print_paged("\n\n".join(parts))
 
 
-def _whole_record(row: RowDict, stored: Sequence[AwsEntitlement], events: Sequence[RowDict], now: datetime) -> str:
+def _whole_record(row: RowDict, lists: Lists, now: datetime) -> str:
+    stored, latest_usage, events = lists
     entitled = [[part.dimension, tables.format_value(part.value), *_format_expiry(part, now)] for part in stored]
     cells = [[event["happened_at"], event_outcomes.describe(event), event["kind"], event["id"]] for event in events]
-    return tables.format_record({**row, "entitlements": entitled or _no_entitlements(row), "events": cells or None})
+    used = [[hour[name] for name in ("hour", "dimension", "quantity", "state", "id")] for hour in latest_usage]
+    parts = {"entitlements": entitled or _no_entitlements(row), "latest_usage": used or None, "events": cells or None}
+    return tables.format_record({**row, **parts})
 
 
-def _fitted_parts(
-    row: RowDict, stored: Sequence[AwsEntitlement], events: Sequence[RowDict], now: datetime, width: int
-) -> list[str]:
-    """Return the record and, as tables of that width, its entitlements and its events."""
+def _fitted_parts(row: RowDict, lists: Lists, now: datetime, width: int) -> list[str]:
+    """Return the record and, as tables of that width, its entitlements, its latest usage and its events."""
+    stored, latest_usage, events = lists
     parts = [tables.format_record({**row, "entitlements": None if stored else _no_entitlements(row)}, width)]
     entitled = [_entitlement_row(entitlement, now) for entitlement in stored]
     happened = [event_outcomes.table_row(event) for event in events]
     for heading, rows, columns in (
         ("Entitlements", entitled, NARROW_ENTITLEMENT_COLUMNS),
+        ("Latest usage", list(map(list_hours.format_row, latest_usage)), NARROW_USAGE_COLUMNS),
         ("Events", happened, NARROW_EVENT_COLUMNS),
     ):
         if rows:

@@ -16,10 +16,10 @@ from app.services.usage_reports import totals
 @spreadsheets.format_option
 @spreadsheets.output_option
 def command(month: datetime | None, product_code: str | None, file_format: str, output: str) -> None:
-    """Write a month's usage for bookkeeping: a row for each license and dimension.
+    """Write a month's usage for bookkeeping.
 
-    A row has the sum of the items (used), what AWS has billed of it, and what it has not, by the state. In CSV, a cell
-    that a spreadsheet might run as a formula starts with an apostrophe.
+    There is a row for each license and dimension. It has the sum of the items (used), what AWS has billed of it, and
+    what it has not, by the state. In CSV, a cell that a spreadsheet might run as a formula starts with an apostrophe.
     """
     rows = totals.of_month(month or hours.month_of(clock.now()), product_code)
     if not rows:

@@ -33,7 +33,7 @@ HOUR = timedelta(hours=1)
 @listing.json_option()
 @click.pass_context
 def command(ctx: click.Context, count: int, limit: int, wide: bool, in_json: bool) -> None:
-    """Say what is wrong with usage, and for which hours an active subscription has none.
+    """Find what is wrong with usage, and hours without any.
 
     Wrong are hours that are not sent in time, that AWS refused, that expired, or that are in conflict, and items that
     are held: then the exit status is 1. Hours without usage may be those of a customer who used nothing, or of a

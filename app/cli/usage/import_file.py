@@ -40,11 +40,11 @@ MIN_ROWS_OF_PROGRESS = 5000
 @click.option("--dry-run", is_flag=True, help="Say what would be accepted, and accept nothing.")
 @click.pass_context
 def command(ctx: click.Context, file: BinaryIO, subscription: str | None, at: datetime | None, dry_run: bool) -> None:
-    """Accept the usage in FILE, or in standard input (-), as the API would.
+    """Accept the usage in a file, as the API would.
 
-    FILE is JSON Lines or a list of JSON with the API's items, or CSV with the header dimension,value and maybe the
-    columns id, subscription, at and tag:KEY. Quantities are text. A file that is imported again counts once: an item
-    without an id gets one of the file's content and its row.
+    FILE, or standard input (-), is JSON Lines or a list of JSON with the API's items, or CSV with the header
+    dimension,value and maybe the columns id, subscription, at and tag:KEY. Quantities are text. A file that is imported
+    again counts once: an item without an id gets one of the file's content and its row.
 
     If a line cannot be read, nothing of the file is accepted. Items that are refused are listed with their lines; the
     others count, and the exit status is 1.

@@ -33,7 +33,7 @@ LATE_COLUMNS = (*ITEM_COLUMNS, "hour", "state")
 NARROW_LATE_COLUMNS = ("used_at", "company", "dimension", "quantity", "item_id", "hour_text")
 
 
-def _row(row: listing.Row) -> listing.Row:
+def format_row(row: listing.Row) -> listing.Row:
     """Return the row with its hour as people say it: an age would not tell two hours of a day apart."""
     return {**row, "hour_text": format_hour(row["hour"])}
 
@@ -55,10 +55,10 @@ def _fetch(*, limit: int, held: bool, late: bool, states: Sequence[str], **filte
 TABLE = Table(
     HOUR_COLUMNS,
     NARROW_HOUR_COLUMNS,
-    _row,
+    format_row,
     variants={
         "held": Table(ITEM_COLUMNS, NARROW_ITEM_COLUMNS),
-        "late": Table(LATE_COLUMNS, NARROW_LATE_COLUMNS, _row),
+        "late": Table(LATE_COLUMNS, NARROW_LATE_COLUMNS, format_row),
     },
 )
 
@@ -67,8 +67,9 @@ def add_to(group: click.Group) -> None:
     """Add the `list` command to the group."""
     listing.add_list_command(
         group,
-        "List the hours of usage, newest first: one row for each license and dimension.\n\n"
-        "With --held or --late, items are listed instead, the latest received first.",
+        "List the hours of usage, newest first.\n\n"
+        "Each license and dimension has an hour of its own. With --held or --late, items are listed instead, the latest "
+        "received first.",
         _fetch,
         TABLE,
         listing.subscription_option,

@@ -18,7 +18,7 @@ from app.services.usage_reports.settle import NotSettled
 @listing.product_option
 @by_option("Who decided it.")
 def command(identifier: str, next_hour: bool, write_off: bool, product_code: str | None, actor: str) -> None:
-    """Bill a held item in the current hour, or write off an item or an hour.
+    """Bill held usage now, or write usage off.
 
     ID is the id that the product gave a held item or, with --write-off, the id of an hour that is in conflict, refused
     or expired. To bill the usage of such an hour, send it again as new items, with new ids.

@@ -21,7 +21,7 @@ USAGE = Resource(
 @listing.wide_option
 @listing.json_option("Print a JSON object; an array if several items match.")
 def command(identifier: str, wide: bool, in_json: bool) -> None:
-    """Show an hour of usage, or an item, and what happens next with it.
+    """Show an hour or an item of usage, and what is next.
 
     ID is an hour's id or its beginning, or the id that the product gave an item. Of an hour, its latest items are
     shown, each call to AWS with what was sent, and until when AWS takes it.

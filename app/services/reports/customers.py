@@ -1,8 +1,7 @@
 """Finds a customer by whatever is known of them, and reads everything that is stored about one.
 
 A customer is one purchase with its registration or, until AWS has resolved the buyer's token, that pending token with
-its registration. Ids are looked up first, each by its index. Only a text that is no id is searched for in what people
-typed, which reads whole tables.
+its registration. Ids are looked up by their indexes. A search for what people typed reads whole tables.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,15 +32,14 @@ from app.observability import references
 from app.services.purchases import drafts, people
 from app.services.reports import events, ids, outbox, registrations, subscriptions
 from app.services.signup import invitations
+from app.services.usage_reports import hours
 
 # A shorter text is more likely a name, such as Ada or Dee.
 MIN_ID_LENGTH = 8
-# So many hand-offs and mails of one customer are shown.
+# So many hand-offs and mails, and problems of usage, of one customer are shown.
 MAX_MESSAGES = 500
 SHOWN_COLUMNS = ("company", "full_name", "email", "product_code", "customer_aws_account_id", "agreement_id", "status")
 IdColumn = InstrumentedAttribute[UUID] | InstrumentedAttribute[UUID | None]
-
-
 LIMIT: Any = bindparam("limit")
 
 
@@ -123,7 +121,7 @@ class Keys:
 class CustomerFile:
     """Everything that is stored about one customer; `purchase` and `registration` are the reports' rows, or None.
 
-    `unapplied` are events that may be about the purchase and could not be applied.
+    `unapplied` are events that may be about the purchase and could not be applied, `usage` is what AWS does not bill.
     """
 
     purchase: RowDict | None
@@ -136,6 +134,7 @@ class CustomerFile:
     invitations: list[RowDict]
     audit: list[RowDict]
     drafts: list[RowDict]
+    usage: list[RowDict]
 
 
 def find(who: str, *, limit: int) -> list[RowDict]:
@@ -179,6 +178,7 @@ def load(customer: Mapping[str, Any]) -> CustomerFile:
         invitations=invitations.newest(subscription_id=subscription_id, limit=MAX_MESSAGES)[::-1] if purchase else [],
         audit=_audit(subscription_id, registration_id),
         drafts=drafts.of_purchase(subscription_id, token_id),
+        usage=hours.problems_of_subscription(subscription_id, limit=MAX_MESSAGES) if purchase else [],
     )
 
 

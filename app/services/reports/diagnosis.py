@@ -1,5 +1,6 @@
 """What is wrong for one customer now, why, and the command that mends it."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,7 +36,7 @@ def diagnose(file: CustomerFile) -> list[Finding]:
     """Return what is wrong for the customer now, in the order of the sign-up."""
     now = clock.now()
     findings = [*_token(file), *_purchase(file, now), *_handoffs(file, now), *_account(file), *_mails(file, now)]
-    return [*findings, *_entitlements(file, now)]
+    return [*findings, *_entitlements(file, now), *_usage(file)]
 
 
 def explain_unregistered(purchase: RowDict) -> Finding:
@@ -185,3 +186,13 @@ def _entitlements(file: CustomerFile, now: datetime) -> Iterator[Finding]:
     stored = entitlements.parse_stored(purchase["entitlements"])
     if all(entitlement.expired(now) for entitlement in stored):
         yield Finding("warn", "Everything that the contract covers has expired, as AWS told last.", "doctor")
+
+
+def _usage(file: CustomerFile) -> Iterator[Finding]:
+    if not file.usage:
+        return
+    counts = Counter(row["state"] for row in file.usage)
+    names = ", ".join(f"{state}: {count}" for state, count in sorted(counts.items()))
+    newest = file.usage[0]
+    shown = newest["item_id"] if newest["state"] == "held" else newest["id"]
+    yield Finding("FAIL", f"Usage is not billed ({names}). What to do with the latest:", f"usage show {shown}")

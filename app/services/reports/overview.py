@@ -20,6 +20,7 @@ from app.services.reports import gauges
 from app.services.reports.diagnosis import Finding
 from app.services.reports.outbox import IS_MAIL
 from app.services.signup import progress
+from app.services.usage_reports import problems
 
 MAX_HEARTBEAT_AGE_SECONDS = 120
 MAX_TOKEN_AGE_SECONDS = 1800
@@ -108,7 +109,7 @@ def _read(connection: Connection, periods: Mapping[str, datetime], measured: Map
         {name: connection.scalar(statement, since) or 0 for name, statement in statements.items()}
         for statements in (OTHER_COUNTS, FUNNEL)
     )
-    return Overview(steps, funnel, {**measured, **counts})
+    return Overview(steps, funnel, {**measured, **counts, **problems.count(connection)})
 
 
 def _findings(counts: Mapping[str, float]) -> Iterator[Finding]:
@@ -129,6 +130,8 @@ def _findings(counts: Mapping[str, float]) -> Iterator[Finding]:
         yield Finding("warn", text, "registrations list --unlinked")
     if ambiguous := counts.get("foyer_events_ambiguous", 0):
         yield Finding("warn", f"Events of AWS's to decide on: {ambiguous:.0f}.", "events list --outcome ambiguous")
+    if counts["usage_unsent"] or counts["usage_problems"] or counts["usage_held"]:
+        yield Finding("FAIL", "Usage is not billed, or waits for you to decide.", "usage gaps")
     if bounced := counts["bounced"]:
         yield Finding("warn", f"Mails that came back in seven days: {bounced:.0f}.", "mails list --bounced")
 

@@ -17,6 +17,8 @@ ACTIONS = {
     "invitation.accepted": "the invitation was accepted",
     "invitation.revoked": "the invitation was revoked",
     progress.ENTERED: "entered the product",
+    "usage.written_off": "usage was written off",
+    "usage.billed_later": "held usage was put into a later hour",
 }
 
 
@@ -32,7 +34,15 @@ class Entry:
 
 def build(file: CustomerFile) -> list[Entry]:
     """Return all that happened, the oldest first."""
-    entries = [*_landings(file), *_events(file), *_audit(file), *_handoffs(file), *_mails(file), *_typed(file)]
+    entries = [
+        *_landings(file),
+        *_events(file),
+        *_audit(file),
+        *_handoffs(file),
+        *_mails(file),
+        *_typed(file),
+        *_usage(file),
+    ]
     return sorted(entries, key=lambda entry: entry.at)
 
 
@@ -80,6 +90,17 @@ def _mails(file: CustomerFile) -> Iterator[Entry]:
         yield Entry(mail["settled_at"] or mail["created_at"], "mail", _describe(mail), mail["id"])
         if mail["bounced_at"]:
             yield Entry(mail["bounced_at"], "bounce", f"{mail['type']}: {mail['bounce']}", mail["id"])
+
+
+def _usage(file: CustomerFile) -> Iterator[Entry]:
+    for row in file.usage:
+        if row["state"] == "held":
+            text = f"{row['quantity']} of {row['dimension']} are held, as the item {row['item_id']}"
+            yield Entry(row["received_at"], "usage", text, row["id"])
+        else:
+            reason = f" ({row['code']})" if row["code"] else ""
+            text = f"{row['quantity']} of {row['dimension']}, hour {row['hour']:%Y-%m-%d %H:%M}: {row['state']}{reason}"
+            yield Entry(row["settled_at"] or row["hour"], "usage", text, row["id"])
 
 
 def _describe(message: RowDict) -> str:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, String, Uuid, bindparam, cast, select
 
+from app.config import products
 from app.database import rows
 from app.database.rows import RowDict
 from app.database.transactions import query
@@ -23,6 +24,10 @@ HOUR_IDS = select(UsageHour.id).where(
 BY_ID = hours.NEWEST_HOURS_FIRST.where(UsageHour.id == bindparam("hour_id", type_=Uuid))
 ITEMS_OF_HOUR = hours.NEWEST_ITEMS_FIRST.where(UsageItem.hour_id == bindparam("hour_id", type_=Uuid)).limit(MAX_ITEMS)
 ITEMS_BY_ITEM_ID = hours.NEWEST_ITEMS_FIRST.where(UsageItem.item_id == bindparam("item_id", type_=String))
+# The index has the product first: SQLite uses it only where that is given.
+ITEMS_OF_PRODUCTS = ITEMS_BY_ITEM_ID.where(
+    UsageItem.product_code.in_(bindparam("product_codes", type_=String, expanding=True))
+)
 # Few calls are made while an hour is sent, so that reading their lists of hours is quick.
 ATTEMPTS = (
     select(UsageAttempt.__table__)
@@ -60,7 +65,9 @@ def find_items(connection: Connection, item_id: str) -> list[RowDict]:
     """Return the items with the product's id, of which each product may have one; `next` is a sentence."""
     if not item_id.isprintable():
         return []
-    found = rows.fetch_all(connection, ITEMS_BY_ITEM_ID, {"item_id": item_id})
+    names = {"item_id": item_id, "product_codes": list(products.current())}
+    # A product may have left the settings since.
+    found = rows.fetch_all(connection, ITEMS_OF_PRODUCTS, names) or rows.fetch_all(connection, ITEMS_BY_ITEM_ID, names)
     return [hours.with_quantity(item) | {"next": outlook.of_item(item)} for item in found]
 
 

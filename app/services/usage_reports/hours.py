@@ -14,6 +14,7 @@ from app.database.transactions import query, wait_for_operator
 from app.models import Registration, UsageHour, UsageItem
 from app.models.usage import USAGE_STATES
 from app.services.metering import quantity
+from app.services.usage_reports.outlook import PROBLEM_STATES
 
 HOURS, ITEMS = UsageHour.__table__.c, UsageItem.__table__.c
 IS_HELD = UsageItem.hour_id.is_(None) & UsageItem.written_off_at.is_(None)
@@ -36,6 +37,15 @@ IDS: Any = bindparam("ids", type_=Uuid, expanding=True)
 COUNT_ITEMS = (
     select(UsageItem.hour_id, func.count().label("items")).where(UsageItem.hour_id.in_(IDS)).group_by(UsageItem.hour_id)
 )
+OF_SUBSCRIPTION = UsageHour.subscription_id == bindparam("subscription_id", type_=Uuid)
+COUNT_STATES = select(UsageHour.state, func.count().label("hours")).where(OF_SUBSCRIPTION).group_by(UsageHour.state)
+LATEST_OF_SUBSCRIPTION = NEWEST_HOURS_FIRST.where(OF_SUBSCRIPTION).limit(bindparam("limit"))
+PROBLEMS_OF_SUBSCRIPTION = NEWEST_HOURS_FIRST.where(OF_SUBSCRIPTION, UsageHour.state.in_(PROBLEM_STATES)).limit(
+    bindparam("limit")
+)
+HELD_OF_SUBSCRIPTION = NEWEST_ITEMS_FIRST.where(
+    UsageItem.subscription_id == bindparam("subscription_id", type_=Uuid), IS_HELD
+).limit(bindparam("limit"))
 COMPANIES = select(Registration.subscription_id, Registration.company).where(Registration.subscription_id.in_(IDS))
 
 
@@ -78,6 +88,25 @@ def late_items(connection: Connection, filters: Filters, *, limit: int) -> list[
     """Return the items that came when their own hour was frozen, newest first, with the hour that bills them."""
     wait_for_operator(connection)
     return _items(connection, filters, UsageItem.is_late.is_(True), limit)
+
+
+@query
+def of_subscription(connection: Connection, subscription_id: UUID, *, limit: int) -> RowDict:
+    """Return how many hours of the subscription are in each of the `states`, and the `latest` hours."""
+    names = {"subscription_id": subscription_id}
+    counts = {row.state: row.hours for row in connection.execute(COUNT_STATES, names)}
+    return {
+        "states": {state: counts[state] for state in USAGE_STATES if state in counts},
+        "latest": describe(connection, LATEST_OF_SUBSCRIPTION.params(**names, limit=limit)),
+    }
+
+
+@query
+def problems_of_subscription(connection: Connection, subscription_id: UUID, *, limit: int) -> list[RowDict]:
+    """Return the latest hours that AWS does not bill, and held items, of which `state` is held."""
+    names = {"subscription_id": subscription_id, "limit": limit}
+    held = [with_quantity(item) | {"state": "held"} for item in rows.fetch_all(connection, HELD_OF_SUBSCRIPTION, names)]
+    return [*map(with_quantity, rows.fetch_all(connection, PROBLEMS_OF_SUBSCRIPTION, names)), *held]
 
 
 def describe(connection: Connection, statement: Select[Any]) -> list[RowDict]:

@@ -78,6 +78,14 @@ def find(connection: Connection) -> list[Problem]:
     return list(_find(connection))
 
 
+def count(connection: Connection) -> dict[str, int]:
+    """Return how many hours should have been billed by now, how many AWS does not bill, and how many items are held."""
+    counts = dict.fromkeys(("usage_unsent", "usage_problems", "usage_held"), 0)
+    for problem in _find(connection):
+        counts[f"usage_{problem.kind if problem.kind in (UNSENT, HELD) else 'problems'}"] += problem.count
+    return counts
+
+
 def _find(connection: Connection) -> Iterator[Problem]:
     for unsent in connection.execute(COUNT_UNSENT, {"latest": clock.now() - MAX_OVERDUE}):
         yield Problem(UNSENT, unsent.code, unsent.number, unsent.oldest)
