@@ -68,8 +68,8 @@ def add_to(group: click.Group) -> None:
     listing.add_list_command(
         group,
         "List the hours of usage, newest first.\n\n"
-        "Each license and dimension has an hour of its own. With --held or --late, items are listed instead, the latest "
-        "received first.",
+        "Each license and dimension has an hour of its own. With --held or --late, items are listed instead, the "
+        "latest received first.",
         _fetch,
         TABLE,
         listing.subscription_option,
