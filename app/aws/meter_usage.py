@@ -30,6 +30,10 @@ RECORD_CODES = {
     "ValidationException",
 }
 SUCCESS, NOT_SUBSCRIBED, DUPLICATE = "Success", "CustomerNotSubscribed", "DuplicateRecord"
+# Our word for a record that AWS did not process, and that is to be sent again.
+UNPROCESSED = "Unprocessed"
+# What tells a record from the others of its call: whose it is, its dimension, and its time in Unix seconds.
+RecordKey = tuple[str, str, int]
 
 
 class RecordsRefused(FoyerError):
@@ -57,8 +61,8 @@ class UsageRecord:
     allocations: tuple[Allocation, ...] = ()
 
     @property
-    def key(self) -> tuple[str, str, int]:
-        """What tells the record from the others of its call, in the request as in the answer."""
+    def key(self) -> RecordKey:
+        """What tells the record from the others, in the request as in the answer."""
         customer = self.license_arn or self.customer_identifier or self.customer_aws_account_id or ""
         return customer, self.dimension, int(self.timestamp.timestamp())
 
@@ -77,8 +81,8 @@ def build_parameters(product_code: str | None, records: Sequence[UsageRecord]) -
     return parameters | ({"ProductCode": product_code} if product_code else {})
 
 
-def call(parameters: Mapping[str, Any]) -> dict[tuple[str, str, int], RecordResult]:
-    """Make the call, and return the verdicts by the records' keys; none of a record that AWS did not process.
+def call(parameters: Mapping[str, Any]) -> dict[RecordKey, RecordResult]:
+    """Make the call, and return the verdicts by the records' keys.
 
     Raises:
         RecordsRefused: one of the records is at fault, and none was processed.
@@ -95,7 +99,8 @@ def call(parameters: Mapping[str, Any]) -> dict[tuple[str, str, int], RecordResu
             if code in RECORD_CODES:
                 raise RecordsRefused(code) from error
             raise
-    results = {}
+    unprocessed = response.get("UnprocessedRecords", [])
+    results = {_key_of(cast(Mapping[str, Any], record)): RecordResult(UNPROCESSED, None) for record in unprocessed}
     for result in response.get("Results", []):
         record = cast(Mapping[str, Any], result.get("UsageRecord") or {})
         record_id = result.get("MeteringRecordId") or None
@@ -103,7 +108,7 @@ def call(parameters: Mapping[str, Any]) -> dict[tuple[str, str, int], RecordResu
     return results
 
 
-def _key_of(record: Mapping[str, Any]) -> tuple[str, str, int]:
+def _key_of(record: Mapping[str, Any]) -> RecordKey:
     customer = record.get("LicenseArn") or record.get("CustomerIdentifier") or record.get("CustomerAWSAccountId") or ""
     timestamp = record.get("Timestamp")
     return customer, record.get("Dimension", ""), int(timestamp.timestamp()) if timestamp else 0

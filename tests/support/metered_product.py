@@ -3,6 +3,8 @@
 Its clock is the sandbox's, and stands still until a test moves it. The sandbox's ledger says what AWS has billed.
 """
 
+import dataclasses
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,13 +15,20 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import Row, select
 
+from app.aws import meter_usage
+from app.aws.meter_usage import UsageRecord
+from app.config import products
+from app.config.usage_rules import UsageRules
 from app.database.transactions import current_database
 from app.models import Subscription, UsageHour
-from app.services.billing import freeze, send
+from app.services.billing import freeze, send, settle
+from app.services.billing.journal import Attempt
 from app.services.events import apply
 from app.services.metering import accept, clock
 from app.services.metering.hour_book import ItemVerdict
-from app.services.purchases import aws_event
+from app.services.purchases import aws_event, subscriptions
+from app.services.purchases.purchase import Landing
+from sandbox.metering import ledger
 from sandbox.purchases import Purchase
 from sandbox.server import Sandbox
 from tests.support import factories
@@ -40,6 +49,15 @@ class MeteredProduct:
         self.app, self.sandbox = app, sandbox
         self._event_ids: set[str] = set()
         self._numbers = count(1)
+        self.pauses = send.Pauses()
+        # The accepted items by id, but for those that are held.
+        self.accepted: dict[str, dict[str, Any]] = {}
+        self._customers: dict[str, str] = {}
+
+    def set_rules(self, code: str = factories.PRODUCT_CODE, **rules: Any) -> None:
+        """Meter a product by these rules; one that is not configured yet is from now on."""
+        product = products.current().get(code) or products.current()[factories.PRODUCT_CODE]
+        products.current()[code] = dataclasses.replace(product, code=code, usage=UsageRules(**rules))
 
     def set_clock(self, moment: datetime) -> None:
         self.sandbox.clock.set(moment, stopped=True)
@@ -72,6 +90,20 @@ class MeteredProduct:
                 self._event_ids.add(event.id)
                 apply.ingest(aws_event.parse_body(event.body, event.id, event.happened_at))
 
+    def land(self, purchase: Purchase, **names: Any) -> None:
+        """Let the buyer land."""
+        customer = factories.customer(
+            **{
+                "product_code": purchase.product_code,
+                "customer_aws_account_id": purchase.account_id,
+                "customer_identifier": purchase.customer_identifier,
+                "license_arn": purchase.license_arn,
+                "agreement_id": purchase.agreement_id,
+                **names,
+            }
+        )
+        subscriptions.upsert_from_landing(Landing(customer))
+
     def subscription(self, purchase: Purchase) -> Row[Any]:
         """Return Foyer's row of the purchase."""
         names = [purchase.customer_identifier, purchase.license_arn]
@@ -82,9 +114,11 @@ class MeteredProduct:
 
     def item(self, purchase: Purchase, quantity: str = "1.5", **values: Any) -> dict[str, Any]:
         """Return an item of usage that happened now."""
+        name = purchase.license_arn or str(self.subscription(purchase).id)
+        self._customers[name] = purchase.license_arn or purchase.customer_identifier or ""
         item = {
             "id": f"item-{next(self._numbers)}",
-            "subscription": purchase.license_arn or str(self.subscription(purchase).id),
+            "subscription": name,
             "dimension": DIMENSION,
             "quantity": quantity,
             "at": self.now,
@@ -93,7 +127,11 @@ class MeteredProduct:
         return item | {"at": item["at"].isoformat() if isinstance(item["at"], datetime) else item["at"]}
 
     def accept(self, *items: dict[str, Any]) -> list[ItemVerdict]:
-        return accept.accept(list(items), None)
+        verdicts = accept.accept(list(items), None)
+        for item, verdict in zip(items, verdicts, strict=True):
+            if verdict.verdict == "accepted" and not (verdict.detail or "").startswith("Held"):
+                self.accepted.setdefault(item["id"], item)
+        return verdicts
 
     def use(self, purchase: Purchase, quantity: str = "1.5", **values: Any) -> dict[str, Any]:
         """Send an item, which is accepted, and return it."""
@@ -102,17 +140,31 @@ class MeteredProduct:
         assert verdict.verdict == "accepted", verdict
         return item
 
-    def work(self) -> None:
-        """Freeze and send what is due, as a worker does; what fails is due again later."""
+    def freeze(self) -> None:
         while freeze.freeze_due():
             pass
-        while send.send_next():
+
+    def work(self) -> None:
+        """Freeze and send what is due, as a worker does; what fails is due again later."""
+        self.freeze()
+        while send.send_next(self.pauses):
             pass
 
-    def work_until(self, moment: datetime, step: timedelta = timedelta(minutes=5)) -> None:
-        """Let the time go on, and the worker do what is due on its way."""
+    def settle(self, attempt: Attempt) -> None:
+        """Make a call that was claimed, and settle it."""
+        settle.settle_answer(attempt, meter_usage.call(attempt.parameters))
+
+    def meter_elsewhere(self, purchase: Purchase, used_at: datetime, quantity: str) -> None:
+        """Meter usage as another system of the seller's would."""
+        record = UsageRecord(used_at, DIMENSION, quantity, purchase.license_arn, purchase.account_id, None)
+        [result] = meter_usage.call(meter_usage.build_parameters(None, [record])).values()
+        assert result.status == "Success"
+
+    def work_until(self, moment: datetime, step: timedelta = timedelta(minutes=30)) -> None:
+        """Let the time go on, and the worker do what is due on its way: at once, and every half hour."""
         while self.now < moment:
-            self.set_clock(min(self.now + step, moment))
+            times = [due for hour in self.hours() if (due := hour.due_at) and due > self.now]
+            self.set_clock(min([self.now + step, moment, *times]))
             self.work()
 
     def hours(self) -> list[Row[Any]]:
@@ -126,6 +178,20 @@ class MeteredProduct:
     def billed(self) -> dict[tuple[str, str, str], Decimal]:
         """Return what AWS has billed, by license or customer, month and dimension."""
         return dict(self.sandbox.marketplace.usage.ledger.totals())
+
+    def expected(self) -> dict[tuple[str, str, str], Decimal]:
+        """Return the sums of the accepted items, by license or customer, month and dimension."""
+        sums: defaultdict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
+        for item in self.accepted.values():
+            month = datetime.fromisoformat(item["at"]).astimezone(UTC).strftime("%Y-%m")
+            sums[self._customers[item["subscription"]], month, item["dimension"]] += Decimal(item["quantity"])
+        return dict(sums)
+
+    def assert_all_billed(self) -> None:
+        """Assert that AWS has billed what was accepted, that no hour is billed twice, and that Foyer says so."""
+        assert self.billed() == self.expected()
+        assert not ledger.find_billed_twice(self.records())
+        assert set(self.states()) == {"billed"}
 
     def records(self) -> list[Any]:
         return list(self.sandbox.marketplace.usage.ledger.records)

@@ -6,8 +6,9 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Row, bindparam, update
 
-from app.database.transactions import after_commit
+from app.database.transactions import after_commit, transaction
 from app.models import UsageHour, UtcDateTime
+from app.services.billing import journal
 from app.services.metering import clock
 
 log = structlog.get_logger()
@@ -25,13 +26,28 @@ SETTLE = (
 )
 
 
-def settle(connection: Connection, verdicts: Sequence[tuple[Row[Any], str, str]]) -> None:
-    """Settle each hour in a state (conflict, refused or expired) for a reason, and tell the seller."""
+# An hour, as the caller read it; the state in which it is settled; and why.
+Verdict = tuple[Row[Any], str, str]
+
+
+def settle(connection: Connection, verdicts: Sequence[Verdict]) -> None:
+    """Settle the hours as conflict, refused or expired, unless they are settled; let the seller know."""
     if not verdicts:
         return
     now = clock.now()
-    rows = [{"hour_id": row.id, "new_state": state, "new_code": code, "now": now} for row, state, code in verdicts]
-    connection.execute(SETTLE, rows)
-    for row, state, code in verdicts:
+    reasons = {row.id: (state, code) for row, state, code in verdicts}
+    settled = [(row, *reasons[row.id]) for row in journal.lock_unsettled(connection, reasons, with_subscriptions=True)]
+    rows = [{"hour_id": row.id, "new_state": state, "new_code": code, "now": now} for row, state, code in settled]
+    if rows:
+        connection.execute(SETTLE, rows)
+    for row, state, code in settled:
         names = {"usage_hour": str(row.id), "subscription": str(row.subscription_id), "dimension": row.dimension}
         after_commit(log.error, f"usage.{state}", hour=row.hour.isoformat(), code=code, **names)
+
+
+settle_alone = transaction(settle)
+
+
+def report_setup(product_code: str, fault: str, code: str) -> None:
+    """Log that AWS takes none of the product's usage until the seller mends the set-up."""
+    log.error("usage.not_sent", fault=fault, code=code, product=product_code)

@@ -14,12 +14,13 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Row, String, Uuid, bindparam, cast, func, select, text, tuple_, update
+from sqlalchemy import Connection, Row, String, Uuid, bindparam, cast, delete, func, select, text, tuple_, update
 
 from app.config import products
 from app.database.transactions import after_commit, transaction
 from app.models import UsageHour, UsageItem, UsageRemainder, UtcDateTime
-from app.services.metering import clock, hours, licenses, quantity
+from app.services.billing.record_times import RecordTimes
+from app.services.metering import clock, licenses, quantity
 from app.services.metering.licenses import MeteredSubscription
 
 log = structlog.get_logger()
@@ -79,6 +80,25 @@ FREEZE = (
 RESCHEDULE = (
     update(HOURS).where(HOURS.c.id == bindparam("hour_id")).values(due_at=bindparam("later", type_=UtcDateTime))
 )
+# An item of an hour in which its license was not in force: see record_times.
+SELECT_HOME = (
+    select(HOURS)
+    .where(HOURS.c.meter_key == bindparam("of_key"), HOURS.c.dimension == bindparam("of_dimension"))
+    .where(HOURS.c.hour == bindparam("home", type_=UtcDateTime))
+)
+LOCK_HOME = SELECT_HOME.where(HOURS.c.state == "open").with_for_update(skip_locked=True)
+MOVE_HOUR = (
+    update(HOURS)
+    .where(HOURS.c.id == bindparam("hour_id"))
+    .values(hour=bindparam("home", type_=UtcDateTime), due_at=bindparam("now", type_=UtcDateTime))
+)
+MOVE_ITEMS = update(UsageItem).where(UsageItem.hour_id == bindparam("from_id")).values(hour_id=bindparam("into_id"))
+ADD_TO_HOME = (
+    update(HOURS)
+    .where(HOURS.c.id == bindparam("hour_id"))
+    .values(micros=bindparam("new_micros"), picos=bindparam("new_picos"))
+)
+DELETE_HOUR = delete(HOURS).where(HOURS.c.id == bindparam("hour_id"))
 
 
 # Until the end of the transaction, so that it works through every pooler. Any number that nothing else locks.
@@ -92,11 +112,10 @@ class _Batch:
 
     connection: Connection
     now: datetime
-    subscriptions: dict[UUID, MeteredSubscription]
     remainders: dict[tuple[str, str], int]
     parts: dict[UUID, list[tuple[str, int]]]
+    first_uses: dict[UUID, datetime]
     frozen: list[dict[str, Any]] = field(default_factory=list)
-    rescheduled: list[dict[str, Any]] = field(default_factory=list)
 
 
 @transaction
@@ -108,19 +127,22 @@ def freeze_due(connection: Connection) -> bool | None:
     rows = connection.execute(SELECT_DUE, {"now": now}).all()
     if not rows:
         return None
-    batch = _load_batch(connection, rows, now)
-    due = []
+    subscriptions = licenses.find_by_ids(connection, {row.subscription_id for row in rows})
+    due, later = [], []
     for row in rows:
-        later = _final_time(row, batch)
-        if later and later > now:
-            batch.rescheduled.append({"hour_id": row.id, "later": later})
+        times = _times(row, subscriptions[row.subscription_id])
+        if times.home() != row.hour and _move(connection, times, now):
+            continue
+        freezes_at = times.freezes_at()
+        if freezes_at > now:
+            later.append({"hour_id": row.id, "later": freezes_at})
         else:
-            due.append(row)
-    first_uses = _first_uses(connection, [row for row in due if not _began_before(row, batch)])
-    for row in sorted(due, key=lambda row: row.hour):
-        _freeze(row, batch, first_uses.get(row.id))
-    _write(batch)
-    after_commit(log.info, "usage.frozen", hours=len(batch.frozen))
+            due.append(times)
+    if later:
+        connection.execute(RESCHEDULE, later)
+    if due:
+        _freeze_all(connection, due, now)
+    after_commit(log.info, "usage.frozen", hours=len(due))
     return True if len(rows) == BATCH_SIZE else None
 
 
@@ -131,113 +153,99 @@ def is_only_freezer(connection: Connection) -> bool:
     return bool(connection.execute(TRY_LOCK, {"key": FREEZER_LOCK}).scalar_one())
 
 
-def _load_batch(connection: Connection, rows: Sequence[Row[Any]], now: datetime) -> _Batch:
-    subscriptions = licenses.find_by_ids(connection, {row.subscription_id for row in rows})
-    keys = list({(row.meter_key, row.dimension) for row in rows})
-    remainders = {
-        (row.meter_key, row.dimension): row.picos for row in connection.execute(SELECT_REMAINDERS, {"keys": keys})
-    }
-    parts = defaultdict(list)
-    for row in connection.execute(SELECT_SUMS_BY_TAGS, {"hour_ids": [row.id for row in rows]}):
-        parts[row.hour_id].append((row.tags_text, quantity.join(int(row.micros), int(row.picos))))
-    return _Batch(connection, now, subscriptions, remainders, parts)
+def _times(row: Row[Any], subscription: MeteredSubscription) -> RecordTimes:
+    license_ = subscription.license_by_key(row.meter_key)
+    return RecordTimes(row, subscription, license_, subscription.ended_at(license_))
 
 
-def _final_time(row: Row[Any], batch: _Batch) -> datetime | None:
-    """Return until when an hour that is due still takes items; None where it does no longer.
-
-    The hour in which a license ended is open until the last hour for sending is nearly over.
-    """
-    ended_at = _ended_at(row, batch)
-    if ended_at and hours.hour_of(ended_at) == row.hour:
-        return hours.final_freeze_time(ended_at)
-    if batch.now >= row.hour + hours.HOUR:
-        return None
-    # It became due because of an end that is none any more.
-    return hours.freeze_time(row.hour, products.usage_rules(row.product_code).grace, batch.now)
-
-
-def _ended_at(row: Row[Any], batch: _Batch) -> datetime | None:
-    subscription = batch.subscriptions[row.subscription_id]
-    return subscription.ended_at(subscription.license_by_key(row.meter_key))
-
-
-def _began_before(row: Row[Any], batch: _Batch) -> bool:
-    """Return whether the license was in force when the hour began; otherwise its record has a later time."""
-    subscription = batch.subscriptions[row.subscription_id]
-    started_at = subscription.license_by_key(row.meter_key).started_at
-    return bool(min(filter(None, (started_at, subscription.created_at))) <= row.hour)
-
-
-def _first_uses(connection: Connection, rows: Sequence[Row[Any]]) -> dict[UUID, datetime]:
-    if not rows:
-        return {}
-    found = connection.execute(SELECT_FIRST_USE, {"hour_ids": [row.id for row in rows]})
-    return {row.hour_id: row.used_at for row in found}
-
-
-def _freeze(row: Row[Any], batch: _Batch, first_use: datetime | None) -> None:
-    key = (row.meter_key, row.dimension)
-    total = quantity.join(row.micros, row.picos) + batch.remainders.get(key, 0)
-    rules = products.usage_rules(row.product_code)
-    unit = quantity.PICOS_PER_UNIT if rules.unit == "whole" else quantity.PICOS_PER_MICRO
-    whole, rest = divmod(total, unit)
-    if rest and _is_last(row, batch):
-        whole, rest = whole + (rules.last_remainder == "up"), 0
-    if rest or key in batch.remainders:
-        batch.remainders[key] = rest
-    billed = whole * unit
-    batch.frozen.append(
-        {
-            "hour_id": row.id,
-            "new_state": "frozen",
-            "new_quantity": billed // quantity.PICOS_PER_MICRO,
-            "new_allocations": _allocations(batch.parts.get(row.id, []), billed, unit),
-            "new_timestamp": _timestamp(row, batch, first_use),
-            "new_due_at": batch.now,
-            "new_frozen_at": batch.now,
-        }
-    )
-
-
-def _is_last(row: Row[Any], batch: _Batch) -> bool:
-    """Return whether no other hour of the license comes after it."""
-    if _ended_at(row, batch) is None:
+def _move(connection: Connection, times: RecordTimes, now: datetime) -> bool:
+    """Move the items to the hour in which AWS takes them; return False where that one is frozen already."""
+    row = times.row
+    names = {"of_key": row.meter_key, "of_dimension": row.dimension, "home": times.home()}
+    if connection.execute(SELECT_HOME, names).first() is None:
+        connection.execute(MOVE_HOUR, {"hour_id": row.id, "home": times.home(), "now": now})
+        return True
+    home = connection.execute(LOCK_HOME, names).first()
+    if home is None:
         return False
-    names = {"of_key": row.meter_key, "of_dimension": row.dimension, "after": row.hour}
-    return batch.connection.execute(SELECT_LATER_OPEN, names).first() is None
+    total = quantity.join(home.micros, home.picos) + quantity.join(row.micros, row.picos)
+    micros, picos = quantity.split(total)
+    connection.execute(MOVE_ITEMS, {"from_id": row.id, "into_id": home.id})
+    connection.execute(ADD_TO_HOME, {"hour_id": home.id, "new_micros": micros, "new_picos": picos})
+    connection.execute(DELETE_HOUR, {"hour_id": row.id})
+    return True
 
 
-def _allocations(parts: Iterable[tuple[str, int]], billed: int, unit: int) -> list[dict[str, Any]] | None:
-    """Return the parts by tags, each rounded down, and the rest without tags; None where no item had tags."""
-    rounded = [(tags, picos // unit * unit) for tags, picos in parts]
-    if not rounded:
-        return None
-    rest = billed - sum(picos for _, picos in rounded)
-    by_tags = [{"tags": tags, "micros": picos // quantity.PICOS_PER_MICRO} for tags, picos in rounded if picos]
-    return by_tags + ([{"tags": None, "micros": rest // quantity.PICOS_PER_MICRO}] if rest or not by_tags else [])
-
-
-def _timestamp(row: Row[Any], batch: _Batch, first_use: datetime | None) -> datetime:
-    """Return the hour's start or, where the license came into force later, a time within both."""
-    if first_use is None:
-        at: datetime = row.hour
-    else:
-        started_at = batch.subscriptions[row.subscription_id].license_by_key(row.meter_key).started_at
-        at = min(max(first_use, started_at or first_use, row.hour), row.hour + hours.HOUR)
-    ended_at = _ended_at(row, batch)
-    return min(at, ended_at) if ended_at else at
-
-
-def _write(batch: _Batch) -> None:
-    connection = batch.connection
-    if batch.rescheduled:
-        connection.execute(RESCHEDULE, batch.rescheduled)
-    if batch.frozen:
-        connection.execute(FREEZE, batch.frozen)
+def _freeze_all(connection: Connection, due: Sequence[RecordTimes], now: datetime) -> None:
+    batch = _load_batch(connection, due, now)
+    for times in sorted(due, key=lambda times: times.row.hour):
+        _freeze(times, batch)
+    connection.execute(FREEZE, batch.frozen)
     if batch.remainders:
         rows = [
             {"meter_key": key, "dimension": dimension, "picos": picos}
             for (key, dimension), picos in sorted(batch.remainders.items())
         ]
         connection.execute(UPSERT_REMAINDER, rows)
+
+
+def _load_batch(connection: Connection, due: Sequence[RecordTimes], now: datetime) -> _Batch:
+    keys = list({(times.row.meter_key, times.row.dimension) for times in due})
+    remainders = {
+        (row.meter_key, row.dimension): row.picos for row in connection.execute(SELECT_REMAINDERS, {"keys": keys})
+    }
+    parts = defaultdict(list)
+    for row in connection.execute(SELECT_SUMS_BY_TAGS, {"hour_ids": [times.row.id for times in due]}):
+        parts[row.hour_id].append((row.tags_text, quantity.join(int(row.micros), int(row.picos))))
+    begun = [times.row.id for times in due if not times.began_before]
+    first_uses = connection.execute(SELECT_FIRST_USE, {"hour_ids": begun}).all() if begun else []
+    return _Batch(connection, now, remainders, parts, {row.hour_id: row.used_at for row in first_uses})
+
+
+def _freeze(times: RecordTimes, batch: _Batch) -> None:
+    row, rules = times.row, products.usage_rules(times.row.product_code)
+    key = (row.meter_key, row.dimension)
+    total = quantity.join(row.micros, row.picos) + batch.remainders.get(key, 0)
+    unit = quantity.PICOS_PER_UNIT if rules.unit == "whole" else quantity.PICOS_PER_MICRO
+    whole = min(max(total // unit, 0), quantity.MAX_PICOS // unit)
+    if total > whole * unit and rules.last_remainder == "up" and _is_last(times, batch):
+        # The rest is then below zero: what was billed too much counts for an earlier hour whose items come later.
+        whole += 1
+    billed = whole * unit
+    if total != billed or key in batch.remainders:
+        batch.remainders[key] = total - billed
+    timestamp = times.timestamp(batch.first_uses.get(row.id))
+    batch.frozen.append(
+        {
+            "hour_id": row.id,
+            "new_state": "frozen",
+            "new_quantity": billed // quantity.PICOS_PER_MICRO,
+            "new_allocations": _allocations(batch.parts.get(row.id, []), billed, unit),
+            "new_timestamp": timestamp,
+            "new_due_at": times.queued_at(timestamp),
+            "new_frozen_at": batch.now,
+        }
+    )
+
+
+def _is_last(times: RecordTimes, batch: _Batch) -> bool:
+    """Return whether no other hour of the license comes after it."""
+    if times.ended_at is None:
+        return False
+    names = {"of_key": times.row.meter_key, "of_dimension": times.row.dimension, "after": times.row.hour}
+    return batch.connection.execute(SELECT_LATER_OPEN, names).first() is None
+
+
+def _allocations(parts: Iterable[tuple[str, int]], billed: int, unit: int) -> list[dict[str, Any]] | None:
+    """Return the parts by tags, each rounded down, and the rest without tags; None where no item had tags."""
+    allocations, rest, has_tags = list[dict[str, Any]](), billed, False
+    for tags, picos in parts:
+        has_tags = True
+        # A remainder below zero may leave less than the parts.
+        part = min(picos // unit * unit, rest)
+        rest -= part
+        if part:
+            allocations.append({"tags": tags, "micros": part // quantity.PICOS_PER_MICRO})
+    if rest or not allocations:
+        allocations.append({"tags": None, "micros": rest // quantity.PICOS_PER_MICRO})
+    return allocations if has_tags else None

@@ -1,14 +1,11 @@
-"""The time by which usage is dated, frozen and sent; the sandbox sets it ahead."""
+"""The time by which usage is dated, frozen and sent: the database's, which all workers share; the sandbox moves it."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
+from app.database import clock as database_clock
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-_source: Callable[[], datetime] = _now
+_source: Callable[[], datetime] = database_clock.now
 
 
 def now() -> datetime:

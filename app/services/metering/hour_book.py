@@ -171,7 +171,7 @@ class HourBook:
     def _due_at(self, placement: Placement, hour: datetime) -> datetime:
         ended_at = placement.ended_at
         if ended_at and hours.hour_of(ended_at) == hour:
-            return hours.final_freeze_time(ended_at)
+            return placement.target.subscription.last_freeze_time(placement.license, ended_at)
         due_at = hours.freeze_time(hour, placement.rules.grace, self.now)
         return min(due_at, self.now) if ended_at else due_at
 

@@ -21,7 +21,8 @@ from app.aws.event_kinds import LICENSE_KINDS, PARTY_SUFFIXES, AwsEventKind
 from app.database.rows import parse_uuid
 from app.models import EarlierKey, Event, Subscription
 from app.models.purchases import FINAL_STATUSES, IS_MERGED_SQL
-from app.services.metering.hours import FINAL_WINDOW
+from app.services.metering import clock
+from app.services.metering.hours import FINAL_WINDOW, final_freeze_time
 
 EVENT_KINDS = [f"{kind}{suffix}" for kind in LICENSE_KINDS for suffix in ("", *PARTY_SUFFIXES)]
 MIN = datetime.min.replace(tzinfo=UTC)
@@ -105,19 +106,32 @@ class MeteredSubscription:
     def ended_at(self, license_: License) -> datetime | None:
         """Return when usage ended; None while it goes on.
 
-        AWS's pages differ on whether Agreement Ended or License Deprovisioned begins the last hour. Each counts until
-        the other is known, the license's own event for more.
+        AWS's pages differ on whether Agreement Ended or License Deprovisioned begins the last hour. So an hour is kept
+        for each: usage goes on where the license is in force still when the agreement's hour is over.
         """
-        is_over = self.status in (*FINAL_STATUSES, "ending") and license_ == self.licenses[-1]
-        return license_.ended_at or (self.status_since if is_over else None)
+        if license_ != self.licenses[-1]:
+            return license_.ended_at
+        if self.status in FINAL_STATUSES:
+            return license_.ended_at or self.status_since
+        is_last_hour = self.status == "ending" and clock.now() < final_freeze_time(self.status_since)
+        return self.status_since if is_last_hour else None
 
     def takes_usage_until(self, license_: License) -> datetime | None:
-        """Return from when on items are refused; None while the license is in force."""
-        if license_.ended_at:
-            return license_.ended_at + FINAL_WINDOW
+        """Return from when on AWS takes no usage; None while the license is in force."""
+        if license_ != self.licenses[-1]:
+            return license_.ended_at + FINAL_WINDOW if license_.ended_at else None
+        if self.status not in FINAL_STATUSES:
+            return None
+        if license_.arn is None:
+            # unsubscribe-success: the hour began with unsubscribe-pending.
+            return self.status_since
         # License Deprovisioned may be on its way still, and opens an hour of its own.
-        is_over = self.status in FINAL_STATUSES and license_ == self.licenses[-1]
-        return self.status_since + 2 * FINAL_WINDOW if is_over else None
+        return license_.ended_at + FINAL_WINDOW if license_.ended_at else self.status_since + 2 * FINAL_WINDOW
+
+    def last_freeze_time(self, license_: License, ended_at: datetime) -> datetime:
+        """Return until when the hour in which usage ended takes items."""
+        until = self.takes_usage_until(license_)
+        return ended_at if until is not None and until <= ended_at else final_freeze_time(ended_at)
 
 
 @dataclass(frozen=True)
