@@ -6,19 +6,20 @@ rest goes to the next hour of the license, so that the sum is right:
     whole units, 0.6 an hour    hour 10: 0, rest 0.6    hour 11: 1, rest 0.2    hour 12: 0, rest 0.8
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Row, String, Uuid, bindparam, cast, delete, func, select, text, tuple_, update
+from sqlalchemy import Connection, Row, Uuid, bindparam, delete, func, select, text, tuple_, update
 
 from app.config import products
 from app.database.transactions import after_commit, transaction
 from app.models import UsageHour, UsageItem, UsageRemainder, UtcDateTime
+from app.services.billing import allocations
+from app.services.billing.included import Allowances
 from app.services.billing.record_times import RecordTimes
 from app.services.metering import clock, licenses, quantity
 from app.services.metering.licenses import MeteredSubscription
@@ -39,17 +40,6 @@ SELECT_DUE = (
     .with_for_update(skip_locked=True)
 )
 HOUR_IDS = bindparam("hour_ids", type_=Uuid, expanding=True)
-TAGS_TEXT = cast(ITEMS.c.tags, String)
-SELECT_SUMS_BY_TAGS = (
-    select(
-        ITEMS.c.hour_id,
-        func.max(TAGS_TEXT).label("tags_text"),
-        func.sum(ITEMS.c.micros).label("micros"),
-        func.sum(ITEMS.c.picos).label("picos"),
-    )
-    .where(ITEMS.c.hour_id.in_(HOUR_IDS), ITEMS.c.tags.is_not(None))
-    .group_by(ITEMS.c.hour_id, TAGS_TEXT)
-)
 SELECT_FIRST_USE = (
     select(ITEMS.c.hour_id, func.min(ITEMS.c.used_at).label("used_at"))
     .where(ITEMS.c.hour_id.in_(HOUR_IDS))
@@ -73,7 +63,7 @@ FREEZE = (
     .values(
         {
             name: bindparam(f"new_{name}", type_=HOURS.c[name].type)
-            for name in ("state", "quantity", "allocations", "timestamp", "due_at", "frozen_at")
+            for name in ("state", "quantity", "included", "allocations", "timestamp", "due_at", "frozen_at")
         }
     )
 )
@@ -113,8 +103,9 @@ class _Batch:
     connection: Connection
     now: datetime
     remainders: dict[tuple[str, str], int]
-    parts: dict[UUID, list[tuple[str, int]]]
+    parts: Mapping[UUID, list[allocations.Part]]
     first_uses: dict[UUID, datetime]
+    allowances: Allowances
     frozen: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -187,6 +178,7 @@ def _freeze_all(connection: Connection, due: Sequence[RecordTimes], now: datetim
             for (key, dimension), picos in sorted(batch.remainders.items())
         ]
         connection.execute(UPSERT_REMAINDER, rows)
+    batch.allowances.write()
 
 
 def _load_batch(connection: Connection, due: Sequence[RecordTimes], now: datetime) -> _Batch:
@@ -194,18 +186,19 @@ def _load_batch(connection: Connection, due: Sequence[RecordTimes], now: datetim
     remainders = {
         (row.meter_key, row.dimension): row.picos for row in connection.execute(SELECT_REMAINDERS, {"keys": keys})
     }
-    parts = defaultdict(list)
-    for row in connection.execute(SELECT_SUMS_BY_TAGS, {"hour_ids": [times.row.id for times in due]}):
-        parts[row.hour_id].append((row.tags_text, quantity.join(int(row.micros), int(row.picos))))
+    parts = allocations.load_parts(connection, [times.row.id for times in due])
     begun = [times.row.id for times in due if not times.began_before]
     first_uses = connection.execute(SELECT_FIRST_USE, {"hour_ids": begun}).all() if begun else []
-    return _Batch(connection, now, remainders, parts, {row.hour_id: row.used_at for row in first_uses})
+    allowances = Allowances(connection, [times.row for times in due])
+    return _Batch(connection, now, remainders, parts, {row.hour_id: row.used_at for row in first_uses}, allowances)
 
 
 def _freeze(times: RecordTimes, batch: _Batch) -> None:
     row, rules = times.row, products.usage_rules(times.row.product_code)
     key = (row.meter_key, row.dimension)
-    total = quantity.join(row.micros, row.picos) + batch.remainders.get(key, 0)
+    used = quantity.join(row.micros, row.picos)
+    included = batch.allowances.take(row, used)
+    total = used - included + batch.remainders.get(key, 0)
     unit = quantity.PICOS_PER_UNIT if rules.unit == "whole" else quantity.PICOS_PER_MICRO
     whole = min(max(total // unit, 0), quantity.MAX_PICOS // unit)
     if total > whole * unit and rules.last_remainder == "up" and _is_last(times, batch):
@@ -220,7 +213,8 @@ def _freeze(times: RecordTimes, batch: _Batch) -> None:
             "hour_id": row.id,
             "new_state": "frozen",
             "new_quantity": billed // quantity.PICOS_PER_MICRO,
-            "new_allocations": _allocations(batch.parts.get(row.id, []), billed, unit),
+            "new_included": included // quantity.PICOS_PER_MICRO or None,
+            "new_allocations": allocations.build(batch.parts.get(row.id, []), billed, unit),
             "new_timestamp": timestamp,
             "new_due_at": times.queued_at(timestamp),
             "new_frozen_at": batch.now,
@@ -234,18 +228,3 @@ def _is_last(times: RecordTimes, batch: _Batch) -> bool:
         return False
     names = {"of_key": times.row.meter_key, "of_dimension": times.row.dimension, "after": times.row.hour}
     return batch.connection.execute(SELECT_LATER_OPEN, names).first() is None
-
-
-def _allocations(parts: Iterable[tuple[str, int]], billed: int, unit: int) -> list[dict[str, Any]] | None:
-    """Return the parts by tags, each rounded down, and the rest without tags; None where no item had tags."""
-    allocations, rest, has_tags = list[dict[str, Any]](), billed, False
-    for tags, picos in parts:
-        has_tags = True
-        # A remainder below zero may leave less than the parts.
-        part = min(picos // unit * unit, rest)
-        rest -= part
-        if part:
-            allocations.append({"tags": tags, "micros": part // quantity.PICOS_PER_MICRO})
-    if rest or not allocations:
-        allocations.append({"tags": None, "micros": rest // quantity.PICOS_PER_MICRO})
-    return allocations if has_tags else None
