@@ -83,7 +83,7 @@ def test_half_that_fails_for_another_reason_is_sent_later(metered: MeteredProduc
     assert {hour.id: hour.state for hour in metered.hours()}[ids[3]] == "refused"
 
 
-def test_record_refused_while_aws_is_throttling_is_not_taken_for_the_account(metered: MeteredProduct) -> None:
+def test_record_refused_amid_throttling_is_not_taken_for_the_account(metered: MeteredProduct) -> None:
     ids = freeze_25_hours(metered)
     for hour_id in ids:
         set_values(hour_id, license_arn="arn:aws:license-manager::294406891311:license:l-0")
