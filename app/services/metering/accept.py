@@ -8,7 +8,8 @@ still takes items, of the same license and month, or is held for a person to dec
     the same, at 00:30 of the next month           held: AWS bills by months
 
 A transaction locks the hours before it looks for known ids. Two requests with the same item want the same hour, so that
-the second finds the first one's item.
+the second finds the first one's item. Where they create the hour, the second's item violates a constraint, and its
+transaction runs again.
 """
 
 from collections import defaultdict
@@ -143,8 +144,6 @@ def _store(
     book.lock(placements)
     known = _known_items(connection, placements)
     book.prepare([one for one in placements if one.item_key not in known and not _refusal(one, now)])
-    if book.rows.waited:
-        known = _known_items(connection, placements)
     stored: dict[tuple[str, str], dict[str, Any]] = {}
     for placement in placements:
         row = _content(placement)

@@ -67,8 +67,6 @@ class HourRows:
     slots: dict[HourKey, Slot] = field(default_factory=dict)
     # The same, by the first two parts of their keys.
     by_meter: dict[tuple[str, str], dict[datetime, Slot]] = field(default_factory=lambda: defaultdict(dict))
-    # Another transaction has created one of them while this one waited: what was read before may be outdated.
-    waited: bool = False
 
     def lock(self, keys: Iterable[HourKey]) -> None:
         """Lock those of the hours that exist."""
@@ -92,8 +90,6 @@ class HourRows:
             slot = self.slots[key]
             if slot.row.id == row["id"]:
                 slot.is_new, slot.tag_sets = True, TagSets()
-            else:
-                self.waited = True
 
     def load_tags(self, slots: Iterable[Slot]) -> None:
         """Read the tags of those hours' items."""

@@ -174,6 +174,9 @@ def test_usage_of_others_and_after_the_end_is_refused(usage: UsageSender) -> Non
 
     assert usage.statuses(*wrong, metered.item(active)) == [404, 404, 404, 404, 409, 200]
     assert usage.post(wrong[:4]).status_code == 404
+    _, usage.token = tokens.create("of another", [OTHER_PRODUCT_CODE], "operator:alice", [tokens.WRITE_USAGE])
+    assert usage.statuses(metered.item(active)) == [404]
+    _, usage.token = tokens.create("of all", None, "operator:alice", [tokens.WRITE_USAGE])
     late = usage.post(wrong[4:])
     assert late.status_code == 409
     assert "has taken no usage" in late.json()["items"][0]["detail"]
