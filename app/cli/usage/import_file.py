@@ -106,7 +106,8 @@ def _report(batches: Iterator[Batch], rows: int) -> tuple[Batch, int]:
     with progress as bar:
         for batch in batches:
             for line, verdict in batch.refused:
-                name = f" (id {tables.escape_unprintable(verdict.id)})" if verdict.id else ""
+                is_own = verdict.id and not verdict.id.startswith(imports.ID_PREFIX)
+                name = f" (id {tables.escape_unprintable(verdict.id or '')})" if is_own else ""
                 click.echo(f"Line {line}{name}: {tables.escape_unprintable(verdict.detail or '')}")
             refused += len(batch.refused)
             total.add(batch)

@@ -24,6 +24,8 @@ from app.services.usage_imports import csv_rows, json_rows
 from app.services.usage_imports.file_rows import FileRow, UnreadableFile, text_lines
 
 SNIFFED_BYTES = 4096
+# Of ids that are made for rows without one.
+ID_PREFIX = "file-"
 SELECT_KNOWN_IDS = select(UsageItem.item_id).where(
     UsageItem.product_code.in_(bindparam("product_codes", type_=String, expanding=True)),
     UsageItem.item_id.in_(bindparam("item_ids", type_=String, expanding=True)),
@@ -160,7 +162,7 @@ def _with_id(number: int, completed: object, value: object, checked: CheckedFile
         str(defaults.subscription_key) if _lacks(value, "subscription") else "",
         str(defaults.at) if _lacks(value, "at") else "",
     ]
-    return {**completed, "id": f"file-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:32]}-{number}"}
+    return {**completed, "id": f"{ID_PREFIX}{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:32]}-{number}"}
 
 
 def _known_ids(values: list[object]) -> set[str]:

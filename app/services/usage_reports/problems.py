@@ -34,7 +34,7 @@ ADVICE = {
     "BatchMeterUsage, and stop it. Then write them off.",
     "refused": "Mend the cause, and send their usage again as new items. Then write them off.",
     "expired": "AWS takes them no more. Send their usage again as new items of now. Then write them off.",
-    HELD: "No hour of their month can bill them: bill each in the current hour, or write it off.",
+    HELD: "No hour bills them until you decide: bill each in the current hour, or write it off.",
 }
 COMMANDS = {
     UNSENT: "usage list --state open --state frozen --state sent",

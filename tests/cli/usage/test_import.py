@@ -138,7 +138,7 @@ def test_items_that_are_refused_are_listed_with_their_lines(
 
     lines = result.stdout.splitlines()
     assert result.exit_code == 1
-    assert [line.partition(" (id")[0] for line in lines[:4]] == ["Line 4", "Line 5", "Line 6", "Line 7"]
+    assert [line.partition(":")[0] for line in lines[:4]] == ["Line 4", "Line 5", "Line 6", "Line 7"]
     assert "quantity must be a decimal number as text" in lines[0]
     assert lines[4:] == ["Items that were accepted: 2.", "Items that were refused: 4."]
     assert total(app) == "3"
@@ -148,14 +148,13 @@ def test_items_that_are_refused_are_listed_with_their_lines(
 def test_number_of_json_is_refused_as_by_the_api(
     app: Flask, runner: FlaskCliRunner, subscription_id: UUID, tmp_path: Path
 ) -> None:
-    text = json_lines({"dimension": "users", "quantity": 1.5}, {"dimension": "users", "quantity": "1.5"}) + "5\n"
+    number = {"id": "u-1", "dimension": "users", "quantity": 1.5}
+    text = json_lines(number, {"dimension": "users", "quantity": "1.5"}) + "5\n"
 
     result = import_text(runner, tmp_path, text, "--subscription", str(subscription_id))
 
-    assert [line.partition(":")[0].partition(" (")[0] for line in result.stdout.splitlines()[:2]] == [
-        "Line 1",
-        "Line 3",
-    ]
+    lines = result.stdout.splitlines()
+    assert [line.partition(":")[0] for line in lines[:2]] == ["Line 1 (id u-1)", "Line 3"]
     assert total(app) == "1.5"
 
 
