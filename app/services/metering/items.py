@@ -101,17 +101,29 @@ def _parse_quantity(value: object) -> int:
 
 def parse_time(value: object, now: datetime) -> datetime:
     """Return the time in UTC. Raises InvalidItem: it is no RFC 3339 time, has no zone, or lies ahead."""
-    match = RFC3339.fullmatch(value) if isinstance(value, str) else None
     try:
-        # A leap second counts to the second before it.
-        day, minute, second, fraction, zone = match.groups("0") if match else ("", "", "", "", "")
-        text = f"{day}T{minute}:{min(int(second or 99), 59):02d}.{fraction[:6].ljust(6, '0')}{zone.upper()}"
-        at = datetime.fromisoformat(text if second <= "60" else "").astimezone(UTC)
-    except (ValueError, OverflowError):
+        at = read_time(value)
+    except ValueError:
         raise InvalidItem('at must be a time with its zone as in RFC 3339, such as "2026-11-28T14:05:00Z".') from None
     if at > now + MAX_AHEAD:
         raise InvalidItem("at lies in the future. Send usage once it has happened, and check the clock.")
     return at
+
+
+def read_time(value: object) -> datetime:
+    """Return an RFC 3339 time in UTC; ValueError where it is none."""
+    match = RFC3339.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("no RFC 3339 time")
+    day, minute, second, fraction, zone = match.groups("0")
+    if second > "60":
+        raise ValueError("no such second")
+    # A leap second counts to the second before it.
+    text = f"{day}T{minute}:{min(int(second), 59):02d}.{fraction[:6].ljust(6, '0')}{zone.upper()}"
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except OverflowError:
+        raise ValueError("out of range") from None
 
 
 def _parse_tags(value: object) -> tuple[tuple[str, str], ...]:

@@ -71,10 +71,15 @@ def newest(connection: Connection, filters: Filters, *, limit: int) -> list[RowD
     `quantity` is the sum of its items as text, `sent_quantity` what AWS is sent.
     """
     wait_for_operator(connection)
+    return describe(connection, select_newest(filters).limit(limit))
+
+
+def select_newest(filters: Filters) -> Select[Any]:
+    """Return the statement that selects the hours that match, newest first."""
     conditions = _conditions(HOURS, filters)
     if filters.states:
         conditions.append(_state_condition(filters.states))
-    return describe(connection, NEWEST_HOURS_FIRST.where(*_within(HOURS.hour, filters), *conditions).limit(limit))
+    return NEWEST_HOURS_FIRST.where(*_within(HOURS.hour, filters), *conditions)
 
 
 @query

@@ -77,6 +77,18 @@ def report_usage() -> Response:
     return usage.report()
 
 
+@get("/usage")
+def usage_hours() -> Response:
+    """Return a page of hours of usage, newest first."""
+    return _json_or_404(usage.list_hours())
+
+
+@get("/usage/items")
+def usage_items() -> Response:
+    """Return the items of usage with the id that the product gave them."""
+    return _json_or_404(usage.find_items())
+
+
 @get("/openapi.json")
 def description() -> Response:
     """Return the API's description in OpenAPI 3.1; no token needed."""

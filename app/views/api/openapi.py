@@ -13,11 +13,13 @@ from app.config import fields
 from app.config.fields import Declaration, OneOf, Text, WholeNumber
 from app.services.api import cursors
 from app.services.api.feed import Item, Page
+from app.services.api.usage import UsageItems, UsagePage
 from app.services.outbox import payload
 from app.services.outbox.payload import Account, Handoff, Registration, Subscription
-from app.views.api import problems, queries
+from app.views.api import openapi_usage, problems, queries
 from app.views.api.problems import Problem
-from app.views.api.queries import Query
+from app.views.api.queries import Moment, Query
+from app.views.api.usage import Verdicts
 
 JSON_SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 REF_TEMPLATE = "#/components/schemas/{model}"
@@ -60,10 +62,14 @@ EXAMPLE_PROBLEM = Problem(
     reference="0123456789ab",
     errors=[problems.Fault(parameter="limit", detail="It must be a whole number from 1 to 200, and given once.")],
 )
+READ_ERRORS = (400, 401, 403)
+CURSOR_FORMATS: dict[object, str] = {cursors.decode: "cursor", cursors.decode_usage: "usage-cursor"}
+PARTS: tuple[type, ...] = (Page, Item, Problem, UsagePage, UsageItems, Verdicts)
 INTRODUCTION = (
-    "What AWS Marketplace's customers have bought and who has signed up for it. Lists are in the order in which "
-    "subscriptions last changed. While `more` is true, request the next page with `cursor`; after that, the same "
-    "cursor returns what changes later. Items that changed within the last minute come again: store items by their id."
+    "What AWS Marketplace's customers have bought, who has signed up for it, and what they used. A token needs the "
+    "scope read, and usage:write to report usage. Lists of subscriptions are in the order in which these last changed. "
+    "While `more` is true, request the next page with `cursor`; after that, the same cursor returns what changes "
+    "later. Items that changed within the last minute come again: store items by their id."
 )
 
 
@@ -82,10 +88,11 @@ def build_description() -> bytes:
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
     # In mode "serialization" every field is required, because responses always have every field.
     _, schemas = TypeAdapter.json_schemas(
-        [(part, "serialization", TypeAdapter(part)) for part in (Page, Item, Problem)], ref_template=REF_TEMPLATE
+        [(part, "serialization", TypeAdapter(part)) for part in PARTS], ref_template=REF_TEMPLATE
     )
     for name, schema in schemas["$defs"].items():
         spec.components.schema(name, schema)
+    spec.components.schema("ReportedItem", openapi_usage.ITEM_SCHEMA)
     problem = _response(Problem, EXAMPLE_PROBLEM.as_json(), problems.MEDIA_TYPE, "What is wrong and what to do")
     spec.components.response("Problem", problem)
     _add_paths(spec)
@@ -107,19 +114,39 @@ def _add_paths(spec: APISpec) -> None:
         description = "The subscription with its registration and account"
         item = _response(Item, payload.as_json(EXAMPLE_ITEM), "application/json", description)
         parameters = _query_parameters(query)
-        _add_operation(spec, f"/{name}", page, (400, 401), summary=f"List {name}", parameters=parameters)
+        _add_operation(spec, f"/{name}", page, READ_ERRORS, summary=f"List {name}", parameters=parameters)
         by_id = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
         summary = f"Show one of the {name}"
-        _add_operation(spec, f"/{name}/{{id}}", item, (400, 401, 404), summary=summary, parameters=[by_id])
+        _add_operation(spec, f"/{name}/{{id}}", item, (*READ_ERRORS, 404), summary=summary, parameters=[by_id])
+    _add_usage_paths(spec)
     for path, kind in {"/openapi.json": "application/json", "/schemas/handoff.json": "application/schema+json"}.items():
         document = {"description": "The description", "content": {kind: {"schema": {"type": "object"}}}}
         _add_operation(spec, path, document, (400,), summary=f"Describe {path}", parameters=[], security=[])
 
 
+def _add_usage_paths(spec: APISpec) -> None:
+    page = _response(UsagePage, payload.as_json(openapi_usage.EXAMPLE_PAGE), "application/json", "The next page")
+    parameters = _query_parameters(queries.Usage)
+    _add_operation(spec, "/usage", page, READ_ERRORS, summary="List hours of usage", parameters=parameters)
+    items = _response(UsageItems, payload.as_json(openapi_usage.EXAMPLE_ITEMS), "application/json", "The items")
+    parameters = _query_parameters(queries.UsageItem)
+    summary = "Find items of usage by the id that the product gave them"
+    _add_operation(spec, "/usage/items", items, (*READ_ERRORS, 404), summary=summary, parameters=parameters)
+    responses = {
+        str(status): _response(Verdicts, openapi_usage.example_verdicts(status), "application/json", description)
+        for status, description in openapi_usage.VERDICT_STATUSES.items()
+    }
+    errors = _problems(400, 401, 403, 413, 415)
+    operation = {**openapi_usage.REPORT, "responses": {**responses, **errors}}
+    spec.path("/usage", operations={"post": operation})
+
+
 def _add_operation(spec: APISpec, path: str, success: dict[str, Any], errors: tuple[int, ...], **fields: Any) -> None:
-    statuses = [*map(str, errors), "503", "default"]
-    responses = {"200": success, **dict.fromkeys(statuses, "Problem")}
-    spec.path(path, operations={"get": {**fields, "responses": responses}})
+    spec.path(path, operations={"get": {**fields, "responses": {"200": success, **_problems(*errors)}}})
+
+
+def _problems(*statuses: int) -> dict[str, str]:
+    return dict.fromkeys([*map(str, statuses), "503", "default"], "Problem")
 
 
 def _response(part: type, example: dict[str, Any], media_type: str, description: str) -> dict[str, Any]:
@@ -129,7 +156,13 @@ def _response(part: type, example: dict[str, Any], media_type: str, description:
 
 def _query_parameters(query: type[Query]) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "query", "description": declaration.description, "schema": _parameter_schema(declaration)}
+        {
+            "name": name,
+            "in": "query",
+            "description": declaration.description,
+            "required": declaration.is_required,
+            "schema": _parameter_schema(declaration),
+        }
         for name, declaration in fields.declared(query).items()
     ]
 
@@ -137,10 +170,12 @@ def _query_parameters(query: type[Query]) -> list[dict[str, Any]]:
 def _parameter_schema(declaration: Declaration) -> dict[str, Any]:
     match declaration.kind:
         case Text(pattern, example, check=check):
-            form = {"format": "cursor"} if check is cursors.decode else {}
+            form = {"format": CURSOR_FORMATS[check]} if check in CURSOR_FORMATS else {}
             return {"type": "string", "pattern": f"^{pattern}$", "examples": [example], **form}
         case WholeNumber(minimum, maximum):
             return {"type": "integer", "minimum": minimum, "maximum": maximum, "default": declaration.default}
         case OneOf(words=words):
             return {"type": "string", "enum": list(words), "examples": list(words[:1])}
+        case Moment():
+            return {"type": "string", "format": "date-time", "examples": [payload.rfc3339(queries.EXAMPLE_HOUR)]}
     raise NotImplementedError(declaration.kind)

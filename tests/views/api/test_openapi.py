@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.support.databases import on_sqlite
-from tests.views.api.conftest import API_PREFIX, ApiClient, CreateRegistration, CreateSubscription
+from tests.views.api.conftest import API_PREFIX, ApiClient, CreateRegistration, CreateSubscription, usage_item
 
 pytestmark = on_sqlite
 
@@ -36,10 +36,13 @@ def test_description_has_exactly_the_existing_paths(app: Flask, description: dic
 
 def test_description_marks_paths_that_need_no_token(description: dict[str, Any], client: FlaskClient) -> None:
     for path, operations in description["paths"].items():
-        is_public = operations["get"].get("security") == []
-        status = client.get(f"{API_PREFIX}{path.replace('{id}', '01a207c8-85e3-70e1-8187-c3ad0186f92b')}").status_code
+        for method, operation in operations.items():
+            is_public = operation.get("security") == []
+            url = f"{API_PREFIX}{path.replace('{id}', '01a207c8-85e3-70e1-8187-c3ad0186f92b')}"
+            response = client.open(url, method=method.upper())
 
-        assert status == (200 if is_public else 401)
+            assert response.status_code == (200 if is_public else 401)
+            assert ("403" in operation["responses"]) == (not is_public)
 
 
 def test_responses_and_examples_match_their_schemas(
@@ -55,6 +58,45 @@ def test_responses_and_examples_match_their_schemas(
     for page in (api_client.get("/subscriptions").get_json(), *examples):
         _check(page, description, "Page")
     _check(api_client.get("/subscriptions", limit="many").get_json(), description, "Problem")
+
+
+def test_answers_and_examples_of_usage_match_their_schemas(
+    description: dict[str, Any],
+    api_client: ApiClient,
+    sender: ApiClient,
+    create_subscription: CreateSubscription,
+) -> None:
+    good = usage_item(subscription=str(create_subscription()))
+    report = description["paths"]["/usage"]["post"]
+    answers = {
+        200: sender.report([good, {}]),
+        404: sender.report([{**good, "subscription": "arn:unknown"}]),
+        409: sender.report([{**good, "quantity": "2"}]),
+        422: sender.report([{}, 1]),
+    }
+
+    for status, answer in answers.items():
+        assert answer.status_code == status
+        example = report["responses"][str(status)]["content"]["application/json"]["example"]
+        for verdicts in (answer.get_json(), example):
+            _check(verdicts, description, "Verdicts")
+    body = report["requestBody"]["content"]["application/json"]
+    _check(body["example"][0], description, "ReportedItem")
+    _check(good, description, "ReportedItem")
+    assert sender.report(body["example"]).status_code == 404
+    for path, model in {"/usage": "UsagePage", "/usage/items": "UsageItems"}.items():
+        answer = api_client.get(path, **({"id": good["id"]} if path.endswith("items") else {}))
+        for page in (answer.get_json(), *(media["example"] for media in _media(description, model))):
+            assert page["items"]
+            _check(page, description, model)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"quantity": 1.5}, {"quantity": "1e3"}, {"tags": {"a": "ü"}}, {"other": 1}, {"id": ""}]
+)
+def test_invalid_item_does_not_match_the_schema(description: dict[str, Any], fields: dict[str, Any]) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        _check(usage_item(subscription="x", **fields), description, "ReportedItem")
 
 
 def test_missing_field_does_not_match_the_schema(
