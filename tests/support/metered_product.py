@@ -29,7 +29,7 @@ from app.services.metering.hour_book import ItemVerdict
 from app.services.purchases import aws_event, subscriptions
 from app.services.purchases.purchase import Landing
 from sandbox.metering import ledger
-from sandbox.purchases import Purchase
+from sandbox.purchases import Purchase, new_license_arn
 from sandbox.server import Sandbox
 from tests.support import factories
 
@@ -89,6 +89,15 @@ class MeteredProduct:
             if not kinds or event.kind.startswith(kinds):
                 self._event_ids.add(event.id)
                 apply.ingest(aws_event.parse_body(event.body, event.id, event.happened_at))
+
+    def grant_license(self, purchase: Purchase) -> Purchase:
+        """Give a purchase of an old listing a license, as AWS does when the listing gets them."""
+        licenses = self.sandbox.marketplace.usage.licenses
+        arn = new_license_arn()
+        [stored] = licenses.of_purchase(purchase.id)
+        licenses._stored.append(granted := stored.model_copy(update={"license_arn": arn}))
+        licenses._index(granted)
+        return purchase.model_copy(update={"license_arn": arn})
 
     def land(self, purchase: Purchase, **names: Any) -> None:
         """Let the buyer land."""

@@ -18,6 +18,7 @@ from app.database import clock
 from app.database.transactions import after_commit
 from app.models import Account, AuditEntry, EarlierKey, OutboxMessage, Registration, Subscription
 from app.services.events.agreements import PARTY_COLUMNS, SUBSCRIPTION_IDS, AgreementChain
+from app.services.metering import ends
 from app.services.operations import audit
 from app.services.outbox import account_claim, account_reply, announce, payload, queue
 from app.services.outbox.account_claim import Claim
@@ -142,6 +143,7 @@ def merge(connection: Connection, target_id: UUID, source_id: UUID) -> None:
     ids = {"target": target_id, "source": source_id}
     connection.execute(DELETE_ERASED_ACCOUNTS, {"subscription_ids": [target_id, source_id]})
     claims = Claims(*(account_claim.of_subscription(connection, id_) for id_ in (source_id, target_id)))
+    ends.lock_hours(connection, source_id)
     for statement in MOVE_ROWS:
         connection.execute(statement, ids)
     # The source's hand-offs come behind the target's, in one order.

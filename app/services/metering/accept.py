@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
+from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, String, bindparam, insert, select
@@ -104,7 +105,7 @@ def _decide(
             parsed[position] = items.parse(value, now)
         except InvalidItem as error:
             verdicts[position] = ItemVerdict(items.read_id(value), 422, "refused", error.code)
-    targets = licenses.find_targets(connection, {item.subscription for item in parsed.values()})
+    targets = licenses.find_targets(connection, {item.subscription for item in parsed.values()}, lock=True)
     placements = []
     for position, item in parsed.items():
         placed = _target(position, item, targets.get(item.subscription), product_codes)
@@ -185,13 +186,14 @@ def keep_forms(connection: Connection, placements: Sequence[Placement]) -> None:
     }
     if not licensed:
         return
-    wanted = [(placement.target.subscription.id, hours.hour_of(placement.at)) for placement in placements]
-    moments = [hour for _, hour in wanted]
-    names = {"subscription_ids": list(licensed), "first": min(moments), "last": max(moments)}
-    rows = connection.execute(SELECT_OLD_FORM, names)
-    old_forms = {(row.subscription_id, row.hour): row.meter_key for row in rows}
-    for placement, key in zip(placements, wanted, strict=True):
-        placement.form_key = old_forms.get(key, "")
+    moments = [hours.hour_of(placement.at) for placement in placements]
+    # A late item goes to an hour until now.
+    names = {"subscription_ids": list(licensed), "first": min(moments), "last": hours.hour_of(clock.now())}
+    old_forms: dict[UUID, dict[datetime, str]] = defaultdict(dict)
+    for row in connection.execute(SELECT_OLD_FORM, names):
+        old_forms[row.subscription_id][row.hour] = row.meter_key
+    for placement in placements:
+        placement.old_form_hours = old_forms.get(placement.target.subscription.id, {})
 
 
 def _known_items(connection: Connection, placements: Iterable[Placement]) -> dict[tuple[str, str], dict[str, Any]]:

@@ -1,6 +1,6 @@
 """The hours that a transaction has locked: each item is added to its own hour, or to a later one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -43,15 +43,25 @@ class Placement:
     license: License
     at: datetime
     rules: UsageRules
-    # Where the hour was begun by the product code. Set before `key` is first asked for.
-    form_key: str = ""
+    # The hours of its subscription that were begun by the product code, with the key of that form. Set before `key` is
+    # first asked for.
+    old_form_hours: Mapping[datetime, str] = field(default_factory=dict)
     slot: Slot | None = None
     is_late: bool = False
 
     @cached_property
     def key(self) -> HourKey:
         """The natural key of the hour that the item belongs to."""
-        return self.form_key or self.license.key, self.item.dimension, hours.hour_of(self.at)
+        return self.key_at(hours.hour_of(self.at))
+
+    def key_at(self, hour: datetime) -> HourKey:
+        """Return the natural key of that hour: AWS would bill an hour twice by two forms."""
+        return self.old_form_hours.get(hour, self.license.key), self.item.dimension, hour
+
+    @cached_property
+    def meters(self) -> frozenset[tuple[str, str]]:
+        """The first two parts of all keys that its hours have."""
+        return frozenset((key, self.item.dimension) for key in (self.license.key, *self.old_form_hours.values()))
 
     @cached_property
     def item_key(self) -> tuple[str, str]:
@@ -127,13 +137,18 @@ class HourBook:
 
     def _find_later_hour(self, placement: Placement) -> HourKey | None:
         """Return the next hour of the license that takes items, in the month of the item."""
-        meter_key, dimension, hour = placement.key
+        hour = placement.key[2]
         latest = hours.hour_of(min(self.now, placement.ended_at or self.now))
-        slots = self.rows.by_meter[meter_key, dimension]
-        candidate = min((at for at, slot in slots.items() if slot.is_open and hour < at <= latest), default=latest)
+        taking = (
+            at
+            for meter in placement.meters
+            for at, slot in self.rows.by_meter[meter].items()
+            if slot.is_open and hour < at <= latest and placement.key_at(at)[:2] == meter
+        )
+        candidate = min(taking, default=latest)
         if candidate <= hour or hours.month_of(candidate) != hours.month_of(hour):
             return None
-        key = (meter_key, dimension, candidate)
+        key = placement.key_at(candidate)
         return key if self._takes_items(key) else None
 
     def _lock_later(self, late: Sequence[Placement]) -> None:
@@ -142,24 +157,23 @@ class HourBook:
             earliest = min(placement.key[2] for placement in moved)
             # Earlier than these, no hour is open.
             first_open = hours.month_of(self.now - hours.WINDOW) - hours.HOUR
-            self.rows.lock_open({p.key[:2] for p in moved}, max(earliest, first_open))
+            self.rows.lock_open({meter for p in moved for meter in p.meters}, max(earliest, first_open))
 
     def _create(self, placements: dict[HourKey, Placement]) -> None:
         self.rows.create(
-            {key: self._new_row(one, key[2]) for key, one in placements.items() if key not in self.rows.slots}
+            {key: self._new_row(one, key) for key, one in placements.items() if key not in self.rows.slots}
         )
 
-    def _new_row(self, placement: Placement, hour: datetime) -> dict[str, Any]:
+    def _new_row(self, placement: Placement, key: HourKey) -> dict[str, Any]:
         subscription, license_ = placement.target.subscription, placement.license
-        meter_key, dimension, _ = placement.key
-        is_old_form = license_.arn is None or bool(placement.form_key)
+        meter_key, dimension, hour = key
         return {
             **NEW_HOUR,
             "id": uuid7(),
             "subscription_id": subscription.id,
             "product_code": subscription.product_code,
             "meter_key": meter_key,
-            "license_arn": None if is_old_form else license_.arn,
+            "license_arn": license_.arn if meter_key == license_.key else None,
             "customer_aws_account_id": subscription.customer_aws_account_id,
             "customer_identifier": subscription.customer_identifier,
             "dimension": dimension,

@@ -8,7 +8,7 @@ A renewal gives a subscription another license. Usage from before it belongs to 
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -50,6 +50,9 @@ SELECT_BY_EARLIER_KEY = (
     .join(EarlierKey, EarlierKey.subscription_id == SUBSCRIPTIONS.c.id)
     .where(EarlierKey.purchase_key.in_(KEYS))
 )
+FIND = (SELECT_BY_ID, SELECT_BY_EARLIER_KEY, SELECT_BY_KEY)
+# Shared: another transaction may take items of the same ones.
+LOCK = tuple(one.order_by(SUBSCRIPTIONS.c.id).with_for_update(read=True, of=SUBSCRIPTIONS) for one in FIND)
 SELECT_LICENSE_EVENTS = (
     select(
         Event.subscription_id,
@@ -148,15 +151,22 @@ class Target:
         return self.subscription.license_at(at)
 
 
-def find_targets(connection: Connection, names: Collection[str]) -> dict[str, Target]:
-    """Return the subscriptions by the names of items: ids, those of merged ones included, or license ARNs."""
+def find_targets(connection: Connection, names: Collection[str], *, lock: bool = False) -> dict[str, Target]:
+    """Return the subscriptions by the names of items: ids, those of merged ones included, or license ARNs.
+
+    `lock` them to store items: until the transaction ends, none gets another license, is merged, or ends.
+    """
+    by_id, *by_key = LOCK if lock else FIND
     ids = {name: parsed for name in names if (parsed := parse_uuid(name))}
     keys = {name: license_id(name) for name in names if name not in ids and name.startswith("arn:")}
-    rows = {row.id: row for row in connection.execute(SELECT_BY_ID, {"subscription_ids": list(ids.values())})}
+    rows = {row.id: row for row in connection.execute(by_id, {"subscription_ids": list(ids.values())})}
     found: dict[str, Row[Any] | None] = {
         name: rows.get(id_) or _find_merged(connection, id_) for name, id_ in ids.items()
     }
-    found |= _find_by_keys(connection, keys)
+    if keys:
+        parameters = {"keys": list(set(keys.values()))}
+        of_keys = {row.purchase_key: row for statement in by_key for row in connection.execute(statement, parameters)}
+        found |= {name: of_keys.get(key) for name, key in keys.items()}
     by_name = {name: row for name, row in found.items() if row is not None}
     subscriptions = with_licenses(connection, by_name.values())
     return {name: Target(subscriptions[row.id], None if name in ids else name) for name, row in by_name.items()}
@@ -180,15 +190,6 @@ def with_licenses(connection: Connection, rows: Iterable[Row[Any]]) -> dict[UUID
 def _find_merged(connection: Connection, subscription_id: UUID) -> Row[Any] | None:
     pattern = f'%"{subscription_id}"%'
     return connection.execute(SELECT_BY_FORMER_ID, {"former_id_pattern": pattern}).first()
-
-
-def _find_by_keys(connection: Connection, keys: Mapping[str, str]) -> dict[str, Row[Any] | None]:
-    if not keys:
-        return {}
-    values = {"keys": list(set(keys.values()))}
-    rows = {row.purchase_key: row for row in connection.execute(SELECT_BY_EARLIER_KEY, values)}
-    rows |= {row.purchase_key: row for row in connection.execute(SELECT_BY_KEY, values)}
-    return {name: rows.get(key) for name, key in keys.items()}
 
 
 def _read_events(events: Iterable[Row[Any]]) -> dict[str, License]:
