@@ -9,6 +9,7 @@ branch_labels = None
 depends_on = None
 
 STATES = ("open", "frozen", "sent", "billed", "conflict", "refused", "expired", "written-off")
+UNSENT = sa.text("state IN ('frozen', 'sent')")
 TIME = sa.DateTime(timezone=True)
 
 
@@ -43,6 +44,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_usage_attempts"),
     )
     op.create_index("ix_usage_attempts_started_at", "usage_attempts", ["started_at"])
+    op.create_table(
+        "usage_mails",
+        sa.Column("product_code", sa.String(255), nullable=False),
+        sa.Column("type", sa.String(64), nullable=False),
+        sa.Column("message_id", sa.Uuid(), comment="The latest in the outbox"),
+        sa.Column("due_at", TIME, comment="When that one could first go out"),
+        sa.PrimaryKeyConstraint("product_code", "type", name="pk_usage_mails"),
+    )
     op.add_column("api_tokens", sa.Column("scopes", sa.JSON(none_as_null=True), comment="None: read"))
 
 
@@ -97,6 +106,7 @@ def _create_hours() -> None:
     op.create_index("ix_usage_hours_subscription_id_hour", "usage_hours", ["subscription_id", "hour"])
     op.create_index("ix_usage_hours_state_due_at", "usage_hours", ["state", "due_at"])
     op.create_index("ix_usage_hours_hour", "usage_hours", ["hour"])
+    op.create_index("ix_usage_hours_unsent", "usage_hours", ["hour"], sqlite_where=UNSENT, postgresql_where=UNSENT)
 
 
 def _create_items() -> None:
@@ -130,5 +140,12 @@ def _create_items() -> None:
 
 def downgrade() -> None:
     op.drop_column("api_tokens", "scopes")
-    for table in ("usage_attempts", "usage_allowances", "usage_remainders", "usage_items", "usage_hours"):
+    for table in (
+        "usage_mails",
+        "usage_attempts",
+        "usage_allowances",
+        "usage_remainders",
+        "usage_items",
+        "usage_hours",
+    ):
         op.drop_table(table)

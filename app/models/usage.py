@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -13,6 +13,8 @@ from app.models.base import Base
 # open: takes items · frozen: its quantity is fixed, and to be sent · sent: a call is under way, or its answer was not
 # read · the others are final. conflict: AWS has another quantity for the hour, which Foyer did not send.
 USAGE_STATES = ("open", "frozen", "sent", "billed", "conflict", "refused", "expired", "written-off")
+# Queries for the oldest of these hours add this condition: an index holds only them.
+IS_UNSENT = text("state IN ('frozen', 'sent')")
 
 
 class UsageHour(Base):
@@ -25,6 +27,7 @@ class UsageHour(Base):
         Index(None, "subscription_id", "hour"),
         Index(None, "state", "due_at"),
         Index(None, "hour"),
+        Index("ix_usage_hours_unsent", "hour", sqlite_where=IS_UNSENT, postgresql_where=IS_UNSENT),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -122,3 +125,14 @@ class UsageAttempt(Base):
     started_at: Mapped[datetime] = mapped_column(index=True)
     ended_at: Mapped[datetime | None] = mapped_column(comment="None: the answer was never read")
     outcome: Mapped[str | None] = mapped_column(String(64), comment="answered, or AWS's code, or the error's name")
+
+
+class UsageMail(Base):
+    """The latest mail about a product's usage, by its type: the seller gets one in an hour, or in a day."""
+
+    __tablename__ = "usage_mails"
+
+    product_code: Mapped[str] = mapped_column(String(255), primary_key=True)
+    type: Mapped[str] = mapped_column(String(64), primary_key=True)
+    message_id: Mapped[UUID | None] = mapped_column(comment="The latest in the outbox")
+    due_at: Mapped[datetime | None] = mapped_column(comment="When that one could first go out")

@@ -13,7 +13,7 @@ from app.aws import queue
 from app.backoff import backoff_seconds
 from app.database import clock
 from app.observability import logs
-from app.services.billing import freeze, send
+from app.services.billing import alerts, freeze, send
 from app.services.events import consume, review
 from app.services.operations import heartbeats, reseal
 from app.services.outbox import expiry
@@ -95,6 +95,7 @@ def _meter_usage(app: Flask, stop: threading.Event) -> None:
         chores = [
             Chore("freeze_usage", partial(repeat_while_due, freeze.freeze_due), USAGE_POLL_SECONDS),
             Chore("send_usage", partial(send_usage, stop), USAGE_POLL_SECONDS),
+            Chore("overdue_usage", alerts.report_overdue, interval_seconds=300),
         ]
         _run_chores(chores, stop)
 

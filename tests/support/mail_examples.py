@@ -8,8 +8,9 @@ from uuid import UUID
 from justhtml import JustHTML
 
 from app.config.products import Product
-from app.services.delivery import mail_templates
+from app.services.delivery import mail_templates, usage_problems
 from app.services.delivery.mail_templates import MailContext
+from app.services.delivery.usage_problems import ProblemGroup, ProblemRow, UsageProblems
 from app.services.outbox.payload import Account, Registration, Subscription
 from tests.support import factories
 
@@ -50,6 +51,16 @@ FAILED_HANDOFF = {
     "tries": 40,
     "fault": "500",
 }
+PROBLEM_ROW = ProblemRow(
+    UUID("01930000-0000-7000-8000-000000000004"), "Juniper & Lark (AWS account 012345678901)", NOW, "gb", "1.5"
+)
+USAGE_PROBLEMS = UsageProblems(
+    [
+        ProblemGroup(kind, code, explanation, [PROBLEM_ROW])
+        for (kind, code), explanation in usage_problems.EXPLANATIONS.items()
+    ],
+    {"expired": 12, "overdue": 3, "held": 4},
+)
 CONTEXT = MailContext(
     product=PRODUCT,
     site_url="https://start.acme.example",
@@ -61,6 +72,8 @@ CONTEXT = MailContext(
     link=LINK,
     expires_at=NOW + timedelta(days=7),
     handoff=FAILED_HANDOFF,
+    usage_problems=USAGE_PROBLEMS,
+    usage_fault=usage_problems.fault_of({"fault": "PermissionDenied", "code": "AccessDeniedException"}),
 )
 
 

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from app.config.products import Product
 from app.mail import message
+from app.services.delivery.usage_problems import UsageFault, UsageProblems
 from app.services.outbox.payload import Account, Registration, Subscription
 from app.text import ZERO_WIDTH_JOINERS, clean_multiline_text, clean_single_line, format_date, format_time
 
@@ -35,7 +36,8 @@ class MailContext:
     `product` is None while AWS has not resolved the purchase. `link` is a whole URL: of the registration's progress, of
     the saved answers, or of an invitation; it works until `expires_at`. `to` is an invited colleague's address.
     `handoff` is one that the product did not accept: its `id` and `type`, since when it was tried (`since`), how often
-    (`tries`), and why the last try failed (`fault`).
+    (`tries`), and why the last try failed (`fault`). A mail about a product's usage has `usage_problems`, or
+    `usage_fault`.
     """
 
     product: Product | None
@@ -48,6 +50,8 @@ class MailContext:
     link: str | None = None
     expires_at: datetime | None = None
     handoff: dict[str, Any] | None = None
+    usage_problems: UsageProblems | None = None
+    usage_fault: UsageFault | None = None
 
 
 def compose(template: str, context: MailContext) -> message.Mail:

@@ -14,9 +14,9 @@ from app.database.transactions import query, transaction
 from app.mail import mailer
 from app.mail.message import MailRefused, MailUnavailable
 from app.models import OutboxMessage, Registration
-from app.services.delivery import mail_limits, mail_templates
+from app.services.delivery import mail_limits, mail_templates, usage_problems
 from app.services.delivery.mail_templates import MailContext
-from app.services.outbox import payload, queue
+from app.services.outbox import payload, queue, usage_mails
 from app.services.outbox.queue import ClaimedMessage
 from app.services.signup import invitations, progress, resume_links
 
@@ -77,6 +77,8 @@ def _give_up(claimed: ClaimedMessage, fault: str) -> bool:
 @query
 def _load_context(connection: Connection, claimed: ClaimedMessage, site_url: str) -> MailContext | None:
     """Return what the mail's templates need; None where the mail is no longer of use."""
+    if claimed.type in usage_mails.BETWEEN:
+        return _load_usage_context(connection, claimed, site_url)
     registration = connection.execute(SELECT_REGISTRATION, {"registration": claimed.registration_id}).one_or_none()
     if registration is None and claimed.type.startswith("buyer_"):
         return None
@@ -92,6 +94,15 @@ def _load_context(connection: Connection, claimed: ClaimedMessage, site_url: str
         account=snapshot.account if snapshot else None,
         handoff=_load_failed_handoff(connection, claimed),
     )
+
+
+def _load_usage_context(connection: Connection, claimed: ClaimedMessage, site_url: str) -> MailContext | None:
+    product = products.current().get(claimed.payload["product"])
+    context = MailContext(product=product, site_url=site_url, happened_at=claimed.created_at)
+    if claimed.type == usage_mails.SETUP:
+        return replace(context, usage_fault=usage_problems.fault_of(claimed.payload))
+    problems = usage_problems.load(connection, claimed.payload)
+    return replace(context, usage_problems=problems) if problems else None
 
 
 def _product_of(snapshot: payload.SubscriptionSnapshot | None) -> products.Product | None:

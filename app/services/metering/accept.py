@@ -30,6 +30,8 @@ from app.services.metering import clock, hours, items, licenses, quantity
 from app.services.metering.hour_book import HourBook, ItemVerdict, Placement
 from app.services.metering.items import InvalidItem
 from app.services.metering.licenses import Target
+from app.services.outbox import usage_mails
+from app.services.outbox.usage_mails import UsageProblem
 
 log = structlog.get_logger()
 
@@ -169,6 +171,18 @@ def _store(
     book.rows.write()
     if stored:
         connection.execute(INSERT_ITEMS, list(stored.values()))
+    _report_held(connection, stored.values())
+
+
+def _report_held(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Let the seller know of the items that no hour bills."""
+    held: dict[str, list[UsageProblem]] = defaultdict(list)
+    for row in rows:
+        if row["hour_id"] is None:
+            held[row["product_code"]].append(UsageProblem("held", row["id"]))
+    for product_code, problems in sorted(held.items()):
+        after_commit(log.warning, "usage.held", items=len(problems), product=product_code)
+        usage_mails.enqueue_problems(connection, product_code, problems)
 
 
 def _refusal(placement: Placement, now: datetime) -> ItemVerdict | None:

@@ -3,8 +3,9 @@
 Everything is stored in the caller's transaction, together with the change itself. The worker sends it afterwards.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -14,7 +15,7 @@ from app.config import products
 from app.database import clock
 from app.database.rows import RowDict
 from app.services.outbox import payload, queue
-from app.services.outbox.payload import HandoffType, StoredRows
+from app.services.outbox.payload import HandoffType, StoredRows, UnbilledHour
 from app.services.purchases import subscriptions
 
 # These ask the product for the account: see account_reply.
@@ -61,11 +62,7 @@ def announce(
         return
     messages, code = [], rows.subscription.product_code
     if code in configured.handoff_endpoints:
-        head = {"type": type_, "timestamp": payload.rfc3339(now), "version": payload.VERSION}
-        handoff = {**head, "data": payload.as_json(payload.build(rows))}
-        registration_id = rows.registration.id if rows.registration else None
-        lane = queue.handoff_lane(code)
-        messages.append(queue.next_handoff(connection, lane, subscription_id, registration_id, handoff))
+        messages.append(_handoff(connection, rows, type_, now))
     if with_mails and configured.sends_mail and code in configured:
         messages += _mails(rows, type_, now)
     queue.enqueue(connection, messages)
@@ -84,9 +81,27 @@ def announce_license(connection: Connection, subscription_id: UUID, product_code
         announce(connection, subscription_id, HandoffType.LICENSE_CHANGED)
 
 
+def announce_unbilled(connection: Connection, subscription_id: UUID, hours: Sequence[UnbilledHour]) -> None:
+    """Announce hours of the subscription that AWS does not bill. The caller has locked the subscription."""
+    touch(connection, subscription_id)
+    rows = payload.load_rows(connection, subscription_id)
+    if rows and rows.subscription.product_code in products.current().handoff_endpoints:
+        usage = payload.as_json(list(hours))
+        queue.enqueue(connection, [_handoff(connection, rows, HandoffType.USAGE_REFUSED, clock.now(), usage=usage)])
+
+
 def touch(connection: Connection, subscription_id: UUID) -> None:
     """Tell the readers of the feed that the subscription has changed."""
     subscriptions.update_row(connection, subscription_id, subscriptions.change())
+
+
+def _handoff(connection: Connection, rows: StoredRows, type_: HandoffType, now: datetime, **more: Any) -> RowDict:
+    """Return the hand-off to enqueue; `more` is what its data has beside the snapshot."""
+    subscription, registration, _ = rows
+    head = {"type": type_, "timestamp": payload.rfc3339(now), "version": payload.VERSION}
+    handoff = {**head, "data": {**payload.as_json(payload.build(rows)), **more}}
+    lane = queue.handoff_lane(subscription.product_code)
+    return queue.next_handoff(connection, lane, subscription.id, registration.id if registration else None, handoff)
 
 
 def _mails(rows: StoredRows, type_: HandoffType, now: datetime) -> list[RowDict]:

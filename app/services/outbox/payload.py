@@ -38,6 +38,7 @@ class HandoffType(StrEnum):
     SUBSCRIPTION_FAILED = "subscription.failed"
     ENTITLEMENTS_CHANGED = "entitlements.changed"
     LICENSE_CHANGED = "license.changed"
+    USAGE_REFUSED = "usage.refused"
 
 
 def rfc3339(moment: datetime) -> str:
@@ -140,6 +141,25 @@ class Account(PayloadPart):
 
 
 @dataclass(frozen=True)
+class UnbilledHour(PayloadPart):
+    """An hour of usage that Foyer has not billed and cannot bill.
+
+    `conflict`: AWS has another quantity for the hour, which Foyer did not send. `refused`: AWS does not take it, for
+    the reason in `code`. `expired`: it could not be sent in time. `hour` is its start, `quantity` a decimal number;
+    `items` are the product's own ids of its items, at most 100 of them.
+    """
+
+    id: UUID
+    hour: datetime
+    license_arn: str | None
+    dimension: str
+    quantity: str
+    state: Literal["conflict", "refused", "expired"]
+    code: str
+    items: list[str]
+
+
+@dataclass(frozen=True)
 class SubscriptionSnapshot(PayloadPart):
     """One subscription with its registration and account, as they are in one transaction."""
 
@@ -152,13 +172,15 @@ class SubscriptionSnapshot(PayloadPart):
 class Contents(PayloadPart):
     """What every hand-off carries: the whole, so that a product can act on any of them.
 
-    `sequence` counts the hand-offs of one subscription from 1: what has a lower one is older.
+    `sequence` counts the hand-offs of one subscription from 1: what has a lower one is older. Only `usage.refused` has
+    `usage`.
     """
 
     sequence: Annotated[int, SchemaKeywords({"minimum": 1})]
     subscription: Subscription
     registration: Registration | None
     account: Account
+    usage: list[UnbilledHour] | None = None
 
 
 @dataclass(frozen=True)

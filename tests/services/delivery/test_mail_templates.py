@@ -16,12 +16,14 @@ from tests.support.mail_examples import (
     REGISTRATION,
     SUBSCRIPTION,
     TEMPLATE_NAMES,
+    USAGE_PROBLEMS,
     rendered_html,
     rendered_texts,
 )
 
 BUYERS = [name for name in TEMPLATE_NAMES if name.startswith("buyer_")]
-SELLERS = [name for name in TEMPLATE_NAMES if name.startswith("seller_")]
+USAGE = ["seller_usage_problem", "seller_usage_setup"]
+SELLERS = [name for name in TEMPLATE_NAMES if name.startswith("seller_") and name not in USAGE]
 
 
 def test_every_announced_mail_has_a_template() -> None:
@@ -38,6 +40,8 @@ def test_every_announced_mail_has_a_template() -> None:
         "seller_handoff_failed",
         "seller_purchase_failed",
         "seller_registered",
+        "seller_usage_problem",
+        "seller_usage_setup",
     ]
 
 
@@ -97,6 +101,14 @@ def test_seller_mail_goes_to_notify_email_or_support(name: str, notify: str | No
     assert all(f"registrations show {REGISTRATION.id}" in text for text in rendered_texts(name))
 
 
+@pytest.mark.parametrize("name", USAGE)
+@pytest.mark.parametrize(("notify", "to"), [("sales@acme.example", "sales@acme.example"), (None, "help@acme.example")])
+def test_usage_mail_goes_to_notify_email_or_support(name: str, notify: str | None, to: str) -> None:
+    mail = mail_templates.compose(name, replace(CONTEXT, product=replace(PRODUCT, notify_email=notify)))
+
+    assert (mail.to, mail.reply_to) == (to, None)
+
+
 def test_invitation_goes_to_the_colleague() -> None:
     mail = mail_templates.compose("colleague_invited", CONTEXT)
 
@@ -125,6 +137,8 @@ def test_mail_leaves_out_what_is_unknown(name: str) -> None:
         to="bob@gmail.com",
         link=LINK if name in {"buyer_resume", "colleague_invited"} else None,
         handoff=FAILED_HANDOFF,
+        usage_problems=USAGE_PROBLEMS,
+        usage_fault=CONTEXT.usage_fault,
     )
 
     assert all("None" not in text for text in rendered_texts(name, context))
