@@ -108,7 +108,10 @@ def test_code_accepts_a_sign_in_token_once(product: str, keys: FakeFoyer) -> Non
 def test_example_is_a_handoff_with_every_field() -> None:
     example = json.loads(EXAMPLE)
 
-    assert payload.as_json(TypeAdapter(payload.Handoff).validate_python(example)) == example
+    handoff = payload.as_json(TypeAdapter(payload.Handoff).validate_python(example))
+    # A hand-off of another type than usage.refused has no usage.
+    assert handoff["data"].pop("usage") is None
+    assert handoff == example
     assert Handoff.model_validate(example).data.registration is not None
 
 

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: requests by route, landings and sign-ups by outcome, AWS's response time, and backlogs."""
+"""Metrics for Prometheus: requests by route, landings, sign-ups and usage by outcome, AWS's response time, backlogs."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,6 +22,7 @@ resolve_duration = Histogram(
 )
 landings = Counter("foyer_landings", "Registration tokens posted, by outcome.", ["outcome"])
 signups = Counter("foyer_signups", "Sign-up forms sent, by outcome.", ["outcome"])
+usage_items = Counter("foyer_usage_items", "Items of usage that products sent, by verdict.", ["verdict"])
 # Read from the database on each scrape, so every process reports the same values.
 GAUGE_DESCRIPTIONS = {
     "foyer_database_up": "1 while the database is migrated and takes a write, 0 otherwise.",
@@ -35,10 +36,20 @@ GAUGE_DESCRIPTIONS = {
     "foyer_handoffs_failed": "Hand-offs that were given up. The command `foyer handoffs retry` sends them again.",
     "foyer_mails_waiting": "Mails that have not been sent yet.",
     "foyer_mails_failed": "Mails that were refused for good.",
+    "foyer_usage_oldest_unsent_seconds": "Age of the oldest hour of usage that is not billed, from its start, in "
+    "seconds. AWS takes it for a day.",
+    "foyer_usage_held_items": "Items of usage that are in no hour, because they came too late.",
     "foyer_worker_heartbeat_age_seconds": "Seconds since the last heartbeat of any worker.",
     "foyer_events_heartbeat_age_seconds": "Seconds since any worker last polled the events' queue.",
 }
+LABELLED_DESCRIPTIONS = {
+    "foyer_usage_hours": "Hours of usage that are not billed, by state. Those that were written off do not count.",
+    "foyer_usage_calls_last_hour": "Calls to BatchMeterUsage within the last hour, by outcome.",
+}
 COUNTERS_BY_ROUTE = {"/": landings, "/signup": signups}
+USAGE_VERDICTS = ("accepted", "conflict", "refused")
+# By metric: the name of its label, and the values by what the label says.
+LabelledGauges = Mapping[str, tuple[str, Mapping[str, float]]]
 
 
 def initialise(outcomes: Iterable[str]) -> None:
@@ -47,12 +58,20 @@ def initialise(outcomes: Iterable[str]) -> None:
         for counter in COUNTERS_BY_ROUTE.values():
             counter.labels(outcome)
     landings.labels("owed")
+    for verdict in USAGE_VERDICTS:
+        usage_items.labels(verdict)
 
 
-def render(gauges: Mapping[str, float]) -> bytes:
+def count_usage_items(counts: Mapping[str, int]) -> None:
+    """Count items of usage by verdict."""
+    for verdict, number in counts.items():
+        usage_items.labels(verdict).inc(number)
+
+
+def render(gauges: Mapping[str, float], labelled: LabelledGauges) -> bytes:
     """Return all metrics in Prometheus's text format: the counters of all gunicorn workers, and the gauges."""
     registry = CollectorRegistry()
-    registry.register(GaugeCollector(gauges))
+    registry.register(GaugeCollector(gauges, labelled))
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest() + generate_latest(registry)
     multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
@@ -62,10 +81,15 @@ def render(gauges: Mapping[str, float]) -> bytes:
 class GaugeCollector(Collector):
     """Gauges with given values. prometheus_client's own gauges would report one value per process."""
 
-    def __init__(self, values: Mapping[str, float]) -> None:
-        self._values = values
+    def __init__(self, values: Mapping[str, float], labelled: LabelledGauges) -> None:
+        self._values, self._labelled = values, labelled
 
     def collect(self) -> Iterator[Metric]:
         """Yield the gauges, as prometheus_client demands."""
         for name, value in self._values.items():
             yield GaugeMetricFamily(name, GAUGE_DESCRIPTIONS[name], value)
+        for name, (label, values) in self._labelled.items():
+            family = GaugeMetricFamily(name, LABELLED_DESCRIPTIONS[name], labels=[label])
+            for what, value in values.items():
+                family.add_metric([what], value)
+            yield family

@@ -26,6 +26,7 @@ from uuid_utils.compat import uuid7
 from app.config import products
 from app.database.transactions import after_commit, transaction
 from app.models import UsageHour, UsageItem, UtcDateTime
+from app.observability import metrics
 from app.services.metering import clock, hours, items, licenses, quantity
 from app.services.metering.hour_book import HourBook, ItemVerdict, Placement
 from app.services.metering.items import InvalidItem
@@ -245,3 +246,4 @@ def _log_verdicts(verdicts: Mapping[int, ItemVerdict]) -> None:
     for verdict in verdicts.values():
         counts[verdict.verdict] += 1
     after_commit(log.info, "usage.received", **counts)
+    after_commit(metrics.count_usage_items, counts)

@@ -10,6 +10,7 @@ from app.database import clock
 from app.database.transactions import query
 from app.errors import DatabaseUnavailable
 from app.models import Event, OutboxMessage, PendingToken, Registration, Subscription, UtcDateTime
+from app.services.billing import backlog
 from app.services.operations import heartbeats, readiness
 from app.services.outbox import expiry
 from app.services.reports.outbox import IS_MAIL
@@ -49,6 +50,7 @@ def _measure(connection: Connection) -> dict[str, float]:
         "foyer_parked_tokens_oldest_seconds": _age_seconds(oldest, now),
         **{name: connection.scalar(statement, {"now": now}) or 0 for name, statement in COUNTS.items()},
         **_outbox_gauges(connection, now),
+        **backlog.measure(connection),
         **{HEARTBEAT_GAUGES[chore]: heartbeat_ages[chore] for chore in chores},
     }
 
