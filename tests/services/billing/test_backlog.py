@@ -58,7 +58,6 @@ def test_calls_of_the_last_hour_are_counted_by_outcome(metered: MeteredProduct) 
     purchase = metered.buy()
     metered.use(purchase)
     metered.sandbox.marketplace.faults = Faults(metering_throttled=2, lost_answers=1)
-    metered.set_clock(at("10:10"))
     metered.work_until(at("10:30"))
 
     calls = {label: value for (name, label), value in scrape(metered).items() if name == "foyer_usage_calls_last_hour"}

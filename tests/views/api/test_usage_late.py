@@ -170,7 +170,7 @@ def test_late_item_after_the_last_hour_is_billed_is_refused(usage: UsageSender) 
     metered = usage.metered
     purchase = metered.buy()
     usage.send(metered.item(purchase, "1"))
-    metered.act(purchase, "cancel")
+    metered.act(purchase, "expire")
     metered.set_clock(at("10:29:50"))
     metered.work()
 
