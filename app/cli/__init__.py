@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # By the command's name, its module and its summary, which fits a line of 80 columns.
 COMMANDS = {
-    "api-tokens": ("app.cli.api_tokens", "Create, list and revoke the tokens of the read API."),
+    "api-tokens": ("app.cli.api_tokens", "Create, list and revoke the tokens of the API."),
     "customer": ("app.cli.customer", "Show everything of one customer, and what is wrong."),
     "db": ("app.cli.migrations", "Migrate the database."),
     "doctor": ("app.cli.doctor", "Check the settings, AWS, the database and the worker."),

@@ -88,7 +88,7 @@ def handle_http_error(error: HTTPException) -> Response:
 
 
 def _respond(error: HTTPException, error_page: ErrorPage) -> Response:
-    """Return problem details to a client of the read API, and the page to a browser."""
+    """Return problem details to a client of the API, and the page to a browser."""
     response = problems.response_for(error) if problems.is_api_request() else _render(error_page)
     if response.status_code == 503:
         response.headers["Retry-After"] = RETRY_AFTER_SECONDS

@@ -1,1 +1,1 @@
-"""The read API's services: the feed of subscriptions with its cursors, and the API tokens."""
+"""The API's services: the feed of subscriptions, hours of usage, cursors, and the API tokens."""

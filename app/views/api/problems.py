@@ -17,9 +17,11 @@ DETAILS = {
     400: "Correct the request. GET /api/v1/openapi.json describes all parameters.",
     401: "Send a token that has not been revoked, as in Authorization: Bearer foyer_... "
     "Create one with: foyer api-tokens create NAME",
+    403: "Send a token that has the scope. Create one with: foyer api-tokens create NAME --scope SCOPE",
     404: "Nothing here that this token may read. GET /api/v1/openapi.json lists all paths.",
     405: "Use one of the methods in the header Allow.",
     413: "Send less: usage may have 4 MB, and other requests need no body.",
+    415: "Send JSON, not compressed. GET /api/v1/openapi.json describes it.",
     500: "Foyer failed. Try again later; if it fails again, search Foyer's log for the reference.",
     503: "The database is not available. Try again after the number of seconds in Retry-After.",
 }

@@ -36,7 +36,7 @@ LISTED = {"GET /subscriptions", "GET /registrations", "GET /usage"}
 SINGLE = {"GET /subscriptions/{id}", "GET /registrations/{id}", "GET /usage/items"}
 REPORT = "POST /usage"
 # Each item of usage gets a verdict of its own: valid ones may be refused, and invalid ones are among valid ones.
-JUDGED_BY_ITEM = {"positive_data_acceptance", "negative_data_rejection"}
+CHECKS_OF_WHOLE_BODIES = {"positive_data_acceptance", "negative_data_rejection"}
 # Each example is sent to nine paths and judged by a dozen checks, so fewer examples do.
 EXAMPLES = settings().max_examples // 10
 
@@ -74,7 +74,7 @@ def test_generated_requests_get_responses_as_described(described: "BaseSchema") 
         for scenario in scenarios
         for scenario_checks in scenario.checks.values()
         for check in scenario_checks
-        if not (scenario.label == REPORT and check.name in JUDGED_BY_ITEM)
+        if not (scenario.label == REPORT and check.name in CHECKS_OF_WHOLE_BODIES)
     ]
     assert [event for event in engine_events if isinstance(event, events.NonFatalError | events.FatalError)] == []
     assert {str(check.failure_info.failure) for check in checks if check.failure_info} == set()

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask
 
 from app.config import fields
-from app.views.api import openapi, problems, queries
+from app.views.api import openapi, openapi_usage, problems, queries
 from tests.support.databases import on_sqlite
 from tests.support.local_server import serve_app
 from tests.support.subscription_rows import insert_changed_at, update_subscription
@@ -45,8 +45,10 @@ def test_example_loop_follows_every_change(app: Flask, api_client: ApiClient) ->
 
 
 def test_example_json_has_the_shape_of_responses() -> None:
-    page, problem = EXAMPLES
+    page, usage_page, problem = EXAMPLES
 
+    assert usage_page.keys() == vars(openapi_usage.EXAMPLE_PAGE).keys()
+    assert usage_page["items"][0].keys() == vars(openapi_usage.EXAMPLE_HOUR).keys()
     assert page.keys() == vars(openapi.EXAMPLE_PAGE).keys()
     assert page["items"][0].keys() == vars(openapi.EXAMPLE_ITEM).keys()
     assert problem == openapi.EXAMPLE_PROBLEM.as_json()
@@ -56,7 +58,8 @@ def test_guide_has_every_parameter_and_every_error_status() -> None:
     rows = set(map(int, re.findall(r"^\| (\d{3}) \|", GUIDE, re.MULTILINE)))
 
     assert rows == problems.DETAILS.keys()
-    assert all(f"`{name}`" in GUIDE for name in fields.declared(queries.Subscriptions))
+    for query in (queries.Subscriptions, queries.Usage):
+        assert all(f"`{name}`" in GUIDE for name in fields.declared(query))
 
 
 @on_sqlite

@@ -64,11 +64,9 @@ def ids(items: list[dict[str, Any]]) -> list[str]:
     return [item["id"] for item in items]
 
 
-def test_hour_has_every_field_before_and_after_it_is_sent(
-    app: Flask, metered: MeteredProduct, api_client: ApiClient
-) -> None:
+def test_hour_has_every_field_before_and_after_it_is_sent(metered: MeteredProduct, api_client: ApiClient) -> None:
     purchase = metered.buy()
-    used = metered.use(purchase, "1.0000004")
+    metered.use(purchase, "1.0000004")
     metered.use(purchase, "0.25")
 
     [so_far] = api_client.list_items("/usage")
@@ -78,10 +76,9 @@ def test_hour_has_every_field_before_and_after_it_is_sent(
     metered.work()
     [billed] = api_client.list_items("/usage")
 
-    subscription_id = str(metered.subscription(purchase).id)
     assert so_far == {
         "id": so_far["id"],
-        "subscription_id": subscription_id,
+        "subscription_id": str(metered.subscription(purchase).id),
         "product_code": PRODUCT_CODE,
         "license_arn": purchase.license_arn,
         "dimension": DIMENSION,
@@ -99,22 +96,29 @@ def test_hour_has_every_field_before_and_after_it_is_sent(
     assert (frozen["state"], frozen["quantity"], frozen["frozen_at"]) == ("frozen", "1.25", "2026-11-28T10:10:00.000Z")
     assert (billed["state"], billed["items"]) == ("billed", 2)
     assert billed["metering_record_id"] == metered.records()[0].metering_record_id
-    assert api_client.get("/usage/items", id=used["id"]).get_json()["items"] == [
-        {
-            "id": used["id"],
-            "subscription_id": subscription_id,
-            "product_code": PRODUCT_CODE,
-            "dimension": DIMENSION,
-            "quantity": "1.0000004",
-            "at": "2026-11-28T09:30:00.000Z",
-            "tags": None,
-            "late": False,
-            "received_at": "2026-11-28T09:30:00.000Z",
-            "state": "billed",
-            "hour_id": billed["id"],
-            "hour": "2026-11-28T09:00:00.000Z",
-        }
-    ]
+
+
+def test_item_has_every_field_and_its_hour(metered: MeteredProduct, api_client: ApiClient) -> None:
+    purchase = metered.buy()
+    used = metered.use(purchase, "1.0000004")
+
+    [hour] = api_client.list_items("/usage")
+    [item] = api_client.list_items("/usage/items", id=used["id"])
+
+    assert item == {
+        "id": used["id"],
+        "subscription_id": str(metered.subscription(purchase).id),
+        "product_code": PRODUCT_CODE,
+        "dimension": DIMENSION,
+        "quantity": "1.0000004",
+        "at": "2026-11-28T09:30:00.000Z",
+        "tags": None,
+        "late": False,
+        "received_at": "2026-11-28T09:30:00.000Z",
+        "state": "open",
+        "hour_id": hour["id"],
+        "hour": "2026-11-28T09:00:00.000Z",
+    }
 
 
 def test_pages_have_each_hour_once_newest_first(hours: list[UsageHour], api_client: ApiClient) -> None:
