@@ -6,13 +6,15 @@ Follows https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketpl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
 from botocore.exceptions import ClientError
 
 from app.aws import clients
 from app.aws.clients import CallTimeouts
-from app.errors import FoyerError
+from app.aws.errors import from_client_error
+from app.errors import ApiDisabled, CredentialsRefused, FoyerError, PermissionDenied, Throttled
 
 # No retries of botocore's: each call is journaled before it is made.
 TIMEOUTS = CallTimeouts(3, 20)
@@ -29,6 +31,8 @@ RECORD_CODES = {
     "TimestampOutOfBoundsException",
     "ValidationException",
 }
+# AWS refuses a call for one of these before it looks at what the call says.
+CALLER_ERRORS = (ApiDisabled, CredentialsRefused, PermissionDenied, Throttled)
 SUCCESS, NOT_SUBSCRIBED, DUPLICATE = "Success", "CustomerNotSubscribed", "DuplicateRecord"
 # Our word for a record that AWS did not process, and that is to be sent again.
 UNPROCESSED = "Unprocessed"
@@ -65,6 +69,14 @@ class UsageRecord:
         """What tells the record from the others, in the request as in the answer."""
         customer = self.license_arn or self.customer_identifier or self.customer_aws_account_id or ""
         return customer, self.dimension, int(self.timestamp.timestamp())
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where calls go, and how many seconds this machine's clock is ahead of AWS's; None if AWS did not say its time."""
+
+    url: str
+    seconds_ahead: float | None
 
 
 @dataclass(frozen=True)
@@ -106,6 +118,34 @@ def call(parameters: Mapping[str, Any]) -> dict[RecordKey, RecordResult]:
         record_id = result.get("MeteringRecordId") or None
         results[_key_of(record)] = RecordResult(str(result.get("Status", "")), record_id)
     return results
+
+
+def check_access() -> Access:
+    """Make a call without records, which bills nothing.
+
+    AWS does not document what it answers: any answer but a refusal of the caller shows that the caller has permission.
+
+    Raises:
+        PermissionDenied, ApiDisabled, CredentialsRefused, SetupInvalid: the seller has to change the set-up.
+        Throttled, MarketplaceUnavailable: AWS did not say.
+    """
+    with clients.translate_errors():
+        client = clients.current().metering(clients.OPERATOR_TIMEOUTS)
+        try:
+            response: Mapping[str, Any] = client.batch_meter_usage(UsageRecords=[])
+        except ClientError as error:
+            is_refusal = isinstance(from_client_error(error), CALLER_ERRORS)
+            response = cast(Mapping[str, Any], error.response)
+            if is_refusal or response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+                raise
+    return Access(client.meta.endpoint_url, _seconds_ahead(response["ResponseMetadata"]["HTTPHeaders"]))
+
+
+def _seconds_ahead(headers: Mapping[str, str]) -> float | None:
+    try:
+        return (datetime.now(UTC) - parsedate_to_datetime(headers["date"])).total_seconds()
+    except (KeyError, ValueError, TypeError):
+        return None
 
 
 def _key_of(record: Mapping[str, Any]) -> RecordKey:

@@ -181,6 +181,7 @@ def test_policy_covers_only_the_stacks_own_queues_and_rule(minimal_stack: Stack)
     assert {action for action, resource in resources.items() if resource == "*"} == {
         "aws-marketplace:ResolveCustomer",
         "aws-marketplace:GetEntitlements",
+        "aws-marketplace:BatchMeterUsage",
         "events:ListRuleNamesByTarget",
     }
     assert set(resources.values()) == {"*", minimal_stack.queue_arn, DEAD_LETTER_QUEUE_ARN, RULE_ARN}

@@ -10,10 +10,11 @@ from typing import Self
 
 @dataclass(frozen=True)
 class AwsResponse:
-    """One answer: a dict is sent as JSON, a string as it is."""
+    """One answer: a dict is sent as JSON, a string as it is. `date` is the header; None: the time by this clock."""
 
     status: int
     body: dict[str, object] | str
+    date: str | None = None
 
 
 class _Server(ThreadingHTTPServer):
@@ -52,7 +53,8 @@ class ScriptedAws:
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 response = fake._next_response()
                 body = response.body if isinstance(response.body, str) else json.dumps(response.body)
-                self.send_response(response.status)
+                self.send_response_only(response.status)
+                self.send_header("Date", response.date or self.date_time_string())
                 self.send_header("Content-Type", "application/x-amz-json-1.1")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()

@@ -19,6 +19,7 @@ CHECKS = {
     "credentials": aws.check_credentials,
     "ResolveCustomer": aws.check_resolve_customer,
     "GetEntitlements": aws.check_get_entitlements,
+    "BatchMeterUsage": aws.check_batch_meter_usage,
     "events queue": aws.check_events_queue,
     "event rules": aws.check_event_rules,
     "hand-offs": local.check_handoffs,

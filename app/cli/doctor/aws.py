@@ -9,9 +9,12 @@ from urllib.parse import urlsplit
 import click
 
 from app import errors
-from app.aws import event_kinds, get_entitlements, sdk_variables, setup_checks
+from app.aws import event_kinds, get_entitlements, meter_usage, sdk_variables, setup_checks
 from app.aws.setup_checks import EventRule, EventsQueue
 from app.config import products
+from app.config.usage_rules import UsageRules
+from app.services.billing import backlog
+from app.services.operations import readiness
 
 ATTACH_POLICY = "Attach the policy of deploy/template.yaml, the stack's PolicyArn, to their role: it allows"
 ADVICE: dict[type[errors.MarketplaceError], str] = {
@@ -42,6 +45,8 @@ ADVICE: dict[type[errors.MarketplaceError], str] = {
     "AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_MARKETPLACE_METERING.",
 }
 
+# AWS takes no usage of the future, nor of more than a day ago; Foyer leaves two minutes to each side.
+MAX_CLOCK_SECONDS = 120
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 LOCAL_ENDPOINT = (
     "Nothing answers at {}, on this machine. Start the sandbox there with `make run`, in another terminal. To use AWS, "
@@ -89,6 +94,40 @@ def check_get_entitlements() -> str:
             "These credentials may not read entitlements. Allow the IAM action aws-marketplace:GetEntitlements on "
             f'Resource "*", or attach the policy of deploy/template.yaml. ({error.code})'
         ) from None
+
+
+def check_batch_meter_usage() -> str:
+    """Return the endpoint that takes usage, tried without any; only products that meter usage need it."""
+    if not _meters_usage():
+        return "Not needed: no usage is metered."
+    try:
+        access = meter_usage.check_access()
+    except errors.PermissionDenied as error:
+        raise click.ClickException(
+            "These credentials may not meter usage, so none is billed. Allow the IAM action "
+            'aws-marketplace:BatchMeterUsage on Resource "*", or deploy deploy/template.yaml again: its policy has it. '
+            f"({error.code})"
+        ) from None
+    except errors.ApiDisabled as error:
+        raise click.ClickException(
+            f"AWS takes no usage from this account in this Region. Set AWS_REGION to us-east-1. ({error.code})"
+        ) from None
+    ahead = access.seconds_ahead or 0
+    if abs(ahead) > MAX_CLOCK_SECONDS:
+        raise UserWarning(
+            f"This machine's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} AWS's, so usage is "
+            "frozen and sent at the wrong time. Keep all clocks right with NTP, such as chrony."
+        )
+    return (
+        f"Permitted at {access.url}, which was asked without usage. AWS has books of its own in each Region: let "
+        "everything that meters these products use this one."
+    )
+
+
+def _meters_usage() -> bool:
+    if any(product.usage != UsageRules() for product in products.current().values()):
+        return True
+    return readiness.find_schema_problem() is None and backlog.has_usage()
 
 
 def check_events_queue() -> str:

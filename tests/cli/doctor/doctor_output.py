@@ -17,6 +17,7 @@ BASE_SUBJECTS = [
     "credentials",
     "ResolveCustomer",
     "GetEntitlements",
+    "BatchMeterUsage",
 ]
 ALL_SUBJECTS = [*BASE_SUBJECTS, *EVENT_SUBJECTS, "hand-offs", "mail", "worker"]
 
