@@ -13,7 +13,7 @@ from app.aws import queue
 from app.backoff import backoff_seconds
 from app.database import clock
 from app.observability import logs
-from app.services.billing import alerts, freeze, send
+from app.services.billing import alerts, freeze, send, zeros
 from app.services.events import consume, review
 from app.services.operations import heartbeats, reseal
 from app.services.outbox import expiry
@@ -62,9 +62,10 @@ def run(stop: threading.Event) -> None:
     # In a thread of its own: a poll of SQS takes up to 20 seconds, and would delay the other chores.
     listener = threading.Thread(target=_consume_events, args=(app, stop), name="events", daemon=True)
     listener.start()
-    # In another: a call to BatchMeterUsage takes as long.
-    meter = threading.Thread(target=_meter_usage, args=(app, stop), name="usage", daemon=True)
-    meter.start()
+    # In two others: a call to BatchMeterUsage takes as long, and the last hour of a license has to be frozen in time.
+    meters = [threading.Thread(target=work, args=(app, stop), daemon=True) for work in (_close_hours, _send_usage)]
+    for meter in meters:
+        meter.start()
     senders = worker_senders.start(app, stop)
     log.info("worker.started")
     _run_chores(
@@ -76,7 +77,7 @@ def run(stop: threading.Event) -> None:
         ],
         stop,
     )
-    for thread in (*senders, meter):
+    for thread in (*senders, *meters):
         thread.join()
     # A poll of SQS cannot be cancelled: do not wait for a listener that is only polling.
     while listener.is_alive() and not consume.is_idle():
@@ -90,21 +91,27 @@ def _consume_events(app: Flask, stop: threading.Event) -> None:
             _run_chores([Chore("events", partial(consume.poll, stop), interval_seconds=0)], stop)
 
 
-def _meter_usage(app: Flask, stop: threading.Event) -> None:
+def _close_hours(app: Flask, stop: threading.Event) -> None:
     with app.app_context():
         chores = [
             Chore("freeze_usage", partial(repeat_while_due, freeze.freeze_due), USAGE_POLL_SECONDS),
-            Chore("send_usage", partial(send_usage, stop), USAGE_POLL_SECONDS),
+            Chore("usage_zeros", partial(repeat_while_due, zeros.Zeros().make_next), USAGE_POLL_SECONDS),
             Chore("overdue_usage", alerts.report_overdue, interval_seconds=300),
         ]
         _run_chores(chores, stop)
 
 
-def send_usage(stop: threading.Event) -> bool:
+def _send_usage(app: Flask, stop: threading.Event) -> None:
+    with app.app_context():
+        _run_chores([Chore("send_usage", partial(send_usage, stop, send.Pauses()), USAGE_POLL_SECONDS)], stop)
+
+
+def send_usage(stop: threading.Event, pauses: send.Pauses) -> bool:
     """Send what is due, slower than AWS allows; return False if the last call failed."""
-    outcome = send.send_next()
-    while outcome and not stop.wait(SECONDS_BETWEEN_CALLS):
-        outcome = send.send_next()
+    wait = partial(stop.wait, SECONDS_BETWEEN_CALLS)
+    outcome = send.send_next(pauses, wait)
+    while outcome and not wait():
+        outcome = send.send_next(pauses, wait)
     return outcome is not False
 
 

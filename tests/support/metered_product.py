@@ -19,9 +19,10 @@ from app.aws import meter_usage
 from app.aws.meter_usage import UsageRecord
 from app.config import products
 from app.config.usage_rules import UsageRules
+from app.database import clock as database_clock
 from app.database.transactions import current_database
 from app.models import Subscription, UsageHour
-from app.services.billing import freeze, send, settle
+from app.services.billing import freeze, send, settle, zeros
 from app.services.billing.journal import Attempt
 from app.services.events import apply
 from app.services.metering import accept, clock
@@ -50,6 +51,7 @@ class MeteredProduct:
         self._event_ids: set[str] = set()
         self._numbers = count(1)
         self.pauses = send.Pauses()
+        self.zeros = zeros.Zeros()
         # The accepted items by id, but for those that are held.
         self.accepted: dict[str, dict[str, Any]] = {}
         self._customers: dict[str, str] = {}
@@ -156,6 +158,8 @@ class MeteredProduct:
     def work(self) -> None:
         """Freeze and send what is due, as a worker does; what fails is due again later."""
         self.freeze()
+        while self.zeros.make_next():
+            pass
         while send.send_next(self.pauses):
             pass
 
@@ -219,5 +223,5 @@ def open_product(app: Flask, sandbox: Sandbox) -> Iterator[MeteredProduct]:
         with app.app_context():
             yield product
     finally:
-        clock.set_source(lambda: datetime.now(UTC))
+        clock.set_source(database_clock.now)
         sandbox.clock.reset()

@@ -10,6 +10,7 @@ from flask import Flask
 from sqlalchemy import update
 from uuid_utils.compat import uuid7
 
+from app.database import clock as database_clock
 from app.database import transactions
 from app.models import UsageHour
 from app.services.metering import accept, clock
@@ -37,7 +38,7 @@ def usage_time(now: datetime = HALF_PAST_TWO) -> Iterator[UsageClock]:
     try:
         yield own
     finally:
-        clock.set_source(lambda: datetime.now(UTC))
+        clock.set_source(database_clock.now)
 
 
 def send_usage(app: Flask, subscription: UUID | str, at: str, quantity: str = "1", **values: Any) -> ItemVerdict:

@@ -22,7 +22,7 @@ from app.database.rows import parse_uuid
 from app.models import EarlierKey, Event, Subscription
 from app.models.purchases import FINAL_STATUSES, IS_MERGED_SQL
 from app.services.metering import clock
-from app.services.metering.hours import FINAL_WINDOW, final_freeze_time
+from app.services.metering.hours import FINAL_WINDOW, HOUR, final_freeze_time
 
 EVENT_KINDS = [f"{kind}{suffix}" for kind in LICENSE_KINDS for suffix in ("", *PARTY_SUFFIXES)]
 MIN = datetime.min.replace(tzinfo=UTC)
@@ -130,6 +130,15 @@ class MeteredSubscription:
             return self.status_since
         # License Deprovisioned may be on its way still, and opens an hour of its own.
         return license_.ended_at + FINAL_WINDOW if license_.ended_at else self.status_since + 2 * FINAL_WINDOW
+
+    def is_active_during(self, license_: License, hour: datetime) -> bool:
+        """Return whether the license was in force during the whole hour."""
+        if self.status == "pending":
+            return False
+        # Where no event of the license tells, that of the status does, or else the landing.
+        began_at = license_.started_at or (self.status_since if self.status == "active" else self.created_at)
+        ended_at = self.ended_at(license_)
+        return began_at <= hour and (ended_at is None or ended_at >= hour + HOUR)
 
     def last_freeze_time(self, license_: License, ended_at: datetime) -> datetime:
         """Return until when the hour in which usage ended takes items."""

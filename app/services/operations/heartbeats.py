@@ -15,12 +15,24 @@ UPSERT_HEARTBEAT = text(
     "INSERT INTO heartbeats (chore, at) VALUES (:chore, :at) ON CONFLICT (chore) DO UPDATE SET at = excluded.at"
 ).bindparams(bindparam("at", type_=UtcDateTime))
 SELECT_HEARTBEATS = select(Heartbeat.chore, Heartbeat.at)
+SELECT_HEARTBEAT = select(Heartbeat.at).where(Heartbeat.chore == bindparam("of_chore"))
 
 
 @transaction
 def record(connection: Connection, chore: str) -> None:
     """Record that a worker does this chore now."""
-    connection.execute(UPSERT_HEARTBEAT, {"chore": chore, "at": clock.now()})
+    record_at(connection, chore, clock.now())
+
+
+def record_at(connection: Connection, chore: str, at: datetime) -> None:
+    """Record until when a worker has done this chore."""
+    connection.execute(UPSERT_HEARTBEAT, {"chore": chore, "at": at})
+
+
+def find(connection: Connection, chore: str) -> datetime | None:
+    """Return what was recorded of the chore last; None where nothing was."""
+    at: datetime | None = connection.execute(SELECT_HEARTBEAT, {"of_chore": chore}).scalar_one_or_none()
+    return at
 
 
 @query
