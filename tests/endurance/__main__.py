@@ -5,12 +5,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from tests.endurance import events_run, graceful_stop, handoffs_run, kill_runs, pending_tokens_run
+from tests.endurance import events_run, graceful_stop, handoffs_run, kill_runs, pending_tokens_run, usage_run
 from tests.endurance.environments import Environments
 from tests.endurance.events_report import EventsReport
 from tests.endurance.handoffs_run import HandoffReport
 from tests.endurance.kill_runs import RunLength
 from tests.endurance.registration_report import RegistrationReport
+from tests.endurance.usage_run import UsageReport
 from tests.support.postgresql_server import DEADLOCK, SERIALIZATION_FAILURE
 
 # Each kind of run takes this share of the whole time.
@@ -20,6 +21,8 @@ WORKER_KILLS = 20
 EVENT_PURCHASES = 1600
 # A purchase has four hand-offs.
 HANDOFF_PURCHASES = 250
+# A hundred at each of three points.
+USAGE_KILLS = 300
 
 
 class Endurance:
@@ -30,7 +33,7 @@ class Endurance:
         self._environments = Environments(stack)
         self.server = self._environments.server
 
-    def reports(self) -> Iterator[RegistrationReport | EventsReport | HandoffReport]:
+    def reports(self) -> Iterator[RegistrationReport | EventsReport | HandoffReport | UsageReport]:
         """Yield the report of each run."""
         for create_environment in (self._environments.on_sqlite, self._environments.on_postgresql):
             yield kill_runs.kill_gunicorn_under_load(create_environment("killed"), self._run_length(KILL_SHARE))
@@ -45,6 +48,7 @@ class Endurance:
             yield handoffs_run.kill_workers_during_handoffs(
                 create_environment("handoffs"), HANDOFF_PURCHASES, kills=WORKER_KILLS
             )
+            yield usage_run.kill_workers_during_usage(create_environment("usage"), kills=USAGE_KILLS)
         yield kill_runs.kill_postgresql_under_load(
             self._environments.on_postgresql("server_killed"), self.server, self._run_length(KILL_SHARE)
         )

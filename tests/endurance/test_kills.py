@@ -3,7 +3,7 @@
 The tests that are marked for one kind of database run on both kinds in `make endure`.
 """
 
-from tests.endurance import events_run, handoffs_run, kill_runs, pending_tokens_run
+from tests.endurance import events_run, handoffs_run, kill_runs, pending_tokens_run, usage_run
 from tests.endurance.kill_runs import RunEnvironment, RunLength
 from tests.support.databases import on_postgresql, on_sqlite
 from tests.support.postgresql_server import PostgresqlServer
@@ -46,6 +46,14 @@ def test_killed_workers_send_every_handoff_in_order(run_environment: RunEnvironm
     print(report)
     assert report.is_lossless(at_least=32)
     assert report.kills == 1
+
+
+def test_killed_workers_bill_usage_once(run_environment: RunEnvironment) -> None:
+    report = usage_run.kill_workers_during_usage(run_environment, kills=3)
+
+    print(report)
+    assert report.is_lossless(at_least=36)
+    assert report.kills == {"before": 1, "booked": 1, "after": 1}
 
 
 def test_killed_postgresql_loses_nothing_and_is_used_again_at_once(

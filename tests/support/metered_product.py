@@ -203,8 +203,12 @@ class MeteredProduct:
     def assert_all_billed(self) -> None:
         """Assert that AWS has billed what was accepted, that no hour is billed twice, and that Foyer says so."""
         assert self.billed() == self.expected()
-        assert not ledger.find_billed_twice(self.records())
+        assert not self.billed_twice()
         assert set(self.states()) == {"billed"}
+
+    def billed_twice(self) -> set[str]:
+        """Return the records of hours that AWS has billed again, in another form."""
+        return ledger.find_billed_twice(self.records())
 
     def records(self) -> list[Any]:
         return list(self.sandbox.marketplace.usage.ledger.records)
