@@ -78,9 +78,6 @@ class _ListText:
                 if len(self._text) - self._position > MAX_ITEM_LENGTH or not self._read_more():
                     self.fail(f"{_explain(error)} The file is a list of items.")
                 continue
-            # A number at the end of a part may go on in the next.
-            if end == len(self._text) and self._read_more():
-                continue
             self._move(end - self._position)
             return FileRow(line, value)
 

@@ -85,16 +85,16 @@ def bill_item_now(connection: Connection, row_id: UUID, actor: str) -> datetime:
 def _place(connection: Connection, item: Row[Any]) -> Row[Any]:
     """Add the item to the hour that takes usage of now, and return that hour."""
     now = clock.now()
-    subscription = licenses.find_by_ids(connection, [item.subscription_id])[item.subscription_id]
+    # Locked, as where items are accepted: it must not end, or get another license, meanwhile.
+    name = str(item.subscription_id)
+    subscription = licenses.find_targets(connection, [name], lock=True)[name].subscription
     license_ = subscription.license_at(now)
     until, ended_at = subscription.takes_usage_until(license_), subscription.ended_at(license_)
     if until and now >= until:
         raise NotSettled(f"AWS has taken no usage of the subscription since {until:%Y-%m-%d %H:%M} UTC. Write it off.")
     at = min(now, ended_at) if ended_at else now
     tags = tuple(sorted((item.tags or {}).items()))
-    used = AcceptedItem(
-        item.item_id, str(item.subscription_id), item.dimension, quantity.join(item.micros, item.picos), at, tags
-    )
+    used = AcceptedItem(item.item_id, name, item.dimension, quantity.join(item.micros, item.picos), at, tags)
     rules = products.usage_rules(subscription.product_code)
     placement = Placement(0, used, Target(subscription), license_, at, rules)
     accept.keep_forms(connection, [placement])
