@@ -14,6 +14,7 @@ from app.cli.database import DatabaseGroup
 from app.cli.listing import Resource, Table
 from app.database import clock
 from app.database.rows import RowDict
+from app.services.billing import purge
 from app.services.operations.audit import AuditRecord
 from app.services.purchases import drafts, people
 from app.services.reports import ids, registrations
@@ -123,7 +124,9 @@ def erase(identifier: str, yes: bool, actor: str) -> None:
         click.echo(tables.format_record(preview | {"email": mask_email(registration["email"])}))
         if not yes:
             click.confirm("\nErase this registration? This cannot be undone.", abort=True)
-    click.echo(_describe_erasure(REGISTRATION.require(identifier, erasure.erase(registration_id, actor))))
+    erased = REGISTRATION.require(identifier, erasure.erase(registration_id, actor))
+    purge.erase_tags()
+    click.echo(_describe_erasure(erased))
 
 
 @command.command("erase-due")
@@ -138,7 +141,9 @@ def erase_due(dry_run: bool) -> None:
         ids = list(chain.from_iterable(erasure.expired_batches(days, now)))
         click.echo("\n".join([*map(str, ids), f"Registrations that would be erased: {len(ids)}"]))
     else:
-        click.echo(f"Registrations erased: {erasure.erase_expired(days, now)}")
+        count = erasure.erase_expired(days, now)
+        purge.erase_tags()
+        click.echo(f"Registrations erased: {count}")
 
 
 def _parse_current_id(identifier: str) -> UUID:

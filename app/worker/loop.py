@@ -14,6 +14,7 @@ from app.backoff import backoff_seconds
 from app.database import clock
 from app.observability import logs
 from app.services.billing import alerts, freeze, send, zeros
+from app.services.billing import purge as billing_purge
 from app.services.events import consume, review
 from app.services.operations import heartbeats, reseal
 from app.services.outbox import expiry
@@ -133,7 +134,7 @@ def repeat_while_due(run_next: Callable[[], bool | None]) -> bool:
 
 
 def purge() -> None:
-    """Delete settled tokens and expired drafts, give up stale messages, and erase what is past its time.
+    """Delete settled tokens, expired drafts and old calls, give up stale messages, and erase what is past its time.
 
     These are the addresses of closed invitations, and registrations past `RETENTION_DAYS`. Of what stays, encrypt
     anew what a leaked secret key encrypted.
@@ -144,3 +145,5 @@ def purge() -> None:
     invitations.purge_emails()
     expiry.give_up_stale()
     erasure.erase_expired(current_app.config["RETENTION_DAYS"], clock.now())
+    # Last: it also erases the tags of those who were erased just now.
+    billing_purge.purge()

@@ -1,0 +1,114 @@
+"""Deletes what billing needs no more: calls of long ago, and the tags of usage of customers who were erased.
+
+The tags are the one part of usage that may name a person. They are erased once AWS has them, or never will. The hour
+keeps its quantity, and loses its parts by tags.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection, Uuid, bindparam, delete, func, select, update
+
+from app.database import clock as database_clock
+from app.database.transactions import after_commit, query, transaction
+from app.models import AuditEntry, UsageAttempt, UsageHour, UsageItem, UtcDateTime
+from app.services.metering import clock
+from app.services.operations.audit import REGISTRATION_ERASED
+
+log = structlog.get_logger()
+
+# As long as CloudTrail's event history has the calls.
+CALLS_KEPT = timedelta(days=90)
+# Longer than AWS takes usage, so that all that was used before an erasure is settled within it.
+LOOKED_BACK = timedelta(days=35)
+# Rows of one transaction: it must not hold up SQLite's only writer.
+BATCH_ROWS = 500
+SETTLED = ("billed", "conflict", "refused", "expired", "written-off")
+HOURS: Any = UsageHour.__table__
+ITEMS: Any = UsageItem.__table__
+OLD_CALLS = (
+    select(UsageAttempt.id)
+    .where(UsageAttempt.started_at < bindparam("cutoff", type_=UtcDateTime))
+    .order_by(UsageAttempt.started_at)
+    .limit(BATCH_ROWS)
+)
+DELETE_CALLS = delete(UsageAttempt).where(UsageAttempt.id.in_(OLD_CALLS))
+SELECT_ERASED = (
+    select(AuditEntry.subscription_id, func.max(AuditEntry.at).label("at"))
+    .where(AuditEntry.id >= bindparam("since_id", type_=Uuid), AuditEntry.action == REGISTRATION_ERASED)
+    .where(AuditEntry.subscription_id.is_not(None))
+    .group_by(AuditEntry.subscription_id)
+)
+OF_SUBSCRIPTION = bindparam("of_subscription", type_=Uuid)
+# Only hours with tagged items have parts.
+SELECT_TAGGED = select(HOURS.c.id).where(
+    HOURS.c.subscription_id == OF_SUBSCRIPTION,
+    HOURS.c.hour <= bindparam("latest", type_=UtcDateTime),
+    HOURS.c.state.in_(SETTLED),
+    HOURS.c.allocations.is_not(None),
+)
+TAGGED_ITEMS = select(ITEMS.c.id).where(ITEMS.c.tags.is_not(None)).limit(BATCH_ROWS)
+ITEMS_OF_HOUR = TAGGED_ITEMS.where(ITEMS.c.hour_id == bindparam("of_hour", type_=Uuid))
+ERASE_TAGS_OF_HOUR = update(ITEMS).where(ITEMS.c.id.in_(ITEMS_OF_HOUR)).values(tags=None)
+WRITTEN_OFF = TAGGED_ITEMS.where(
+    ITEMS.c.subscription_id == OF_SUBSCRIPTION, ITEMS.c.hour_id.is_(None), ITEMS.c.written_off_at.is_not(None)
+)
+ERASE_TAGS_WRITTEN_OFF = update(ITEMS).where(ITEMS.c.id.in_(WRITTEN_OFF)).values(tags=None)
+ERASE_PARTS = update(HOURS).where(HOURS.c.id == bindparam("hour_id", type_=Uuid)).values(allocations=None)
+
+
+def purge() -> None:
+    """Delete old calls, and the tags of erased customers' usage that is settled."""
+    cutoff = clock.now() - CALLS_KEPT
+    while _delete_calls(cutoff) == BATCH_ROWS:
+        pass
+    erase_tags()
+
+
+def erase_tags() -> None:
+    """Erase the tags of usage before an erasure, for the customers that were erased lately.
+
+    What is not settled yet is erased by a later run.
+    """
+    for subscription_id, erased_at in _find_erased():
+        while _erase_written_off(subscription_id) == BATCH_ROWS:
+            pass
+        for hour_id in _find_tagged(subscription_id, erased_at):
+            while not _erase_hour(hour_id):
+                pass
+
+
+@transaction
+def _delete_calls(connection: Connection, cutoff: datetime) -> int:
+    return connection.execute(DELETE_CALLS, {"cutoff": cutoff}).rowcount
+
+
+@query
+def _find_erased(connection: Connection) -> Sequence[tuple[UUID, datetime]]:
+    since = database_clock.now() - LOOKED_BACK
+    # Ids begin with the time at which they were made, in milliseconds.
+    since_id = UUID(int=int(since.timestamp() * 1000) << 80)
+    return [(row.subscription_id, row.at) for row in connection.execute(SELECT_ERASED, {"since_id": since_id})]
+
+
+@query
+def _find_tagged(connection: Connection, subscription_id: UUID, latest: datetime) -> Sequence[UUID]:
+    return connection.scalars(SELECT_TAGGED, {"of_subscription": subscription_id, "latest": latest}).all()
+
+
+@transaction
+def _erase_written_off(connection: Connection, subscription_id: UUID) -> int:
+    return connection.execute(ERASE_TAGS_WRITTEN_OFF, {"of_subscription": subscription_id}).rowcount
+
+
+@transaction
+def _erase_hour(connection: Connection, hour_id: UUID) -> bool:
+    """Erase the tags of the hour's next items, and return whether that were all."""
+    if connection.execute(ERASE_TAGS_OF_HOUR, {"of_hour": hour_id}).rowcount == BATCH_ROWS:
+        return False
+    connection.execute(ERASE_PARTS, {"hour_id": hour_id})
+    after_commit(log.info, "usage.tags_erased", usage_hour=str(hour_id))
+    return True
