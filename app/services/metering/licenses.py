@@ -231,7 +231,9 @@ def _build(row: Row[Any], events: Iterable[Row[Any]]) -> MeteredSubscription:
         # ResolveCustomer's spelling, which events may differ from.
         licenses[key] = replace(licenses.get(key, License(key, None)), arn=customer.license_arn)
     else:
-        licenses.setdefault(customer.key_without_license, License(customer.key_without_license, None))
+        # No event names a license that began: that of the status tells.
+        started_at = row.status_since if row.status == "active" else None
+        licenses.setdefault(customer.key_without_license, License(customer.key_without_license, None, started_at))
     current = license_id(customer.license_arn) if customer.license_arn else customer.key_without_license
     ordered = sorted(licenses.values(), key=lambda one: (one.key == current, one.started_at or row.created_at))
     return MeteredSubscription(
