@@ -27,8 +27,8 @@ def readyz() -> Response:
 @blueprint.get("/metrics", endpoint="metrics")
 def exposition() -> Response:
     """Return the metrics in the Prometheus text format."""
-    from app.services.billing import backlog  # noqa: PLC0415  # a web process does not bill
     from app.services.reports import gauges  # noqa: PLC0415  # the one report that a web process makes
+    from app.services.usage_reports import backlog  # noqa: PLC0415  # a web process does not bill
 
     rendered = metrics.render(gauges.current(), backlog.measure_by_label())
     return Response(rendered, content_type=CONTENT_TYPE_LATEST)

@@ -13,8 +13,8 @@ from app.aws import event_kinds, get_entitlements, meter_usage, sdk_variables, s
 from app.aws.setup_checks import EventRule, EventsQueue
 from app.config import products
 from app.config.usage_rules import UsageRules
-from app.services.billing import backlog
 from app.services.operations import readiness
+from app.services.usage_reports import backlog
 
 ATTACH_POLICY = "Attach the policy of deploy/template.yaml, the stack's PolicyArn, to their role: it allows"
 ADVICE: dict[type[errors.MarketplaceError], str] = {

@@ -10,10 +10,10 @@ from app.database import clock
 from app.database.transactions import query
 from app.errors import DatabaseUnavailable
 from app.models import Event, OutboxMessage, PendingToken, Registration, Subscription, UtcDateTime
-from app.services.billing import backlog
 from app.services.operations import heartbeats, readiness
 from app.services.outbox import expiry
 from app.services.reports.outbox import IS_MAIL
+from app.services.usage_reports import backlog
 
 HEARTBEAT_GAUGES = {"worker": "foyer_worker_heartbeat_age_seconds", "events": "foyer_events_heartbeat_age_seconds"}
 PENDING_TOKENS = select(func.count(), func.min(PendingToken.parked_at)).where(PendingToken.next_try_at.is_not(None))
