@@ -98,6 +98,8 @@ def test_back_button_and_reload_make_no_second_registration(buyer_page: Page, st
     buy(buyer_page, storefront_url)
     click_set_up_account(buyer_page)
     register(buyer_page)
+    expect(buyer_page).to_have_url(re.compile(r"/welcome$"))
+    buyer_page.wait_for_load_state()
 
     buyer_page.go_back()
     buyer_page.reload()
