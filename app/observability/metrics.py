@@ -43,7 +43,7 @@ GAUGE_DESCRIPTIONS = {
     "foyer_events_heartbeat_age_seconds": "Seconds since any worker last polled the events' queue.",
 }
 LABELLED_DESCRIPTIONS = {
-    "foyer_usage_hours": "Hours of usage that are not billed, by state. Those that were written off do not count.",
+    "foyer_usage_records": "Hours of usage that are not billed, by state. Those that were written off do not count.",
     "foyer_usage_calls_last_hour": "Calls to BatchMeterUsage within the last hour, by outcome.",
 }
 COUNTERS_BY_ROUTE = {"/": landings, "/signup": signups}

@@ -3,10 +3,12 @@
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from sandbox.metering.dimensions import METERED
 from sandbox.server import Sandbox
 from tests.real import packages, programs
 from tests.support import contract_purchases, factories
@@ -87,11 +89,16 @@ def test_aws_cli_sends_mail_to_the_inbox_by_the_older_api(aws: Aws, sandbox: San
     assert (mail["subject"], mail["text"]) == ("Grüße", "Hello")
 
 
-def test_aws_cli_gets_a_clear_refusal_of_metering(aws: Aws) -> None:
-    record = "Timestamp=2026-11-28T12:00:00Z,CustomerIdentifier=ifAMPLE1234,Dimension=events,Quantity=1"
+def test_aws_cli_meters_usage(aws: Aws, sandbox: Sandbox) -> None:
+    purchase = contract_purchases.buy(sandbox, style="old")
+    contract_purchases.act(sandbox, purchase, "confirm")
+    sandbox.marketplace.dimensions[PRODUCT_CODE] = METERED
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    names = f"CustomerIdentifier={purchase.customer_identifier},Dimension=gb_processed"
+    record = f"Timestamp={now},{names},Quantity=3"
 
-    refused = aws("meteringmarketplace", "batch-meter-usage", "--product-code", PRODUCT_CODE, "--usage-records", record)
+    metered = aws("meteringmarketplace", "batch-meter-usage", "--product-code", PRODUCT_CODE, "--usage-records", record)
 
-    assert refused.returncode == 255
-    assert "(DisabledApiException)" in refused.stderr
-    assert "The sandbox does not meter usage yet" in refused.stderr
+    assert metered.returncode == 0, metered.stderr
+    assert [result["Status"] for result in json.loads(metered.stdout)["Results"]] == ["Success"]
+    assert list(sandbox.marketplace.usage.ledger.totals().values()) == [3]

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from sandbox.faults import Faults
+from sandbox.metering.dimensions import METERED
 from sandbox.server import Sandbox
 from tests.real import packages, programs
 from tests.support import contract_purchases
@@ -103,15 +105,17 @@ def test_sdk_for_javascript_receives_an_event(call: Call, sandbox: Sandbox) -> N
 
 
 @pytest.mark.parametrize("style", ["new", "old"])
-def test_sdk_for_javascript_gets_a_clear_refusal_of_metering(call: Call, sandbox: Sandbox, style: str) -> None:
+def test_sdk_for_javascript_meters_usage(call: Call, sandbox: Sandbox, style: str) -> None:
     purchase = contract_purchases.buy(sandbox, style=style)
+    contract_purchases.act(sandbox, purchase, "confirm")
+    sandbox.marketplace.dimensions[PRODUCT_CODE] = METERED
     if style == "new":
         customer, product = {"CustomerAWSAccountId": purchase.account_id, "LicenseArn": purchase.license_arn}, {}
     else:
         customer, product = {"CustomerIdentifier": purchase.customer_identifier}, {"ProductCode": PRODUCT_CODE}
-    record = {"Timestamp": 1_800_000_000, "Dimension": "events", "Quantity": 1, **customer}
+    record = {"Timestamp": int(time.time()), "Dimension": "gb_processed", "Quantity": 3, **customer}
 
-    error = call("metering", "BatchMeterUsage", {"UsageRecords": [record], **product})["error"]
+    results = call("metering", "BatchMeterUsage", {"UsageRecords": [record], **product})["Results"]
 
-    assert (error["class"], error["attempts"]) == ("DisabledApiException", 1)
-    assert "The sandbox does not meter usage yet" in error["message"]
+    assert [result["Status"] for result in results] == ["Success"]
+    assert list(sandbox.marketplace.usage.ledger.totals().values()) == [3]

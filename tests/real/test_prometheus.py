@@ -26,6 +26,7 @@ NOT_STORED, SIGN_UPS_REFUSED = (
     'foyer_signups_total{outcome="DatabaseUnavailable"}',
 )
 WORKER, QUEUE = "foyer_worker_heartbeat_age_seconds", "foyer_events_heartbeat_age_seconds"
+UNSENT, HELD = "foyer_usage_oldest_unsent_seconds", "foyer_usage_held_items"
 # Per alarm, its number, series with a sample a minute, and whether it rings after ten minutes.
 CASES = [
     ("1", {REFUSED: RISE}, True),
@@ -46,6 +47,11 @@ CASES = [
     ("5", {"foyer_handoffs_oldest_seconds": "800x19", "foyer_handoffs_failed": "0x19"}, False),
     ("6", {UNTRUSTED: RISE}, True),
     ("6", {UNTRUSTED: STAY, REFUSED: RISE}, False),
+    ("7", {UNSENT: "21000+120x19"}, True),
+    ("7", {UNSENT: "7200+60x19"}, False),
+    ("8", {'foyer_usage_records{state="refused"}': "0x5 1x9", HELD: "0x19"}, True),
+    ("8", {'foyer_usage_records{state="open"}': "9x19", HELD: "0x5 1x9"}, True),
+    ("8", {'foyer_usage_records{state="open"}': "9x19", HELD: "0x19"}, False),
 ]
 
 

@@ -49,7 +49,7 @@ def _measure_by_label(connection: Connection) -> LabelledGauges:
     hours = dict(connection.execute(COUNT_BY_STATE).tuples().all())
     calls = connection.execute(COUNT_CALLS, {"since": clock.now() - timedelta(hours=1)}).tuples().all()
     return {
-        "foyer_usage_hours": ("state", {state: hours.get(state, 0) for state in COUNTED_STATES}),
+        "foyer_usage_records": ("state", {state: hours.get(state, 0) for state in COUNTED_STATES}),
         "foyer_usage_calls_last_hour": ("outcome", {outcome or UNREAD: number for outcome, number in calls}),
     }
 

@@ -20,7 +20,7 @@ def scrape(metered: MeteredProduct) -> dict[tuple[str, str], float]:
 
 
 def hours_by_state(metered: MeteredProduct) -> dict[str, float]:
-    return {label: value for (name, label), value in scrape(metered).items() if name == "foyer_usage_hours" and value}
+    return {label: value for (name, label), value in scrape(metered).items() if name == "foyer_usage_records" and value}
 
 
 def test_hours_are_counted_by_state_without_the_billed_ones(metered: MeteredProduct) -> None:
