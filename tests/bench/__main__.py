@@ -16,10 +16,11 @@ from tests.bench import (
     sent_messages,
     start_up,
     statements,
+    usage,
 )
 from tests.bench.bench_run import BenchRun, BenchSize
 
-SECTIONS = (registrations, sent_messages, event_throughput, landings, statements, cpu_quota, start_up)
+SECTIONS = (registrations, sent_messages, event_throughput, landings, statements, cpu_quota, start_up, usage)
 
 
 def main(against: str | None = None) -> None:

@@ -31,6 +31,10 @@ class BenchSize:
     few_subscriptions: int = 1_000
     many_subscriptions: int = 1_000_000
     health_seconds: float = 8
+    usage_items: int = 100_000
+    memory_items: int = 10_000
+    few_usage_items: int = 1_000
+    many_usage_items: int = 1_000_000
 
 
 class BenchRun:

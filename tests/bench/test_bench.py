@@ -19,6 +19,7 @@ from tests.bench import (
     sent_messages,
     start_up,
     statements,
+    usage,
 )
 from tests.bench.bench_run import BenchRun, BenchSize
 from tests.bench.report_table import FigureRow
@@ -36,6 +37,10 @@ SMALL = BenchSize(
     few_subscriptions=10,
     many_subscriptions=10,
     health_seconds=0.3,
+    usage_items=600,
+    memory_items=100,
+    few_usage_items=10,
+    many_usage_items=10,
 )
 
 
@@ -54,13 +59,17 @@ def count_limits(run: BenchRun, *sections: ModuleType) -> int:
     return sum(isinstance(line, FigureRow) and bool(line.verdict()) for line in lines)
 
 
-# Three tests, so that they run at the same time.
+# Several tests, so that they run at the same time.
 def test_bench_limits_registrations_and_sends_what_they_store(run: BenchRun) -> None:
     assert count_limits(run, registrations, sent_messages) == 6
 
 
 def test_bench_limits_events_on_sqlite_and_postgresql(run: BenchRun) -> None:
     assert count_limits(run, event_throughput) == 6
+
+
+def test_bench_limits_usage(run: BenchRun) -> None:
+    assert count_limits(run, usage) == 5
 
 
 def test_bench_limits_landings_statements_latency_and_start(run: BenchRun) -> None:
