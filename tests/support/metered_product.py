@@ -173,6 +173,11 @@ class MeteredProduct:
         [result] = meter_usage.call(meter_usage.build_parameters(None, [record])).values()
         assert result.status == "Success"
 
+    def work_at(self, moment: datetime) -> None:
+        """Let the worker do what is due then, and nothing in between."""
+        self.set_clock(moment)
+        self.work()
+
     def work_until(self, moment: datetime, step: timedelta = timedelta(minutes=30)) -> None:
         """Let the time go on, and the worker do what is due on its way: at once, and every half hour."""
         while self.now < moment:

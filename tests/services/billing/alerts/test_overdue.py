@@ -1,7 +1,5 @@
 """Usage that is unsent for half of its time: reported once."""
 
-from datetime import timedelta
-
 from structlog.testing import capture_logs
 
 from app.services.billing import alerts
@@ -18,11 +16,12 @@ def test_overdue_hour_is_reported_once(metered: MeteredProduct, mail_server: Fak
     purchase = metered.buy()
     metered.use(purchase)
     metered.sandbox.marketplace.faults = Faults(metering_errors=1000)
-    metered.work_until(at("21:00"), step=timedelta(hours=1))
+    for moment in ("10:10", "21:00"):
+        metered.work_at(at(moment))
     alerts.report_overdue()
     assert usage_mails(metered.app) == []
 
-    metered.work_until(at("22:00"), step=timedelta(hours=1))
+    metered.work_at(at("22:00"))
     with capture_logs() as logs:
         alerts.report_overdue()
         alerts.report_overdue()
@@ -53,7 +52,8 @@ def test_mail_about_hours_billed_meanwhile_is_not_sent(metered: MeteredProduct, 
     purchase = metered.buy()
     metered.use(purchase)
     metered.sandbox.marketplace.faults = Faults(metering_errors=1000)
-    metered.work_until(at("22:00"), step=timedelta(hours=1))
+    for moment in ("10:10", "22:00"):
+        metered.work_at(at(moment))
     alerts.report_overdue()
     metered.sandbox.marketplace.faults = Faults()
     metered.work_until(at("23:00"))
