@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from app.database.transactions import current_database
 from app.models import UsageHour
-from app.services.billing import journal, settle
+from app.services.billing import journal, send, settle
 from sandbox.metering import dimensions
 from tests.support.metered_product import MeteredProduct, at
 
@@ -68,15 +68,15 @@ def test_one_refused_record_is_found_and_the_others_are_billed(
     assert len(metered.calls()) <= 11
 
 
-@pytest.mark.parametrize("fault", [{"metering_throttled": 1}, {"metering_errors": 1}, {"lost_answers": 1}])
-def test_half_that_fails_for_another_reason_is_sent_later(metered: MeteredProduct, fault: dict[str, int]) -> None:
+def test_half_that_fails_for_another_reason_ends_the_search(metered: MeteredProduct) -> None:
     ids = freeze_25_hours(metered)
     set_values(ids[3], license_arn="arn:aws:license-manager::294406891311:license:l-0")
-    attempt = journal.claim_next()
-    assert attempt
-    settle.release(attempt, "InvalidLicenseException", settle.FAULT)
-    metered.sandbox.marketplace.change_faults(**fault)
+    # Every second call: the first is refused for the record, and its first half is throttled.
+    metered.sandbox.marketplace.change_faults(metering_throttled_percent=50)
 
+    assert send.send_next() is False
+    assert [call.error for call in metered.calls()] == ["InvalidLicenseException", "ThrottlingException"]
+    metered.sandbox.marketplace.change_faults(metering_throttled_percent=0)
     metered.work_until(at("10:20"))
 
     assert [hour.state for hour in metered.hours()].count("billed") == 24
@@ -121,8 +121,8 @@ def test_late_answer_does_not_end_another_workers_lease(metered: MeteredProduct)
     assert other
 
     settle.release(slow, "ThrottlingException", settle.FAULT)
-    assert journal.claim_next() is None
-    assert {(hour.state, hour.unread_tries) for hour in metered.hours()} == {("sent", 1)}
+    assert journal.store_again(slow.hours[:12]) is None
+    assert {(hour.state, hour.unread_tries, hour.due_at) for hour in metered.hours()} == {("sent", 1, at("10:16"))}
     metered.settle(other)
 
     metered.assert_all_billed()
