@@ -12,7 +12,12 @@ from app.models.base import Base
 
 # open: takes items · frozen: its quantity is fixed, and to be sent · sent: a call is under way, or its answer was not
 # read · the others are final. conflict: AWS has another quantity for the hour, which Foyer did not send.
-USAGE_STATES = ("open", "frozen", "sent", "billed", "conflict", "refused", "expired", "written-off")
+UNSENT_STATES = ("frozen", "sent")
+PENDING_STATES = ("open", *UNSENT_STATES)
+# It is not billed; a person may write it off.
+PROBLEM_STATES = ("conflict", "refused", "expired")
+SETTLED_STATES = ("billed", *PROBLEM_STATES, "written-off")
+USAGE_STATES = (*PENDING_STATES, *SETTLED_STATES)
 # Queries for the oldest of these hours add this condition: an index holds only them.
 IS_UNSENT = text("state IN ('frozen', 'sent')")
 
@@ -89,6 +94,10 @@ class UsageItem(Base):
     is_late: Mapped[bool] = mapped_column(comment="It came when its own hour was frozen")
     received_at: Mapped[datetime]
     written_off_at: Mapped[datetime | None] = mapped_column(comment="When a person decided that it is not billed")
+
+
+# No hour bills the item until a person decides.
+IS_HELD = UsageItem.hour_id.is_(None) & UsageItem.written_off_at.is_(None)
 
 
 class UsageRemainder(Base):

@@ -19,12 +19,11 @@ from app.aws import meter_usage
 from app.aws.meter_usage import Allocation, UsageRecord
 from app.database.transactions import transaction
 from app.models import Subscription, UsageAttempt, UsageHour, UtcDateTime
+from app.models.usage import IS_UNSENT, UNSENT_STATES
 from app.services.metering import clock, hours, quantity
 
 # Longer than a call takes at the most.
 LEASE = timedelta(minutes=2)
-# Those whose call was not answered come first: they are the oldest.
-SENDABLE = ("sent", "frozen")
 HOURS: Any = UsageHour.__table__
 HOUR_IDS = bindparam("hour_ids", type_=Uuid, expanding=True)
 # One state at a time, and in the order of an index: where many hours are due, none is looked at twice.
@@ -52,9 +51,7 @@ LEASE_HOUR = (
 )
 INSERT_ATTEMPT = insert(UsageAttempt)
 # All lock hours in this order: two transactions that lock several must not wait for each other.
-LOCK_UNSETTLED = (
-    select(HOURS).where(HOURS.c.id.in_(HOUR_IDS), HOURS.c.state.in_(SENDABLE)).order_by(HOURS.c.id).with_for_update()
-)
+LOCK_UNSETTLED = select(HOURS).where(HOURS.c.id.in_(HOUR_IDS), IS_UNSENT).order_by(HOURS.c.id).with_for_update()
 LOCK_SUBSCRIPTIONS = (
     select(Subscription.id)
     .where(Subscription.id.in_(select(HOURS.c.subscription_id).where(HOURS.c.id.in_(HOUR_IDS))))
@@ -85,7 +82,8 @@ def claim_next(connection: Connection, paused: Collection[str] = (), failing: Co
     the call has none where all are such.
     """
     names = {"now": clock.now(), "paused": list(paused)}
-    for state in SENDABLE:
+    # Those whose call was not answered come first: they are the oldest.
+    for state in reversed(UNSENT_STATES):
         if first := connection.execute(SELECT_FIRST_DUE, {**names, "of_state": state}).first():
             statement = SELECT_LICENSED if first.license_arn else SELECT_BY_PRODUCT_CODE
             of_product = {**names, "of_state": state, "of_product": first.product_code}

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Uuid, bindparam, delete, func, select, update
 from app.database import clock as database_clock
 from app.database.transactions import after_commit, query, transaction
 from app.models import AuditEntry, UsageAttempt, UsageHour, UsageItem, UtcDateTime
+from app.models.usage import SETTLED_STATES
 from app.services.metering import clock
 from app.services.operations.audit import REGISTRATION_ERASED
 
@@ -26,7 +27,6 @@ CALLS_KEPT = timedelta(days=90)
 LOOKED_BACK = timedelta(days=35)
 # Rows of one transaction: it must not hold up SQLite's only writer.
 BATCH_ROWS = 500
-SETTLED = ("billed", "conflict", "refused", "expired", "written-off")
 HOURS: Any = UsageHour.__table__
 ITEMS: Any = UsageItem.__table__
 OLD_CALLS = (
@@ -47,7 +47,7 @@ OF_SUBSCRIPTION = bindparam("of_subscription", type_=Uuid)
 SELECT_TAGGED = select(HOURS.c.id).where(
     HOURS.c.subscription_id == OF_SUBSCRIPTION,
     HOURS.c.hour <= bindparam("latest", type_=UtcDateTime),
-    HOURS.c.state.in_(SETTLED),
+    HOURS.c.state.in_(SETTLED_STATES),
     HOURS.c.allocations.is_not(None),
 )
 TAGGED_ITEMS = select(ITEMS.c.id).where(ITEMS.c.tags.is_not(None)).limit(BATCH_ROWS)

@@ -8,12 +8,13 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Row, bindparam, case, or_, update
+from sqlalchemy import Connection, Row, bindparam, case, update
 
 from app.aws.meter_usage import DUPLICATE, IDENTITY_CODES, NOT_SUBSCRIBED, SUCCESS, RecordKey, RecordResult
 from app.backoff import backoff_seconds
 from app.database.transactions import after_commit, query, transaction
 from app.models import UsageAttempt, UsageHour, UtcDateTime
+from app.models.usage import IS_UNSENT
 from app.services.billing import alerts, journal
 from app.services.billing.journal import Attempt
 from app.services.metering import clock, hours, licenses
@@ -42,9 +43,8 @@ OUT_OF_BOUNDS, ANSWER_LOST, NO_RESULT = "TimestampOutOfBounds", "AnswerLost", "N
 # An hour with one of these may be settled as not billed.
 FAULTY = {DUPLICATE, NOT_SUBSCRIBED}
 HOURS: Any = UsageHour.__table__
-# Another worker, which sent the same records after this one's lease, may have settled it. Two comparisons, because a
-# list is not possible in a statement of many rows.
-IS_UNSETTLED = (HOURS.c.id == bindparam("hour_id")) & or_(HOURS.c.state == "frozen", HOURS.c.state == "sent")
+# Another worker, which sent the same records after this one's lease, may have settled it.
+IS_UNSETTLED = (HOURS.c.id == bindparam("hour_id")) & IS_UNSENT
 IS_MINE = HOURS.c.tries == bindparam("own_tries")
 LATER = bindparam("later", type_=UtcDateTime)
 BILL = (

@@ -10,14 +10,13 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, Select, Uuid, bindparam, select
 
 from app.models import Registration, Subscription, UsageHour, UsageItem
+from app.models.usage import IS_HELD, UNSENT_STATES
 from app.services.metering import quantity
 from app.text import clean_single_line
 
 HOURS: Any = UsageHour.__table__
 ITEMS: Any = UsageItem.__table__
 IDS = bindparam("ids", type_=Uuid, expanding=True)
-# Hours that may be billed still.
-SENDABLE = {"frozen", "sent"}
 # The worst first.
 KINDS = ("conflict", "refused", "expired", "overdue", "held")
 
@@ -164,7 +163,7 @@ def load(connection: Connection, payload: Mapping[str, Any]) -> UsageProblems | 
         for row in connection.execute(statement, {"ids": of_kind}):
             if kind == "held":
                 groups[kind, None].append(_problem_row(row, row.used_at, quantity.join(row.micros, row.picos)))
-            elif row.state in (SENDABLE if kind == "overdue" else {kind}):
+            elif row.state in (UNSENT_STATES if kind == "overdue" else {kind}):
                 groups[kind, row.code].append(_problem_row(row, row.hour, quantity.join(row.quantity, 0)))
     if not groups:
         return None
@@ -207,5 +206,5 @@ SELECT_HOURS = _select(
 SELECT_ITEMS = (
     _select(ITEMS, ITEMS.c.item_id.label("label"), ITEMS.c.used_at, ITEMS.c.micros, ITEMS.c.picos)
     .select_from(ITEMS)
-    .where(ITEMS.c.hour_id.is_(None), ITEMS.c.written_off_at.is_(None))
+    .where(IS_HELD)
 )

@@ -8,17 +8,17 @@ from sqlalchemy import Connection, bindparam, func, select
 from app.database.transactions import query
 from app.errors import DatabaseUnavailable
 from app.models import UsageAttempt, UsageHour, UsageItem, UtcDateTime
-from app.models.usage import IS_UNSENT
+from app.models.usage import IS_HELD, IS_UNSENT, PENDING_STATES, PROBLEM_STATES
 from app.observability.metrics import LabelledGauges
 from app.services.metering import clock
 
 # Neither those that are billed, which are nearly all, nor those that were written off.
-COUNTED_STATES = ("open", "frozen", "sent", "conflict", "refused", "expired")
+COUNTED_STATES = (*PENDING_STATES, *PROBLEM_STATES)
 UNREAD = "unread"
 HOURS: Any = UsageHour.__table__
 COUNT_BY_STATE = select(HOURS.c.state, func.count()).where(HOURS.c.state.in_(COUNTED_STATES)).group_by(HOURS.c.state)
 SELECT_OLDEST_UNSENT = select(HOURS.c.hour).where(IS_UNSENT).order_by(HOURS.c.hour).limit(1)
-COUNT_HELD = select(func.count()).where(UsageItem.hour_id.is_(None), UsageItem.written_off_at.is_(None))
+COUNT_HELD = select(func.count()).select_from(UsageItem).where(IS_HELD)
 COUNT_CALLS = (
     select(UsageAttempt.outcome, func.count())
     .where(UsageAttempt.started_at > bindparam("since", type_=UtcDateTime))

@@ -12,6 +12,7 @@ from app.database import rows
 from app.database.rows import RowDict
 from app.database.transactions import query
 from app.models import UsageAttempt, UsageHour, UsageItem, UtcDateTime
+from app.models.usage import PENDING_STATES
 from app.services.metering import clock, licenses
 from app.services.metering import hours as hour_times
 from app.services.usage_reports import hours, outlook
@@ -53,7 +54,7 @@ def find_hour(connection: Connection, hour_id: UUID) -> RowDict | None:
     deadline = _deadline(connection, hour)
     items = rows.fetch_all(connection, ITEMS_OF_HOUR, {"hour_id": hour_id})
     return hour | {
-        "deadline": deadline if hour["state"] in outlook.UNSENT_STATES else None,
+        "deadline": deadline if hour["state"] in PENDING_STATES else None,
         "next": outlook.of_hour(hour, deadline, now),
         "attempts": list(_attempts(connection, hour, now)),
         "latest_items": [hours.with_quantity(item) for item in items],

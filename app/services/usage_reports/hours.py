@@ -12,12 +12,10 @@ from app.database import rows
 from app.database.rows import RowDict
 from app.database.transactions import query, wait_for_operator
 from app.models import Registration, UsageHour, UsageItem
-from app.models.usage import USAGE_STATES
+from app.models.usage import IS_HELD, PROBLEM_STATES, USAGE_STATES
 from app.services.metering import quantity
-from app.services.usage_reports.outlook import PROBLEM_STATES
 
 HOURS, ITEMS = UsageHour.__table__.c, UsageItem.__table__.c
-IS_HELD = UsageItem.hour_id.is_(None) & UsageItem.written_off_at.is_(None)
 HOUR_COLUMNS = (
     *HOURS["id", "hour", "subscription_id", "product_code", "license_arn", "meter_key"],
     *HOURS["dimension", "micros", "picos", "quantity"],

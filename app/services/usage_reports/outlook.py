@@ -3,10 +3,8 @@
 from datetime import datetime, timedelta
 
 from app.database.rows import RowDict
+from app.models.usage import PENDING_STATES
 
-UNSENT_STATES = ("open", "frozen", "sent")
-# An operator may write off usage that is in one of them.
-PROBLEM_STATES = ("conflict", "refused", "expired")
 # A worker does what is due within seconds.
 MAX_OVERDUE = timedelta(minutes=5)
 HELD = (
@@ -44,7 +42,7 @@ def of_hour(hour: RowDict, deadline: datetime, now: datetime) -> str:
         deadline=_time(deadline),
         settled=_time(hour["settled_at"]),
     )
-    is_overdue = hour["state"] in UNSENT_STATES and hour["due_at"] and hour["due_at"] + MAX_OVERDUE < now
+    is_overdue = hour["state"] in PENDING_STATES and hour["due_at"] and hour["due_at"] + MAX_OVERDUE < now
     return sentence + OVERDUE if is_overdue else sentence
 
 

@@ -8,15 +8,15 @@ from sqlalchemy import Connection, and_, bindparam, func, or_, select
 
 from app.database.transactions import query
 from app.models import UsageHour, UsageItem, UtcDateTime
+from app.models.usage import IS_HELD, IS_UNSENT, PROBLEM_STATES
 from app.services.metering import clock
-from app.services.usage_reports.hours import IS_HELD
-from app.services.usage_reports.outlook import MAX_OVERDUE, PROBLEM_STATES
+from app.services.usage_reports.outlook import MAX_OVERDUE
 
 LATEST = bindparam("latest", type_=UtcDateTime)
 UNSENT, HELD = "unsent", "held"
-IS_UNSENT = or_(
+IS_OVERDUE = or_(
     and_(UsageHour.state == "open", UsageHour.due_at <= LATEST),
-    and_(UsageHour.state.in_(["frozen", "sent"]), UsageHour.frozen_at <= LATEST),
+    and_(IS_UNSENT, UsageHour.frozen_at <= LATEST),
 )
 COUNT_AND_OLDEST = (func.count().label("number"), func.min(UsageHour.hour).label("oldest"))
 COUNT_PROBLEMS = (
@@ -25,7 +25,7 @@ COUNT_PROBLEMS = (
     .group_by(UsageHour.state, UsageHour.code)
     .order_by(UsageHour.state, UsageHour.code)
 )
-COUNT_UNSENT = select(UsageHour.code, *COUNT_AND_OLDEST).where(IS_UNSENT).group_by(UsageHour.code)
+COUNT_UNSENT = select(UsageHour.code, *COUNT_AND_OLDEST).where(IS_OVERDUE).group_by(UsageHour.code)
 COUNT_HELD = select(func.count().label("number"), func.min(UsageItem.used_at).label("oldest")).where(IS_HELD)
 ADVICE = {
     UNSENT: "Does a worker run, and may it call BatchMeterUsage? AWS takes an hour for a day, and until 06:00 UTC on "

@@ -17,14 +17,13 @@ from app.database import clock as database_clock
 from app.database.transactions import after_commit, transaction
 from app.errors import FoyerError
 from app.models import UsageHour, UsageItem, UtcDateTime
+from app.models.usage import IS_HELD, PROBLEM_STATES
 from app.services.metering import accept, clock, licenses, quantity
 from app.services.metering.hour_book import HourBook, Placement
 from app.services.metering.items import UsageItem as AcceptedItem
 from app.services.metering.licenses import Target
 from app.services.operations import audit
 from app.services.operations.audit import AuditRecord
-from app.services.usage_reports.hours import IS_HELD
-from app.services.usage_reports.outlook import PROBLEM_STATES
 
 log = structlog.get_logger()
 
