@@ -13,15 +13,13 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, Uuid, bindparam, select
-from uuid_utils.compat import uuid7
 
 from app.config import products
 from app.database.rows import MIN_ID
 from app.database.transactions import after_commit, query, transaction
 from app.models import Subscription, UsageHour, UtcDateTime
 from app.services.metering import clock, hours, licenses
-from app.services.metering.hour_book import NEW_HOUR
-from app.services.metering.hour_rows import INSERT_HOURS
+from app.services.metering.hour_rows import INSERT_HOURS, find_old_forms, new_hour
 from app.services.metering.licenses import MeteredSubscription
 from app.services.operations import heartbeats
 
@@ -42,11 +40,6 @@ SELECT_SUBSCRIPTIONS = (
     )
     .order_by(SUBSCRIPTIONS.c.id)
     .limit(BATCH_SIZE)
-)
-SELECT_OLD_FORM = select(HOURS.c.subscription_id, HOURS.c.hour, HOURS.c.meter_key).where(
-    HOURS.c.license_arn.is_(None),
-    HOURS.c.subscription_id.in_(licenses.SUBSCRIPTION_IDS),
-    HOURS.c.hour.between(bindparam("first", type_=UtcDateTime), bindparam("last", type_=UtcDateTime)),
 )
 
 
@@ -124,8 +117,9 @@ def _make_batch(connection: Connection, run: _Run) -> _Run | None:
     names = {"of_product": run.product_code, "after": run.after, "first": run.first}
     rows = connection.execute(SELECT_SUBSCRIPTIONS, names).all()
     found = licenses.with_licenses(connection, rows)
-    old_forms = _old_forms(connection, run, found)
-    zeros = [zero for row in rows for zero in _zeros(found[row.id], run, old_forms)]
+    old_listings = [one.id for one in found.values() if one.customer_identifier]
+    old_forms = find_old_forms(connection, old_listings, run.first, run.last)
+    zeros = [zero for row in rows for zero in _zeros(found[row.id], run, old_forms.get(row.id, {}))]
     if zeros:
         connection.execute(INSERT_HOURS, zeros)
         after_commit(log.info, "usage.zeros", hours=len(zeros), product=run.product_code)
@@ -135,44 +129,20 @@ def _make_batch(connection: Connection, run: _Run) -> _Run | None:
     return None
 
 
-def _old_forms(
-    connection: Connection, run: _Run, found: Mapping[UUID, MeteredSubscription]
-) -> dict[tuple[UUID, datetime], str]:
-    """Return the keys of the hours that were begun by the product code: AWS would bill an hour twice by two forms."""
-    ids = [one.id for one in found.values() if one.customer_identifier]
-    if not ids:
-        return {}
-    names = {"subscription_ids": ids, "first": run.first, "last": run.last}
-    return {(row.subscription_id, row.hour): row.meter_key for row in connection.execute(SELECT_OLD_FORM, names)}
-
-
-def _zeros(
-    subscription: MeteredSubscription, run: _Run, old_forms: Mapping[tuple[UUID, datetime], str]
-) -> Iterator[dict[str, Any]]:
+def _zeros(subscription: MeteredSubscription, run: _Run, old_forms: Mapping[datetime, str]) -> Iterator[dict[str, Any]]:
     """Yield the rows of the hours during which the subscription was active; those that exist stay as they are."""
     now = clock.now()
     for hour in run.hours():
         license_ = subscription.license_at(hour)
         if hours.is_too_old(hour, now) or not subscription.is_active_during(license_, hour):
             continue
-        old_key = old_forms.get((subscription.id, hour))
+        meter_key = old_forms.get(hour, license_.key)
         for dimension in products.usage_rules(run.product_code).dimensions:
             yield {
-                **NEW_HOUR,
-                "id": uuid7(),
-                "subscription_id": subscription.id,
-                "product_code": subscription.product_code,
-                "meter_key": old_key or license_.key,
-                "license_arn": None if old_key else license_.arn,
-                "customer_aws_account_id": subscription.customer_aws_account_id,
-                "customer_identifier": subscription.customer_identifier,
-                "dimension": dimension,
-                "hour": hour,
+                # Behind the usage that is to be sent, whose place is by its deadline.
+                **new_hour(subscription, license_, (meter_key, dimension, hour), due_at=now, now=now),
                 "state": "frozen",
                 "quantity": 0,
                 "timestamp": hour,
-                # Behind the usage that is to be sent, whose place is by its deadline.
-                "due_at": now,
-                "created_at": now,
                 "frozen_at": now,
             }

@@ -16,7 +16,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
-from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, String, bindparam, insert, select
@@ -25,10 +24,11 @@ from uuid_utils.compat import uuid7
 
 from app.config import products
 from app.database.transactions import after_commit, transaction
-from app.models import UsageHour, UsageItem, UtcDateTime
+from app.models import UsageItem
 from app.observability import metrics
 from app.services.metering import clock, hours, items, licenses, quantity
 from app.services.metering.hour_book import HourBook, ItemVerdict, Placement
+from app.services.metering.hour_rows import find_old_forms
 from app.services.metering.items import InvalidItem
 from app.services.metering.licenses import Target
 from app.services.outbox import usage_mails
@@ -44,12 +44,6 @@ SELECT_KNOWN = select(UsageItem.__table__).where(
     UsageItem.product_code.in_(PRODUCT_CODES), UsageItem.item_id.in_(ITEM_IDS)
 )
 INSERT_ITEMS = insert(UsageItem)
-HOURS: Any = UsageHour.__table__
-SELECT_OLD_FORM = select(HOURS.c.subscription_id, HOURS.c.hour, HOURS.c.meter_key).where(
-    HOURS.c.license_arn.is_(None),
-    HOURS.c.subscription_id.in_(licenses.SUBSCRIPTION_IDS),
-    HOURS.c.hour.between(bindparam("first", type_=UtcDateTime), bindparam("last", type_=UtcDateTime)),
-)
 
 
 def accept(values: Sequence[object], product_codes: frozenset[str] | None) -> list[ItemVerdict]:
@@ -201,12 +195,9 @@ def keep_forms(connection: Connection, placements: Sequence[Placement]) -> None:
     }
     if not licensed:
         return
-    moments = [hours.hour_of(placement.at) for placement in placements]
     # A late item goes to an hour until now.
-    names = {"subscription_ids": list(licensed), "first": min(moments), "last": hours.hour_of(clock.now())}
-    old_forms: dict[UUID, dict[datetime, str]] = defaultdict(dict)
-    for row in connection.execute(SELECT_OLD_FORM, names):
-        old_forms[row.subscription_id][row.hour] = row.meter_key
+    first, last = min(hours.hour_of(placement.at) for placement in placements), hours.hour_of(clock.now())
+    old_forms = find_old_forms(connection, licensed, first, last)
     for placement in placements:
         placement.old_form_hours = old_forms.get(placement.target.subscription.id, {})
 

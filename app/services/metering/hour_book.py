@@ -4,23 +4,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import Connection
-from uuid_utils.compat import uuid7
 
 from app.config.usage_rules import UsageRules
 from app.services.metering import hours, quantity
-from app.services.metering.hour_rows import HOURS, HourKey, HourRows, Slot
+from app.services.metering.hour_rows import HourKey, HourRows, Slot, new_hour
 from app.services.metering.items import UsageItem
 from app.services.metering.licenses import License, Target
 
 Verdict = Literal["accepted", "conflict", "refused"]
-NEW_HOUR = {
-    **dict.fromkeys(HOURS.c.keys()),
-    **dict.fromkeys(("micros", "picos", "tries", "unread_tries"), 0),
-    "state": "open",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,26 +155,12 @@ class HourBook:
 
     def _create(self, placements: dict[HourKey, Placement]) -> None:
         self.rows.create(
-            {key: self._new_row(one, key) for key, one in placements.items() if key not in self.rows.slots}
+            {
+                key: new_hour(one.target.subscription, one.license, key, due_at=self._due_at(one, key[2]), now=self.now)
+                for key, one in placements.items()
+                if key not in self.rows.slots
+            }
         )
-
-    def _new_row(self, placement: Placement, key: HourKey) -> dict[str, Any]:
-        subscription, license_ = placement.target.subscription, placement.license
-        meter_key, dimension, hour = key
-        return {
-            **NEW_HOUR,
-            "id": uuid7(),
-            "subscription_id": subscription.id,
-            "product_code": subscription.product_code,
-            "meter_key": meter_key,
-            "license_arn": license_.arn if meter_key == license_.key else None,
-            "customer_aws_account_id": subscription.customer_aws_account_id,
-            "customer_identifier": subscription.customer_identifier,
-            "dimension": dimension,
-            "hour": hour,
-            "due_at": self._due_at(placement, hour),
-            "created_at": self.now,
-        }
 
     def _due_at(self, placement: Placement, hour: datetime) -> datetime:
         ended_at = placement.ended_at

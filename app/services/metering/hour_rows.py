@@ -8,9 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Uuid, bindparam, delete, select, text, tuple_, update
+from uuid_utils.compat import uuid7
 
 from app.models import UsageHour, UtcDateTime
 from app.services.metering import quantity, tag_limits
+from app.services.metering.licenses import License, MeteredSubscription
 from app.services.metering.tag_limits import TagSets
 
 # Of a license, or of an old listing's customer; the dimension; and the hour's start.
@@ -20,6 +22,11 @@ INSERT_HOURS = text(
     f"INSERT INTO usage_hours ({', '.join(HOURS.c.keys())}) VALUES ({', '.join(f':{name}' for name in HOURS.c.keys())})"  # noqa: S608, SIM118  # names of our own
     " ON CONFLICT (meter_key, dimension, hour) DO NOTHING"
 ).bindparams(*(bindparam(column.name, type_=column.type) for column in HOURS.c))
+NEW_HOUR = {
+    **dict.fromkeys(HOURS.c.keys()),
+    **dict.fromkeys(("micros", "picos", "tries", "unread_tries"), 0),
+    "state": "open",
+}
 KEYS: Any = bindparam("keys", expanding=True)
 # In one order: two transactions that lock several must not wait for each other.
 LOCK_HOURS = (
@@ -40,7 +47,48 @@ ADD_TO_HOUR = (
     .where(HOURS.c.id == bindparam("hour_id"))
     .values(micros=bindparam("new_micros"), picos=bindparam("new_picos"))
 )
+SELECT_OLD_FORM = select(HOURS.c.subscription_id, HOURS.c.hour, HOURS.c.meter_key).where(
+    HOURS.c.license_arn.is_(None),
+    HOURS.c.subscription_id.in_(bindparam("subscription_ids", type_=Uuid, expanding=True)),
+    HOURS.c.hour.between(bindparam("first", type_=UtcDateTime), bindparam("last", type_=UtcDateTime)),
+)
 DELETE_HOURS = delete(HOURS).where(HOURS.c.id.in_(bindparam("hour_ids", type_=Uuid, expanding=True)))
+
+
+def new_hour(
+    subscription: MeteredSubscription, license_: License, key: HourKey, *, due_at: datetime, now: datetime
+) -> dict[str, Any]:
+    """Return the row of an hour without usage; of the license, or by the product code where that is the key's form."""
+    meter_key, dimension, hour = key
+    return {
+        **NEW_HOUR,
+        "id": uuid7(),
+        "subscription_id": subscription.id,
+        "product_code": subscription.product_code,
+        "meter_key": meter_key,
+        "license_arn": license_.arn if meter_key == license_.key else None,
+        "customer_aws_account_id": subscription.customer_aws_account_id,
+        "customer_identifier": subscription.customer_identifier,
+        "dimension": dimension,
+        "hour": hour,
+        "due_at": due_at,
+        "created_at": now,
+    }
+
+
+def find_old_forms(
+    connection: Connection, subscription_ids: Collection[UUID], first: datetime, last: datetime
+) -> dict[UUID, dict[datetime, str]]:
+    """Return the keys of the hours that were begun by the product code, by subscription and hour.
+
+    They go on so: AWS would bill an hour twice by two forms.
+    """
+    found: dict[UUID, dict[datetime, str]] = defaultdict(dict)
+    if subscription_ids:
+        names = {"subscription_ids": list(subscription_ids), "first": first, "last": last}
+        for row in connection.execute(SELECT_OLD_FORM, names):
+            found[row.subscription_id][row.hour] = row.meter_key
+    return found
 
 
 @dataclass
