@@ -20,7 +20,7 @@ from app.aws.meter_usage import Allocation, UsageRecord
 from app.database.transactions import transaction
 from app.models import Subscription, UsageAttempt, UsageHour, UtcDateTime
 from app.models.usage import IS_UNSENT, UNSENT_STATES
-from app.services.metering import clock, hours, quantity
+from app.services.metering import clock, hours, quantity, tag_limits
 
 # Longer than a call takes at the most.
 LEASE = timedelta(minutes=2)
@@ -154,8 +154,7 @@ def build_record(row: Row[Any]) -> UsageRecord:
 
 
 def _build_allocation(part: dict[str, Any]) -> Allocation:
-    tags = json.loads(part["tags"]) if part["tags"] else {}
-    return Allocation(quantity.micros_to_text(part["micros"]), tuple(sorted(tags.items())))
+    return Allocation(quantity.micros_to_text(part["micros"]), tag_limits.read(part["tags"]) if part["tags"] else ())
 
 
 def _that_fit(rows: Iterable[Row[Any]]) -> list[Row[Any]]:

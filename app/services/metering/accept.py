@@ -19,7 +19,6 @@ from typing import Any, NoReturn
 
 import structlog
 from sqlalchemy import Connection, String, bindparam, insert, select
-from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
 from app.config import products
@@ -46,7 +45,8 @@ SELECT_KNOWN = select(UsageItem.__table__).where(
 INSERT_ITEMS = insert(UsageItem)
 
 
-def accept(values: Sequence[object], product_codes: frozenset[str] | None) -> list[ItemVerdict]:
+@transaction
+def accept(connection: Connection, values: Sequence[object], product_codes: frozenset[str] | None) -> list[ItemVerdict]:
     """Store the valid items among these JSON values, all or none, and return the verdict on each, in their order.
 
     `product_codes` are those that the sender may meter; None: every product. An item that is known with the same
@@ -55,18 +55,13 @@ def accept(values: Sequence[object], product_codes: frozenset[str] | None) -> li
     Raises:
         DatabaseUnavailable: nothing was stored. To send all again is safe.
     """
-    now = clock.now()
-    try:
-        return _accept(values, product_codes, now)
-    except IntegrityError:
-        # Another request stored one of the items for another hour at the same moment: now it is known.
-        return _accept(values, product_codes, now)
+    return _accept(connection, values, product_codes)
 
 
 def try_out(values: Sequence[object], product_codes: frozenset[str] | None) -> list[ItemVerdict]:
     """Return the verdicts that `accept` would give now, and store nothing. Raises DatabaseUnavailable."""
     try:
-        _decide_and_undo(values, product_codes, clock.now())
+        _accept_and_undo(values, product_codes)
     except _TriedOut as tried:
         return tried.verdicts
 
@@ -79,22 +74,16 @@ class _TriedOut(Exception):
 
 
 @transaction
-def _decide_and_undo(
-    connection: Connection, values: Sequence[object], product_codes: frozenset[str] | None, now: datetime
+def _accept_and_undo(
+    connection: Connection, values: Sequence[object], product_codes: frozenset[str] | None
 ) -> NoReturn:
-    raise _TriedOut(_decide(connection, values, product_codes, now))
+    raise _TriedOut(_accept(connection, values, product_codes))
 
 
-@transaction
 def _accept(
-    connection: Connection, values: Sequence[object], product_codes: frozenset[str] | None, now: datetime
+    connection: Connection, values: Sequence[object], product_codes: frozenset[str] | None
 ) -> list[ItemVerdict]:
-    return _decide(connection, values, product_codes, now)
-
-
-def _decide(
-    connection: Connection, values: Sequence[object], product_codes: frozenset[str] | None, now: datetime
-) -> list[ItemVerdict]:
+    now = clock.now()
     verdicts: dict[int, ItemVerdict] = {}
     parsed: dict[int, items.UsageItem] = {}
     for position, value in enumerate(values):
@@ -141,15 +130,17 @@ def _store(
     # Known items are of hours that may be full, over or frozen: they are accepted again all the same.
     book.lock(placements)
     known = _known_items(connection, placements)
-    book.prepare([one for one in placements if one.item_key not in known and not _refusal(one, now)])
+    refused = {one.position: refusal for one in placements if (refusal := _refusal(one, now))}
+    book.prepare([one for one in placements if one.item_key not in known and one.position not in refused])
     stored: dict[tuple[str, str], dict[str, Any]] = {}
     for placement in placements:
         row = _content(placement)
         before = known.get(placement.item_key) or stored.get(placement.item_key)
         if before is not None:
-            verdicts[placement.position] = _compare(placement.item, before, row)
+            is_known = placement.item_key in known
+            verdicts[placement.position] = _compare(placement.item, before, row, is_known=is_known)
             continue
-        problem = _refusal(placement, now) or book.place(placement)
+        problem = refused.get(placement.position) or book.place(placement)
         if problem:
             verdicts[placement.position] = problem
             continue
@@ -224,10 +215,12 @@ def _content(placement: Placement) -> dict[str, Any]:
     }
 
 
-def _compare(item: items.UsageItem, before: Mapping[str, Any], content: Mapping[str, Any]) -> ItemVerdict:
+def _compare(
+    item: items.UsageItem, before: Mapping[str, Any], content: Mapping[str, Any], *, is_known: bool
+) -> ItemVerdict:
     differing = [name for name, value in content.items() if before[name] != value]
     if not differing:
-        return ItemVerdict(item.id, 200, "accepted")
+        return ItemVerdict(item.id, 200, "accepted", is_known=is_known)
     detail = "Another item with this id was accepted before, and counts. Send new usage with a new id."
     return ItemVerdict(item.id, 409, "conflict", detail)
 

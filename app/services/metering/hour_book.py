@@ -19,12 +19,16 @@ Verdict = Literal["accepted", "conflict", "refused"]
 
 @dataclass(frozen=True, slots=True)
 class ItemVerdict:
-    """What became of one item. `status` is the HTTP status that it would have alone."""
+    """What became of one item. `status` is the HTTP status that it would have alone.
+
+    `is_known`: it is accepted, and was stored before.
+    """
 
     id: str | None
     status: int
     verdict: Verdict
     detail: str | None = None
+    is_known: bool = False
 
 
 @dataclass

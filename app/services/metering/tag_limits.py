@@ -46,11 +46,16 @@ class TagSets:
         return None
 
 
+def read(tags_text: str) -> TagSet:
+    """Return the tags of an item as they are stored, in JSON."""
+    return tuple(sorted(json.loads(tags_text).items()))
+
+
 def stored_sets(connection: Connection, hour_ids: Sequence[UUID]) -> dict[UUID, TagSets]:
     """Return the sets of tags that the items of each of these hours have."""
     found = {hour_id: TagSets() for hour_id in hour_ids}
     for row in connection.execute(SELECT_TAGS, {"hour_ids": hour_ids}):
-        tags: TagSet = tuple(sorted(json.loads(row.tags_text).items()))
+        tags = read(row.tags_text)
         found[row.hour_id].sets.add(tags)
         found[row.hour_id].keys.update(key for key, _ in tags)
     return found

@@ -12,11 +12,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import BinaryIO
 
-from sqlalchemy import Connection, String, bindparam, select
+from sqlalchemy import Connection
 
-from app.config import products
 from app.database.transactions import query
-from app.models import UsageItem
 from app.services.metering import accept, licenses
 from app.services.metering.hour_book import ItemVerdict
 from app.services.metering.items import MAX_ITEMS
@@ -26,10 +24,6 @@ from app.services.usage_imports.file_rows import FileRow, UnreadableFile, text_l
 SNIFFED_BYTES = 4096
 # Of ids that are made for rows without one.
 ID_PREFIX = "file-"
-SELECT_KNOWN_IDS = select(UsageItem.item_id).where(
-    UsageItem.product_code.in_(bindparam("product_codes", type_=String, expanding=True)),
-    UsageItem.item_id.in_(bindparam("item_ids", type_=String, expanding=True)),
-)
 
 
 @dataclass(frozen=True)
@@ -107,7 +101,6 @@ def run(stream: BinaryIO, checked: CheckedFile, defaults: Defaults, *, is_dry_ru
     numbered = enumerate(_read(stream), 1)
     while part := list(islice(numbered, MAX_ITEMS)):
         values = [_with_id(number, _complete(row, defaults), row.value, checked, defaults) for number, row in part]
-        known = _known_ids(values)
         verdicts = (accept.try_out if is_dry_run else accept.accept)(values, None)
         batch = Batch(len(part))
         for (_, row), verdict in zip(part, verdicts, strict=True):
@@ -115,7 +108,7 @@ def run(stream: BinaryIO, checked: CheckedFile, defaults: Defaults, *, is_dry_ru
                 batch.refused.append((row.line, verdict))
                 continue
             batch.accepted += 1
-            batch.known += verdict.id in known
+            batch.known += verdict.is_known
             if verdict.detail:
                 batch.remarks[verdict.detail.partition(":")[0]] += 1
         yield batch
@@ -163,14 +156,3 @@ def _with_id(number: int, completed: object, value: object, checked: CheckedFile
         str(defaults.at) if _lacks(value, "at") else "",
     ]
     return {**completed, "id": f"{ID_PREFIX}{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:32]}-{number}"}
-
-
-def _known_ids(values: list[object]) -> set[str]:
-    ids = {value["id"] for value in values if isinstance(value, dict) and isinstance(value.get("id"), str)}
-    # No id that a database could not store is known.
-    return set(_select_known(list(products.current()), [id_ for id_ in ids if id_.isprintable()]))
-
-
-@query
-def _select_known(connection: Connection, product_codes: list[str], item_ids: list[str]) -> list[str]:
-    return list(connection.scalars(SELECT_KNOWN_IDS, {"product_codes": product_codes, "item_ids": item_ids}))
