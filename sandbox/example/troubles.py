@@ -1,10 +1,9 @@
 """The troubles that the product can simulate, so that people and tests see how Foyer and its pages react."""
 
-import threading
-
 from pydantic import Field
 
 from sandbox.example.handoffs import RefusalReason
+from sandbox.slow_settings import SlowSettings
 from sandbox.strict_model import StrictModel
 
 
@@ -33,28 +32,8 @@ class Troubles(StrictModel):
     )
 
 
-class CurrentTroubles:
-    """The current troubles. A change ends every wait in progress. Thread-safe."""
+class CurrentTroubles(SlowSettings[Troubles]):
+    """The current troubles."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._troubles = Troubles()
-        self._changed = threading.Event()
-
-    @property
-    def settings(self) -> Troubles:
-        """The troubles that are on."""
-        return self._troubles
-
-    @settings.setter
-    def settings(self, troubles: Troubles) -> None:
-        with self._lock:
-            self._troubles = troubles
-            self._changed.set()
-            self._changed = threading.Event()
-
-    def wait_if_slow(self) -> None:
-        """Wait as long as the "slow" trouble demands, or until the troubles change."""
-        with self._lock:
-            slow, changed = self._troubles.slow, self._changed
-        changed.wait(slow)
+        super().__init__(Troubles())
