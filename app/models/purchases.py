@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, and_, bindparam, cast, text
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -19,7 +19,7 @@ EVENT_OUTCOMES = ("applied", "noted", "waiting", "ambiguous", "not_ours")
 
 # As `change_number`: a trigger puts the number of the change in its place.
 NEXT_NUMBER = 0
-# Queries by former id add this condition: the index `ix_subscriptions_merged` holds only the few merged rows.
+# Queries by former id have this condition: the index `ix_subscriptions_merged` holds only the few merged rows.
 IS_MERGED_SQL = "CAST(former_ids AS VARCHAR) <> '[]'"
 
 
@@ -72,6 +72,10 @@ class Subscription(Base):
         comment="The feed's order; a change writes 0, and a trigger its number",
     )
     former_ids: Mapped[list[str]] = mapped_column(default=list, comment="Of those that were merged into it")
+
+
+# The one that a subscription was merged into, whose id, as text, is `former_id`: in JSON, ids are always spelled so.
+HAS_FORMER_ID = and_(text(IS_MERGED_SQL), cast(Subscription.former_ids, String).contains(bindparam("former_id")))
 
 
 class Feed(Base):

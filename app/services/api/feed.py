@@ -21,11 +21,8 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
-    String,
     Uuid,
-    and_,
     bindparam,
-    cast,
     func,
     literal,
     select,
@@ -36,7 +33,7 @@ from sqlalchemy import (
 from app import models
 from app.database import rows as database_rows
 from app.database.transactions import query
-from app.models.purchases import IS_MERGED_SQL
+from app.models.purchases import HAS_FORMER_ID
 from app.services.api import cursors
 from app.services.api.cursors import Cursor
 from app.services.outbox import payload
@@ -54,8 +51,6 @@ REGISTERED_SUBSCRIPTIONS = EVERY_SUBSCRIPTION.join(
     models.Registration, models.Registration.subscription_id == SUBSCRIPTIONS.c.id
 )
 HAS_ID = SUBSCRIPTIONS.c.id == bindparam("subscription_id", type_=Uuid)
-# LIKE is safe here: an id in JSON text is always spelled the same, and has no wildcards.
-HAS_FORMER_ID = and_(text(IS_MERGED_SQL), cast(SUBSCRIPTIONS.c.former_ids, String).like(bindparam("former_id_pattern")))
 HAS_REGISTRATION_ID = models.Registration.id == bindparam("registration_id", type_=Uuid)
 IDS = bindparam("ids", type_=Uuid, expanding=True)
 REGISTRATIONS = select(models.Registration.__table__).where(models.Registration.subscription_id.in_(IDS))
@@ -142,8 +137,7 @@ def find_subscription(connection: Connection, filters: Filters, subscription_id:
     subscriptions = _select_subscriptions(filters)
     rows = connection.execute(subscriptions.where(HAS_ID), {"subscription_id": subscription_id}).all()
     if not rows:
-        pattern = {"former_id_pattern": f'%"{subscription_id}"%'}
-        rows = connection.execute(subscriptions.where(HAS_FORMER_ID), pattern).all()
+        rows = connection.execute(subscriptions.where(HAS_FORMER_ID), {"former_id": str(subscription_id)}).all()
     return next(iter(_load_items(connection, rows)), None)
 
 

@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, String, Uuid, and_, bindparam, cast, func, select, text
+from sqlalchemy import Connection, Row, String, Uuid, bindparam, func, select
 
 from app.aws.customer import Customer, license_id
 from app.aws.event_kinds import LICENSE_KINDS, PARTY_SUFFIXES, AwsEventKind
 from app.database.rows import parse_uuid
 from app.models import EarlierKey, Event, Subscription
-from app.models.purchases import FINAL_STATUSES, IS_MERGED_SQL
+from app.models.purchases import FINAL_STATUSES, HAS_FORMER_ID
 from app.services.metering import clock
 from app.services.metering.hours import FINAL_WINDOW, HOUR, final_freeze_time
 
@@ -40,9 +40,7 @@ COLUMNS = (
 )
 SUBSCRIPTION_IDS = bindparam("subscription_ids", type_=Uuid, expanding=True)
 SELECT_BY_ID = select(*COLUMNS).where(SUBSCRIPTIONS.c.id.in_(SUBSCRIPTION_IDS))
-SELECT_BY_FORMER_ID = select(*COLUMNS).where(
-    and_(text(IS_MERGED_SQL), cast(SUBSCRIPTIONS.c.former_ids, String).like(bindparam("former_id_pattern")))
-)
+SELECT_BY_FORMER_ID = select(*COLUMNS).where(HAS_FORMER_ID)
 KEYS = bindparam("keys", type_=String, expanding=True)
 SELECT_BY_KEY = select(*COLUMNS, SUBSCRIPTIONS.c.purchase_key).where(SUBSCRIPTIONS.c.purchase_key.in_(KEYS))
 SELECT_BY_EARLIER_KEY = (
@@ -197,8 +195,7 @@ def with_licenses(connection: Connection, rows: Iterable[Row[Any]]) -> dict[UUID
 
 
 def _find_merged(connection: Connection, subscription_id: UUID) -> Row[Any] | None:
-    pattern = f'%"{subscription_id}"%'
-    return connection.execute(SELECT_BY_FORMER_ID, {"former_id_pattern": pattern}).first()
+    return connection.execute(SELECT_BY_FORMER_ID, {"former_id": str(subscription_id)}).first()
 
 
 def _read_events(events: Iterable[Row[Any]]) -> dict[str, License]:

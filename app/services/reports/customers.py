@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, String, Uuid, bindparam, cast, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Select, Uuid, bindparam, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.database import rows
@@ -27,7 +27,7 @@ from app.models import (
     Subscription,
     UtcDateTime,
 )
-from app.models.purchases import IS_MERGED_SQL
+from app.models.purchases import HAS_FORMER_ID
 from app.observability import references
 from app.services.purchases import drafts, people
 from app.services.reports import events, ids, outbox, registrations, subscriptions
@@ -78,9 +78,7 @@ TIME_SEARCHES = (
     .where(STORED_AT.between(FIRST, LAST))
     .order_by(STORED_AT.desc()),
 )
-BY_FORMER_ID = select(Subscription.id).where(
-    text(IS_MERGED_SQL), cast(Subscription.former_ids, String).contains(bindparam("former_id"))
-)
+BY_FORMER_ID = select(Subscription.id).where(HAS_FORMER_ID)
 BY_ACCOUNT_REFERENCE = select(Account.subscription_id).where(Account.reference == bindparam("reference"))
 TOKENS = select(
     *PendingToken.__table__.c["id", "parked_at", "next_try_at", "tries", "fault", "settled_at", "subscription_id"]
@@ -199,7 +197,7 @@ def _find_by_id(connection: Connection, who: str, limit: int) -> Keys:
         return Keys(set(), set(), set())
     keys = _collect(connection, ID_SEARCHES, {**bounds, "limit": limit})
     if former_id := rows.parse_uuid(who):
-        keys.subscriptions.update(connection.scalars(BY_FORMER_ID, {"former_id": f'"{former_id}"'}))
+        keys.subscriptions.update(connection.scalars(BY_FORMER_ID, {"former_id": str(former_id)}))
     return keys
 
 
