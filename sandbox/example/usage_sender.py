@@ -62,10 +62,10 @@ class UsageSender:
     def send(self, site_url: str) -> None:
         """Send every item that is not sent yet. What Foyer does not take is sent again later."""
         with self._sending:
-            self.problem = None
             try:
                 while items := self._tenants.unsent_usage()[:MAX_ITEMS]:
                     self._tenants.apply_verdicts(self._post(site_url, items))
+                self.problem = None
             except NotTaken as error:
                 self.problem = str(error)
 

@@ -4,10 +4,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
-from flask import Flask
+from flask import Flask, Response
 from justhtml import JustHTML
 
 from sandbox.example.server import ExampleProduct
@@ -136,6 +137,21 @@ def wait_until(is_true: Callable[[], bool]) -> None:
     while not is_true():
         assert time.monotonic() < deadline
         threading.Event().wait(0.01)
+
+
+def test_problem_is_shown_while_the_next_attempt_is_under_way(metering: ExampleProduct, foyer: UsageReceiver) -> None:
+    customer, pages = Customer(metering), list[str]()
+    foyer.answer = failure(503)
+    customer.use()
+
+    def look_and_accept(items: list[dict[str, Any]]) -> Response | str:
+        pages.append(customer.home().text)
+        return verdict("accepted")(items)
+
+    foyer.answer = look_and_accept
+    page = customer.use()
+
+    assert ["database is away" in text for text in (*pages, page.text)] == [True, False]
 
 
 def test_product_without_a_token_keeps_its_usage(foyer: UsageReceiver) -> None:
