@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Row, Uuid, bindparam, delete, func, select, text, tuple_, update
+from sqlalchemy import Connection, Row, Uuid, bindparam, func, select, text, tuple_, update
 
 from app.config import products
 from app.database.transactions import after_commit, transaction
@@ -22,6 +22,7 @@ from app.services.billing import allocations
 from app.services.billing.included import Allowances
 from app.services.billing.record_times import RecordTimes
 from app.services.metering import clock, licenses, quantity
+from app.services.metering.hour_rows import ADD_TO_HOUR, DELETE_HOURS
 from app.services.metering.licenses import MeteredSubscription
 
 log = structlog.get_logger()
@@ -71,24 +72,18 @@ RESCHEDULE = (
     update(HOURS).where(HOURS.c.id == bindparam("hour_id")).values(due_at=bindparam("later", type_=UtcDateTime))
 )
 # An item of an hour in which its license was not in force: see record_times.
-SELECT_HOME = (
+SELECT_TARGET = (
     select(HOURS)
     .where(HOURS.c.meter_key == bindparam("of_key"), HOURS.c.dimension == bindparam("of_dimension"))
-    .where(HOURS.c.hour == bindparam("home", type_=UtcDateTime))
+    .where(HOURS.c.hour == bindparam("billable", type_=UtcDateTime))
 )
-LOCK_HOME = SELECT_HOME.where(HOURS.c.state == "open").with_for_update(skip_locked=True)
+LOCK_TARGET = SELECT_TARGET.where(HOURS.c.state == "open").with_for_update(skip_locked=True)
 MOVE_HOUR = (
     update(HOURS)
     .where(HOURS.c.id == bindparam("hour_id"))
-    .values(hour=bindparam("home", type_=UtcDateTime), due_at=bindparam("now", type_=UtcDateTime))
+    .values(hour=bindparam("billable", type_=UtcDateTime), due_at=bindparam("now", type_=UtcDateTime))
 )
 MOVE_ITEMS = update(UsageItem).where(UsageItem.hour_id == bindparam("from_id")).values(hour_id=bindparam("into_id"))
-ADD_TO_HOME = (
-    update(HOURS)
-    .where(HOURS.c.id == bindparam("hour_id"))
-    .values(micros=bindparam("new_micros"), picos=bindparam("new_picos"))
-)
-DELETE_HOUR = delete(HOURS).where(HOURS.c.id == bindparam("hour_id"))
 
 
 # Until the end of the transaction, so that it works through every pooler. Any number that nothing else locks.
@@ -122,7 +117,7 @@ def freeze_due(connection: Connection) -> bool | None:
     due, later = [], []
     for row in rows:
         times = _times(row, subscriptions[row.subscription_id])
-        if times.home() != row.hour and _move(connection, times, now):
+        if times.billable_hour() != row.hour and _move(connection, times, now):
             continue
         freezes_at = times.freezes_at()
         if freezes_at > now:
@@ -152,18 +147,18 @@ def _times(row: Row[Any], subscription: MeteredSubscription) -> RecordTimes:
 def _move(connection: Connection, times: RecordTimes, now: datetime) -> bool:
     """Move the items to the hour in which AWS takes them; return False where that one is frozen already."""
     row = times.row
-    names = {"of_key": row.meter_key, "of_dimension": row.dimension, "home": times.home()}
-    if connection.execute(SELECT_HOME, names).first() is None:
-        connection.execute(MOVE_HOUR, {"hour_id": row.id, "home": times.home(), "now": now})
+    names = {"of_key": row.meter_key, "of_dimension": row.dimension, "billable": times.billable_hour()}
+    if connection.execute(SELECT_TARGET, names).first() is None:
+        connection.execute(MOVE_HOUR, {"hour_id": row.id, "billable": times.billable_hour(), "now": now})
         return True
-    home = connection.execute(LOCK_HOME, names).first()
-    if home is None:
+    target = connection.execute(LOCK_TARGET, names).first()
+    if target is None:
         return False
-    total = quantity.join(home.micros, home.picos) + quantity.join(row.micros, row.picos)
+    total = quantity.join(target.micros, target.picos) + quantity.join(row.micros, row.picos)
     micros, picos = quantity.split(total)
-    connection.execute(MOVE_ITEMS, {"from_id": row.id, "into_id": home.id})
-    connection.execute(ADD_TO_HOME, {"hour_id": home.id, "new_micros": micros, "new_picos": picos})
-    connection.execute(DELETE_HOUR, {"hour_id": row.id})
+    connection.execute(MOVE_ITEMS, {"from_id": row.id, "into_id": target.id})
+    connection.execute(ADD_TO_HOUR, {"hour_id": target.id, "new_micros": micros, "new_picos": picos})
+    connection.execute(DELETE_HOURS, {"hour_ids": [row.id]})
     return True
 
 

@@ -38,7 +38,7 @@ class RecordTimes:
         # The last hour of a license is open until the time for sending is nearly over.
         return self.subscription.last_freeze_time(self.license, self.ended_at)
 
-    def home(self) -> datetime:
+    def billable_hour(self) -> datetime:
         """Return the hour in which AWS takes the usage."""
         hour: datetime = self.row.hour
         if self.ended_at and hours.hour_of(self.ended_at) < hour:

@@ -104,14 +104,14 @@ def _wait_with_product(
 
     It is the account or the product code that is wrong, and the seller can mend it, or their licenses have ended.
     """
-    over = settle.find_over([row for row, _ in refused])
-    waiting = [row for row, _ in refused if row.id not in over]
+    ended = settle.find_ended([row for row, _ in refused])
+    waiting = [row for row, _ in refused if row.id not in ended]
     if waiting:
         code = refused[0][1]
         alerts.report_setup(product_code, "RecordsRefused", code)
         settle.reschedule(waiting, code, SETUP)
         pauses.fail(product_code)
-    return [(row, code) for row, code in refused if row.id in over]
+    return [(row, code) for row, code in refused if row.id in ended]
 
 
 def _send(attempt: Attempt, wait: Callable[[], object]) -> _Outcome:

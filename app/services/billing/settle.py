@@ -116,17 +116,17 @@ def _ended_hours(
 ) -> set[UUID]:
     """Return the hours whose license has ended, if AWS says of any that its customer is not subscribed."""
     is_needed = any(result.status == NOT_SUBSCRIBED for result in results.values())
-    return _over(connection, list(rows)) if is_needed else set()
+    return _find_ended(connection, list(rows)) if is_needed else set()
 
 
-def _over(connection: Connection, rows: Sequence[Row[Any]]) -> set[UUID]:
+def _find_ended(connection: Connection, rows: Sequence[Row[Any]]) -> set[UUID]:
     found = licenses.find_by_ids(connection, {row.subscription_id for row in rows})
     of_rows = ((row, found[row.subscription_id]) for row in rows if row.subscription_id in found)
     return {row.id for row, owner in of_rows if owner.takes_usage_until(owner.license_by_key(row.meter_key))}
 
 
 # Whose license has ended: of these, nobody can mend anything.
-find_over = query(_over)
+find_ended = query(_find_ended)
 
 
 def _again(

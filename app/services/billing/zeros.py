@@ -19,7 +19,7 @@ from app.database.rows import MIN_ID
 from app.database.transactions import after_commit, query, transaction
 from app.models import Subscription, UsageHour, UtcDateTime
 from app.services.metering import clock, hours, licenses
-from app.services.metering.hour_rows import INSERT_HOURS, find_old_forms, new_hour
+from app.services.metering.hour_rows import INSERT_HOURS, find_product_code_hours, new_hour
 from app.services.metering.licenses import MeteredSubscription
 from app.services.operations import heartbeats
 
@@ -118,8 +118,8 @@ def _make_batch(connection: Connection, run: _Run) -> _Run | None:
     rows = connection.execute(SELECT_SUBSCRIPTIONS, names).all()
     found = licenses.with_licenses(connection, rows)
     old_listings = [one.id for one in found.values() if one.customer_identifier]
-    old_forms = find_old_forms(connection, old_listings, run.first, run.last)
-    zeros = [zero for row in rows for zero in _zeros(found[row.id], run, old_forms.get(row.id, {}))]
+    product_code_hours = find_product_code_hours(connection, old_listings, run.first, run.last)
+    zeros = [zero for row in rows for zero in _zeros(found[row.id], run, product_code_hours.get(row.id, {}))]
     if zeros:
         connection.execute(INSERT_HOURS, zeros)
         after_commit(log.info, "usage.zeros", hours=len(zeros), product=run.product_code)
@@ -129,14 +129,16 @@ def _make_batch(connection: Connection, run: _Run) -> _Run | None:
     return None
 
 
-def _zeros(subscription: MeteredSubscription, run: _Run, old_forms: Mapping[datetime, str]) -> Iterator[dict[str, Any]]:
+def _zeros(
+    subscription: MeteredSubscription, run: _Run, product_code_hours: Mapping[datetime, str]
+) -> Iterator[dict[str, Any]]:
     """Yield the rows of the hours during which the subscription was active; those that exist stay as they are."""
     now = clock.now()
     for hour in run.hours():
         license_ = subscription.license_at(hour)
         if hours.is_too_old(hour, now) or not subscription.is_active_during(license_, hour):
             continue
-        meter_key = old_forms.get(hour, license_.key)
+        meter_key = product_code_hours.get(hour, license_.key)
         for dimension in products.usage_rules(run.product_code).dimensions:
             yield {
                 # Behind the usage that is to be sent, whose place is by its deadline.

@@ -27,7 +27,7 @@ from app.models import UsageItem
 from app.observability import metrics
 from app.services.metering import clock, hours, items, licenses, quantity
 from app.services.metering.hour_book import HourBook, ItemVerdict, Placement
-from app.services.metering.hour_rows import find_old_forms
+from app.services.metering.hour_rows import find_product_code_hours
 from app.services.metering.items import InvalidItem
 from app.services.metering.licenses import Target
 from app.services.outbox import usage_mails
@@ -125,7 +125,7 @@ def _target(
 def _store(
     connection: Connection, placements: list[Placement], verdicts: dict[int, ItemVerdict], now: datetime
 ) -> None:
-    keep_forms(connection, placements)
+    keep_product_code_hours(connection, placements)
     book = HourBook(connection, now)
     # Known items are of hours that may be full, over or frozen: they are accepted again all the same.
     book.lock(placements)
@@ -179,7 +179,7 @@ def _refusal(placement: Placement, now: datetime) -> ItemVerdict | None:
     return ItemVerdict(placement.item.id, 409, "refused", detail)
 
 
-def keep_forms(connection: Connection, placements: Sequence[Placement]) -> None:
+def keep_product_code_hours(connection: Connection, placements: Sequence[Placement]) -> None:
     """Let an hour that was begun by the product code go on so: AWS would bill the same hour twice by two forms."""
     licensed = {
         p.target.subscription.id for p in placements if p.license.arn and p.target.subscription.customer_identifier
@@ -188,9 +188,9 @@ def keep_forms(connection: Connection, placements: Sequence[Placement]) -> None:
         return
     # A late item goes to an hour until now.
     first, last = min(hours.hour_of(placement.at) for placement in placements), hours.hour_of(clock.now())
-    old_forms = find_old_forms(connection, licensed, first, last)
+    product_code_hours = find_product_code_hours(connection, licensed, first, last)
     for placement in placements:
-        placement.old_form_hours = old_forms.get(placement.target.subscription.id, {})
+        placement.product_code_hours = product_code_hours.get(placement.target.subscription.id, {})
 
 
 def _known_items(connection: Connection, placements: Iterable[Placement]) -> dict[tuple[str, str], dict[str, Any]]:

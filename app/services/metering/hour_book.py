@@ -43,7 +43,7 @@ class Placement:
     rules: UsageRules
     # The hours of its subscription that were begun by the product code, with the key of that form. Set before `key` is
     # first asked for.
-    old_form_hours: Mapping[datetime, str] = field(default_factory=dict)
+    product_code_hours: Mapping[datetime, str] = field(default_factory=dict)
     slot: Slot | None = None
     is_late: bool = False
 
@@ -54,12 +54,12 @@ class Placement:
 
     def key_at(self, hour: datetime) -> HourKey:
         """Return the natural key of that hour: AWS would bill an hour twice by two forms."""
-        return self.old_form_hours.get(hour, self.license.key), self.item.dimension, hour
+        return self.product_code_hours.get(hour, self.license.key), self.item.dimension, hour
 
     @cached_property
     def meters(self) -> frozenset[tuple[str, str]]:
         """The first two parts of all keys that its hours have."""
-        return frozenset((key, self.item.dimension) for key in (self.license.key, *self.old_form_hours.values()))
+        return frozenset((key, self.item.dimension) for key in (self.license.key, *self.product_code_hours.values()))
 
     @cached_property
     def item_key(self) -> tuple[str, str]:

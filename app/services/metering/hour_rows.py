@@ -47,7 +47,7 @@ ADD_TO_HOUR = (
     .where(HOURS.c.id == bindparam("hour_id"))
     .values(micros=bindparam("new_micros"), picos=bindparam("new_picos"))
 )
-SELECT_OLD_FORM = select(HOURS.c.subscription_id, HOURS.c.hour, HOURS.c.meter_key).where(
+SELECT_PRODUCT_CODE_HOURS = select(HOURS.c.subscription_id, HOURS.c.hour, HOURS.c.meter_key).where(
     HOURS.c.license_arn.is_(None),
     HOURS.c.subscription_id.in_(bindparam("subscription_ids", type_=Uuid, expanding=True)),
     HOURS.c.hour.between(bindparam("first", type_=UtcDateTime), bindparam("last", type_=UtcDateTime)),
@@ -76,7 +76,7 @@ def new_hour(
     }
 
 
-def find_old_forms(
+def find_product_code_hours(
     connection: Connection, subscription_ids: Collection[UUID], first: datetime, last: datetime
 ) -> dict[UUID, dict[datetime, str]]:
     """Return the keys of the hours that were begun by the product code, by subscription and hour.
@@ -86,7 +86,7 @@ def find_old_forms(
     found: dict[UUID, dict[datetime, str]] = defaultdict(dict)
     if subscription_ids:
         names = {"subscription_ids": list(subscription_ids), "first": first, "last": last}
-        for row in connection.execute(SELECT_OLD_FORM, names):
+        for row in connection.execute(SELECT_PRODUCT_CODE_HOURS, names):
             found[row.subscription_id][row.hour] = row.meter_key
     return found
 

@@ -96,7 +96,7 @@ def _place(connection: Connection, item: Row[Any]) -> Row[Any]:
     used = AcceptedItem(item.item_id, name, item.dimension, quantity.join(item.micros, item.picos), at, tags)
     rules = products.usage_rules(subscription.product_code)
     placement = Placement(0, used, Target(subscription), license_, at, rules)
-    accept.keep_forms(connection, [placement])
+    accept.keep_product_code_hours(connection, [placement])
     book = HourBook(connection, now)
     book.lock([placement])
     book.prepare([placement])
