@@ -1,1 +1,1 @@
-"""Metering: usage items in, hours of usage to BatchMeterUsage."""
+"""Metering: items of usage are accepted, each into the hour in which it is billed."""
