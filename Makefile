@@ -26,7 +26,7 @@ real: .venv/ready ## Test with programs that others wrote: proxies, poolers, bro
 
 check: .venv/ready ## Lint, check types, layers, sizes and words
 	@$(IN_VENV)ruff check . && $(IN_VENV)ruff format --check . && $(IN_VENV)lint-imports && $(IN_VENV)mypy && $(IN_VENV)python -m tests.house_rules
-	@$(IN_VENV)djlint --check --lint --quiet templates sandbox/templates sandbox/example/templates && $(IN_VENV)hadolint Dockerfile && $(IN_VENV)cfn-lint deploy/template.yaml deploy/load-balancer.yaml
+	@$(IN_VENV)djlint --check --lint --quiet templates sandbox/templates sandbox/example/templates && $(IN_VENV)hadolint Dockerfile && $(IN_VENV)cfn-lint deploy/template.yaml deploy/load-balancer.yaml deploy/production.yaml
 
 fuzz: .venv/ready ## Try thousands of odd inputs where the tests try a few
 	@HYPOTHESIS_PROFILE=fuzz $(IN_VENV)pytest -q -n auto $$(find tests -name 'test_any_*.py')
