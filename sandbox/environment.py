@@ -29,7 +29,7 @@ def user_settings(environ: Mapping[str, str], dotenv: Mapping[str, str | None]) 
     A `.env` may be production's, so its database, queue, AWS endpoint, mail server, site URL and hand-off settings
     are ignored: a trial run must not reach them.
     """
-    ignored = ("DATABASE_URL", ENDPOINT_SETTING, QUEUE_SETTING, "SITE_URL", "SMTP_URL")
+    ignored = ("DATABASE_", ENDPOINT_SETTING, QUEUE_SETTING, "SITE_URL", "SMTP_URL")
     kept = {name: value for name, value in dotenv.items() if value and not name.startswith(ignored)}
     # A products file may name its own secrets, which are called ..._HANDOFF_SECRET.
     return {name: value for name, value in kept.items() if "HANDOFF" not in name} | dict(environ)
@@ -78,9 +78,9 @@ def add_defaults(settings: Mapping[str, str], instance: Path = INSTANCE_DIR) -> 
     }
     if ENDPOINT_SETTING not in settings:
         settings = _restrict_to_endpoint(f"http://127.0.0.1:{ports['AWS_PORT']}", settings)
-    if "SECRET_KEY" not in settings:
+    if settings.keys().isdisjoint({"SECRET_KEY", "SECRET_KEY_FILE"}):
         defaults["SECRET_KEY"] = _load_or_create_secret(instance / "secret-key", secrets.token_hex)
-    if "HANDOFF_SECRET" not in settings:
+    if settings.keys().isdisjoint({"HANDOFF_SECRET", "HANDOFF_SECRET_FILE"}):
         defaults["HANDOFF_SECRET"] = _load_or_create_secret(instance / "handoff-secret", _new_handoff_secret)
     defaults |= _product_settings(f"http://127.0.0.1:{ports['EXAMPLE_PORT']}", settings, instance)
     # `.env` has been filtered already: reading it again would bring production's settings back.

@@ -132,6 +132,7 @@ class Declaration(NamedTuple):
     kind: Kind[Any]
     description: str
     default: object
+    is_secret: bool
 
     @property
     def is_required(self) -> bool:
@@ -140,12 +141,13 @@ class Declaration(NamedTuple):
 
 
 @overload
-def declare(kind: Kind[T], *, description: str) -> T: ...
+def declare(kind: Kind[T], *, description: str, is_secret: bool = False) -> T: ...
 @overload
-def declare(kind: Kind[T], *, default: D, description: str) -> T | D: ...
-def declare(kind: Kind[Any], *, default: Any = MISSING, description: str) -> Any:
-    """Return the field of a dataclass, with what it may be, and why a seller sets it."""
-    return dataclasses.field(default=default, metadata={"declaration": Declaration(kind, description, default)})
+def declare(kind: Kind[T], *, default: D, description: str, is_secret: bool = False) -> T | D: ...
+def declare(kind: Kind[Any], *, default: Any = MISSING, description: str, is_secret: bool = False) -> Any:
+    """Return the field of a dataclass, with what it may be, why a seller sets it, and whether it is a secret."""
+    declaration = Declaration(kind, description, default, is_secret)
+    return dataclasses.field(default=default, metadata={"declaration": declaration})
 
 
 def declared(table: type) -> dict[str, Declaration]:

@@ -1,18 +1,19 @@
 """Hand-off endpoints: each product's URL for hand-offs and the secrets that sign them, read once at the start."""
 
-import os
 from base64 import b64decode
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from flask import Flask
 
+from app.config import environment
 from app.config.products import HandoffEndpoint, Product, Products
 from app.config.setting_checks import split_commas
-from app.config.settings import Settings, SettingsError, find_stray_characters, missing_setting
+from app.config.settings import Settings, SettingsError, missing_setting
 
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
-FORMAT = "whsec_ and 24 to 64 bytes in base64. Make one with: python -c "
+PREFIX = "whsec_"
+FORMAT = "whsec_ and 24 to 64 bytes in base64; whsec_ can be left out. Make one with: python -c "
 GENERATE_COMMAND = "\"import base64, secrets; print('whsec_' + base64.b64encode(secrets.token_bytes(32)).decode())\""
 
 
@@ -44,23 +45,25 @@ def _build_endpoint(product: Product, settings: Settings) -> HandoffEndpoint:
         rule = "it must start with https:// unless HANDOFF_ALLOW_PRIVATE is true"
         raise SettingsError(f"handoff_url of {product.code}: {rule}.")
     setting = product.handoff_secret_setting
-    if fault := find_stray_characters([setting]).get(setting):
-        raise SettingsError(f"{setting}: {fault}.")
-    value = settings.handoff_secret if setting == "HANDOFF_SECRET" else os.environ.get(setting)
-    return HandoffEndpoint(url, _parse_secrets(setting, value or ""))
+    if setting == "HANDOFF_SECRET":
+        return HandoffEndpoint(url, _parse_secrets(setting, settings.handoff_secret or ""))
+    found = environment.find_secret(setting)
+    if found.problem:
+        raise SettingsError(f"{found.variable}: {found.problem}.")
+    return HandoffEndpoint(url, _parse_secrets(found.variable, found.value or ""))
 
 
-def _parse_secrets(setting: str, value: str) -> tuple[str, ...]:
+def _parse_secrets(variable: str, value: str) -> tuple[str, ...]:
     secrets = split_commas(value)
     if not secrets:
-        raise SettingsError(f"{setting}: it is not set. It signs hand-offs: {FORMAT}{GENERATE_COMMAND}")
+        raise SettingsError(f"{variable}: it is not set. It signs hand-offs: {FORMAT}{GENERATE_COMMAND}")
     if not all(map(_is_valid_secret, secrets)):
-        raise SettingsError(f"{setting}: it must be {FORMAT}{GENERATE_COMMAND}")
+        raise SettingsError(f"{variable}: it must be {FORMAT}{GENERATE_COMMAND}")
     return secrets
 
 
 def _is_valid_secret(secret: str) -> bool:
     try:
-        return secret.startswith("whsec_") and 24 <= len(b64decode(secret.removeprefix("whsec_"), validate=True)) <= 64
+        return 24 <= len(b64decode(secret.removeprefix(PREFIX), validate=True)) <= 64
     except ValueError:  # not base64, or not even ASCII
         return False

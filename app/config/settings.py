@@ -8,7 +8,7 @@ from typing import Literal
 
 from sqlalchemy.engine import URL, make_url
 
-from app.config import fields, secret_key, setting_checks, stray_characters
+from app.config import database_login, environment, fields, setting_checks, setting_kinds
 from app.config.fields import FilePath, OneOf, Text, TextList, WholeNumber, YesOrNo, declare
 
 INSTANCE_DIR = Path(__file__).resolve().parents[2] / "instance"
@@ -25,32 +25,28 @@ class SettingsError(SystemExit):
         super().__init__("\n  ".join(["Foyer cannot start:", *problems]))
 
 
-# No quotes, no comments, and a domain that DNS allows.
-EMAIL_PATTERN = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
-SECRET_KEY = Text(min_length=secret_key.MIN_LENGTH, check=setting_checks.check_secret_key)
-EXACT_TEXT = Text(check=setting_checks.check_exact)
-HOST_NAME = Text(pattern=r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]+)?", example="start.acme.example")
-
-
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """The seller's settings, read from the environment once, when the process starts."""
 
     secret_key: str = declare(
-        SECRET_KEY,
+        setting_kinds.SECRET_KEY,
         description="Signs the session and the form. At least 16 random characters; "
         'make one with `python -c "import secrets; print(secrets.token_hex())"`.',
+        is_secret=True,
     )
     secret_key_fallbacks: tuple[str, ...] = declare(
-        TextList(SECRET_KEY),
+        TextList(setting_kinds.SECRET_KEY),
         default=(),
         description="Earlier secret keys, separated by commas: sessions that they signed stay valid while you rotate.",
+        is_secret=True,
     )
     secret_key_leaked: tuple[str, ...] = declare(
-        TextList(EXACT_TEXT),
+        TextList(setting_kinds.EXACT_TEXT),
         default=(),
         description="Secret keys that somebody else may have, separated by commas. They only decrypt the pending "
         "tokens and drafts that they encrypted: no session, form, link or sign-in token of theirs is accepted.",
+        is_secret=True,
     )
     session_cookie_secure: bool = declare(
         YesOrNo(),
@@ -58,9 +54,21 @@ class Settings:
         description="Sends the session cookie over HTTPS only. `false` only where there is no TLS, as in `make run`.",
     )
     database_url: str = declare(
-        Text(check=setting_checks.check_database_url),
+        setting_kinds.DATABASE_URL,
         default=f"sqlite:///{INSTANCE_DIR / 'foyer.db'}",
         description="`sqlite:///path` for one machine, `postgresql://user:password@host/name` for more than one.",
+        is_secret=True,
+    )
+    database_password: str | None = declare(
+        Text(),
+        default=None,
+        description="The password for `DATABASE_URL`, where that has none. Nothing in it is encoded.",
+        is_secret=True,
+    )
+    database_iam_auth: bool = declare(
+        YesOrNo(),
+        default=False,
+        description="Logs in to Amazon RDS with this machine's AWS role, and without a password.",
     )
     products_file: Path | None = declare(
         FilePath(),
@@ -96,39 +104,29 @@ class Settings:
         Text(), default=None, description="Where buyers ask for help. Every page shows it."
     )
     aws_region: str = declare(
-        Text(pattern=r"[a-z]{2,}(-[a-z]+)+-[0-9]+", example="us-east-1"),
+        setting_kinds.REGION,
         default="us-east-1",
         description="The Region whose ResolveCustomer endpoint is called.",
     )
     marketplace_role_arn: str | None = declare(
-        Text(
-            pattern=rf"arn:aws[a-z-]*:iam::[0-9]{{12}}:role/({setting_checks.ASCII}+/)?[A-Za-z0-9_+=,.@-]+",
-            example="arn:aws:iam::123456789012:role/foyer",
-        ),
+        setting_kinds.ROLE_ARN,
         default=None,
         description="A role in the account that published the product, assumed for every call to AWS.",
     )
     marketplace_role_external_id: str | None = declare(
-        # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-        Text(pattern=r"[A-Za-z0-9_+=,.@:/-]{2,1224}", example="foyer-4b1d7e"),
+        setting_kinds.EXTERNAL_ID,
         default=None,
         description="The external id, if the role's trust policy asks for one.",
+        is_secret=True,
     )
     events_queue_url: str | None = declare(
-        Text(
-            pattern=r"https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9._~%-]+)+",
-            example="https://sqs.us-east-1.amazonaws.com/123456789012/foyer-events",
-        ),
+        setting_kinds.QUEUE_URL,
         default=None,
         description="The SQS queue into which AWS Marketplace's events come; `foyer worker` reads it. "
         "`deploy/template.yaml` makes it.",
     )
     site_url: str | None = declare(
-        Text(
-            pattern=rf"https?://{setting_checks.URL_HOST}+",
-            example="https://start.acme.example",
-            check=setting_checks.check_exact,
-        ),
+        setting_kinds.SITE_URL,
         default=None,
         description="Where buyers find this service, such as `https://start.acme.example`. "
         "Hand-offs and mails need it.",
@@ -136,8 +134,9 @@ class Settings:
     handoff_secret: str | None = declare(
         Text(),
         default=None,
-        description="Signs hand-offs to your product: `whsec_` and 24 to 64 bytes in base64. Several, separated by "
-        "commas, the newest first, while you rotate.",
+        description="Signs hand-offs to your product: 24 to 64 bytes in base64, with `whsec_` before them or without. "
+        "Several, separated by commas, the newest first, while you rotate.",
+        is_secret=True,
     )
     handoff_allow_private: bool = declare(
         YesOrNo(),
@@ -145,22 +144,19 @@ class Settings:
         description="Allows hand-offs over plain HTTP and to private addresses, for a product inside your network.",
     )
     mail_from: str | None = declare(
-        Text(
-            pattern=rf"[^<>]*<{EMAIL_PATTERN}>|{EMAIL_PATTERN}",
-            example="Acme <start@acme.example>",
-            check=setting_checks.check_text,
-        ),
+        setting_kinds.SENDER,
         default=None,
         description="The sender of mails: `start@acme.example` or `Acme <start@acme.example>`. Unset: none are sent.",
     )
     smtp_url: str | None = declare(
-        Text(check=setting_checks.check_smtp_url),
+        setting_kinds.SMTP_URL,
         default=None,
         description="Sends mail by SMTP and not through SES: `smtps://user:password@host`, or `smtp://`, which has to "
         "offer STARTTLS unless it is on this machine.",
+        is_secret=True,
     )
     ses_configuration_set: str | None = declare(
-        Text(pattern=r"[A-Za-z0-9_-]{1,64}", example="foyer"),
+        setting_kinds.CONFIGURATION_SET,
         default=None,
         description="The SES configuration set for mails. It reports bounces.",
     )
@@ -170,7 +166,7 @@ class Settings:
         description="How many proxies stand in front and set `X-Forwarded-*` headers.",
     )
     trusted_hosts: tuple[str, ...] = declare(
-        TextList(HOST_NAME),
+        TextList(setting_kinds.HOST_NAME),
         default=(),
         description="The host names that this service answers to, separated by commas. Empty: any.",
     )
@@ -180,10 +176,11 @@ class Settings:
         description="How many days a registration is kept after its purchase has ended. 0: until you erase it.",
     )
     ratelimit_storage_uri: str = declare(
-        Text(check=setting_checks.check_ratelimit_storage_uri),
+        setting_kinds.RATELIMIT_STORAGE_URI,
         default="memory://",
         description="Where rate limits are counted: `memory://`, in each process for itself, "
         "or `redis://host:6379/0`, for all machines together.",
+        is_secret=True,
     )
     log_format: Literal["json", "console"] = declare(
         OneOf("json", "console"), default="json", description="`json` for machines, `console` for people."
@@ -201,41 +198,42 @@ class Settings:
         if url.get_backend_name() == "sqlite":
             # SQLAlchemy opens this path: without `..`, whose meaning would depend on links.
             return url.set(database=os.path.abspath(str(url.database)))  # noqa: PTH100
-        return url.set(drivername="postgresql+psycopg")
+        return url.set(drivername="postgresql+psycopg", password=self.database_password or url.password)
 
 
 SETTINGS = fields.declared(Settings)
+SECRETS = [name for name, declaration in SETTINGS.items() if declaration.is_secret]
 
 
 def missing_setting(name: str) -> SettingsError:
     """Return the error for a setting that is required but not set."""
-    return SettingsError(_describe(name, "it is not set"))
+    return SettingsError(_describe(name, name, "it is not set"))
 
 
 def load() -> Settings:
     """Return the settings in the environment; SettingsError says which are missing or invalid, and how to mend it."""
-    environment = _environment()
-    values, problems = fields.read(Settings, {name: environment.get(name) for name in SETTINGS})
-    problems |= setting_checks.find_repeated_keys(values) | find_stray_characters(SETTINGS)
-    if problems:
-        raise SettingsError(*(_describe(name, problems[name]) for name in SETTINGS if name in problems))
+    found = {name: environment.find_secret(name) if name in SECRETS else environment.find(name) for name in SETTINGS}
+    values, problems = fields.read(Settings, {name: one.value for name, one in found.items()})
+    problems |= setting_checks.find_repeated_keys(values)
+    problems |= {name: one.problem for name, one in found.items() if one.problem}
+    if "database_url" not in problems:
+        problems = database_login.find_contradictions(values) | problems
+    sentences = [_describe(name, found[name].variable, problems[name]) for name in SETTINGS if name in problems]
+    if sentences := [*sentences, *_refuse_files(found)]:
+        raise SettingsError(*sentences)
     return Settings(**values)
 
 
-def find_stray_characters(names: Iterable[str]) -> dict[str, str]:
-    """Return what is wrong, by name, with values in the environment that have quotes around them or control characters.
-
-    Most other checks would say nothing of them.
-    """
-    environment = _environment()
-    faults = {name: stray_characters.find_in_text(environment.get(name.lower(), "")) for name in names}
-    return {name: f"it has {fault}" for name, fault in faults.items() if fault}
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment's variables, by their names in lower case, that have a value."""
-    return {name.lower(): value for name, value in os.environ.items() if value}
+def _refuse_files(found: Iterable[str]) -> list[str]:
+    """Return what is wrong with files for settings that are read from none: ignored, they would mislead."""
+    variables = [environment.find(f"{name}_file") for name in found if name not in SECRETS]
+    secrets = ", ".join(f"{name.upper()}_FILE" for name in SECRETS)
+    return [
+        f"{variable}: only secrets are read from files: {secrets}. Set {variable.removesuffix('_FILE')} in its place."
+        for variable, value, _ in variables
+        if value
+    ]
 
 
-def _describe(name: str, problem: str) -> str:
-    return f"{name.upper()}: {problem}. {SETTINGS[name].description}"
+def _describe(name: str, variable: str, problem: str) -> str:
+    return f"{variable.upper()}: {problem}. {SETTINGS[name].description}"

@@ -32,7 +32,12 @@ def find_quotes_around(value: str) -> str | None:
 def find_in_text(value: str) -> str | None:
     """Return the description of what no value may have: quotes around it, a control character, or bytes that
     are no text. None: none of them."""
-    return find_quotes_around(value) or _describe_first(value, _is_control)
+    return find_quotes_around(value) or find_control(value)
+
+
+def find_control(value: str) -> str | None:
+    """Return the description of a control character, or of bytes that are no text. None: it has neither."""
+    return _describe_first(value, _is_control)
 
 
 def find_in_exact(value: str) -> str | None:

@@ -60,6 +60,9 @@ def secrets_of(app: Flask, product_code: str = PRODUCT_CODE) -> tuple[str, ...]:
         (SHORTEST, (SHORTEST,)),
         (f"{OTHER},{SECRET}", (OTHER, SECRET)),
         (f" {OTHER} ,, {SECRET} ", (OTHER, SECRET)),
+        (SECRET.removeprefix("whsec_"), (SECRET.removeprefix("whsec_"),)),
+        (f"{OTHER.removeprefix('whsec_')},{SECRET}", (OTHER.removeprefix("whsec_"), SECRET)),
+        ("a" * 44, ("a" * 44,)),
     ],
 )
 def test_secrets_keep_their_order(environment: pytest.MonkeyPatch, value: str, secrets: tuple[str, ...]) -> None:
@@ -87,8 +90,12 @@ def test_missing_secret_is_reported_with_a_command_to_make_one(
     "value",
     [
         "not-a-secret-at-all",
-        SECRET.removeprefix("whsec_"),
         SECRET.rstrip("="),
+        f"whsec_{SECRET}",
+        f"WHSEC_{SECRET.removeprefix('whsec_')}",
+        base64.b64encode(bytes(23)).decode(),
+        base64.b64encode(bytes(65)).decode(),
+        "hunter2 is no base64, but has 44 characters!",
         f"whsec_{base64.b64encode(b'short').decode()}",
         f"whsec_{base64.b64encode(bytes(65)).decode()}",
         SECRET.replace("Z", "€"),

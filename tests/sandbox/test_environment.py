@@ -130,6 +130,10 @@ def test_service_endpoints_are_removed(tmp_path: Path, name: str) -> None:
     "name",
     [
         "DATABASE_URL",
+        "DATABASE_URL_FILE",
+        "DATABASE_PASSWORD",
+        "DATABASE_PASSWORD_FILE",
+        "DATABASE_IAM_AUTH",
         "AWS_ENDPOINT_URL",
         "AWS_ENDPOINT_URL_STS",
         "EVENTS_QUEUE_URL",
@@ -196,6 +200,14 @@ def test_secret_is_created_once_and_readable_only_by_its_owner(tmp_path: Path, n
 
     assert second == first
     assert stat.S_IMODE((tmp_path / "instance" / file).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "HANDOFF_SECRET"])
+def test_secret_in_a_file_of_the_seller_gets_no_default(tmp_path: Path, name: str) -> None:
+    settings = environment.add_defaults({f"{name}_FILE": "/run/secrets/it"}, tmp_path)
+
+    assert settings[f"{name}_FILE"] == "/run/secrets/it"
+    assert name not in settings
 
 
 def test_secrets_have_the_required_format(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def enable_handoffs_and_mail(environment: pytest.MonkeyPatch) -> pytest.MonkeyPa
 
 def clear_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove every setting, boto3's variables and the HTTP proxies from the environment."""
-    settings_names = {name.upper() for name in SETTINGS}
+    settings_names = {name.upper() for name in SETTINGS} | {f"{name.upper()}_FILE" for name in SETTINGS}
     endpoints = {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_MARKETPLACE_METERING", "AWS_ENDPOINT_URL_STS"}
     sources = {"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"}
     files = {"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"}

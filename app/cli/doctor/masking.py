@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
-from app.config import products
+from app.config import environment, products
 from app.config.setting_checks import split_commas
+from app.config.settings import SECRETS
 
 MASK = "***"
 # In the doctor's own advice.
@@ -33,15 +34,9 @@ SHOWN_PARAMETERS = {
 SHOWN_PARAMETERS |= {"sslmode", "sslrootcert", "target_session_attrs", "timeout", "uri"}
 # Such a part of a path was most likely drawn at random.
 KEY_IN_PATH = re.compile(r"(?<=/)(?=[A-Za-z_]*[0-9])(?=[0-9_]*[A-Za-z])[A-Za-z0-9_]{20,}(?=/|$)")
-SECRET_SETTINGS = (
-    "SECRET_KEY",
-    "SECRET_KEY_FALLBACKS",
-    "SECRET_KEY_LEAKED",
-    "HANDOFF_SECRET",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_SECURITY_TOKEN",
-)
+# Of these, the password alone is masked.
+URL_SETTINGS = {name for name in SECRETS if name.endswith(("_url", "_uri"))}
+AWS_SECRETS = ("aws_secret_access_key", "aws_session_token", "aws_security_token")
 # A shorter secret could be a part of any word.
 MIN_SECRET_LENGTH = 6
 
@@ -88,12 +83,16 @@ def _mask_parameter(part: str, *, is_web: bool) -> str:
 
 
 def _secrets() -> Iterator[str]:
-    names = {*SECRET_SETTINGS, *(product.handoff_secret_setting for product in products.current().values())}
-    for name, value in os.environ.items():
-        if name.upper() in names:
-            yield from (secret for secret in split_commas(value) if len(secret) >= MIN_SECRET_LENGTH)
-        elif "://" in value and (password := _password(value)) and len(password) >= MIN_SECRET_LENGTH:
+    for name in {*SECRETS, *AWS_SECRETS, *_handoff_secrets()} - URL_SETTINGS:
+        secret = environment.find_secret(name).value or ""
+        yield from (part for part in {secret, *split_commas(secret)} if len(part) >= MIN_SECRET_LENGTH)
+    for value in [*os.environ.values(), *(environment.find_secret(name).value or "" for name in URL_SETTINGS)]:
+        if "://" in value and (password := _password(value)) and len(password) >= MIN_SECRET_LENGTH:
             yield from {password, unquote(password)}
+
+
+def _handoff_secrets() -> set[str]:
+    return {product.handoff_secret_setting.lower() for product in products.current().values()}
 
 
 def _password(url: str) -> str | None:

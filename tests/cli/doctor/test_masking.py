@@ -1,5 +1,7 @@
 """foyer doctor: what it prints can be pasted into a ticket, because secrets in it are masked."""
 
+from pathlib import Path
+
 import pytest
 from sqlalchemy import make_url
 
@@ -83,7 +85,35 @@ def test_secrets_in_any_url_are_masked(text: str, masked: str) -> None:
 
 @on_sqlite
 @pytest.mark.parametrize(
-    "name", ["SECRET_KEY_FALLBACKS", "HANDOFF_SECRET", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
+    ("name", "content"),
+    [
+        ("DATABASE_PASSWORD", SECRET),
+        ("DATABASE_PASSWORD", f"{SECRET},with-a-comma"),
+        ("DATABASE_PASSWORD", f"{SECRET}://like-a-url"),
+        ("HANDOFF_SECRET", f"another-one,{SECRET}"),
+        ("DATABASE_URL", f"postgresql://me:{SECRET}@db.example/foyer"),
+        ("SMTP_URL", f"smtps://me:{SECRET}@mail.example"),
+    ],
+)
+def test_secret_from_a_file_is_masked_in_any_text(
+    environment: pytest.MonkeyPatch, tmp_path: Path, name: str, content: str
+) -> None:
+    (tmp_path / "secret").write_text(f"{content}\n")
+    with factories.open_app(create_app()) as app, app.app_context():
+        environment.delenv(name, raising=False)
+        environment.setenv(f"{name}_FILE", str(tmp_path / "secret"))
+
+        masked = masking.mask(f"535 me with {content}: no")
+
+    assert SECRET not in masked
+    assert masked.startswith("535 me with ")
+    assert masked.endswith(": no")
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "name",
+    ["SECRET_KEY_FALLBACKS", "DATABASE_PASSWORD", "HANDOFF_SECRET", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"],
 )
 def test_secret_of_a_setting_is_masked_in_any_text(environment: pytest.MonkeyPatch, name: str) -> None:
     with factories.open_app(create_app()) as app, app.app_context():

@@ -203,6 +203,22 @@ def test_rotated_secrets_both_verify(environment: pytest.MonkeyPatch, product: H
     assert (len(product.deliveries), product.unverified_count) == (1, 0)
 
 
+@on_sqlite
+@pytest.mark.parametrize("foyers", [handoff_receiver.SECRET, handoff_receiver.SECRET.removeprefix("whsec_")])
+@pytest.mark.parametrize("products", [handoff_receiver.SECRET, handoff_receiver.SECRET.removeprefix("whsec_")])
+def test_secret_signs_the_same_with_and_without_its_prefix(
+    environment: pytest.MonkeyPatch, product: HandoffReceiver, foyers: str, products: str
+) -> None:
+    environment.setenv("HANDOFF_SECRET", foyers)
+    product.secret = products
+
+    with factories.open_app(create_app()) as app:
+        register_customer(app)
+        send_due_handoffs(app)
+
+    assert (len(product.deliveries), product.unverified_count) == (1, 0)
+
+
 def test_subscription_without_registration_is_sent(app: Flask, product: HandoffReceiver) -> None:
     receive_license_event(app, LICENSE_UPDATED, minutes_after_noon(1))
 
