@@ -5,7 +5,7 @@ from pathlib import Path
 from flask import Flask
 
 from app import cli, deadline, views
-from app.aws import clients, queue, resolve_customer
+from app.aws import clients, database_tokens, queue, resolve_customer
 from app.config import handoff_endpoints, products, settings
 from app.config.settings import THREADS, Settings
 from app.database import engine
@@ -29,7 +29,7 @@ def create(app_settings: Settings | None) -> Flask:
     sign_in_tokens.init_app(app, values)
     products.init_app(app, values)
     handoff_endpoints.init_app(app, values)
-    engine.init_app(app, values)
+    engine.init_app(app, values, database_tokens.maker(values))
     rate_counters.init_app(app, values)
     clients.init_app(app, values)
     resolve_customer.init_app(app)

@@ -144,7 +144,7 @@ class Clients:
             # The search can take seconds. Threads that waited for the lock must not repeat a failed one in turn.
             if time.monotonic() < self._retry_credentials_at:
                 raise NoCredentialsError
-            session = _new_session()
+            session = new_session()
             if arn := self._settings.marketplace_role_arn:
                 external_id = self._settings.marketplace_role_external_id
                 role = PublisherRole(arn, external_id, self._config(ASSUME_ROLE_TIMEOUTS))
@@ -176,7 +176,7 @@ class PublisherRole:
 
     def load_credentials(self) -> DeferredRefreshableCredentials | None:
         """Return the role's credentials, or None where the machine has no credentials to assume it with."""
-        session = _new_session()
+        session = new_session()
         credentials = session.get_credentials()
         if credentials is None:
             return None
@@ -186,7 +186,8 @@ class PublisherRole:
         return DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
 
 
-def _new_session() -> botocore.session.Session:
+def new_session() -> botocore.session.Session:
+    """Return a session with this machine's own credentials."""
     session = botocore.session.Session()
     session.register_component("data_loader", _shared_loader(session.get_config_variable("data_path")))
     return session

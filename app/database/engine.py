@@ -1,7 +1,7 @@
 """The connection pool of one process, for SQLite or PostgreSQL."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +11,7 @@ from flask import Flask
 from sqlalchemy import Engine, create_engine
 
 from app import deadline
+from app.config import database_login
 from app.config.settings import Settings
 from app.database import clock, faults, sqlite
 from app.database.sqlite_writer import Writer
@@ -53,8 +54,11 @@ class Database:
             self.free_connections.release()
 
 
-def init_app(app: Flask, settings: Settings) -> None:
-    """Create the application's database. It connects at its first use."""
+def init_app(app: Flask, settings: Settings, new_token: Callable[[], str] | None = None) -> None:
+    """Create the application's database. It connects at its first use.
+
+    `new_token` makes the password of each connection where DATABASE_IAM_AUTH is set.
+    """
     url = settings.sqlalchemy_url
     is_sqlite = url.get_backend_name() == "sqlite"
     database_clock = clock.init_app(app)
@@ -64,7 +68,8 @@ def init_app(app: Flask, settings: Settings) -> None:
         from app.database import postgresql  # noqa: PLC0415  # slow to import
 
         connect_args = postgresql.connect_args(url.query)
-        configure_engine = partial(postgresql.configure_engine, clock=database_clock)
+        new_password = new_token or database_login.password_reader(settings.database_password)
+        configure_engine = partial(postgresql.configure_engine, clock=database_clock, new_password=new_password)
     engine = create_engine(
         url.difference_update_query(["prepare_threshold"]),
         pool_size=CONNECTIONS,

@@ -23,6 +23,8 @@ READ_ONLY_CODES = ("25006", "SQLITE_READONLY", "EROFS", "EACCES")
 FILE_MISSING_CODE = "ENOENT"
 FILE_MOVED_CODE = "SQLITE_READONLY_DBMOVED"
 DISK_FULL_CODES = ("53100", "SQLITE_FULL", "ENOSPC", "EDQUOT")
+# DATABASE_IAM_AUTH is set, and there are no AWS credentials to log in with.
+NO_CREDENTIALS = "NoCredentials"
 TIMEOUT_CODES = ("57014", "DeadlineExceeded")
 LOCKED_CODES = ("55P03", "40P01", "SQLITE_BUSY", "SQLITE_LOCKED")
 # The connection answers, and is of no use: it leads to a primary that was demoted or is shutting down, its pooler has

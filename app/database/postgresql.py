@@ -6,7 +6,7 @@ The limits that the server keeps belong to the role in the database: `foyer db u
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -74,9 +74,12 @@ def connect_args(query: Mapping[str, Any]) -> dict[str, Any]:
     return arguments
 
 
-def configure_engine(engine: Engine, clock: Clock) -> None:
-    """Let every connection of the engine keep the deadline, and compare the clocks."""
-    event.listen(engine, "do_connect", _connect)
+def configure_engine(engine: Engine, clock: Clock, new_password: Callable[[], str] | None) -> None:
+    """Let every connection of the engine keep the deadline, and compare the clocks.
+
+    `new_password` returns the password of a connection that is made now; None: the URL's.
+    """
+    event.listen(engine, "do_connect", partial(_connect, new_password))
     event.listen(engine, "connect", partial(_compare_clocks, clock))
     event.listen(engine, "checkout", partial(_compare_clocks_again, clock))
 
@@ -100,11 +103,18 @@ def _compare_clocks(clock: Clock, connection: BoundedConnection, _record: object
     clock.compare(read_database_time)
 
 
-def _connect(_dialect: object, _record: object, args: tuple[Any, ...], parameters: dict[str, Any]) -> BoundedConnection:
+def _connect(
+    new_password: Callable[[], str] | None,
+    _dialect: object,
+    _record: object,
+    args: tuple[Any, ...],
+    parameters: dict[str, Any],
+) -> BoundedConnection:
+    password = {"password": new_password()} if new_password else {}
     # psycopg's own timeout is for each address of each host, and none for looking them up.
     try:
         connection: BoundedConnection = deadline.bounded_call(
-            partial(BoundedConnection.connect, *args, **parameters),
+            partial(BoundedConnection.connect, *args, **parameters | password),
             deadline.seconds_left(),
             discard=BoundedConnection.close,
         )

@@ -4,6 +4,7 @@ import logging
 import os
 import random
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -73,6 +74,18 @@ class PostgresqlServer:
 
         arguments = ("-w", "-m", "immediate", "-D", str(self._folder), "stop")
         pgexec("pg_ctl", arguments, bin_path=self._server.bin_path, user=self._server.system_user)
+
+    def ask_for_passwords(self) -> None:
+        """Let every role but the owner log in with a password, sent in clear, as Amazon RDS asks for tokens."""
+        (self._folder / "pg_hba.conf").write_text("local all postgres trust\nlocal all all password\n")
+        self.execute("SELECT pg_reload_conf()")
+
+    def copy(self, folder: Path) -> Self:
+        """Return a server with the data as they are on the disk now: it recovers from a crash when it starts."""
+        subprocess.run(["cp", "--archive", self._folder, folder], check=True)
+        for name in ("postmaster.pid", ".s.PGSQL.5432", ".s.PGSQL.5432.lock", ".handle_pids.json", "log"):
+            (folder / name).unlink(missing_ok=True)
+        return type(self)(folder)
 
     def start(self) -> None:
         """Start the server again, and return once it has recovered."""

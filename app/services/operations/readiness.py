@@ -13,6 +13,10 @@ from app.models import Heartbeat, UtcDateTime
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 UPGRADE_HINT = "Run: foyer db upgrade"
 DATABASE_UNREACHABLE = "The database cannot be reached. Check DATABASE_URL and that the database is running."
+NO_CREDENTIALS = (
+    "There are no AWS credentials to log in to the database with, as DATABASE_IAM_AUTH asks ({code}). Give this "
+    "machine or container a role, and look at the doctor's line on credentials."
+)
 READ_ONLY = (
     "The database takes no writes. Check that DATABASE_URL leads to the primary and not to a standby, and that neither "
     "the database nor its disk or file is read-only."
@@ -66,8 +70,7 @@ def find_schema_problem() -> Problem | None:
     try:
         revision = _stored_revision()
     except DatabaseUnavailable as error:
-        advice = FILE_ADVICE.get(error.code.rpartition(" ")[2], DATABASE_UNREACHABLE)
-        return Problem(advice, faults.words_of(error.__cause__))
+        return Problem(_reading_advice(error.code), faults.words_of(error.__cause__))
     if revision is None:
         return Problem(f"The database has no tables yet. {UPGRADE_HINT}")
     # Newer tables are fine: while an update rolls out, the processes of the version before it go on serving.
@@ -90,6 +93,13 @@ def find_write_problem() -> Problem | None:
 def newest_revision() -> str:
     """Return the revision that this version's code needs, from the names of the migrations' files."""
     return max(path.name.partition("_")[0] for path in MIGRATIONS.glob("[0-9]*.py"))
+
+
+def _reading_advice(code: str) -> str:
+    first_word, _, last_words = code.partition(" ")
+    if first_word == faults.NO_CREDENTIALS:
+        return NO_CREDENTIALS.format(code=last_words)
+    return FILE_ADVICE.get(code.rpartition(" ")[2], DATABASE_UNREACHABLE)
 
 
 def _write_advice(code: str) -> str:
