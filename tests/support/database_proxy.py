@@ -89,6 +89,10 @@ class PostgresqlProxy:
     def resume(self) -> None:
         self._may_forward.set()
 
+    def switch_to(self, url: str) -> None:
+        """Lead new connections to another server, as a name does after a failover."""
+        self._server_url = make_url(url)
+
     def close(self) -> None:
         self._is_disconnected.set()
         self._may_forward.set()
@@ -107,7 +111,11 @@ class PostgresqlProxy:
                 if self._is_disconnected.is_set():
                     client.close()
                     continue
-                server = self._connect_to_server()
+                try:
+                    server = self._connect_to_server()
+                except OSError:
+                    client.close()
+                    continue
                 self._sockets += [client, server]
                 for pair in ((client, server), (server, client)):
                     threading.Thread(target=self._forward, args=pair, daemon=True).start()
@@ -117,7 +125,11 @@ class PostgresqlProxy:
         if folder is None:
             return socket.create_connection((self._server_url.host or "127.0.0.1", self._server_url.port or 5432))
         server = socket.socket(socket.AF_UNIX)
-        server.connect(os.path.join(str(folder), f".s.PGSQL.{self._server_url.port or 5432}"))  # noqa: PTH118
+        try:
+            server.connect(os.path.join(str(folder), f".s.PGSQL.{self._server_url.port or 5432}"))  # noqa: PTH118
+        except OSError:
+            server.close()
+            raise
         return server
 
     def _forward(self, source: socket.socket, target: socket.socket) -> None:
