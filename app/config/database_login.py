@@ -13,6 +13,9 @@ ENCRYPTED_MODES = {"require", "verify-ca", "verify-full"}
 # foyer.c0ffee.eu-central-1.rds.amazonaws.com, foyer.cluster-c0ffee.cn-north-1.rds.amazonaws.com.cn
 RDS_HOST = re.compile(r".+\.([a-z]{2,}(?:-[a-z]+)+-[0-9]+)\.rds\.amazonaws\.com(?:\.cn)?\.?", re.IGNORECASE)
 POSTGRESQL_PORT = 5432
+NOT_POSTGRESQL = "DATABASE_URL must start with postgresql://"
+SECOND_PASSWORD = "DATABASE_URL has a password as well. Remove one of them"  # noqa: S105
+NO_TOKEN_NEEDED = "there is a password as well. Remove it from DATABASE_URL, or unset DATABASE_PASSWORD"  # noqa: S105
 
 
 class IamLogin(NamedTuple):
@@ -52,19 +55,16 @@ def iam_login(url: URL, default_region: str) -> IamLogin:
 def find_contradictions(values: Mapping[str, Any]) -> dict[str, str]:
     """Return what is wrong with settings that are right by themselves, and do not go with DATABASE_URL."""
     url = make_url(values.get("database_url", "sqlite://"))
-    url_has_password = bool(url.password) or "password" in url.query
-    faults = (
-        {"database_password": "DATABASE_URL has a password as well. Remove one of them"} if url_has_password else {}
-    )
-    if url_has_password or "database_password" in values:
-        faults["database_iam_auth"] = (
-            "there is a password as well. Remove it from DATABASE_URL, or unset DATABASE_PASSWORD"
-        )
-    elif fault := _find_iam_fault(url):
-        faults["database_iam_auth"] = fault
     if url.get_backend_name() == "sqlite":
-        faults = dict.fromkeys(("database_password", "database_iam_auth"), "DATABASE_URL must start with postgresql://")
-    return {name: fault for name, fault in faults.items() if values.get(name)}
+        faults: dict[str, str | None] = dict.fromkeys(("database_password", "database_iam_auth"), NOT_POSTGRESQL)
+    else:
+        url_has_one = bool(url.password) or "password" in url.query
+        has_one = url_has_one or "database_password" in values
+        faults = {
+            "database_password": SECOND_PASSWORD if url_has_one else None,
+            "database_iam_auth": NO_TOKEN_NEEDED if has_one else _find_iam_fault(url),
+        }
+    return {name: fault for name, fault in faults.items() if fault and values.get(name)}
 
 
 def _find_iam_fault(url: URL) -> str | None:

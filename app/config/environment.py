@@ -6,6 +6,7 @@ Docker, Kubernetes and systemd hand secrets over in files, which other users and
 
 import os
 import stat
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,32 +60,32 @@ def _read_file(path: str) -> str:
     shown = path if Path(path).is_absolute() else "the file"
     try:
         content = _read_bytes(path)
-        text = content.decode()
-    except UnicodeDecodeError:
-        raise ValueError(f"{shown} is not UTF-8. Save it as plain text") from None
     except OSError as error:
         raise ValueError(f"{shown} cannot be read: {_describe_error(error)}") from None
     if len(content) > MAX_FILE_BYTES:
         raise ValueError(f"{shown} is too large for a secret: {MAX_FILE_BYTES} bytes at most")
-    if text.startswith("\ufeff"):
+    if content.startswith(BOM_UTF8):
         raise ValueError(f"{shown} begins with a byte order mark. Save it without one")
     # An editor and `echo` end the last line. All else is a part of the secret.
-    text = text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
-    if not text:
+    if content.endswith(b"\n"):
+        content = content.removesuffix(b"\n").removesuffix(b"\r")
+    if not content:
         raise ValueError(f"{shown} is empty. Write the secret into it")
-    return text
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise ValueError(f"{shown} is not UTF-8. Save it as plain text") from None
 
 
 def _read_bytes(path: str) -> bytes:
     # To open a pipe that nobody writes to would wait for ever.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            raise OSError("It is a directory" if stat.S_ISDIR(mode) else "It is a pipe or a device, and no file")
-        return os.read(descriptor, MAX_FILE_BYTES + 1)
-    finally:
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
         os.close(descriptor)
+        raise OSError("It is a directory" if stat.S_ISDIR(mode) else "It is a pipe or a device, and no file")
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(MAX_FILE_BYTES + 1)
 
 
 def _describe_error(error: OSError) -> str:

@@ -147,7 +147,7 @@ def declare(kind: Kind[T], *, default: D, description: str, is_secret: bool = Fa
 def declare(kind: Kind[Any], *, default: Any = MISSING, description: str, is_secret: bool = False) -> Any:
     """Return the field of a dataclass, with what it may be, why a seller sets it, and whether it is a secret."""
     declaration = Declaration(kind, description, default, is_secret)
-    return dataclasses.field(default=default, metadata={"declaration": declaration})
+    return dataclasses.field(default=default, repr=not is_secret, metadata={"declaration": declaration})
 
 
 def declared(table: type) -> dict[str, Declaration]:

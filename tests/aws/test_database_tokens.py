@@ -4,6 +4,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import botocore.session
@@ -49,7 +50,7 @@ def test_token_is_what_botocores_own_function_makes(machine: pytest.MonkeyPatch,
 
     with time_machine.travel(NOON, tick=False):
         token = TokenMaker(LOGIN).new_token()
-        rds = botocore.session.Session().create_client("rds", LOGIN.region)  # type: ignore[call-overload]
+        rds: Any = botocore.session.Session().create_client("rds", LOGIN.region)
         expected = rds.generate_db_auth_token(HOST, 5433, LOGIN.user)
 
     assert token == expected

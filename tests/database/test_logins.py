@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import botocore.session
 import pytest
@@ -132,7 +133,7 @@ def test_rotated_password_file_is_read_without_a_restart(
 
 def botocores_token(url: str) -> str:
     port = int(url.partition(f"{HOST}:")[2].partition("/")[0])
-    rds = botocore.session.Session().create_client("rds", REGION)  # type: ignore[call-overload]
+    rds: Any = botocore.session.Session().create_client("rds", REGION)
     return str(rds.generate_db_auth_token(HOST, port, USER))
 
 

@@ -33,8 +33,10 @@ Buyer = tuple[requests.Session, dict[str, str]]
 def crashed(server: PostgresqlServer) -> Iterator[None]:
     """Its connections are closed, and new ones refused."""
     server.stop_immediately()
-    yield
-    server.start()
+    try:
+        yield
+    finally:
+        server.start()
 
 
 def silent(server: PostgresqlServer) -> AbstractContextManager[None]:
