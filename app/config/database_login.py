@@ -68,7 +68,7 @@ def find_contradictions(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _find_iam_fault(url: URL) -> str | None:
-    """Return what DATABASE_URL lacks: a token is for one host, port and user, and must not cross a network in clear."""
+    """Return what DATABASE_URL lacks. A token is for one host, port and user, and PostgreSQL is sent it in clear."""
     if not url.host or not url.username or "," in url.host or not url.query.keys().isdisjoint({"host", "port", "user"}):
         return "DATABASE_URL must name one host and the user, as postgresql://user@host/name does"
     if url.query.get("sslmode") not in ENCRYPTED_MODES:

@@ -1,7 +1,7 @@
-"""Finds what the environment says of a setting: in the variable of its name or, for a secret, in the file that the
-variable with `_FILE` at its end names.
+"""Finds a setting's value in the environment: in the variable of its name or, for a secret, in a file.
 
-Docker, Kubernetes and systemd hand secrets over in files, which other users and child processes do not see.
+Docker, Kubernetes and systemd hand secrets over in files, which other users and child processes do not see. The
+variable with `_FILE` at its end names the file.
 """
 
 import os

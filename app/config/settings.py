@@ -1,7 +1,6 @@
 """Every setting: its name in the environment, its type, its default, and one sentence on its purpose."""
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -219,14 +218,14 @@ def load() -> Settings:
     if "database_url" not in problems:
         problems = database_login.find_contradictions(values) | problems
     sentences = [_describe(name, found[name].variable, problems[name]) for name in SETTINGS if name in problems]
-    if sentences := [*sentences, *_refuse_files(found)]:
+    if sentences := [*sentences, *_refuse_files()]:
         raise SettingsError(*sentences)
     return Settings(**values)
 
 
-def _refuse_files(found: Iterable[str]) -> list[str]:
+def _refuse_files() -> list[str]:
     """Return what is wrong with files for settings that are read from none: ignored, they would mislead."""
-    variables = [environment.find(f"{name}_file") for name in found if name not in SECRETS]
+    variables = [environment.find(f"{name}_file") for name in SETTINGS if name not in SECRETS]
     secrets = ", ".join(f"{name.upper()}_FILE" for name in SECRETS)
     return [
         f"{variable}: only secrets are read from files: {secrets}. Set {variable.removesuffix('_FILE')} in its place."
