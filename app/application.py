@@ -35,6 +35,6 @@ def create(app_settings: Settings | None) -> Flask:
     resolve_customer.init_app(app)
     queue.init_app(app, values)
     mailer.init_app(app, values)
-    views.init_app(app)
+    views.init_app(app, values)
     cli.init_app(app)
     return app

@@ -32,4 +32,5 @@ SENDER = Text(
 SMTP_URL = Text(check=setting_checks.check_smtp_url)
 CONFIGURATION_SET = Text(pattern=r"[A-Za-z0-9_-]{1,64}", example="foyer")
 HOST_NAME = Text(pattern=r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]+)?", example="start.acme.example")
+PLAIN_PATH = Text(pattern=r"/|(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?", example="/redirectmarketplacetoken")
 RATELIMIT_STORAGE_URI = Text(check=setting_checks.check_ratelimit_storage_uri)

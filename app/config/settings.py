@@ -169,6 +169,12 @@ class Settings:
         default=(),
         description="The host names that this service answers to, separated by commas. Empty: any.",
     )
+    landing_paths: tuple[str, ...] = declare(
+        TextList(setting_kinds.PLAIN_PATH),
+        default=(),
+        description="Paths besides `/` at which buyers may land, separated by commas, such as "
+        "`/redirectmarketplacetoken` of AWS's sample.",
+    )
     retention_days: int = declare(
         WholeNumber(0, 36500),
         default=0,

@@ -95,8 +95,8 @@ def _log_request(response: Response) -> Response:
     method = request.method if request.method in HTTP_METHODS else "other"
     outcome = g.get("outcome")
     metrics.request_duration.labels(route, method, str(response.status_code)).observe(seconds)
-    if method == "POST" and outcome and route in metrics.COUNTERS_BY_ROUTE:
-        metrics.COUNTERS_BY_ROUTE[route].labels(outcome).inc()
+    if outcome and (counter := metrics.COUNTERS_BY_ENDPOINT.get(request.endpoint or "")):
+        counter.labels(outcome).inc()
     is_quiet = request.blueprint == "health" or request.endpoint in QUIET_ENDPOINTS
     write = log.debug if is_quiet else log.info
     fields = {"method": method, "route": route, "status": response.status_code, "outcome": outcome}

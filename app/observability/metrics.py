@@ -46,7 +46,7 @@ LABELLED_DESCRIPTIONS = {
     "foyer_usage_records": "Hours of usage that are not billed, by state. Those that were written off do not count.",
     "foyer_usage_calls_last_hour": "Calls to BatchMeterUsage within the last hour, by outcome.",
 }
-COUNTERS_BY_ROUTE = {"/": landings, "/signup": signups}
+COUNTERS_BY_ENDPOINT = {"landing.arrive": landings, "signup.send": signups}
 USAGE_VERDICTS = ("accepted", "conflict", "refused")
 # By metric: the name of its label, and the values by what the label says.
 LabelledGauges = Mapping[str, tuple[str, Mapping[str, float]]]
@@ -55,7 +55,7 @@ LabelledGauges = Mapping[str, tuple[str, Mapping[str, float]]]
 def initialise(outcomes: Iterable[str]) -> None:
     """Create the counters of these outcomes at 0: an alarm on an increase misses a counter that begins at 1."""
     for outcome in outcomes:
-        for counter in COUNTERS_BY_ROUTE.values():
+        for counter in COUNTERS_BY_ENDPOINT.values():
             counter.labels(outcome)
     landings.labels("owed")
     for verdict in USAGE_VERDICTS:

@@ -1,8 +1,14 @@
-"""The landing: AWS Marketplace POSTs a buyer's registration token here; a GET explains where to start."""
+"""The landing: AWS Marketplace POSTs a buyer's registration token here; a GET explains where to start.
 
-from flask import Blueprint, redirect, render_template, request, session, url_for
+It is at `/`, and at each path of LANDING_PATHS.
+"""
+
+from collections.abc import Iterable
+
+from flask import Blueprint, Flask, redirect, render_template, request, session, url_for
 from werkzeug import Response
 
+from app.config.settings import SettingsError
 from app.errors import MissingToken
 from app.observability import logs
 from app.services.purchases.purchase import Pending, Resolved, UnverifiedFields
@@ -44,6 +50,22 @@ def receive_token() -> Response:
         case Resolved():
             logs.set_outcome("resolved", subscription=str(purchase.subscription_id))
     return redirect(url_for("signup.show"), 303)
+
+
+def add_paths(app: Flask, paths: Iterable[str]) -> None:
+    """Let buyers land at these paths, too, with or without a slash at the end.
+
+    Raises:
+        SettingsError: a path begins as one of the application's own pages.
+    """
+    own = {rule.rule.split("/")[1] for rule in app.url_map.iter_rules()}
+    if taken := [path for path in paths if path.split("/")[1] in own]:
+        beginnings = ", ".join(dict.fromkeys(f"/{path.split('/')[1]}" for path in taken))
+        raise SettingsError(f"LANDING_PATHS: it has {', '.join(taken)}, but {beginnings} is Foyer's own.")
+    for path in dict.fromkeys(path.rstrip("/") for path in paths):
+        # Never redirected to the path with or without the slash: AWS checks that a GET returns 200.
+        app.add_url_rule(path, "landing.show", methods=["GET"], strict_slashes=False)
+        app.add_url_rule(path, "landing.arrive", methods=["POST"], strict_slashes=False)
 
 
 def read_registration_token() -> str:

@@ -47,10 +47,11 @@ EXACT = {
     "SMTP_URL": "smtps://me:pass@mail.acme.example",
     "SES_CONFIGURATION_SET": "foyer",
     "TRUSTED_HOSTS": "start.acme.example",
+    "LANDING_PATHS": "/redirectmarketplacetoken",
     "RATELIMIT_STORAGE_URI": "redis://:pass@redis.example:6379/0",
 }
 # Blanks may stand around the commas of a list.
-LISTS = {"SECRET_KEY_FALLBACKS", "SECRET_KEY_LEAKED", "HANDOFF_SECRET", "TRUSTED_HOSTS"}
+LISTS = {"SECRET_KEY_FALLBACKS", "SECRET_KEY_LEAKED", "HANDOFF_SECRET", "TRUSTED_HOSTS", "LANDING_PATHS"}
 QUOTES = [('"', '"'), ("'", "'"), ("`", "`"), ("“", "”"), ("‘", "’"), ("«", "»")]
 # The last one is a byte that is not UTF-8.
 CONTROLS = ["\r", "\n", "\t", "\x1b", "\x7f", "\udcff"]
