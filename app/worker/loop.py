@@ -1,5 +1,6 @@
 """The worker's loop: consumes AWS's events, resolves pending tokens, reviews subscriptions and purges expired data."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from app.services.events import consume, review
 from app.services.operations import heartbeats, reseal
 from app.services.outbox import expiry
 from app.services.purchases import drafts
+from app.services.reports import gauges
 from app.services.signup import erasure, invitations, pending_tokens, retry_pending
 from app.worker import senders as worker_senders
 
@@ -74,6 +76,7 @@ def run(stop: threading.Event) -> None:
             Chore("heartbeat", partial(heartbeats.record, "worker"), interval_seconds=10),
             Chore("retry_pending", partial(repeat_while_due, retry_pending.resolve_next), IDLE_POLL_SECONDS),
             Chore("review", partial(repeat_while_due, review.process_next), IDLE_POLL_SECONDS),
+            Chore("measure", log_gauges, interval_seconds=60),
             Chore("purge", purge, interval_seconds=3600),
         ],
         stop,
@@ -131,6 +134,20 @@ def repeat_while_due(run_next: Callable[[], bool | None]) -> bool:
     while outcome and time.monotonic() - started < IDLE_POLL_SECONDS:
         outcome = run_next()
     return outcome is not False
+
+
+def log_gauges() -> bool:
+    """Log the gauges of /metrics as numbers; return False, and log none, while the database takes no write.
+
+    CloudWatch counts these lines, and rings where there are none: see deploy/alarms.md.
+    """
+    values = gauges.current()
+    if not values["foyer_database_up"]:
+        return False
+    # JSON has no infinity: it is the age of a heartbeat that never came.
+    finite = {name.removeprefix("foyer_"): value for name, value in values.items() if math.isfinite(value)}
+    log.info("worker.measured", **finite)
+    return True
 
 
 def purge() -> None:
