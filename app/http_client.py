@@ -1,27 +1,31 @@
-"""Sends one POST to the product, limited in time and size, and never to a private address."""
+"""Sends one POST to the product, limited in time and size, directly or through a proxy, and to no private address."""
 
 import re
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from io import BytesIO
 
-from httpcore2 import URL, ConnectError, HTTP11Connection, ProtocolError, Response
+from httpcore2 import URL, ConnectError, HTTP11Connection, NetworkError, ProtocolError, Response
 from requests_hardened.ip_filter import InvalidIPAddress
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError, LocationValueError
 from urllib3.util import Url, parse_url
 
-from app import http_network
+from app import http_network, http_proxy
 from app.errors import FoyerError
 from app.http_network import DeadlineStream
+from app.http_proxy import Proxy, TunnelRefused
 
 MAX_RETRY_AFTER_SECONDS = 86400.0
 DEFAULT_PORTS = {"http": 80, "https": 443}
+# What can go wrong until the last byte of the response.
+FAILURES = (OSError, ValueError, HTTPError, NetworkError, ProtocolError)
 # The first row that matches the exception, or one of its causes, gives the code.
 ERROR_CODES: tuple[tuple[type[Exception], str], ...] = (
     (InvalidIPAddress, "private_address"),
@@ -39,7 +43,9 @@ ERROR_CODES: tuple[tuple[type[Exception], str], ...] = (
 class RequestFailed(FoyerError):
     """No response came within the limits, or the request must not be sent.
 
-    `code` is private_address, url, dns, refused, unreachable, tls, timeout, closed, too_large or unreadable.
+    `code` is private_address, url, dns, refused, unreachable, tls, timeout, closed, too_large or unreadable. Where a
+    proxy is the reason, it is `proxy_` and such a code, or `proxy_` and the proxy's status, as in proxy_407: then the
+    product has received nothing.
     """
 
 
@@ -72,21 +78,38 @@ def post(url: str, body: bytes, headers: Mapping[str, str], limits: RequestLimit
     has to be signed by an authority in certifi, or in `SSL_CERT_FILE` where that is set. A body over the limit raises
     for 2xx, and is truncated for any other status.
 
+    With HTTPS_PROXY, a name is looked up by the proxy: whether its addresses are private is not known here.
+
     Raises:
         RequestFailed: no response came within the limits, or every address is private.
     """
     deadline = time.monotonic() + limits.total_seconds
-    try:
+    with _error_codes():
         target = parse_url(url)
         address = _parse_address(target)
         fields = {**headers, "Accept-Encoding": "identity", "Host": target.netloc or ""}
         with (
-            HTTP11Connection(address.origin, _open_stream(address, limits, deadline)) as connection,
+            HTTP11Connection(address.origin, _open_stream(target, address, limits, deadline)) as connection,
             connection.stream("POST", address, headers=list(fields.items()), content=body) as response,
         ):
             return _read_reply(response, limits.max_body_bytes)
-    except (OSError, ValueError, HTTPError, ConnectError, ProtocolError) as error:
-        raise RequestFailed(_error_code(error)) from error
+
+
+def try_proxy(url: str, limits: RequestLimits = DEFAULT_LIMITS) -> Proxy | None:
+    """Return the proxy for requests to the URL, after it has connected to the host; None where they go directly.
+
+    Nothing is sent to the host.
+
+    Raises:
+        RequestFailed: the URL or HTTPS_PROXY is invalid, or the proxy is away or does not connect to the host.
+    """
+    deadline = time.monotonic() + limits.total_seconds
+    with _error_codes():
+        address = _parse_address(parse_url(url))
+    with _error_codes("proxy_"):
+        if proxy := http_proxy.find(url):
+            http_proxy.connect(proxy, address.origin, deadline, limits.connect_seconds).close()
+        return proxy
 
 
 def _parse_address(target: Url) -> URL:
@@ -96,12 +119,26 @@ def _parse_address(target: Url) -> URL:
     return URL(scheme=target.scheme, host=target.host.strip("[]"), port=port, target=target.request_uri)
 
 
-def _open_stream(address: URL, limits: RequestLimits, deadline: float) -> DeadlineStream:
-    host, port = address.host.decode(), address.origin.port
-    connected = http_network.connect(host, port, deadline, limits.connect_seconds, allow_private=limits.allow_private)
-    if address.scheme == b"https":
-        connected = http_network.encrypt(connected, host.rstrip("."), deadline)
-    return DeadlineStream(connected, deadline)
+def _open_stream(target: Url, address: URL, limits: RequestLimits, deadline: float) -> DeadlineStream:
+    host, port, seconds = address.host.decode(), address.origin.port, limits.connect_seconds
+    if not limits.allow_private and http_network.is_private_literal(host):
+        raise InvalidIPAddress(host)
+    with _error_codes("proxy_"):
+        proxy = http_proxy.find(target.url)
+        tunnel = http_proxy.connect(proxy, address.origin, deadline, seconds) if proxy else None
+    plain = tunnel or http_network.connect(host, port, deadline, seconds, allow_private=limits.allow_private)
+    is_encrypted = address.scheme == b"https"
+    return DeadlineStream(http_network.encrypt(plain, host.rstrip("."), deadline) if is_encrypted else plain, deadline)
+
+
+@contextmanager
+def _error_codes(prefix: str = "") -> Iterator[None]:
+    try:
+        yield
+    except TunnelRefused as error:
+        raise RequestFailed(f"{prefix}{error.code}") from error
+    except FAILURES as error:
+        raise RequestFailed(f"{prefix}{_find_code(error)}") from error
 
 
 def _read_reply(response: Response, max_size: int) -> Reply:
@@ -131,7 +168,7 @@ def _parse_retry_after(retry_after: str) -> float | None:
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
 
 
-def _error_code(error: BaseException) -> str:
+def _find_code(error: BaseException) -> str:
     chain = [error]
     while cause := chain[-1].__cause__ or chain[-1].__context__:
         chain.append(cause)

@@ -7,14 +7,16 @@ import os
 import socket
 import ssl
 import time
+from contextlib import ExitStack
 from functools import partial
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import certifi
 from httpcore2 import ConnectError, NetworkStream, WriteError
 from requests_hardened.ip_filter import EXTRA_BLOCKED_NET_RANGES, InvalidIPAddress
+from urllib3.util.ssltransport import SSLTransport
 
 from app.deadline import bounded_call
 
@@ -22,13 +24,15 @@ from app.deadline import bounded_call
 GLOBAL_UNICAST = ip_network("2000::/3")
 
 SocketAddress = tuple[socket.AddressFamily, Any]
+# A socket, also one with TLS; or TLS within that of a proxy.
+Connected = socket.socket | SSLTransport
 
 
 class DeadlineStream(NetworkStream):
     """A connection for httpcore. Each of its steps has the time that is left, and raises TimeoutError when none is."""
 
-    def __init__(self, connected: socket.socket, deadline: float) -> None:
-        self._socket = connected
+    def __init__(self, connected: Connected, deadline: float) -> None:
+        self._socket = cast(socket.socket, connected)
         self._deadline = deadline
         self._has_received = False
 
@@ -56,6 +60,17 @@ class DeadlineStream(NetworkStream):
         self._socket.close()
 
 
+class _DeadlineSocket:
+    """What `SSLTransport` needs of a socket: each step has the time that is left, however many it takes."""
+
+    def __init__(self, connected: ssl.SSLSocket, deadline: float) -> None:
+        stream = DeadlineStream(connected, deadline)
+        self.recv, self.sendall, self.close = stream.read, stream.write, stream.close
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Change nothing: the deadline counts."""
+
+
 def connect(host: str, port: int, deadline: float, connect_seconds: float, *, allow_private: bool) -> socket.socket:
     """Return a connection to the first of the host's addresses that accepts one in `connect_seconds`.
 
@@ -80,15 +95,38 @@ def connect(host: str, port: int, deadline: float, connect_seconds: float, *, al
     raise ConnectError from next(clear_failures, failures[0])
 
 
-def encrypt(connected: socket.socket, host: str, deadline: float) -> ssl.SSLSocket:
-    """Return the connection over TLS, with a certificate for the host; the old one is closed if that fails."""
-    with connected:
+def is_private_literal(host: str) -> bool:
+    """Return whether the host is `localhost` or a private address, in any spelling; no name is looked up."""
+    host = host.rstrip(".")
+    if f".{host}".endswith(".localhost"):
+        return True
+    try:
+        # 127.1, 0x7f000001 and 2130706433 are spellings of 127.0.0.1.
+        return not _is_public(host if ":" in host else socket.inet_ntoa(socket.inet_aton(host)))
+    except OSError:
+        return False
+
+
+def encrypt(connected: socket.socket, host: str, deadline: float) -> Connected:
+    """Return the connection over TLS, with a certificate for the host; the old one is closed if that fails.
+
+    It may have TLS already, with a proxy.
+    """
+    with ExitStack() as on_failure:
+        on_failure.callback(connected.close)
         # A missing file counts as not set, as it does in Python's ssl, which SMTP uses.
         path = os.environ.get("SSL_CERT_FILE", "")
         context = ssl.create_default_context(cafile=path if Path(path).is_file() else certifi.where())
         context.set_alpn_protocols(["http/1.1"])
-        connected.settimeout(_seconds_until(deadline))
-        return context.wrap_socket(connected, server_hostname=host)
+        encrypted: Connected
+        if isinstance(connected, ssl.SSLSocket):
+            # Python's own TLS sockets cannot be nested.
+            encrypted = SSLTransport(cast(socket.socket, _DeadlineSocket(connected, deadline)), context, host)
+        else:
+            connected.settimeout(_seconds_until(deadline))
+            encrypted = context.wrap_socket(connected, server_hostname=host)
+        on_failure.pop_all()
+        return encrypted
 
 
 def _resolve(host: str, port: int, deadline: float) -> list[SocketAddress]:

@@ -40,6 +40,7 @@ settings.register_profile(
 )
 settings.register_profile("fuzz", max_examples=1000, deadline=None, suppress_health_check=SUPPRESSED_HEALTH_CHECKS)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
+factories.forget_proxies()
 library_caches.share()
 temporary_files.keep_in_memory()
 

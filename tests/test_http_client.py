@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from app import http_client
 from app.http_client import Reply, RequestFailed, RequestLimits
+from tests.support import factories
 from tests.support.ports import free_port
 from tests.support.raw_http_server import OK_STATUS_LINE, SHORT_LIMITS, error_code, post_to, serve_raw
 
@@ -81,10 +82,10 @@ def test_body_without_length_ends_with_the_connection() -> None:
         assert post_to(product).body == b"abc"
 
 
-def test_environment_sets_neither_proxy_nor_password(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_plain_http_takes_no_proxy_and_no_password(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login ada password sesame")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+    for name in factories.PROXY_VARIABLES:
         monkeypatch.setenv(name, "http://127.0.0.1:1")
 
     with serve_raw(OK_STATUS_LINE + b"\r\n") as product:

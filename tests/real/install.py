@@ -14,6 +14,8 @@ PROGRAM_BY_PACKAGE = {
     "redis-server": "redis-server",
     "pgbouncer": "pgbouncer",
     "prometheus": "promtool",
+    "squid": "squid",
+    "tinyproxy": "tinyproxy",
     "postfix": "postfix",
     "firefox-esr": "firefox-esr",
     "webkit2gtk-driver": "WebKitWebDriver",

@@ -1,6 +1,7 @@
 """Builds settings, environments, customers, purchases and form answers for tests."""
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -34,6 +35,7 @@ TEMPLATE_CACHE = FileSystemBytecodeCache()
 # Nothing listens on port 9.
 UNREACHABLE_URL = "http://127.0.0.1:9/foyer"
 SECRET_KEY = "for-tests-only-0123456789abcdef"
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 TOKEN_FIELD = "x-amzn-marketplace-token"
 ANSWERS = {
     "company": "Juniper & Lark",
@@ -89,10 +91,15 @@ def clear_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     endpoints = {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_MARKETPLACE_METERING", "AWS_ENDPOINT_URL_STS"}
     sources = {"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"}
     files = {"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"}
-    proxies = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
-    proxies |= {name.upper() for name in proxies}
+    proxies = {*PROXY_VARIABLES, "NO_PROXY", "no_proxy"}
     for name in settings_names | endpoints | sources | files | proxies | {"AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION"}:
         monkeypatch.delenv(name, raising=False)
+
+
+def forget_proxies() -> None:
+    """Remove the developer's proxies, which reach no server of a test, from the environment of all tests."""
+    for name in PROXY_VARIABLES:
+        os.environ.pop(name, None)
 
 
 def settings(**values: Any) -> Settings:

@@ -11,9 +11,11 @@ import click
 from flask import current_app
 from sqlalchemy import Connection
 
+from app import http_client
 from app.cli import tables
 from app.config import handoff_endpoints, products
 from app.database import clock, postgresql, sqlite_files, transactions
+from app.http_client import RequestFailed
 from app.mail import mailer
 from app.mail.message import MailUnavailable, SenderRefused
 from app.security import headers, rate_counters
@@ -31,6 +33,20 @@ OPEN_TRANSACTIONS = (
 )
 # Foyer tolerates a minute. A clock that NTP keeps is right to a fraction of a second.
 MAX_CLOCK_SECONDS = 5
+PROXY_LOGIN = (
+    "The proxy requires another user or password: set HTTPS_PROXY to http://user:password@host:3128, with special "
+    "characters percent-encoded."
+)
+PROXY_ADVICE = {
+    "url": "Correct handoff_url: it names no host.",
+    "proxy_url": "Set HTTPS_PROXY to the URL of an HTTP proxy, such as http://proxy.acme.example:3128.",
+    "proxy_407": PROXY_LOGIN,
+    "proxy_401": PROXY_LOGIN,
+}
+PROXY_REFUSES = (
+    "The proxy in HTTPS_PROXY cannot be reached, or does not connect to this host. Check its address, and what it "
+    "allows this machine; or name the host in NO_PROXY."
+)
 COUNTED_ALONE = "Until then, each process counts rate limits for itself."
 # By the reason that the log has as well.
 REDIS_ADVICE = {
@@ -181,8 +197,17 @@ def check_handoffs() -> str:
             f"{len(failed)} failed for good. See `foyer handoffs list --outcome failed`, fix the product, "
             "then run `foyer handoffs retry --failed`."
         )
-    endpoints = ", ".join(f"{products.current()[code].name} at {url}" for code, url in urls.items())
+    endpoints = ", ".join(f"{products.current()[code].name} at {url}{_try_way_to(url)}" for code, url in urls.items())
     return f"{endpoints}. Only a registration shows whether the product accepts them."
+
+
+def _try_way_to(url: str) -> str:
+    try:
+        proxy = http_client.try_proxy(url)
+    except RequestFailed as error:
+        advice = PROXY_ADVICE.get(error.code, PROXY_REFUSES)
+        raise click.ClickException(f"No hand-off reaches {url}. {advice} ({error.code})") from None
+    return f" through the proxy {proxy}" if proxy else ""
 
 
 def check_mail() -> str:

@@ -31,9 +31,15 @@ class Claim(IntEnum):
     NAMED = 4
 
 
-# With these, a try did not reach the product, or the product answered that it does not accept it.
+# With these, and where a proxy is the reason, a try did not reach the product, or the product answered that it does not
+# accept it.
 FAULTS_WITHOUT_ACCOUNT = ("private_address", "url", "dns", "refused", "unreachable", "tls", "501", "503")
-IS_NOT_TAKEN = or_(OutboxMessage.fault.in_(FAULTS_WITHOUT_ACCOUNT), OutboxMessage.fault.like("4__"))
+PROXY_FAULTS = "proxy_"
+IS_NOT_TAKEN = or_(
+    OutboxMessage.fault.in_(FAULTS_WITHOUT_ACCOUNT),
+    OutboxMessage.fault.like("4__"),
+    OutboxMessage.fault.startswith(PROXY_FAULTS, autoescape=True),
+)
 IS_WAITING = OutboxMessage.outcome == "waiting"
 IS_TAKEN = and_(OutboxMessage.outcome == "delivered", OutboxMessage.fault.is_(None))
 IS_FAILED = OutboxMessage.outcome == "failed"
@@ -76,7 +82,9 @@ def was_requested(connection: Connection, registration_id: UUID) -> bool:
 
 def settled_try(claimed: ClaimedMessage, fault: str | None) -> dict[str, int]:
     """Return the values that record a try which the product certainly did not take; none where it may have."""
-    is_refused = fault is not None and (fault in FAULTS_WITHOUT_ACCOUNT or (fault.isdecimal() and fault[0] == "4"))
+    is_refused = fault is not None and (
+        fault in FAULTS_WITHOUT_ACCOUNT or fault.startswith(PROXY_FAULTS) or (fault.isdecimal() and fault[0] == "4")
+    )
     return {"unsure_tries": claimed.unsure_tries - 1} if is_refused else {}
 
 
