@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
+from app.config.settings import SETTINGS
 from tests.support import templates
+from tests.support.factories import TOKEN_FIELD
 
 TEMPLATE = templates.load(templates.PRODUCTION)
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 CONTAINERS = templates.containers(TEMPLATE)
 SAME_IN_ALL = ("Image", "Environment", "Secrets", "User", "ReadonlyRootFilesystem", "MountPoints", "StopTimeout")
+SECRETS = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "HANDOFF_SECRET", "DATABASE_PASSWORD"}
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-rds-dbinstance.html: to change one
 # of these replaces the database, or leads it to another snapshot.
 IDENTITY_OF_DATABASE = {
@@ -60,6 +63,16 @@ def test_resource_of_the_events_stack_is_the_same_here(name: str) -> None:
 def test_template_can_be_sent_without_a_bucket() -> None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
     assert templates.PRODUCTION.stat().st_size <= 51_200
+
+
+def test_every_variable_is_a_setting_and_every_secret_is_secret() -> None:
+    for name, container in CONTAINERS.items():
+        environment = {variable["Name"] for variable in container["Environment"]}
+        secrets = {secret["Name"] for secret in container["Secrets"]}
+
+        assert environment | secrets <= {setting.upper() for setting in SETTINGS}, name
+        assert secrets == SECRETS
+        assert not environment & secrets
 
 
 def test_all_containers_have_the_same_settings_image_and_limits() -> None:
@@ -156,8 +169,9 @@ def test_request_limit_blocks_but_never_challenges_and_spares_landings() -> None
     [rule] = properties("RequestLimit")["Rules"]
 
     assert rule["Action"] == {"Block": {}}
-    scope = rule["Statement"]["RateBasedStatement"]["ScopeDownStatement"]
-    assert scope["NotStatement"]["Statement"]["ByteMatchStatement"]["SearchString"] == "/"
+    scope = rule["Statement"]["RateBasedStatement"]["ScopeDownStatement"]["NotStatement"]["Statement"]["OrStatement"]
+    spared = {made["ByteMatchStatement"]["SearchString"] for made in scope["Statements"]}
+    assert spared == {"/", TOKEN_FIELD}
     assert not {"Challenge", "Captcha"} & set(re.findall(r"\w+", json.dumps(properties("RequestLimit"))))
 
 
