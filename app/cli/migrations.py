@@ -26,6 +26,9 @@ TRY_AGAIN = (
 )
 FEED_RESTARTED = "A backup was restored: the programs that read the API are sent every subscription once more."
 UNKNOWN_REVISION = "Can't locate revision"
+LATER_REVISION = (
+    "The database is at revision {}, of a later version of Foyer. This version runs on it: nothing was changed."
+)
 # The lock is waited for as long as another migration takes, the tables only briefly: buyers queue up behind that wait.
 # READ COMMITTED, so that what the other migration has done is seen.
 PREPARE_POSTGRESQL = (
@@ -119,6 +122,7 @@ command = MigrationGroup(
 
 # So that a count such as -1 is read as a revision, and refused as one that does not exist.
 COUNTS_ARE_NAMES = {"ignore_unknown_options": True}
+NEWEST = ("head", "heads")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask first.")
 
 
@@ -126,11 +130,19 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask first.")
 @click.argument("revision", default="heads")
 def upgrade(revision: str) -> None:
     """Migrate up to a revision, by default to the newest."""
-    name = _require_name(revision, "head", "heads")
+    name = _require_name(revision, *NEWEST)
     database = transactions.current_database()
     if database.sqlite_writer:
         sqlite_files.create(str(database.read_engine.url.database))
-    migrations.upgrade(name)
+    try:
+        migrations.upgrade(name)
+    except CommandError:
+        # Where an update is undone, every start of the version before it comes here. Asked only now: the later version
+        # may have migrated while this one waited.
+        if name not in NEWEST or (later := readiness.later_revision()) is None:
+            raise
+        click.echo(LATER_REVISION.format(later))
+        return
     if not readiness.find_schema_problem() and history.is_of_another_server():
         _restart_feed()
 
@@ -156,7 +168,7 @@ def downgrade(revision: str, *, yes: bool) -> None:
 @yes_option
 def stamp(revision: str, *, yes: bool) -> None:
     """Record that the database is at a revision. Nothing is migrated."""
-    name = _require_name(revision, "base", "head", "heads")
+    name = _require_name(revision, "base", *NEWEST)
     if not yes:
         click.confirm(f"Record revision {name} without a migration? The tables stay as they are.", abort=True)
     migrations.stamp(name)

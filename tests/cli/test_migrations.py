@@ -98,14 +98,29 @@ def test_stamp_asks_before_it_records_a_revision(app: Flask, db: Db) -> None:
     assert (refused.exit_code, before, revision(app)) == (1, readiness.newest_revision(), "0002")
 
 
-def test_unknown_stored_revision_is_explained(app: Flask, db: Db) -> None:
+def store_revision(app: Flask, name: str) -> None:
     with app.app_context(), transactions.current_database().write_engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = :name"), {"name": name})
 
-    result = db("upgrade")
+
+def test_upgrade_changes_nothing_on_the_tables_of_a_later_version(app: Flask, db: Db) -> None:
+    store_revision(app, "9999")
+
+    results = [db("upgrade"), db("upgrade", "head")]
+
+    assert [result.exit_code for result in results] == [0, 0]
+    assert all("at revision 9999, of a later version of Foyer" in result.stdout for result in results)
+    assert revision(app) == "9999"
+
+
+@pytest.mark.parametrize(("stored", "arguments"), [("9999", ["downgrade", "0003", "--yes"]), ("0000", ["upgrade"])])
+def test_unknown_stored_revision_is_explained(app: Flask, db: Db, stored: str, arguments: list[str]) -> None:
+    store_revision(app, stored)
+
+    result = db(*arguments)
 
     assert result.exit_code == 1
-    assert "'9999'. Run the command with the version of Foyer that has it." in result.stderr
+    assert f"'{stored}'. Run the command with the version of Foyer that has it." in result.stderr
 
 
 def test_migration_during_a_dump_says_to_try_again(app: Flask, db: Db, own_database_url: str) -> None:
@@ -157,6 +172,24 @@ def test_two_upgrades_at_once_both_succeed(app: Flask, own_database_url: str, is
     assert [process.returncode for process in processes] == [0, 0], errors
     assert not any("Traceback" in text for text in errors)
     assert revision(app) == readiness.newest_revision()
+
+
+@on_postgresql
+def test_upgrade_that_waits_for_a_later_versions_one_changes_nothing(app: Flask, own_database_url: str) -> None:
+    engine = create_engine(factories.sqlalchemy_url(own_database_url), isolation_level="AUTOCOMMIT")
+    with engine.connect() as observer, engine.connect() as later_version:
+        later_version.execute(text("SELECT pg_advisory_lock(hashtext('foyer migrations'))"))
+        process = start_upgrade(own_database_url)
+        try:
+            wait_for_waiting(observer, 1)
+            store_revision(app, "9999")
+        finally:
+            later_version.execute(text("SELECT pg_advisory_unlock_all()"))
+            errors = process.communicate(timeout=60)[1]
+    engine.dispose()
+
+    assert process.returncode == 0, errors
+    assert revision(app) == "9999"
 
 
 @on_postgresql

@@ -95,6 +95,12 @@ def newest_revision() -> str:
     return max(path.name.partition("_")[0] for path in MIGRATIONS.glob("[0-9]*.py"))
 
 
+def later_revision() -> str | None:
+    """Return the database's revision if a later version of Foyer made it; None if this version has it."""
+    revision = _stored_revision()
+    return revision if revision is not None and revision > newest_revision() else None
+
+
 def _reading_advice(code: str) -> str:
     first_word, _, last_words = code.partition(" ")
     if first_word == faults.NO_CREDENTIALS:
