@@ -56,6 +56,7 @@ class PackageSet:
 
 AWS_CLI = PackageSet("aws-cli", "PyPI", ("awscli==1.46.3",))
 OPENAPI_PYTHON_CLIENT = PackageSet("openapi-python-client", "PyPI", ("openapi-python-client==0.29.1",))
+CHECKOV = PackageSet("checkov", "PyPI", ("checkov==3.3.30",))
 AWS_SDK = PackageSet(
     "aws-sdk",
     "npm",
@@ -67,7 +68,7 @@ AWS_SDK = PackageSet(
 )
 WEBHOOKS = PackageSet("webhooks", "npm", ("standardwebhooks@1.1.1", "svix@1.99.1"))
 OPENAPI_TYPESCRIPT = PackageSet("openapi-typescript", "npm", ("openapi-typescript@7.13.0", "typescript@5.9.3"))
-ALL = (AWS_CLI, OPENAPI_PYTHON_CLIENT, AWS_SDK, WEBHOOKS, OPENAPI_TYPESCRIPT)
+ALL = (AWS_CLI, CHECKOV, OPENAPI_PYTHON_CLIENT, AWS_SDK, WEBHOOKS, OPENAPI_TYPESCRIPT)
 
 
 def install_missing() -> None:
