@@ -89,7 +89,7 @@ class Alarm(CreatedResource, CloudFormationModel):
 
     @classmethod
     def create(cls, properties: dict[str, Any], account_id: str, region_name: str) -> str:
-        values = {"alarm_actions": []} | {xform_name(key): value for key, value in properties.items()}
+        values = {"alarm_actions": [], "dimensions": []} | {xform_name(key): value for key, value in properties.items()}
         alarm_name, description = values.pop("alarm_name"), values.pop("alarm_description")
         cloudwatch_backends[account_id][region_name].put_metric_alarm(alarm_name, description=description, **values)
         return str(alarm_name)
