@@ -4,7 +4,7 @@ IN_VENV := .venv/bin/
 unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 	@echo && echo "The ports of make run: APP_PORT=8000 STOREFRONT_PORT=8001 AWS_PORT=8002 EXAMPLE_PORT=8003 make run"
 
 run: .venv/ready ## Run everything on this machine: a pretend AWS Marketplace, the app, and where to click
@@ -40,6 +40,9 @@ endure: .venv/ready ## Kill every process under load, for ten minutes, and count
 outages: .venv/ready ## Let AWS and the database hang and crowds come, for eight minutes, and time every answer to buyers
 	@$(IN_VENV)python -m tests.outages
 
+production: .venv/ready ## Run the tasks of deploy/production.yaml here, kill, update and roll back under load, for seven minutes
+	@$(IN_VENV)python -m tests.production
+
 pictures: .venv/ready ## Take the README's pictures again
 	@$(IN_VENV)python -m tests.e2e.pictures
 
@@ -53,4 +56,4 @@ LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-emi
 	@sh sandbox/install.sh $<
 	@ln -sf ../../app/cli/foyer $(IN_VENV)foyer && touch $@
 
-.PHONY: help run foyer flask test real check fuzz bench endure outages pictures lock
+.PHONY: help run foyer flask test real check fuzz bench endure outages production pictures lock

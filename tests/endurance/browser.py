@@ -30,12 +30,15 @@ class PageResponse:
 class Browser:
     """One buyer's connection to the server; the next request after a cut connects again.
 
-    With an address, a proxy says that the buyer has it.
+    With an address, a proxy says that the buyer has it. `host` is the site's name, if it is not the server's address.
     """
 
-    def __init__(self, port: int, seconds: float = RESPONSE_TIMEOUT_SECONDS, address: str | None = None) -> None:
+    def __init__(
+        self, port: int, seconds: float = RESPONSE_TIMEOUT_SECONDS, address: str | None = None, host: str | None = None
+    ) -> None:
         self._connection = HTTPConnection("127.0.0.1", port, timeout=seconds)
         self._headers = {"X-Forwarded-For": address} if address else {}
+        self._headers |= {"Host": host} if host else {}
         self._cookies = SimpleCookie()
         self.sent_at = math.inf
 

@@ -23,20 +23,31 @@ RETRY_SECONDS = 0.1
 # If several buyers share a purchase, the first one's answers are stored; the others get this status.
 CONFLICT_STATUS = 409
 TIMEOUT_SECONDS = 30
+# Foyer's own, and those with which a load balancer answers for a target that does not.
+UNAVAILABLE_STATUSES = {502, 503, 504}
 
 
 class BuyerLoad:
     """Buyers who sign up one after another for the time of a `with` block, whose end waits for the last of them.
 
     The items of `sharing` are, in turn, how many browsers sign up for the same purchase at once. Each browser sends
-    the form `times` times.
+    the form `times` times. `pause` is how many seconds pass between one buyer and the next; `host` is the site's name.
     """
 
     def __init__(
-        self, port: int, sandbox: Sandbox, *, buyers: int = 16, sharing: tuple[int, ...] = (1, 1, 3), times: int = 1
+        self,
+        port: int,
+        sandbox: Sandbox,
+        *,
+        buyers: int = 16,
+        sharing: tuple[int, ...] = (1, 1, 3),
+        times: int = 1,
+        pause: float = 0,
+        host: str | None = None,
     ) -> None:
         self.submission_log = SubmissionLog()
         self._port, self._sandbox, self._times = port, sandbox, times
+        self._pause, self._host = pause, host
         self._purchases = self._shared_purchases(sharing)
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -81,10 +92,10 @@ class BuyerLoad:
                 yield submissions
 
     def _run_buyer(self) -> None:
-        while not self._stopped.is_set():
+        while not self._stopped.wait(self._pause):
             with self._lock:
                 submissions = next(self._purchases)
-            with closing(Browser(self._port)) as browser:
+            with closing(Browser(self._port, host=self._host)) as browser:
                 self._sign_up(browser, submissions)
 
     def _sign_up(self, browser: Browser, submissions: PurchaseSubmissions) -> None:
@@ -141,7 +152,7 @@ class BuyerLoad:
             except ConnectionCut:
                 self.submission_log.cut_requests.append((browser.sent_at, time.monotonic()))
                 continue
-            if response.status != 503:
+            if response.status not in UNAVAILABLE_STATUSES:
                 return response
             with self._lock:
                 self.submission_log.unavailable += 1

@@ -31,12 +31,12 @@ assert moto_cloudformation  # importing it registers the resource types that mot
 class AwsClients:
     """The seller's boto3 clients of one AWS endpoint, created on first use."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, access_key: str = "seller") -> None:
+        self._url, self._access_key = url, access_key
         self._clients: list[Any] = []
 
     def client(self, service: str) -> Any:
-        credentials = {"aws_access_key_id": "seller", "aws_secret_access_key": "seller"}
+        credentials = {"aws_access_key_id": self._access_key, "aws_secret_access_key": "seller"}
         config = Config(region_name="us-east-1", retries={"total_max_attempts": 1})
         self._clients.append(boto3.client(service, endpoint_url=self._url, config=config, **credentials))  # type: ignore[call-overload]
         return self._clients[-1]
