@@ -1,4 +1,4 @@
-"""The AWS endpoint: moto's server plus ResolveCustomer, GetEntitlements and BatchMeterUsage.
+"""The AWS endpoint: moto's server plus ResolveCustomer, GetEntitlements, BatchMeterUsage, and the catalog's listings.
 
 Mail sent by SES goes to the inbox. MeterUsage and RegisterUsage are refused: they are not for SaaS.
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from moto.core.exceptions import JsonRESTError
-from moto.core.responses import ActionResult
+from moto.core.responses import ActionResult, BaseResponse
 from moto.meteringmarketplace import urls
 from moto.meteringmarketplace.responses import MarketplaceMeteringResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -22,7 +22,7 @@ from moto.sesv2 import urls as mail_urls
 from moto.sesv2.responses import SESV2Response
 from werkzeug.wrappers import Response
 
-from sandbox import batch_meter_usage, mail_requests
+from sandbox import batch_meter_usage, listings, mail_requests
 from sandbox.aws_errors import AwsError, UnsupportedMetering
 from sandbox.get_entitlements import get_entitlements
 from sandbox.inbox import SentMail
@@ -68,22 +68,25 @@ class MarketplaceResponse(MarketplaceMeteringResponse):
 
     def resolve_customer(self) -> MotoResponse:
         """Answer ResolveCustomer."""
-        return self._call(
-            lambda marketplace, body: resolve_customer(
-                marketplace, body.get("RegistrationToken", ""), self._caller_account_id
-            )
+        return _answer(
+            self,
+            lambda marketplace, account_id: resolve_customer(
+                marketplace, json.loads(self.body).get("RegistrationToken", ""), account_id
+            ),
         )
 
     def get_entitlements(self) -> MotoResponse:
         """Answer GetEntitlements, which moto routes here because it signs as the same service as ResolveCustomer."""
-        return self._call(lambda marketplace, body: get_entitlements(marketplace, body, self._caller_account_id))
+        return _answer(
+            self, lambda marketplace, account_id: get_entitlements(marketplace, json.loads(self.body), account_id)
+        )
 
     def batch_meter_usage(self) -> MotoResponse:  # type: ignore[override]  # moto takes both
         """Answer BatchMeterUsage. moto's own version does not know what the storefront sold."""
         request = self.normalized_request
         authorization = request.headers.get("Authorization", "")
         call = batch_meter_usage.answer(
-            request.environ[MARKETPLACE_KEY], request.get_data(), authorization, self._caller_account_id
+            request.environ[MARKETPLACE_KEY], request.get_data(), authorization, str(self.current_account)
         )
         request.environ[LOST_ANSWER_KEY] = call.is_answer_lost
         return _json_response(call.answer, call.status)
@@ -96,15 +99,27 @@ class MarketplaceResponse(MarketplaceMeteringResponse):
         """Refuse RegisterUsage, which moto does not have."""
         _refuse_metering()
 
-    @property
-    def _caller_account_id(self) -> str:
-        return str(self.current_account)
 
-    def _call(self, operation: Callable[[Marketplace, dict[str, Any]], dict[str, Any]]) -> MotoResponse:
-        try:
-            return _json_response(operation(self.normalized_request.environ[MARKETPLACE_KEY], json.loads(self.body)))
-        except AwsError as error:
-            return _json_response({"__type": error.code, "message": error.message}, error.status)
+class CatalogResponse(BaseResponse):
+    """The AWS Marketplace Catalog, which moto does not have: what it says of the seller's listings."""
+
+    def __init__(self) -> None:
+        super().__init__(service_name="marketplace-catalog")
+
+    def list_entities(self) -> MotoResponse:
+        """Answer ListEntities."""
+        return _answer(
+            self, lambda marketplace, account_id: listings.list_entities(marketplace, json.loads(self.body), account_id)
+        )
+
+    def describe_entity(self) -> MotoResponse:
+        """Answer DescribeEntity."""
+        return _answer(
+            self,
+            lambda marketplace, account_id: listings.describe_entity(
+                marketplace, self.normalized_request.args, account_id
+            ),
+        )
 
 
 class MailResponse(SESV2Response):
@@ -147,6 +162,15 @@ class OldMailResponse(EmailResponse):
             raise InvalidParameterValue(str(error)) from None
 
 
+def _answer(response: BaseResponse, operation: Callable[[Marketplace, str], dict[str, Any]]) -> MotoResponse:
+    """Return what the operation answers to the caller's account."""
+    marketplace: Marketplace = response.normalized_request.environ[MARKETPLACE_KEY]
+    try:
+        return _json_response(operation(marketplace, str(response.current_account)))
+    except AwsError as error:
+        return _json_response({"__type": error.code, "message": error.message}, error.status)
+
+
 def _refuse_metering() -> NoReturn:
     raise JsonRESTError(UnsupportedMetering.code, UnsupportedMetering.message)
 
@@ -156,5 +180,8 @@ def _json_response(body: dict[str, Any], status: int = 200) -> MotoResponse:
 
 
 urls.url_paths["{0}/$"] = MarketplaceResponse.dispatch
+# Signed as the same service.
+for catalog_operation in ("ListEntities", "DescribeEntity"):
+    urls.url_paths[f"{{0}}/{catalog_operation}$"] = CatalogResponse.dispatch
 old_mail_urls.url_paths["{0}/$"] = OldMailResponse.dispatch
 mail_urls.url_paths["{0}/v2/email/outbound-emails$"] = MailResponse.dispatch

@@ -1,7 +1,8 @@
 """The errors of AWS's calls: code, HTTP status and message.
 
 Modelled errors: https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-metering_ResolveCustomer.html
-and API_marketplace-metering_BatchMeterUsage.html, API_marketplace-entitlements_GetEntitlements.html beside it.
+and API_marketplace-metering_BatchMeterUsage.html, API_marketplace-entitlements_GetEntitlements.html,
+API_DescribeEntity.html beside it.
 Common errors: https://docs.aws.amazon.com/awsconsolehelpdocs/latest/gsg/common-errors.html
 """
 
@@ -148,6 +149,26 @@ class RequestTooLarge(MeteringError):
 
     code = "RequestEntityTooLargeException"
     status = 413
+
+
+class EntityNotFound(AwsError):
+    """The catalog has no such entity of the caller's account."""
+
+    code = "ResourceNotFoundException"
+    status = 404
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+
+
+class InvalidCatalogRequest(AwsError):
+    """The catalog does not accept a parameter."""
+
+    code = "ValidationException"
+    status = 422
+
+    def __init__(self, message: str) -> None:
+        self.message = message
 
 
 class ExpiredCredentials(AwsError):

@@ -2,6 +2,7 @@
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from app.config.products import Product
 
@@ -13,7 +14,12 @@ EXAMPLE_URL = "http://127.0.0.1:8003"
 def load_products(path: Path = PRODUCTS_FILE) -> list[Product]:
     """Return the products in the order of the file."""
     tables = tomllib.loads(path.read_text(encoding="utf-8"))["products"]
-    return [Product(**table, code=code) for code, table in tables.items()]
+    return [Product(**_without_usage(table), code=code) for code, table in tables.items()]
+
+
+def _without_usage(table: dict[str, Any]) -> dict[str, Any]:
+    # By which rules Foyer meters is of no concern to AWS, nor to the product.
+    return {name: value for name, value in table.items() if name != "usage"}
 
 
 def write_products_file(path: Path, example_url: str) -> None:

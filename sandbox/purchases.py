@@ -77,7 +77,7 @@ class Purchase(BaseModel):
     @property
     def product_id(self) -> str:
         """The listing's product id, which differs from its product code."""
-        return f"prod-{_digest(self.product_code)[:13]}"
+        return product_id(self.product_code)
 
     def resolve_customer_answer(self) -> dict[str, object]:
         """Return the ResolveCustomer response for this purchase."""
@@ -137,6 +137,11 @@ def new_agreement_id() -> str:
 def new_license_arn() -> str:
     """Return a random license ARN, as ResolveCustomer, GetEntitlements and events spell it."""
     return f"arn:aws:license-manager::{MARKETPLACE_ACCOUNT_ID}:license:l-{secrets.token_hex(16)}"
+
+
+def product_id(product_code: str) -> str:
+    """Return the product id of the listing with that product code."""
+    return f"prod-{_digest(product_code)[:13]}"
 
 
 def _digest(text: str) -> str:

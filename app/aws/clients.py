@@ -52,9 +52,18 @@ ASSUME_ROLE_TIMEOUTS = CallTimeouts(1, 2)
 CREDENTIALS_RETRY_SECONDS = 1
 # https://docs.aws.amazon.com/general/latest/gr/aws-marketplace.html
 ENTITLEMENT_REGION, ENTITLEMENT_REGION_IN_CHINA = "us-east-1", "cn-northwest-1"
+CATALOG_REGION = "us-east-1"
 REGION_PATTERN = re.compile(r"(?:^|\.)([a-z]{2,}(?:-[a-z]+)+-\d+)\.")
 # The clients' names in botocore's list of endpoints.
-ENDPOINT_NAMES = {"metering.marketplace", "entitlement.marketplace", "sqs", "events", "sts", "email"}
+ENDPOINT_NAMES = {
+    "metering.marketplace",
+    "entitlement.marketplace",
+    "catalog.marketplace",
+    "sqs",
+    "events",
+    "sts",
+    "email",
+}
 
 
 class Clients:
@@ -86,6 +95,10 @@ class Clients:
         """Return the client for GetEntitlements, which each AWS partition has in one Region only."""
         region = ENTITLEMENT_REGION_IN_CHINA if self._settings.aws_region.startswith("cn-") else ENTITLEMENT_REGION
         return cast("MarketplaceEntitlementServiceClient", self._client("marketplace-entitlement", timeouts, region))
+
+    def catalog(self) -> Any:
+        """Return the AWS Marketplace Catalog client, which has ListEntities, in its only Region."""
+        return self._client("marketplace-catalog", OPERATOR_TIMEOUTS, CATALOG_REGION)
 
     def sqs(self, timeouts: CallTimeouts) -> "SQSClient":
         """Return the SQS client in the Region of the events' queue."""

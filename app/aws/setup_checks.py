@@ -102,7 +102,7 @@ def get_caller_identity() -> tuple[str, str]:
     Follows https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
     """
     # GetCallerIdentity needs no permission, so a refusal is about the credentials.
-    with _translate_errors(errors.CredentialsRefused, errors.MarketplaceUnavailable):
+    with translate_setup_errors(errors.CredentialsRefused, errors.MarketplaceUnavailable):
         response = clients.current().sts().get_caller_identity()
         return response["Account"], response["Arn"]
 
@@ -132,7 +132,7 @@ def get_events_queue() -> EventsQueue | None:
     """
     if (events_queue := queue.current()) is None:
         return None
-    with _translate_errors(QueueAccessDenied, QueueMissing):
+    with translate_setup_errors(QueueAccessDenied, QueueMissing):
         sqs, url = clients.current().sqs(clients.OPERATOR_TIMEOUTS), events_queue.url
         response = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn", "RedrivePolicy", "Policy"])
         attributes = response["Attributes"]
@@ -148,7 +148,7 @@ def get_events_queue() -> EventsQueue | None:
 def find_dead_letter_queue(arn: str) -> str:
     """Return the name of the dead-letter queue at the ARN, after a check that it exists."""
     *_, account_id, name = arn.split(":")
-    with _translate_errors(DeadLetterQueueAccessDenied, DeadLetterQueueMissing):
+    with translate_setup_errors(DeadLetterQueueAccessDenied, DeadLetterQueueMissing):
         sqs = clients.current().sqs(clients.OPERATOR_TIMEOUTS)
         sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account_id)
     return name
@@ -159,7 +159,7 @@ def list_event_rules(events_queue: EventsQueue) -> list[EventRule]:
 
     Follows https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_ListRuleNamesByTarget.html
     """
-    with _translate_errors(RulesAccessDenied, errors.MarketplaceUnavailable):
+    with translate_setup_errors(RulesAccessDenied, errors.MarketplaceUnavailable):
         eventbridge = clients.current().eventbridge()
         pages = eventbridge.get_paginator("list_rule_names_by_target").paginate(TargetArn=events_queue.arn)
         rules = [eventbridge.describe_rule(Name=name) for page in pages for name in page["RuleNames"]]
@@ -172,7 +172,11 @@ def list_event_rules(events_queue: EventsQueue) -> list[EventRule]:
 
 
 @contextmanager
-def _translate_errors(denied: type[MarketplaceError], missing: type[MarketplaceError]) -> Iterator[None]:
+def translate_setup_errors(denied: type[MarketplaceError], missing: type[MarketplaceError]) -> Iterator[None]:
+    """Turn the errors of the AWS calls in the block into ours, none of which is about a registration token.
+
+    A refusal becomes `denied`, an unknown queue `missing`.
+    """
     try:
         with clients.translate_errors():
             yield

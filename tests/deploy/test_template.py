@@ -21,8 +21,10 @@ SERVICES = {
     "events": "events",
     "meteringmarketplace": "aws-marketplace",
     "marketplace-entitlement": "aws-marketplace",
+    "marketplace-catalog": "aws-marketplace",
     "sesv2": "ses",
 }
+LISTINGS_ARN = f"arn:aws:aws-marketplace:us-east-1:{ACCOUNT_ID}:AWSMarketplace/SaaSProduct/*"
 SES_IDENTITY_ARN = f"arn:aws:ses:us-east-1:{ACCOUNT_ID}:identity/acme.example"
 
 
@@ -169,7 +171,7 @@ def test_policy_allows_no_mail_without_an_identity(minimal_stack: Stack) -> None
     }
 
 
-def test_policy_covers_only_the_stacks_own_queues_and_rule(minimal_stack: Stack) -> None:
+def test_policy_covers_only_own_queues_rule_and_listings(minimal_stack: Stack) -> None:
     resources = {
         action: statement["Resource"]
         for statement in policy_statements(minimal_stack)
@@ -182,9 +184,11 @@ def test_policy_covers_only_the_stacks_own_queues_and_rule(minimal_stack: Stack)
         "aws-marketplace:ResolveCustomer",
         "aws-marketplace:GetEntitlements",
         "aws-marketplace:BatchMeterUsage",
+        "aws-marketplace:ListEntities",
         "events:ListRuleNamesByTarget",
     }
-    assert set(resources.values()) == {"*", minimal_stack.queue_arn, DEAD_LETTER_QUEUE_ARN, RULE_ARN}
+    assert resources["aws-marketplace:DescribeEntity"] == LISTINGS_ARN
+    assert set(resources.values()) == {"*", minimal_stack.queue_arn, DEAD_LETTER_QUEUE_ARN, RULE_ARN, LISTINGS_ARN}
 
 
 def test_named_roles_get_the_policy(sandbox: Sandbox, roles: list[str]) -> None:

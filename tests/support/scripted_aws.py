@@ -60,6 +60,8 @@ class ScriptedAws:
                 self.end_headers()
                 self.wfile.write(body.encode())
 
+            do_GET = do_POST  # noqa: N815  # http.server's name
+
             def log_message(self, *_: object) -> None:
                 pass
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import click
 from flask.cli import with_appcontext
 
-from app.cli.doctor import aws, local, masking
+from app.cli.doctor import aws, listings, local, masking
 from app.errors import MarketplaceError
 
 CHECKS = {
@@ -20,6 +20,7 @@ CHECKS = {
     "ResolveCustomer": aws.check_resolve_customer,
     "GetEntitlements": aws.check_get_entitlements,
     "BatchMeterUsage": aws.check_batch_meter_usage,
+    "dimensions": listings.check_dimensions,
     "events queue": aws.check_events_queue,
     "event rules": aws.check_event_rules,
     "hand-offs": local.check_handoffs,

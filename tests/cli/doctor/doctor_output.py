@@ -18,6 +18,7 @@ BASE_SUBJECTS = [
     "ResolveCustomer",
     "GetEntitlements",
     "BatchMeterUsage",
+    "dimensions",
 ]
 ALL_SUBJECTS = [*BASE_SUBJECTS, *EVENT_SUBJECTS, "hand-offs", "mail", "worker"]
 
