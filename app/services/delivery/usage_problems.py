@@ -29,6 +29,10 @@ class Explanation(NamedTuple):
     advice: str
 
 
+SEND_AGAIN = (
+    "Then send each hour once more, with `foyer usage settle ID --send-again`, within the day in which AWS takes it; "
+    "after that, send the usage again, with new ids."
+)
 NOT_REPEATED = "AWS takes no correction, so Foyer does not send these hours again."
 EXPLANATIONS = {
     ("conflict", None): Explanation(
@@ -47,18 +51,19 @@ EXPLANATIONS = {
     ("refused", "InvalidUsageDimensionException"): Explanation(
         "The listing has no such dimension",
         "The listing has no dimension of this name, or it is not metered. Nothing is billed.",
-        "Compare the name with the listing in the AWS Marketplace Management Portal, and correct it in your product. "
-        "Then send the usage again, with new ids. With `dimensions` in products.toml, Foyer refuses others at once.",
+        "Compare the name with the listing in the AWS Marketplace Management Portal, and correct it in your product: "
+        "send that usage again, with new ids. Or add it to the listing. "
+        f"{SEND_AGAIN} With `dimensions` in products.toml, Foyer refuses others at once.",
     ),
     ("refused", "InvalidLicenseException"): Explanation(
         "The license is not valid for these hours",
         "AWS says that the license is not of this product, or was not in force in these hours. Nothing is billed.",
-        "Compare the license with the customer's agreement in the AWS Marketplace Management Portal.",
+        f"Compare the license with the customer's agreement in the AWS Marketplace Management Portal. {SEND_AGAIN}",
     ),
     ("refused", None): Explanation(
         "AWS refused the usage",
         "AWS refused these hours for the reason that its code names. Nothing is billed.",
-        "See what was sent, correct the cause in your product, and send the usage again, with new ids.",
+        f"See what was sent, and correct the cause. {SEND_AGAIN}",
     ),
     ("expired", None): Explanation(
         "AWS takes these hours no more",

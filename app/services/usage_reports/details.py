@@ -1,6 +1,6 @@
 """One hour of usage with its items and its calls to AWS, or one item; and what happens next with it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -51,7 +51,7 @@ def find_hour(connection: Connection, hour_id: UUID) -> RowDict | None:
     if not found:
         return None
     hour, now = found[0], clock.now()
-    deadline = _deadline(connection, hour)
+    deadline = find_deadline(connection, hour)
     items = rows.fetch_all(connection, ITEMS_OF_HOUR, {"hour_id": hour_id})
     return hour | {
         "deadline": deadline if hour["state"] in PENDING_STATES else None,
@@ -72,7 +72,8 @@ def find_items(connection: Connection, item_id: str) -> list[RowDict]:
     return [hours.with_quantity(item) | {"next": outlook.of_item(item)} for item in found]
 
 
-def _deadline(connection: Connection, hour: RowDict) -> datetime:
+def find_deadline(connection: Connection, hour: Mapping[str, Any]) -> datetime:
+    """Return from when on AWS does not take the hour, a row of `usage_hours`, whatever became of it."""
     subscription = licenses.find_by_ids(connection, [hour["subscription_id"]])[hour["subscription_id"]]
     until = subscription.takes_usage_until(subscription.license_by_key(hour["meter_key"]))
     deadline = hour_times.deadline(hour["timestamp"] or hour["hour"])

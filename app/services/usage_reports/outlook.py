@@ -30,12 +30,18 @@ NEXT = {
     ),
     "written-off": "Nothing: it was written off at {settled}, and is not billed.",
 }
+# While AWS takes it.
+REFUSED_IN_TIME = (
+    "AWS refused it ({code}), and has not billed it. Mend the cause and, unless its usage was sent again as new items, "
+    "send it once more until {deadline}: foyer usage settle {id} --send-again"
+)
 OVERDUE = " That is over, so look whether a worker runs: foyer status"
 
 
 def of_hour(hour: RowDict, deadline: datetime, now: datetime) -> str:
     """Return what happens next with an hour of usage that AWS takes until the deadline."""
-    sentence = NEXT[hour["state"]].format(
+    is_in_time = hour["state"] == "refused" and now < deadline
+    sentence = (REFUSED_IN_TIME if is_in_time else NEXT[hour["state"]]).format(
         id=hour["id"],
         code=hour["code"] or "no reason given",
         due=_time(hour["due_at"]),

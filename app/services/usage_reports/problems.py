@@ -32,7 +32,8 @@ ADVICE = {
     "the 1st of the next month.",
     "conflict": "AWS has other quantities for them, which Foyer did not send: find in CloudTrail what else calls "
     "BatchMeterUsage, and stop it. Then write them off.",
-    "refused": "Mend the cause, and send their usage again as new items. Then write them off.",
+    "refused": "Mend the cause, and send each once more: usage settle ID --send-again. Once AWS takes one no more, "
+    "send its usage as new items, and write it off.",
     "expired": "AWS takes them no more. Send their usage again as new items of now. Then write them off.",
     HELD: "No hour bills them until you decide: bill each in the current hour, or write it off.",
 }

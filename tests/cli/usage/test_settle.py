@@ -124,12 +124,75 @@ def test_hour_is_not_billed_in_another_hour(app: Flask, runner: FlaskCliRunner, 
 
     result = settle(runner, str(all_rows(app, UsageHour)[0].id), "--next-hour")
 
-    assert (result.exit_code, "send it again as new items" in result.stderr) == (1, True)
+    assert (result.exit_code, "usage again as new items" in result.stderr) == (1, True)
 
 
 @on_sqlite
-@pytest.mark.parametrize("options", [[], ["--next-hour", "--write-off"]], ids=str)
+@pytest.mark.parametrize("options", [[], ["--next-hour", "--write-off"], ["--send-again", "--write-off"]], ids=str)
 def test_one_decision_is_needed(runner: FlaskCliRunner, held: None, options: list[str]) -> None:
     result = settle(runner, "held-1", *options)
 
-    assert (result.exit_code, "Give --next-hour or --write-off." in result.stderr) == (2, True)
+    assert (result.exit_code, "Give one of --next-hour, --send-again and --write-off." in result.stderr) == (2, True)
+
+
+def test_refused_hour_is_due_again_with_its_quantity(
+    app: Flask, runner: FlaskCliRunner, clock: UsageClock, subscription_id: UUID
+) -> None:
+    send_usage(app, subscription_id, "2026-11-28T14:10:00Z", "2.5")
+    settle_hours(app, TWO, "refused", code="InvalidUsageDimensionException", settled_at=TWO, due_at=None)
+    [hour] = all_rows(app, UsageHour)
+    clock.set(29, 13, 50)
+
+    result = settle(runner, str(hour.id), "--send-again")
+
+    assert result.stdout.startswith("The hour is sent again: 2.5 of users. AWS takes it until 2026-11-29 13:58 UTC.")
+    [hour] = all_rows(app, UsageHour)
+    assert (hour.state, hour.due_at, hour.settled_at) == ("frozen", clock.now, None)
+    assert audit_entries(app) == [("usage.sent_again", "operator:alice", subscription_id)]
+
+
+def test_refused_hour_is_not_sent_again_after_its_time(
+    app: Flask, runner: FlaskCliRunner, clock: UsageClock, subscription_id: UUID
+) -> None:
+    send_usage(app, subscription_id, "2026-11-28T14:10:00Z")
+    settle_hours(app, TWO, "refused")
+    clock.set(29, 13, 58)
+
+    result = settle(runner, str(all_rows(app, UsageHour)[0].id), "--send-again")
+
+    assert result.exit_code == 1
+    assert "AWS has not taken the hour since 2026-11-29 13:58 UTC. To bill its usage, send it as new" in result.stderr
+    assert all_rows(app, UsageHour)[0].state == "refused"
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ("open", "The hour is open: a worker sends it by itself."),
+        ("frozen", "The hour is frozen: a worker sends it by itself."),
+        ("sent", "The hour is sent: a worker sends it by itself."),
+        ("billed", "AWS has billed the hour."),
+        ("conflict", "takes no second one. To bill its usage, send it as new items"),
+        ("expired", "of a month that is closed. To bill its usage, send it as new items"),
+        ("written-off", "It was decided that the hour is never billed."),
+    ],
+)
+def test_hour_in_another_state_is_not_sent_again(
+    app: Flask, runner: FlaskCliRunner, subscription_id: UUID, state: str, reason: str
+) -> None:
+    send_usage(app, subscription_id, "2026-11-28T14:10:00Z")
+    settle_hours(app, TWO, state)
+
+    result = settle(runner, str(all_rows(app, UsageHour)[0].id), "--send-again")
+
+    assert (result.exit_code, reason in result.stderr) == (1, True)
+    assert all_rows(app, UsageHour)[0].state == state
+    assert audit_entries(app) == []
+
+
+@on_sqlite
+def test_item_is_not_sent_again_by_itself(runner: FlaskCliRunner, held: None) -> None:
+    result = settle(runner, "held-1", "--send-again")
+
+    assert (result.exit_code, "give the id of its hour" in result.stderr) == (1, True)

@@ -78,13 +78,27 @@ def test_hour_that_should_have_been_sent_asks_for_the_worker(
 
 
 @on_sqlite
-@pytest.mark.parametrize("state", ["conflict", "refused", "expired"])
+@pytest.mark.parametrize(
+    ("state", "option"), [("conflict", "--write-off"), ("refused", "--send-again"), ("expired", "--write-off")]
+)
 def test_hour_that_aws_does_not_bill_names_the_command(
-    app: Flask, runner: FlaskCliRunner, subscription_id: UUID, state: str
+    app: Flask, runner: FlaskCliRunner, subscription_id: UUID, state: str, option: str
 ) -> None:
     send_usage(app, subscription_id, "2026-11-28T14:10:00Z")
     settle_hours(app, TWO, state, code="InvalidTag")
     [hour] = all_rows(app, UsageHour)
+
+    assert show(runner, str(hour.id))["next"].endswith(f"foyer usage settle {hour.id} {option}")
+
+
+@on_sqlite
+def test_refused_hour_whose_time_is_over_is_written_off(
+    app: Flask, runner: FlaskCliRunner, clock: UsageClock, subscription_id: UUID
+) -> None:
+    send_usage(app, subscription_id, "2026-11-28T14:10:00Z")
+    settle_hours(app, TWO, "refused", code="InvalidTag")
+    [hour] = all_rows(app, UsageHour)
+    clock.set(29, 15)
 
     assert show(runner, str(hour.id))["next"].endswith(f"foyer usage settle {hour.id} --write-off")
 
