@@ -19,6 +19,7 @@ from app.errors import DatabaseUnavailable
 from app.models import Base
 from app.services.api import history
 from app.services.operations import readiness
+from app.services.usage_reports import restored
 
 TRY_AGAIN = (
     "Another program uses the database: a dump, a long query or another migration. No revision was left half done. "
@@ -144,7 +145,7 @@ def upgrade(revision: str) -> None:
         click.echo(LATER_REVISION.format(later))
         return
     if not readiness.find_schema_problem() and history.is_of_another_server():
-        _restart_feed()
+        _follow_restore()
 
 
 @command.command("downgrade", context_settings=COUNTS_ARE_NAMES)
@@ -176,11 +177,19 @@ def stamp(revision: str, *, yes: bool) -> None:
 
 @command.command("after-restore")
 def after_restore() -> None:
-    """Let the programs that read the API begin again.
+    """Let the programs that read the API begin again, and say what becomes of usage.
 
-    Run it once after a backup was restored: they may have read what the backup does not have.
+    Run it once after a backup was restored, before you start Foyer: they may have read what the backup does not have,
+    and AWS may have billed usage that the backup does not know to be billed.
     """
+    _follow_restore()
+
+
+def _follow_restore() -> None:
     _restart_feed()
+    if usage := restored.find():
+        for paragraph in usage.describe():
+            click.echo(f"\n{paragraph}")
 
 
 @transactions.transaction

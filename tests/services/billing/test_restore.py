@@ -83,3 +83,55 @@ def test_items_of_before_a_day_are_held_after_a_restore(metered: MeteredProduct)
 
     assert (verdict.detail or "").startswith("Held")
     assert metered.billed() == {(purchase.license_arn, "2026-11", DIMENSION): Decimal(2)}
+
+
+def describe_restore(metered: MeteredProduct) -> list[str]:
+    """Return the paragraphs about usage that the command after a restore prints."""
+    result = metered.app.test_cli_runner().invoke(args=["db", "after-restore"])
+    assert result.exit_code == 0, result.output
+    return result.stdout.strip().split("\n\n")[1:]
+
+
+def test_restore_without_usage_speaks_of_none(metered: MeteredProduct) -> None:
+    metered.buy()
+
+    assert describe_restore(metered) == []
+
+
+def test_restore_tells_which_hours_are_sent_again_and_which_expire(metered: MeteredProduct) -> None:
+    purchase = metered.buy()
+    metered.use(purchase, "1")
+    metered.work_until(at("10:20"))
+    metered.use(purchase, "2")
+    metered.set_clock(at("11:40"))
+    metered.accept(*(metered.item(purchase, "2", dimension=name) for name in (DIMENSION, "api_calls")))
+    backup = Backup()
+    metered.work_until(at("12:30"))
+
+    metered.set_clock(at("10:30", day=29))
+    backup.restore()
+    since, hold, again, sent, too_old = describe_restore(metered)
+
+    assert since == (
+        "Usage: the backup has what came until 2026-11-28 11:40 UTC. Of what AWS was sent since, Foyer knows nothing."
+    )
+    assert 'set late_usage = "hold" for prodcode1234567890 in products.toml' in hold
+    assert "send again what it has sent since" in again
+    assert "sent now, with the quantities that the backup has: 2." in sent
+    assert "not billed then, and that AWS takes no more: 1." in too_old
+    # As the command says.
+    metered.work()
+    assert metered.states() == ["billed", "expired", "billed", "billed"]
+
+
+def test_restore_tells_of_held_items_and_of_no_setting_that_is_right(metered: MeteredProduct) -> None:
+    metered.set_rules(late_usage="hold")
+    purchase = metered.buy()
+    metered.use(purchase, "1")
+    metered.work_until(at("10:20"))
+    metered.accept(metered.item(purchase, at=at("09:40")))
+
+    since, again, held = describe_restore(metered)
+
+    assert ("until 2026-11-28 10:20 UTC" in since, "the same ids" in again) == (True, True)
+    assert held.startswith("Items that were held then: 1.")
