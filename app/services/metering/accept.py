@@ -156,7 +156,8 @@ def _store(
         verdicts[placement.position] = ItemVerdict(placement.item.id, 200, "accepted", book.remark(placement))
     book.rows.write()
     if stored:
-        connection.execute(INSERT_ITEMS, list(stored.values()))
+        # In one order: another request may have the same ids, with other usage.
+        connection.execute(INSERT_ITEMS, [stored[key] for key in sorted(stored)])
     _report_held(connection, stored.values())
 
 

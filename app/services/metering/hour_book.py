@@ -1,6 +1,7 @@
 """The hours that a transaction has locked: each item is added to its own hour, or to a later one."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -79,21 +80,36 @@ class HourBook:
     connection: Connection
     now: datetime
     rows: HourRows = field(init=False)
+    # Hours that are about to be created, by the first two parts of their keys.
+    _planned: dict[tuple[str, str], set[datetime]] = field(default_factory=lambda: defaultdict(set))
 
     def __post_init__(self) -> None:
         self.rows = HourRows(self.connection)
 
-    def lock(self, placements: Iterable[Placement]) -> None:
-        """Lock those of the items' own hours that exist."""
-        self.rows.lock(placement.key for placement in placements)
+    def lock(self, placements: Sequence[Placement]) -> None:
+        """Lock those of the items' own hours that exist, and the later ones that they may be added to if they are late.
+
+        All at once: an hour that one request locks for its own item, another may lock for a late one.
+        """
+        keys = {placement.key for placement in placements}
+        this_hour = hours.hour_of(self.now)
+        moving = [p for p in placements if p.key[2] < this_hour and p.rules.late_usage == "next-hour"]
+        if not moving:
+            self.rows.lock(keys)
+            return
+        # Earlier than these, no hour is open.
+        first_open = hours.month_of(self.now - hours.WINDOW) - hours.HOUR
+        earliest = max(min(placement.key[2] for placement in moving), first_open)
+        self.rows.lock_with_open(keys, {meter for p in moving for meter in p.meters}, earliest)
 
     def prepare(self, placements: Sequence[Placement]) -> None:
-        """Lock or create, in few statements, the hours that these items will be in."""
-        late = [placement for placement in placements if not self._takes_items(placement.key)]
-        self._lock_later(late)
-        # Items on time first: an hour that they create can take late ones.
-        self._create({p.key: p for p in placements if self._takes_items(p.key)})
-        self._create({key: placement for placement in late if (key := self._find_hour(placement))})
+        """Create, in one statement and order, the hours that these items will be in."""
+        on_time = {placement.key: placement for placement in placements if self._takes_items(placement.key)}
+        # An hour that they create can take late ones.
+        for meter_key, dimension, hour in on_time:
+            self._planned[meter_key, dimension].add(hour)
+        late = [placement for placement in placements if placement.key not in on_time]
+        self._create({key: placement for placement in late if (key := self._find_hour(placement))} | on_time)
         tagged = (self._find_hour(placement) for placement in placements if placement.item.tags)
         self.rows.load_tags(self.rows.slots[key] for key in tagged if key)
 
@@ -140,8 +156,8 @@ class HourBook:
         taking = (
             at
             for meter in placement.meters
-            for at, slot in self.rows.by_meter[meter].items()
-            if slot.is_open and hour < at <= latest and placement.key_at(at)[:2] == meter
+            for at in self._open_hours(meter)
+            if hour < at <= latest and placement.key_at(at)[:2] == meter
         )
         candidate = min(taking, default=latest)
         if candidate <= hour or hours.month_of(candidate) != hours.month_of(hour):
@@ -149,13 +165,10 @@ class HourBook:
         key = placement.key_at(candidate)
         return key if self._takes_items(key) else None
 
-    def _lock_later(self, late: Sequence[Placement]) -> None:
-        moved = [placement for placement in late if placement.rules.late_usage == "next-hour"]
-        if moved:
-            earliest = min(placement.key[2] for placement in moved)
-            # Earlier than these, no hour is open.
-            first_open = hours.month_of(self.now - hours.WINDOW) - hours.HOUR
-            self.rows.lock_open({meter for p in moved for meter in p.meters}, max(earliest, first_open))
+    def _open_hours(self, meter: tuple[str, str]) -> set[datetime]:
+        slots = self.rows.by_meter[meter]
+        planned = {at for at in self._planned[meter] if at not in slots}
+        return planned | {at for at, slot in slots.items() if slot.is_open}
 
     def _create(self, placements: dict[HourKey, Placement]) -> None:
         self.rows.create(

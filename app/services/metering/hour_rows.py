@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Uuid, bindparam, delete, select, text, tuple_, update
+from sqlalchemy import Connection, Uuid, bindparam, delete, select, text, tuple_, union_all, update
 from uuid_utils.compat import uuid7
 
 from app.models import UsageHour, UtcDateTime
@@ -35,12 +35,21 @@ LOCK_HOURS = (
     .order_by(HOURS.c.id)
     .with_for_update()
 )
-LOCK_OPEN_HOURS = (
+# All in one statement, for the same reason. With OR, SQLite would read the whole table.
+LOCK_HOURS_AND_OPEN = (
     select(HOURS)
-    .where(tuple_(HOURS.c.meter_key, HOURS.c.dimension).in_(KEYS), HOURS.c.state == "open")
-    .where(HOURS.c.hour > bindparam("after", type_=UtcDateTime))
+    .where(
+        HOURS.c.id.in_(
+            union_all(
+                select(HOURS.c.id).where(tuple_(HOURS.c.meter_key, HOURS.c.dimension, HOURS.c.hour).in_(KEYS)),
+                select(HOURS.c.id)
+                .where(tuple_(HOURS.c.meter_key, HOURS.c.dimension).in_(bindparam("meters", expanding=True)))
+                .where(HOURS.c.state == "open", HOURS.c.hour > bindparam("after", type_=UtcDateTime)),
+            )
+        )
+    )
     .order_by(HOURS.c.id)
-    .with_for_update()
+    .with_for_update(of=HOURS)
 )
 ADD_TO_HOUR = (
     update(HOURS)
@@ -122,10 +131,9 @@ class HourRows:
         if missing:
             self._add(LOCK_HOURS, {"keys": missing})
 
-    def lock_open(self, meters: Collection[tuple[str, str]], after: datetime) -> None:
-        """Lock all open hours of these meters that begin later."""
-        if meters:
-            self._add(LOCK_OPEN_HOURS, {"keys": list(meters), "after": after})
+    def lock_with_open(self, keys: Collection[HourKey], meters: Collection[tuple[str, str]], after: datetime) -> None:
+        """Lock those of the hours that exist, and all open hours of these meters that begin later."""
+        self._add(LOCK_HOURS_AND_OPEN, {"keys": list(set(keys)), "meters": list(meters), "after": after})
 
     def create(self, rows: Mapping[HourKey, dict[str, Any]]) -> None:
         """Create the hours, and lock them. Where another transaction creates one first, that one is locked."""

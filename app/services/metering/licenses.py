@@ -40,17 +40,15 @@ COLUMNS = (
 )
 SUBSCRIPTION_IDS = bindparam("subscription_ids", type_=Uuid, expanding=True)
 SELECT_BY_ID = select(*COLUMNS).where(SUBSCRIPTIONS.c.id.in_(SUBSCRIPTION_IDS))
-SELECT_BY_FORMER_ID = select(*COLUMNS).where(HAS_FORMER_ID)
+# In one order, and in one statement: a merge locks several as well. Shared: others may take items of the same ones.
+LOCK_BY_ID = SELECT_BY_ID.order_by(SUBSCRIPTIONS.c.id).with_for_update(read=True)
+SELECT_BY_FORMER_ID = select(SUBSCRIPTIONS.c.id).where(HAS_FORMER_ID)
 KEYS = bindparam("keys", type_=String, expanding=True)
-SELECT_BY_KEY = select(*COLUMNS, SUBSCRIPTIONS.c.purchase_key).where(SUBSCRIPTIONS.c.purchase_key.in_(KEYS))
-SELECT_BY_EARLIER_KEY = (
-    select(*COLUMNS, EarlierKey.purchase_key)
-    .join(EarlierKey, EarlierKey.subscription_id == SUBSCRIPTIONS.c.id)
-    .where(EarlierKey.purchase_key.in_(KEYS))
+# The second prevails.
+SELECT_IDS_BY_KEY = (
+    select(EarlierKey.purchase_key, EarlierKey.subscription_id.label("id")).where(EarlierKey.purchase_key.in_(KEYS)),
+    select(SUBSCRIPTIONS.c.purchase_key, SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.purchase_key.in_(KEYS)),
 )
-FIND = (SELECT_BY_ID, SELECT_BY_EARLIER_KEY, SELECT_BY_KEY)
-# Shared: another transaction may take items of the same ones.
-LOCK = tuple(one.order_by(SUBSCRIPTIONS.c.id).with_for_update(read=True, of=SUBSCRIPTIONS) for one in FIND)
 SELECT_LICENSE_EVENTS = (
     select(
         Event.subscription_id,
@@ -163,26 +161,31 @@ def find_targets(connection: Connection, names: Collection[str], *, lock: bool =
 
     `lock` them to store items: until the transaction ends, none gets another license, is merged, or ends.
     """
-    by_id, *by_key = LOCK if lock else FIND
+    statement = LOCK_BY_ID if lock else SELECT_BY_ID
     ids = {name: parsed for name in names if (parsed := parse_uuid(name))}
     keys = {name: license_id(name) for name in names if name not in ids and name.startswith("arn:")}
-    rows = {row.id: row for row in connection.execute(by_id, {"subscription_ids": list(ids.values())})}
-    found: dict[str, Row[Any] | None] = {
-        name: rows.get(id_) or _find_merged(connection, id_) for name, id_ in ids.items()
+    by_key = _find_ids(connection, keys.values()) if keys else {}
+    wanted = ids | {name: by_key[key] for name, key in keys.items() if key in by_key}
+    rows = _rows_by_id(connection, statement, wanted.values())
+    # Those that are missing have been merged into others, which is seen only once the lock is waited for.
+    missing = {id_: {"former_id": str(id_)} for id_ in set(wanted.values()) - rows.keys()}
+    merged = {id_: into for id_, name in missing.items() if (into := connection.scalar(SELECT_BY_FORMER_ID, name))}
+    rows |= _rows_by_id(connection, statement, merged.values()) if merged else {}
+    subscriptions = with_licenses(connection, rows.values())
+    return {
+        name: Target(subscriptions[present_id], None if name in ids else name)
+        for name, id_ in wanted.items()
+        if (present_id := merged.get(id_, id_)) in subscriptions
     }
-    if keys:
-        parameters = {"keys": list(set(keys.values()))}
-        of_keys = {row.purchase_key: row for statement in by_key for row in connection.execute(statement, parameters)}
-        found |= {name: of_keys.get(key) for name, key in keys.items()}
-    by_name = {name: row for name, row in found.items() if row is not None}
-    subscriptions = with_licenses(connection, by_name.values())
-    return {name: Target(subscriptions[row.id], None if name in ids else name) for name, row in by_name.items()}
 
 
 def find_by_ids(connection: Connection, subscription_ids: Collection[UUID]) -> dict[UUID, MeteredSubscription]:
     """Return the subscriptions by their ids."""
-    rows = connection.execute(SELECT_BY_ID, {"subscription_ids": list(subscription_ids)})
-    return with_licenses(connection, rows.all())
+    return with_licenses(connection, _rows_by_id(connection, SELECT_BY_ID, subscription_ids).values())
+
+
+def _rows_by_id(connection: Connection, statement: Any, ids: Collection[UUID]) -> dict[UUID, Row[Any]]:
+    return {row.id: row for row in connection.execute(statement, {"subscription_ids": list(set(ids))})}
 
 
 def with_licenses(connection: Connection, rows: Iterable[Row[Any]]) -> dict[UUID, MeteredSubscription]:
@@ -194,8 +197,10 @@ def with_licenses(connection: Connection, rows: Iterable[Row[Any]]) -> dict[UUID
     return {id_: _build(row, events[id_]) for id_, row in by_id.items()}
 
 
-def _find_merged(connection: Connection, subscription_id: UUID) -> Row[Any] | None:
-    return connection.execute(SELECT_BY_FORMER_ID, {"former_id": str(subscription_id)}).first()
+def _find_ids(connection: Connection, keys: Collection[str]) -> dict[str, UUID]:
+    """Return the subscriptions' ids by the keys of their licenses, the earlier ones included."""
+    found = (connection.execute(statement, {"keys": list(set(keys))}) for statement in SELECT_IDS_BY_KEY)
+    return {row.purchase_key: row.id for rows in found for row in rows}
 
 
 def _read_events(events: Iterable[Row[Any]]) -> dict[str, License]:

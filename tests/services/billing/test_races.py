@@ -1,13 +1,10 @@
 """Several workers and requests at once: each item is in one hour, and each hour is sent once."""
 
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from app import create_app
 from app.database import transactions
@@ -16,30 +13,11 @@ from app.services.billing import freeze, journal, send
 from app.services.metering import clock
 from sandbox.metering import dimensions
 from tests.support import factories
+from tests.support.at_once import count_deadlocks, run_at_once
 from tests.support.databases import on_postgresql
 from tests.support.metered_product import MeteredProduct, at
 
 DIMENSIONS = [dimension.key for dimension in dimensions.METERED]
-COUNT_DEADLOCKS = text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
-
-
-def run_at_once(metered: MeteredProduct, *works: Callable[[], object]) -> None:
-    """Run each in a thread, and raise what one of them raises."""
-    start = threading.Barrier(len(works))
-
-    def run(work: Callable[[], object]) -> None:
-        with metered.app.app_context():
-            start.wait(10)
-            work()
-
-    with ThreadPoolExecutor(len(works)) as threads:
-        for done in [threads.submit(run, work) for work in works]:
-            done.result()
-
-
-def count_deadlocks() -> int:
-    with transactions.current_database().read_engine.connect() as connection:
-        return int(connection.execute(COUNT_DEADLOCKS).scalar_one())
 
 
 def items_are_in_their_hours() -> bool:
@@ -64,7 +42,7 @@ def test_item_that_comes_while_its_hour_is_frozen_is_in_one_hour(metered: Metere
         metered.use(purchase, "1", at=hour + timedelta(minutes=31))
         items = [metered.item(purchase, "1", at=hour + timedelta(minutes=32)) for _ in range(6)]
         metered.set_clock(hour + timedelta(minutes=70))
-        run_at_once(metered, metered.freeze, *(lambda item=item: metered.accept(item) for item in items))
+        run_at_once(metered.app, metered.freeze, *(lambda item=item: metered.accept(item) for item in items))
         metered.freeze()
     metered.work_until(at("20:00"))
 
@@ -87,7 +65,7 @@ def test_two_workers_send_each_hour_once(metered: MeteredProduct) -> None:
             freeze.freeze_due()
             send.send_next(pauses)
 
-    run_at_once(metered, work, work, work)
+    run_at_once(metered.app, work, work, work)
     metered.work()
 
     sent = [(record["LicenseArn"], record["Dimension"]) for call in metered.calls() for record in call.records]
@@ -105,7 +83,7 @@ def test_requests_with_the_same_items_and_events_do_not_deadlock(metered: Metere
 
     for _ in range(3):
         run_at_once(
-            metered,
+            metered.app,
             lambda: metered.accept(*items),
             lambda: metered.accept(*reversed(items)),
             lambda: metered.accept(*others[::2], *items[::3]),
@@ -137,7 +115,7 @@ def test_merge_while_usage_is_sent_does_not_deadlock(metered: MeteredProduct) ->
     before_count = count_deadlocks()
 
     run_at_once(
-        metered,
+        metered.app,
         metered.deliver_events,
         metered.work,
         metered.work,
