@@ -1,7 +1,11 @@
 """Deletes what billing needs no more: calls of long ago, and the tags of usage of customers who were erased.
 
-The tags are the one part of usage that may name a person. They are erased once AWS has them, or never will. The hour
-keeps its quantity, and loses its parts by tags.
+The tags are the one part of usage that may name a person. They are erased once AWS has them, or never will, and from
+items that are held for long. The hour keeps its quantity, and loses its parts by tags.
+
+    item of 09:50, billed in hour 9, or late in hour 11     erased with the person at 10:30, once the hour is settled
+    item of 10:40                                           another person's: it stays
+    item of 09:50 that is held                              erased when it is written off, or after 35 days
 """
 
 from collections.abc import Sequence
@@ -10,10 +14,10 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Uuid, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Uuid, bindparam, delete, exists, func, select, update
 
 from app.database import clock as database_clock
-from app.database.transactions import after_commit, query, transaction
+from app.database.transactions import after_commit, query, transaction, wait_for_operator
 from app.models import AuditEntry, UsageAttempt, UsageHour, UsageItem, UtcDateTime
 from app.models.usage import SETTLED_STATES
 from app.services.metering import clock
@@ -43,20 +47,28 @@ SELECT_ERASED = (
     .group_by(AuditEntry.subscription_id)
 )
 OF_SUBSCRIPTION = bindparam("of_subscription", type_=Uuid)
-# Only hours with tagged items have parts.
+LATEST = bindparam("latest", type_=UtcDateTime)
+TAGGED_ITEMS = select(ITEMS.c.id).where(ITEMS.c.tags.is_not(None))
+# Only hours with tagged items have parts. A later hour may have late items from before.
 SELECT_TAGGED = select(HOURS.c.id).where(
     HOURS.c.subscription_id == OF_SUBSCRIPTION,
-    HOURS.c.hour <= bindparam("latest", type_=UtcDateTime),
     HOURS.c.state.in_(SETTLED_STATES),
     HOURS.c.allocations.is_not(None),
+    (HOURS.c.hour <= LATEST)
+    | exists(TAGGED_ITEMS.where(ITEMS.c.hour_id == HOURS.c.id, ITEMS.c.is_late, ITEMS.c.used_at <= LATEST)),
 )
-TAGGED_ITEMS = select(ITEMS.c.id).where(ITEMS.c.tags.is_not(None)).limit(BATCH_ROWS)
-ITEMS_OF_HOUR = TAGGED_ITEMS.where(ITEMS.c.hour_id == bindparam("of_hour", type_=Uuid))
+ITEMS_OF_HOUR = TAGGED_ITEMS.where(
+    ITEMS.c.hour_id == bindparam("of_hour", type_=Uuid), ITEMS.c.used_at <= LATEST
+).limit(BATCH_ROWS)
 ERASE_TAGS_OF_HOUR = update(ITEMS).where(ITEMS.c.id.in_(ITEMS_OF_HOUR)).values(tags=None)
-WRITTEN_OFF = TAGGED_ITEMS.where(
-    ITEMS.c.subscription_id == OF_SUBSCRIPTION, ITEMS.c.hour_id.is_(None), ITEMS.c.written_off_at.is_not(None)
+# They are few, and are found whenever the person was erased.
+IN_NO_HOUR = (
+    TAGGED_ITEMS.join(AuditEntry, AuditEntry.subscription_id == ITEMS.c.subscription_id)
+    .where(ITEMS.c.hour_id.is_(None), AuditEntry.action == REGISTRATION_ERASED, AuditEntry.at >= ITEMS.c.used_at)
+    .where(ITEMS.c.written_off_at.is_not(None) | (AuditEntry.at < bindparam("cutoff", type_=UtcDateTime)))
+    .limit(BATCH_ROWS)
 )
-ERASE_TAGS_WRITTEN_OFF = update(ITEMS).where(ITEMS.c.id.in_(WRITTEN_OFF)).values(tags=None)
+ERASE_TAGS_IN_NO_HOUR = update(ITEMS).where(ITEMS.c.id.in_(IN_NO_HOUR)).values(tags=None)
 ERASE_PARTS = update(HOURS).where(HOURS.c.id == bindparam("hour_id", type_=Uuid)).values(allocations=None)
 
 
@@ -73,11 +85,11 @@ def erase_tags() -> None:
 
     What is not settled yet is erased by a later run.
     """
+    while _erase_in_no_hour():
+        pass
     for subscription_id, erased_at in _find_erased():
-        while _erase_written_off(subscription_id) == BATCH_ROWS:
-            pass
         for hour_id in _find_tagged(subscription_id, erased_at):
-            while not _erase_hour(hour_id):
+            while not _erase_hour(hour_id, erased_at):
                 pass
 
 
@@ -96,18 +108,19 @@ def _find_erased(connection: Connection) -> Sequence[tuple[UUID, datetime]]:
 
 @query
 def _find_tagged(connection: Connection, subscription_id: UUID, latest: datetime) -> Sequence[UUID]:
+    wait_for_operator(connection)
     return connection.scalars(SELECT_TAGGED, {"of_subscription": subscription_id, "latest": latest}).all()
 
 
 @transaction
-def _erase_written_off(connection: Connection, subscription_id: UUID) -> int:
-    return connection.execute(ERASE_TAGS_WRITTEN_OFF, {"of_subscription": subscription_id}).rowcount
+def _erase_in_no_hour(connection: Connection) -> int:
+    return connection.execute(ERASE_TAGS_IN_NO_HOUR, {"cutoff": database_clock.now() - LOOKED_BACK}).rowcount
 
 
 @transaction
-def _erase_hour(connection: Connection, hour_id: UUID) -> bool:
-    """Erase the tags of the hour's next items, and return whether that were all."""
-    if connection.execute(ERASE_TAGS_OF_HOUR, {"of_hour": hour_id}).rowcount == BATCH_ROWS:
+def _erase_hour(connection: Connection, hour_id: UUID, latest: datetime) -> bool:
+    """Erase the tags of the hour's next items until then, and return whether that were all."""
+    if connection.execute(ERASE_TAGS_OF_HOUR, {"of_hour": hour_id, "latest": latest}).rowcount == BATCH_ROWS:
         return False
     connection.execute(ERASE_PARTS, {"hour_id": hour_id})
     after_commit(log.info, "usage.tags_erased", usage_hour=str(hour_id))

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import select, text, update
 
 from app.database.transactions import current_database
-from app.models import UsageAttempt, UsageItem
+from app.models import AuditEntry, UsageAttempt, UsageHour, UsageItem
 from app.services.billing import purge
 from sandbox.faults import Faults
 from sandbox.purchases import Purchase
@@ -112,6 +112,55 @@ def test_tags_of_items_that_were_written_off_are_erased(metered: MeteredProduct)
     erase(metered, registration_id)
 
     assert tags_of_items(metered) == {"held": {"user": "ada"}, "written-off": None}
+
+
+def move_erasure(days: int) -> None:
+    """Let the erasure be so many days earlier than it was."""
+    with current_database().write_engine.begin() as connection:
+        for entry in connection.execute(select(AuditEntry.id, AuditEntry.at)).all():
+            earlier = update(AuditEntry).where(AuditEntry.id == entry.id).values(at=entry.at - timedelta(days=days))
+            connection.execute(earlier)
+
+
+def test_tags_of_items_that_are_held_for_long_are_erased(metered: MeteredProduct) -> None:
+    set_clock_before_now(metered)
+    metered.set_rules(late_usage="hold")
+    purchase, other = metered.buy(), metered.buy()
+    registration_id = register(metered, purchase)
+    for of, name in ((purchase, "held"), (other, "others")):
+        metered.accept(metered.item(of, id=name, at=metered.now - timedelta(days=60), tags={"user": "ada"}))
+    metered.accept(metered.item(purchase, id="later", at=metered.now - timedelta(days=20), tags={"user": "bob"}))
+    erase(metered, registration_id)
+    assert tags_of_items(metered)["held"] == {"user": "ada"}
+
+    move_erasure(days=36)
+    purge.purge()
+
+    assert tags_of_items(metered) == {"held": None, "others": {"user": "ada"}, "later": {"user": "bob"}}
+
+
+def test_tags_of_items_that_were_billed_in_a_later_hour_are_erased(metered: MeteredProduct) -> None:
+    set_clock_before_now(metered)
+    purchase = metered.buy()
+    registration_id = register(metered, purchase)
+    erase(metered, registration_id)
+    move_erasure(days=2)
+    metered.set_clock(hour := datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1))
+    metered.use(purchase, id="later", tags={"user": "bob"})
+    late = metered.item(purchase, id="late", at=hour - timedelta(days=2, hours=1), tags={"user": "ada"})
+    # Where the month has changed meanwhile, the item is held.
+    metered.accept(late)
+    with current_database().write_engine.begin() as connection:
+        hour_id = connection.scalar(select(UsageHour.id))
+        connection.execute(update(UsageItem).values(hour_id=hour_id))
+        connection.execute(update(UsageItem).where(UsageItem.item_id == "late").values(is_late=True))
+    metered.set_clock(hour + timedelta(hours=1, minutes=10))
+    metered.work()
+
+    purge.purge()
+
+    assert tags_of_items(metered) == {"late": None, "later": {"user": "bob"}}
+    assert [row.allocations for row in metered.hours()] == [None]
 
 
 def test_many_tagged_items_are_erased_in_batches(metered: MeteredProduct) -> None:
