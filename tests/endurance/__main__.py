@@ -5,7 +5,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from tests.endurance import events_run, graceful_stop, handoffs_run, kill_runs, pending_tokens_run, usage_run
+from tests.endurance import (
+    events_run,
+    graceful_stop,
+    handoffs_run,
+    kill_runs,
+    pending_tokens_run,
+    usage_run,
+    usage_sums_run,
+)
 from tests.endurance.environments import Environments
 from tests.endurance.events_report import EventsReport
 from tests.endurance.handoffs_run import HandoffReport
@@ -23,6 +31,7 @@ EVENT_PURCHASES = 1600
 HANDOFF_PURCHASES = 250
 # A hundred at each of three points.
 USAGE_KILLS = 300
+USAGE_ITEMS = 10_000
 
 
 class Endurance:
@@ -49,6 +58,7 @@ class Endurance:
                 create_environment("handoffs"), HANDOFF_PURCHASES, kills=WORKER_KILLS
             )
             yield usage_run.kill_workers_during_usage(create_environment("usage"), kills=USAGE_KILLS)
+            yield usage_sums_run.bill_repeated_items(create_environment("usage_sums"), items=USAGE_ITEMS)
         yield kill_runs.kill_postgresql_under_load(
             self._environments.on_postgresql("server_killed"), self.server, self._run_length(KILL_SHARE)
         )

@@ -1,9 +1,9 @@
-"""Processes killed under load, at random moments: nothing that was acknowledged is lost.
+"""Processes killed under load, at random moments, and usage that comes repeatedly: what is acknowledged is not lost.
 
 The tests that are marked for one kind of database run on both kinds in `make endure`.
 """
 
-from tests.endurance import events_run, handoffs_run, kill_runs, pending_tokens_run, usage_run
+from tests.endurance import events_run, handoffs_run, kill_runs, pending_tokens_run, usage_run, usage_sums_run
 from tests.endurance.kill_runs import RunEnvironment, RunLength
 from tests.support.databases import on_postgresql, on_sqlite
 from tests.support.postgresql_server import PostgresqlServer
@@ -54,6 +54,14 @@ def test_killed_workers_bill_usage_once(run_environment: RunEnvironment) -> None
     print(report)
     assert report.is_lossless(at_least=24)
     assert report.kills == {"before": 1, "booked": 1, "after": 1}
+
+
+def test_items_in_any_order_and_repeated_are_billed_once(run_environment: RunEnvironment) -> None:
+    report = usage_sums_run.bill_repeated_items(run_environment, items=400)
+
+    print(report)
+    assert report.is_lossless(at_least=200)
+    assert report.items == 400
 
 
 def test_killed_postgresql_loses_nothing_and_is_used_again_at_once(

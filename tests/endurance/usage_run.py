@@ -129,7 +129,8 @@ def kill_workers_during_usage(run: RunEnvironment, kills: int) -> UsageReport:
         usage.use()
         wait_until(lambda: count_hours(COUNT_UNSETTLED) == 0, "all is settled")
         usage.worker.kill_all()
-        return _build_report(run, usage, time.monotonic() - started)
+        name = f"worker killed while it sends usage, {run.database_kind}"
+        return build_report(name, metered=usage.metered, kills=usage.kills, seconds=time.monotonic() - started)
 
 
 @contextmanager
@@ -147,18 +148,18 @@ def _started(run: RunEnvironment) -> Iterator[_Run]:
         yield _Run(metered, stack.enter_context(worker), purchases)
 
 
-def _build_report(run: RunEnvironment, usage: _Run, seconds: float) -> UsageReport:
-    metered = usage.metered
+def build_report(name: str, metered: MeteredProduct, kills: Counter[str], seconds: float) -> UsageReport:
+    """Compare AWS's ledger with the accepted items."""
     expected, billed = metered.expected(), metered.billed()
     return UsageReport(
-        name=f"worker killed while it sends usage, {run.database_kind}",
+        name=name,
         items=len(metered.accepted),
         records=len(metered.records()),
         calls=len(metered.calls()),
         wrong=sum(expected.get(key) != billed.get(key) for key in expected.keys() | billed.keys()),
         twice=len(metered.billed_twice()),
         unsettled=sum(state != "billed" for state in metered.states()),
-        kills=usage.kills,
+        kills=kills,
         seconds=seconds,
     )
 
