@@ -56,20 +56,54 @@ def test_item_of_a_month_that_is_frozen_is_not_billed_in_the_next(metered: Meter
     metered.assert_all_billed()
 
 
-@pytest.mark.parametrize("outage", [timedelta(hours=20), timedelta(hours=23, minutes=20)])
-def test_all_is_billed_after_an_outage_that_is_shorter_than_a_day(metered: MeteredProduct, outage: timedelta) -> None:
+def survive_outage(metered: MeteredProduct, start: datetime, outage: timedelta) -> None:
+    """Use something in the hours from 9 to 13, and let AWS be down from the start for that long."""
+    metered.set_clock(at("08:00"))
     purchase = metered.buy()
-    for hour in range(10, 14):
-        metered.set_clock(at(f"{hour}:01"))
-        metered.use(purchase, f"{hour}")
+    metered.set_clock(at("09:30"))
+    metered.use(purchase, "9")
+    metered.work_until(start)
     metered.sandbox.marketplace.change_faults(aws_down=True)
+    for hour in range(10, 14):
+        metered.set_clock(max(at(f"{hour}:20"), start))
+        metered.use(purchase, f"{hour}")
     metered.work_until(at("14:30"))
+    # The worst moment of the last try that fails.
+    metered.work_at(start + outage - timedelta(seconds=1))
 
-    metered.set_clock(at("10:25") + outage)
+    metered.set_clock(start + outage)
     metered.sandbox.marketplace.change_faults(aws_down=False)
-    metered.work_until(at("10:35") + outage)
+    metered.work()
+    metered.work_until(start + outage + timedelta(minutes=10))
+
+
+@pytest.mark.parametrize(
+    ("grace_minutes", "outage"),
+    [
+        (10, timedelta(hours=20)),
+        (10, timedelta(hours=23, minutes=46)),
+        (5, timedelta(hours=23, minutes=50)),
+        (0, timedelta(hours=23, minutes=50)),
+    ],
+)
+def test_all_is_billed_after_an_outage_that_is_shorter_than_a_day(
+    metered: MeteredProduct, grace_minutes: int, outage: timedelta
+) -> None:
+    metered.set_rules(grace_minutes=grace_minutes)
+
+    survive_outage(metered, at("10:01") + timedelta(minutes=grace_minutes), outage)
 
     metered.assert_all_billed()
+
+
+@pytest.mark.parametrize(("hours", "first"), [(22, "billed"), (23, "expired")])
+def test_hour_that_an_outage_finds_unsent_is_billed_for_22_hours(
+    metered: MeteredProduct, hours: int, first: str
+) -> None:
+    # Just before hour 9 is sent, of which AWS takes usage until 08:58.
+    survive_outage(metered, at("10:09"), timedelta(hours=hours))
+
+    assert metered.states() == [first, "billed", "billed", "billed", "billed"]
 
 
 def test_outage_of_more_than_a_day_expires_the_oldest_hours_alone(metered: MeteredProduct) -> None:
