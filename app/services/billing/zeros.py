@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Uuid, bindparam, select
+from sqlalchemy import Connection, Integer, Uuid, bindparam, select
 
 from app.config import products
 from app.database.rows import MIN_ID
@@ -27,7 +27,8 @@ log = structlog.get_logger()
 
 # What no worker was there for is made up for, as far as AWS takes it.
 LOOK_BACK = timedelta(hours=23)
-BATCH_SIZE = 500
+# Zeros of one transaction: it must not hold up SQLite's only writer.
+BATCH_ZEROS = 500
 SUBSCRIPTIONS = Subscription.__table__
 HOURS: Any = UsageHour.__table__
 SELECT_SUBSCRIPTIONS = (
@@ -39,7 +40,7 @@ SELECT_SUBSCRIPTIONS = (
         | (SUBSCRIPTIONS.c.status_since > bindparam("first", type_=UtcDateTime))
     )
     .order_by(SUBSCRIPTIONS.c.id)
-    .limit(BATCH_SIZE)
+    .limit(bindparam("batch_size", type_=Integer))
 )
 
 
@@ -51,6 +52,14 @@ class _Run:
     first: datetime
     last: datetime
     after: UUID = MIN_ID
+
+    @property
+    def batch_size(self) -> int:
+        """How many subscriptions are looked at in one transaction."""
+        count = (int((self.last - self.first) / hours.HOUR) + 1) * len(
+            products.usage_rules(self.product_code).dimensions
+        )
+        return max(BATCH_ZEROS // count, 1)
 
     def hours(self) -> Iterator[datetime]:
         hour = self.first
@@ -114,7 +123,8 @@ def _chore(product_code: str) -> str:
 @transaction
 def _make_batch(connection: Connection, run: _Run) -> _Run | None:
     """Make the zeros of the next subscriptions, and return what is left to do."""
-    names = {"of_product": run.product_code, "after": run.after, "first": run.first}
+    batch_size = run.batch_size
+    names = {"of_product": run.product_code, "after": run.after, "first": run.first, "batch_size": batch_size}
     rows = connection.execute(SELECT_SUBSCRIPTIONS, names).all()
     found = licenses.with_licenses(connection, rows)
     old_listings = [one.id for one in found.values() if one.customer_identifier]
@@ -123,7 +133,7 @@ def _make_batch(connection: Connection, run: _Run) -> _Run | None:
     if zeros:
         connection.execute(INSERT_HOURS, zeros)
         after_commit(log.info, "usage.zeros", hours=len(zeros), product=run.product_code)
-    if len(rows) == BATCH_SIZE:
+    if len(rows) == batch_size:
         return replace(run, after=rows[-1].id)
     heartbeats.record_at(connection, _chore(run.product_code), run.last)
     return None

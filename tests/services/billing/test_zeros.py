@@ -1,12 +1,15 @@
 """Hours without usage: a product that asks for it sends 0 for them, never before its usage can have come."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
+from app.database import transactions
 from app.services.billing import zeros
 from tests.support import database_cost
 from tests.support.metered_product import DIMENSION, MeteredProduct, at
+from tests.support.subscription_rows import insert_rows
 
 DIMENSIONS = (DIMENSION, "api_calls")
 
@@ -101,3 +104,20 @@ def test_product_without_zeros_costs_no_query(metered: MeteredProduct) -> None:
         assert metered.zeros.make_next() is None
 
     assert cost.statements == 0
+
+
+def test_zeros_of_a_whole_day_are_made_in_short_transactions(metered: MeteredProduct) -> None:
+    metered.set_rules(heartbeat=True, dimensions=[f"meter-{number:02d}" for number in range(12)])
+    with transactions.current_database().write_engine.begin() as connection:
+        for number in range(5):
+            names = {"customer_aws_account_id": f"01234567890{number}", "status_since": at("00:00", day=27)}
+            insert_rows(connection, at("00:00", day=27), **names)
+    metered.set_clock(at("00:15", day=29))
+    made, counts = zeros.Zeros(), [0]
+
+    while made.make_next():
+        counts.append(len(metered.hours()))
+
+    # Those since the worker was there last.
+    assert counts[-1] == 5 * 12 * 15
+    assert max(later - earlier for earlier, later in pairwise(counts)) <= zeros.BATCH_ZEROS
