@@ -26,7 +26,7 @@ real: .venv/ready ## Test with programs that others wrote: proxies, poolers, bro
 
 check: .venv/ready ## Lint, check types, layers, sizes and words
 	@$(IN_VENV)ruff check . && $(IN_VENV)ruff format --check . && $(IN_VENV)lint-imports && $(IN_VENV)mypy && $(IN_VENV)python -m tests.house_rules
-	@$(IN_VENV)djlint --check --lint --quiet templates sandbox/templates sandbox/example/templates && $(IN_VENV)hadolint Dockerfile && $(IN_VENV)cfn-lint deploy/template.yaml deploy/load-balancer.yaml deploy/production.yaml
+	@$(IN_VENV)djlint --check --lint --quiet templates sandbox/templates sandbox/example/templates && $(IN_VENV)hadolint Dockerfile deploy/products.Dockerfile && $(IN_VENV)cfn-lint deploy/template.yaml deploy/load-balancer.yaml deploy/production.yaml
 
 fuzz: .venv/ready ## Try thousands of odd inputs where the tests try a few
 	@HYPOTHESIS_PROFILE=fuzz $(IN_VENV)pytest -q -n auto $$(find tests -name 'test_any_*.py')
@@ -50,10 +50,18 @@ lock: .venv/ready ## Pin the newest versions that pyproject.toml allows
 	@$(IN_VENV)uv pip compile --upgrade -q $(LOCK) pyproject.toml -o requirements.txt
 	@$(IN_VENV)uv pip compile --upgrade -q $(LOCK) pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
 
+sbom: .venv/ready ## List the image's Python packages in foyer.cdx.json, as CycloneDX
+	@$(IN_VENV)uv pip compile -q --no-deps $(LOCK_OF_IMAGE) requirements.txt -o .venv/requirements-of-image.txt
+	@PYTHONWARNINGS=ignore $(IN_VENV)uv tool run -q --from cyclonedx-bom==7.5.0 cyclonedx-py requirements --pyproject pyproject.toml \
+	  --output-reproducible --output-file $(SBOM) .venv/requirements-of-image.txt
+
+SBOM := foyer.cdx.json
+LOCK_OF_IMAGE := --python-platform linux --python-version 3.13 --generate-hashes --no-header --no-annotate --no-emit-index-url
+
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 .venv/ready: requirements-dev.txt app/cli/foyer
 	@sh sandbox/install.sh $<
 	@ln -sf ../../app/cli/foyer $(IN_VENV)foyer && touch $@
 
-.PHONY: help run foyer flask test real check fuzz bench endure outages production pictures lock
+.PHONY: help run foyer flask test real check fuzz bench endure outages production pictures lock sbom
