@@ -1,9 +1,10 @@
-"""`python -m tests.real.install` installs what `make real` runs: with apt, or it prints how to; with uv and npm."""
+"""`python -m tests.real.install` installs what `make real` runs: by apt, or it prints how to; uv, npm, debootstrap."""
 
 import os
 import shutil
 
-from tests.real import packages
+from tests.real import images, packages
+from tests.real.search_path import path_of
 from tests.support import apt
 
 # By Debian package, a program of it. A test that needs another one names it here.
@@ -20,14 +21,10 @@ PROGRAM_BY_PACKAGE = {
     "firefox-esr": "firefox-esr",
     "webkit2gtk-driver": "WebKitWebDriver",
     "xvfb": "Xvfb",
+    "systemd": "systemd-analyze",
+    "buildah": "buildah",
+    "debootstrap": "debootstrap",
 }
-# Debian has servers outside a user's PATH.
-SEARCH_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
-
-
-def path_of(program: str) -> str | None:
-    """Return the program's path, or None where it is not installed."""
-    return shutil.which(program, path=SEARCH_PATH)
 
 
 def missing_packages() -> list[str]:
@@ -48,3 +45,4 @@ def install() -> None:
 if __name__ == "__main__":
     install()
     packages.install_missing()
+    images.make_missing_base()

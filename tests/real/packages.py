@@ -57,6 +57,8 @@ class PackageSet:
 AWS_CLI = PackageSet("aws-cli", "PyPI", ("awscli==1.46.3",))
 OPENAPI_PYTHON_CLIENT = PackageSet("openapi-python-client", "PyPI", ("openapi-python-client==0.29.1",))
 CHECKOV = PackageSet("checkov", "PyPI", ("checkov==3.3.30",))
+CHECK_JSONSCHEMA = PackageSet("check-jsonschema", "PyPI", ("check-jsonschema==0.39.0",))
+HCL = PackageSet("hcl", "PyPI", ("python-hcl2==8.1.4",))
 AWS_SDK = PackageSet(
     "aws-sdk",
     "npm",
@@ -68,7 +70,7 @@ AWS_SDK = PackageSet(
 )
 WEBHOOKS = PackageSet("webhooks", "npm", ("standardwebhooks@1.1.1", "svix@1.99.1"))
 OPENAPI_TYPESCRIPT = PackageSet("openapi-typescript", "npm", ("openapi-typescript@7.13.0", "typescript@5.9.3"))
-ALL = (AWS_CLI, CHECKOV, OPENAPI_PYTHON_CLIENT, AWS_SDK, WEBHOOKS, OPENAPI_TYPESCRIPT)
+ALL = (AWS_CLI, CHECKOV, OPENAPI_PYTHON_CLIENT, CHECK_JSONSCHEMA, HCL, AWS_SDK, WEBHOOKS, OPENAPI_TYPESCRIPT)
 
 
 def install_missing() -> None:

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import pytest
 
-from tests.real import install
+from tests.real import search_path
 from tests.real.packages import PackageSet
 
 # Firefox takes 20 seconds where the machine is busy.
@@ -20,7 +20,7 @@ START_SECONDS = 60
 
 def path_of(program: str) -> str:
     """Return the program's path; without it the test is skipped, or fails in CI."""
-    path = install.path_of(program)
+    path = search_path.path_of(program)
     if path is None:
         _do_without(program)
     return path
