@@ -7,7 +7,15 @@ import sys
 from pathlib import Path
 
 # What app/aws and app/mail call, and what botocore calls for the credentials of a role, or of a profile that signs in.
-CALLED_SERVICES = {"events", "marketplace-entitlement", "meteringmarketplace", "sesv2", "sqs", "sts"}
+CALLED_SERVICES = {
+    "events",
+    "marketplace-catalog",
+    "marketplace-entitlement",
+    "meteringmarketplace",
+    "sesv2",
+    "sqs",
+    "sts",
+}
 CREDENTIALS_SERVICES = {"signin", "sso", "sso-oidc", "sts"}
 # Nothing is called with them.
 KEYS = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}

@@ -17,7 +17,9 @@ from tests.support.databases import on_sqlite
 
 ROOT = Path(__file__).parents[1]
 README, GO_LIVE = ROOT / "README.md", ROOT / "docs" / "go-live.md"
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("deploy/*"))]
+DEPLOYED_SUFFIXES = {".md", ".yaml", ".service", ".example"}
+DEPLOYED = [path for path in sorted(ROOT.glob("deploy/**/*")) if path.suffix in DEPLOYED_SUFFIXES]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md")), *DEPLOYED]
 SOURCES = [
     path
     for folder, pattern in (("app", "*.py"), ("sandbox", "*.py"), ("templates", "*.*"))
