@@ -1,0 +1,96 @@
+"""What is checked in the account before anything is made: names that are taken, the publisher, stacks elsewhere."""
+
+from collections.abc import Callable
+
+from botocore.exceptions import ClientError
+
+from deploy import console, denied, stacks
+from deploy.account import EVENTS_REGION, Account
+from deploy.errors import DeployError
+
+MISSING = {
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "QueueDoesNotExist",
+    "ResourceNotFoundException",
+    "NotFoundException",
+}
+
+
+def warn_unless_publisher(account: Account) -> None:
+    """Warn if the account seems not to have published a product. Never more: AWS's answer proves nothing."""
+    catalog = account.client("marketplace-catalog", EVENTS_REGION)
+    try:
+        products = catalog.list_entities(Catalog="AWSMarketplace", EntityType="SaaSProduct")["EntitySummaryList"]
+    except ClientError as error:
+        if denied.read(str(error)):
+            console.say(
+                "Not checked: whether this account published the product. These credentials may not call "
+                "aws-marketplace:ListEntities. The doctor finds out at the end."
+            )
+        return
+    if not products:
+        console.warn(
+            f"Account {account.identity.account_id} has no SaaS product on AWS Marketplace that these credentials can see. "
+            "Foyer has to run in the account that published it: in another one AWS resolves no buyer's token and sends "
+            "no events. If that is the case, answer no below, and use that account's credentials."
+        )
+
+
+def refuse_second_region(account: Account, stack_name: str) -> None:
+    """Refuse to make the stack where its name belongs to one in another Region.
+
+    Raises:
+        DeployError: there is one, or there are its events.
+    """
+    if account.region == EVENTS_REGION:
+        if stacks.find(account, f"{stack_name}-events"):
+            raise DeployError(
+                f"{stack_name}-events in {EVENTS_REGION} belongs to a stack {stack_name} in another Region.",
+                f"Name that Region: REGION=... For a second deployment, in {EVENTS_REGION}, choose another STACK.",
+            )
+    elif (other := stacks.find(account, stack_name, EVENTS_REGION)) and other.status != "REVIEW_IN_PROGRESS":
+        raise DeployError(
+            f"Stack {stack_name} is in {EVENTS_REGION}, not in {account.region}.",
+            f"To update it, leave out REGION. For a second deployment, in {account.region}, choose another STACK. "
+            "docs/deploy.md says how to move to another Region.",
+        )
+
+
+def refuse_taken_names(account: Account, stack_name: str, queue_name: str, region: str = "") -> None:
+    """Refuse names of a new stack that something else in the account has.
+
+    Raises:
+        DeployError: the queue, the rule or the log group exists.
+    """
+    sqs, events, logs = (account.client(service, region) for service in ("sqs", "events", "logs"))
+    for name in (queue_name, f"{queue_name}-dead-letters"):
+        if _exists(lambda name=name: sqs.get_queue_url(QueueName=name)):  # type: ignore[misc]
+            raise _taken(f"A queue {name}", "QueueName", queue_name)
+    if _exists(lambda: events.describe_rule(Name=queue_name)):
+        raise _taken(f"An EventBridge rule {queue_name}", "QueueName", queue_name)
+    group = f"/foyer/{stack_name}"
+    found = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    if any(made["logGroupName"] == group for made in found):
+        raise DeployError(
+            f"A log group {group} exists already, which belongs to no stack {stack_name}.",
+            "If nobody needs its lines, delete it, and run the same command again. Otherwise choose another STACK.\n"
+            f"  aws logs delete-log-group --region {region or account.region} --log-group-name {group}",
+        )
+
+
+def _exists(look: Callable[[], object]) -> bool:
+    try:
+        look()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in MISSING:
+            return False
+        raise
+    return True
+
+
+def _taken(what: str, parameter: str, name: str) -> DeployError:
+    return DeployError(
+        f"{what} exists already, in {EVENTS_REGION}, and belongs to another stack or to none.",
+        f'Choose another name: PARAMETERS="{parameter}={name}-2". If it is left over from an earlier deployment and '
+        "nobody needs it, delete it, and run the same command again.",
+    )

@@ -1,0 +1,137 @@
+"""Decides which image is deployed: the one that IMAGE names, or one that is built from this commit and pushed."""
+
+import hashlib
+import shutil
+import subprocess
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deploy import builders, console, registry
+from deploy.account import Account
+from deploy.errors import DeployError
+
+ROOT = Path(__file__).parents[1]
+PRODUCTS_DOCKERFILE = Path(__file__).parent / "products.Dockerfile"
+PRODUCTS_PATH = "/srv/foyer/products/products.toml"
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that ECS can pull, and what it was built for; empty where that is not known."""
+
+    uri: str
+    architecture: str
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What was asked for: an image that exists, a file with the products, an architecture; each may be empty."""
+
+    image: str
+    products_file: Path | None
+    architecture: str
+
+
+def check_products_file(path: Path) -> None:
+    """Check that the file exists and is TOML.
+
+    Raises:
+        DeployError: it does not, or is not.
+    """
+    try:
+        tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DeployError(f"PRODUCTS_FILE={path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise DeployError(f"PRODUCTS_FILE={path} is not TOML: {error}.") from None
+
+
+def provide(account: Account, stack_name: str, wanted: Wanted, poll_seconds: float) -> Image:
+    """Return the image, after it was built and pushed if that was needed.
+
+    Raises:
+        DeployError: it does not exist, or could not be built or pushed.
+    """
+    if wanted.image and not wanted.products_file:
+        return Image(wanted.image, _matching(registry.architectures(account, wanted.image), wanted))
+    builder = builders.find()
+    tag = _tag(wanted)
+    repository = registry.ensure(account, stack_name, poll_seconds)
+    image = f"{repository.uri}:{tag}"
+    if registry.has_image(account, repository, tag):
+        console.say(f"The image of {tag} is in the repository already.")
+        return Image(image, _matching(registry.architectures(account, image), wanted))
+    builder.login(repository.uri.partition("/")[0], *registry.credentials(account))
+    _build(builder, image, wanted)
+    architecture = builder.architecture(image)
+    console.say(f"Pushing {image} ...")
+    builder.push(image)
+    return Image(image, architecture or wanted.architecture)
+
+
+def _build(builder: builders.Builder, image: str, wanted: Wanted) -> None:
+    platform = builders.PLATFORMS.get(wanted.architecture, "")
+    base = wanted.image
+    if not base:
+        console.say(f"Building the image with {builder.program}; the first time takes some minutes ...")
+        base = f"{image}-base" if wanted.products_file else image
+        builder.build(base, ROOT, ROOT / "Dockerfile", platform)
+    if wanted.products_file:
+        console.say(f"Adding {wanted.products_file} to the image ...")
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(wanted.products_file, Path(folder) / "products.toml")
+            builder.build(image, Path(folder), PRODUCTS_DOCKERFILE, platform, base=base)
+
+
+def _matching(found: set[str], wanted: Wanted) -> str:
+    """Return the architecture to run the image on."""
+    if not found:
+        return wanted.architecture
+    if wanted.architecture and wanted.architecture not in found:
+        built_for = console.listed(sorted(found))
+        raise DeployError(
+            f"The image is built for {built_for}, and would end at once on {wanted.architecture}.",
+            f'Deploy it with PARAMETERS="Architecture={sorted(found)[0]}", or build it for {wanted.architecture}.',
+        )
+    return wanted.architecture or ("X86_64" if "X86_64" in found else sorted(found)[0])
+
+
+def _tag(wanted: Wanted) -> str:
+    """Return the tag: the commit, what it was built for, and digests of what the commit does not have."""
+    parts = [] if wanted.image else [_commit()]
+    if wanted.image:
+        parts.append(hashlib.sha256(wanted.image.encode()).hexdigest()[:12])
+    if wanted.architecture:
+        parts.append(wanted.architecture.lower().replace("_", "-"))
+    if wanted.products_file:
+        parts.append(f"products-{hashlib.sha256(wanted.products_file.read_bytes()).hexdigest()[:12]}")
+    return "-".join(parts)
+
+
+def _commit() -> str:
+    now = f"{datetime.now(UTC):%Y%m%d%H%M%S}"
+    commit = _git("rev-parse", "--short=12", "HEAD")
+    if commit is None:
+        console.say("This folder is no git repository, so the image is named after the time.")
+        return now
+    if _git("status", "--porcelain"):
+        console.warn(f"There are changes that are not committed. The image is {commit}-dirty-{now}.")
+        return f"{commit}-dirty-{now}"
+    return commit
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["git", "-C", str(ROOT), *arguments],  # noqa: S607  # git of this machine
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return None
+    return None if done.returncode else done.stdout.strip()

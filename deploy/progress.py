@@ -1,0 +1,105 @@
+"""Follows a stack's events until its operation ends: prints what is done, how long it took, and what failed."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from deploy import console, stacks
+from deploy.account import Account
+
+HEARTBEAT_SECONDS = 60.0
+# AWS's words for resources that only failed because another one had.
+CANCELLED = ("creation cancelled", "update cancelled", "Resource deletion cancelled", "cancelled")
+DONE = {"CREATE": "made", "UPDATE": "changed", "DELETE": "deleted", "ROLLBACK": "undone", "IMPORT": "imported"}
+STACK_TYPE = "AWS::CloudFormation::Stack"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A resource that could not be made, changed or deleted, with AWS's reason."""
+
+    name: str
+    type: str
+    status: str
+    reason: str
+
+
+@dataclass
+class Follower:
+    """What one operation has done so far. `poll_seconds` are between two looks."""
+
+    account: Account
+    stack_id: str
+    region: str = ""
+    poll_seconds: float = 5.0
+    failures: list[Failure] = field(default_factory=list)
+    running: dict[str, datetime] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
+    _seen: set[str] = field(default_factory=set)
+    _printed_at: float = field(default_factory=time.monotonic)
+
+    def skip_earlier(self) -> None:
+        """Take the events that there are now as those of earlier operations."""
+        self._seen |= {event["EventId"] for event in stacks.events(self.account, self.stack_id, self.region)}
+
+    def follow(self, look: Callable[["Follower"], None] = lambda _: None) -> stacks.Stack:
+        """Print events as they come, and return the stack when nothing runs on it any more; `look` is called each time."""
+        while True:
+            stack = stacks.find(self.account, self.stack_id, self.region)
+            self._print_new()
+            if stack is None:
+                return stacks.Stack(self.stack_id, self.stack_id, "DELETE_COMPLETE")
+            if not stack.is_busy:
+                return stack
+            look(self)
+            self._print_heartbeat()
+            time.sleep(self.poll_seconds)
+
+    def _print_new(self) -> None:
+        new = []
+        for event in stacks.events(self.account, self.stack_id, self.region):
+            if event["EventId"] in self._seen:
+                break
+            new.append(event)
+        for event in reversed(new):
+            self._seen.add(event["EventId"])
+            self._take(event)
+
+    def _take(self, event: dict[str, Any]) -> None:
+        name, status, reason = (
+            event["LogicalResourceId"],
+            event["ResourceStatus"],
+            event.get("ResourceStatusReason", ""),
+        )
+        if event.get("ResourceType") == STACK_TYPE:
+            if status.endswith("ROLLBACK_IN_PROGRESS"):
+                self._print("The operation failed. CloudFormation undoes it; that takes a few minutes.")
+            return
+        self.types[name] = event.get("ResourceType", "")
+        if status.endswith("_IN_PROGRESS"):
+            self.running.setdefault(name, event["Timestamp"])
+            return
+        started = self.running.pop(name, event["Timestamp"])
+        took = console.duration((event["Timestamp"] - started).total_seconds())
+        verb, _, outcome = status.partition("_")
+        if not status.endswith("FAILED"):
+            word = "kept" if outcome == "SKIPPED" else DONE.get(verb, verb.lower())
+            self._print(f"  {word:<8} {name:<28} {took:>12}")
+        elif not any(words in reason for words in CANCELLED):
+            self.failures.append(Failure(name, self.types[name], status, reason))
+            self._print(f"  FAILED   {name:<28} {took:>12}")
+
+    def _print_heartbeat(self) -> None:
+        if self.running and time.monotonic() - self._printed_at >= HEARTBEAT_SECONDS:
+            now = datetime.now(UTC)
+            ages = [f"{name} ({console.duration((now - at).total_seconds())})" for name, at in self.running.items()]
+            console.say(f"... still: {', '.join(ages)}")
+            self._printed_at = time.monotonic()
+
+    def _print(self, line: str) -> None:
+        click.echo(line)
+        self._printed_at = time.monotonic()

@@ -1,0 +1,80 @@
+"""Starts Foyer with the settings that its containers would have, so that a wrong one is found before the deployment."""
+
+import base64
+import os
+import re
+import secrets
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from deploy.errors import DeployError
+
+ROOT = Path(__file__).parents[1]
+START = "from app import create_app; create_app()"
+KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR")
+CONTAINER = "web"
+
+
+def check(template: Mapping[str, Any], values: Mapping[str, str], products_file: Path | None) -> None:
+    """Check the parameters' values as Foyer will read them.
+
+    Raises:
+        DeployError: Foyer would not start with them.
+    """
+    environment, parameters = _environment(template, values)
+    if products_file:
+        environment["PRODUCTS_FILE"] = str(products_file.resolve())
+    elif environment.get("PRODUCTS_FILE"):
+        return  # it is in the image
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    done = subprocess.run(  # noqa: S603  # this Python
+        [sys.executable, "-c", START],
+        cwd=ROOT,
+        env={**kept, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise DeployError(
+            "Foyer would not start with these settings.", _in_words_of_parameters(done.stderr, parameters)
+        )
+
+
+def _environment(template: Mapping[str, Any], values: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the container's environment, and the parameter that each of its settings is."""
+    containers = [
+        made
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::ECS::TaskDefinition"
+        for made in resource["Properties"]["ContainerDefinitions"]
+        if made["Name"] == CONTAINER
+    ]
+    # Of the right form: the stack makes the real ones.
+    handoff_secret = f"whsec_{base64.b64encode(secrets.token_bytes(33)).decode()}"
+    environment = {"SECRET_KEY": secrets.token_hex(), "HANDOFF_SECRET": handoff_secret}
+    parameters: dict[str, str] = {}
+    for item in containers[0]["Environment"] if containers else ():
+        name, value = item["Name"], item["Value"]
+        if isinstance(value, str):
+            environment[name] = value
+        elif value.get("Ref") in template["Parameters"]:
+            parameters[name] = value["Ref"]
+            default = str(template["Parameters"][value["Ref"]].get("Default", ""))
+            environment[name] = values.get(value["Ref"], default)
+    environment["SITE_URL"] = f"https://{values.get('DomainName', '')}"
+    environment["DATABASE_URL"] = "postgresql://foyer@db.example/foyer?sslmode=require"
+    return environment, parameters
+
+
+def _in_words_of_parameters(text: str, parameters: Mapping[str, str]) -> str:
+    """Return Foyer's words with the names of the parameters, which is what can be changed here."""
+    options = {"ProductCode": "PRODUCT_CODE=", "MailFrom": "MAIL_FROM="}
+    for setting, parameter in parameters.items():
+        named = options.get(parameter, f'{parameter} (PARAMETERS="{parameter}=...")')
+        text = re.sub(rf"(?<![A-Z_]){setting}(?![A-Z_])", named, text)
+    return "\n".join(f"  {line}" for line in text.strip().splitlines())

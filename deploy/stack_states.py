@@ -1,0 +1,121 @@
+"""What each state of a stack means for a deployment, and what is done about it first."""
+
+from typing import TYPE_CHECKING
+
+from deploy import change_sets, console, stacks
+from deploy.account import Account
+from deploy.errors import DeployError
+from deploy.progress import Follower
+from deploy.stacks import Stack
+
+if TYPE_CHECKING:
+    from deploy.deployment import Wish
+
+UNFINISHED_DELETION = {"DELETE_FAILED", "ROLLBACK_FAILED", "IMPORT_ROLLBACK_FAILED"}
+
+
+def make_ready(account: Account, wish: "Wish") -> Stack | None:
+    """Return the stack when a change set can be executed on it; None if it has to be made.
+
+    Raises:
+        DeployError: something else has to be done first, or somebody said no.
+    """
+    stack = stacks.find(account, wish.stack_name)
+    if stack and stack.is_busy:
+        stack = _wait(account, stack, wish)
+    if stack is None or stack.status == "DELETE_COMPLETE":
+        return None
+    if stack.status == "REVIEW_IN_PROGRESS":
+        # A change set was made, but never executed: the stack is empty.
+        account.client("cloudformation").delete_stack(StackName=stack.id)
+        return None
+    if stack.status == "ROLLBACK_COMPLETE":
+        return _delete(account, stack, wish)
+    if stack.status == "UPDATE_ROLLBACK_FAILED":
+        return _continue_rollback(account, stack, wish)
+    if stack.status in UNFINISHED_DELETION:
+        raise _unfinished(account, stack)
+    if stack.status in stacks.HALFWAY:
+        console.say(
+            f"The last deployment of {stack.name} stopped halfway ({stack.status}). This one goes on from there."
+        )
+    elif stack.status == "UPDATE_ROLLBACK_COMPLETE":
+        console.say("The last update failed and was undone. The stack is as it was before.")
+    return stack
+
+
+def _wait(account: Account, stack: Stack, wish: "Wish") -> Stack | None:
+    since = f", since {stack.changed_at:%H:%M} UTC" if stack.changed_at else ""
+    if not wish.wait.waits:
+        raise DeployError(
+            f"Something else changes stack {stack.name} at the moment ({stack.status}{since}).",
+            "Run the same command again when it is done, or with WAIT=1, which waits for it. To follow it:\n"
+            f"  aws cloudformation describe-stack-events --region {account.region} --stack-name {stack.name} --max-items 20",
+        )
+    console.say(f"Waiting for what changes stack {stack.name} at the moment ({stack.status}{since}).")
+    follower = Follower(account, stack.id, poll_seconds=wish.poll_seconds)
+    follower.skip_earlier()
+    return _follow(account, follower)
+
+
+def _follow(account: Account, follower: Follower) -> Stack:
+    try:
+        return follower.follow()
+    except KeyboardInterrupt:
+        raise change_sets.interrupted(account, follower.stack_id) from None
+
+
+def _delete(account: Account, stack: Stack, wish: "Wish") -> None:
+    console.say(
+        f"The first deployment of {stack.name} failed, and everything it had made was deleted again (ROLLBACK_COMPLETE). "
+        "CloudFormation cannot update what is left, an empty stack; it has to be deleted first."
+    )
+    if not console.confirm(f"Delete the empty stack {stack.name}?", is_yes=wish.is_yes):
+        raise DeployError("Nothing was changed.")
+    follower = Follower(account, stack.id, poll_seconds=wish.poll_seconds)
+    follower.skip_earlier()
+    account.client("cloudformation").delete_stack(StackName=stack.id)
+    left = _follow(account, follower)
+    if left.status != "DELETE_COMPLETE":
+        raise _unfinished(account, left)
+
+
+def _continue_rollback(account: Account, stack: Stack, wish: "Wish") -> Stack:
+    failed = [item for item in stacks.resources(account, stack.id) if item.status == "UPDATE_FAILED"]
+    console.say(
+        f"The last update of {stack.name} failed, and could not be undone, either (UPDATE_ROLLBACK_FAILED).",
+        *(item.name_and_reason for item in failed),
+        "If the cause is mended by now, AWS can go on undoing it.",
+    )
+    if not console.confirm("Go on undoing the last update?", is_yes=wish.is_yes):
+        raise DeployError("Nothing was changed.")
+    follower = Follower(account, stack.id, poll_seconds=wish.poll_seconds)
+    follower.skip_earlier()
+    account.client("cloudformation").continue_update_rollback(StackName=stack.id)
+    left = _follow(account, follower)
+    if left.status == "UPDATE_ROLLBACK_COMPLETE":
+        return left
+    names = " ".join(item.logical_id for item in failed) or "NAME"
+    raise DeployError(
+        f"The last update of {stack.name} still cannot be undone.",
+        *(failure.reason for failure in follower.failures),
+        "Mend that, and run the same command again. What cannot be mended can be skipped; compare the skipped resources "
+        "with the template afterwards:\n"
+        f"  aws cloudformation continue-update-rollback --region {account.region} \\\n"
+        f"    --stack-name {stack.name} --resources-to-skip {names}",
+    )
+
+
+def _unfinished(account: Account, stack: Stack) -> DeployError:
+    failed = [item for item in stacks.resources(account, stack.id) if item.status == "DELETE_FAILED"]
+    what = (
+        "the first deployment failed, and not everything"
+        if stack.status == "ROLLBACK_FAILED"
+        else "it was deleted, but not everything of it"
+    )
+    return DeployError(
+        f"Stack {stack.name} is in the state {stack.status}: {what} could be deleted.",
+        *(item.name_and_reason for item in failed),
+        f"Delete the rest, with a last snapshot of the database, and deploy again then:\n"
+        f"  make undeploy STACK={stack.name} DATABASE=delete",
+    )

@@ -1,0 +1,169 @@
+"""`make undeploy`: removes what runs and costs, and keeps the database; or removes that as well, with a last snapshot."""
+
+import json
+from dataclasses import dataclass
+
+import click
+
+from deploy import change_sets, console, events_stack, failures, kept_template, registry, stacks, templates
+from deploy.account import EVENTS_REGION, Account
+from deploy.change_sets import Request
+from deploy.errors import DeployError
+from deploy.progress import Follower
+from deploy.stacks import Stack
+
+# Counted for us-east-1 in docs/deploy.md: db.t4g.micro and 20 GB, and a secret.
+DATABASE_COST = "about 14 USD a month for the smallest class"
+SECRET_COST = "0.40 USD a month each"
+
+
+@dataclass(frozen=True)
+class Undeployment:
+    """One run of `make undeploy`."""
+
+    account: Account
+    stack_name: str
+    deletes_database: bool
+    is_yes: bool
+    poll_seconds: float
+
+    def run(self) -> None:
+        """Remove the stack, or what runs in it.
+
+        Raises:
+            DeployError: there is no such stack, somebody said no, or something could not be deleted.
+        """
+        account = self.account
+        console.say(f"Account {account.identity.account_id}, as {account.identity.arn}, Region {account.region}.")
+        stack = stacks.find(account, self.stack_name)
+        if stack is None:
+            raise DeployError(
+                f"There is no stack {self.stack_name} in {account.region}.",
+                "Its name or Region may be another: STACK=... REGION=... To see all stacks of a Region:\n"
+                f"  aws cloudformation describe-stacks --region {account.region} --query Stacks[].StackName",
+            )
+        if stack.is_busy:
+            raise DeployError(
+                f"Something else changes stack {stack.name} at the moment ({stack.status}).",
+                "Run the same command again when it is done.",
+            )
+        if self.deletes_database:
+            self._delete_all(stack)
+        else:
+            self._keep_database(stack)
+
+    def _keep_database(self, stack: Stack) -> None:
+        if stack.status not in stacks.READY:
+            raise DeployError(
+                f"Stack {stack.name} is in the state {stack.status}, in which nothing can be taken out of it.",
+                f"Deploy it again first, or delete all of it, with a last snapshot of the database:\n"
+                f"  make undeploy STACK={stack.name} DATABASE=delete",
+            )
+        kept = kept_template.reduce(templates.parse(stacks.template_of(self.account, stack.id)))
+        body = json.dumps(kept, separators=(",", ":"))
+        request = Request(stack.name, body, kept, {}, stack)
+        change_set = change_sets.create(self.account, request, self.poll_seconds)
+        if change_set is None:
+            console.say("There is nothing to remove: the stack has only what is kept.")
+            return
+        change_sets.show(self.account, change_set, request)
+        console.say("", "The database is kept, with its secrets, the queue of events and the network.")
+        if not console.confirm("Remove everything else? Buyers get no answer from then on.", is_yes=self.is_yes):
+            change_sets.discard(self.account, change_set)
+            raise DeployError("Nothing was changed.")
+        follower = Follower(self.account, stack.id, poll_seconds=self.poll_seconds)
+        follower.skip_earlier()
+        after = change_sets.execute(self.account, change_set, follower)
+        if after.status != "UPDATE_COMPLETE" or follower.failures:
+            raise _left(after, follower)
+        self._print_kept(after)
+
+    def _print_kept(self, stack: Stack) -> None:
+        console.heading("Foyer no longer runs. These are kept:")
+        click.echo(f"  the database {stack.outputs.get('DatabaseId', '')}: {DATABASE_COST}")
+        click.echo(f"  its secrets: {SECRET_COST}")
+        click.echo("  the queue, in which AWS Marketplace's events wait for two weeks; the network; the images")
+        console.say("To deploy again, with the same data and settings:")
+        click.echo(f"  make deploy STACK={stack.name}{self._where()}")
+        console.say("To delete the rest, with a last snapshot of the database:")
+        click.echo(f"  make undeploy STACK={stack.name}{self._where()} DATABASE=delete")
+
+    def _delete_all(self, stack: Stack) -> None:
+        account = self.account
+        console.confirm_by_name(
+            f"All of stack {stack.name} is deleted, with its database. A last snapshot of the database is kept, and so are "
+            "the secrets without which it cannot be read. Events that wait in the queue are lost.",
+            stack.name,
+        )
+        databases = [
+            made.physical_id for made in stacks.resources(account, stack.id) if made.type == stacks.DATABASE_TYPE
+        ]
+        follower = Follower(account, stack.id, poll_seconds=self.poll_seconds)
+        follower.skip_earlier()
+        stacks.unprotect_databases(account, stack.id)
+        account.client("cloudformation").delete_stack(StackName=stack.id)
+        try:
+            left = follower.follow()
+        except KeyboardInterrupt:
+            raise change_sets.interrupted(account, stack.id) from None
+        if left.status != "DELETE_COMPLETE":
+            raise _left(left, follower)
+        self._delete_beside()
+        self._print_remains(stack, databases)
+
+    def _delete_beside(self) -> None:
+        """Delete the stacks of the images, and of the events where they are another Region's."""
+        places = [(f"{self.stack_name}{registry.STACK_SUFFIX}", self.account.region)]
+        if self.account.region != EVENTS_REGION:
+            places.append((f"{self.stack_name}{events_stack.SUFFIX}", EVENTS_REGION))
+        for name, region in places:
+            if stack := stacks.find(self.account, name, region):
+                console.say(f"Stack {name} in {region}:")
+                follower = Follower(self.account, stack.id, region, self.poll_seconds)
+                follower.skip_earlier()
+                self.account.client("cloudformation", region).delete_stack(StackName=stack.id)
+                left = follower.follow()
+                if left.status != "DELETE_COMPLETE":
+                    raise _left(left, follower)
+
+    def _print_remains(self, stack: Stack, databases: list[str]) -> None:
+        console.heading("Everything is deleted but this:")
+        snapshots = [name for database in databases if (name := self._last_snapshot(database))]
+        for name in snapshots:
+            click.echo(f"  snapshot {name}: about 0.10 USD a month for each GB stored")
+        secrets = {name: stack.outputs[name] for name in ("KeysArn", "HandoffSecretArn") if stack.outputs.get(name)}
+        for name, arn in secrets.items():
+            click.echo(f"  {name} {arn}: {SECRET_COST}")
+        values = " ".join(
+            [*(f"SnapshotId={name}" for name in snapshots[:1]), *(f"{name}={arn}" for name, arn in secrets.items())]
+        )
+        console.say(
+            "To deploy again from the snapshot, with the domain, the product code and so on as at the first time:"
+        )
+        click.echo(
+            f'  make deploy STACK={stack.name}{self._where()} PRODUCT_CODE=... DOMAIN=... \\\n    PARAMETERS="{values}"'
+        )
+
+    def _last_snapshot(self, database: str) -> str:
+        pages = (
+            self.account.client("rds")
+            .get_paginator("describe_db_snapshots")
+            .paginate(DBInstanceIdentifier=database, SnapshotType="manual")
+        )
+        made = [snapshot for page in pages for snapshot in page["DBSnapshots"] if "SnapshotCreateTime" in snapshot]
+        newest = max(made, key=lambda snapshot: snapshot["SnapshotCreateTime"], default=None)
+        return str(newest["DBSnapshotIdentifier"]) if newest else ""
+
+    def _where(self) -> str:
+        return "" if self.account.region == EVENTS_REGION else f" REGION={self.account.region}"
+
+
+def _left(stack: Stack, follower: Follower) -> DeployError:
+    """Return the error that says what could not be deleted, and how to go on."""
+    reasons = [f"{failure.name}: {failures.explain_reason(failure.reason).what}" for failure in follower.failures]
+    return DeployError(
+        f"Not everything could be deleted ({stack.status}).",
+        *(reasons or [stack.reason]),
+        "Mend that, and run the same command again.",
+        aws_words="; ".join(failure.reason for failure in follower.failures),
+    )
