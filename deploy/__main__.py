@@ -14,10 +14,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from deploy import console, failures, stacks, templates
 from deploy.account import EVENTS_REGION, Account
 from deploy.certificates import Wait
-from deploy.deployment import Deployment, Wish, parse_parameters
+from deploy.deployment import Deployment
 from deploy.errors import DeployError
 from deploy.tasks import OneOffTask
 from deploy.undeployment import Undeployment
+from deploy.wishes import Wish, parse_parameters
 
 # Its resources' names begin with it; the longest is an alarm's.
 STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,49}")

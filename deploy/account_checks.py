@@ -30,9 +30,9 @@ def warn_unless_publisher(account: Account) -> None:
         return
     if not products:
         console.warn(
-            f"Account {account.identity.account_id} has no SaaS product on AWS Marketplace that these credentials can see. "
-            "Foyer has to run in the account that published it: in another one AWS resolves no buyer's token and sends "
-            "no events. If that is the case, answer no below, and use that account's credentials."
+            f"Account {account.identity.account_id} has no SaaS product on AWS Marketplace that these credentials can "
+            "see. Foyer has to run in the account that published it: in another one AWS resolves no buyer's token and "
+            "sends no events. If that is the case, answer no below, and use that account's credentials."
         )
 
 

@@ -77,9 +77,7 @@ def _certificates(acm: Any, domain: str) -> list[dict[str, Any]]:
         made
         for page in pages
         for made in page["CertificateSummaryList"]
-        if made["DomainName"] == domain
-        or {domain, wildcard} & {made["DomainName"], *made.get("SubjectAlternativeNameSummaries", ())}
-        and made.get("Status", VALID) == VALID
+        if {domain, wildcard} & {made["DomainName"], *made.get("SubjectAlternativeNameSummaries", ())}
     ]
     described = [acm.describe_certificate(CertificateArn=made["CertificateArn"])["Certificate"] for made in listed]
     return sorted(described, key=lambda made: made["CreatedAt"], reverse=True)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from deploy import changes as plain_changes
-from deploy import console, failures, stacks
+from deploy import console, failures
 from deploy.account import Account
 from deploy.changes import Change
 from deploy.errors import DeployError
@@ -151,8 +151,8 @@ def refuse_loss(change_set: ChangeSet, request: Request) -> None:
     elif change.what == "remove" or not snapshot or snapshot == request.stack.parameters.get("SnapshotId", ""):
         raise DeployError(
             f"This would {change.what.lower()} the database, with everything in it.{causes} Nothing was changed.",
-            "Leave out the parameter that causes it, or use the template that the stack was deployed with. To go back to "
-            'a backup, name a snapshot: PARAMETERS="SnapshotId=...".',
+            "Leave out the parameter that causes it, or use the template that the stack was deployed with. To go back "
+            'to a backup, name a snapshot: PARAMETERS="SnapshotId=...".',
         )
     else:
         console.confirm_by_name(

@@ -61,7 +61,8 @@ def explain(denial: Denial, message: str) -> DeployError:
     if denial.other_policy:
         return DeployError(
             f"{what} The reason is {denial.other_policy}.",
-            f"A statement in your own policies does not help. Ask whoever manages that policy to allow {denial.action or 'it'}.",
+            "A statement in your own policies does not help. Ask whoever manages that policy to allow "
+            f"{denial.action or 'it'}.",
             aws_words=message,
         )
     if denial.is_explicit:

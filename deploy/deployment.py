@@ -1,11 +1,7 @@
 """`make deploy`: from the checks of the input to the doctor's answer."""
 
-import shlex
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import click
@@ -26,7 +22,6 @@ from deploy import (
     zones,
 )
 from deploy.account import EVENTS_REGION, Account
-from deploy.certificates import Wait
 from deploy.change_sets import Request
 from deploy.errors import DeployError
 from deploy.images import PRODUCTS_PATH, Wanted
@@ -34,25 +29,9 @@ from deploy.progress import Follower
 from deploy.stacks import Stack
 from deploy.stopped_tasks import StoppedTasks
 from deploy.tasks import OneOffTask
+from deploy.wishes import Wish
 
 CERTIFICATE = "Certificate"
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What the command asks for. `values` are parameters of the template, by their names there."""
-
-    stack_name: str
-    values: dict[str, str]
-    products_file: Path | None = None
-    template: Path = templates.PRODUCTION
-    is_yes: bool = False
-    wait: Wait = field(default_factory=lambda: Wait(False, 30, 5))
-
-    @property
-    def poll_seconds(self) -> float:
-        """The seconds between two looks at something that AWS does."""
-        return self.wait.poll_seconds
 
 
 class Deployment:
@@ -102,7 +81,8 @@ class Deployment:
         if not self._value("ProductCode") and not self._value("ProductsFile"):
             raise DeployError(
                 "There is no product.",
-                "Name your listing's product code, PRODUCT_CODE=..., or a file with several: PRODUCTS_FILE=products.toml.",
+                "Name your listing's product code, PRODUCT_CODE=..., or a file with several: "
+                "PRODUCTS_FILE=products.toml.",
             )
         values = {name: self._value(name) for name in self._template["Parameters"]}
         settings_check.check(self._template, values, self._wish.products_file)
@@ -120,10 +100,11 @@ class Deployment:
         if self._value("ZoneId"):
             if self._stack is None or {"ZoneId", "DomainName"} & self._wish.values.keys():
                 zones.check(account, self._value("ZoneId"), self._value("DomainName"))
-        elif not self._value("CertificateArn") or "DomainName" in self._wish.values:
-            if "CertificateArn" not in self._wish.values:
-                arn = certificates.find_or_request(account, self._value("DomainName"), self._wish.wait)
-                self._values["CertificateArn"] = arn
+        elif "CertificateArn" not in self._wish.values and (
+            not self._value("CertificateArn") or "DomainName" in self._wish.values
+        ):
+            arn = certificates.find_or_request(account, self._value("DomainName"), self._wish.wait)
+            self._values["CertificateArn"] = arn
 
     def _complete_values(self) -> None:
         """Add what only now can be made: the events' stack in us-east-1, and the image."""
@@ -186,10 +167,11 @@ class Deployment:
             client.cancel_update_stack(StackName=follower.stack_id)
         domain, zone = self._value("DomainName"), self._value("ZoneId")
         raise DeployError(
-            f"The certificate of {domain} was not validated in {minutes:.0f} minutes, so the deployment is being undone.",
-            f"AWS looks for a record that the stack has put into the zone {zone}. Check that the internet asks this zone, "
-            f"and that no CAA record of the domain forbids amazon.com:\n  dig +short NS {domain.partition('.')[2]}\n"
-            f"  dig +short CAA {domain}\n  aws route53 get-hosted-zone --id {zone}",
+            f"The certificate of {domain} was not validated in {minutes:.0f} minutes. The deployment is being undone.",
+            f"AWS looks for a record that the stack has put into the zone {zone}. Check that the internet asks this "
+            f"zone, and that no CAA record of the domain forbids amazon.com:\n"
+            f"  dig +short NS {domain.partition('.')[2]}\n  dig +short CAA {domain}\n"
+            f"  aws route53 get-hosted-zone --id {zone}",
             "Then run the same command again. CERTIFICATE_MINUTES=... waits longer.",
         )
 
@@ -234,27 +216,3 @@ def print_summary(stack: Stack, region: str) -> None:
     click.echo(f'  make remote STACK={stack.name}{where} ARGS="doctor"')
     console.say("Logs:")
     click.echo(f"  {outputs.get('LogsUrl', '')}")
-
-
-def parse_parameters(text: str) -> dict[str, str]:
-    """Return the parameters in Name=value Name='another value'.
-
-    Raises:
-        DeployError: a part has no name or no value.
-    """
-    try:
-        parts = shlex.split(text)
-    except ValueError as error:
-        raise DeployError(f"PARAMETERS cannot be read: {error}.", _PARAMETERS_EXAMPLE) from None
-    values = {}
-    for part in parts:
-        name, equals, value = part.partition("=")
-        if not equals or not name.isidentifier():
-            raise DeployError(f"PARAMETERS has {part}, which is no Name=value.", _PARAMETERS_EXAMPLE)
-        values[name] = value
-    return values
-
-
-_PARAMETERS_EXAMPLE = (
-    "Write it like this: PARAMETERS=\"SignInUrl=https://app.acme.example ProductName='Acme Insights'\""
-)

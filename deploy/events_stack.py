@@ -1,22 +1,19 @@
 """Outside us-east-1: the stack STACK-events there, because AWS Marketplace sends its events only in that Region."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from deploy import change_sets, console, failures, stacks, templates
 from deploy.account import EVENTS_REGION, Account
 from deploy.change_sets import Request
 from deploy.errors import DeployError
 from deploy.progress import Follower
-
-if TYPE_CHECKING:
-    from deploy.deployment import Wish
+from deploy.wishes import Wish
 
 SUFFIX = "-events"
 PASSED_ON = ("QueueName", "MailIdentityArn", "SesConfigurationSet", "TopicArn1", "TopicArn2", "TopicArn3", "TopicArn4")
 
 
-def deploy(account: Account, wish: "Wish", values: Mapping[str, str]) -> dict[str, str]:
+def deploy(account: Account, wish: Wish, values: Mapping[str, str]) -> dict[str, str]:
     """Make or update the stack with the same names as the main one, and return the main one's parameters for it.
 
     Raises:
@@ -31,7 +28,7 @@ def deploy(account: Account, wish: "Wish", values: Mapping[str, str]) -> dict[st
     if stack and stack.status not in stacks.READY | stacks.HALFWAY:
         raise DeployError(
             f"Stack {name} in {EVENTS_REGION} is in the state {stack.status}.",
-            "If that ends in IN_PROGRESS, run the same command again when it is done. Otherwise delete the stack there, "
+            "If that ends in IN_PROGRESS, run the same command again when it is done. Otherwise delete the stack, "
             "which has no data but the queue's events, and run the same command again.",
         )
     passed_on = {parameter: values[parameter] for parameter in PASSED_ON if parameter in values}

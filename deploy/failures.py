@@ -5,7 +5,6 @@ import re
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectionError as AwsConnectionError,
     CredentialRetrievalError,
     HTTPClientError,
     NoCredentialsError,
@@ -13,6 +12,9 @@ from botocore.exceptions import (
     ProfileNotFound,
     SSOError,
     TokenRetrievalError,
+)
+from botocore.exceptions import (
+    ConnectionError as AwsConnectionError,
 )
 
 from deploy import denied
@@ -29,10 +31,11 @@ REASONS: tuple[tuple[str, str, str], ...] = (
         NEW_CREDENTIALS,
     ),
     (
-        r"InvalidClientTokenId|UnrecognizedClient|AuthFailure|SignatureDoesNotMatch|security token included .* is invalid",
+        r"InvalidClientTokenId|UnrecognizedClient|AuthFailure|SignatureDoesNotMatch|"
+        r"security token included .* is invalid",
         "AWS does not know these credentials, or the Region is not enabled for the account.",
-        "Check AWS_PROFILE or the access keys with `aws sts get-caller-identity`, and whether the Region is enabled under "
-        f"Account in the console. {AGAIN}",
+        "Check AWS_PROFILE or the access keys with `aws sts get-caller-identity`, and whether the Region is enabled "
+        f"under Account in the console. {AGAIN}",
     ),
     (
         r"OptInRequired|SubscriptionRequired|needs a subscription for the service",
@@ -97,7 +100,8 @@ REASONS: tuple[tuple[str, str, str], ...] = (
         'Add a CAA record for the domain: 0 issue "amazon.com". ' + AGAIN,
     ),
     (
-        r"Cannot find version|does not support the requested|DBInstanceClass.*not supported|InvalidParameterCombination.*class",
+        r"Cannot find version|does not support the requested|DBInstanceClass.*not supported|"
+        r"InvalidParameterCombination.*class",
         "RDS does not offer this instance class or version of PostgreSQL in this Region.",
         'Choose another class, such as PARAMETERS="DatabaseClass=db.t4g.small". ' + AGAIN,
     ),
@@ -142,33 +146,36 @@ def explain_reason(message: str, action: str = "", code: str = "") -> DeployErro
 
 def explain_call(error: ClientError | BotoCoreError) -> DeployError:
     """Return what a failed call to AWS means."""
-    if isinstance(error, ClientError):
-        answer = error.response["Error"]
-        action = f"{answer['Service']}:{error.operation_name}" if "Service" in answer else ""
-        explained = explain_reason(answer.get("Message", ""), action, answer.get("Code", ""))
-        if explained.aws_words:
-            return explained
-        return DeployError(
-            f"AWS refused {action or error.operation_name}.", aws_words=f"{answer.get('Code')}: {answer.get('Message')}"
-        )
+    if not isinstance(error, ClientError):
+        return _explain_library(error)
+    answer: dict[str, str] = dict(error.response["Error"])  # type: ignore[arg-type]
+    action = f"{answer['Service']}:{error.operation_name}" if "Service" in answer else ""
+    explained = explain_reason(answer.get("Message", ""), action, answer.get("Code", ""))
+    if explained.aws_words:
+        return explained
+    words = f"{answer.get('Code')}: {answer.get('Message')}"
+    return DeployError(f"AWS refused {action or error.operation_name}.", aws_words=words)
+
+
+def _explain_library(error: BotoCoreError) -> DeployError:
+    """Return why AWS was not even asked, or did not answer."""
+    words = str(error)
     match error:
         case NoCredentialsError() | PartialCredentialsError():
             return DeployError(
                 "There are no AWS credentials.",
-                "Set AWS_PROFILE to a profile of ~/.aws/config, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. `aws sts "
-                "get-caller-identity` shows whether they work.",
+                "Set AWS_PROFILE to a profile of ~/.aws/config, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. "
+                "`aws sts get-caller-identity` shows whether they work.",
             )
         case ProfileNotFound():
-            return DeployError(f"{error}.", "AWS_PROFILE names a profile that ~/.aws/config does not have.")
+            return DeployError(f"{words}.", "AWS_PROFILE names a profile that ~/.aws/config does not have.")
         case SSOError() | TokenRetrievalError() | CredentialRetrievalError():
-            return DeployError(
-                "The AWS credentials have expired, or cannot be read.", NEW_CREDENTIALS, aws_words=str(error)
-            )
+            return DeployError("The AWS credentials have expired, or cannot be read.", NEW_CREDENTIALS, aws_words=words)
         case AwsConnectionError() | HTTPClientError():
             return DeployError(
                 "AWS cannot be reached.",
                 "Check the network, HTTPS_PROXY and REGION, and run the same command again.",
-                aws_words=str(error),
+                aws_words=words,
             )
         case _:
-            return DeployError("The AWS libraries refused the call.", aws_words=str(error))
+            return DeployError("The AWS libraries refused the call.", aws_words=words)

@@ -47,7 +47,7 @@ class Follower:
         self._seen |= {event["EventId"] for event in stacks.events(self.account, self.stack_id, self.region)}
 
     def follow(self, look: Callable[["Follower"], None] = lambda _: None) -> stacks.Stack:
-        """Print events as they come, and return the stack when nothing runs on it any more; `look` is called each time."""
+        """Print events as they come, and return the stack when nothing runs on it; `look` is called each time."""
         while True:
             stack = stacks.find(self.account, self.stack_id, self.region)
             self._print_new()

@@ -1,20 +1,16 @@
 """What each state of a stack means for a deployment, and what is done about it first."""
 
-from typing import TYPE_CHECKING
-
 from deploy import change_sets, console, stacks
 from deploy.account import Account
 from deploy.errors import DeployError
 from deploy.progress import Follower
 from deploy.stacks import Stack
-
-if TYPE_CHECKING:
-    from deploy.deployment import Wish
+from deploy.wishes import Wish
 
 UNFINISHED_DELETION = {"DELETE_FAILED", "ROLLBACK_FAILED", "IMPORT_ROLLBACK_FAILED"}
 
 
-def make_ready(account: Account, wish: "Wish") -> Stack | None:
+def make_ready(account: Account, wish: Wish) -> Stack | None:
     """Return the stack when a change set can be executed on it; None if it has to be made.
 
     Raises:
@@ -30,7 +26,8 @@ def make_ready(account: Account, wish: "Wish") -> Stack | None:
         account.client("cloudformation").delete_stack(StackName=stack.id)
         return None
     if stack.status == "ROLLBACK_COMPLETE":
-        return _delete(account, stack, wish)
+        _delete(account, stack, wish)
+        return None
     if stack.status == "UPDATE_ROLLBACK_FAILED":
         return _continue_rollback(account, stack, wish)
     if stack.status in UNFINISHED_DELETION:
@@ -44,13 +41,14 @@ def make_ready(account: Account, wish: "Wish") -> Stack | None:
     return stack
 
 
-def _wait(account: Account, stack: Stack, wish: "Wish") -> Stack | None:
+def _wait(account: Account, stack: Stack, wish: Wish) -> Stack | None:
     since = f", since {stack.changed_at:%H:%M} UTC" if stack.changed_at else ""
     if not wish.wait.waits:
         raise DeployError(
             f"Something else changes stack {stack.name} at the moment ({stack.status}{since}).",
             "Run the same command again when it is done, or with WAIT=1, which waits for it. To follow it:\n"
-            f"  aws cloudformation describe-stack-events --region {account.region} --stack-name {stack.name} --max-items 20",
+            f"  aws cloudformation describe-stack-events --region {account.region} \\\n"
+            f"    --stack-name {stack.name} --max-items 20",
         )
     console.say(f"Waiting for what changes stack {stack.name} at the moment ({stack.status}{since}).")
     follower = Follower(account, stack.id, poll_seconds=wish.poll_seconds)
@@ -65,10 +63,10 @@ def _follow(account: Account, follower: Follower) -> Stack:
         raise change_sets.interrupted(account, follower.stack_id) from None
 
 
-def _delete(account: Account, stack: Stack, wish: "Wish") -> None:
+def _delete(account: Account, stack: Stack, wish: Wish) -> None:
     console.say(
-        f"The first deployment of {stack.name} failed, and everything it had made was deleted again (ROLLBACK_COMPLETE). "
-        "CloudFormation cannot update what is left, an empty stack; it has to be deleted first."
+        f"The first deployment of {stack.name} failed, and everything it had made was deleted again "
+        "(ROLLBACK_COMPLETE). CloudFormation cannot update what is left, an empty stack; it has to be deleted first."
     )
     if not console.confirm(f"Delete the empty stack {stack.name}?", is_yes=wish.is_yes):
         raise DeployError("Nothing was changed.")
@@ -80,7 +78,7 @@ def _delete(account: Account, stack: Stack, wish: "Wish") -> None:
         raise _unfinished(account, left)
 
 
-def _continue_rollback(account: Account, stack: Stack, wish: "Wish") -> Stack:
+def _continue_rollback(account: Account, stack: Stack, wish: Wish) -> Stack:
     failed = [item for item in stacks.resources(account, stack.id) if item.status == "UPDATE_FAILED"]
     console.say(
         f"The last update of {stack.name} failed, and could not be undone, either (UPDATE_ROLLBACK_FAILED).",
@@ -99,8 +97,8 @@ def _continue_rollback(account: Account, stack: Stack, wish: "Wish") -> Stack:
     raise DeployError(
         f"The last update of {stack.name} still cannot be undone.",
         *(failure.reason for failure in follower.failures),
-        "Mend that, and run the same command again. What cannot be mended can be skipped; compare the skipped resources "
-        "with the template afterwards:\n"
+        "Mend that, and run the same command again. What cannot be mended can be skipped; compare the skipped "
+        "resources with the template afterwards:\n"
         f"  aws cloudformation continue-update-rollback --region {account.region} \\\n"
         f"    --stack-name {stack.name} --resources-to-skip {names}",
     )

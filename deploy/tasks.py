@@ -94,9 +94,8 @@ class OneOffTask:
     def _exit_status(task: dict[str, Any]) -> int:
         [container] = [item for item in task["containers"] if item["name"] == CONTAINER]
         if "exitCode" in container:
-            if container["exitCode"]:
-                if advice := stopped_tasks.explain(container.get("reason", "")):
-                    console.say(advice)
+            if container["exitCode"] and (advice := stopped_tasks.explain(container.get("reason", ""))):
+                console.say(advice)
             return int(container["exitCode"])
         reason = "; ".join(filter(None, [task.get("stoppedReason", ""), container.get("reason", "")]))
         raise DeployError("The task could not start.", *filter(None, [stopped_tasks.explain(reason)]), aws_words=reason)

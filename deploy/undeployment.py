@@ -1,4 +1,4 @@
-"""`make undeploy`: removes what runs and costs, and keeps the database; or removes that as well, with a last snapshot."""
+"""`make undeploy`: removes what runs and keeps the database; or removes that as well, with a last snapshot."""
 
 import json
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from deploy.stacks import Stack
 
 # Counted for us-east-1 in docs/deploy.md: db.t4g.micro and 20 GB, and a secret.
 DATABASE_COST = "about 14 USD a month for the smallest class"
-SECRET_COST = "0.40 USD a month each"
+KEYS_COST = "0.40 USD a month each"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Undeployment:
     def _print_kept(self, stack: Stack) -> None:
         console.heading("Foyer no longer runs. These are kept:")
         click.echo(f"  the database {stack.outputs.get('DatabaseId', '')}: {DATABASE_COST}")
-        click.echo(f"  its secrets: {SECRET_COST}")
+        click.echo(f"  its secrets: {KEYS_COST}")
         click.echo("  the queue, in which AWS Marketplace's events wait for two weeks; the network; the images")
         console.say("To deploy again, with the same data and settings:")
         click.echo(f"  make deploy STACK={stack.name}{self._where()}")
@@ -91,8 +91,8 @@ class Undeployment:
     def _delete_all(self, stack: Stack) -> None:
         account = self.account
         console.confirm_by_name(
-            f"All of stack {stack.name} is deleted, with its database. A last snapshot of the database is kept, and so are "
-            "the secrets without which it cannot be read. Events that wait in the queue are lost.",
+            f"All of stack {stack.name} is deleted, with its database. A last snapshot of the database is kept, and so "
+            "are the secrets without which it cannot be read. Events that wait in the queue are lost.",
             stack.name,
         )
         databases = [
@@ -133,7 +133,7 @@ class Undeployment:
             click.echo(f"  snapshot {name}: about 0.10 USD a month for each GB stored")
         secrets = {name: stack.outputs[name] for name in ("KeysArn", "HandoffSecretArn") if stack.outputs.get(name)}
         for name, arn in secrets.items():
-            click.echo(f"  {name} {arn}: {SECRET_COST}")
+            click.echo(f"  {name} {arn}: {KEYS_COST}")
         values = " ".join(
             [*(f"SnapshotId={name}" for name in snapshots[:1]), *(f"{name}={arn}" for name, arn in secrets.items())]
         )

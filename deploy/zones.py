@@ -1,4 +1,4 @@
-"""The domain's hosted zone in Route 53: whether it exists, contains the domain, and is the one that the internet asks."""
+"""The domain's hosted zone in Route 53: whether it exists, has the domain, and is what the internet asks."""
 
 import os
 from typing import Any
@@ -64,8 +64,8 @@ def _check_delegation(name: str, of_zone: set[str], zone_id: str) -> None:
     asked = nameservers(name)
     if asked is None:
         console.warn(
-            f"It could not be looked up who answers for {name}. If it is not the zone {zone_id}, the certificate is never "
-            "validated, and the deployment stops after a while."
+            f"It could not be looked up who answers for {name}. If it is not the zone {zone_id}, the certificate is "
+            "never validated, and the deployment stops after a while."
         )
     elif not asked & of_zone:
         others = f"{name} is answered by {console.listed(sorted(asked))}" if asked else f"Nobody answers for {name}"

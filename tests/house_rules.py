@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("app", "sandbox", "tests")
+FOLDERS = ("app", "deploy", "sandbox", "tests")
 MAX_FILE_LINES = 250
 MAX_FUNCTION_LINES = 40
 MAX_TEST_NAME_LENGTH = 70
