@@ -24,7 +24,10 @@ def check(template: Mapping[str, Any], values: Mapping[str, str], products_file:
     Raises:
         DeployError: Foyer would not start with them.
     """
-    environment, parameters = _environment(template, values)
+    container = _container(template)
+    if not container:
+        return
+    environment, sources = _environment(container, template["Parameters"], values)
     if products_file:
         environment["PRODUCTS_FILE"] = str(products_file.resolve())
     elif environment.get("PRODUCTS_FILE"):
@@ -40,41 +43,39 @@ def check(template: Mapping[str, Any], values: Mapping[str, str], products_file:
         check=False,
     )
     if done.returncode:
-        raise DeployError(
-            "Foyer would not start with these settings.", _in_words_of_parameters(done.stderr, parameters)
-        )
+        raise DeployError("Foyer would not start with these settings.", _in_words_of_parameters(done.stderr, sources))
 
 
-def _environment(template: Mapping[str, Any], values: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+def _container(template: Mapping[str, Any]) -> dict[str, Any] | None:
+    tasks = [made for made in template["Resources"].values() if made["Type"] == "AWS::ECS::TaskDefinition"]
+    containers = [made for task in tasks for made in task["Properties"]["ContainerDefinitions"]]
+    return next((made for made in containers if made["Name"] == CONTAINER), None)
+
+
+def _environment(
+    container: Mapping[str, Any], parameters: Mapping[str, Any], values: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
     """Return the container's environment, and the parameter that each of its settings is."""
-    containers = [
-        made
-        for resource in template["Resources"].values()
-        if resource["Type"] == "AWS::ECS::TaskDefinition"
-        for made in resource["Properties"]["ContainerDefinitions"]
-        if made["Name"] == CONTAINER
-    ]
     # Of the right form: the stack makes the real ones.
     handoff_secret = f"whsec_{base64.b64encode(secrets.token_bytes(33)).decode()}"
     environment = {"SECRET_KEY": secrets.token_hex(), "HANDOFF_SECRET": handoff_secret}
-    parameters: dict[str, str] = {}
-    for item in containers[0]["Environment"] if containers else ():
+    sources: dict[str, str] = {}
+    for item in container["Environment"]:
         name, value = item["Name"], item["Value"]
         if isinstance(value, str):
             environment[name] = value
-        elif value.get("Ref") in template["Parameters"]:
-            parameters[name] = value["Ref"]
-            default = str(template["Parameters"][value["Ref"]].get("Default", ""))
-            environment[name] = values.get(value["Ref"], default)
-    environment["SITE_URL"] = f"https://{values.get('DomainName', '')}"
+        elif value.get("Ref") in parameters:
+            sources[name] = value["Ref"]
+            environment[name] = values[value["Ref"]]
+    environment["SITE_URL"] = f"https://{values['DomainName']}"
     environment["DATABASE_URL"] = "postgresql://foyer@db.example/foyer?sslmode=require"
-    return environment, parameters
+    return environment, sources
 
 
-def _in_words_of_parameters(text: str, parameters: Mapping[str, str]) -> str:
+def _in_words_of_parameters(text: str, sources: Mapping[str, str]) -> str:
     """Return Foyer's words with the names of the parameters, which is what can be changed here."""
     options = {"ProductCode": "PRODUCT_CODE=", "MailFrom": "MAIL_FROM="}
-    for setting, parameter in parameters.items():
+    for setting, parameter in sources.items():
         named = options.get(parameter, f'{parameter} (PARAMETERS="{parameter}=...")')
         text = re.sub(rf"(?<![A-Z_]){setting}(?![A-Z_])", named, text)
     return "\n".join(f"  {line}" for line in text.strip().splitlines())

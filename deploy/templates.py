@@ -17,7 +17,7 @@ PRODUCTION, EVENTS, REGISTRY = (FOLDER / name for name in ("production.yaml", "t
 MAX_BODY_BYTES = 51_200
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
+class _Loader(yaml.CSafeLoader):  # type: ignore[misc]  # yaml has no types
     """Knows !Ref, !Sub and so on."""
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from sandbox.server import Sandbox
 from tests.support import factories
 from tests.support.cloudformation_stack import AwsClients, Stack, deploy
+from tests.support.deploy_tool import SellerAccount, seller_account, write_small_template
 
 OLD_LISTING_TOPICS = ("aws-mp-subscription-notification-oldcode123", "aws-mp-entitlement-notification-oldcode123")
 
@@ -48,3 +50,16 @@ def _create_topics(sandbox: Sandbox, *names: str) -> Iterator[list[str]]:
     for arn in arns:
         aws.sns.delete_topic(TopicArn=arn)
     aws.close()
+
+
+@pytest.fixture(scope="session")
+def small_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A template with few resources."""
+    return write_small_template(tmp_path_factory.mktemp("template") / "small.yaml")
+
+
+@pytest.fixture
+def seller(sandbox: Sandbox, small_template: Path, tmp_path: Path) -> Iterator[SellerAccount]:
+    """A seller's AWS account, without stacks, and no program to build images with."""
+    with seller_account(sandbox.aws_url, small_template, tmp_path / "bin") as account:
+        yield account

@@ -1,5 +1,6 @@
 """Runs the deploy tool against an AWS account that a test has made, as make runs it: with variables."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
+from deploy import templates
 from deploy.__main__ import program
 from tests.support.fake_aws_account import FakeAwsAccount
 from tests.support.fake_cloudformation import FakeCloudFormation
@@ -39,6 +41,18 @@ OUTPUTS = {
     "PolicyArn": "arn:aws:iam::123456789012:policy/foyer",
 }
 TASK_ARN = "arn:aws:ecs:us-east-1:123456789012:task/foyer-cluster/0123456789abcdef"
+
+
+# Enough for the tool; the whole template takes seconds to check.
+SMALL_RESOURCES = ("Database", "Certificate", "Cluster", "WebService", "EventsQueue")
+
+
+def write_small_template(path: Path) -> Path:
+    """Write a template with the parameters and outputs of production.yaml, and few of its resources."""
+    _, template = templates.read(templates.PRODUCTION)
+    resources = {name: template["Resources"][name] for name in SMALL_RESOURCES}
+    path.write_text(json.dumps({**template, "Resources": resources}), encoding="utf-8")
+    return path
 
 
 @dataclass(frozen=True)
@@ -94,8 +108,8 @@ class SellerAccount:
 
 
 @contextmanager
-def seller_account(moto_url: str, path: Path) -> Iterator[SellerAccount]:
-    """Yield an account in which everything succeeds; programs are looked for only in the path."""
+def seller_account(moto_url: str, template: Path, programs: Path) -> Iterator[SellerAccount]:
+    """Yield an account in which everything succeeds; programs that build images are looked for only in that folder."""
     with FakeAwsAccount(moto_url) as aws:
         cloudformation = FakeCloudFormation(aws)
         environment = {
@@ -103,7 +117,8 @@ def seller_account(moto_url: str, path: Path) -> Iterator[SellerAccount]:
             "AWS_ACCESS_KEY_ID": "seller",
             "AWS_SECRET_ACCESS_KEY": "seller",
             "DEPLOY_POLL_SECONDS": "0",
-            "PATH": str(path),
+            "PATH": str(programs),
+            "TEMPLATE": str(template),
             "COLUMNS": "80",
         }
         aws.give("marketplace-catalog.ListEntities", EntitySummaryList=[{"EntityId": "prod-1"}])

@@ -5,7 +5,6 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -13,8 +12,8 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 from xml.sax.saxutils import escape
 
-import botocore.session
 from moto.core.serialize import get_serializer_class
+from moto.core.utils import get_service_model
 
 # botocore's services by the name that requests are signed for.
 SERVICES = {
@@ -130,18 +129,13 @@ class FakeAwsAccount:
         return Handler
 
 
-@cache
-def _service_model(name: str) -> Any:
-    return botocore.session.get_session().get_service_model(name)
-
-
 def _read(method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[Call, Any]:
     """Return the call, and the model of its operation; None for a request that is of no service here."""
     signed = SIGNED_FOR.search(headers.get("Authorization", ""))
     if not signed or signed["service"] not in SERVICES:
         return Call(f"{method} {path}", signed["region"] if signed else "", {}), None
     service = SERVICES[signed["service"]]
-    model = _service_model(service)
+    model = get_service_model(service)
     parameters: dict[str, Any]
     if "X-Amz-Target" in headers:
         operation = headers["X-Amz-Target"].rpartition(".")[2]
