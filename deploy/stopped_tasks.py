@@ -30,7 +30,7 @@ REASONS: tuple[tuple[str, str], ...] = (
         "The tasks may not pull the image. Copy it into ECR in this account, or make its repository public.",
     ),
     (
-        r"CannotPullContainerError|ResourceInitializationError.*(?:timeout|i/o|dial|context deadline|unable to pull)",
+        r"CannotPullContainerError|ResourceInitializationError.*(?:timeout|i/o|dial|deadline exceeded)",
         "The tasks cannot reach AWS from their subnets. Subnets of yours need a way to the internet: PublicSubnets a "
         "route to an internet gateway, PrivateSubnets one to a NAT gateway.",
     ),

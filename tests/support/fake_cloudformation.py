@@ -200,7 +200,7 @@ class FakeCloudFormation:
         stack.plan = self.plans.pop(0) if self.plans else Plan()
         stack.plan.status = stack.plan.status or f"{verb}_COMPLETE"
         stack.status = f"{verb}_IN_PROGRESS"
-        self._record(stack, Event(stack.name, STACK_TYPE, stack.status))
+        self.record(stack, Event(stack.name, STACK_TYPE, stack.status))
 
     def _step(self, stack: FakeStack) -> None:
         """Let one step of the operation happen after each look."""
@@ -208,13 +208,14 @@ class FakeCloudFormation:
             return
         if stack.plan.steps:
             for event in stack.plan.steps.pop(0):
-                self._record(stack, event)
+                self.record(stack, event)
         if not stack.plan.steps:
             stack.status, stack.outputs = stack.plan.status, stack.plan.outputs or stack.outputs
-            self._record(stack, Event(stack.name, STACK_TYPE, stack.status))
+            self.record(stack, Event(stack.name, STACK_TYPE, stack.status))
             stack.plan = None
 
-    def _record(self, stack: FakeStack, event: Event) -> None:
+    def record(self, stack: FakeStack, event: Event) -> None:
+        """Add an event to those of the stack."""
         self._seconds += event.seconds
         stack.events.append(
             {
