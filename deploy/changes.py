@@ -19,6 +19,7 @@ KINDS = {
     "AWS::WAFv2": "request limit (WAF)",
     "AWS::SecretsManager": "secret",
     "AWS::ECS::TaskDefinition": "task definition",
+    "AWS::ECS::Cluster": "cluster",
     "AWS::ECS": "tasks",
     "AWS::ECR": "image repository",
     "AWS::IAM": "permissions",

@@ -141,7 +141,8 @@ class Deployment:
         follower = Follower(self._account, change_set.stack_id, poll_seconds=self._wish.poll_seconds)
         follower.skip_earlier()
         stopped.skip_earlier(change_set.stack_id)
-        console.heading("AWS works. The first time takes about 15 minutes, most of it for the database.")
+        first = "The first time takes about 15 minutes, most of it for the database."
+        console.heading(f"AWS works. {'An update takes about five minutes.' if self._stack else first}")
 
         def look(follower: Follower) -> None:
             stopped.look(follower)

@@ -63,3 +63,11 @@ def seller(sandbox: Sandbox, small_template: Path, tmp_path: Path) -> Iterator[S
     """A seller's AWS account, without stacks, and no program to build images with."""
     with seller_account(sandbox.aws_url, small_template, tmp_path / "bin") as account:
         yield account
+
+
+@pytest.fixture
+def aws_clients(sandbox: Sandbox) -> Iterator[AwsClients]:
+    """Clients of the account in moto."""
+    aws = AwsClients(sandbox.aws_url)
+    yield aws
+    aws.close()
