@@ -56,7 +56,8 @@ def find_or_request(account: Account, domain: str, wait: Wait) -> str:
     text = f"  {record['Name']} {record['Type']} {record['Value']}"
     if not wait.waits:
         raise DeployError(
-            f"{domain} has no certificate yet. AWS issues it as soon as this record is in the domain's DNS:\n{text}",
+            f"{domain} has no certificate.",
+            f"AWS issues it as soon as this record is in the domain's DNS:\n{text}",
             "Add the record, and run the same command again in a few minutes. With WAIT=1 the command waits for it. If "
             "the DNS is in a hosted zone of Route 53 in this account, ZONE=Z... makes all records.",
             status=WAITING_STATUS,

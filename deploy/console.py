@@ -6,7 +6,7 @@ import textwrap
 
 import click
 
-from deploy.errors import DeployError
+from deploy.errors import WAITING_STATUS, DeployError
 
 MAX_COLUMNS = 100
 
@@ -32,7 +32,8 @@ def warn(*paragraphs: str) -> None:
 
 def fail(error: DeployError) -> None:
     """Print the error to standard error, with AWS's own words in brackets at its end."""
-    lines = [_wrap(f"Error: {error.what}")]
+    label = "Not yet" if error.status == WAITING_STATUS else "Error"
+    lines = [_wrap(f"{label}: {error.what}")]
     for paragraph in (*error.to_do, *([f"(AWS says: {error.aws_words})"] if error.aws_words else [])):
         lines += ["", *(line if line.startswith(" ") else _wrap(line) for line in paragraph.split("\n"))]
     sys.stdout.flush()
