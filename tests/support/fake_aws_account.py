@@ -45,11 +45,12 @@ Answer = Callable[[Call], dict[str, Any]]
 
 @dataclass
 class FakeAwsAccount:
-    """Serves in threads, for the time of a `with` block. `answers` are by operation, such as ecs.RunTask."""
+    """Serves in threads, for the time of a `with` block. `answers` are by operation, `pages` by path."""
 
     other_url: str
     answers: dict[str, Answer] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
+    pages: dict[str, str] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler_class())
@@ -113,8 +114,12 @@ class FakeAwsAccount:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 call, model = _read(self.command, self.path, dict(self.headers.items()), body)
                 fake.calls.append(call)
-                answered = fake._answer(call, model) if call.name in fake.answers else fake._forward(self, body)
-                status, headers, content = answered
+                if self.path in fake.pages:
+                    status, headers, content = 200, {}, fake.pages[self.path].encode()
+                elif call.name in fake.answers:
+                    status, headers, content = fake._answer(call, model)
+                else:
+                    status, headers, content = fake._forward(self, body)
                 self.send_response_only(status)
                 for name, value in {**headers, "Content-Length": str(len(content))}.items():
                     self.send_header(name, value)
