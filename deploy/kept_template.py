@@ -24,10 +24,10 @@ def reduce(template: Mapping[str, Any]) -> dict[str, Any]:
     """
     everything = template["Resources"]
     kept = {name for name, made in everything.items() if made["Type"].startswith(KEPT_TYPES)}
-    while missing := {name for owner in kept for name in _references(everything[owner])} & everything.keys() - kept:
+    while missing := {name for owner in kept for name in references(everything[owner])} & everything.keys() - kept:
         kept |= missing
     removed = everything.keys() - kept
-    outputs = {name: made for name, made in template.get("Outputs", {}).items() if not set(_references(made)) & removed}
+    outputs = {name: made for name, made in template.get("Outputs", {}).items() if not set(references(made)) & removed}
     return {
         **template,
         "Resources": {name: made for name, made in everything.items() if name in kept},
@@ -35,10 +35,10 @@ def reduce(template: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _references(part: Any) -> list[str]:
+def references(part: Any) -> list[str]:
     """Return the names that a part of a template refers to, with those that are no resources."""
     if isinstance(part, list):
-        return [name for item in part for name in _references(item)]
+        return [name for item in part for name in references(item)]
     if not isinstance(part, dict):
         return []
     names: list[str] = []
@@ -53,5 +53,5 @@ def _references(part: Any) -> list[str]:
             if key == "Fn::Sub":
                 text = value if isinstance(value, str) else value[0]
                 names += SUBSTITUTED.findall(text)
-            names += _references(value)
+            names += references(value)
     return names
