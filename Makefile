@@ -16,6 +16,15 @@ foyer: .venv/ready ## Run a command with the settings of make run: make foyer AR
 flask: .venv/ready ## Run a flask command with the settings of make run, such as make flask ARGS="routes"
 	@$(IN_VENV)python -m sandbox.run_command flask $(ARGS)
 
+deploy: .venv/ready ## Deploy to AWS: make deploy STACK=foyer PRODUCT_CODE=... DOMAIN=start.acme.example ZONE=Z...; see docs/deploy.md
+	@$(IN_VENV)python -m deploy deploy
+
+undeploy: .venv/ready ## Remove what runs on AWS, and keep the database: make undeploy STACK=foyer
+	@$(IN_VENV)python -m deploy undeploy
+
+remote: .venv/ready ## Run a command of foyer on AWS: make remote STACK=foyer ARGS="customer 1234-5678-9012"
+	@$(IN_VENV)python -m deploy run
+
 test: .venv/ready ## Run all tests, on SQLite and PostgreSQL and in a real browser
 	@$(IN_VENV)python -m tests.e2e.chromium
 	@$(IN_VENV)pytest -q -n auto --ignore=tests/real
@@ -26,7 +35,7 @@ real: .venv/ready ## Test with programs that others wrote: proxies, poolers, bro
 
 check: .venv/ready ## Lint, check types, layers, sizes and words
 	@$(IN_VENV)ruff check . && $(IN_VENV)ruff format --check . && $(IN_VENV)lint-imports && $(IN_VENV)mypy && $(IN_VENV)python -m tests.house_rules
-	@$(IN_VENV)djlint --check --lint --quiet templates sandbox/templates sandbox/example/templates && $(IN_VENV)hadolint Dockerfile deploy/products.Dockerfile && $(IN_VENV)cfn-lint deploy/template.yaml deploy/load-balancer.yaml deploy/production.yaml
+	@$(IN_VENV)djlint --check --lint --quiet templates sandbox/templates sandbox/example/templates && $(IN_VENV)hadolint Dockerfile deploy/products.Dockerfile && $(IN_VENV)cfn-lint deploy/template.yaml deploy/load-balancer.yaml deploy/production.yaml deploy/registry.yaml
 
 fuzz: .venv/ready ## Try thousands of odd inputs where the tests try a few
 	@HYPOTHESIS_PROFILE=fuzz $(IN_VENV)pytest -q -n auto $$(find tests -name 'test_any_*.py')
@@ -64,4 +73,4 @@ LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-emi
 	@sh sandbox/install.sh $<
 	@ln -sf ../../app/cli/foyer $(IN_VENV)foyer && touch $@
 
-.PHONY: help run foyer flask test real check fuzz bench endure outages production pictures lock sbom
+.PHONY: help run foyer flask deploy undeploy remote test real check fuzz bench endure outages production pictures lock sbom

@@ -76,7 +76,7 @@ def test_account_without_a_product_is_warned_of_and_no_more(seller: SellerAccoun
     assert "Warning: Account 123456789012 has no SaaS product on AWS Marketplace" in answer.words
 
 
-def test_publisher_that_cannot_be_looked_up_is_said(seller: SellerAccount) -> None:
+def test_publisher_that_cannot_be_looked_up_is_mentioned(seller: SellerAccount) -> None:
     seller.aws.fail("marketplace-catalog.ListEntities", "AccessDeniedException", "not authorized")
     seller.cloudformation.plans.append(Plan([], outputs=dict(OUTPUTS)))
 

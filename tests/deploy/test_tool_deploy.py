@@ -103,7 +103,7 @@ def test_update_keeps_every_value_that_is_not_given(seller: SellerAccount, stack
     assert set(kept) == DEPLOYED.keys() - {"Image"}
 
 
-def test_nothing_changed_is_said_and_the_doctor_runs(seller: SellerAccount, stack: FakeStack) -> None:
+def test_doctor_runs_even_if_nothing_has_changed(seller: SellerAccount, stack: FakeStack) -> None:
     seller.cloudformation.changes = []
 
     answer = seller.run("deploy", IMAGE=IMAGE)

@@ -115,7 +115,7 @@ def has_certificates(seller: SellerAccount, *statuses: str, **fields: object) ->
     seller.aws.answers["acm.DescribeCertificate"] = describe
 
 
-def test_domain_without_zone_gets_its_record_and_is_told_to_come_back(seller: SellerAccount) -> None:
+def test_domain_without_zone_gets_its_record_and_ends_with_status_3(seller: SellerAccount) -> None:
     has_certificates(seller, "PENDING_VALIDATION")
 
     answer = seller.deploy(YES="1", PARAMETERS=WITHOUT_CERTIFICATE)

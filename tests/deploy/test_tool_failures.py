@@ -24,7 +24,7 @@ def will_fail(seller: SellerAccount, reason: str, status: str = "CREATE_FAILED",
     seller.cloudformation.plans.append(Plan([[started], [failed, cancelled]], status))
 
 
-def test_cause_is_said_and_what_it_cancelled_is_not(seller: SellerAccount) -> None:
+def test_cause_is_printed_and_what_it_cancelled_is_not(seller: SellerAccount) -> None:
     will_fail(seller, "DB instance class db.t4g.micro: InsufficientDBInstanceCapacity")
 
     answer = seller.deploy(YES="1")
@@ -84,7 +84,7 @@ def test_policy_that_denies_is_named(seller: SellerAccount, reason: str, words: 
         ("DBInstance quota: InstanceQuotaExceeded", "as many of these in this Region"),
     ],
 )
-def test_reason_is_said_in_plain_words(seller: SellerAccount, reason: str, words: str) -> None:
+def test_reason_is_printed_in_plain_words(seller: SellerAccount, reason: str, words: str) -> None:
     will_fail(seller, reason)
 
     answer = seller.deploy(YES="1")
@@ -93,13 +93,13 @@ def test_reason_is_said_in_plain_words(seller: SellerAccount, reason: str, words
     assert f"(AWS says: {reason})" in answer.words
 
 
-def test_unknown_reason_is_said_as_it_is(seller: SellerAccount) -> None:
+def test_unknown_reason_is_printed_as_it_is(seller: SellerAccount) -> None:
     will_fail(seller, "Something new happened")
 
     assert "Database: Something new happened." in seller.deploy(YES="1").words
 
 
-def test_failed_update_is_undone_and_buyers_notice_nothing(seller: SellerAccount) -> None:
+def test_failed_update_is_undone_and_says_so(seller: SellerAccount) -> None:
     seller.cloudformation.add("foyer", "CREATE_COMPLETE", parameters={"DomainName": "a.example", "ProductCode": "c"})
     will_fail(seller, "InsufficientDBInstanceCapacity", "UPDATE_ROLLBACK_COMPLETE")
 
@@ -186,7 +186,7 @@ def test_first_stack_whose_certificate_is_not_validated_is_deleted(seller: Selle
     assert len(seller.aws.called("cloudformation.DeleteStack")) == 1
 
 
-def test_template_that_cloudformation_refuses_is_said(seller: SellerAccount) -> None:
+def test_template_that_cloudformation_refuses_is_explained(seller: SellerAccount) -> None:
     seller.cloudformation.refusal = "Template format error: Unresolved resource dependencies [Nothing]"
 
     answer = seller.deploy(YES="1")

@@ -139,7 +139,7 @@ def test_daemon_that_does_not_run_is_explained(seller: SellerAccount, bin_folder
     assert "Its daemon does not run" in seller.deploy(YES="1", IMAGE="").words
 
 
-def test_machine_without_a_builder_is_told_what_to_install(seller: SellerAccount) -> None:
+def test_machine_without_a_builder_reads_what_to_install(seller: SellerAccount) -> None:
     answer = seller.deploy(YES="1", IMAGE="")
 
     assert answer.status == 1

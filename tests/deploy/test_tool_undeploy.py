@@ -86,7 +86,7 @@ def test_undeploy_twice_says_that_there_is_nothing_to_remove(seller: SellerAccou
     assert "There is nothing to remove" in answer.words
 
 
-def test_what_could_not_be_removed_is_said(seller: SellerAccount, stack: FakeStack) -> None:
+def test_what_could_not_be_removed_is_named(seller: SellerAccount, stack: FakeStack) -> None:
     failed = Event("LoadBalancerSecurityGroup", "AWS::EC2::SecurityGroup", "DELETE_FAILED", "has a dependent object")
     seller.cloudformation.plans.append(Plan([[failed]]))
 
@@ -141,7 +141,7 @@ def test_database_that_is_gone_does_not_stop_the_deletion(seller: SellerAccount,
     assert answer.status == 0, answer.output
 
 
-def test_stack_that_does_not_exist_is_said(seller: SellerAccount) -> None:
+def test_stack_that_does_not_exist_is_explained(seller: SellerAccount) -> None:
     answer = seller.run("undeploy", YES="1")
 
     assert answer.status == 1

@@ -111,6 +111,7 @@ class FakeAwsAccount:
             protocol_version = "HTTP/1.1"
 
             def handle_any(self) -> None:
+                headers: dict[str, str]
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 call, model = _read(self.command, self.path, dict(self.headers.items()), body)
                 fake.calls.append(call)
