@@ -108,8 +108,9 @@ def execute(
         DeployError: Ctrl-C was pressed: AWS goes on.
     """
     arguments = {"DisableRollback": True} if goes_on else {}
-    account.client("cloudformation", follower.region).execute_change_set(ChangeSetName=change_set.id, **arguments)
+    client = account.client("cloudformation", follower.region)
     try:
+        client.execute_change_set(ChangeSetName=change_set.id, **arguments)
         return follower.follow(look)
     except KeyboardInterrupt:
         raise interrupted(account, change_set.stack_id, follower.region) from None

@@ -131,7 +131,7 @@ class Deployment:
             change_sets.refuse_loss(change_set, request)
             if not console.confirm("Go on?", is_yes=wish.is_yes):
                 raise DeployError("Nothing was changed.")
-        except DeployError:
+        except (DeployError, KeyboardInterrupt):
             change_sets.discard(account, change_set)
             raise
         return self._execute(change_set)

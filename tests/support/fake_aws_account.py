@@ -4,6 +4,7 @@ import json
 import re
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -124,8 +125,10 @@ class FakeAwsAccount:
                 self.send_response_only(status)
                 for name, value in {**headers, "Content-Length": str(len(content))}.items():
                     self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(content)
+                # The program may have been ended meanwhile.
+                with suppress(OSError):
+                    self.end_headers()
+                    self.wfile.write(content)
 
             do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815  # http.server's names
 

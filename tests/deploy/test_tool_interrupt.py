@@ -1,0 +1,57 @@
+"""Ctrl-C while AWS works: the command ends at once, and says that AWS goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.deploy_tool import FIRST, OUTPUTS, SellerAccount
+from tests.support.fake_aws_account import Call
+from tests.support.fake_cloudformation import Plan
+
+ROOT = Path(__file__).parents[2]
+
+
+def interrupt_after(seller: SellerAccount, operation: str, command: str, **variables: str) -> tuple[int, str]:
+    """Run the command as make does, and press Ctrl-C while AWS does this; return its status and words."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deploy", command],
+        cwd=ROOT,
+        env={**os.environ, **seller.environment, "STACK": "foyer", **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    answer = seller.aws.answers[operation]
+
+    def interrupt(call: Call) -> dict[str, object]:
+        process.send_signal(signal.SIGINT)
+        return answer(call)
+
+    seller.aws.answers[operation] = interrupt
+    output, _ = process.communicate(timeout=60)
+    return process.returncode, " ".join(output.split())
+
+
+def test_interrupted_deployment_goes_on_and_can_be_followed(seller: SellerAccount) -> None:
+    seller.cloudformation.plans.append(Plan([[]] * 1_000_000))
+
+    status, words = interrupt_after(seller, "cloudformation.ExecuteChangeSet", "deploy", YES="1", **FIRST)
+
+    assert status == 130
+    assert "You stopped watching. AWS goes on with the stack all the same." in words
+    assert "aws cloudformation describe-stack-events --region us-east-1" in words
+    assert "Traceback" not in words
+
+
+def test_interrupted_task_is_stopped(seller: SellerAccount) -> None:
+    seller.cloudformation.add("foyer", "CREATE_COMPLETE", outputs=dict(OUTPUTS))
+    seller.will_run(lastStatus="RUNNING")
+    seller.aws.give("ecs.StopTask", task={})
+
+    status, words = interrupt_after(seller, "ecs.DescribeTasks", "run", ARGS="worker")
+
+    assert status == 130
+    assert "Stopped: AWS ends the task" in words
+    assert len(seller.aws.called("ecs.StopTask")) == 1
