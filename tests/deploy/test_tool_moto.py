@@ -111,4 +111,12 @@ def test_image_is_pushed_into_the_repository_that_moto_made(seller: SellerAccoun
     assert docker.commands[0] == "login"
     assert seller.cloudformation.executed[0].parameters["Image"].startswith(f"{outputs['RepositoryUri']}:")
     assert repository["repositories"][0]["imageTagMutability"] == "IMMUTABLE"
-    assert repository["repositories"][0]["imageScanningConfiguration"] == {"scanOnPush": True}
+
+
+def test_repository_scans_images_and_can_be_deleted_with_them() -> None:
+    properties = templates.read(templates.REGISTRY)[1]["Resources"]["Images"]["Properties"]
+
+    assert properties["ImageScanningConfiguration"] == {"ScanOnPush": True}
+    assert properties["EmptyOnDelete"] is True
+    [rule] = json.loads(properties["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
+    assert rule["selection"]["countNumber"] == 30
