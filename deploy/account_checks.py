@@ -1,8 +1,9 @@
 """What is checked in the account before anything is made: names that are taken, the publisher, stacks elsewhere."""
 
 from collections.abc import Callable
+from functools import partial
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy import console, denied, stacks
 from deploy.account import EVENTS_REGION, Account
@@ -27,6 +28,8 @@ def warn_unless_publisher(account: Account) -> None:
                 "Not checked: whether this account published the product. These credentials may not call "
                 "aws-marketplace:ListEntities. The doctor finds out at the end."
             )
+        return
+    except BotoCoreError:
         return
     if not products:
         console.warn(
@@ -56,25 +59,33 @@ def refuse_second_region(account: Account, stack_name: str) -> None:
         )
 
 
-def refuse_taken_names(account: Account, stack_name: str, queue_name: str, region: str = "") -> None:
-    """Refuse names of a new stack that something else in the account has.
+def refuse_taken_queue(account: Account, queue_name: str) -> None:
+    """Refuse a queue's name that something else in the account has.
 
     Raises:
-        DeployError: the queue, the rule or the log group exists.
+        DeployError: the queue, its dead-letter queue or its rule exists.
     """
-    sqs, events, logs = (account.client(service, region) for service in ("sqs", "events", "logs"))
+    sqs, events = account.client("sqs", EVENTS_REGION), account.client("events", EVENTS_REGION)
     for name in (queue_name, f"{queue_name}-dead-letters"):
-        if _exists(lambda name=name: sqs.get_queue_url(QueueName=name)):  # type: ignore[misc]
-            raise _taken(f"A queue {name}", "QueueName", queue_name)
-    if _exists(lambda: events.describe_rule(Name=queue_name)):
-        raise _taken(f"An EventBridge rule {queue_name}", "QueueName", queue_name)
+        if _exists(partial(sqs.get_queue_url, QueueName=name)):
+            raise _taken(f"A queue {name}", queue_name)
+    if _exists(partial(events.describe_rule, Name=queue_name)):
+        raise _taken(f"An EventBridge rule {queue_name}", queue_name)
+
+
+def refuse_taken_log_group(account: Account, stack_name: str) -> None:
+    """Refuse a stack's name whose log group is left over from something else.
+
+    Raises:
+        DeployError: the log group exists.
+    """
     group = f"/foyer/{stack_name}"
-    found = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    found = account.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
     if any(made["logGroupName"] == group for made in found):
         raise DeployError(
             f"A log group {group} exists already, which belongs to no stack {stack_name}.",
             "If nobody needs its lines, delete it, and run the same command again. Otherwise choose another STACK.\n"
-            f"  aws logs delete-log-group --region {region or account.region} --log-group-name {group}",
+            f"  aws logs delete-log-group --region {account.region} --log-group-name {group}",
         )
 
 
@@ -88,9 +99,9 @@ def _exists(look: Callable[[], object]) -> bool:
     return True
 
 
-def _taken(what: str, parameter: str, name: str) -> DeployError:
+def _taken(what: str, queue_name: str) -> DeployError:
     return DeployError(
         f"{what} exists already, in {EVENTS_REGION}, and belongs to another stack or to none.",
-        f'Choose another name: PARAMETERS="{parameter}={name}-2". If it is left over from an earlier deployment and '
-        "nobody needs it, delete it, and run the same command again.",
+        f'Choose another name: PARAMETERS="QueueName={queue_name}-2". If it is left over from an earlier deployment '
+        "and nobody needs it, delete it, and run the same command again.",
     )

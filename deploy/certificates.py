@@ -81,7 +81,12 @@ def _certificates(acm: Any, domain: str) -> list[dict[str, Any]]:
         if {domain, wildcard} & {made["DomainName"], *made.get("SubjectAlternativeNameSummaries", ())}
     ]
     described = [acm.describe_certificate(CertificateArn=made["CertificateArn"])["Certificate"] for made in listed]
-    return sorted(described, key=lambda made: made["CreatedAt"], reverse=True)
+    return sorted(described, key=_age_key, reverse=True)
+
+
+def _age_key(made: dict[str, Any]) -> str:
+    # A certificate that was imported has no time of request.
+    return str(made.get("CreatedAt") or made.get("ImportedAt") or "")
 
 
 def _with_record(acm: Any, arn: str, poll_seconds: float) -> dict[str, Any]:

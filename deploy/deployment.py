@@ -69,6 +69,8 @@ class Deployment:
         if self._wish.products_file:
             images.check_products_file(self._wish.products_file)
             self._values |= {"ProductsFile": PRODUCTS_PATH, "ProductCode": ""}
+        elif self._values.get("ProductCode"):
+            self._values.setdefault("ProductsFile", "")
         elif self._value("ProductsFile") == PRODUCTS_PATH and "Image" not in self._values:
             raise DeployError(
                 "The stack's products are described in a file that is in its image, and a new image is built now.",
@@ -94,7 +96,8 @@ class Deployment:
             account_checks.refuse_second_region(account, name)
             self._values.setdefault("QueueName", f"{name}-events")
             if account.region == EVENTS_REGION or not stacks.find(account, f"{name}-events", EVENTS_REGION):
-                account_checks.refuse_taken_names(account, name, self._value("QueueName"), EVENTS_REGION)
+                account_checks.refuse_taken_queue(account, self._value("QueueName"))
+            account_checks.refuse_taken_log_group(account, name)
         if "MailFrom" in self._wish.values and self._value("MailFrom") and "MailIdentityArn" not in self._values:
             self._values["MailIdentityArn"] = mail_identity.find(account, self._value("MailFrom"))
         if self._value("ZoneId"):

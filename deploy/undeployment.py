@@ -10,11 +10,14 @@ from deploy.account import EVENTS_REGION, Account
 from deploy.change_sets import Request
 from deploy.errors import DeployError
 from deploy.progress import Follower
-from deploy.stacks import Stack
+from deploy.stacks import Resource, Stack
 
 # Counted for us-east-1 in docs/deploy.md: db.t4g.micro and 20 GB, and a secret.
 DATABASE_COST = "about 14 USD a month for the smallest class"
-KEYS_COST = "0.40 USD a month each"
+KEYS_COST = "0.40 USD a month"
+KEPT_TYPE = "AWS::SecretsManager::Secret"
+# The database's password is not needed again: a new stack sets its own.
+KEPT_SECRETS = ("KeysArn", "HandoffSecretArn")
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class Undeployment:
     def _print_kept(self, stack: Stack) -> None:
         console.heading("Foyer no longer runs. These are kept:")
         click.echo(f"  the database {stack.outputs.get('DatabaseId', '')}: {DATABASE_COST}")
-        click.echo(f"  its secrets: {KEYS_COST}")
+        click.echo(f"  its secrets: {KEYS_COST} each")
         click.echo("  the queue, in which AWS Marketplace's events wait for two weeks; the network; the images")
         console.say("To deploy again, with the same data and settings:")
         click.echo(f"  make deploy STACK={stack.name}{self._where()}")
@@ -95,9 +98,7 @@ class Undeployment:
             "are the secrets without which it cannot be read. Events that wait in the queue are lost.",
             stack.name,
         )
-        databases = [
-            made.physical_id for made in stacks.resources(account, stack.id) if made.type == stacks.DATABASE_TYPE
-        ]
+        made = stacks.resources(account, stack.id)
         follower = Follower(account, stack.id, poll_seconds=self.poll_seconds)
         follower.skip_earlier()
         stacks.unprotect_databases(account, stack.id)
@@ -109,7 +110,7 @@ class Undeployment:
         if left.status != "DELETE_COMPLETE":
             raise _left(left, follower)
         self._delete_beside()
-        self._print_remains(stack, databases)
+        self._print_remains(stack, made)
 
     def _delete_beside(self) -> None:
         """Delete the stacks of the images, and of the events where they are another Region's."""
@@ -126,23 +127,22 @@ class Undeployment:
                 if left.status != "DELETE_COMPLETE":
                     raise _left(left, follower)
 
-    def _print_remains(self, stack: Stack, databases: list[str]) -> None:
+    def _print_remains(self, stack: Stack, made: list[Resource]) -> None:
         console.heading("Everything is deleted but this:")
+        databases = [item.physical_id for item in made if item.type == stacks.DATABASE_TYPE]
         snapshots = [name for database in databases if (name := self._last_snapshot(database))]
         for name in snapshots:
             click.echo(f"  snapshot {name}: about 0.10 USD a month for each GB stored")
-        secrets = {name: stack.outputs[name] for name in ("KeysArn", "HandoffSecretArn") if stack.outputs.get(name)}
-        for name, arn in secrets.items():
-            click.echo(f"  {name} {arn}: {KEYS_COST}")
-        values = " ".join(
-            [*(f"SnapshotId={name}" for name in snapshots[:1]), *(f"{name}={arn}" for name, arn in secrets.items())]
-        )
-        console.say(
-            "To deploy again from the snapshot, with the domain, the product code and so on as at the first time:"
-        )
-        click.echo(
-            f'  make deploy STACK={stack.name}{self._where()} PRODUCT_CODE=... DOMAIN=... \\\n    PARAMETERS="{values}"'
-        )
+        for item in made:
+            if item.type == KEPT_TYPE:
+                click.echo(f"  secret {item.logical_id}, {KEYS_COST}:\n    {item.physical_id}")
+        values = [f"SnapshotId={name}" for name in snapshots[:1]]
+        values += [f"{name}={stack.outputs[name]}" for name in KEPT_SECRETS if stack.outputs.get(name)]
+        if not values:
+            return
+        console.say("To deploy again with the same data, name the domain and so on as at the first time, and these:")
+        click.echo(f"  make deploy STACK={stack.name}{self._where()} PRODUCT_CODE=... DOMAIN=... \\")
+        click.echo(f'    PARAMETERS="{" ".join(values)}"')
 
     def _last_snapshot(self, database: str) -> str:
         pages = (

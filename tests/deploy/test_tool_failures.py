@@ -206,3 +206,18 @@ def test_later_deployment_goes_on_where_the_first_one_stopped(seller: SellerAcco
     assert "stopped halfway (CREATE_FAILED). This one goes on from there" in answer.words
     sent = seller.aws.called("cloudformation.ExecuteChangeSet")
     assert [call.get("DisableRollback") for call in sent] == [None, "true"]
+
+
+def test_names_that_cloudformation_finds_taken_are_listed(seller: SellerAccount) -> None:
+    seller.cloudformation.review_failure = "validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]"
+    finding = {
+        "LogicalResourceId": "EventsQueue",
+        "ValidationStatus": "FAILED",
+        "ValidationStatusReason": "Resource of type 'AWS::SQS::Queue' with identifier 'acme-events' already exists.",
+    }
+    seller.aws.give("cloudformation.DescribeEvents", OperationEvents=[finding])
+
+    answer = seller.deploy(YES="1")
+
+    assert answer.status == 1
+    assert f"EventsQueue: {finding['ValidationStatusReason']}" in answer.words

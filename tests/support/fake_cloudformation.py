@@ -99,6 +99,7 @@ class FakeCloudFormation:
         self.plans: list[Plan] = []
         self.changes: list[dict[str, Any]] | None = None
         self.refusal = ""
+        self.review_failure = ""
         self.executed: list[PendingChanges] = []
         self._seconds = 0
         for name in OPERATIONS:
@@ -149,7 +150,7 @@ class FakeCloudFormation:
         }
         change_set_id = f"arn:aws:cloudformation:{call.region}:{ACCOUNT_ID}:changeSet/foyer/{len(self.change_sets)}"
         changes = self.changes if self.changes is not None and not is_new else added(templates.parse(body)["Resources"])
-        failure = "" if changes else "The submitted information didn't contain changes."
+        failure = self.review_failure if changes else "The submitted information didn't contain changes."
         self.change_sets[change_set_id] = PendingChanges(stack, is_new, body, values, changes, failure)
         return {"Id": change_set_id, "StackId": stack.id}
 
