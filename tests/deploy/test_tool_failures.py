@@ -1,5 +1,7 @@
 """make deploy: what it says when AWS cannot make the stack, and what to do about it."""
 
+import re
+
 import pytest
 
 from tests.support.deploy_tool import IMAGE, OUTPUTS, TASK_ARN, SellerAccount
@@ -22,6 +24,12 @@ def will_fail(seller: SellerAccount, reason: str, status: str = "CREATE_FAILED",
     cancelled = Event("EventsQueue", "AWS::SQS::Queue", "CREATE_FAILED", "Resource creation cancelled")
     started = Event(name, "AWS::RDS::DBInstance", "CREATE_IN_PROGRESS")
     seller.cloudformation.plans.append(Plan([[started], [failed, cancelled]], status))
+
+
+def will_fail_for(seller: SellerAccount, *reasons: str) -> None:
+    """Let one resource fail for each reason: Failed0, Failed1 and so on."""
+    failed = [Event(f"Failed{n}", "AWS::EC2::VPC", "CREATE_FAILED", reason) for n, reason in enumerate(reasons)]
+    seller.cloudformation.plans.append(Plan([failed], "CREATE_FAILED"))
 
 
 def test_cause_is_printed_and_what_it_cancelled_is_not(seller: SellerAccount) -> None:
@@ -50,47 +58,49 @@ def test_denied_action_is_named_with_the_statement_that_allows_it(seller: Seller
     assert statement in answer.words
 
 
-@pytest.mark.parametrize(
-    ("reason", "words"),
-    [
-        ("with an explicit deny in a service control policy", "a service control policy (SCP) of your organization"),
-        ("because no service control policy allows the action", "a service control policy (SCP) of your organization"),
-        ("because no permissions boundary allows it", "the permissions boundary of this user or role"),
-        ("with an explicit deny in an identity-based policy", "One of its policies denies it explicitly"),
-    ],
-)
-def test_policy_that_denies_is_named(seller: SellerAccount, reason: str, words: str) -> None:
-    will_fail(seller, f"User: {CALLER} is not authorized to perform: ec2:CreateVpc {reason}")
+POLICIES = {
+    "with an explicit deny in a service control policy": "a service control policy (SCP) of your organization",
+    "because no service control policy allows the action": "a service control policy (SCP) of your organization",
+    "because no permissions boundary allows it": "the permissions boundary of this user or role",
+    "with an explicit deny in an identity-based policy": "One of its policies denies it explicitly",
+}
+
+
+def test_policy_that_denies_is_named(seller: SellerAccount) -> None:
+    will_fail_for(seller, *(f"User: {CALLER} is not authorized to perform: ec2:CreateVpc {why}" for why in POLICIES))
 
     answer = seller.deploy(YES="1")
 
-    assert words in answer.words
+    for number, words in enumerate(POLICIES.values()):
+        assert re.search(
+            rf"Failed{number}: AWS denied ec2:CreateVpc to {CALLER}\. .{{0,20}}{re.escape(words)}", answer.words
+        )
     assert '"Effect"' not in answer.output
 
 
-@pytest.mark.parametrize(
-    ("reason", "words"),
-    [
-        ("The maximum number of VPCs has been reached. (VpcLimitExceeded)", "as many VPCs in this Region"),
-        ("The maximum number of internet gateways has been reached.", "as many internet gateways"),
-        ("You've reached the limit on the number of vCPUs you can run concurrently", "vCPUs on Fargate"),
-        ("foyer-events already exists in stack arn:aws:cloudformation:us-east-1:1:stack/x/1", "exists already"),
-        ("Tried to create resource record set [name='x'] but it already exists", "The zone already has a record"),
-        ("Unable to assume the service linked role. Please verify it exists.", "has never used ECS"),
-        ("Cannot find version 18 for postgres", "does not offer this instance class or version"),
-        ("The AWS Access Key Id needs a subscription for the service", "not ready for this service yet"),
-        ("Rate exceeded (Service: ..., ThrottlingException)", "called more slowly"),
-        ("DB subnet group doesn't meet: DBSubnetGroupDoesNotCoverEnoughAZs", "two different Availability Zones"),
-        ("DBInstance quota: InstanceQuotaExceeded", "as many of these in this Region"),
-    ],
-)
-def test_reason_is_printed_in_plain_words(seller: SellerAccount, reason: str, words: str) -> None:
-    will_fail(seller, reason)
+REASONS = {
+    "The maximum number of VPCs has been reached. (VpcLimitExceeded)": "as many VPCs in this Region",
+    "The maximum number of internet gateways has been reached.": "as many internet gateways",
+    "You've reached the limit on the number of vCPUs you can run concurrently": "vCPUs on Fargate",
+    "foyer-events already exists in stack arn:aws:cloudformation:us-east-1:1:stack/x/1": "exists already",
+    "Tried to create resource record set [name='x'] but it already exists": "The zone already has a record",
+    "Unable to assume the service linked role. Please verify it exists.": "has never used ECS",
+    "Cannot find version 18 for postgres": "does not offer this instance class or version",
+    "The AWS Access Key Id needs a subscription for the service": "not ready for this service yet",
+    "Rate exceeded (Service: ..., ThrottlingException)": "called more slowly",
+    "DB subnet group doesn't meet: DBSubnetGroupDoesNotCoverEnoughAZs": "two different Availability Zones",
+    "DBInstance quota: InstanceQuotaExceeded": "as many of these in this Region",
+}
+
+
+def test_reasons_are_printed_in_plain_words_and_in_awss(seller: SellerAccount) -> None:
+    will_fail_for(seller, *REASONS)
 
     answer = seller.deploy(YES="1")
 
-    assert words in answer.words
-    assert f"(AWS says: {reason})" in answer.words
+    for number, (reason, words) in enumerate(REASONS.items()):
+        [explained] = re.findall(rf"Failed{number}: (.*?)\(AWS says: {re.escape(reason)}\)", answer.words)
+        assert words in explained
 
 
 def test_unknown_reason_is_printed_as_it_is(seller: SellerAccount) -> None:

@@ -110,6 +110,8 @@ class FakeAwsAccount:
     def _handler_class(fake) -> type[BaseHTTPRequestHandler]:  # noqa: N805  # `self` is the handler, below
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Head and body in one packet: the client would wait 40 ms between them.
+            wbufsize = -1
 
             def handle_any(self) -> None:
                 headers: dict[str, str]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from botocore import hooks
+from botocore import hooks, loaders
 from botocore.hooks import EventAliaser, HierarchicalEmitter
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.elements import ClauseElement
@@ -23,6 +23,7 @@ def share() -> None:
     _share_route_builders()
     _share_event_names()
     _share_handler_signatures()
+    _share_service_models()
     _share_compiled_statements()
 
 
@@ -60,6 +61,14 @@ def _share_handler_signatures() -> None:
     module: Any = hooks
     accepts_kwargs = lru_cache(1000)(module.accepts_kwargs)
     module.accepts_kwargs = lambda handler: accepts_kwargs(getattr(handler, "__func__", handler))
+
+
+def _share_service_models() -> None:
+    """Every session of botocore reads and parses the files that describe the services it calls."""
+    module: Any = loaders.JSONFileLoader
+    load_file = module.load_file
+    shared = lru_cache(100)(lambda path: load_file(loaders.JSONFileLoader(), path))
+    module.load_file = lambda _loader, path: shared(path)
 
 
 def _share_compiled_statements() -> None:
