@@ -59,6 +59,10 @@ class Account:
         caller = self.client("sts").get_caller_identity()
         return Identity(caller["Account"], caller["Arn"])
 
+    def variables(self, stack_name: str) -> str:
+        """Return what names the stack to make: STACK=foyer, and its Region if that is not the default."""
+        return f"STACK={stack_name}" if self.region == EVENTS_REGION else f"STACK={stack_name} REGION={self.region}"
+
     def close(self) -> None:
         """Close the clients' connections."""
         while self._clients:

@@ -186,7 +186,7 @@ class Deployment:
             words = f"\n(AWS says: {explained.aws_words})" if explained.aws_words else ""
             reasons.append("\n".join([f"{failure.name}: {explained.what}", *explained.to_do]) + words)
         if stack.status.startswith("UPDATE_ROLLBACK"):
-            after = "Everything is as it was before: buyers noticed nothing."
+            after = "The update was undone: everything is as it was before."
             if stack.status.endswith("FAILED"):
                 after = "It could not be undone wholly, either. Run the same command again: it offers what can be done."
         else:
@@ -199,13 +199,14 @@ class Deployment:
         if status:
             raise DeployError(
                 f"Foyer is deployed, but the doctor found something that has to be mended (status {status}).",
-                f'Its lines above say what to do. To ask it again: make remote STACK={stack.name} ARGS="doctor"',
+                "Its lines above say what to do. To ask it again:\n"
+                f'  make remote {self._account.variables(stack.name)} ARGS="doctor"',
             )
-        print_summary(stack, self._account.region)
+        print_summary(self._account, stack)
         return 0
 
 
-def print_summary(stack: Stack, region: str) -> None:
+def print_summary(account: Account, stack: Stack) -> None:
     """Print the addresses and commands that are needed next."""
     outputs: Mapping[str, Any] = stack.outputs
     console.heading("Foyer is deployed.")
@@ -215,8 +216,7 @@ def print_summary(stack: Stack, region: str) -> None:
         click.echo(f"  {outputs.get('DnsRecord', '')}")
     if stack.parameters.get("AlarmEmail"):
         console.say(f"Open the link in SNS's mail to {stack.parameters['AlarmEmail']}: before that, no alarm is sent.")
-    where = "" if region == EVENTS_REGION else f" REGION={region}"
     console.say("To run the doctor again, or any other command of foyer:")
-    click.echo(f'  make remote STACK={stack.name}{where} ARGS="doctor"')
+    click.echo(f'  make remote {account.variables(stack.name)} ARGS="doctor"')
     console.say("Logs:")
     click.echo(f"  {outputs.get('LogsUrl', '')}")

@@ -115,5 +115,5 @@ def _unfinished(account: Account, stack: Stack) -> DeployError:
         f"Stack {stack.name} is in the state {stack.status}: {what} could be deleted.",
         *(item.name_and_reason for item in failed),
         f"Delete the rest, with a last snapshot of the database, and deploy again then:\n"
-        f"  make undeploy STACK={stack.name} DATABASE=delete",
+        f"  make undeploy {account.variables(stack.name)} DATABASE=delete",
     )

@@ -116,5 +116,5 @@ def unprotect_databases(account: Account, stack_id: str) -> None:
                     DBInstanceIdentifier=made.physical_id, DeletionProtection=False, ApplyImmediately=True
                 )
             except ClientError as error:
-                if "NotFound" not in error.response["Error"]["Code"]:
+                if error.response["Error"]["Code"] not in {"DBInstanceNotFound", "InvalidDBInstanceState"}:
                     raise

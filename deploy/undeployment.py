@@ -60,7 +60,7 @@ class Undeployment:
             raise DeployError(
                 f"Stack {stack.name} is in the state {stack.status}, in which nothing can be taken out of it.",
                 f"Deploy it again first, or delete all of it, with a last snapshot of the database:\n"
-                f"  make undeploy STACK={stack.name} DATABASE=delete",
+                f"  make undeploy {self.account.variables(stack.name)} DATABASE=delete",
             )
         kept = kept_template.reduce(templates.parse(stacks.template_of(self.account, stack.id)))
         body = json.dumps(kept, separators=(",", ":"))
@@ -87,9 +87,9 @@ class Undeployment:
         click.echo(f"  its secrets: {KEYS_COST} each")
         click.echo("  the queue, in which AWS Marketplace's events wait for two weeks; the network; the images")
         console.say("To deploy again, with the same data and settings:")
-        click.echo(f"  make deploy STACK={stack.name}{self._where()}")
+        click.echo(f"  make deploy {self.account.variables(stack.name)}")
         console.say("To delete the rest, with a last snapshot of the database:")
-        click.echo(f"  make undeploy STACK={stack.name}{self._where()} DATABASE=delete")
+        click.echo(f"  make undeploy {self.account.variables(stack.name)} DATABASE=delete")
 
     def _delete_all(self, stack: Stack) -> None:
         account = self.account
@@ -141,7 +141,7 @@ class Undeployment:
         if not values:
             return
         console.say("To deploy again with the same data, name the domain and so on as at the first time, and these:")
-        click.echo(f"  make deploy STACK={stack.name}{self._where()} PRODUCT_CODE=... DOMAIN=... \\")
+        click.echo(f"  make deploy {self.account.variables(stack.name)} PRODUCT_CODE=... DOMAIN=... \\")
         click.echo(f'    PARAMETERS="{" ".join(values)}"')
 
     def _last_snapshot(self, database: str) -> str:
@@ -153,9 +153,6 @@ class Undeployment:
         made = [snapshot for page in pages for snapshot in page["DBSnapshots"] if "SnapshotCreateTime" in snapshot]
         newest = max(made, key=lambda snapshot: snapshot["SnapshotCreateTime"], default=None)
         return str(newest["DBSnapshotIdentifier"]) if newest else ""
-
-    def _where(self) -> str:
-        return "" if self.account.region == EVENTS_REGION else f" REGION={self.account.region}"
 
 
 def _left(stack: Stack, follower: Follower) -> DeployError:

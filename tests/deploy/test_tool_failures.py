@@ -116,7 +116,7 @@ def test_failed_update_is_undone_and_says_so(seller: SellerAccount) -> None:
     answer = seller.deploy(YES="1")
 
     assert answer.status == 1
-    assert "Everything is as it was before" in answer.words
+    assert "everything is as it was before" in answer.words
 
 
 def will_stop(seller: SellerAccount, reason: str, *lines: str, container_reason: str = "") -> None:
