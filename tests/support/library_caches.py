@@ -64,11 +64,14 @@ def _share_handler_signatures() -> None:
 
 
 def _share_service_models() -> None:
-    """Every session of botocore reads and parses the files that describe the services it calls."""
+    """Every session of botocore parses the descriptions of the services it calls.
+
+    The list of endpoints is not shared: the app removes most of its own copy.
+    """
     module: Any = loaders.JSONFileLoader
     load_file = module.load_file
     shared = lru_cache(100)(lambda path: load_file(loaders.JSONFileLoader(), path))
-    module.load_file = lambda _loader, path: shared(path)
+    module.load_file = lambda loader, path: shared(path) if "service-2" in path else load_file(loader, path)
 
 
 def _share_compiled_statements() -> None:
