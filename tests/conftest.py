@@ -28,10 +28,10 @@ from tests.support.page_checks import CheckedClient
 from tests.support.postgresql_server import PostgresqlServer, execute_statements
 from tests.support.stored_rows import tables_to_empty
 
-SINGLE_PROCESS_FOLDERS = {"deploy", "e2e", "hostile"}
+SINGLE_PROCESS_FOLDERS = {"e2e", "hostile"}
 # The longest first, so that no process is left with them at the end; and the bench before the browser: once a browser
 # has run in a process, the bench cannot.
-FIRST_FOLDERS = ("bench", "e2e", "worker")
+FIRST_FOLDERS = ("bench", "e2e", "deploy", "worker")
 
 # All examples of a test share the application and its database: the rows of earlier examples must not matter either.
 SUPPRESSED_HEALTH_CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]

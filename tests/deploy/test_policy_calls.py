@@ -30,7 +30,7 @@ name = "Acme Insights"
 pricing = "contract-with-consumption"
 sign_in_url = "https://app.acme.example/login"
 support_email = "help@acme.example"
-usage = {{grace_minutes = 20}}
+usage = {{dimensions = ["gb_processed"]}}
 """
 PARAMETERS = {
     "ProductCode": "",

@@ -145,7 +145,7 @@ def test_nothing_that_replaces_the_database_has_changed() -> None:
 def test_secrets_outlive_the_stack() -> None:
     for resource in RESOURCES.values():
         if resource["Type"] == "AWS::SecretsManager::Secret":
-            assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
+            assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
 
 
 def test_only_the_load_balancer_is_open_to_the_internet() -> None:

@@ -25,6 +25,11 @@ CREDENTIALS_PATH = "/task-role"
 TASK_ROLE, EXECUTION_ROLE = "ASIATASKROLE", "ASIAEXECUTIONROLE"
 CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/[^/]+/([^/]+)/aws4_request")
 REGION, ACCOUNT = PSEUDO_PARAMETERS["AWS::Region"], PSEUDO_PARAMETERS["AWS::AccountId"]
+OPERATIONS_BY_PATH = {
+    "/v2/email/outbound-emails": "SendEmail",
+    "/ListEntities": "ListEntities",
+    "/DescribeEntity": "DescribeEntity",
+}
 # What AWS needs no permission for.
 ALWAYS_ALLOWED = {"sts:GetCallerIdentity"}
 
@@ -99,10 +104,11 @@ def _read_call(request: Request, body: bytes) -> AwsCall | None:
     caller, service = signed.groups()
     operation = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
     if not operation:
-        operation = "SendEmail" if request.path.startswith("/v2/email") else _query_action(body)
+        operation = OPERATIONS_BY_PATH.get(request.path) or _query_action(body)
     # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html: a batch needs the
     # permission of its operation.
-    return AwsCall(caller, f"{service}:{operation.removesuffix('Batch')}", _resources(service, _parameters(body)))
+    values = _parameters(body) | request.args
+    return AwsCall(caller, f"{service}:{operation.removesuffix('Batch')}", _resources(service, values))
 
 
 def _query_action(body: bytes) -> str:
@@ -125,6 +131,8 @@ def _resources(service: str, values: dict[str, Any]) -> tuple[str, ...]:
             return (arn_of("sqs", name),)
         case "secretsmanager":
             return (values["SecretId"],)
+        case "aws-marketplace" if "entityId" in values:
+            return (arn_of("aws-marketplace", f"{values['catalog']}/SaaSProduct/{values['entityId']}"),)
         case "events" if "Name" in values:
             return (arn_of("events", f"rule/{values['Name']}"),)
         case "ses":
