@@ -177,7 +177,7 @@ def stamp(revision: str, *, yes: bool) -> None:
 
 @command.command("after-restore")
 def after_restore() -> None:
-    """Let the programs that read the API begin again, and say what becomes of usage.
+    """Let readers of the API begin again; say what usage needs.
 
     Run it once after a backup was restored, before you start Foyer: they may have read what the backup does not have,
     and AWS may have billed usage that the backup does not know to be billed.

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
-import requests
 import time_machine
 
 from sandbox.purchases import Order
@@ -165,12 +164,14 @@ def test_event_delivered_again_keeps_its_id(sandbox: Sandbox, queue: QueueReader
     assert queue.receive_and_delete_all() == [event]
 
 
-def test_long_poll_returns_with_the_event_and_blocks_no_other_call(sandbox: Sandbox, queue: QueueReader) -> None:
+def test_long_poll_returns_with_the_event_and_blocks_no_other_call(
+    sandbox: Sandbox, queue: QueueReader, create_client: CreateClient
+) -> None:
     with ThreadPoolExecutor() as pool:
         poll = pool.submit(queue.receive, WaitTimeSeconds=20)
         with pytest.raises(TimeoutError):
             poll.result(0.2)
-        requests.get(f"{sandbox.aws_url}/moto-api/data.json", timeout=30).raise_for_status()
+        create_client("sts").get_caller_identity()
         sandbox.reset()
         sandbox.marketplace.buy(ORDER)
         received = poll.result(30)
