@@ -1,7 +1,5 @@
 """foyer drafts: lists and erases what buyers typed into the form and have not registered, where it is on the server."""
 
-from dataclasses import fields
-
 import click
 
 from app.cli import listing
@@ -12,12 +10,12 @@ from app.database.rows import RowDict
 from app.services.purchases import drafts, people
 from app.services.reports import ids
 from app.services.signup import erasure
-from app.services.signup.registrations import Answers
+from app.services.signup.registrations import TYPED_FIELDS
 
 DRAFT = Resource("draft", "Find it with: foyer drafts list", ids.DRAFTS)
 LIST_COLUMNS = ("id", "stored_at", "expires_at", "company", "full_name", "email")
 NARROW_COLUMNS = ("id", "stored_at", "expires_at", "company", "email")
-NO_ANSWERS = dict.fromkeys(answer.name for answer in fields(Answers))
+NO_ANSWERS = dict.fromkeys(TYPED_FIELDS)
 
 command = DatabaseGroup("drafts", help="List and erase what buyers typed and have not registered yet.")
 

@@ -1,19 +1,20 @@
 """The seller's products, read from products.toml or from the PRODUCT_* settings."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, cast
 from urllib.parse import urlsplit
 
 from flask import Flask, current_app
 
-from app.config import fields, stray_characters
+from app.config import fields, stray_characters, texts
 from app.config.fields import OneOf, Text, declare
 from app.config.setting_checks import URL_HOST, check_exact, check_text
 from app.config.settings import SETTINGS, Settings, SettingsError
 from app.config.usage_rules import USAGE_FIELDS, UsageRules
 from app.errors import UnknownProduct
+from app.languages.speech import Texts
 
 
 def _check_url(url: str) -> None:
@@ -69,6 +70,8 @@ class Product:
         description='text that ends "you hear from us within", such as one working day',
     )
     usage: UsageRules = field(default=UsageRules())
+    # By the language's code and the English text.
+    texts: Texts = field(default_factory=dict, hash=False)
 
 
 PRODUCT_FIELDS = fields.declared(Product)
@@ -146,12 +149,15 @@ def _parse_product(code: str, table: object, settings: Settings) -> Product:
         raise SettingsError(f"{heading}: it must be a table.")
     values = {**table, "code": code}
     usage = _parse_usage(f"{settings.products_file}, [products.{_shown(code)}.usage]", values.pop("usage", {}))
+    own_texts = values.pop("texts", {})
     accepted, problems = fields.read(Product, values)
     if problems:
         in_file = settings.products_file is not None
         places = {name: f"{heading} {_shown(name)}" if in_file else _setting_name(name).upper() for name in problems}
         raise SettingsError(*(f"{places[name]}: {_describe_problem(name, values.get(name))}" for name in problems))
-    return Product(**accepted, usage=usage)
+    product = Product(**accepted, usage=usage)
+    heading = f"{settings.products_file}, [products.{_shown(code)}.texts]"
+    return replace(product, texts=texts.parse(heading, own_texts, (product.ready_within,)))
 
 
 def _parse_usage(heading: str, table: object) -> UsageRules:
@@ -176,7 +182,7 @@ def _describe_rule(name: str) -> str:
 def _describe_problem(name: str, value: object) -> str:
     if name not in PRODUCT_FIELDS:
         others = ", ".join(other for other in PRODUCT_FIELDS if other != "code")
-        return f"there is no such field. The fields are {others} and usage."
+        return f"there is no such field. The fields are {others}, texts and usage."
     if value is None:
         return f"it is not set. {SETTINGS[_setting_name(name)].description}"
     text = value if isinstance(value, str) else ""

@@ -67,6 +67,7 @@ class Registration(Base):
         String(36), default="new", comment="new, existing, or the id of the subscription whose account it shall join"
     )
     existing_account: Mapped[str | None] = mapped_column(String(200), comment="Which one, in the buyer's words")
+    language: Mapped[str | None] = mapped_column(String(35), comment="BCP 47, of the form and the mails; None: English")
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     sent_by: Mapped[bytes | None] = mapped_column(comment="SHA-256 of what tells the session")
@@ -80,6 +81,7 @@ class Invitation(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscriptions.id"), index=True)
     email: Mapped[str | None] = mapped_column(String(254), comment="Erased once it is of no more use")
+    language: Mapped[str | None] = mapped_column(String(35), comment="BCP 47, of the inviter's page; None: English")
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     accepted_at: Mapped[datetime | None]

@@ -3,7 +3,19 @@
 from flask import Flask
 
 from app.config.settings import Settings
-from app.views import accept_invitation, api, enter, health, invitations, landing, resume, signup, welcome, well_known
+from app.views import (
+    accept_invitation,
+    api,
+    enter,
+    health,
+    invitations,
+    landing,
+    languages,
+    resume,
+    signup,
+    welcome,
+    well_known,
+)
 from app.views.errors import init_app as init_errors
 from app.views.long_redirects import init_app as init_long_redirects
 from app.views.template_helpers import init_app as init_template_helpers
@@ -15,9 +27,11 @@ def init_app(app: Flask, settings: Settings) -> None:
     Raises:
         SettingsError: one of LANDING_PATHS leads to a page of Foyer's own.
     """
-    for part in (landing, signup, welcome, enter, invitations, accept_invitation, resume, health, well_known, api):
+    buyer_pages = (landing, signup, welcome, enter, invitations, accept_invitation, resume, languages)
+    for part in (*buyer_pages, health, well_known, api):
         app.register_blueprint(part.blueprint)
     landing.add_paths(app, settings.landing_paths)
+    languages.init_app(app)
     init_template_helpers(app)
     init_errors(app)
     init_long_redirects(app)

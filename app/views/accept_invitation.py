@@ -2,10 +2,11 @@
 
 from uuid import UUID
 
-from flask import Blueprint, redirect, render_template, session, url_for
+from flask import Blueprint, redirect, render_template, url_for
 from werkzeug import Response
 
 from app.config import products
+from app.languages import speech
 from app.observability import logs
 from app.services.signup import invitations
 from app.views import browser_session
@@ -38,7 +39,7 @@ def accept(link: str) -> Response | tuple[str, int]:
     if purchase is None:
         return render_unusable_link(invitation_id)
     # Nothing of an earlier purchase may survive.
-    session.clear()
+    browser_session.clear()
     browser_session.start(purchase, invitation_id)
     logs.set_outcome("accepted", invitation=str(invitation_id))
     return redirect(url_for("signup.show"), 303)
@@ -54,6 +55,7 @@ def render_page(invitation_id: UUID | None, form: ButtonForm, outcome: str, stat
     browser_session.browser_id()
     customer = purchase.landing.customer
     product = products.current()[customer.product_code]
+    speech.about(product.texts)
     return render_template("invitation.html", form=form, customer=customer, product=product), status
 
 

@@ -13,6 +13,7 @@ from app.aws.customer import Customer
 from app.config import products
 from app.config.products import Product
 from app.errors import DatabaseUnavailable, NoPurchase
+from app.languages import speech
 from app.security import form_secrets
 from app.services.operations import audit
 from app.services.purchases.purchase import Landing, Pending, Purchase, Resolved, UnverifiedFields
@@ -27,6 +28,7 @@ CUSTOMER_KEYS = {
     "LicenseArn": "license_arn",
     "AgreementId": "agreement_id",
 }
+KEPT_KEYS = ("Language",)
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,13 @@ def start(purchase: Purchase, invitation_id: UUID | None = None) -> None:
     # Before the form is shown: two presses on its button bring the same.
     browser_id()
     _store_purchase(purchase)
+
+
+def clear() -> None:
+    """Forget everything but the language that the visitor chose."""
+    kept = {name: session[name] for name in KEPT_KEYS if name in session}
+    session.clear()
+    session.update(kept)
 
 
 def ids() -> dict[str, str]:
@@ -108,15 +117,17 @@ def current() -> Visit:
         _store_purchase(purchase)
     _end_if_revoked()
     configured = products.current()
-    if isinstance(purchase, Resolved):
-        return Visit(purchase, configured[purchase.landing.customer.product_code])
-    return Visit(purchase, configured.single)
+    if not isinstance(purchase, Resolved):
+        return Visit(purchase, configured.single)
+    product = configured[purchase.landing.customer.product_code]
+    speech.about(product.texts)
+    return Visit(purchase, product)
 
 
 def _end_if_revoked() -> None:
     with suppress(DatabaseUnavailable):
         if is_invited() and invitations.is_revoked(UUID(session["InvitationId"])):
-            session.clear()
+            clear()
             raise NoPurchase
 
 

@@ -11,7 +11,7 @@ purchase is filled in with their answers, and says so.
 import json
 import zlib
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from typing import Any
 from uuid import UUID
@@ -22,11 +22,11 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from app.security import encryption, headers
 from app.services.purchases import drafts
 from app.services.signup import resume_links
-from app.services.signup.registrations import Answers
+from app.services.signup.registrations import TYPED_FIELDS
 
 # Ids last as long as a resume link, because the buyer may return by one.
 MAX_IDS = 5
-ANSWER_FIELDS: tuple[str, ...] = tuple(answer.name for answer in fields(Answers))
+ANSWER_FIELDS = TYPED_FIELDS
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from werkzeug import Response
 from werkzeug.exceptions import NotFound
 
 from app.config import products
+from app.languages import speech
 from app.models.purchases import FINAL_STATUSES
 from app.observability import logs
 from app.services.signup import progress, resolve
@@ -35,5 +36,6 @@ def show(link: str) -> Response:
     if registered is None or registered.subscription is None:
         raise NotFound
     product = products.current()[registered.subscription.product_code]
+    speech.about(product.texts)
     visit = browser_session.Visit(resolve.from_subscription(registered.subscription), product)
     return welcome.render_purchase(visit, registered, request.path)

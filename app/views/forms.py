@@ -11,6 +11,8 @@ from wtforms.validators import DataRequired, Email, Length, Optional, Validation
 
 from app import text
 from app.errors import DatabaseUnavailable
+from app.languages import formats, speech
+from app.languages.speech import LazyText, lazy_gettext, lazy_ngettext
 from app.services.signup.registrations import Answers
 
 T = TypeVar("T")
@@ -18,8 +20,8 @@ MAX_NOTES_LENGTH = 2000
 # SMTP's limit (RFC 5321, 4.5.3.1.1).
 MAX_LOCAL_PART_LENGTH = 64
 NEW_ACCOUNT, EXISTING_ACCOUNT = "new", "existing"
-NEW_ACCOUNT_CHOICE = SelectChoice(NEW_ACCOUNT, "Create a new account")
-EXISTING_ACCOUNT_CHOICE = SelectChoice(EXISTING_ACCOUNT, "Use an account I already have")
+NEW_ACCOUNT_CHOICE = SelectChoice(NEW_ACCOUNT, lazy_gettext("Create a new account"))
+EXISTING_ACCOUNT_CHOICE = SelectChoice(EXISTING_ACCOUNT, lazy_gettext("Use an account I already have"))
 
 
 def max_length(characters: int) -> Length:
@@ -27,31 +29,49 @@ def max_length(characters: int) -> Length:
 
     The field has no `maxlength`: with it, a browser cuts off what the buyer pastes and does not say so.
     """
-    rule = Length(max=characters, message=f"Shorten this to {characters} characters or fewer.")
+    message = lazy_ngettext(
+        "Shorten this to %(most)s character or fewer.",
+        "Shorten this to %(most)s characters or fewer.",
+        characters,
+        most=characters,
+    )
+    rule = Length(max=characters, message=message)  # type: ignore[arg-type]  # WTForms shows it by str()
     rule.field_flags = {}
     return rule
 
 
-def name_rules(message: str) -> list[DataRequired | Length]:
+def required(message: LazyText) -> DataRequired:
+    """Return the rule that the answer is filled in."""
+    return DataRequired(message)  # type: ignore[arg-type]  # WTForms shows it by str()
+
+
+def name_rules(message: LazyText) -> list[DataRequired | Length]:
     """Return the rules of a person's or a company's name: filled in, and of at most 200 characters."""
-    return [DataRequired(message), max_length(200)]
+    return [required(message), max_length(200)]
 
 
 def limit_local_part(_: object, field: Field) -> None:
     """Refuse an address that no mail server accepts, because its part before the @ is too long."""
     if len((field.data or "").rpartition("@")[0]) > MAX_LOCAL_PART_LENGTH:
-        raise ValidationError(f"Shorten the part before the @ to {MAX_LOCAL_PART_LENGTH} characters or fewer.")
+        raise ValidationError(
+            speech.ngettext(
+                "Shorten the part before the @ to %(most)s character or fewer.",
+                "Shorten the part before the @ to %(most)s characters or fewer.",
+                MAX_LOCAL_PART_LENGTH,
+                most=MAX_LOCAL_PART_LENGTH,
+            )
+        )
 
 
-def email_field(label: str, empty_message: str, autocomplete: str) -> EmailField:
+def email_field(label: LazyText, empty_message: LazyText, autocomplete: str) -> EmailField:
     """Return the field of an address: filled in, within RFC 5321's lengths, and shaped like an address."""
-    is_email = Email("Enter an email address like name@example.com.")
-    rules = [DataRequired(empty_message), max_length(254), is_email, limit_local_part]
-    return text_field(EmailField, label, rules, text.clean_email, autocomplete=autocomplete)
+    is_email = Email(lazy_gettext("Enter an email address like name@example.com."))  # type: ignore[arg-type]
+    rules = [required(empty_message), max_length(254), is_email, limit_local_part]
+    return text_field(EmailField, label, rules, text.clean_email, autocomplete=autocomplete, dir="ltr")
 
 
 def text_field(
-    kind: Callable[..., T], label: str, rules: Sequence[object], clean: object = text.clean_answer, **attributes: object
+    kind: Callable[..., T], label: LazyText, rules: Sequence[object], clean: object = text.clean_answer, **attributes: object
 ) -> T:
     """Return a field whose answer is cleaned before it is checked, with the HTML attributes given."""
     return kind(label, rules, filters=[clean], render_kw=attributes)
@@ -61,26 +81,46 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """The buyer's contact details, with which the seller sets up the account."""
 
     company = text_field(
-        StringField, "Company", name_rules("Enter the name of your company."), autocomplete="organization", dir="auto"
+        StringField,
+        lazy_gettext("Company"),
+        name_rules(lazy_gettext("Enter the name of your company.")),
+        autocomplete="organization",
+        dir="auto",
     )
     full_name = text_field(
-        StringField, "Full name", name_rules("Enter your full name."), autocomplete="name", dir="auto"
+        StringField,
+        lazy_gettext("Full name"),
+        name_rules(lazy_gettext("Enter your full name.")),
+        autocomplete="name",
+        dir="auto",
     )
-    email = email_field("Work email", "Enter your email address.", autocomplete="email")
+    email = email_field(lazy_gettext("Work email"), lazy_gettext("Enter your email address."), autocomplete="email")
     # Any spelling: an answer that the buyer need not give must not keep them from registering.
-    phone = text_field(TelField, "Phone", [Optional(), max_length(50)], text.clean_phone_number, autocomplete="tel")
+    phone = text_field(
+        TelField,
+        lazy_gettext("Phone"),
+        [Optional(), max_length(50)],
+        text.clean_phone_number,
+        autocomplete="tel",
+        dir="ltr",
+    )
     account = RadioField(
-        "Your account",
+        lazy_gettext("Your account"),  # type: ignore[arg-type]  # WTForms shows it by str()
         choices=[NEW_ACCOUNT_CHOICE, EXISTING_ACCOUNT_CHOICE],
         default=NEW_ACCOUNT,
-        invalid_choice_message="Choose one of these accounts.",  # type: ignore[call-arg]  # not in its types yet
+        invalid_choice_message=lazy_gettext("Choose one of these accounts."),  # type: ignore[call-arg]
     )
     existing_account = text_field(
-        StringField, "Which account?", [max_length(200)], autocapitalize="none", dir="auto", spellcheck="false"
+        StringField,
+        lazy_gettext("Which account?"),
+        [max_length(200)],
+        autocapitalize="none",
+        dir="auto",
+        spellcheck="false",
     )
     notes = text_field(
         TextAreaField,
-        "Anything else?",
+        lazy_gettext("Anything else?"),
         [Optional(), max_length(MAX_NOTES_LENGTH)],
         text.clean_multiline_answer,
         dir="auto",
@@ -90,7 +130,8 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     def validate_existing_account(self, field: Field) -> None:
         """Require the account's name where the buyer chose an existing one."""
         if self.account.data == EXISTING_ACCOUNT and not field.data:
-            raise ValidationError("Enter the account: its name or address, or the email address you sign in with.")
+            message = speech.gettext("Enter the account: its name or address, or the email address you sign in with.")
+            raise ValidationError(message)
 
     def answers(self) -> Answers:
         """Return the answers of a valid form."""
@@ -98,7 +139,8 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         typed: dict[str, Any] = {name: self[name].data or None for name in names}
         account = self.account.data or NEW_ACCOUNT
         existing_account = self.existing_account.data or None if account == EXISTING_ACCOUNT else None
-        return Answers(**typed, account=account, existing_account=existing_account)
+        language = speech.language().code
+        return Answers(**typed, account=account, existing_account=existing_account, language=language)
 
     def offer_new_account_alone(self) -> None:
         """Do not ask for the account to use: it is a new one, whatever the browser sends."""
@@ -127,20 +169,28 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
             return []
         if self.is_submitted():
             raise error
-        return [SelectChoice(chosen, "Add it to the account of your other purchase")]
+        return [SelectChoice(chosen, speech.gettext("Add it to the account of your other purchase"))]
 
 
 class InvitationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """The colleague whom a purchaser asks to set up the account."""
 
     # Without autocomplete: a browser would fill in the purchaser's own.
-    email = email_field("Your colleague’s email", "Enter your colleague’s email address.", autocomplete="off")
+    email = email_field(
+        lazy_gettext("Your colleague’s email"),
+        lazy_gettext("Enter your colleague’s email address."),
+        autocomplete="off",
+    )
 
 
 class ResumeForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """The address that a buyer registered with, to get the other answers back."""
 
-    email = email_field("Work email", "Enter the email address that you registered with.", autocomplete="email")
+    email = email_field(
+        lazy_gettext("Work email"),
+        lazy_gettext("Enter the email address that you registered with."),
+        autocomplete="email",
+    )
 
 
 class ButtonForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
@@ -148,8 +198,21 @@ class ButtonForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
 
 def _other_purchase_label(other: Row[Any]) -> str:
-    reference = f" ({other.reference})" if other.reference else ""
-    if other.company is None:
-        return f"Add it to the account of your other purchase{reference}"
-    registered_at = f"{text.format_date(other.created_at)}, {text.format_time(other.created_at)}"
-    return f"Add it to the account of {other.company}{reference}, registered on {registered_at}"
+    company, reference = formats.isolated(other.company), formats.isolated(other.reference)
+    registered_at = formats.day_and_time(other.created_at)
+    if company and reference:
+        # TRANSLATORS: %(reference)s is the product's own name for the account
+        return speech.gettext(
+            "Add it to the account of %(company)s (%(reference)s), registered on %(moment)s",
+            company=company,
+            reference=reference,
+            moment=registered_at,
+        )
+    if company:
+        return speech.gettext(
+            "Add it to the account of %(company)s, registered on %(moment)s", company=company, moment=registered_at
+        )
+    if reference:
+        # TRANSLATORS: %(reference)s is the product's own name for the account
+        return speech.gettext("Add it to the account of your other purchase (%(reference)s)", reference=reference)
+    return speech.gettext("Add it to the account of your other purchase")

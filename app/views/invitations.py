@@ -21,6 +21,8 @@ from werkzeug import Response
 
 from app.config import products
 from app.errors import DatabaseUnavailable
+from app.languages import speech
+from app.languages.speech import lazy_ngettext
 from app.observability import logs
 from app.services.purchases.purchase import Pending
 from app.services.signup import invitations, pending_tokens, registrations, resolve
@@ -32,11 +34,26 @@ from app.views.forms import ButtonForm, InvitationForm
 blueprint = Blueprint("invite", __name__)
 
 REFUSAL_MESSAGES = {
-    Refusal.TOO_MANY_OPEN: f"You already have {invitations.MAX_OPEN} open invitations. Revoke one, then invite again.",
-    Refusal.TOO_MANY_TODAY: f"{invitations.MAX_PER_DAY} invitations were sent within a day. Wait until tomorrow, "
-    "or email us.",
-    Refusal.TOO_MANY_TO_ADDRESS: f"We have sent {invitations.MAX_MAILS_TO_ADDRESS} invitations to this address within "
-    "a day. Ask your colleague to look in their spam folder, or wait until tomorrow.",
+    Refusal.TOO_MANY_OPEN: lazy_ngettext(
+        "You already have %(count)s open invitation. Revoke one, then invite again.",
+        "You already have %(count)s open invitations. Revoke one, then invite again.",
+        invitations.MAX_OPEN,
+        count=invitations.MAX_OPEN,
+    ),
+    Refusal.TOO_MANY_TODAY: lazy_ngettext(
+        "%(count)s invitation was sent within a day. Wait until tomorrow, or email us.",
+        "%(count)s invitations were sent within a day. Wait until tomorrow, or email us.",
+        invitations.MAX_PER_DAY,
+        count=invitations.MAX_PER_DAY,
+    ),
+    Refusal.TOO_MANY_TO_ADDRESS: lazy_ngettext(
+        "We have sent %(count)s invitation to this address within a day. "
+        "Ask your colleague to look in their spam folder, or wait until tomorrow.",
+        "We have sent %(count)s invitations to this address within a day. "
+        "Ask your colleague to look in their spam folder, or wait until tomorrow.",
+        invitations.MAX_MAILS_TO_ADDRESS,
+        count=invitations.MAX_MAILS_TO_ADDRESS,
+    ),
 }
 
 
@@ -65,10 +82,10 @@ def send() -> Response | tuple[str, int]:
     if not is_valid or suggestion:
         logs.set_outcome("email_hint" if is_valid else "invalid")
         return render_page(visit, subscription_id, form, suggestion), 200 if is_valid else 422
-    outcome = invitations.invite(subscription_id, form.email.data or "", browser_session.actor())
+    outcome = invitations.invite(subscription_id, form.email.data or "", browser_session.actor(), speech.language())
     if isinstance(outcome, Refusal):
         logs.set_outcome(outcome.value)
-        form.email.errors = [REFUSAL_MESSAGES[outcome]]
+        form.email.errors = [str(REFUSAL_MESSAGES[outcome])]
         return render_page(visit, subscription_id, form), 429
     return redirect_with_outcome("sent", outcome.id)
 

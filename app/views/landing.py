@@ -5,7 +5,7 @@ It is at `/`, and at each path of LANDING_PATHS.
 
 from collections.abc import Iterable
 
-from flask import Blueprint, Flask, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from werkzeug import Response
 
 from app.config.settings import SettingsError
@@ -35,7 +35,7 @@ def show() -> str:
 def receive_token() -> Response:
     """Resolve the registration token, start the session, and redirect to the sign-up form."""
     # Nothing of an earlier purchase may survive.
-    session.clear()
+    browser_session.clear()
     token = read_registration_token()
     with rate_limits.check_and_record(token):
         purchase = resolve.resolve_token(token, read_unverified_fields(), rate_limits.may_store_pending)

@@ -153,15 +153,17 @@ def render_page(
 def initial_answers(visit: Visit, registration: Row[Any] | None) -> AnswerFields:
     """Return the answers to fill the form in with, from the first source that applies.
 
-    1. The answers that this browser submitted, to change them.
-    2. The draft of this purchase's form.
+    1. The draft of this purchase's form, also of one that changes the answers.
+    2. The answers that this browser submitted, to change them.
     3. The answers of a registration whose token died without a purchase, unless a later registration is stored.
     """
     draft = draft_cookie.current()
-    if registration and "change" in request.args and browser_session.submitted_here(registration):
-        return asdict(registrations.answers_of(registration))
-    if not registration and draft.form_secret and browser_session.is_form_of(visit.purchase, draft.form_secret):
+    is_change = registration and "change" in request.args and browser_session.submitted_here(registration)
+    is_form = not registration or is_change
+    if is_form and draft.form_secret and browser_session.is_form_of(visit.purchase, draft.form_secret):
         return dict(draft_cookie.typed_answers())
+    if registration and is_change:
+        return asdict(registrations.answers_of(registration))
     answers = answers_without_purchase(registration)
     if answers is None or (registration and not may_anyone_replace(visit, registration)):
         return {}

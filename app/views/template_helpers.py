@@ -1,6 +1,5 @@
 """The filters and globals of all templates: static URLs, the products, and values written for people."""
 
-from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
@@ -10,6 +9,8 @@ from flask import Flask, request
 from app import text
 from app.aws.get_entitlements import EntitlementValue
 from app.config import products
+from app.languages import formats, templates
+from app.languages.speech import gettext
 
 # The query parameters in links of our pages.
 PAGE_QUERY_PARAMETERS = ("change", "still")
@@ -29,7 +30,8 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals["is_refresh_paused"] = is_refresh_paused
     app.jinja_env.globals["static_url"] = lambda name: request.root_path.rstrip("/") + paths[name]
     app.jinja_env.filters.update(masked=mask_identifier, masked_email=text.mask_email, quantity=format_quantity)
-    app.jinja_env.filters.update(day=text.format_date, clock=text.format_time, printable=text.strip_unprintable)
+    app.jinja_env.filters["printable"] = text.strip_unprintable
+    templates.init_environment(app.jinja_env)
     app.context_processor(_products)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
@@ -68,8 +70,8 @@ def mask_identifier(identifier: str) -> str:
 def format_quantity(value: EntitlementValue | None) -> str:
     """Return an entitlement's value as in Yes, or in 12,500.5; empty where AWS gave none."""
     if isinstance(value, bool):
-        return "Yes" if value else "No"
+        # TRANSLATORS: whether a contract has something, such as "Priority support: Yes"
+        return gettext("Yes") if value else gettext("No")
     if isinstance(value, int | float):
-        # A plain format would print 1e+16.
-        return f"{Decimal(str(value)):,f}".removesuffix(".0")
+        return formats.number(value)
     return text.strip_unprintable(value or "")

@@ -8,7 +8,6 @@ from flask import Blueprint, g, make_response, redirect, render_template, url_fo
 from sqlalchemy import Row
 from werkzeug import Response
 
-from app import text
 from app.aws.get_entitlements import AwsEntitlement
 from app.database import clock
 from app.models.purchases import FINAL_STATUSES
@@ -63,13 +62,15 @@ class Coverage:
         """Whether every entitlement has expired and no read is to come."""
         return bool(self.entitlements) and not self.has_current and not self.is_read_pending
 
-    def last_day(self, entitlement: AwsEntitlement) -> str:
-        """Return until when the entitlement can be used, in words: in a cancelled contract not after its end."""
+    def last_day(self, entitlement: AwsEntitlement) -> datetime | None:
+        """Return until when the entitlement can be used, in a cancelled contract not after its end; None: unknown."""
         if self.is_ending and not entitlement.expired(self.now):
-            if self.ends_at is None:
-                return "When it ends"
-            return text.format_date(min(self.ends_at, entitlement.expires_at or self.ends_at))
-        return text.format_date(entitlement.expires_at) if entitlement.expires_at else "No end date"
+            return self.ends_at and min(self.ends_at, entitlement.expires_at or self.ends_at)
+        return entitlement.expires_at
+
+    def ends_with_contract(self, entitlement: AwsEntitlement) -> bool:
+        """Return whether the entitlement ends with a cancelled contract."""
+        return self.is_ending and not entitlement.expired(self.now)
 
 
 @blueprint.get("/welcome")

@@ -12,10 +12,13 @@ from typing import Any, TypeVar
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from app.config.products import Product
+from app.languages import formats, speech, templates
+from app.languages.speech import gettext
+from app.languages.table import ENGLISH, Language
 from app.mail import message
 from app.services.delivery.usage_problems import UsageFault, UsageProblems
 from app.services.outbox.payload import Account, Registration, Subscription
-from app.text import ZERO_WIDTH_JOINERS, clean_multiline_text, clean_single_line, format_date, format_time
+from app.text import ZERO_WIDTH_JOINERS, clean_multiline_text, clean_single_line
 
 TEMPLATES_DIRECTORY = Path(__file__).parents[3] / "templates" / "mail"
 # These are sent also while AWS has not resolved the purchase, so that the product may be unknown.
@@ -37,7 +40,7 @@ class MailContext:
     the saved answers, or of an invitation; it works until `expires_at`. `to` is an invited colleague's address.
     `handoff` is one that the product did not accept: its `id` and `type`, since when it was tried (`since`), how often
     (`tries`), and why the last try failed (`fault`). A mail about a product's usage has `usage_problems`, or
-    `usage_fault`.
+    `usage_fault`. `language` is the recipient's; the seller's mails are in English.
     """
 
     product: Product | None
@@ -52,6 +55,7 @@ class MailContext:
     handoff: dict[str, Any] | None = None
     usage_problems: UsageProblems | None = None
     usage_fault: UsageFault | None = None
+    language: Language = ENGLISH
 
 
 def compose(template: str, context: MailContext) -> message.Mail:
@@ -65,12 +69,14 @@ def compose(template: str, context: MailContext) -> message.Mail:
     to, reply_to = _recipient_and_reply_to(template, context)
     if to is None:
         raise message.MailRefused("NobodyToSendTo")
-    variables = _template_variables(context) | {"reply_to": reply_to}
-    subject, text, html = (
-        ENVIRONMENT.get_template(f"{template}/{part}").render(variables)
-        for part in ("subject.txt", "body.txt", "body.html")
-    )
-    subject = _shorten(clean_single_line(subject), MAX_SUBJECT_LENGTH)
+    language = ENGLISH if template.startswith("seller_") else context.language
+    with speech.use(language, context.product.texts if context.product else None):
+        variables = _template_variables(context) | {"reply_to": reply_to}
+        subject, text, html = (
+            ENVIRONMENT.get_template(f"{template}/{part}").render(variables)
+            for part in ("subject.txt", "body.txt", "body.html")
+        )
+    subject = _shorten(" ".join(subject.split()), MAX_SUBJECT_LENGTH)
     # A part that a template leaves out would leave its blank lines.
     return message.Mail(to, subject, EXTRA_BLANK_LINES.sub("\n\n", text).strip() + "\n", html, reply_to)
 
@@ -89,14 +95,22 @@ def _recipient_and_reply_to(template: str, context: MailContext) -> tuple[str | 
 def _template_variables(context: MailContext) -> dict[str, object]:
     registration = _clean(context.registration)
     company, full_name = (registration.company, registration.full_name) if registration else (None, None)
-    return vars(context) | {
+    variables = {name: value for name, value in vars(context).items() if name != "language"}
+    return variables | {
         "registration": registration,
         "account": _clean(context.account),
-        "product_name": clean_single_line(context.product.name) if context.product else "your product",
-        "greeting": f"Hello {full_name}" if full_name and is_link_free(full_name) else "Hello",
+        "product_name": clean_single_line(context.product.name) if context.product else "",
+        "greeting": _greet(full_name),
         "company": company if company and is_link_free(company) else None,
         "customer_name": company if registration else _customer_name(context.subscription),
     }
+
+
+def _greet(full_name: str | None) -> str:
+    if full_name and is_link_free(full_name):
+        # TRANSLATORS: the salutation of a mail, with the buyer's full name
+        return gettext("Hello %(name)s,", name=formats.isolated(full_name))
+    return gettext("Hello,")
 
 
 def is_link_free(text: str) -> bool:
@@ -140,4 +154,5 @@ ENVIRONMENT = Environment(
     lstrip_blocks=True,
     auto_reload=False,
 )
-ENVIRONMENT.filters.update(day=format_date, clock=format_time, short=_shorten)
+ENVIRONMENT.filters["short"] = _shorten
+templates.init_environment(ENVIRONMENT)

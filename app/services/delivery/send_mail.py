@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from app.backoff import backoff_seconds
 from app.config import products
 from app.database.transactions import query, transaction
+from app.languages import table
 from app.mail import mailer
 from app.mail.message import MailRefused, MailUnavailable
 from app.models import OutboxMessage, Registration
@@ -93,6 +94,7 @@ def _load_context(connection: Connection, claimed: ClaimedMessage, site_url: str
         subscription=snapshot.subscription if snapshot else None,
         account=snapshot.account if snapshot else None,
         handoff=_load_failed_handoff(connection, claimed),
+        language=table.of_code(registration.language if registration else None),
     )
 
 
@@ -127,7 +129,8 @@ def _add_link(context: MailContext, claimed: ClaimedMessage) -> MailContext | No
             if invitation is None or invitation.email is None:
                 return None
             link = context.site_url + invitations.LINK.path_for(invitation.id)
-            return replace(context, link=link, expires_at=invitation.expires_at, to=invitation.email)
+            language = table.of_code(invitation.language)
+            return replace(context, link=link, expires_at=invitation.expires_at, to=invitation.email, language=language)
     return context
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, Uuid, bindparam, select
 
 from app import models
 from app.aws.get_entitlements import EntitlementValue
+from app.languages.table import ENGLISH
 from app.services.outbox.account_reply import AccountReply
 from app.services.purchases import account_request, entitlements
 
@@ -113,7 +114,7 @@ class Subscription(PayloadPart):
 
 @dataclass(frozen=True)
 class Registration(PayloadPart):
-    """What the buyer answered on the sign-up form."""
+    """What the buyer answered on the sign-up form. `language` is that of the form (BCP 47)."""
 
     id: UUID
     company: str
@@ -123,6 +124,12 @@ class Registration(PayloadPart):
     notes: str | None
     created_at: datetime
     updated_at: datetime
+    language: str = ENGLISH.code
+
+    @classmethod
+    def from_row(cls, row: Row[Any], **values: object) -> Self:
+        """Return the registration of the row; one without a language is of the time when the form was English only."""
+        return super().from_row(row, language=row.language or ENGLISH.code, **values)
 
 
 @dataclass(frozen=True)

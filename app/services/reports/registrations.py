@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, Uuid, bindparam, func, select
+from sqlalchemy import Connection, Uuid, bindparam, case, func, select
 
 from app.database import rows
 from app.database.rows import RowDict
 from app.database.transactions import query, wait_for_operator
+from app.languages.table import ENGLISH
 from app.models import Account, PendingToken, Registration, Subscription
 from app.services.purchases import people
 
@@ -34,7 +35,11 @@ ACCOUNT_COLUMNS = (
     Account.refused.label("account_refused"),
     Account.answered_at.label("account_answered_at"),
 )
-ANSWER_COLUMNS = tuple(REGISTRATIONS["company", "full_name", "email", "phone", "notes"])
+# Of a time when the form was in English only, none is stored.
+LANGUAGE = case(
+    (Registration.id.is_not(None), func.coalesce(Registration.language, ENGLISH.code)),
+).label("language")
+ANSWER_COLUMNS = (*REGISTRATIONS["company", "full_name", "email", "phone", "notes"], LANGUAGE)
 SELECTED_COLUMNS = (
     *REGISTRATIONS["id", "created_at", "updated_at"],
     *ANSWER_COLUMNS,

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, Uuid, and_, bindparam, func, insert, or_
 from app.config import products
 from app.database import clock, rows
 from app.database.transactions import after_commit, query, transaction
+from app.languages.table import ENGLISH, Language
 from app.models import AuditEntry, Invitation, OutboxMessage, Subscription
 from app.security.links import EncryptedLink
 from app.services.operations import audit
@@ -103,8 +104,12 @@ def actor(invitation_id: UUID) -> str:
 
 
 @transaction
-def invite(connection: Connection, subscription_id: UUID, email: str, inviter: str) -> Row[Any] | Refusal:
+def invite(
+    connection: Connection, subscription_id: UUID, email: str, inviter: str, language: Language = ENGLISH
+) -> Row[Any] | Refusal:
     """Invite the address to set up the purchase, by mail where mail is on, and return the invitation.
+
+    The language is the inviter's.
 
     An address with an open invitation keeps it: the same invitation is sent again and works for another week.
     """
@@ -122,11 +127,12 @@ def invite(connection: Connection, subscription_id: UUID, email: str, inviter: s
     if refusal:
         after_commit(log.warning, "invitation.refused", subscription=str(subscription_id), reason=refusal.value)
         return refusal
+    sent = {"expires_at": now + TTL, "language": language.code}
     if stored:
-        invitation = connection.execute(UPDATE, {"invitation_id": stored.id, "expires_at": now + TTL}).one()
+        invitation = connection.execute(UPDATE, {"invitation_id": stored.id, **sent}).one()
     else:
         row = {"subscription_id": subscription_id, "email": email, "created_at": now}
-        invitation = connection.execute(INSERT, {**row, "expires_at": now + TTL}).one()
+        invitation = connection.execute(INSERT, {**row, **sent}).one()
     audit.record(connection, [AuditRecord(now, SENT, inviter, subscription_id=subscription_id)])
     if products.current().sends_mail:
         payload = {"invitation": str(invitation.id)}

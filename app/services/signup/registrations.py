@@ -20,6 +20,7 @@ from app.database import clock
 from app.database.statements import upsert_statement
 from app.database.transactions import after_commit, query, transaction
 from app.errors import DatabaseUnavailable, RegisteredMeanwhile
+from app.languages.table import ENGLISH
 from app.models import Account, OutboxMessage, Registration, Subscription
 from app.services.operations import audit
 from app.services.outbox import account_claim, account_reply, announce
@@ -35,7 +36,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Answers:
-    """What the buyer typed into the sign-up form."""
+    """What the buyer typed into the sign-up form, and the language that the form was in (BCP 47)."""
 
     company: str
     full_name: str
@@ -44,6 +45,7 @@ class Answers:
     notes: str | None = None
     account: str = "new"
     existing_account: str | None = None
+    language: str = ENGLISH.code
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class KnownAnswers:
 
 
 ANY_ANSWERS = KnownAnswers()
+# Not the language: nobody types it.
+TYPED_FIELDS = tuple(field.name for field in fields(Answers) if field.name != "language")
 
 TABLE = Registration.__table__
 ANSWER_COLUMNS = (*(field.name for field in fields(Answers)), "updated_at")
@@ -228,4 +232,5 @@ def try_find_by_purchase(purchase: Purchase) -> Row[Any] | None:
 
 def answers_of(registration: Row[Any]) -> Answers:
     """Return the registration's answers."""
-    return Answers(**{field.name: getattr(registration, field.name) for field in fields(Answers)})
+    stored = {field.name: getattr(registration, field.name) for field in fields(Answers)}
+    return Answers(**{**stored, "language": registration.language or ENGLISH.code})

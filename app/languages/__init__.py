@@ -1,0 +1,1 @@
+"""The languages of the pages and mails that buyers see: which there are, which one is used, and its words."""

@@ -1,0 +1,1 @@
+"""The catalogues of the buyers' languages: how they are made, and what they must have."""

@@ -1,0 +1,110 @@
+"""Makes the catalogues of the buyers' languages: `make translations`.
+
+1. Extracts the English texts of templates and code into app/translations/foyer.pot.
+2. Merges them into each language's foyer.po: new ones without a translation, changed ones without their old one.
+3. Compiles each foyer.po into the foyer.mo that the app reads.
+"""
+
+import io
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+
+from app.languages.speech import DOMAIN, FOLDER
+from app.languages.table import TRANSLATED, Language
+
+ROOT = Path(__file__).parents[2]
+TEMPLATE = FOLDER / f"{DOMAIN}.pot"
+FIXED_TIME = datetime(2026, 11, 29, tzinfo=UTC)
+KEYWORDS = {
+    "_": None,
+    "gettext": None,
+    "lazy_gettext": None,
+    "ngettext": (1, 2),
+    "lazy_ngettext": (1, 2),
+}
+COMMENT_TAG = "TRANSLATORS:"
+WIDTH = 120
+METHODS = {"templates": [("**.html", "jinja2"), ("**.txt", "jinja2")], "app": [("**.py", "python")]}
+OPTIONS = {"jinja2": {"extensions": "jinja2.ext.i18n", "trimmed": "true", "silent": "false"}}
+
+
+def main() -> int:
+    """Write the template and all catalogues, and print how much of each is translated."""
+    template = extract()
+    TEMPLATE.write_bytes(as_po(template))
+    for language in TRANSLATED:
+        path = po_path(language)
+        catalogue = load(language) if path.exists() else Catalog(locale=language.folder, domain=DOMAIN)
+        catalogue.update(template, no_fuzzy_matching=True)
+        # Obsolete entries would be read again by each reader of the language.
+        catalogue.obsolete.clear()
+        catalogue.fuzzy = False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(as_po(catalogue))
+        path.with_suffix(".mo").write_bytes(as_mo(catalogue))
+        missing = sum(1 for message in catalogue if message.id and not is_translated(message))
+        print(f"{language.folder}: {len(catalogue) - missing} of {len(catalogue)} texts, {missing} to translate")
+    return 0
+
+
+def extract() -> Catalog:
+    """Return the English texts of templates and code, with the comments for translators."""
+    catalogue = Catalog(domain=DOMAIN)
+    for folder, methods in METHODS.items():
+        found = extract_from_dir(
+            ROOT / folder, methods, OPTIONS, keywords=KEYWORDS, comment_tags=(COMMENT_TAG,), strip_comment_tags=True
+        )
+        for name, _line, message, comments, context in found:
+            # No line numbers: each change of a template would change every catalogue.
+            catalogue.add(message, None, [(f"{folder}/{name}", None)], auto_comments=comments, context=context)
+    # A default of products.toml that buyers read.
+    catalogue.add("one working day", locations=[("app/config/products.py", None)], auto_comments=[READY_WITHIN])
+    return catalogue
+
+
+READY_WITHIN = "fills %(time)s, as in: You will hear from us within one working day"
+
+
+def po_path(language: Language) -> Path:
+    """Return the path of the language's catalogue."""
+    return FOLDER / language.folder / "LC_MESSAGES" / f"{DOMAIN}.po"
+
+
+def load(language: Language) -> Catalog:
+    """Return the language's catalogue."""
+    with po_path(language).open("rb") as file:
+        return read_po(file, locale=language.folder, domain=DOMAIN)
+
+
+def as_po(catalogue: Catalog) -> bytes:
+    """Return the catalogue as a .po file: without dates, so that it changes with its texts alone."""
+    output = io.BytesIO()
+    catalogue.creation_date = catalogue.revision_date = FIXED_TIME
+    catalogue.project, catalogue.version, catalogue.msgid_bugs_address = "Foyer", "1", ""
+    catalogue.last_translator = catalogue.language_team = "Foyer"
+    catalogue.header_comment = "# The texts of Foyer's pages and mails for buyers."
+    write_po(output, catalogue, width=WIDTH, sort_by_file=True, include_lineno=False)
+    return output.getvalue()
+
+
+def as_mo(catalogue: Catalog) -> bytes:
+    """Return the catalogue as a .mo file."""
+    output = io.BytesIO()
+    write_mo(output, catalogue)
+    return output.getvalue()
+
+
+def is_translated(message: object) -> bool:
+    """Return whether every form of the message has a text."""
+    texts = message.string if isinstance(message.string, tuple) else (message.string,)  # type: ignore[attr-defined]
+    return all(texts)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
