@@ -4,7 +4,7 @@ IN_VENV := .venv/bin/
 unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 	@echo && echo "The ports of make run: APP_PORT=8000 STOREFRONT_PORT=8001 AWS_PORT=8002 EXAMPLE_PORT=8003 make run"
 
 run: .venv/ready ## Run everything on this machine: a pretend AWS Marketplace, the app, and where to click
@@ -55,6 +55,9 @@ production: .venv/ready ## Run the tasks of deploy/production.yaml here, kill, u
 pictures: .venv/ready ## Take the README's pictures again
 	@$(IN_VENV)python -m tests.e2e.pictures
 
+translations: .venv/ready ## Put all texts for buyers into the catalogues, and compile these
+	@$(IN_VENV)python -m tests.translations.catalogues
+
 lock: .venv/ready ## Pin the newest versions that pyproject.toml allows
 	@$(IN_VENV)uv pip compile --upgrade -q $(LOCK) pyproject.toml -o requirements.txt
 	@$(IN_VENV)uv pip compile --upgrade -q $(LOCK) pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
@@ -73,4 +76,4 @@ LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-emi
 	@sh sandbox/install.sh $<
 	@ln -sf ../../app/cli/foyer $(IN_VENV)foyer && touch $@
 
-.PHONY: help run foyer flask deploy undeploy remote test real check fuzz bench endure outages production pictures lock sbom
+.PHONY: help run foyer flask deploy undeploy remote test real check fuzz bench endure outages production pictures translations lock sbom

@@ -14,7 +14,7 @@ OTHER_PROGRAMS = {
     *("app.services.reports", "app.worker", "moto", "pytest", "sandbox"),
 }
 HEAVY_LIBRARIES = {
-    *("apispec", "babel", "boto3", "cryptography", "dns", "dotenv", "email_validator", "httpcore2", "jwt", "langcodes"),
+    *("apispec", "boto3", "cryptography", "dns", "dotenv", "email_validator", "httpcore2", "jwt", "langcodes"),
     *("psycopg", "pydantic", "redis", "requests", "s3transfer", "smtplib", "standardwebhooks", "tomllib"),
 }
 # Prints the modules after the start, and after a buyer's whole way, whose token is the argument.

@@ -11,9 +11,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from gettext import GNUTranslations
 from unicodedata import category
 
 from app.config.settings import SettingsError
+from app.languages import speech
 from app.languages.speech import DOMAIN, FOLDER, TAG, Texts
 from app.languages.table import BY_CODE
 
@@ -65,18 +67,11 @@ def _forms(text: object) -> tuple[str, ...]:
 
 def _load_messages() -> dict[str, Message]:
     """Return our texts by their English: read only for a seller who replaces some."""
-    from babel.messages.pofile import read_po  # noqa: PLC0415
-
-    with (FOLDER / f"{DOMAIN}.pot").open("rb") as file:
-        catalogue = read_po(file)
-    messages: dict[str, Message] = {}
-    for message in catalogue:
-        if isinstance(message.id, tuple):
-            singular, plural = message.id
-            messages[singular] = _message(plural, has_plural=True)
-        elif message.id:
-            messages[message.id] = _message(message.id)
-    return messages
+    with (FOLDER / "en" / "LC_MESSAGES" / f"{DOMAIN}.mo").open("rb") as file:
+        catalogue = GNUTranslations(file)._catalog  # type: ignore[attr-defined]  # noqa: SLF001
+    # A text with a plural has the key of its singular and the number of the form.
+    plurals = {key[0]: _message(text, has_plural=True) for key, text in catalogue.items() if isinstance(key, tuple)}
+    return {key: _message(key) for key in catalogue if key and isinstance(key, str)} | plurals
 
 
 def _message(text: str, *, has_plural: bool = False) -> Message:
@@ -95,12 +90,9 @@ def _problem(messages: Mapping[str, Message], code: str, key: str, text: object)
 
 
 def _plural_problem(message: Message, code: str, forms: object) -> str | None:
-    from babel import Locale  # noqa: PLC0415
-    from babel.messages.plurals import get_plural  # noqa: PLC0415
-
-    count = get_plural(Locale.parse(code, sep="-")).num_plurals
+    count = speech.count_plural_forms(BY_CODE[code])
     if not isinstance(forms, list) or len(forms) != count:
-        return f"it must be a list of the language's forms of the plural: {count} here, as in the catalogue."
+        return f"it must be a list of the forms that the language has for numbers, of which there are {count}."
     return next(filter(None, (_text_problem(message, form) for form in forms)), None)
 
 

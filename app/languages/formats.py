@@ -1,11 +1,10 @@
-"""Dates, times and numbers as the language in use writes them, and names of either direction inside its sentences.
+"""Dates, times and numbers as the language in use writes them, and names of either direction inside its sentences."""
 
-English is written without Babel, which takes a tenth of a second to import.
-"""
-
+import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
+from typing import Any
 from unicodedata import bidirectional
 
 from markupsafe import Markup, escape
@@ -15,6 +14,7 @@ from app.languages import speech
 from app.languages.speech import gettext
 from app.languages.table import ENGLISH
 
+FORMATS = speech.FOLDER / "formats.json"
 RIGHT_TO_LEFT = {"R", "AL", "AN"}
 FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
 
@@ -35,12 +35,11 @@ def day_and_time(moment: datetime) -> str:
 
 def number(value: float | Decimal) -> str:
     """Return the number with all its digits, as in 12,500.5 or 12.500,5."""
-    exact, language = Decimal(str(value)), speech.language()
-    if language == ENGLISH:
-        # A plain format of a float would print 1e+16.
-        shown = f"{exact:,f}"
-        return shown.rstrip("0").rstrip(".") if "." in shown else shown
-    return _number(exact, language.folder)
+    # A plain format of a float would print 1e+16.
+    shown = f"{Decimal(str(value)):,f}"
+    shown = shown.rstrip("0").rstrip(".") if "." in shown else shown
+    language = speech.language()
+    return shown if language == ENGLISH else _grouped(shown, language.folder)
 
 
 def isolated(name: str | None) -> str:
@@ -62,15 +61,19 @@ def _needs_isolation(name: str) -> bool:
     return not name.isascii() and any(bidirectional(character) in RIGHT_TO_LEFT for character in name)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=16)
+def _load_format(folder: str) -> dict[str, Any]:
+    """Return how the language writes days and numbers: `make translations` takes it from Babel, which is large."""
+    formats: dict[str, dict[str, Any]] = json.loads(FORMATS.read_text(encoding="utf-8"))
+    return formats[folder]
+
+
 def _day(moment: date, folder: str) -> str:
-    from babel.dates import format_date  # noqa: PLC0415
+    format_ = _load_format(folder)
+    day: str = format_["day"]
+    return day.format(day=moment.day, month=format_["months"][moment.month - 1], year=moment.year)
 
-    return format_date(moment, "long", folder)
 
-
-@lru_cache(maxsize=256)
-def _number(value: Decimal, folder: str) -> str:
-    from babel.numbers import format_decimal  # noqa: PLC0415
-
-    return format_decimal(value, locale=folder, decimal_quantization=False)
+def _grouped(shown: str, folder: str) -> str:
+    format_ = _load_format(folder)
+    return shown.translate({ord(","): format_["group"], ord("."): format_["decimal"]})

@@ -36,6 +36,12 @@ def load_catalogue(folder: Path, language: Language) -> NullTranslations:
         return GNUTranslations(file)
 
 
+def count_plural_forms(language: Language) -> int:
+    """Return how many forms a text with a number has in the language, by its catalogue."""
+    forms = load_catalogue(FOLDER, language).info().get("plural-forms", "nplurals=2")
+    return int(re.findall("nplurals=([0-9]+)", forms)[0])
+
+
 class Speech:
     """What is said while one page or mail is made. The language is chosen when its first text is."""
 
@@ -168,6 +174,15 @@ class LazyText:
 
     def __str__(self) -> str:
         return self._find()
+
+    def __repr__(self) -> str:
+        return repr(self._find())
+
+    def __eq__(self, other: object) -> bool:
+        return str(self) == str(other) if isinstance(other, str | LazyText) else NotImplemented
+
+    def __hash__(self) -> int:
+        return id(self)
 
     def __mod__(self, values: Any) -> str:
         # WTForms fills in its own values; ours are in already.

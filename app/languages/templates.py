@@ -41,4 +41,3 @@ def _isolate(context: EvalContext, name: str | None) -> str:
 
 def _clock(moment: datetime) -> str:
     return formats.isolated(format_time(moment))
-

@@ -96,13 +96,10 @@ def _respond(error: HTTPException, error_page: ErrorPage) -> Response:
 
 
 def _render(error_page: ErrorPage) -> Response:
-    request_form = _request_form() if error_page in ERROR_PAGES.values() or error_page.offers_retry else None
     page = render_template(
         f"errors/{error_page.page}.html",
         reference=g.get("reference"),
-        retry_form=request_form if error_page.offers_retry else None,
-        # Without them, the same page in another language could not say what happened to a POST.
-        resent_fields=request_form["fields"] if request_form and request.method == "POST" else None,
+        retry_form=_retry_form() if error_page.offers_retry else None,
         saved_fields=draft_cookie.saved_fields,
     )
     headers = {}
@@ -111,8 +108,8 @@ def _render(error_page: ErrorPage) -> Response:
     return Response(page, error_page.status, headers)
 
 
-def _request_form() -> dict[str, object]:
-    """Return what the page's buttons send: the buyer's own request, without the fields that our pages do not read."""
+def _retry_form() -> dict[str, object]:
+    """Return what the page's button sends: the buyer's own request, without the fields that our pages do not read."""
     if request.method == "POST":
         names = [*(name for name in request.form if name in FORM_FIELDS), *landing.marketplace_field_names()]
         values = {name: strip_unprintable(request.form[name], keep="\r\n\t") for name in names[:MAX_RESENT_FIELDS]}

@@ -71,7 +71,11 @@ def email_field(label: LazyText, empty_message: LazyText, autocomplete: str) -> 
 
 
 def text_field(
-    kind: Callable[..., T], label: LazyText, rules: Sequence[object], clean: object = text.clean_answer, **attributes: object
+    kind: Callable[..., T],
+    label: LazyText,
+    rules: Sequence[object],
+    clean: object = text.clean_answer,
+    **attributes: object,
 ) -> T:
     """Return a field whose answer is cleaned before it is checked, with the HTML attributes given."""
     return kind(label, rules, filters=[clean], render_kw=attributes)
@@ -199,18 +203,19 @@ class ButtonForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
 def _other_purchase_label(other: Row[Any]) -> str:
     company, reference = formats.isolated(other.company), formats.isolated(other.reference)
-    registered_at = formats.day_and_time(other.created_at)
     if company and reference:
         # TRANSLATORS: %(reference)s is the product's own name for the account
         return speech.gettext(
             "Add it to the account of %(company)s (%(reference)s), registered on %(moment)s",
             company=company,
             reference=reference,
-            moment=registered_at,
+            moment=formats.day_and_time(other.created_at),
         )
     if company:
         return speech.gettext(
-            "Add it to the account of %(company)s, registered on %(moment)s", company=company, moment=registered_at
+            "Add it to the account of %(company)s, registered on %(moment)s",
+            company=company,
+            moment=formats.day_and_time(other.created_at),
         )
     if reference:
         # TRANSLATORS: %(reference)s is the product's own name for the account

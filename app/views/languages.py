@@ -83,7 +83,7 @@ def _way_back(address: str) -> str:
 
 
 def language_url(sends_again: bool = False) -> str:
-    """Return where this page's switch sends the choice; `sends_again`: together with the request that it answers."""
+    """Return where this page's switch sends the choice; `sends_again`: with the request that the page answers."""
     names = [name for name in template_helpers.PAGE_QUERY_PARAMETERS if name in request.args]
     address = quote(request.path + ("?" + "&".join(names) if names else ""), safe="/")
     if len(address) > MAX_PATH_LENGTH:
@@ -91,11 +91,11 @@ def language_url(sends_again: bool = False) -> str:
     return f"{url_for('language.choose')}?next={address}{'&again' if sends_again else ''}"
 
 
-def language_buttons(form: str | None = None) -> Markup:
+def language_buttons(form: str | None = None, sends_again: bool = False) -> Markup:
     """Return a button for each other language, and the name of the one in use; `form` is the id of their form."""
     if form is None:
         return _buttons(speech.language(), Markup(""))
-    attributes = Markup(' form="%s" formaction="%s" formnovalidate') % (form, language_url())
+    attributes = Markup(' form="%s" formaction="%s" formnovalidate') % (form, language_url(sends_again))
     return _buttons(speech.language(), attributes)
 
 

@@ -2,24 +2,30 @@
 
 1. Extracts the English texts of templates and code into app/translations/foyer.pot.
 2. Merges them into each language's foyer.po: new ones without a translation, changed ones without their old one.
-3. Compiles each foyer.po into the foyer.mo that the app reads.
+3. Compiles each foyer.po into the foyer.mo that the app reads, and one of English, by which it knows all texts.
+4. Writes how each language writes days and numbers into formats.json, as Babel has it.
 """
 
 import io
+import json
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from babel import Locale
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from app.languages.formats import FORMATS
 from app.languages.speech import DOMAIN, FOLDER
 from app.languages.table import TRANSLATED, Language
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = FOLDER / f"{DOMAIN}.pot"
+ENGLISH_MO = FOLDER / "en" / "LC_MESSAGES" / f"{DOMAIN}.mo"
 FIXED_TIME = datetime(2026, 11, 29, tzinfo=UTC)
 KEYWORDS = {
     "_": None,
@@ -38,6 +44,9 @@ def main() -> int:
     """Write the template and all catalogues, and print how much of each is translated."""
     template = extract()
     TEMPLATE.write_bytes(as_po(template))
+    ENGLISH_MO.parent.mkdir(parents=True, exist_ok=True)
+    ENGLISH_MO.write_bytes(as_mo(in_english(template)))
+    FORMATS.write_text(as_json(formats()), encoding="utf-8")
     for language in TRANSLATED:
         path = po_path(language)
         catalogue = load(language) if path.exists() else Catalog(locale=language.folder, domain=DOMAIN)
@@ -71,6 +80,37 @@ def extract() -> Catalog:
 READY_WITHIN = "fills %(time)s, as in: You will hear from us within one working day"
 
 
+def in_english(template: Catalog) -> Catalog:
+    """Return the texts as translated into themselves."""
+    english = Catalog(locale="en", domain=DOMAIN)
+    for message in template:
+        if message.id:
+            english.add(message.id, message.id)
+    return english
+
+
+def formats() -> dict[str, dict[str, object]]:
+    """Return how each language writes days and numbers, by its folder."""
+    return {language.folder: _format(Locale.parse(language.folder)) for language in TRANSLATED}
+
+
+def _format(locale: Locale) -> dict[str, object]:
+    symbols, months = locale.number_symbols["latn"], locale.months["format"]["wide"]
+    pattern = locale.date_formats["long"].pattern
+    fields = {"d": "{day}", "MMMM": "{month}", "y": "{year}"}
+    named = [months[number] for number in range(1, 13)]
+    if "MMMM" not in pattern:
+        fields["M"], named = "{month}", [str(number) for number in range(1, 13)]
+    parts = re.findall(r"'[^']*'|[A-Za-z]+|[^A-Za-z']+", pattern)
+    day = "".join(fields.get(part, part.strip("'")) for part in parts)
+    return {"day": day, "months": named, "decimal": symbols["decimal"], "group": symbols["group"]}
+
+
+def as_json(value: object) -> str:
+    """Return the value as JSON, in lines."""
+    return json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+
+
 def po_path(language: Language) -> Path:
     """Return the path of the language's catalogue."""
     return FOLDER / language.folder / "LC_MESSAGES" / f"{DOMAIN}.po"
@@ -85,10 +125,7 @@ def load(language: Language) -> Catalog:
 def as_po(catalogue: Catalog) -> bytes:
     """Return the catalogue as a .po file: without dates, so that it changes with its texts alone."""
     output = io.BytesIO()
-    catalogue.creation_date = catalogue.revision_date = FIXED_TIME
-    catalogue.project, catalogue.version, catalogue.msgid_bugs_address = "Foyer", "1", ""
-    catalogue.last_translator = catalogue.language_team = "Foyer"
-    catalogue.header_comment = "# The texts of Foyer's pages and mails for buyers."
+    _set_head(catalogue)
     write_po(output, catalogue, width=WIDTH, sort_by_file=True, include_lineno=False)
     return output.getvalue()
 
@@ -96,8 +133,16 @@ def as_po(catalogue: Catalog) -> bytes:
 def as_mo(catalogue: Catalog) -> bytes:
     """Return the catalogue as a .mo file."""
     output = io.BytesIO()
+    _set_head(catalogue)
     write_mo(output, catalogue)
     return output.getvalue()
+
+
+def _set_head(catalogue: Catalog) -> None:
+    catalogue.creation_date = catalogue.revision_date = FIXED_TIME
+    catalogue.project, catalogue.version, catalogue.msgid_bugs_address = "Foyer", "1", ""
+    catalogue.last_translator = catalogue.language_team = "Foyer"
+    catalogue.header_comment = "# The texts of Foyer's pages and mails for buyers."
 
 
 def is_translated(message: object) -> bool:

@@ -56,7 +56,7 @@ def test_mail_is_strict_html_that_loads_and_runs_nothing(name: str) -> None:
     ]
     assert "url(" not in mail_templates.compose(name, CONTEXT).html
     [html] = shown.query("html")
-    assert html.attrs == {"lang": "en"}
+    assert html.attrs == {"lang": "en", "dir": "ltr"}
 
 
 @pytest.mark.parametrize("name", TEMPLATE_NAMES)

@@ -67,7 +67,7 @@ def test_invitation_needs_no_product() -> None:
         "colleague_invited", replace(CONTEXT, product=None, registration=None, subscription=None)
     )
 
-    assert mail.subject == "Please set up your product"
+    assert mail.subject == "Please set up a product"
     assert "None" not in mail.html
 
 

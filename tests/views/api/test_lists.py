@@ -56,6 +56,7 @@ def test_list_item_has_every_field(
         "id": str(registration_id),
         **{name: factories.ANSWERS[name] for name in ("company", "full_name", "email", "notes")},
         "phone": None,
+        "language": "en",
         "created_at": None,
         "updated_at": None,
     }

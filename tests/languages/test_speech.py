@@ -1,0 +1,89 @@
+"""The texts, dates, numbers and names of the language in use."""
+
+from datetime import UTC, datetime
+
+import pytest
+from markupsafe import Markup
+
+from app.languages import formats, speech
+from app.languages.table import of_code
+
+MOMENT = datetime(2026, 11, 28, 14, 5, tzinfo=UTC)
+LINE = "%(count)s more line", "%(count)s more lines"
+
+
+def test_text_is_in_the_language_in_use_and_english_outside() -> None:
+    with speech.use(of_code("de")):
+        assert speech.gettext("Hello %(name)s,", name="Ada") == "Guten Tag, Ada!"
+
+    assert speech.gettext("Hello %(name)s,", name="Ada") == "Hello Ada,"
+
+
+def test_lazy_text_is_looked_up_when_it_is_shown() -> None:
+    lazy = speech.lazy_gettext("Company")
+
+    with speech.use(of_code("de")):
+        assert str(lazy) == "Firma"
+    assert str(lazy) == "Company"
+
+
+def test_plural_has_the_form_of_the_language() -> None:
+    with speech.use(of_code("de")):
+        assert [speech.ngettext(*LINE, count, count=count) for count in (1, 2)] == [
+            "1 weitere Zeile",
+            "2 weitere Zeilen",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("code", "day", "number"),
+    [
+        ("en", "28 November 2026", "12,500.5"),
+        ("de", "28. November 2026", "12.500,5"),
+        ("fr", "28 novembre 2026", "12\u202f500,5"),
+        ("es", "28 de noviembre de 2026", "12.500,5"),
+        ("pt-BR", "28 de novembro de 2026", "12.500,5"),
+        ("ja", "2026年11月28日", "12,500.5"),
+        ("ko", "2026년 11월 28일", "12,500.5"),
+        ("zh-CN", "2026年11月28日", "12,500.5"),
+        ("ar", "28 نوفمبر 2026", "12,500.5"),
+    ],
+)
+def test_days_and_numbers_are_written_as_in_the_language(code: str, day: str, number: str) -> None:
+    with speech.use(of_code(code)):
+        assert (formats.day(MOMENT), formats.number(12500.5)) == (day, number)
+
+
+def test_products_own_text_replaces_ours_in_its_language_alone() -> None:
+    texts = {"de": {"Company": ("Betrieb",), LINE[0]: ("eine Zeile", "%(count)s Zeilen")}}
+
+    with speech.use(of_code("de"), texts):
+        assert speech.gettext("Company") == "Betrieb"
+        assert speech.ngettext(*LINE, 3, count=3) == "3 Zeilen"
+        assert speech.gettext("Phone") == "Telefon"
+    with speech.use(of_code("en"), texts):
+        assert speech.gettext("Company") == "Company"
+
+
+def test_products_own_text_has_only_the_tags_of_ours() -> None:
+    message = 'Choose <strong lang="en">Set up your account</strong>.'
+    texts = {"en": {message: ('Press <strong lang="en">Set up</strong> & <b>go</b>.',)}}
+
+    with speech.use(of_code("en"), texts):
+        assert speech.html(message) == Markup('Press <strong lang="en">Set up</strong> &amp; &lt;b&gt;go&lt;/b&gt;.')
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "html"),
+    [
+        ("en", "Acme", "Acme"),
+        ("en", "<&>", "&lt;&amp;&gt;"),
+        ("en", "شركة (EU)!", "<bdi>شركة (EU)!</bdi>"),
+        ("ar", "Acme (EU)!", "<bdi>Acme (EU)!</bdi>"),
+        ("ar", None, ""),
+    ],
+)
+def test_name_is_isolated_where_a_direction_could_turn_it(code: str, name: str | None, html: str) -> None:
+    with speech.use(of_code(code)):
+        assert formats.isolated_html(name) == html
+        assert ("\u2068" in formats.isolated(name)) == ("<bdi>" in html)
