@@ -68,7 +68,7 @@ def _forms(text: object) -> tuple[str, ...]:
 def _load_messages() -> dict[str, Message]:
     """Return our texts by their English: read only for a seller who replaces some."""
     with (FOLDER / "en" / "LC_MESSAGES" / f"{DOMAIN}.mo").open("rb") as file:
-        catalogue = GNUTranslations(file)._catalog  # type: ignore[attr-defined]  # noqa: SLF001
+        catalogue = GNUTranslations(file)._catalog  # type: ignore[attr-defined]
     # A text with a plural has the key of its singular and the number of the form.
     plurals = {key[0]: _message(text, has_plural=True) for key, text in catalogue.items() if isinstance(key, tuple)}
     return {key: _message(key) for key in catalogue if key and isinstance(key, str)} | plurals
@@ -116,4 +116,4 @@ def _text_problem(message: Message, text: object) -> str | None:
 
 
 def _tag_name(tag: str) -> str:
-    return TAG_NAME.findall(tag)[0]
+    return str(TAG_NAME.findall(tag)[0])

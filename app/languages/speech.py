@@ -115,7 +115,7 @@ def about(texts: Texts) -> None:
 
 def current_folder() -> Path:
     """Return the folder of the catalogues in use."""
-    return _current.get()._folder  # noqa: SLF001
+    return _current.get()._folder
 
 
 def language() -> Language:

@@ -36,7 +36,10 @@ KEYWORDS = {
 }
 COMMENT_TAG = "TRANSLATORS:"
 WIDTH = 120
-METHODS = {"templates": [("**.html", "jinja2"), ("**.txt", "jinja2")], "app": [("**.py", "python")]}
+METHODS: dict[str, list[tuple[str, str]]] = {
+    "templates": [("**.html", "jinja2"), ("**.txt", "jinja2")],
+    "app": [("**.py", "python")],
+}
 OPTIONS = {"jinja2": {"extensions": "jinja2.ext.i18n", "trimmed": "true", "silent": "false"}}
 
 
@@ -71,9 +74,9 @@ def extract() -> Catalog:
         )
         for name, _line, message, comments, context in found:
             # No line numbers: each change of a template would change every catalogue.
-            catalogue.add(message, None, [(f"{folder}/{name}", None)], auto_comments=comments, context=context)
+            catalogue.add(message, None, [(f"{folder}/{name}", 0)], auto_comments=comments, context=context)
     # A default of products.toml that buyers read.
-    catalogue.add("one working day", locations=[("app/config/products.py", None)], auto_comments=[READY_WITHIN])
+    catalogue.add("one working day", locations=[("app/config/products.py", 0)], auto_comments=[READY_WITHIN])
     return catalogue
 
 

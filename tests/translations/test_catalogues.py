@@ -25,12 +25,15 @@ def messages(catalogue: Catalog) -> Iterator[Message]:
     return (message for message in catalogue if message.id)
 
 
+def forms(text: object) -> tuple[str, ...]:
+    """The text, or its forms for numbers."""
+    return tuple(map(str, text)) if isinstance(text, tuple | list) else (str(text or ""),)
+
+
 def translations(language: Language) -> Iterator[tuple[str, str]]:
     """Each translated text, with the English that has the same placeholders."""
     for message in messages(catalogues.load(language)):
-        ids = message.id if isinstance(message.id, tuple) else (message.id,)
-        texts = message.string if isinstance(message.string, tuple) else (message.string,)
-        yield from ((ids[-1], text) for text in texts if text)
+        yield from ((forms(message.id)[-1], text) for text in forms(message.string) if text)
 
 
 def test_template_is_what_the_code_says() -> None:
@@ -69,7 +72,9 @@ def test_catalogue_has_no_fuzzy_texts_and_all_forms_of_plurals(language: Languag
 
     assert catalogue.num_plurals == get_plural(language.folder).num_plurals
     assert [message.id for message in messages(catalogue) if message.fuzzy] == []
-    assert {len(message.string) for message in messages(catalogue) if message.pluralizable} == {catalogue.num_plurals}
+    assert {len(forms(message.string)) for message in messages(catalogue) if message.pluralizable} == {
+        catalogue.num_plurals
+    }
 
 
 @each_language
@@ -93,5 +98,5 @@ def test_translation_keeps_the_names_of_awss_console(language: Language) -> None
 
 def test_english_texts_have_no_percent_sign_but_placeholders() -> None:
     for message in messages(catalogues.extract()):
-        for english in message.id if isinstance(message.id, tuple) else (message.id,):
+        for english in forms(message.id):
             assert "%" not in PLACEHOLDER.sub("", english), english

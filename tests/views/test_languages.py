@@ -24,7 +24,7 @@ GERMAN = {"Accept-Language": "de-AT,de;q=0.9,en;q=0.5"}
 
 
 def switch(client: FlaskClient, code: str, way: str = "/language?next=/", **sent: object) -> TestResponse:
-    return client.post(way, data={"language": code}, **sent)  # type: ignore[arg-type]
+    return client.post(way, data={"language": code}, **sent)
 
 
 def lang_of(page: TestResponse) -> str:

@@ -107,9 +107,7 @@ def actor(invitation_id: UUID) -> str:
 def invite(
     connection: Connection, subscription_id: UUID, email: str, inviter: str, language: Language = ENGLISH
 ) -> Row[Any] | Refusal:
-    """Invite the address to set up the purchase, by mail where mail is on, and return the invitation.
-
-    The language is the inviter's.
+    """Invite the address to set up the purchase, by mail in the inviter's language where mail is on.
 
     An address with an open invitation keeps it: the same invitation is sent again and works for another week.
     """

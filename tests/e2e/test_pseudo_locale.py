@@ -1,0 +1,122 @@
+"""Every page and mail for buyers in a language that nobody speaks: all of it comes through the catalogue, and fits."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product as all_pairs
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Page, ViewportSize
+
+from app.languages import speech
+from app.languages.table import BY_CODE
+from app.services.delivery import mail_templates
+from tests.support import mail_examples, page_states, pseudo_locale
+from tests.support.databases import on_sqlite
+from tests.support.mail_examples import ACCOUNT_REPLY, CONTEXT, NO_ACCOUNT_REPLY, PRODUCT, REGISTRATION, SUBSCRIPTION
+from tests.translations import catalogues
+
+GERMAN = BY_CODE["de"]
+NARROW: ViewportSize = {"width": 320, "height": 700}
+# What is nobody's language: the product's, the buyer's and AWS's names, ids, addresses, days and numbers.
+NAMES = re.compile(
+    r"\d+\. November 202\d|agmt-1|0a1b2c|Acme Insights|Juniper(?: & Lark)?|Ada Lovelace|Ada|AWS(?: Marketplace)?"
+    r"|juniper-7f3k|acme-7|help@acme\.example"
+    r"|\S*@\S+|https?://\S+|[•\d]+|line|seats|gold|tier|two hours|UTC|x{200,}|[-+(),.:·–/ ]"
+)
+BUYERS_MAILS = [name for name in mail_examples.TEMPLATE_NAMES if not name.startswith("seller_")]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the catalogue, in the place of the German one."""
+    return pseudo_locale.write_catalogue(tmp_path_factory.mktemp("pseudo"), GERMAN)
+
+
+@pytest.fixture
+def pages(app: Flask, folder: Path) -> dict[str, str]:
+    """Every page in the language."""
+    app.config["TRANSLATIONS"] = folder
+    return page_states.all_pages(app)
+
+
+@pytest.fixture
+def mails(folder: Path) -> dict[str, tuple[str, str]]:
+    """The plain text, with the subject, and the HTML of every buyer's mail in each state."""
+    return dict(mails_in_all_states(folder))
+
+
+def mails_in_all_states(folder: Path) -> Iterator[tuple[str, tuple[str, str]]]:
+    products = (PRODUCT, replace(PRODUCT, handoff_url=None), None)
+    states = all_pairs(BUYERS_MAILS, products, (True, False), (True, False))
+    for name, product, is_full, is_trial in states:
+        if product is None and name not in mail_templates.PRODUCT_OPTIONAL:
+            continue
+        context = replace(
+            CONTEXT,
+            language=GERMAN,
+            product=product,
+            account=ACCOUNT_REPLY if is_full else NO_ACCOUNT_REPLY,
+            subscription=replace(SUBSCRIPTION, free_trial=is_trial),
+            registration=REGISTRATION if is_full else replace(REGISTRATION, company="a.b", full_name="a.b"),
+            expires_at=CONTEXT.expires_at if is_trial else None,
+        )
+        with speech.use(GERMAN, folder=folder):
+            mail = mail_templates.compose(name, context)
+        yield (
+            f"{name} {product and product.handoff_url} {is_full} {is_trial}",
+            (f"{mail.subject}\n{mail.text}", mail.html),
+        )
+
+
+def foreign(words: str) -> str:
+    return " ".join(NAMES.sub(" ", pseudo_locale.outside_brackets(words)).split())
+
+
+@on_sqlite
+def test_every_text_of_a_page_comes_through_the_catalogue(pages: dict[str, str]) -> None:
+    found = {name: foreign(pseudo_locale.words_of_page(page)) for name, page in pages.items()}
+
+    assert {name: words for name, words in found.items() if words} == {}
+
+
+def test_every_text_of_a_mail_comes_through_the_catalogue(mails: dict[str, tuple[str, str]]) -> None:
+    for name, (text, html) in mails.items():
+        assert foreign(text.replace("a.b", "")) == "", name
+        assert foreign(pseudo_locale.words_of_page(html).replace("a.b", "")) == "", name
+
+
+@on_sqlite
+def test_pages_and_mails_use_every_text_of_the_catalogue(
+    pages: dict[str, str], mails: dict[str, tuple[str, str]]
+) -> None:
+    texts = "\n".join([*pages.values(), *(text for mail in mails.values() for text in mail)])
+    ids = [message.id for message in catalogues.extract() if message.id]
+
+    english = [one[1] if isinstance(one, tuple) else one for one in ids]
+    assert [text for text in english if not pseudo_locale.is_used(text, texts)] == []
+
+
+# Replaces the page's body, which is quicker than to open each page; returns the width and what overflows its box.
+FIT = """body => {
+  document.body.innerHTML = body
+  const clipped = [...document.querySelectorAll('body *')]
+    .filter(element => element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 0)
+    .filter(element => !element.closest('.unseen, .skip, textarea, input, .working'))
+    .filter(element => getComputedStyle(element).display !== 'inline')
+  return [document.documentElement.scrollWidth, clipped.map(element => element.outerHTML.slice(0, 120))]
+}"""
+
+
+@on_sqlite
+def test_longest_texts_fit_the_narrowest_screen(app: Flask, axe_page: Page, pages: dict[str, str]) -> None:
+    axe_page.set_viewport_size(NARROW)
+    axe_page.set_content(pages["start"].replace("<link", "<meta"))
+    axe_page.add_style_tag(content=(Path(str(app.static_folder)) / "style.css").read_text(encoding="utf-8"))
+    for name, page in pages.items():
+        [body] = re.findall("<body>(.*)</body>", page, re.DOTALL)
+        width, clipped = axe_page.evaluate(FIT, body)
+
+        assert (width, clipped) == (NARROW["width"], []), name
