@@ -126,11 +126,9 @@ def invite(
         after_commit(log.warning, "invitation.refused", subscription=str(subscription_id), reason=refusal.value)
         return refusal
     sent = {"expires_at": now + TTL, "language": language.code}
-    if stored:
-        invitation = connection.execute(UPDATE, {"invitation_id": stored.id, **sent}).one()
-    else:
-        row = {"subscription_id": subscription_id, "email": email, "created_at": now}
-        invitation = connection.execute(INSERT, {**row, **sent}).one()
+    new = {"subscription_id": subscription_id, "email": email, "created_at": now}
+    key = {"invitation_id": stored.id} if stored else new
+    invitation = connection.execute(UPDATE if stored else INSERT, {**key, **sent}).one()
     audit.record(connection, [AuditRecord(now, SENT, inviter, subscription_id=subscription_id)])
     if products.current().sends_mail:
         payload = {"invitation": str(invitation.id)}
