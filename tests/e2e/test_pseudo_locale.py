@@ -95,7 +95,7 @@ def test_pages_and_mails_use_every_text_of_the_catalogue(
     texts = "\n".join([*pages.values(), *(text for mail in mails.values() for text in mail)])
     ids = [message.id for message in catalogues.extract() if message.id]
 
-    english = [one[1] if isinstance(one, tuple) else one for one in ids]
+    english = [str(one[1] if isinstance(one, tuple) else one) for one in ids]
     assert [text for text in english if not pseudo_locale.is_used(text, texts)] == []
 
 

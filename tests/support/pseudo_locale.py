@@ -37,7 +37,7 @@ def write_catalogue(folder: Path, language: Language) -> Path:
         if isinstance(message.id, tuple):
             catalogue.add(message.id, tuple(pseudo(message.id[1]) for _ in range(catalogue.num_plurals)))
         elif message.id:
-            catalogue.add(message.id, pseudo(message.id))
+            catalogue.add(message.id, pseudo(str(message.id)))
     path = folder / language.folder / "LC_MESSAGES" / f"{DOMAIN}.mo"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(catalogues.as_mo(catalogue))
@@ -48,7 +48,7 @@ def words_of_page(page: str) -> str:
     """Return the title, the words and what is read aloud of a page without the switch of languages."""
     html = JustHTML(STYLE.sub("", page), sanitize=False)
     switch = "".join(item.to_text() for item in html.query(".languages"))
-    spoken = [element.attrs[name] for name in READ_ALOUD for element in html.query(f"[{name}]") if element.attrs[name]]
+    spoken = [(element.attrs or {}).get(name) or "" for name in READ_ALOUD for element in html.query(f"[{name}]")]
     titles = [title.to_text() for title in html.query("title")]
     # The switch is the last of the page.
     return "\n".join([*titles, *map(str, spoken), html.to_text().replace(switch, "")])
