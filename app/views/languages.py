@@ -12,6 +12,7 @@ from werkzeug import Response as WerkzeugResponse
 
 from app.config import products
 from app.languages import choice, speech
+from app.languages.speech import N_
 from app.languages.table import BY_CODE, LANGUAGES, Language
 from app.views import draft_cookie, template_helpers
 
@@ -19,6 +20,9 @@ blueprint = Blueprint("language", __name__)
 # What is typed into the sign-up form stays when its language is switched.
 draft_cookie.init_blueprint(blueprint)
 
+PATH = "/language"
+# TRANSLATORS: what the names of languages are a choice of; read aloud
+LABEL = N_("Language")
 SESSION_KEY = "Language"
 MAX_PATH_LENGTH = 500
 
@@ -30,8 +34,7 @@ def init_app(app: Flask) -> None:
     request_started.connect(_start, app)
     app.teardown_request(lambda _: speech.end())
     app.after_request(_add_vary)
-    app.jinja_env.globals["language_buttons"] = language_buttons
-    app.jinja_env.globals["language_url"] = language_url
+    app.jinja_env.globals["language_switch"] = language_switch
 
 
 def _start(app: Flask, **_: Any) -> None:
@@ -49,11 +52,12 @@ def _choose() -> Language:
 
 def _add_vary(response: Response) -> Response:
     if response.mimetype == "text/html":
-        response.vary.add("Accept-Language")
+        # Flask adds the session's Cookie to it.
+        response.headers.setdefault("Vary", "Accept-Language")
     return response
 
 
-@blueprint.post("/language")
+@blueprint.post(PATH)
 def choose() -> WerkzeugResponse:
     """Keep the language in the session, and lead back to the page; `again` sends its request once more."""
     language = BY_CODE.get(request.form.get("language", ""))
@@ -77,7 +81,7 @@ def _way_back(address: str) -> str:
     path, _, query = address.partition("?")
     way_back = f"{request.root_path.rstrip('/')}/{quote(path.lstrip('/'), safe='/=')}"
     kept = "&".join(name for name in template_helpers.PAGE_QUERY_PARAMETERS if name in query.split("&"))
-    if len(way_back) > MAX_PATH_LENGTH or path == url_for("language.choose"):
+    if len(way_back) > MAX_PATH_LENGTH or path == PATH:
         return url_for("landing.show")
     return f"{way_back}?{kept}" if kept else way_back
 
@@ -88,26 +92,29 @@ def language_url(sends_again: bool = False) -> str:
     address = quote(request.path + ("?" + "&".join(names) if names else ""), safe="/")
     if len(address) > MAX_PATH_LENGTH:
         address = "/"
-    return f"{url_for('language.choose')}?next={address}{'&again' if sends_again else ''}"
+    # Not url_for, which takes as long as all texts of a page.
+    return f"{request.root_path.rstrip('/')}{PATH}?next={address}{'&again' if sends_again else ''}"
 
 
-def language_buttons(form: str | None = None, sends_again: bool = False) -> Markup:
-    """Return a button for each other language, and the name of the one in use; `form` is the id of their form."""
-    if form is None:
-        return _buttons(speech.language(), Markup(""))
-    attributes = Markup(' form="%s" formaction="%s" formnovalidate') % (form, language_url(sends_again))
-    return _buttons(speech.language(), attributes)
+def language_switch(form: str | None = None, again: bool = False) -> Markup:
+    """Return a button for each other language, and the name of the one in use.
+
+    `form` is the id of a form on the page whose fields go along: what was typed into it comes back with the page or,
+    with `again`, its request is sent once more in the other language.
+    """
+    return _switch(speech.language(), speech.html(LABEL), language_url(again), form)
 
 
-@lru_cache(maxsize=64)
-def _buttons(current: Language, attributes: Markup) -> Markup:
+@lru_cache(maxsize=256)
+def _switch(current: Language, label: str, url: str, form: str | None) -> Markup:
     names = Markup(' lang="{0.code}" dir="{0.dir}"')
+    with_form = Markup(' form="{}" formaction="{}" formnovalidate').format(form, url) if form else Markup("")
     button = Markup('<button type="submit" name="language" value="{0.code}"{1}{2}>{0.name}</button>')
     shown = Markup('<span aria-current="true"{1}>{0.name}</span>')
-    items = [
-        shown.format(language, names.format(language))
-        if language == current
-        else button.format(language, names.format(language), attributes)
+    items = Markup("\n").join(
+        (shown if language == current else button).format(language, names.format(language), with_form)
         for language in LANGUAGES
-    ]
-    return Markup("\n").join(items)
+    )
+    if not form:
+        items = Markup('<form method="post" action="{}">\n{}\n</form>').format(url, items)
+    return Markup('<nav class="languages" aria-label="{}">\n{}\n</nav>').format(label, items)

@@ -29,6 +29,7 @@ ENGLISH_MO = FOLDER / "en" / "LC_MESSAGES" / f"{DOMAIN}.mo"
 FIXED_TIME = datetime(2026, 11, 29, tzinfo=UTC)
 KEYWORDS = {
     "_": None,
+    "N_": None,
     "gettext": None,
     "lazy_gettext": None,
     "ngettext": (1, 2),
