@@ -190,7 +190,7 @@ def test_error_page_has_instructions_for_the_owner_of_the_aws_account(
 
     click_set_up_account(buyer_page)
 
-    expect(buyer_page.get_by_role("blockquote")).to_contain_text("Choose Manage subscriptions, then Acme Insights")
+    expect(buyer_page.get_by_role("blockquote")).to_contain_text("Choose “Manage subscriptions”, then Acme Insights")
 
 
 def test_storefront_posts_the_same_form_as_aws(buyer_page: Page, storefront_url: str) -> None:
