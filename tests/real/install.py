@@ -9,6 +9,7 @@ from tests.support import apt
 
 # By Debian package, a program of it. A test that needs another one names it here.
 PROGRAM_BY_PACKAGE = {
+    "gettext": "msgfmt",
     "nginx-light": "nginx",
     "caddy": "caddy",
     "haproxy": "haproxy",
