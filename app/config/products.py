@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from flask import Flask, current_app
 
-from app.config import fields, stray_characters, texts
+from app.config import brand, fields, stray_characters, texts
+from app.config.brand import NO_BRAND, Brand, BrandFaults
 from app.config.fields import OneOf, Text, declare
 from app.config.setting_checks import URL_HOST, check_exact, check_text
 from app.config.settings import SETTINGS, Settings, SettingsError
@@ -72,6 +73,7 @@ class Product:
     usage: UsageRules = field(default=UsageRules())
     # By the language's code and the English text.
     texts: Texts = field(default_factory=dict, hash=False)
+    brand: Brand = field(default=NO_BRAND)
 
 
 PRODUCT_FIELDS = fields.declared(Product)
@@ -96,6 +98,11 @@ class Products(dict[str, Product]):
         super().__init__(products)
         self.handoff_endpoints: dict[str, HandoffEndpoint] = {}
         self.sends_mail = sends_mail
+
+    @property
+    def has_logo(self) -> bool:
+        """Return whether any product has a logo: then no page shows Foyer's own mark."""
+        return any(product.brand.logo for product in self.values())
 
     @property
     def single(self) -> Product | None:
@@ -150,12 +157,13 @@ def _parse_product(code: str, table: object, settings: Settings) -> Product:
     values = {**table, "code": code}
     usage = _parse_usage(f"{settings.products_file}, [products.{_shown(code)}.usage]", values.pop("usage", {}))
     own_texts = values.pop("texts", {})
+    look = _parse_brand(code, values.pop("brand", {}), settings.products_file)
     accepted, problems = fields.read(Product, values)
     if problems:
         in_file = settings.products_file is not None
         places = {name: f"{heading} {_shown(name)}" if in_file else _setting_name(name).upper() for name in problems}
         raise SettingsError(*(f"{places[name]}: {_describe_problem(name, values.get(name))}" for name in problems))
-    product = Product(**accepted, usage=usage)
+    product = Product(**accepted, usage=usage, brand=look)
     heading = f"{settings.products_file}, [products.{_shown(code)}.texts]"
     return replace(product, texts=texts.parse(heading, own_texts, (product.ready_within,)))
 
@@ -172,6 +180,18 @@ def _parse_usage(heading: str, table: object) -> UsageRules:
     return rules
 
 
+def _parse_brand(code: str, table: object, products_file: Path | None) -> Brand:
+    if products_file is None or table == {}:
+        return NO_BRAND
+    heading = f"{products_file}, [products.{_shown(code)}.brand]"
+    if not isinstance(table, dict):
+        raise SettingsError(f"{heading}: it must be a table.")
+    try:
+        return brand.read(table, products_file.parent)
+    except BrandFaults as error:
+        raise SettingsError(*(f"{heading} {_shown(name)}: {fault}." for name, fault in error.faults.items())) from None
+
+
 def _describe_rule(name: str) -> str:
     if name not in USAGE_FIELDS:
         *others, last = USAGE_FIELDS
@@ -182,7 +202,7 @@ def _describe_rule(name: str) -> str:
 def _describe_problem(name: str, value: object) -> str:
     if name not in PRODUCT_FIELDS:
         others = ", ".join(other for other in PRODUCT_FIELDS if other != "code")
-        return f"there is no such field. The fields are {others}, texts and usage."
+        return f"there is no such field. The fields are {others}, texts, usage and brand."
     if value is None:
         return f"it is not set. {SETTINGS[_setting_name(name)].description}"
     text = value if isinstance(value, str) else ""

@@ -6,6 +6,7 @@ from app.config.settings import Settings
 from app.views import (
     accept_invitation,
     api,
+    brand,
     enter,
     health,
     invitations,
@@ -28,7 +29,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         SettingsError: one of LANDING_PATHS leads to a page of Foyer's own.
     """
     buyer_pages = (landing, signup, welcome, enter, invitations, accept_invitation, resume, languages)
-    for part in (*buyer_pages, health, well_known, api):
+    for part in (*buyer_pages, brand, health, well_known, api):
         app.register_blueprint(part.blueprint)
     landing.add_paths(app, settings.landing_paths)
     languages.init_app(app)

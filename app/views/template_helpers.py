@@ -39,7 +39,7 @@ def init_app(app: Flask) -> None:
 
 def _products() -> dict[str, object]:
     configured = products.current()
-    return {"products": configured.values(), "single_product": configured.single}
+    return {"products": configured.values(), "single_product": configured.single, "has_logo": configured.has_logo}
 
 
 def refresh_header(seconds: int | str) -> str:

@@ -16,6 +16,7 @@ from app.languages import formats, speech, templates
 from app.languages.speech import gettext
 from app.languages.table import ENGLISH, Language
 from app.mail import message
+from app.services.delivery import mail_look
 from app.services.delivery.usage_problems import UsageFault, UsageProblems
 from app.services.outbox.payload import Account, Registration, Subscription
 from app.text import ZERO_WIDTH_JOINERS, clean_multiline_text, clean_single_line
@@ -98,6 +99,7 @@ def _template_variables(context: MailContext) -> dict[str, object]:
     variables = {name: value for name, value in vars(context).items() if name != "language"}
     return variables | {
         "registration": registration,
+        "look": mail_look.of_product(context.product, context.site_url),
         "account": _clean(context.account),
         "product_name": clean_single_line(context.product.name) if context.product else "",
         "greeting": _greet(full_name),
