@@ -22,6 +22,7 @@ COMMANDS = {
     "handoffs": ("app.cli.handoffs", "List, show and retry hand-offs to your product."),
     "invitations": ("app.cli.invitations", "List and revoke invitations of colleagues."),
     "mails": ("app.cli.mails", "List and retry mails."),
+    "products": ("app.cli.products", "Check the products file."),
     "registrations": ("app.cli.registrations", "List, show, export and erase registrations."),
     "resolve-customer": ("app.cli.resolve_customer", "Resolve a registration token, like the AWS CLI."),
     "sandbox": ("app.cli.sandbox", "Run a pretend AWS Marketplace on this machine."),

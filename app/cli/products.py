@@ -1,0 +1,72 @@
+"""foyer products: checks the products file. It needs no other setting, and no database."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from flask.cli import load_dotenv
+from flask.helpers import get_load_dotenv
+
+from app.cli import tables
+from app.config import products
+from app.config.brand import NO_BRAND, Brand
+from app.config.products import Product
+from app.config.questions import ALWAYS_FIRST, Questions
+from app.config.settings import SettingsError
+from app.config.usage_rules import USAGE_FIELDS, UsageRules
+
+
+@click.group("products")
+def command() -> None:
+    """Check the products file."""
+
+
+@command.command("check")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+def check(file: Path | None) -> None:
+    """Read the products file and print what it says, or what is wrong.
+
+    FILE is that of PRODUCTS_FILE, unless you name another. With a fault, the exit status is 1: run this in CI.
+    """
+    if file is None and get_load_dotenv():
+        load_dotenv()
+    path = file or Path(os.environ.get("PRODUCTS_FILE", ""))
+    if path == Path():
+        raise click.UsageError("PRODUCTS_FILE is not set. Name the file: foyer products check FILE")
+    try:
+        configured = products.read_file(path)
+    except SettingsError as error:
+        faults = "\n".join(tables.escape_unprintable(problem) for problem in error.problems)
+        raise click.ClickException(f"{path} has faults:\n{faults}") from None
+    click.echo("\n\n".join("\n".join(_describe(product)) for product in configured.values()))
+
+
+def _describe(product: Product) -> Iterator[str]:
+    yield tables.escape_unprintable(f"{product.code}: {product.name}")
+    yield f"  brand      {', '.join(_describe_brand(product.brand)) or 'none: it looks as Foyer does'}"
+    yield f"  questions  {', '.join([*ALWAYS_FIRST, *_describe_questions(product.questions)])}"
+    yield f"  usage      {', '.join(_describe_usage(product.usage)) or 'the defaults'}"
+
+
+def _describe_brand(brand: Brand) -> Iterator[str]:
+    for name, value in vars(brand).items():
+        if value == getattr(NO_BRAND, name) or name == "dark":
+            continue
+        yield f"{name} {value}" if isinstance(value, str | bool) else name.replace("light", "accent")
+
+
+def _describe_questions(questions: Questions) -> Iterator[str]:
+    asked = {question.id: question for question in questions.asked}
+    for name in questions.order:
+        if question := asked.get(name):
+            yield f"{name} ({question.type}{', required' if question.required else ''})"
+        else:
+            yield name
+
+
+def _describe_usage(rules: UsageRules) -> Iterator[str]:
+    defaults = UsageRules()
+    for name in USAGE_FIELDS:
+        if (value := getattr(rules, name)) != getattr(defaults, name):
+            yield f"{name} {tables.escape_unprintable(str(value))}"
