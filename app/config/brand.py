@@ -6,7 +6,7 @@ from typing import Literal
 
 from app.config import accents, fields, pictures
 from app.config.accents import Shades
-from app.config.fields import OneOf, Text, YesOrNo, declare
+from app.config.fields import OneOf, TableFaults, Text, YesOrNo, declare
 from app.config.pictures import Picture
 from app.config.setting_checks import URL_HOST, check_exact
 
@@ -65,23 +65,17 @@ class Brand:
 NO_BRAND = Brand()
 
 
-class BrandFaults(Exception):
-    """What is wrong in the table, by field, to follow the field's name and a colon."""
-
-    def __init__(self, faults: dict[str, str]) -> None:
-        super().__init__(faults)
-        self.faults = faults
-
-
-def read(table: dict[str, object], folder: Path) -> Brand:
+def read(table: object, folder: Path) -> Brand:
     """Return the brand; its pictures are in the folder, that of the products file.
 
     Raises:
-        BrandFaults: a value or a picture is refused.
+        TableFaults: a value or a picture is refused.
     """
+    if not isinstance(table, dict):
+        raise TableFaults([("", "it must be a table")])
     values, problems = fields.read(BrandTable, table)
     if problems:
-        raise BrandFaults({name: _describe(name) for name in problems})
+        raise TableFaults((name, _describe(name)) for name in problems)
     written = BrandTable(**values)
     faults = {dark: f"it stands in for {light} in the dark scheme: set {light} too" for dark, light in _alone(written)}
     loaded = _load_pictures(written, folder, faults)
@@ -90,7 +84,7 @@ def read(table: dict[str, object], folder: Path) -> Brand:
     if logo_mail and logo_mail.mimetype != "image/png":
         faults["logo_mail"] = "it must be a PNG: mail programs show no SVG"
     if faults:
-        raise BrandFaults(faults)
+        raise TableFaults(faults.items())
     return Brand(
         logo=logo,
         logo_dark=loaded.get("logo_dark"),

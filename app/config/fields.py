@@ -12,7 +12,7 @@ A kind reads a text of the environment as well as a value of TOML.
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, overload
@@ -26,6 +26,14 @@ D = TypeVar("D")
 YES = {"true", "t", "yes", "y", "on", "1"}
 NO = {"false", "f", "no", "n", "off", "0"}
 WHOLE_NUMBER = re.compile(r"\s*([+-]?[0-9]+(?:_[0-9]+)*)(?:\.0+)?\s*")
+
+
+class TableFaults(Exception):
+    """What is wrong in a table: each with its place in the table, and a sentence that has no full stop yet."""
+
+    def __init__(self, faults: Iterable[tuple[str, str]]) -> None:
+        self.faults = list(faults)
+        super().__init__(self.faults)
 
 
 class Kind(Protocol[T_co]):

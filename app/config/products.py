@@ -1,19 +1,21 @@
 """The seller's products, read from products.toml or from the PRODUCT_* settings."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 from flask import Flask, current_app
 
-from app.config import brand, fields, stray_characters, texts
-from app.config.brand import NO_BRAND, Brand, BrandFaults
-from app.config.fields import OneOf, Text, declare
+from app.config import brand, fields, questions, stray_characters, texts
+from app.config.brand import NO_BRAND, Brand
+from app.config.fields import OneOf, TableFaults, Text, declare
+from app.config.questions import NO_QUESTIONS, Questions
 from app.config.setting_checks import URL_HOST, check_exact, check_text
 from app.config.settings import SETTINGS, Settings, SettingsError
-from app.config.usage_rules import USAGE_FIELDS, UsageRules
+from app.config.usage_rules import UsageRules
+from app.config.usage_rules import read as read_usage_rules
 from app.errors import UnknownProduct
 from app.languages.speech import Texts
 
@@ -74,6 +76,7 @@ class Product:
     # By the language's code and the English text.
     texts: Texts = field(default_factory=dict, hash=False)
     brand: Brand = field(default=NO_BRAND)
+    questions: Questions = field(default=NO_QUESTIONS)
 
 
 PRODUCT_FIELDS = fields.declared(Product)
@@ -121,9 +124,20 @@ def load(settings: Settings) -> Products:
     """
     if settings.products_file and settings.product_code:
         raise SettingsError("PRODUCT_CODE: unset it, or unset PRODUCTS_FILE. Use only one of them.")
-    tables = _tables_from_file(settings.products_file) if settings.products_file else _tables_from_settings(settings)
-    products = {code: _parse_product(code, table, settings) for code, table in tables.items()}
+    if settings.products_file:
+        products = read_file(settings.products_file)
+    else:
+        products = _parse_products(_tables_from_settings(settings), None)
     return Products(products, sends_mail=bool(settings.mail_from))
+
+
+def read_file(path: Path) -> dict[str, Product]:
+    """Return the products of a products file.
+
+    Raises:
+        SettingsError: it cannot be read, or has faults. Each of them is named.
+    """
+    return _parse_products(_tables_from_file(path), path)
 
 
 def _tables_from_settings(settings: Settings) -> dict[str, object]:
@@ -150,59 +164,60 @@ def _tables_from_file(path: Path) -> dict[str, object]:
     return tables
 
 
-def _parse_product(code: str, table: object, settings: Settings) -> Product:
-    heading = f"{settings.products_file}, [products.{_shown(code)}]"
+def _parse_products(tables: Mapping[str, object], path: Path | None) -> dict[str, Product]:
+    products: dict[str, Product] = {}
+    faults: list[str] = []
+    for code, table in tables.items():
+        try:
+            products[code] = _parse_product(code, table, path)
+        except SettingsError as error:
+            faults += error.problems
+    if faults:
+        raise SettingsError(*faults)
+    return products
+
+
+def _parse_product(code: str, table: object, path: Path | None) -> Product:
+    name = f"products.{_shown(code)}"
     if not isinstance(table, dict):
-        raise SettingsError(f"{heading}: it must be a table.")
+        raise SettingsError(f"{path}, [{name}]: it must be a table.")
     values = {**table, "code": code}
-    usage = _parse_usage(f"{settings.products_file}, [products.{_shown(code)}.usage]", values.pop("usage", {}))
-    own_texts = values.pop("texts", {})
-    look = _parse_brand(code, values.pop("brand", {}), settings.products_file)
+    parts, faults = _read_parts(name, values, path) if path else ({}, [])
     accepted, problems = fields.read(Product, values)
-    if problems:
-        in_file = settings.products_file is not None
-        places = {name: f"{heading} {_shown(name)}" if in_file else _setting_name(name).upper() for name in problems}
-        raise SettingsError(*(f"{places[name]}: {_describe_problem(name, values.get(name))}" for name in problems))
-    product = Product(**accepted, usage=usage, brand=look)
-    heading = f"{settings.products_file}, [products.{_shown(code)}.texts]"
-    return replace(product, texts=texts.parse(heading, own_texts, (product.ready_within,)))
+    for field_name in problems:
+        place = f"{path}, [{name}] {_shown(field_name)}" if path else _setting_name(field_name).upper()
+        faults.append(f"{place}: {_describe_problem(field_name, values.get(field_name))}")
+    if faults:
+        raise SettingsError(*faults)
+    return Product(**accepted, **parts)
 
 
-def _parse_usage(heading: str, table: object) -> UsageRules:
-    if not isinstance(table, dict):
-        raise SettingsError(f"{heading}: it must be a table.")
-    accepted, problems = fields.read(UsageRules, table)
-    if problems:
-        raise SettingsError(*(f"{heading} {_shown(name)}: {_describe_rule(name)}" for name in problems))
-    rules = UsageRules(**accepted)
-    if rules.heartbeat and not rules.dimensions:
-        raise SettingsError(f"{heading} dimensions: it is not set. heartbeat sends 0 in each of them.")
-    return rules
-
-
-def _parse_brand(code: str, table: object, products_file: Path | None) -> Brand:
-    if products_file is None or table == {}:
-        return NO_BRAND
-    heading = f"{products_file}, [products.{_shown(code)}.brand]"
-    if not isinstance(table, dict):
-        raise SettingsError(f"{heading}: it must be a table.")
-    try:
-        return brand.read(table, products_file.parent)
-    except BrandFaults as error:
-        raise SettingsError(*(f"{heading} {_shown(name)}: {fault}." for name, fault in error.faults.items())) from None
-
-
-def _describe_rule(name: str) -> str:
-    if name not in USAGE_FIELDS:
-        *others, last = USAGE_FIELDS
-        return f"there is no such field. The fields are {', '.join(others)} and {last}."
-    return f"it must be {USAGE_FIELDS[name].description}."
+def _read_parts(name: str, values: dict[str, Any], path: Path) -> tuple[dict[str, Any], list[str]]:
+    """Take the tables inside the product's out of the values; return what they say, and what is wrong with them."""
+    parts, faults = {}, []
+    own_texts = (values["ready_within"],) if isinstance(values.get("ready_within"), str) else ()
+    readers: dict[str, tuple[str, Callable[[Any], object]]] = {
+        "usage": (f"[{name}.usage]", read_usage_rules),
+        "brand": (f"[{name}.brand]", lambda table: brand.read(table, path.parent)),
+        "questions": (f"[[{name}.questions]]", questions.read),
+        "texts": (f"[{name}.texts]", lambda table: texts.parse(f"{path}, [{name}.texts]", table, own_texts)),
+    }
+    for part, (heading, read) in readers.items():
+        table = values.pop(part, None)
+        try:
+            if table is not None:
+                parts[part] = read(table)
+        except SettingsError as error:
+            faults += error.problems
+        except TableFaults as error:
+            faults += [f"{f'{path}, {heading} {_shown(place)}'.rstrip()}: {fault}." for place, fault in error.faults]
+    return parts, faults
 
 
 def _describe_problem(name: str, value: object) -> str:
     if name not in PRODUCT_FIELDS:
         others = ", ".join(other for other in PRODUCT_FIELDS if other != "code")
-        return f"there is no such field. The fields are {others}, texts, usage and brand."
+        return f"there is no such field. The fields are {others}, usage, texts, brand and questions."
     if value is None:
         return f"it is not set. {SETTINGS[_setting_name(name)].description}"
     text = value if isinstance(value, str) else ""

@@ -21,6 +21,7 @@ class SettingsError(SystemExit):
     """A setting is missing or invalid. Uncaught, it ends the process with its text and exit status 1."""
 
     def __init__(self, *problems: str) -> None:
+        self.problems = problems
         super().__init__("\n  ".join(["Foyer cannot start:", *problems]))
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Literal, NamedTuple
 
 from app.config import fields
-from app.config.fields import OneOf, WholeNumber, YesOrNo, declare
+from app.config.fields import OneOf, TableFaults, WholeNumber, YesOrNo, declare
 
 MAX_GRACE_MINUTES = 20 * 60
 
@@ -77,3 +77,27 @@ class UsageRules:
 
 
 USAGE_FIELDS = fields.declared(UsageRules)
+
+
+def read(table: object) -> UsageRules:
+    """Return the rules.
+
+    Raises:
+        TableFaults: a value is refused.
+    """
+    if not isinstance(table, dict):
+        raise TableFaults([("", "it must be a table")])
+    accepted, problems = fields.read(UsageRules, table)
+    if problems:
+        raise TableFaults((name, _describe(name)) for name in problems)
+    rules = UsageRules(**accepted)
+    if rules.heartbeat and not rules.dimensions:
+        raise TableFaults([("dimensions", "it is not set. heartbeat sends 0 in each of them")])
+    return rules
+
+
+def _describe(name: str) -> str:
+    if name not in USAGE_FIELDS:
+        *others, last = USAGE_FIELDS
+        return f"there is no such field. The fields are {', '.join(others)} and {last}"
+    return f"it must be {USAGE_FIELDS[name].description}"
