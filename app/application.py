@@ -28,6 +28,7 @@ def create(app_settings: Settings | None) -> Flask:
     encryption.init_app(app, values)
     sign_in_tokens.init_app(app, values)
     products.init_app(app, values)
+    headers.allow_longer_form(app, app.extensions["products"].max_answer_characters)
     handoff_endpoints.init_app(app, values)
     engine.init_app(app, values, database_tokens.maker(values))
     rate_counters.init_app(app, values)

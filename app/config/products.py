@@ -108,6 +108,11 @@ class Products(dict[str, Product]):
         return any(product.brand.logo for product in self.values())
 
     @property
+    def max_answer_characters(self) -> int:
+        """How many characters the longest answers to the questions of one product have."""
+        return max((product.questions.max_characters for product in self.values()), default=0)
+
+    @property
     def single(self) -> Product | None:
         """The seller's product; None where there are several."""
         return next(iter(self.values())) if len(self) == 1 else None

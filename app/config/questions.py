@@ -1,5 +1,6 @@
 """The questions of one product's sign-up form: the tables [[products.CODE.questions]] of products.toml."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -32,6 +33,9 @@ LENGTHS = {"text": (200, 1000), "long_text": (2000, 5000), "url": (500, 2048), "
 # Built in: without an entry, the first stands before the questions and the others after them.
 PLACEABLE = ("phone", "account", "notes")
 ALWAYS_FIRST = ("company", "full_name", "email")
+# Of a question's field in the form: its id follows.
+FIELD_PREFIX = "q_"
+FIELD_NAME = re.compile(r"q_[a-z][a-z0-9_]{0,39}")
 # Names of what is stored beside the answers.
 RESERVED = {"existing_account", "language", "created_at", "updated_at", "subscription_id", "other"}
 

@@ -68,6 +68,9 @@ class Registration(Base):
     )
     existing_account: Mapped[str | None] = mapped_column(String(200), comment="Which one, in the buyer's words")
     language: Mapped[str | None] = mapped_column(String(35), comment="BCP 47, of the form and the mails; None: English")
+    answers: Mapped[list[dict[str, Any]] | None] = mapped_column(
+        comment="To the product's own questions, each with the question as it was asked"
+    )
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     sent_by: Mapped[bytes | None] = mapped_column(comment="SHA-256 of what tells the session")

@@ -26,7 +26,11 @@ SESSION_HOURS = 24
 MAX_BODY_BYTES = 64 * 1024
 # A thousand items of usage, the longest that there are.
 MAX_USAGE_BYTES = 4 * 1024 * 1024
-USAGE_PATH = "/api/v1/usage"
+USAGE_PATH, FORM_PATH = "/api/v1/usage", "/signup"
+# Of a character in a form's body: the longest have 4 bytes in UTF-8, and each is sent as %F0.
+FORM_BYTES_OF_CHARACTER = 12
+# By method and path, what this process takes: gunicorn collects a request before an application is asked.
+BODY_LIMITS = {("POST", USAGE_PATH): MAX_USAGE_BYTES}
 # nginx reads the head of a response, the status line and all headers, into one buffer of 4096 bytes; a longer head is
 # a 502 for the buyer. OTHER_HEADERS_BYTES is for everything but cookies and a long Location: what gunicorn and this
 # module add to each response, and the longest Refresh.
@@ -116,6 +120,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
         MAX_FORM_PARTS=100,
+        MAX_SIGNUP_BYTES=MAX_BODY_BYTES,
     )
     app.session_interface = SESSION_INTERFACE
     if hops := settings.trusted_proxies:
@@ -127,6 +132,12 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.before_request(_reject_untrusted_hosts)
     app.before_request(_reject_oversized_bodies)
     app.after_request(lambda response: _add_security_headers(response, secure))
+
+
+def allow_longer_form(app: Flask, characters: int) -> None:
+    """Let the sign-up form have so many characters more than those of its built-in questions."""
+    limit = MAX_BODY_BYTES + FORM_BYTES_OF_CHARACTER * characters
+    app.config["MAX_SIGNUP_BYTES"] = BODY_LIMITS[("POST", FORM_PATH)] = limit
 
 
 class UntrustedHost(SecurityError):
@@ -187,12 +198,15 @@ def _reject_untrusted_hosts() -> None:
 
 
 def max_body_bytes(method: str, path: str) -> int:
-    """Return how many bytes of body a request may have."""
-    return MAX_USAGE_BYTES if (method, path) == ("POST", USAGE_PATH) else MAX_BODY_BYTES
+    """Return how many bytes of body a request to this process may have."""
+    return BODY_LIMITS.get((method, path), MAX_BODY_BYTES)
 
 
 def _reject_oversized_bodies() -> None:
-    limit = request.max_content_length = max_body_bytes(request.method, request.path)
+    limit = max_body_bytes(request.method, request.path)
+    if (request.method, request.path) == ("POST", FORM_PATH):
+        limit = current_app.config["MAX_SIGNUP_BYTES"]
+    request.max_content_length = request.max_form_memory_size = limit
     # A chunked body announces no length: Werkzeug cuts it off at the limit and treats the rest as complete.
     if "Transfer-Encoding" in request.headers and len(request.get_data()) >= limit:
         raise RequestEntityTooLarge

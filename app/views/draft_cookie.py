@@ -19,6 +19,7 @@ from uuid import UUID
 from flask import Blueprint, Response, current_app, g, request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
+from app.config.questions import FIELD_NAME, MAX_QUESTIONS
 from app.security import encryption, headers
 from app.services.purchases import drafts
 from app.services.signup import resume_links
@@ -26,7 +27,6 @@ from app.services.signup.registrations import TYPED_FIELDS
 
 # Ids last as long as a resume link, because the buyer may return by one.
 MAX_IDS = 5
-ANSWER_FIELDS = TYPED_FIELDS
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,12 @@ def saved_fields() -> tuple[str, ...]:
     return tuple(draft.typed if saved.stored_id else saved.typed)
 
 
+def unsaved_fields() -> list[str]:
+    """Return which submitted answers are not saved."""
+    draft, saved = _new_draft(), saved_fields()
+    return [name for name in draft.typed if name not in saved] if draft else []
+
+
 def _mark_submitted_form() -> None:
     is_ours = request.headers.get("Sec-Fetch-Site") in {"same-origin", None}
     g.has_submitted_form = request.method == "POST" and is_ours
@@ -112,8 +118,15 @@ def _save_submitted_answers() -> None:
     signer = URLSafeTimedSerializer(keys, salt="wtf-csrf-token")
     with suppress(BadSignature):
         secret = str(signer.loads(request.form.get("csrf_token", "")))
-        typed = {name: request.form[name] for name in ANSWER_FIELDS if request.form.get(name)}
-        save(Draft(secret, typed, current().unlinked_ids))
+        save(Draft(secret, _read_submitted_answers(), current().unlinked_ids))
+
+
+def _read_submitted_answers() -> dict[str, str]:
+    """Return what the form has, by field; of a question with several answers, each is a line."""
+    names = [name for name in request.form if FIELD_NAME.fullmatch(name)][:MAX_QUESTIONS]
+    chosen = {name: "\n".join(request.form.getlist(name)) for name in names}
+    typed = {name: request.form[name] for name in TYPED_FIELDS if name in request.form}
+    return {name: answer for name, answer in (typed | chosen).items() if answer}
 
 
 def _set_cookie(response: Response) -> Response:

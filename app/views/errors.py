@@ -7,8 +7,10 @@ from flask import Flask, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, default_exceptions
 
 from app import errors
+from app.config.questions import FIELD_NAME, MAX_QUESTIONS
 from app.observability import logs, metrics
 from app.security.headers import UntrustedHost
+from app.services.signup.registrations import TYPED_FIELDS
 from app.text import strip_unprintable
 from app.views import browser_session, draft_cookie, landing, template_helpers
 from app.views.api import problems
@@ -16,7 +18,7 @@ from app.views.api import problems
 log = structlog.get_logger()
 
 RETRY_AFTER_SECONDS = "10"
-FORM_FIELDS = {"csrf_token", *draft_cookie.ANSWER_FIELDS}
+FORM_FIELDS = {"csrf_token", *TYPED_FIELDS}
 MAX_RESENT_FIELDS = 20
 
 
@@ -101,6 +103,7 @@ def _render(error_page: ErrorPage) -> Response:
         reference=g.get("reference"),
         retry_form=_retry_form() if error_page.offers_retry else None,
         saved_fields=draft_cookie.saved_fields,
+        unsaved_fields=draft_cookie.unsaved_fields,
     )
     headers = {}
     if error_page.status == 503 and request.method == "GET" and not template_helpers.is_refresh_paused():
@@ -112,7 +115,11 @@ def _retry_form() -> dict[str, object]:
     """Return what the page's button sends: the buyer's own request, without the fields that our pages do not read."""
     if request.method == "POST":
         names = [*(name for name in request.form if name in FORM_FIELDS), *landing.marketplace_field_names()]
-        values = {name: strip_unprintable(request.form[name], keep="\r\n\t") for name in names[:MAX_RESENT_FIELDS]}
+        values = [(name, request.form[name]) for name in names[:MAX_RESENT_FIELDS]]
+        # A question may have several answers, each in a field of its own.
+        questions = [name for name in request.form if FIELD_NAME.fullmatch(name)]
+        values += [(name, value) for name in questions[:MAX_QUESTIONS] for value in request.form.getlist(name)]
+        values = [(name, strip_unprintable(value, keep="\r\n\t")) for name, value in values]
     else:
-        values = {name: "" for name in template_helpers.PAGE_QUERY_PARAMETERS if name in request.args}
-    return {"method": request.method, "action": request.path, "fields": list(values.items())}
+        values = [(name, "") for name in template_helpers.PAGE_QUERY_PARAMETERS if name in request.args]
+    return {"method": request.method, "action": request.path, "fields": values}

@@ -1,7 +1,7 @@
 """The forms: what a buyer or a colleague is asked, and which answers are accepted."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from flask_wtf import FlaskForm
 from sqlalchemy import Row
@@ -10,6 +10,7 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  #
 from wtforms.validators import DataRequired, Email, Length, Optional, ValidationError
 
 from app import text
+from app.config.questions import PLACEABLE
 from app.errors import DatabaseUnavailable
 from app.languages import formats, speech
 from app.languages.speech import LazyText, lazy_gettext, lazy_ngettext
@@ -137,14 +138,31 @@ class SignupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
             message = speech.gettext("Enter the account: its name or address, or the email address you sign in with.")
             raise ValidationError(message)
 
-    def answers(self) -> Answers:
-        """Return the answers of a valid form."""
+    # What stands after the address, as on the page.
+    order: ClassVar[tuple[str, ...]] = PLACEABLE
+
+    def answers(self, earlier: Answers | None = None) -> Answers:
+        """Return the answers of a valid form; of the buyer's earlier ones, it keeps those that it does not show."""
         names = ("company", "full_name", "email", "phone", "notes")
-        typed: dict[str, Any] = {name: self[name].data or None for name in names}
+        typed: dict[str, Any] = {
+            name: self[name].data or None if name in self else getattr(earlier, name, None) for name in names
+        }
+        own = self.own_answers()
+        own_ids = {answer["id"] for answer in own}
+        kept = (answer for answer in (earlier.answers if earlier else ()) if answer["id"] not in own_ids)
+        typed["answers"] = [*own, *(answer for answer in kept if not self.shows(answer))]
         account = self.account.data or NEW_ACCOUNT
         existing_account = self.existing_account.data or None if account == EXISTING_ACCOUNT else None
         language = speech.language().code
         return Answers(**typed, account=account, existing_account=existing_account, language=language)
+
+    def own_answers(self) -> list[dict[str, Any]]:
+        """Return the answers to the product's own questions, as they are stored."""
+        return []
+
+    def shows(self, answer: dict[str, Any]) -> bool:  # noqa: ARG002
+        """Return whether the buyer sees this stored answer to a question of the product's own."""
+        return False
 
     def offer_new_account_alone(self) -> None:
         """Do not ask for the account to use: it is a new one, whatever the browser sends."""

@@ -9,13 +9,15 @@ from sqlalchemy import Row
 from werkzeug import Response
 
 from app.config import products
+from app.config.questions import FIELD_PREFIX
 from app.errors import DatabaseUnavailable
+from app.languages import speech
 from app.observability import logs
 from app.services.purchases import account_request
 from app.services.purchases.purchase import Pending
 from app.services.signup import other_purchases, pending_tokens, progress, registrations, resume_links
 from app.services.signup.registrations import Answers, KnownAnswers
-from app.views import browser_session, draft_cookie, email_hints
+from app.views import browser_session, draft_cookie, email_hints, question_fields
 from app.views.browser_session import Visit
 from app.views.draft_cookie import Draft
 from app.views.forms import MAX_NOTES_LENGTH, SignupForm
@@ -23,7 +25,7 @@ from app.views.forms import MAX_NOTES_LENGTH, SignupForm
 blueprint = Blueprint("signup", __name__)
 draft_cookie.init_blueprint(blueprint)
 
-AnswerFields = dict[str, str | None]
+AnswerFields = dict[str, Any]
 
 
 @blueprint.get("/signup")
@@ -55,7 +57,8 @@ def send() -> Response | tuple[str, int]:
     ids = draft_cookie.current().unlinked_ids
     # An optimistic lock: the service refuses to replace any other version of the answers.
     known = known_answers(visit, registration)
-    completed = registrations.complete(visit.purchase, form.answers(), ids, browser_session.actor(), known)
+    answers = form.answers(own_earlier_answers(registration))
+    completed = registrations.complete(visit.purchase, answers, ids, browser_session.actor(), known)
     browser_session.mark_submitted(completed)
     outcome, new = ("completed", []) if completed.subscription_id else ("unlinked", [completed.registration_id])
     earlier = resume_links.still_without_purchase(ids) if ids else []
@@ -118,13 +121,14 @@ def build_form(
 
     `others` are the customer's other purchases, if they have been read already.
     """
-    form = SignupForm(data=prefilled)
-    if not takes_handoffs(visit):
+    form = question_fields.form_class(visit.product, speech.language().code)(data=prefilled)
+    request_ = account_request.of_registration(registration)
+    # A form may leave the account out; but not for a buyer who has asked for another than a new one.
+    if not takes_handoffs(visit) or ("account" not in form.order and request_.wish == "new"):
         form.offer_new_account_alone()
     # An invited colleague sets up this purchase alone, and must not see the customer's others.
     elif not browser_session.is_invited():
-        chosen = account_request.of_registration(registration).subscription_id
-        find_others = partial(other_purchases.find_with_account, visit.purchase, chosen)
+        find_others = partial(other_purchases.find_with_account, visit.purchase, request_.subscription_id)
         form.offer_accounts_of(find_others if others is None else lambda: others)
     return form
 
@@ -163,8 +167,21 @@ def initial_answers(visit: Visit, registration: Row[Any] | None) -> AnswerFields
     if is_form and draft.form_secret and browser_session.is_form_of(visit.purchase, draft.form_secret):
         return dict(draft_cookie.typed_answers())
     if registration and is_change:
-        return asdict(registrations.answers_of(registration))
+        return fields_of(registrations.answers_of(registration))
     answers = answers_without_purchase(registration)
     if answers is None or (registration and not may_anyone_replace(visit, registration)):
         return {}
-    return asdict(answers)
+    return fields_of(answers)
+
+
+def fields_of(answers: Answers) -> AnswerFields:
+    """Return the answers by the names of the form's fields."""
+    fields = asdict(answers)
+    return fields | {f"{FIELD_PREFIX}{answer['id']}": answer["value"] for answer in fields.pop("answers")}
+
+
+def own_earlier_answers(registration: Row[Any] | None) -> Answers | None:
+    """Return the answers that this browser sent before, if any."""
+    if registration and browser_session.submitted_here(registration):
+        return registrations.answers_of(registration)
+    return answers_without_purchase(registration) if registration is None else None

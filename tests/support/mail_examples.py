@@ -25,7 +25,7 @@ PRODUCT = Product(
     ready_within="two hours",
 )
 REGISTRATION = Registration(
-    id=UUID("01930000-0000-7000-8000-000000000001"), **factories.ANSWERS, created_at=NOW, updated_at=NOW
+    id=UUID("01930000-0000-7000-8000-000000000001"), **dict[str, Any](factories.ANSWERS), created_at=NOW, updated_at=NOW
 )
 SUBSCRIPTION = Subscription(
     id=UUID("01930000-0000-7000-8000-000000000002"),

@@ -18,7 +18,7 @@ from app.languages.table import ENGLISH, Language
 from app.mail import message
 from app.services.delivery import mail_look
 from app.services.delivery.usage_problems import UsageFault, UsageProblems
-from app.services.outbox.payload import Account, Registration, Subscription
+from app.services.outbox.payload import Account, Answer, Registration, Subscription
 from app.text import ZERO_WIDTH_JOINERS, clean_multiline_text, clean_single_line
 
 TEMPLATES_DIRECTORY = Path(__file__).parents[3] / "templates" / "mail"
@@ -95,10 +95,13 @@ def _recipient_and_reply_to(template: str, context: MailContext) -> tuple[str | 
 
 def _template_variables(context: MailContext) -> dict[str, object]:
     registration = _clean(context.registration)
+    answers = [_clean_answer(answer) for answer in context.registration.answers] if context.registration else []
     company, full_name = (registration.company, registration.full_name) if registration else (None, None)
     variables = {name: value for name, value in vars(context).items() if name != "language"}
     return variables | {
         "registration": registration,
+        "answers": answers,
+        "short_answers": [answer for answer in answers if _is_harmless(answer)],
         "look": mail_look.of_product(context.product, context.site_url),
         "account": _clean(context.account),
         "product_name": clean_single_line(context.product.name) if context.product else "",
@@ -134,6 +137,16 @@ def _clean(part: PartT | None) -> PartT | None:
         if isinstance(text, str)
     }
     return replace(part, **cleaned)
+
+
+def _clean_answer(answer: Answer) -> Answer:
+    clean = clean_multiline_text if answer.type == "long_text" else clean_single_line
+    return replace(answer, label=clean_single_line(answer.label), text=clean(answer.text))
+
+
+def _is_harmless(answer: Answer) -> bool:
+    """Return whether the answer may go to the address that somebody entered: a stranger may have written it."""
+    return answer.type not in {"long_text", "url", "email"} and is_link_free(answer.text)
 
 
 def _customer_name(subscription: Subscription | None) -> str:

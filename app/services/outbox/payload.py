@@ -4,7 +4,7 @@ The names and docstrings of the parts are public: docs/handoff.schema.json is ma
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, NamedTuple, Self
@@ -113,8 +113,26 @@ class Subscription(PayloadPart):
 
 
 @dataclass(frozen=True)
+class Answer(PayloadPart):
+    """The answer to a question of the seller's own. `label` is the question as it was asked.
+
+    `value` is a list for the type `choices`, true or false for `consent`, and text for all others: of a `number` its
+    digits, of a `country` its code. `text` is what the buyer saw of it.
+    """
+
+    id: str
+    label: str
+    type: Literal["text", "long_text", "choice", "choices", "consent", "email", "url", "number", "country"]
+    value: str | list[str] | bool
+    text: str
+
+
+@dataclass(frozen=True)
 class Registration(PayloadPart):
-    """What the buyer answered on the sign-up form. `language` is that of the form (BCP 47)."""
+    """What the buyer answered on the sign-up form; in `answers`, to the questions that the seller added to it.
+
+    `language` is that of the form (BCP 47).
+    """
 
     id: UUID
     company: str
@@ -125,11 +143,13 @@ class Registration(PayloadPart):
     created_at: datetime
     updated_at: datetime
     language: str = ENGLISH.code
+    answers: list[Answer] = field(default_factory=list)
 
     @classmethod
     def from_row(cls, row: Row[Any], **values: object) -> Self:
         """Return the registration of the row; one without a language is of the time when the form was English only."""
-        return super().from_row(row, language=row.language or ENGLISH.code, **values)
+        answers = [Answer(**answer) for answer in row.answers or []]
+        return super().from_row(row, language=row.language or ENGLISH.code, answers=answers, **values)
 
 
 @dataclass(frozen=True)

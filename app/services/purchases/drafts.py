@@ -17,6 +17,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, bindparam, delete, func, select
 from uuid_utils.compat import uuid7
 
+from app.config import products
 from app.database import clock
 from app.database.rows import RowDict
 from app.database.statements import upsert_statement
@@ -27,8 +28,10 @@ from app.security import encryption, form_secrets, headers
 
 # As long as a session, and as the cookie that leads here.
 TTL = timedelta(hours=headers.SESSION_HOURS)
-# The longest valid answers need 16 KB. All drafts together fill 160 MB at most.
+# The longest valid answers to the built-in questions need 16 KB, and each character of others at most 6 bytes: 4 in
+# UTF-8, which encryption makes a third longer. All drafts together fill 160 MB, and with the most questions 640 MB.
 MAX_SEALED_BYTES = 32 * 1024
+SEALED_BYTES_OF_CHARACTER = 6
 MAX_DRAFTS = 5000
 # The purchaser, colleagues, and a second browser of each. A flood of forms for one purchase needs no more space.
 MAX_DRAFTS_OF_PURCHASE = 5
@@ -73,7 +76,7 @@ def try_store(form_secret: str, typed: dict[str, str], draft_id: UUID | None = N
     """
     plaintext = zlib.compress(json.dumps(typed, ensure_ascii=False).encode())
     sealed = encryption.cipher(encryption.STORED_DRAFT).encrypt(plaintext)
-    if len(sealed) > MAX_SEALED_BYTES:
+    if len(sealed) > MAX_SEALED_BYTES + SEALED_BYTES_OF_CHARACTER * products.current().max_answer_characters:
         return None
     with suppress(DatabaseUnavailable):
         return _store(draft_id or uuid7(), _digest(form_secret), sealed)

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Text, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Text, cast, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from app.config.questions import FIELD_NAME
 from app.database.rows import RowDict
 from app.database.transactions import query, wait_for_operator
 from app.models import Invitation, OutboxMessage, Registration
@@ -58,12 +59,15 @@ def find_drafts(text: str) -> list[RowDict]:
 @query
 def _find_stored(connection: Connection, text: str) -> tuple[set[UUID], set[UUID]]:
     wait_for_operator(connection)
-    registrations = connection.execute(
-        select(Registration.id, Registration.subscription_id)
-        .where(contains(text, *ANSWER_COLUMNS))
-        .order_by(Registration.created_at.desc())
-        .limit(MAX_ROWS)
-    ).all()
+    registrations: list[Row[Any]] = [
+        *connection.execute(
+            select(Registration.id, Registration.subscription_id)
+            .where(contains(text, *ANSWER_COLUMNS))
+            .order_by(Registration.created_at.desc())
+            .limit(MAX_ROWS)
+        )
+    ]
+    registrations += _find_in_answers(connection, text)
     invitations = connection.scalars(
         select(Invitation.subscription_id)
         .where(contains(text, Invitation.email))
@@ -74,35 +78,52 @@ def _find_stored(connection: Connection, text: str) -> tuple[set[UUID], set[UUID
     return {row.id for row in registrations}, subscription_ids | {*invitations}
 
 
+def _find_in_answers(connection: Connection, text: str) -> list[Row[Any]]:
+    """Return the registrations with the text in an answer to a question of the product's own."""
+    rows = connection.execute(
+        select(Registration.id, Registration.subscription_id, Registration.answers)
+        .where(_json_has(Registration.answers, text, connection.dialect.name))
+        .order_by(Registration.created_at.desc())
+        .limit(MAX_ROWS)
+    )
+    # The questions have the text as well, of everybody who was asked.
+    return [row for row in rows if _has_text({"answers": row.answers}, text.casefold())]
+
+
 @query
 def _find_in_handoffs(connection: Connection, text: str) -> set[UUID]:
     wait_for_operator(connection)
-    # As JSON spells it. What the payload has elsewhere than in the answers is sorted out below.
-    spellings = {json.dumps(spelling)[1:-1] for spelling in _spellings(text)}
     handoffs = connection.execute(
         select(OutboxMessage.subscription_id, OutboxMessage.payload)
         .where(OutboxMessage.subscription_id.is_not(None), OutboxMessage.sequence.is_not(None))
-        .where(or_(*(_payload_has(spelling, connection.dialect.name) for spelling in spellings)))
+        .where(_json_has(OutboxMessage.payload, text, connection.dialect.name))
         .order_by(OutboxMessage.created_at.desc())
         .limit(MAX_ROWS)
     )
     return {
         row.subscription_id
         for row in handoffs
+        # What the payload has elsewhere than in the answers does not count.
         if _has_text(row.payload.get("data", {}).get("registration") or {}, text.casefold())
     }
 
 
-def _payload_has(spelling: str, dialect: str) -> ColumnElement[bool]:
-    """Return the condition that a payload has the text, in upper or lower case; both are ASCII, and long to read."""
-    payload = cast(OutboxMessage.payload, Text)
+def _json_has(column: InstrumentedAttribute[Any], text: str, dialect: str) -> ColumnElement[bool]:
+    """Return the condition that the JSON has the text, in upper or lower case."""
+    as_text = cast(column, Text)
+    # As JSON spells it: both are ASCII.
+    spellings = {json.dumps(spelling)[1:-1] for spelling in _spellings(text)}
     if dialect == "sqlite":
-        return payload.contains(spelling, autoescape=True)  # its LIKE takes no notice of the case
-    return func.strpos(func.lower(payload.collate("C")), spelling.lower()) > 0
+        # Its LIKE takes no notice of the case.
+        return or_(*(as_text.contains(spelling, autoescape=True) for spelling in spellings))
+    lowered = func.lower(as_text.collate("C"))
+    return or_(*(func.strpos(lowered, spelling.lower()) > 0 for spelling in spellings))
 
 
 def _has_text(answers: Mapping[str, Any], wanted: str) -> bool:
-    return any(wanted in (answers.get(name) or "").casefold() for name in ANSWER_NAMES)
+    typed = [value for name, value in answers.items() if name in ANSWER_NAMES or FIELD_NAME.fullmatch(name)]
+    typed += [answer["text"] for answer in answers.get("answers") or []]
+    return any(wanted in (value or "").casefold() for value in typed)
 
 
 def _spellings(text: str) -> set[str]:

@@ -6,7 +6,7 @@ has another one with other answers (an optimistic lock).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -36,7 +36,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Answers:
-    """What the buyer typed into the sign-up form, and the language that the form was in (BCP 47)."""
+    """What the buyer typed into the sign-up form, and the language that the form was in (BCP 47).
+
+    `answers` are those to the product's own questions, each with `id`, `label` (the question as it was asked), `type`,
+    `value`, and the `text` that the buyer saw of it.
+    """
 
     company: str
     full_name: str
@@ -46,6 +50,7 @@ class Answers:
     account: str = "new"
     existing_account: str | None = None
     language: str = ENGLISH.code
+    answers: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -83,8 +88,8 @@ class KnownAnswers:
 
 
 ANY_ANSWERS = KnownAnswers()
-# Not the language: nobody types it.
-TYPED_FIELDS = tuple(field.name for field in fields(Answers) if field.name != "language")
+# The fields that are built into every form. Nobody types the language.
+TYPED_FIELDS = tuple(field.name for field in fields(Answers) if field.name not in {"language", "answers"})
 
 TABLE = Registration.__table__
 ANSWER_COLUMNS = (*(field.name for field in fields(Answers)), "updated_at")
@@ -232,5 +237,5 @@ def try_find_by_purchase(purchase: Purchase) -> Row[Any] | None:
 
 def answers_of(registration: Row[Any]) -> Answers:
     """Return the registration's answers."""
-    stored = {field.name: getattr(registration, field.name) for field in fields(Answers)}
-    return Answers(**{**stored, "language": registration.language or ENGLISH.code})
+    typed = {name: getattr(registration, name) for name in TYPED_FIELDS}
+    return Answers(**typed, language=registration.language or ENGLISH.code, answers=registration.answers or [])
