@@ -117,6 +117,7 @@ def _summary(file: CustomerFile, width: int | None) -> Iterator[str]:
 def _facts(file: CustomerFile, row: RowDict) -> Iterator[tuple[str, Any]]:
     yield from ((name, row.get(key)) for name, key in (("name", "full_name"), ("e-mail", "email"), ("phone", "phone")))
     yield "notes", row.get("notes")
+    yield "answers", "; ".join(f"{answer['label']}: {answer['text']}" for answer in row.get("answers") or [])
     if purchase := file.purchase:
         product = products.current().get(purchase["product_code"])
         yield "product", f"{product.name} ({product.code})" if product else purchase["product_code"]

@@ -8,16 +8,18 @@ from uuid import UUID
 import click
 from flask import current_app
 
-from app.cli import listing, spreadsheets, tables
+from app.cli import answers, listing, spreadsheets, tables
 from app.cli.actor import by_option
 from app.cli.database import DatabaseGroup
 from app.cli.listing import Resource, Table
+from app.config import products
 from app.database import clock
 from app.database.rows import RowDict
 from app.services.billing import purge
 from app.services.operations.audit import AuditRecord
 from app.services.purchases import drafts, people
-from app.services.reports import ids, registrations
+from app.services.reports import ids as id_reports
+from app.services.reports import registrations
 from app.services.reports.registrations import Filters
 from app.services.signup import erasure, progress, resume_links
 from app.text import mask_email
@@ -25,7 +27,7 @@ from app.text import mask_email
 REGISTRATION = Resource(
     "registration",
     "Look for the customer with: foyer registrations list --email ADDRESS, or subscriptions show ACCOUNT",
-    ids.REGISTRATIONS,
+    id_reports.REGISTRATIONS,
 )
 PERSON_COLUMNS = ("id", "created_at", "company", "full_name", "email")
 LIST_COLUMNS = (*PERSON_COLUMNS, "product_code", "customer_aws_account_id", "status")
@@ -97,7 +99,8 @@ def show(identifier: str, wide: bool, in_json: bool) -> None:
     registration = registrations.find(registration_id)
     if registration is None and (erased := erasure.find(registration_id)):
         raise click.ClickException(_describe_erasure(erased))
-    listing.print_record(REGISTRATION.require(identifier, registration), in_json=in_json, wide=wide)
+    row = REGISTRATION.require(identifier, registration)
+    listing.print_record(row if in_json else answers.as_lines(row), in_json=in_json, wide=wide)
 
 
 @command.command("export")
@@ -106,10 +109,14 @@ def show(identifier: str, wide: bool, in_json: bool) -> None:
 def export(file_format: str, output: str) -> None:
     """Write all registrations with their purchases, oldest first.
 
+    Each question that you ask now has a column of its own; the answers to others are whole in other_answers.
+
     In CSV, a cell that a spreadsheet might run as a formula starts with an apostrophe; that includes a telephone number
     that starts with +. JSON Lines has every value as it was typed.
     """
-    spreadsheets.export(output, file_format, registrations.COLUMN_NAMES, registrations.iterate_all())
+    ids = answers.column_ids(products.current().values())
+    columns = [name for name in registrations.COLUMN_NAMES if name != "answers"] + answers.column_names(ids)
+    spreadsheets.export(output, file_format, columns, answers.as_columns(registrations.iterate_all(), ids))
 
 
 @command.command("erase")

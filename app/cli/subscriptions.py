@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from app.aws.get_entitlements import AwsEntitlement
-from app.cli import event_outcomes, listing, parameters, tables, terminal
+from app.cli import answers, event_outcomes, listing, parameters, tables, terminal
 from app.cli.database import DatabaseGroup
 from app.cli.listing import Table
 from app.cli.usage import list_hours
@@ -138,7 +138,8 @@ def _print_subscription(row: RowDict, *, in_json: bool, wide: bool) -> None:
         click.echo(tables.to_json({**row, "entitlements": with_expiry, "usage": usage, "events": events}))
         return
     width = None if wide else terminal.width()
-    row = {**row, "usage": ", ".join(f"{state}: {count}" for state, count in usage["states"].items()) or None}
+    states = ", ".join(f"{state}: {count}" for state, count in usage["states"].items())
+    row = {**answers.as_lines(row), "usage": states or None}
     lists = (stored, usage["latest"], events)
     parts = _fitted_parts(row, lists, now, width) if width else [_whole_record(row, lists, now)]
     if row["registration_id"] is None:

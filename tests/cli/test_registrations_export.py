@@ -54,10 +54,10 @@ def test_csv_has_every_column_of_both_tables(runner: FlaskCliRunner) -> None:
     result = runner.invoke(args=["registrations", "export"])
 
     header = set(result.stdout.strip().split(","))
-    assert header >= {column.name for column in Registration.__table__.columns} - {"sent_by"}
+    assert header >= {column.name for column in Registration.__table__.columns} - {"sent_by", "answers"}
     internal_columns = {"review_at", "review_failures", "change_number"}
     assert header >= {column.name for column in Subscription.__table__.columns} - internal_columns
-    assert header >= {"subscription_id", "subscription_created_at"}
+    assert header >= {"subscription_id", "subscription_created_at", "other_answers"}
 
 
 @on_sqlite

@@ -17,7 +17,11 @@ QUESTIONS: list[dict[str, Any]] = [
         "id": "tools",
         "type": "choices",
         "label": "Tools",
-        "options": [{"value": "s", "label": "Slack"}, {"value": "t", "label": "Teams"}, {"value": "m", "label": "Mail"}],
+        "options": [
+            {"value": "s", "label": "Slack"},
+            {"value": "t", "label": "Teams"},
+            {"value": "m", "label": "Mail"},
+        ],
         "max": 2,
     },
     {"id": "news", "type": "consent", "label": "Send me news."},

@@ -39,7 +39,7 @@ ACCOUNT_COLUMNS = (
 LANGUAGE = case(
     (Registration.id.is_not(None), func.coalesce(Registration.language, ENGLISH.code)),
 ).label("language")
-ANSWER_COLUMNS = (*REGISTRATIONS["company", "full_name", "email", "phone", "notes"], LANGUAGE)
+ANSWER_COLUMNS = (*REGISTRATIONS["company", "full_name", "email", "phone", "notes", "answers"], LANGUAGE)
 SELECTED_COLUMNS = (
     *REGISTRATIONS["id", "created_at", "updated_at"],
     *ANSWER_COLUMNS,
