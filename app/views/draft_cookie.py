@@ -18,6 +18,7 @@ from uuid import UUID
 
 from flask import Blueprint, Response, current_app, g, request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
+from werkzeug.exceptions import HTTPException
 
 from app.config.questions import FIELD_NAME, MAX_QUESTIONS
 from app.security import encryption, headers
@@ -116,7 +117,8 @@ def _save_submitted_answers() -> None:
     # A form that was open when its key was listed as leaked is refused, and what was typed into it stays.
     keys = [*current_app.config["SECRET_KEY_LEAKED"], *current_app.config["WTF_CSRF_SECRET_KEY"]]
     signer = URLSafeTimedSerializer(keys, salt="wtf-csrf-token")
-    with suppress(BadSignature):
+    # A body that is refused, as one that is too large, has no form.
+    with suppress(BadSignature, HTTPException):
         secret = str(signer.loads(request.form.get("csrf_token", "")))
         save(Draft(secret, _read_submitted_answers(), current().unlinked_ids))
 

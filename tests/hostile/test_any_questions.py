@@ -38,8 +38,10 @@ TABLE = st.one_of(
 )
 TYPED = {
     "email": st.one_of(st.emails(), TEXT),
-    "url": st.one_of(st.just("Example.com/a?b"), st.just("http://é.example"), TEXT),
-    "number": st.one_of(st.decimals(allow_nan=False, allow_infinity=False).map(lambda n: f"{n:f}"[:40]), TEXT),
+    "url": st.one_of(st.sampled_from(["", "Example.com/a?b", "http://é.example"]), TEXT),
+    "number": st.one_of(
+        st.decimals(-1000, 1000).map(lambda n: f"{n:f}"[:40]), st.sampled_from(["", "1,5", "+.50"]), TEXT
+    ),
     "country": st.one_of(st.sampled_from(sorted(CODES)), TEXT),
     "consent": st.sampled_from(["", "yes"]),
 }
@@ -64,8 +66,9 @@ def ask(app: Flask, tables: list[dict[str, Any]]) -> None:
 
 def draw_answer(draw: st.DrawFn, table: dict[str, Any]) -> list[str]:
     if "options" in table:
-        choices = st.one_of(st.sampled_from(table["options"]), TEXT)
-        return draw(st.lists(choices, max_size=1 if table["type"] == "choice" else 8))
+        offered = st.sampled_from(table["options"])
+        choices = draw(st.sampled_from([offered, offered, offered, TEXT]))
+        return draw(st.lists(choices, min_size=1, max_size=1 if table["type"] == "choice" else 8))
     return [draw(TYPED.get(table["type"], TEXT))]
 
 
