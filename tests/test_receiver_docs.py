@@ -10,7 +10,7 @@ import pytest
 import requests
 from pydantic import TypeAdapter
 
-from app.services.outbox import account_reply, payload
+from app.services.outbox import account_reply, payload, payload_part
 from sandbox.example.handoffs import Handoff, RefusalReason
 from sandbox.example.labels import REFUSALS
 from tests.support import fake_foyer
@@ -108,7 +108,7 @@ def test_code_accepts_a_sign_in_token_once(product: str, keys: FakeFoyer) -> Non
 def test_example_is_a_handoff_with_every_field() -> None:
     example = json.loads(EXAMPLE)
 
-    handoff = payload.as_json(TypeAdapter(payload.Handoff).validate_python(example))
+    handoff = payload_part.as_json(TypeAdapter(payload.Handoff).validate_python(example))
     # A hand-off of another type than usage.refused has no usage.
     assert handoff["data"].pop("usage") is None
     assert handoff == example

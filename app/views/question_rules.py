@@ -7,8 +7,6 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from email_validator import EmailNotValidError, validate_email
-
 from app import text
 from app.config.countries import CODES
 from app.config.question_kinds import text_in
@@ -157,6 +155,9 @@ def _clean_web_address(typed: str) -> str:
 
 
 def _is_email(answer: str) -> bool:
+    # Imported only where an answer is an address: it takes long to load.
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
+
     try:
         validate_email(answer, check_deliverability=False, allow_smtputf8=True, allow_empty_local=False)
     except EmailNotValidError:

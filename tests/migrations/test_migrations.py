@@ -18,8 +18,10 @@ from tests.support.outbox_messages import register_customer
 from tests.support.stored_rows import all_rows
 
 CREATED, SEEN = datetime(2026, 5, 1, 12, tzinfo=UTC), datetime(2026, 6, 1, 12, tzinfo=UTC)
+# The revision before the one that adds the answers to questions.
+BEFORE_ANSWERS = "0008"
 TYPES = {"id": Uuid, "subscription_id": Uuid, "registration_id": Uuid, "created_at": UtcDateTime, "at": UtcDateTime}
-TYPES |= {"updated_at": UtcDateTime, "last_seen_at": UtcDateTime}
+TYPES |= {"parked_token_id": Uuid, "parked_at": UtcDateTime, "updated_at": UtcDateTime, "last_seen_at": UtcDateTime}
 
 
 @pytest.fixture
@@ -100,3 +102,22 @@ def test_downgrade_of_0004_keeps_everything_that_0003_can_store(app: Flask) -> N
 
     assert [registration.full_name for registration in all_rows(app, Registration)] == ["Ada Lovelace"]
     assert [entry.action for entry in all_rows(app, AuditEntry)] == ["registration.completed"]
+
+
+def test_answers_migration_keeps_rows_and_writes_of_the_version_before(app: Flask) -> None:
+    register_customer(app)
+    with app.app_context():
+        migrations.downgrade(BEFORE_ANSWERS)
+    upgrade(app)
+
+    def write_as_before(connection: Connection) -> None:
+        # A process of the version before, which still runs while the database is migrated, does not name the column.
+        token = {"id": uuid7(), "digest": b"d", "hints": "{}", "parked_at": SEEN, "tries": 0}
+        insert_row(connection, "parked_tokens", **token)
+        values = {"company": "Juniper", "full_name": "Ada", "email": "ada@example.com", "account": "new"}
+        times = {"created_at": CREATED, "updated_at": SEEN}
+        insert_row(connection, "registrations", id=uuid7(), parked_token_id=token["id"], **values, **times)
+
+    with app.app_context():
+        transactions.write(write_as_before)
+    assert [row.answers for row in all_rows(app, Registration)] == [None, None]

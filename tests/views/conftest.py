@@ -1,6 +1,9 @@
 """Fixtures for tests of pages: a frozen clock, and browsers of buyers, purchasers and colleagues."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
 import time_machine
@@ -9,7 +12,8 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from sandbox.server import Sandbox
-from tests.support import factories
+from tests.support import asked_questions, factories
+from tests.support.asked_questions import QUESTIONS
 from tests.support.factories import TOKEN_FIELD
 from tests.support.page_checks import CheckedClient
 from tests.support.registered_buyer import NOW, RegisteredBuyer, land_and_register
@@ -75,3 +79,17 @@ def token_during_outage(sandbox: Sandbox) -> str:
     token = factories.token(sandbox, account_id="012345678901")
     sandbox.marketplace.change_faults(aws_down=True)
     return token
+
+
+@pytest.fixture
+def open_client(environment: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., FlaskClient]]:
+    """A function that returns a browser at an application that asks these questions."""
+    with ExitStack() as applications:
+
+        def open_browser(asked: list[dict[str, Any]] = QUESTIONS, **product: Any) -> FlaskClient:
+            asked_questions.configure(environment, tmp_path, asked, **product)
+            app = applications.enter_context(factories.open_app(create_app()))
+            app.test_client_class = CheckedClient
+            return app.test_client()
+
+        yield open_browser

@@ -16,7 +16,7 @@ from app.models import OutboxMessage, Registration
 from app.services.api import feed
 from app.services.delivery import mail_templates
 from app.services.delivery.mail_templates import MailContext
-from app.services.outbox import payload
+from app.services.outbox import payload, payload_part
 from app.views.api import openapi
 from sandbox.server import Sandbox
 from tests.support import asked_questions, factories
@@ -79,7 +79,7 @@ def test_handoff_and_api_have_the_answers_and_fit_the_schema(client: FlaskClient
     assert {answer["id"]: answer["text"] for answer in answers} == SHOWN
     assert answers == registration.answers
     assert item
-    assert payload.as_json(item)["registration"]["answers"] == answers
+    assert payload_part.as_json(item)["registration"]["answers"] == answers
 
 
 def test_changed_answer_is_handed_off_and_an_equal_one_is_not(client: FlaskClient) -> None:
@@ -90,7 +90,7 @@ def test_changed_answer_is_handed_off_and_an_equal_one_is_not(client: FlaskClien
     assert types == ["registration.completed", "registration.updated"]
 
 
-def test_seller_reads_all_answers_and_the_buyer_what_no_stranger_can_misuse(client: FlaskClient) -> None:
+def test_seller_reads_all_answers_and_buyers_what_strangers_cannot_misuse(client: FlaskClient) -> None:
     seller, buyer = mail(client, "seller_registered"), mail(client, "buyer_registered")
 
     for text in ("Team name", "Slack, Mail", "second line", "https://example.com/a?b=c", "Japan", "12.50"):

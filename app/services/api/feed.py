@@ -37,7 +37,8 @@ from app.models.purchases import HAS_FORMER_ID
 from app.services.api import cursors
 from app.services.api.cursors import Cursor
 from app.services.outbox import payload
-from app.services.outbox.payload import PayloadPart, StoredRows, SubscriptionSnapshot
+from app.services.outbox.payload import StoredRows, SubscriptionSnapshot
+from app.services.outbox.payload_part import PayloadPart
 
 SELECT_EPOCH_AND_END = select(models.Feed.epoch, models.Feed.last_number + 1)
 # The number before which no transaction of PostgreSQL is open any more.

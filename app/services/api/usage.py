@@ -14,7 +14,7 @@ from app.database.transactions import query
 from app.models import UtcDateTime
 from app.services.api import cursors
 from app.services.metering import licenses, quantity
-from app.services.outbox.payload import PayloadPart
+from app.services.outbox.payload_part import PayloadPart
 from app.services.usage_reports import details, hours
 from app.services.usage_reports.hours import HOURS, Filters
 

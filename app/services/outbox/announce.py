@@ -14,7 +14,7 @@ from app.aws.customer import license_id
 from app.config import products
 from app.database import clock
 from app.database.rows import RowDict
-from app.services.outbox import payload, queue
+from app.services.outbox import payload, payload_part, queue
 from app.services.outbox.payload import HandoffType, StoredRows, UnbilledHour
 from app.services.purchases import subscriptions
 
@@ -86,7 +86,7 @@ def announce_unbilled(connection: Connection, subscription_id: UUID, hours: Sequ
     touch(connection, subscription_id)
     rows = payload.load_rows(connection, subscription_id)
     if rows and rows.subscription.product_code in products.current().handoff_endpoints:
-        usage = payload.as_json(list(hours))
+        usage = payload_part.as_json(list(hours))
         queue.enqueue(connection, [_handoff(connection, rows, HandoffType.USAGE_REFUSED, clock.now(), usage=usage)])
 
 
@@ -98,8 +98,8 @@ def touch(connection: Connection, subscription_id: UUID) -> None:
 def _handoff(connection: Connection, rows: StoredRows, type_: HandoffType, now: datetime, **more: Any) -> RowDict:
     """Return the hand-off to enqueue; `more` is what its data has beside the snapshot."""
     subscription, registration, _ = rows
-    head = {"type": type_, "timestamp": payload.rfc3339(now), "version": payload.VERSION}
-    handoff = {**head, "data": {**payload.as_json(payload.build(rows)), **more}}
+    head = {"type": type_, "timestamp": payload_part.rfc3339(now), "version": payload.VERSION}
+    handoff = {**head, "data": {**payload_part.as_json(payload.build(rows)), **more}}
     lane = queue.handoff_lane(subscription.product_code)
     return queue.next_handoff(connection, lane, subscription.id, registration.id if registration else None, handoff)
 
@@ -108,7 +108,7 @@ def _mails(rows: StoredRows, type_: HandoffType, now: datetime) -> list[RowDict]
     subscription, registration, _ = rows
     # A mail names the time of AWS's event, which may have arrived long after.
     status_since = subscription.status_since if type_ in TYPE_BY_STATUS.values() else None
-    happened_at = payload.rfc3339(status_since or now)
+    happened_at = payload_part.rfc3339(status_since or now)
     ids = {"subscription_id": subscription.id, "registration_id": registration.id if registration else None}
     return [
         queue.new_mail(template, payload={"happened_at": happened_at}, **ids)

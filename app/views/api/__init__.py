@@ -11,8 +11,8 @@ from werkzeug.exceptions import NotFound, Unauthorized
 from app.observability import logs
 from app.services.api import feed, tokens
 from app.services.api.feed import Filters
-from app.services.outbox import payload
-from app.services.outbox.payload import PayloadPart
+from app.services.outbox import payload_part
+from app.services.outbox.payload_part import PayloadPart
 from app.views.api import problems, queries, usage
 
 PUBLIC_ENDPOINTS = {"api.description", "api.handoff_schema"}
@@ -123,5 +123,5 @@ def _page(query: type[queries.Registrations], *, registered: bool = False) -> Re
 def _json_or_404(document: PayloadPart | None) -> Response:
     if document is None:
         raise NotFound
-    body = json.dumps(payload.as_json(document), ensure_ascii=False, separators=(",", ":"))
+    body = json.dumps(payload_part.as_json(document), ensure_ascii=False, separators=(",", ":"))
     return Response(body, mimetype="application/json")

@@ -14,7 +14,7 @@ from app.config.fields import Declaration, OneOf, Text, WholeNumber
 from app.services.api import cursors
 from app.services.api.feed import Item, Page
 from app.services.api.usage import UsageItems, UsagePage
-from app.services.outbox import payload
+from app.services.outbox import payload, payload_part
 from app.services.outbox.payload import Account, Handoff, Registration, Subscription
 from app.views.api import openapi_usage, problems, queries
 from app.views.api.problems import Problem
@@ -110,9 +110,9 @@ def build_handoff_schema() -> bytes:
 def _add_paths(spec: APISpec) -> None:
     lists: dict[str, type[Query]] = {"subscriptions": queries.Subscriptions, "registrations": queries.Registrations}
     for name, query in lists.items():
-        page = _response(Page, payload.as_json(EXAMPLE_PAGE), "application/json", "The next page")
+        page = _response(Page, payload_part.as_json(EXAMPLE_PAGE), "application/json", "The next page")
         description = "The subscription with its registration and account"
-        item = _response(Item, payload.as_json(EXAMPLE_ITEM), "application/json", description)
+        item = _response(Item, payload_part.as_json(EXAMPLE_ITEM), "application/json", description)
         parameters = _query_parameters(query)
         _add_operation(spec, f"/{name}", page, READ_ERRORS, summary=f"List {name}", parameters=parameters)
         by_id = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
@@ -125,10 +125,10 @@ def _add_paths(spec: APISpec) -> None:
 
 
 def _add_usage_paths(spec: APISpec) -> None:
-    page = _response(UsagePage, payload.as_json(openapi_usage.EXAMPLE_PAGE), "application/json", "The next page")
+    page = _response(UsagePage, payload_part.as_json(openapi_usage.EXAMPLE_PAGE), "application/json", "The next page")
     parameters = _query_parameters(queries.Usage)
     _add_operation(spec, "/usage", page, READ_ERRORS, summary="List hours of usage", parameters=parameters)
-    items = _response(UsageItems, payload.as_json(openapi_usage.EXAMPLE_ITEMS), "application/json", "The items")
+    items = _response(UsageItems, payload_part.as_json(openapi_usage.EXAMPLE_ITEMS), "application/json", "The items")
     parameters = _query_parameters(queries.UsageItem)
     summary = "Find items of usage by the id that the product gave them"
     _add_operation(spec, "/usage/items", items, (*READ_ERRORS, 404), summary=summary, parameters=parameters)
@@ -177,5 +177,5 @@ def _parameter_schema(declaration: Declaration) -> dict[str, Any]:
         case OneOf(words=words):
             return {"type": "string", "enum": list(words), "examples": list(words[:1])}
         case Moment():
-            return {"type": "string", "format": "date-time", "examples": [payload.rfc3339(queries.EXAMPLE_HOUR)]}
+            return {"type": "string", "format": "date-time", "examples": [payload_part.rfc3339(queries.EXAMPLE_HOUR)]}
     raise NotImplementedError(declaration.kind)

@@ -8,7 +8,7 @@ from flask import Response, g, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import BadRequest, Forbidden, HTTPException
 
-from app.services.outbox.payload import SchemaKeywords
+from app.services.outbox.payload_part import SchemaKeywords
 
 API_PREFIX = "/api/v1"
 MEDIA_TYPE = "application/problem+json"

@@ -7,7 +7,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 from flask.testing import FlaskClient
 
-from app.services.outbox import payload
+from app.services.outbox import payload, payload_part
 from app.services.outbox.payload import Contents, Handoff
 from app.views.api import openapi
 from tests.support.databases import on_sqlite
@@ -22,7 +22,7 @@ def test_schema_accepts_a_handoff_and_refuses_another_version(client: FlaskClien
     snapshot = {name: value for name, value in vars(openapi.EXAMPLE_ITEM).items() if name != "changed_at"}
     contents = Contents(sequence=1, **snapshot)
     handoff = Handoff(type="registration.completed", timestamp=openapi.EXAMPLE_TIME, version=1, data=contents)
-    document = payload.as_json(handoff)
+    document = payload_part.as_json(handoff)
 
     assert response.mimetype == "application/schema+json"
     assert (schema["$id"], schema["title"]) == (f"urn:foyer:handoff:{payload.VERSION}", "Handoff")

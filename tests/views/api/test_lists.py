@@ -57,6 +57,7 @@ def test_list_item_has_every_field(
         **{name: factories.ANSWERS[name] for name in ("company", "full_name", "email", "notes")},
         "phone": None,
         "language": "en",
+        "answers": [],
         "created_at": None,
         "updated_at": None,
     }
