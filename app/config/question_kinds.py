@@ -69,7 +69,7 @@ class Options(OwnKind):
         """Return the options."""
         if not isinstance(value, list) or not 1 <= len(value) <= MAX_OPTIONS:
             raise ValueError(f"it must be a list of 1 to {MAX_OPTIONS} answers to choose from")
-        options = tuple(self._read_one(option, f"its {place}. answer") for place, option in enumerate(value, 1))
+        options = tuple(self._read_one(option, f"answer {place}") for place, option in enumerate(value, 1))
         for name, values in (
             ("value", [one.value for one in options]),
             ("label", [one.label["en"] for one in options]),

@@ -82,7 +82,7 @@ def test_entries_move_and_drop_what_is_built_in(tmp_path: Path) -> None:
         (question(options='["a"]'), "options", "a question of the type text has none"),
         (question(type='"choice"'), "options", "List the answers to choose from"),
         (question(type='"choice"', options='["a", "a"]'), "options", "two answers have the value 'a'"),
-        (question(type='"choice"', options='["a", { value = "b" }]'), "options", "its 2. answer must be a text, or"),
+        (question(type='"choice"', options='["a", { value = "b" }]'), "options", "answer 2 must be a text, or"),
         (question(type='"choices"', options='["a", "b"]', max="3"), "max", "a whole number from 1 to 2"),
         (question(min="5", max="2"), "min", "it is larger than max, which is 2"),
         (question(min="201"), "min", "it is larger than max, which is 200"),
