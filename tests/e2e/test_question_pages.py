@@ -19,7 +19,13 @@ from tests.support.page_checks import csrf_token
 
 LONG = "Datenschutzgrundverordnungskonformitätsbescheinigung " * 3
 LONG_QUESTIONS: list[dict[str, Any]] = [
-    {"id": "long", "type": "choices", "label": LONG, "hint": LONG, "options": [f"{LONG[:99]}{place}" for place in "ab"]},
+    {
+        "id": "long",
+        "type": "choices",
+        "label": LONG,
+        "hint": LONG,
+        "options": [f"{LONG[:99]}{place}" for place in "ab"],
+    },
     {"id": "list", "type": "choice", "label": LONG, "options": [f"{LONG[:99]}{place}" for place in range(9)]},
 ]
 

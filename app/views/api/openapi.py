@@ -15,7 +15,7 @@ from app.services.api import cursors
 from app.services.api.feed import Item, Page
 from app.services.api.usage import UsageItems, UsagePage
 from app.services.outbox import payload, payload_part
-from app.services.outbox.payload import Account, Handoff, Registration, Subscription
+from app.services.outbox.payload import Account, Answer, Handoff, Registration, Subscription
 from app.views.api import openapi_usage, problems, queries
 from app.views.api.problems import Problem
 from app.views.api.queries import Moment, Query
@@ -50,6 +50,7 @@ EXAMPLE_ITEM = Item(
         notes=None,
         created_at=EXAMPLE_TIME,
         updated_at=EXAMPLE_TIME,
+        answers=[Answer(id="team_size", label="Team size", type="number", value="12", text="12")],
     ),
     account=Account(wish="new", existing_account=None, subscription_id=None, url=None, reference=None),
     changed_at=EXAMPLE_TIME,
