@@ -67,7 +67,7 @@ class Deployment:
 
     def _check_input(self) -> None:
         if self._wish.products_file:
-            images.check_products_file(self._wish.products_file)
+            products_files.read(self._wish.products_file)
             self._values |= {"ProductsFile": PRODUCTS_PATH, "ProductCode": ""}
         elif self._values.get("ProductCode"):
             self._values.setdefault("ProductsFile", "")

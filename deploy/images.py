@@ -1,21 +1,19 @@
 """Decides which image is deployed: the one that IMAGE names, or one that is built from this commit and pushed."""
 
 import hashlib
-import shutil
 import subprocess
 import tempfile
-import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deploy import builders, console, registry
+from deploy import builders, console, products_files, registry
 from deploy.account import Account
 from deploy.errors import DeployError
 
 ROOT = Path(__file__).parents[1]
 PRODUCTS_DOCKERFILE = Path(__file__).parent / "products.Dockerfile"
-PRODUCTS_PATH = "/srv/foyer/products/products.toml"
+PRODUCTS_PATH = f"/srv/foyer/products/{products_files.NAME}"
 
 
 @dataclass(frozen=True)
@@ -33,20 +31,6 @@ class Wanted:
     image: str
     products_file: Path | None
     architecture: str
-
-
-def check_products_file(path: Path) -> None:
-    """Check that the file exists and is TOML.
-
-    Raises:
-        DeployError: it does not, or is not.
-    """
-    try:
-        tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DeployError(f"PRODUCTS_FILE={path} cannot be read: {error.strerror}.") from None
-    except ValueError as error:
-        raise DeployError(f"PRODUCTS_FILE={path} is not TOML: {error}.") from None
 
 
 def provide(account: Account, stack_name: str, wanted: Wanted, poll_seconds: float) -> Image:
@@ -82,7 +66,7 @@ def _build(builder: builders.Builder, image: str, wanted: Wanted) -> None:
     if wanted.products_file:
         console.say(f"Adding {wanted.products_file} to the image ...")
         with tempfile.TemporaryDirectory() as folder:
-            shutil.copy(wanted.products_file, Path(folder) / "products.toml")
+            products_files.write(products_files.read(wanted.products_file), Path(folder))
             builder.build(image, Path(folder), PRODUCTS_DOCKERFILE, platform, base=base)
 
 
@@ -107,7 +91,7 @@ def _tag(wanted: Wanted) -> str:
     if wanted.architecture:
         parts.append(wanted.architecture.lower().replace("_", "-"))
     if wanted.products_file:
-        parts.append(f"products-{hashlib.sha256(wanted.products_file.read_bytes()).hexdigest()[:12]}")
+        parts.append(f"products-{products_files.digest(products_files.read(wanted.products_file))[:12]}")
     return "-".join(parts)
 
 

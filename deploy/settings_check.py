@@ -29,7 +29,8 @@ def check(template: Mapping[str, Any], values: Mapping[str, str], products_file:
         return
     environment, sources = _environment(container, template["Parameters"], values)
     if products_file:
-        environment["PRODUCTS_FILE"] = str(products_file.resolve())
+        # Not resolved: pictures are looked for beside the name that was given, as they are for the image.
+        environment["PRODUCTS_FILE"] = str(products_file.absolute())
     elif environment.get("PRODUCTS_FILE"):
         return  # it is in the image
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}

@@ -10,7 +10,7 @@ from app.config.fields import OneOf, TableFaults, Text, YesOrNo, declare
 from app.config.pictures import Picture
 from app.config.setting_checks import URL_HOST, check_exact
 
-PICTURE_NAME = Text(pattern=r"[^/\\:]+(/[^/\\:]+)*\.(?i:svg|png)", max_length=255, check=check_exact)
+PICTURE_NAME = Text(pattern=r"(?!(.*/)?\.\.?/)[^/\\:]+(/[^/\\:]+)*\.(?i:svg|png)", max_length=255, check=check_exact)
 PAGE_URL = Text(pattern=rf"https://{URL_HOST}+(/[^\s\"`<>]*)?", max_length=2048, check=check_exact)
 COLOUR = Text(pattern=r"#[0-9a-fA-F]{6}")
 PICTURE = "the name of an SVG or PNG file beside the products file, such as logo.svg"

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from app.config.fields import Text
 from app.config.patterns import Pattern
 from app.config.setting_checks import check_text
+from app.languages import table
 
-ENGLISH = "en"
-LANGUAGES = (ENGLISH, "de", "fr", "es", "pt-BR", "ja", "ko", "zh-CN", "ar")
+ENGLISH = table.ENGLISH.code
 MAX_OPTIONS = 100
 MAX_VALUE_LENGTH = 100
 # By the language's code, always with English: AWS demands an English page.
@@ -46,8 +46,8 @@ class Texts(OwnKind):
         """Return the wordings."""
         if not isinstance(value, dict):
             return {ENGLISH: self._read_one(value, "")}
-        if unknown := [code for code in value if code not in LANGUAGES]:
-            *others, last = LANGUAGES
+        if unknown := [code for code in value if code not in table.BY_CODE]:
+            *others, last = table.BY_CODE
             raise ValueError(f"{unknown[0]!a} is no language of ours. They are {', '.join(others)} and {last}")
         if ENGLISH not in value:
             raise ValueError("it has no English: add en. AWS Marketplace requires a page in English")

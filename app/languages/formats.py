@@ -12,9 +12,10 @@ from markupsafe import Markup, escape
 from app import text
 from app.languages import speech
 from app.languages.speech import gettext
-from app.languages.table import ENGLISH
+from app.languages.table import ENGLISH, Language
 
 FORMATS = speech.FOLDER / "formats.json"
+COUNTRIES = speech.FOLDER / "countries.json"
 RIGHT_TO_LEFT = {"R", "AL", "AN"}
 FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
 
@@ -59,6 +60,15 @@ def _needs_isolation(name: str) -> bool:
     if speech.language().dir == "rtl":
         return True
     return not name.isascii() and any(bidirectional(character) in RIGHT_TO_LEFT for character in name)
+
+
+def country_names(language: Language) -> dict[str, str]:
+    """Return the language's names of all countries by their codes (ISO 3166-1); read for a form that has a list of them.
+
+    `make translations` takes them from Babel.
+    """
+    names: dict[str, dict[str, str]] = json.loads(COUNTRIES.read_text(encoding="utf-8"))
+    return names[language.folder]
 
 
 @lru_cache(maxsize=16)

@@ -12,10 +12,12 @@ from app.config.countries import CODES
 from app.config.question_kinds import text_in
 from app.config.questions import Question
 from app.config.setting_checks import URL_HOST
+from app.languages import formats
+from app.languages.speech import N_, gettext, ngettext
+from app.languages.table import of_code
 
 # Of `choices` a list, of `consent` whether it is given, of all others text; a number's is its digits.
 Value = str | list[str] | bool
-YES, NO = "Yes", "No"
 MAX_LOCAL_PART_LENGTH = 64
 NUMBER = re.compile(r"[+-]?(\d+(\.\d+)?|\.\d+)")
 # A comma or a point between digits is one of decimals or of thousands: these are the ones that can be only one of them.
@@ -25,11 +27,6 @@ THOUSANDS_BY_POINT = re.compile(r"[+-]?\d{1,3}((\.\d{3})+,\d+|(\.\d{3}){2,})")
 ARABIC_SEPARATORS = str.maketrans({"\u066b": ".", "\u066c": None, "\u2212": "-", "'": None, "\u2019": None})
 WEB_ADDRESS = re.compile(rf"(?i:https?)://(?:{URL_HOST})+\.(?:{URL_HOST})+([/?#][^\s\"`<>]*)?")
 BARE_ADDRESS = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?([/?#]\S*)?")
-
-
-def say(message: str, **values: object) -> str:
-    """Return a message to the buyer, with the values in the places of its `%(name)s`."""
-    return message % values
 
 
 def clean(question: Question, typed: list[str]) -> Value:
@@ -46,9 +43,10 @@ def clean(question: Question, typed: list[str]) -> Value:
 
 def find_fault(question: Question, answer: Value, language: str) -> str | None:
     """Return what is wrong with the answer, and what would do; None where it is accepted."""
-    label = text_in(question.label, language)
+    label = formats.isolated(text_in(question.label, language))
     if not answer:
-        return say(MISSING.get(question.type, "Answer “%(label)s”."), label=label) if question.required else None
+        message = MISSING.get(question.type, DEFAULT_MISSING)
+        return gettext(message, label=label) if question.required else None
     match answer:
         case str():
             return _find_in_text(question, answer, label, language)
@@ -71,11 +69,8 @@ def stored(question: Question, answer: Value, language: str) -> dict[str, Any]:
 @lru_cache(maxsize=16)
 def country_names(language: str) -> dict[str, str]:
     """Return the names of all countries in the language, by their codes, in alphabetical order."""
-    # Imported only where a form asks for a country: its data takes long to load.
-    from babel import Locale  # noqa: PLC0415
-
-    territories = Locale.parse(language, sep="-").territories
-    return dict(sorted(((code, territories[code]) for code in CODES), key=lambda country: _sort_key(country[1])))
+    names = formats.country_names(of_code(language))
+    return dict(sorted(names.items(), key=lambda country: _sort_key(country[1])))
 
 
 def _sort_key(name: str) -> str:
@@ -85,7 +80,8 @@ def _sort_key(name: str) -> str:
 def _shown(question: Question, answer: Value, language: str) -> str:
     match answer:
         case bool():
-            return say(YES if answer else NO)
+            # TRANSLATORS: what the buyer answered to a box such as "I agree to be called"
+            return gettext("Agreed") if answer else gettext("Not agreed")
         case list():
             return ", ".join(text_in(label, language) for value, label in question.options if value in answer)
     if question.type == "choice":
@@ -94,32 +90,50 @@ def _shown(question: Question, answer: Value, language: str) -> str:
 
 
 def _find_in_choices(question: Question, answer: list[str], label: str) -> str | None:
-    least, most = question.min or 0, question.max or len(question.options)
+    least, most = int(question.min or 0), int(question.max or len(question.options))
     if not set(answer) <= {option.value for option in question.options}:
-        return say("Choose from the answers to “%(label)s”.", label=label)
+        return gettext(NOT_OFFERED, label=label)
     if len(answer) < least:
-        return say("Choose at least %(least)s: “%(label)s”.", label=label, least=least)
-    return say("Choose at most %(most)s: “%(label)s”.", label=label, most=most) if len(answer) > most else None
+        return gettext("“%(label)s”: choose at least %(least)s.", label=label, least=formats.number(least))
+    if len(answer) > most:
+        return gettext("“%(label)s”: choose at most %(most)s.", label=label, most=formats.number(most))
+    return None
 
 
 def _find_in_text(question: Question, answer: str, label: str, language: str) -> str | None:
     if question.type == "choice":
         is_offered = any(answer == option.value for option in question.options)
-        return None if is_offered else say("Choose from the answers to “%(label)s”.", label=label)
+        return None if is_offered else gettext(NOT_OFFERED, label=label)
     if len(answer) > question.max_length:
-        most = question.max_length
-        return say("Shorten “%(label)s” to %(most)s characters or fewer.", label=label, most=most)
+        return _too_long(question.max_length, label)
     if question.type in {"text", "long_text"}:
         return _find_in_words(question, answer, label, language)
     if question.type == "number":
         return _find_in_number(question, answer, label)
     is_right, advice = FORMS[question.type]
-    return None if is_right(answer) else say(advice, label=label)
+    return None if is_right(answer) else gettext(advice, label=label)
+
+
+def _too_long(most: int, label: str) -> str:
+    return ngettext(
+        "Shorten “%(label)s” to %(most)s character or fewer.",
+        "Shorten “%(label)s” to %(most)s characters or fewer.",
+        most,
+        label=label,
+        most=formats.number(most),
+    )
 
 
 def _find_in_words(question: Question, answer: str, label: str, language: str) -> str | None:
-    if question.min and len(answer) < question.min:
-        return say("Write at least %(least)s characters: “%(label)s”.", label=label, least=question.min)
+    least = int(question.min or 0)
+    if len(answer) < least:
+        return ngettext(
+            "“%(label)s”: write at least %(least)s character.",
+            "“%(label)s”: write at least %(least)s characters.",
+            least,
+            label=label,
+            least=formats.number(least),
+        )
     if question.pattern and question.message and not question.pattern.fullmatch(answer):
         return text_in(question.message, language)
     return None
@@ -127,11 +141,12 @@ def _find_in_words(question: Question, answer: str, label: str, language: str) -
 
 def _find_in_number(question: Question, answer: str, label: str) -> str | None:
     if not NUMBER.fullmatch(answer):
-        return say("Enter a number, such as 1200 or 12.5: “%(label)s”.", label=label)
+        example = formats.number(Decimal("12.5"))
+        return gettext("“%(label)s”: enter a number, such as 1200 or %(example)s.", label=label, example=example)
     if question.min is not None and Decimal(answer) < question.min:
-        return say("Enter %(least)s or more: “%(label)s”.", label=label, least=f"{question.min:f}")
+        return gettext("“%(label)s”: enter %(least)s or more.", label=label, least=formats.number(question.min))
     if question.max is not None and Decimal(answer) > question.max:
-        return say("Enter %(most)s or less: “%(label)s”.", label=label, most=f"{question.max:f}")
+        return gettext("“%(label)s”: enter %(most)s or less.", label=label, most=formats.number(question.max))
     return None
 
 
@@ -177,14 +192,19 @@ CLEANERS: dict[str, Callable[[str], str | None]] = {
     "choice": _as_sent,
     "country": _as_sent,
 }
+# TRANSLATORS: %(label)s is always a question of the seller's own, of any length and grammar
+DEFAULT_MISSING = N_("Answer “%(label)s”.")
+NOT_OFFERED = N_("Choose from the answers to “%(label)s”.")
+CHOOSE_COUNTRY = N_("“%(label)s”: choose a country.")
 MISSING = {
-    "choice": "Choose an answer to “%(label)s”.",
-    "choices": "Choose an answer to “%(label)s”.",
-    "country": "Choose a country: “%(label)s”.",
-    "consent": "Tick “%(label)s” to go on.",
+    "choice": N_("Choose an answer to “%(label)s”."),
+    "choices": N_("Choose an answer to “%(label)s”."),
+    "country": CHOOSE_COUNTRY,
+    # TRANSLATORS: %(label)s is what the buyer agrees to by ticking a box
+    "consent": N_("Tick “%(label)s” to go on."),
 }
 FORMS: dict[str, tuple[Callable[[str], object], str]] = {
-    "email": (_is_email, "Enter an email address like name@example.com: “%(label)s”."),
-    "url": (WEB_ADDRESS.fullmatch, "Enter an address like https://example.com: “%(label)s”."),
-    "country": (CODES.__contains__, "Choose a country: “%(label)s”."),
+    "email": (_is_email, N_("“%(label)s”: enter an email address like name@example.com.")),
+    "url": (WEB_ADDRESS.fullmatch, N_("“%(label)s”: enter an address like https://example.com.")),
+    "country": (CODES.__contains__, CHOOSE_COUNTRY),
 }

@@ -76,6 +76,8 @@ def test_logo_in_a_folder_beside_the_file_is_read(folder: Path) -> None:
     [
         ('logo = "none.svg"', "none.svg cannot be read"),
         ('logo = "/etc/logo.svg"', "the name of an SVG or PNG file beside the products file"),
+        ('logo = "../logo.svg"', "the name of an SVG or PNG file beside the products file"),
+        ('logo = "a/../../logo.svg"', "the name of an SVG or PNG file beside the products file"),
         ('logo = "logo.gif"', "the name of an SVG or PNG file"),
         ('logo_mail = "logo.svg"', "mail programs show no SVG"),
         ('logo_dark = "logo.svg"', "set logo too"),

@@ -8,15 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from app.config.brand import PICTURE, TABLE_FIELDS
+from deploy import products_files
 from tests.support import fake_docker
 from tests.support.deploy_tool import IMAGE, OUTPUTS, SellerAccount
 from tests.support.fake_cloudformation import Plan
+from tests.support.pictures import LOGO_SVG
 
 ROOT = Path(__file__).parents[2]
 URI = "123456789012.dkr.ecr.us-east-1.amazonaws.com/foyer-image"
 REPOSITORY = {"RepositoryUri": URI, "RepositoryName": "foyer-image"}
 PRODUCT = '[products.prodcode1]\nname = "Acme"\nsign_in_url = "https://a.example"\nsupport_email = "h@acme.example"\n'
 ECR_IMAGE = f"{URI}:1"
+LOGO = LOGO_SVG.decode()
 
 
 @pytest.fixture
@@ -117,6 +121,55 @@ def test_products_file_goes_into_an_image_derived_from_it(
     assert parameters["ProductsFile"] == "/srv/foyer/products/products.toml"
     assert parameters["ProductCode"] == ""
     assert re.search(r"-products-[0-9a-f]{12}$", parameters["Image"])
+
+
+@pytest.mark.usefixtures("ecr")
+def test_pictures_of_brands_go_into_the_image_with_their_folders(
+    seller: SellerAccount, bin_folder: Path, tmp_path: Path
+) -> None:
+    docker = fake_docker.install(bin_folder)
+    products = f'{PRODUCT}[products.prodcode1.brand]\nlogo = "acme/logo.svg"\nicon = "icon.svg"\n'
+    (tmp_path / "acme").mkdir()
+    files = {"acme.toml": products, "acme/logo.svg": LOGO, "icon.svg": LOGO, "other.svg": LOGO}
+    for name, content in files.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+
+    answer = seller.deploy(YES="1", IMAGE="", PRODUCTS_FILE=str(tmp_path / "acme.toml"))
+
+    assert answer.status == 0, answer.output
+    assert docker.calls[2]["files"] == {"products.toml": products, "acme/logo.svg": LOGO, "icon.svg": LOGO}
+
+
+def test_other_picture_is_another_image(tmp_path: Path) -> None:
+    (tmp_path / "acme.toml").write_text(f'{PRODUCT}[products.prodcode1.brand]\nlogo = "logo.svg"\n', encoding="utf-8")
+    digests = set()
+    for picture in ("<svg/>", "<svg />"):
+        (tmp_path / "logo.svg").write_text(picture, encoding="utf-8")
+        digests.add(products_files.digest(products_files.read(tmp_path / "acme.toml")))
+
+    assert len(digests) == 2
+
+
+def test_picture_that_is_missing_is_named(seller: SellerAccount, tmp_path: Path) -> None:
+    (tmp_path / "acme.toml").write_text(f'{PRODUCT}[products.prodcode1.brand]\nlogo = "logo.svg"\n', encoding="utf-8")
+
+    answer = seller.deploy(YES="1", IMAGE="", PRODUCTS_FILE=str(tmp_path / "acme.toml"))
+
+    assert answer.status == 1
+    assert "names the picture logo.svg, which cannot be read: No such file or directory." in answer.words
+
+
+@pytest.mark.parametrize("table", ['logo = "../logo.svg"', 'logo = "/logo.svg"', "logo = 1", 'icon = ""', "[[brand]]"])
+def test_what_names_no_picture_beside_the_file_is_left_to_foyer(tmp_path: Path, table: str) -> None:
+    (tmp_path / "acme.toml").write_text(f"{PRODUCT}[products.prodcode1.brand]\n{table}\n", encoding="utf-8")
+
+    assert list(products_files.read(tmp_path / "acme.toml")) == ["products.toml"]
+
+
+def test_fields_of_pictures_are_those_of_a_brand() -> None:
+    assert set(products_files.PICTURE_FIELDS) == {
+        name for name, field in TABLE_FIELDS.items() if field.description == PICTURE
+    }
 
 
 @pytest.mark.usefixtures("ecr")

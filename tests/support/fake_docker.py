@@ -11,7 +11,8 @@ arguments = sys.argv[1:]
 files = {{}}
 if arguments[0] == "build":
     folder = pathlib.Path(arguments[-1])
-    files = {{path.name: path.read_text() for path in folder.glob("*.toml")}} if folder.name != "{root}" else {{}}
+    found = [*folder.rglob("*.toml"), *folder.rglob("*.svg")] if folder.name != "{root}" else []
+    files = {{str(path.relative_to(folder)): path.read_text() for path in found}}
 typed = sys.stdin.read() if "--password-stdin" in arguments else ""
 with open("{calls}", "a") as calls:
     calls.write(json.dumps({{"arguments": arguments, "typed": typed, "files": files}}) + "\\n")
@@ -31,7 +32,7 @@ class FakeDocker:
 
     @property
     def calls(self) -> list[dict[str, object]]:
-        """Each call: the arguments, what was typed, and the .toml files of the folder that was built."""
+        """Each call: the arguments, what was typed, and the .toml and .svg files of the folder that was built."""
         log = self.path.parent / "calls"
         return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 

@@ -3,7 +3,8 @@
 1. Extracts the English texts of templates and code into app/translations/foyer.pot.
 2. Merges them into each language's foyer.po: new ones without a translation, changed ones without their old one.
 3. Compiles each foyer.po into the foyer.mo that the app reads, and one of English, by which it knows all texts.
-4. Writes how each language writes days and numbers into formats.json, as Babel has it.
+4. Writes how each language writes days and numbers into formats.json, and the countries into countries.json, as Babel
+   has them.
 """
 
 import io
@@ -19,9 +20,10 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-from app.languages.formats import FORMATS
+from app.config.countries import CODES
+from app.languages.formats import COUNTRIES, FORMATS
 from app.languages.speech import DOMAIN, FOLDER
-from app.languages.table import TRANSLATED, Language
+from app.languages.table import LANGUAGES, TRANSLATED, Language
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = FOLDER / f"{DOMAIN}.pot"
@@ -51,6 +53,7 @@ def main() -> int:
     ENGLISH_MO.parent.mkdir(parents=True, exist_ok=True)
     ENGLISH_MO.write_bytes(as_mo(in_english(template)))
     FORMATS.write_text(as_json(formats()), encoding="utf-8")
+    COUNTRIES.write_text(as_json(countries()), encoding="utf-8")
     for language in TRANSLATED:
         path = po_path(language)
         catalogue = load(language) if path.exists() else Catalog(locale=language.folder, domain=DOMAIN)
@@ -96,6 +99,12 @@ def in_english(template: Catalog) -> Catalog:
 def formats() -> dict[str, dict[str, object]]:
     """Return how each language writes days and numbers, by its folder."""
     return {language.folder: _format(Locale.parse(language.folder)) for language in TRANSLATED}
+
+
+def countries() -> dict[str, dict[str, str]]:
+    """Return the names of the countries in each language, by its folder and their codes."""
+    territories = {language.folder: Locale.parse(language.folder).territories for language in LANGUAGES}
+    return {folder: {code: names[code] for code in sorted(CODES)} for folder, names in territories.items()}
 
 
 def _format(locale: Locale) -> dict[str, object]:
