@@ -15,6 +15,7 @@ from deploy import (
     failures,
     images,
     mail_identity,
+    products_files,
     settings_check,
     stack_states,
     stacks,

@@ -25,7 +25,10 @@ def read(path: Path) -> dict[str, bytes]:
     except ValueError as error:
         raise DeployError(f"PRODUCTS_FILE={path} is not TOML: {error}.") from None
     names = _picture_names(products)
-    return {NAME: content, **{name: _read(path.parent / name, f"{path} names the picture {name}, which") for name in names}}
+    return {
+        NAME: content,
+        **{name: _read(path.parent / name, f"{path} names the picture {name}, which") for name in names},
+    }
 
 
 def digest(files: Mapping[str, bytes]) -> str:

@@ -1,21 +1,21 @@
 """The seller's products, read from products.toml or from the PRODUCT_* settings."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 from urllib.parse import urlsplit
 
 from flask import Flask, current_app
 
-from app.config import brand, fields, questions, stray_characters, texts
+from app.config import fields, product_parts, stray_characters
 from app.config.brand import NO_BRAND, Brand
-from app.config.fields import OneOf, TableFaults, Text, declare
+from app.config.fields import OneOf, Text, declare
+from app.config.product_parts import shown
 from app.config.questions import NO_QUESTIONS, Questions
 from app.config.setting_checks import URL_HOST, check_exact, check_text
 from app.config.settings import SETTINGS, Settings, SettingsError
 from app.config.usage_rules import UsageRules
-from app.config.usage_rules import read as read_usage_rules
 from app.errors import UnknownProduct
 from app.languages.speech import Texts
 
@@ -183,40 +183,18 @@ def _parse_products(tables: Mapping[str, object], path: Path | None) -> dict[str
 
 
 def _parse_product(code: str, table: object, path: Path | None) -> Product:
-    name = f"products.{_shown(code)}"
+    name = f"products.{shown(code)}"
     if not isinstance(table, dict):
         raise SettingsError(f"{path}, [{name}]: it must be a table.")
     values = {**table, "code": code}
-    parts, faults = _read_parts(name, values, path) if path else ({}, [])
+    parts, faults = product_parts.read(name, values, path) if path else ({}, [])
     accepted, problems = fields.read(Product, values)
     for field_name in problems:
-        place = f"{path}, [{name}] {_shown(field_name)}" if path else _setting_name(field_name).upper()
+        place = f"{path}, [{name}] {shown(field_name)}" if path else _setting_name(field_name).upper()
         faults.append(f"{place}: {_describe_problem(field_name, values.get(field_name))}")
     if faults:
         raise SettingsError(*faults)
     return Product(**accepted, **parts)
-
-
-def _read_parts(name: str, values: dict[str, Any], path: Path) -> tuple[dict[str, Any], list[str]]:
-    """Take the tables inside the product's out of the values; return what they say, and what is wrong with them."""
-    parts, faults = {}, []
-    own_texts = (values["ready_within"],) if isinstance(values.get("ready_within"), str) else ()
-    readers: dict[str, tuple[str, Callable[[Any], object]]] = {
-        "usage": (f"[{name}.usage]", read_usage_rules),
-        "brand": (f"[{name}.brand]", lambda table: brand.read(table, path.parent)),
-        "questions": (f"[[{name}.questions]]", questions.read),
-        "texts": (f"[{name}.texts]", lambda table: texts.parse(f"{path}, [{name}.texts]", table, own_texts)),
-    }
-    for part, (heading, read) in readers.items():
-        table = values.pop(part, None)
-        try:
-            if table is not None:
-                parts[part] = read(table)
-        except SettingsError as error:
-            faults += error.problems
-        except TableFaults as error:
-            faults += [f"{f'{path}, {heading} {_shown(place)}'.rstrip()}: {fault}." for place, fault in error.faults]
-    return parts, faults
 
 
 def _describe_problem(name: str, value: object) -> str:
@@ -231,10 +209,6 @@ def _describe_problem(name: str, value: object) -> str:
     find_fault = stray_characters.find_in_text if name in TEXT_FIELDS else stray_characters.find_in_code
     fault = find_fault(text)
     return f"it must be {PRODUCT_FIELDS[name].description}.{f' It has {fault}.' if fault else ''}"
-
-
-def _shown(name: str) -> str:
-    return name if name.isprintable() else ascii(name)
 
 
 def _setting_name(field: str) -> str:

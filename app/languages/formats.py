@@ -63,7 +63,7 @@ def _needs_isolation(name: str) -> bool:
 
 
 def country_names(language: Language) -> dict[str, str]:
-    """Return the language's names of all countries by their codes (ISO 3166-1); read for a form that has a list of them.
+    """Return the language's names of all countries by their codes (ISO 3166-1): read for a form with a list of them.
 
     `make translations` takes them from Babel.
     """

@@ -144,9 +144,9 @@ def _find_in_number(question: Question, answer: str, label: str) -> str | None:
         example = formats.number(Decimal("12.5"))
         return gettext("“%(label)s”: enter a number, such as 1200 or %(example)s.", label=label, example=example)
     if question.min is not None and Decimal(answer) < question.min:
-        return gettext("“%(label)s”: enter %(least)s or more.", label=label, least=formats.number(question.min))
+        return gettext("“%(label)s”: enter %(least)s or more.", label=label, least=f"{question.min:f}")
     if question.max is not None and Decimal(answer) > question.max:
-        return gettext("“%(label)s”: enter %(most)s or less.", label=label, most=formats.number(question.max))
+        return gettext("“%(label)s”: enter %(most)s or less.", label=label, most=f"{question.max:f}")
     return None
 
 

@@ -10,20 +10,23 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Page, ViewportSize
 
-from app.languages import speech
+from app.languages import formats, speech
 from app.languages.table import BY_CODE
 from app.services.delivery import mail_templates
-from tests.support import mail_examples, page_states, pseudo_locale
+from tests.support import mail_examples, own_pages, page_states, pseudo_locale
 from tests.support.databases import on_sqlite
 from tests.support.mail_examples import ACCOUNT_REPLY, CONTEXT, NO_ACCOUNT_REPLY, PRODUCT, REGISTRATION, SUBSCRIPTION
 from tests.translations import catalogues
 
 GERMAN = BY_CODE["de"]
 NARROW: ViewportSize = {"width": 320, "height": 700}
-# What is nobody's language: the product's, the buyer's and AWS's names, ids, addresses, days and numbers.
+# What is nobody's language: the product's, the buyer's and AWS's names, ids, addresses, days and numbers; the seller's
+# questions; and countries, which Babel translates.
+COUNTRIES = sorted(map(re.escape, formats.country_names(GERMAN).values()), key=len, reverse=True)
 NAMES = re.compile(
     r"\d+\. November 202\d|agmt-1|0a1b2c|Acme Insights|Juniper(?: & Lark)?|Ada Lovelace|Ada|AWS(?: Marketplace)?"
     r"|juniper-7f3k|acme-7|help@acme\.example"
+    rf"|{own_pages.OWN}\w+|{'|'.join(COUNTRIES)}"
     r"|\S*@\S+|https?://\S+|[•\d]+|line|seats|gold|tier|two hours|UTC|x{200,}|[-+(),.:·–/ ]"
 )
 BUYERS_MAILS = [name for name in mail_examples.TEMPLATE_NAMES if not name.startswith("seller_")]

@@ -50,7 +50,7 @@ SHOWN = {
     "plan": "Large",
     "zone": "Zone 3",
     "tools": "Slack, Mail",
-    "news": "Yes",
+    "news": "Agreed",
     "billing": "bills@example.com",
     "site": "https://example.com/a?b=c",
     "seats": "12.50",

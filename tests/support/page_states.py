@@ -1,67 +1,44 @@
 """All pages for buyers in all their states, rendered by the application's own views and templates."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import product as all_pairs
 from types import SimpleNamespace
 from typing import Any
-from uuid import UUID
 
 from flask import Flask, g, render_template
-from flask.signals import request_started
 
-from app.aws.customer import Customer
 from app.aws.get_entitlements import AwsEntitlement
 from app.config import products
 from app.services.purchases.purchase import Landing, Pending, Resolved, UnverifiedFields
 from app.services.signup.invitations import Refusal
 from app.views import errors, forms, invitations, resume, welcome
-from app.views.browser_session import Visit
-from tests.support.factories import ANSWERS, PRODUCT_CODE
+from tests.support.own_pages import own_pages
+from tests.support.page_values import CUSTOMER, ENTRY_ID, NOW, OTHER_ID, State, filled, request_in_german, visit
 
-NOW = datetime(2026, 11, 3, 14, 5, tzinfo=UTC)
-ACCOUNT_ID = "012345678901"
-CUSTOMER = Customer(
-    customer_identifier="123456",
-    product_code=PRODUCT_CODE,
-    customer_aws_account_id=ACCOUNT_ID,
-    license_arn=None,
-    agreement_id="agmt-1",
-)
 REFUSED = ("not_found", "not_allowed", "already_linked", "confirmation_needed", "other")
 SEATS = AwsEntitlement("seats", 1500, NOW + timedelta(days=365))
 OLD_SEATS = AwsEntitlement("seats", None, NOW - timedelta(days=1))
 ENTITLEMENTS = [SEATS, AwsEntitlement("gold", True, None), AwsEntitlement("tier", False, None), OLD_SEATS]
-
-State = tuple[str, str]
-ENTRY_ID, OTHER_ID = UUID(int=1), UUID(int=2)
-
-
-@contextmanager
-def _request(app: Flask, *args: Any, **kwargs: Any) -> Iterator[None]:
-    """Begin a request of a browser that asks for German."""
-    with app.test_request_context(*args, headers={"Accept-Language": "de"}, **kwargs):
-        request_started.send(app)
-        yield
 
 
 def error_pages(app: Flask) -> Iterator[State]:
     """Yield each error's page, with and without a form to send again, and what it says of saved answers."""
     pages = {page.page for page in errors.ERROR_PAGES.values()} | {"not_found", "too_large", "bad_request", "our_fault"}
     for name, method in all_pairs(sorted(pages), ("GET", "POST")):
-        with _request(app, "/signup", method=method, data={"notes": "x"} if method == "POST" else None):
+        with request_in_german(app, "/signup", method=method, data={"notes": "x"} if method == "POST" else None):
             retry = {"method": method, "action": "/signup", "fields": [("company", "Juniper")]}
-            for saved in (("company",), ("company", "notes")):
-                values: dict[str, Any] = {"reference": "0a1b2c", "retry_form": retry, "saved_fields": lambda s=saved: s}
-                yield f"{name} {method} {len(saved)}", render_template(f"errors/{name}.html", **values)
-    with _request(app, "/"):
+            for unsaved in ([], ["notes"], ["q_why"]):
+                saved = {"saved_fields": lambda: ("company",), "unsaved_fields": lambda names=unsaved: names}
+                values: dict[str, Any] = {"reference": "0a1b2c", "retry_form": retry, **saved}
+                yield f"{name} {method} {unsaved}", render_template(f"errors/{name}.html", **values)
+    with request_in_german(app, "/"):
         yield "start", render_template("start.html")
         several: dict[str, Any] = {"single_product": None, "products": [products.current().single] * 2}
         yield "start of several", render_template("start.html", **several)
         yield "not found of several", render_template("errors/expired_token.html", saved_fields=tuple, **several)
-    with _request(app, "/enter"):
+    with request_in_german(app, "/enter"):
         yield "redirect", render_template("redirect.html", url="https://app.acme.example/")
 
 
@@ -100,38 +77,30 @@ def _welcome(app: Flask, status: str, stage: dict[str, Any], ends_at: datetime |
     paths = {0: "/welcome?still", 1: "/welcome"}
     flags = [name for name in ("is_trial", "in_full", "is_by_link") if values[name]]
     name = f"welcome {status} {stage} {reference.refused} {ends_at} {flags}"
-    with _request(app, paths[values["in_full"]]):
+    with request_in_german(app, paths[values["in_full"]]):
         g.has_colleagues = True
         page = render_template(
-            "welcome.html", **_visit(), **values, progress_link="/progress/x", refreshes=ends_at is None
+            "welcome.html", **visit(), **values, progress_link="/progress/x", refreshes=ends_at is None
         )
     return f"{name} {values['coverage']}", page
-
-
-def _visit(purchase: Any = None) -> dict[str, Any]:
-    resolved = purchase or Resolved(Landing(CUSTOMER, UnverifiedFields("free-trial")), None)
-    product = products.current().single
-    registration = SimpleNamespace(**ANSWERS, existing_account="acme-7", created_at=NOW)
-    registration.notes = "\n".join("line" for _ in range(14))
-    return {"visit": Visit(resolved, product), "product": product, "registration": registration}
 
 
 def waiting_pages(app: Flask) -> Iterator[State]:
     """Yield the pages on which a buyer waits for the account or for AWS."""
     for is_ready, is_entering, query in all_pairs((True, False), (True, False), ("", "?still")):
-        with _request(app, f"/welcome{query}"):
+        with request_in_german(app, f"/welcome{query}"):
             values = {"is_ready": is_ready, "is_entering": is_entering, "progress_link": "/progress/x", "in_full": True}
-            yield f"setting_up {values} {query}", render_template("setting_up.html", **_visit(), **values)
+            yield f"setting_up {values} {query}", render_template("setting_up.html", **visit(), **values)
     for is_pending, fault in ((True, None), (False, "UnknownProduct"), (False, "ExpiredToken")):
-        with _request(app, "/welcome"):
+        with request_in_german(app, "/welcome"):
             values = {"is_pending": is_pending, "fault": fault, "refreshes": True, "in_full": True}
-            visit = _visit(Pending(id=ENTRY_ID, offer_type=None))
-            yield f"pending {is_pending} {fault}", render_template("pending_purchase.html", **visit, **values)
+            pending = visit(Pending(id=ENTRY_ID, offer_type=None))
+            yield f"pending {is_pending} {fault}", render_template("pending_purchase.html", **pending, **values)
 
 
 def form_pages(app: Flask) -> Iterator[State]:
     """Yield the forms with their errors and hints."""
-    with _request(app, "/signup"):
+    with request_in_german(app, "/signup"):
         form = forms.SignupForm()
         others = [
             SimpleNamespace(id=ENTRY_ID, company=company, reference=reference, created_at=NOW)
@@ -141,37 +110,30 @@ def form_pages(app: Flask) -> Iterator[State]:
         form.validate()
         values = {"form": form, "max_notes": 2000, "prefilled": True, "is_invited": False}
         for registration, is_invited in all_pairs((True, None), (True, False)):
-            known = _visit() | {"registration": registration} | values | {"is_invited": is_invited}
+            known = visit() | {"registration": registration} | values | {"is_invited": is_invited}
             yield f"signup {registration} {is_invited}", render_template("signup.html", **known)
-        form = _filled(forms.SignupForm, email=f"{'a' * 65}@example.com", notes="x" * 2001, company="x" * 201)
-        pending = _visit(Pending(id=ENTRY_ID, offer_type=None)) | values | {"registration": None, "form": form}
+        form = filled(forms.SignupForm, email=f"{'a' * 65}@example.com", notes="x" * 2001, company="x" * 201)
+        pending = visit(Pending(id=ENTRY_ID, offer_type=None)) | values | {"registration": None, "form": form}
         yield "signup pending", render_template("signup.html", **pending, suggestion="ada@gmail.com")
         unknown = pending | {"product": None, "products": [products.current().single] * 2}
         yield "signup of an unknown product", render_template("signup.html", **unknown)
         old = Resolved(Landing(replace(CUSTOMER, customer_aws_account_id=None), UnverifiedFields(None)), None)
-        yield "signup of an old listing", render_template("signup.html", **_visit(old) | values)
-        form = _filled(forms.SignupForm, account="none")
-        yield "signup choice", render_template("signup.html", **_visit() | values | {"form": form})
-        form = _filled(forms.SignupForm, email="ada", account="existing")
-        yield "signup existing", render_template("signup.html", **_visit() | values | {"form": form})
+        yield "signup of an old listing", render_template("signup.html", **visit(old) | values)
+        form = filled(forms.SignupForm, account="none")
+        yield "signup choice", render_template("signup.html", **visit() | values | {"form": form})
+        form = filled(forms.SignupForm, email="ada", account="existing")
+        yield "signup existing", render_template("signup.html", **visit() | values | {"form": form})
         form = forms.SignupForm(data={"email": "ada@gmial.com"})
-        known = _visit() | values | {"form": form, "registration": None}
+        known = visit() | values | {"form": form, "registration": None}
         yield "signup hint", render_template("signup.html", **known, suggestion="ada@gmail.com")
         yield from _resume_pages()
         yield from _invite_pages()
         yield (
             "invitation",
-            render_template("invitation.html", **_visit(), form=_filled(forms.ButtonForm), customer=CUSTOMER),
+            render_template("invitation.html", **visit(), form=filled(forms.ButtonForm), customer=CUSTOMER),
         )
         unusable = render_template("invitation_unusable.html")
         yield "invitation unusable", unusable
-
-
-def _filled(kind: Any, **answers: str) -> Any:
-    form = kind(data=answers, meta={"csrf": True})
-    form.csrf_token.data = "wrong"
-    form.validate()
-    return form
 
 
 def _resume_pages() -> Iterator[State]:
@@ -181,7 +143,7 @@ def _resume_pages() -> Iterator[State]:
     empty = forms.ResumeForm()
     empty.email.validate(empty)
     yield "resume empty", render_template("resume.html", is_valid=True, form=empty)
-    yield "resume csrf", render_template("resume.html", is_valid=True, form=_filled(forms.ResumeForm))
+    yield "resume csrf", render_template("resume.html", is_valid=True, form=filled(forms.ResumeForm))
     yield "resumed", render_template("resume.html", is_valid=True, form=None)
     yield "resume over", render_template("resume.html", is_valid=False, form=forms.ResumeForm())
 
@@ -198,15 +160,13 @@ def _invite_pages() -> Iterator[State]:
     for outcome, is_mailed, changed in states:
         known = {"outcome": outcome, "is_mailed": is_mailed, "changed_id": changed, "is_pending": False}
         for is_registered in (True, False):
-            values = (
-                _visit() | shared | lists | known | {"is_registered": is_registered, "form": forms.InvitationForm()}
-            )
+            values = visit() | shared | lists | known | {"is_registered": is_registered, "form": forms.InvitationForm()}
             yield f"invite {known} {is_registered}", render_template("invite.html", **values)
-    known = _visit() | shared | {"open_invitations": [], "accepted_invitations": [], "is_mailed": True}
+    known = visit() | shared | {"open_invitations": [], "accepted_invitations": [], "is_mailed": True}
     for refusal in Refusal:
         form = _with_error(forms.InvitationForm, invitations.REFUSAL_MESSAGES[refusal])
         yield f"invite {refusal}", render_template("invite.html", **known, form=form)
-    form = _filled(forms.InvitationForm)
+    form = filled(forms.InvitationForm)
     yield "invite empty", render_template("invite.html", **known, form=form)
     form = forms.InvitationForm(data={"email": "bob@gmial.com"})
     yield "invite hint", render_template("invite.html", **known, form=form, suggestion="bob@gmail.com")
@@ -221,6 +181,6 @@ def _with_error(kind: Any, message: object) -> Any:
 
 def all_pages(app: Flask) -> dict[str, str]:
     """Return every page by the name of its state."""
-    makers = (error_pages, welcome_pages, waiting_pages, form_pages)
+    makers = (error_pages, welcome_pages, waiting_pages, form_pages, own_pages)
     with app.app_context():
         return {name: page for maker in makers for name, page in maker(app)}

@@ -56,7 +56,7 @@ def test_form_shows_each_question_and_each_answer_again(
     changed = client.get("/signup?change=").text
 
     assert "As on your door." in page
-    assert re.search(r'<input type="checkbox" id="q_news"[^>]*>\s*<label for="q_news">Send me news.', page)
+    assert re.search(r'<input type="checkbox"\s+id="q_news"[^>]*>\s*<label for="q_news">Send me news.', page)
     assert page.count('<option value="Zone') == 8
     assert page.count('name="q_plan"') == 2
     for again in (wrong.text, changed):
@@ -77,15 +77,15 @@ def test_form_shows_each_question_and_each_answer_again(
         ("q_plan", "", "Choose an answer to “Plan”."),
         ("q_plan", "Huge", "Choose from the answers to “Plan”."),
         ("q_tools", ["s", "x"], "Choose from the answers to “Tools”."),
-        ("q_tools", ["s", "t", "m"], "Choose at most 2: “Tools”."),
-        ("q_billing", "bills", "Enter an email address like name@example.com: “Billing contact”."),
-        ("q_site", "javascript:alert(1)", "Enter an address like https://example.com: “Your site”."),
+        ("q_tools", ["s", "t", "m"], "“Tools”: choose at most 2."),
+        ("q_billing", "bills", "“Billing contact”: enter an email address like name@example.com."),
+        ("q_site", "javascript:alert(1)", "“Your site”: enter an address like https://example.com."),
         ("q_seats", "", "Answer “Seats”."),
-        ("q_seats", "many", "Enter a number, such as 1200 or 12.5: “Seats”."),
-        ("q_seats", "1,000", "Enter a number, such as 1200 or 12.5: “Seats”."),
-        ("q_seats", "0.5", "Enter 1 or more: “Seats”."),
-        ("q_seats", "100000.01", "Enter 100000 or less: “Seats”."),
-        ("q_land", "ZZ", "Choose a country: “Country”."),
+        ("q_seats", "many", "“Seats”: enter a number, such as 1200 or 12.5."),
+        ("q_seats", "1,000", "“Seats”: enter a number, such as 1200 or 12.5."),
+        ("q_seats", "0.5", "“Seats”: enter 1 or more."),
+        ("q_seats", "100000.01", "“Seats”: enter 100000 or less."),
+        ("q_land", "ZZ", "“Country”: choose a country."),
         ("q_team", "x" * 201, "Shorten “Team name” to 200 characters or fewer."),
     ],
 )

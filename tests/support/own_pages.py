@@ -1,0 +1,102 @@
+"""Pages of a product with a brand and questions of its own, in all their states."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+from flask import Flask, render_template
+from werkzeug.datastructures import MultiDict
+
+from app.config import products, questions
+from app.config.accents import dark_shades, light_shades
+from app.config.brand import Brand
+from app.config.pictures import Picture
+from app.config.products import Product
+from app.languages import speech
+from app.views import question_fields
+from tests.support.page_values import CUSTOMER, NOW, State, filled, request_in_german, visit
+from tests.support.pictures import LOGO_SVG
+
+LOGO = Picture(LOGO_SVG, "image/svg+xml", 120, 40)
+BRAND = Brand(
+    logo=LOGO,
+    logo_dark=LOGO,
+    icon=LOGO,
+    light=light_shades("#0b5fff"),
+    dark=dark_shades("#7dabff"),
+    corners="square",
+    privacy_url="https://acme.example/privacy",
+    terms_url="https://acme.example/terms",
+)
+# The words of the seller's own begin with this: they are in no catalogue of ours.
+OWN = "Acme-"
+LISTED = [f"{OWN}{number}" for number in range(8)]
+TABLES: list[dict[str, Any]] = [
+    {"id": "team", "type": "text", "required": True, "min": 2, "hint": f"{OWN}hint"},
+    {"id": "code", "type": "text", "pattern": "[A-Z]+", "message": f"{OWN}message"},
+    {"id": "why", "type": "long_text", "max": 500},
+    {"id": "plan", "type": "choice", "required": True, "options": [f"{OWN}small", f"{OWN}large"]},
+    {"id": "edition", "type": "choice", "options": [f"{OWN}free", f"{OWN}paid"]},
+    {"id": "zone", "type": "choice", "options": LISTED},
+    {"id": "tools", "type": "choices", "required": True, "options": LISTED, "min": 2, "max": 3},
+    {"id": "terms", "type": "consent", "required": True},
+    {"id": "news", "type": "consent"},
+    {"id": "billing", "type": "email"},
+    {"id": "site", "type": "url"},
+    {"id": "seats", "type": "number", "required": True, "min": 1, "max": 100000},
+    {"id": "land", "type": "country", "required": True},
+]
+QUESTIONS = questions.read([{"label": f"{OWN}{table['id']}", **table} for table in TABLES])
+RIGHT: dict[str, list[str]] = {
+    "q_team": [f"{OWN}team"],
+    "q_why": [f"{OWN}line"],
+    "q_plan": [f"{OWN}large"],
+    "q_zone": [LISTED[3]],
+    "q_tools": LISTED[:2],
+    "q_terms": ["yes"],
+    "q_seats": ["12.5"],
+    "q_land": ["JP"],
+}
+# In each, other answers are wrong, or wrong in another way.
+WRONG: list[dict[str, list[str]]] = [
+    {},
+    {"q_team": ["x"], "q_code": ["1"], "q_plan": ["1"], "q_tools": LISTED[:1], "q_seats": ["0"], "q_land": ["XX"]},
+    {"q_team": ["x" * 201], "q_tools": LISTED[:4], "q_seats": ["100001"], "q_zone": ["1"]},
+    {"q_seats": ["1"], "q_tools": ["1", "2"], "q_billing": ["1"], "q_site": ["1"]},
+    {"q_seats": ["•"]},
+]
+
+
+def own_pages(app: Flask) -> Iterator[State]:
+    """Yield the form, empty and with each fault, and the page after it."""
+    product = replace(products.current().single, code="owncode1234567890", brand=BRAND, questions=QUESTIONS)
+    with request_in_german(app, "/signup"):
+        values = {"max_notes": 2000, "prefilled": False, "is_invited": False}
+        known = visit(product=product) | values | {"registration": None}
+        form_class = question_fields.form_class(product, speech.language().code)
+        yield "own signup", render_template("signup.html", **known, form=form_class())
+        for number, answers in enumerate([RIGHT, *WRONG]):
+            form = filled(form_class, formdata=MultiDict(answers))
+            yield f"own signup {number}", render_template("signup.html", **known, form=form)
+    with request_in_german(app, "/welcome"):
+        yield "own welcome", render_template("welcome.html", **_welcome(product))
+
+
+def _welcome(product: Product) -> dict[str, Any]:
+    form = filled(question_fields.form_class(product, speech.language().code), formdata=MultiDict(RIGHT))
+    values = visit(product=product)
+    values["registration"].answers = form.own_answers()
+    account = SimpleNamespace(reference=None, refused=None)
+    return values | {
+        "stage": SimpleNamespace(account=account, has_account=True, state="ready"),
+        "subscription": SimpleNamespace(status="active", status_since=NOW, ends_at=None),
+        "customer": CUSTOMER,
+        "now": NOW,
+        "coverage": None,
+        "is_trial": False,
+        "in_full": True,
+        "is_by_link": False,
+        "progress_link": "/progress/x",
+        "refreshes": False,
+    }
