@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from app.config import products, question_kinds, questions
+from app.config import products, questions
 from app.config.brand import TABLE_FIELDS
+from app.languages.table import BY_CODE
 from tests.support import pictures
 
 PAGE = (Path(__file__).parents[1] / "docs" / "pages.md").read_text(encoding="utf-8")
@@ -25,7 +26,7 @@ def test_example_in_the_guide_is_a_products_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [*TABLE_FIELDS, *questions.QUESTION_FIELDS, *questions.TYPES, *questions.PLACEABLE, *question_kinds.LANGUAGES],
+    [*TABLE_FIELDS, *questions.QUESTION_FIELDS, *questions.TYPES, *questions.PLACEABLE, *BY_CODE],
 )
 def test_guide_names_every_field_type_and_language(name: str) -> None:
     assert f"`{name}`" in PAGE

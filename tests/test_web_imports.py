@@ -14,8 +14,8 @@ OTHER_PROGRAMS = {
     *("app.services.reports", "app.worker", "moto", "pytest", "sandbox"),
 }
 HEAVY_LIBRARIES = {
-    *("apispec", "boto3", "cryptography", "dns", "dotenv", "email_validator", "httpcore2", "jwt", "langcodes"),
-    *("psycopg", "pydantic", "redis", "requests", "s3transfer", "smtplib", "standardwebhooks", "tomllib"),
+    *("apispec", "boto3", "coloraide", "cryptography", "dns", "dotenv", "email_validator", "httpcore2", "jwt"),
+    *("langcodes", "psycopg", "pydantic", "redis", "requests", "s3transfer", "smtplib", "standardwebhooks", "tomllib"),
 }
 # Prints the modules after the start, and after a buyer's whole way, whose token is the argument.
 REGISTRATION = """

@@ -11,7 +11,8 @@ from app.config.settings import SettingsError
 
 def read(name: str, values: dict[str, Any], path: Path) -> tuple[dict[str, Any], list[str]]:
     """Take the tables inside the product's out of the values; return what they say, and what is wrong with them."""
-    parts, faults = {}, []
+    parts: dict[str, Any] = {}
+    faults: list[str] = []
     own_texts = (values["ready_within"],) if isinstance(values.get("ready_within"), str) else ()
     readers: dict[str, tuple[str, Callable[[Any], object]]] = {
         "usage": (f"[{name}.usage]", usage_rules.read),

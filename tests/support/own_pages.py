@@ -70,7 +70,8 @@ WRONG: list[dict[str, list[str]]] = [
 
 def own_pages(app: Flask) -> Iterator[State]:
     """Yield the form, empty and with each fault, and the page after it."""
-    product = replace(products.current().single, code="owncode1234567890", brand=BRAND, questions=QUESTIONS)
+    [configured] = products.current().values()
+    product = replace(configured, code="owncode1234567890", brand=BRAND, questions=QUESTIONS)
     with request_in_german(app, "/signup"):
         values = {"max_notes": 2000, "prefilled": False, "is_invited": False}
         known = visit(product=product) | values | {"registration": None}

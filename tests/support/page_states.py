@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import product as all_pairs
 from types import SimpleNamespace
 from typing import Any
@@ -30,7 +31,7 @@ def error_pages(app: Flask) -> Iterator[State]:
         with request_in_german(app, "/signup", method=method, data={"notes": "x"} if method == "POST" else None):
             retry = {"method": method, "action": "/signup", "fields": [("company", "Juniper")]}
             for unsaved in ([], ["notes"], ["q_why"]):
-                saved = {"saved_fields": lambda: ("company",), "unsaved_fields": lambda names=unsaved: names}
+                saved = {"saved_fields": partial(tuple, ["company"]), "unsaved_fields": partial(list, unsaved)}
                 values: dict[str, Any] = {"reference": "0a1b2c", "retry_form": retry, **saved}
                 yield f"{name} {method} {unsaved}", render_template(f"errors/{name}.html", **values)
     with request_in_german(app, "/"):

@@ -64,7 +64,7 @@ def test_form_shows_each_question_and_each_answer_again(
         assert "\nFirst line\nsecond line</textarea>" in again
         assert 'value="Large" checked' in again
         assert '<option value="Zone 3" selected>' in again
-        assert re.findall(r'name="q_tools" value="(\w)" checked', again) == ["s", "m"]
+        assert re.findall(r'name="q_tools"\s+value="(\w)" checked', again) == ["s", "m"]
         assert re.search(r'id="q_news"[^>]* checked', again)
         assert 'value="12.50"' in again
         assert '<option value="JP" selected>Japan</option>' in again
@@ -140,8 +140,8 @@ def test_required_consent_has_to_be_given_and_refused_consent_is_kept(
     assert "Tick “I agree.” to go on." in refused.text
     answers = stored(client.application)
     assert [(answers[name]["value"], answers[name]["text"]) for name in ("terms", "news")] == [
-        (True, "Yes"),
-        (False, "No"),
+        (True, "Agreed"),
+        (False, "Not agreed"),
     ]
 
 
