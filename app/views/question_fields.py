@@ -11,6 +11,7 @@ from wtforms.widgets import Input
 from app.config.products import Product
 from app.config.question_kinds import ENGLISH, text_in
 from app.config.questions import ALWAYS_FIRST, FIELD_PREFIX, NO_QUESTIONS, PLACEABLE, Question, Questions
+from app.languages.formats import isolated_html
 from app.views import question_rules
 from app.views.forms import SignupForm
 
@@ -30,10 +31,10 @@ class QuestionField(Field):
     """The answer to one question, in the page's language. `data` is as `question_rules.clean` returns it."""
 
     def __init__(self, question: Question, language: str, **bound: Any) -> None:
-        super().__init__(text_in(question.label, language), **bound)
+        super().__init__(isolated_html(text_in(question.label, language)), **bound)
         self.question = question
         self.language = language
-        self.hint = text_in(question.hint, language) if question.hint else ""
+        self.hint = isolated_html(text_in(question.hint, language)) if question.hint else ""
         self.flags.required = question.required
         self.render_kw = ATTRIBUTES.get(question.type, {})
         # For the macro that writes the control.

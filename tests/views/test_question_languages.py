@@ -127,6 +127,8 @@ def test_own_words_are_isolated_where_a_page_runs_from_right_to_left(
     wrong = send(client, page, q_plan="").text
 
     assert "<bdi>Slack</bdi>" in page
+    assert "<bdi>Why us?</bdi>" in page
+    assert "<bdi>As on your door.</bdi>" in page
     assert "اختر إجابة عن «\u2068Plan\u2069»." in wrong
 
 
