@@ -153,6 +153,6 @@ def test_links_of_the_brand_are_in_the_pages_language(
 
     assert f'<a href="{address}">Politique de confidentialité</a>' in page
     assert (
-        f'En vous inscrivant, vous acceptez les <a href="{address}" target="_blank">conditions d’utilisation</a>.'
+        f'En vous inscrivant, vous acceptez les <a href="{address}" target="_blank">conditions d’utilisation</a>. La <a'
         in page
     )
