@@ -108,7 +108,8 @@ def paths(app: Flask, record_id: UUID) -> list[str]:
         links = {link.prefix: link.path_for(record_id) for link in (progress.LINK, resume_links.LINK, invitations.LINK)}
     filled = []
     for rule in app.url_map.iter_rules():
-        path = re.sub(r"<uuid:\w+>", str(record_id), rule.rule).replace("<path:filename>", "style.css")
+        path = re.sub(r"<uuid:\w+>", str(record_id), rule.rule)
+        path = path.replace("<path:filename>", "style.css").replace("<name>", "none.css")
         path = next((links[prefix] for prefix in links if path.startswith(prefix)), path)
         filled += [path, f"{path}?{LONG_QUERY}"]
     assert not [path for path in filled if "<" in path]

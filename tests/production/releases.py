@@ -26,7 +26,7 @@ class OldSurroundings(Surroundings):
     def environment(self, container: ContainerDefinition, temporary: Path) -> dict[str, str]:
         """Return the environment with the password in the URL, and the prefix of the hand-off secret."""
         environment = super().environment(container, temporary)
-        password = environment["DATABASE_PASSWORD"]
+        password = environment.pop("DATABASE_PASSWORD")
         environment["DATABASE_URL"] = environment["DATABASE_URL"].replace("foyer@", f"foyer:{password}@")
         environment["HANDOFF_SECRET"] = f"whsec_{environment['HANDOFF_SECRET']}"
         return environment

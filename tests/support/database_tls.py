@@ -12,28 +12,32 @@ from sqlalchemy.engine import make_url
 # https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-SSLREQUEST
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 
+CLOSE_SECONDS = 1
+
 
 @contextmanager
 def serve(server_url: str, context: ssl.SSLContext) -> Iterator[int]:
     """Accept TLS connections to the server on a port of 127.0.0.1, for the time of the block; yield the port."""
     path = Path(str(make_url(server_url).query["host"]), ".s.PGSQL.5432")
-    connections: set[asyncio.Task[None]] = set()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        connections.add(task)
         try:
             await _forward(reader, writer, context, path)
-        finally:
-            connections.discard(task)
+            # What the server said last still has to be sent; a client may never answer it.
             writer.close()
+            with suppress(TimeoutError, OSError):
+                await asyncio.wait_for(writer.wait_closed(), CLOSE_SECONDS)
+        finally:
+            writer.transport.abort()
 
     async def stop() -> None:
         server.close()
-        for task in list(connections):
+        pending = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
+        await asyncio.gather(*pending, return_exceptions=True)
+        # An aborted connection is closed in the loop's next round.
+        await asyncio.sleep(0)
 
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="database-tls", daemon=True)
@@ -57,13 +61,14 @@ async def _forward(
     writer.write(b"S")
     await writer.start_tls(context)
     server_reader, server_writer = await asyncio.open_unix_connection(path)
+    copies = [asyncio.create_task(_copy(reader, server_writer)), asyncio.create_task(_copy(server_reader, writer))]
     try:
-        await asyncio.wait(
-            [asyncio.create_task(_copy(reader, server_writer)), asyncio.create_task(_copy(server_reader, writer))],
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        await asyncio.wait(copies, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        server_writer.close()
+        for copy in copies:
+            copy.cancel()
+        await asyncio.gather(*copies, return_exceptions=True)
+        server_writer.transport.abort()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
