@@ -29,6 +29,8 @@ from tests.support.postgresql_server import PostgresqlServer, execute_statements
 from tests.support.stored_rows import tables_to_empty
 
 SINGLE_PROCESS_FOLDERS = {"e2e", "hostile"}
+# Its image is built once, in a store that processes share.
+SINGLE_PROCESS_FILES = {"tests/real/test_image.py"}
 # The longest first, so that no process is left with them at the end; and the bench before the browser: once a browser
 # has run in a process, the bench cannot.
 FIRST_FOLDERS = ("bench", "e2e", "deploy", "worker")
@@ -60,8 +62,10 @@ class FolderScheduler(LoadScopeScheduling):  # type: ignore[misc]  # xdist has n
     """Gives a free process the next test; a folder whose fixtures start slowly stays in one process."""
 
     def _split_scope(self, nodeid: str) -> str:
-        folder = folder_of(nodeid)
-        return folder if folder in SINGLE_PROCESS_FOLDERS else nodeid
+        folder, file = folder_of(nodeid), nodeid.partition("::")[0]
+        if folder in SINGLE_PROCESS_FOLDERS:
+            return folder
+        return file if file in SINGLE_PROCESS_FILES else nodeid
 
 
 def folder_of(nodeid: str) -> str:
