@@ -1,11 +1,11 @@
 """Dates, times and numbers as the language in use writes them, and names of either direction inside its sentences."""
 
 import json
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
-from unicodedata import bidirectional
 
 from markupsafe import Markup, escape
 
@@ -16,7 +16,8 @@ from app.languages.table import ENGLISH, Language
 
 FORMATS = speech.FOLDER / "formats.json"
 COUNTRIES = speech.FOLDER / "countries.json"
-RIGHT_TO_LEFT = {"R", "AL", "AN"}
+# All letters and digits that are written from right to left: the ranges that Unicode keeps for them.
+RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\u200f\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]")
 FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
 
 
@@ -59,7 +60,7 @@ def isolated_html(name: str | None) -> Markup:
 def _needs_isolation(name: str) -> bool:
     if speech.language().dir == "rtl":
         return True
-    return not name.isascii() and any(bidirectional(character) in RIGHT_TO_LEFT for character in name)
+    return RIGHT_TO_LEFT.search(name) is not None
 
 
 def country_names(language: Language) -> dict[str, str]:

@@ -145,7 +145,10 @@ def n_plain(message: str, plural: str, number: int) -> str:
 
 def html(message: str) -> Markup:
     """Return the text as HTML, its values still to come. Of a product's text, only the message's own tags are tags."""
-    return _as_html(message, *_current.get().find(message))
+    current = _current.get()
+    if current.replaced:
+        return _as_html(message, *current.find(message))
+    return _own_html(current.catalogue, message)
 
 
 def n_html(message: str, plural: str, number: int) -> Markup:
@@ -155,6 +158,11 @@ def n_html(message: str, plural: str, number: int) -> Markup:
 
 def _as_html(message: str, text: str, is_replaced: bool) -> Markup:
     return _escape(message, text) if is_replaced else _trust(text)
+
+
+@lru_cache(maxsize=4096)
+def _own_html(catalogue: NullTranslations, message: str) -> Markup:
+    return _trust(catalogue.gettext(message))
 
 
 @lru_cache(maxsize=1024)
