@@ -16,13 +16,24 @@ class _DirectCalls(CodeGenerator):
     """Calls `_` as it is. Jinja's own way to it looks at what it calls each time, and takes longer than the text."""
 
     def visit_Call(self, node: nodes.Call, frame: Frame, forward_caller: bool = False) -> None:  # noqa: N802
-        if not isinstance(node.node, nodes.Name) or node.node.name not in TEXT_FUNCTIONS:
+        if not _is_text(node):
             super().visit_Call(node, frame, forward_caller=forward_caller)
             return
         self.visit(node.node, frame)
         self.write("(context.eval_ctx")
         self.signature(node, frame)
         self.write(")")
+
+    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo) -> None:
+        # In HTML, texts are Markup already: to escape it again only copies it.
+        if _is_text(node) and not frame.eval_ctx.volatile and finalize.src is None:
+            self.write("(")
+        else:
+            super()._output_child_pre(node, frame, finalize)
+
+
+def _is_text(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name in TEXT_FUNCTIONS
 
 
 def init_environment(environment: Environment) -> None:

@@ -1,6 +1,8 @@
 """The texts, dates, numbers and names of the language in use."""
 
+import sys
 from datetime import UTC, datetime
+from unicodedata import bidirectional
 
 import pytest
 from markupsafe import Markup
@@ -87,3 +89,11 @@ def test_name_is_isolated_where_a_direction_could_turn_it(code: str, name: str |
     with speech.use(of_code(code)):
         assert formats.isolated_html(name) == html
         assert ("\u2068" in formats.isolated(name)) == ("<bdi>" in html)
+
+
+def test_every_right_to_left_character_of_unicode_is_isolated() -> None:
+    written_backwards = [
+        character for character in map(chr, range(sys.maxunicode + 1)) if bidirectional(character) in {"R", "AL", "AN"}
+    ]
+
+    assert [character for character in written_backwards if formats.isolated(character) == character] == []
