@@ -70,7 +70,11 @@ AWS_SDK = PackageSet(
 )
 WEBHOOKS = PackageSet("webhooks", "npm", ("standardwebhooks@1.1.1", "svix@1.99.1"))
 OPENAPI_TYPESCRIPT = PackageSet("openapi-typescript", "npm", ("openapi-typescript@7.13.0", "typescript@5.9.3"))
-ALL = (AWS_CLI, CHECKOV, OPENAPI_PYTHON_CLIENT, CHECK_JSONSCHEMA, HCL, AWS_SDK, WEBHOOKS, OPENAPI_TYPESCRIPT)
+EQUAL_ACCESS = PackageSet("equal-access", "npm", ("accessibility-checker-engine@4.0.34",))
+ALL = (
+    *(AWS_CLI, CHECKOV, OPENAPI_PYTHON_CLIENT, CHECK_JSONSCHEMA, HCL),
+    *(AWS_SDK, WEBHOOKS, OPENAPI_TYPESCRIPT, EQUAL_ACCESS),
+)
 
 
 def install_missing() -> None:
