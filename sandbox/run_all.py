@@ -29,6 +29,7 @@ READY_MESSAGE = """
 
     {app}    Foyer's pages, which "Set up your account" opens
     {example}    the example product, where a buyer ends
+    {storefront}/gallery    every page and mail for buyers, without buying
     make foyer ARGS="subscriptions list"    in another terminal: what Foyer stored
 
   Only warnings are logged; LOG_LEVEL=INFO make run also logs each request.

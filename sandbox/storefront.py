@@ -8,6 +8,8 @@ from werkzeug.exceptions import HTTPException
 from sandbox import api, clock_api, inbox_pages, labels, pages, usage_pages
 from sandbox.actions import ActionNotAllowed, NoEntitlements
 from sandbox.deliveries import UnknownEvent
+from sandbox.gallery import pages as gallery_pages
+from sandbox.gallery.shown_app import ShownApp
 from sandbox.inbox import UnknownMail
 from sandbox.marketplace import Marketplace, UnknownProduct, UnknownPurchase
 
@@ -30,6 +32,8 @@ def create_app(marketplace: Marketplace, app_url: str) -> Flask:
     app.register_blueprint(inbox_pages.blueprint)
     app.register_blueprint(clock_api.blueprint)
     app.register_blueprint(usage_pages.blueprint)
+    app.extensions["gallery"] = ShownApp()
+    app.register_blueprint(gallery_pages.blueprint)
     app.register_error_handler(ValidationError, _invalid_values)
     app.register_error_handler(UnknownProduct, _unknown_product)
     for kind in NOT_FOUND_MESSAGES:

@@ -37,9 +37,14 @@ def check(file: Path | None) -> None:
     try:
         configured = products.read_file(path)
     except SettingsError as error:
-        faults = "\n".join(tables.escape_unprintable(problem) for problem in error.problems)
-        raise click.ClickException(f"{path} has faults:\n{faults}") from None
+        raise click.ClickException(describe_faults(path, error)) from None
     click.echo("\n\n".join("\n".join(_describe(product)) for product in configured.values()))
+
+
+def describe_faults(path: Path | None, error: SettingsError) -> str:
+    """Return what is wrong with the file, or with the settings where there is none: a line for each fault."""
+    faults = "\n".join(tables.escape_unprintable(problem) for problem in error.problems)
+    return f"{path or 'The configuration'} has faults:\n{faults}"
 
 
 def _describe(product: Product) -> Iterator[str]:

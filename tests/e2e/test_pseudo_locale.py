@@ -13,9 +13,10 @@ from playwright.sync_api import Page, ViewportSize
 from app.languages import formats, speech
 from app.languages.table import BY_CODE
 from app.services.delivery import mail_templates
-from tests.support import mail_examples, own_pages, page_states, pseudo_locale
+from sandbox.gallery.mail_states import MAIL_STATES, TO_BUYERS
+from tests.support import own_pages, page_states, pseudo_locale
 from tests.support.databases import on_sqlite
-from tests.support.mail_examples import ACCOUNT_REPLY, CONTEXT, NO_ACCOUNT_REPLY, PRODUCT, REGISTRATION, SUBSCRIPTION
+from tests.support.mail_examples import PRODUCT
 from tests.translations import catalogues
 
 GERMAN = BY_CODE["de"]
@@ -29,7 +30,6 @@ NAMES = re.compile(
     rf"|{own_pages.OWN}\w+|{'|'.join(COUNTRIES)}"
     r"|\S*@\S+|https?://\S+|[•\d]+|line|seats|gold|tier|two hours|UTC|x{200,}|[-+(),.:·–/ ]"
 )
-BUYERS_MAILS = [name for name in mail_examples.TEMPLATE_NAMES if not name.startswith("seller_")]
 
 
 @pytest.fixture(scope="module")
@@ -52,26 +52,14 @@ def mails(folder: Path) -> dict[str, tuple[str, str]]:
 
 
 def mails_in_all_states(folder: Path) -> Iterator[tuple[str, tuple[str, str]]]:
-    products = (PRODUCT, replace(PRODUCT, handoff_url=None), None)
-    states = all_pairs(BUYERS_MAILS, products, (True, False), (True, False))
-    for name, product, is_full, is_trial in states:
-        if product is None and name not in mail_templates.PRODUCT_OPTIONAL:
+    products = (PRODUCT, replace(PRODUCT, handoff_url=None))
+    for state, product in all_pairs(MAIL_STATES, products):
+        if state.group != TO_BUYERS:
             continue
-        context = replace(
-            CONTEXT,
-            language=GERMAN,
-            product=product,
-            account=ACCOUNT_REPLY if is_full else NO_ACCOUNT_REPLY,
-            subscription=replace(SUBSCRIPTION, free_trial=is_trial),
-            registration=REGISTRATION if is_full else replace(REGISTRATION, company="a.b", full_name="a.b"),
-            expires_at=CONTEXT.expires_at if is_trial else None,
-        )
+        context = state.context(product if state.knows_product else None, GERMAN)
         with speech.use(GERMAN, folder=folder):
-            mail = mail_templates.compose(name, context)
-        yield (
-            f"{name} {product and product.handoff_url} {is_full} {is_trial}",
-            (f"{mail.subject}\n{mail.text}", mail.html),
-        )
+            mail = mail_templates.compose(state.template, context)
+        yield f"{state.name} {product.handoff_url}", (f"{mail.subject}\n{mail.text}", mail.html)
 
 
 def foreign(words: str) -> str:
@@ -116,7 +104,7 @@ FIT = """body => {
 @on_sqlite
 def test_longest_texts_fit_the_narrowest_screen(app: Flask, axe_page: Page, pages: dict[str, str]) -> None:
     axe_page.set_viewport_size(NARROW)
-    axe_page.set_content(pages["start"].replace("<link", "<meta"))
+    axe_page.set_content(pages["Before and after: start"].replace("<link", "<meta"))
     axe_page.add_style_tag(content=(Path(str(app.static_folder)) / "style.css").read_text(encoding="utf-8"))
     for name, page in pages.items():
         [body] = re.findall("<body>(.*)</body>", page, re.DOTALL)

@@ -18,6 +18,7 @@ from app.config.settings import SETTINGS, Settings, SettingsError
 from app.database import transactions
 from app.services.purchases.purchase import Landing, Resolved
 from app.services.signup.registrations import Answers
+from sandbox.gallery import values
 from sandbox.purchases import Order
 from sandbox.server import Sandbox
 from tests.support import handoff_receiver
@@ -37,13 +38,7 @@ UNREACHABLE_URL = "http://127.0.0.1:9/foyer"
 SECRET_KEY = "for-tests-only-0123456789abcdef"
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 TOKEN_FIELD = "x-amzn-marketplace-token"
-ANSWERS = {
-    "company": "Juniper & Lark",
-    "full_name": "Ada Lovelace",
-    "email": "ada@gmail.com",
-    "phone": "+1 (555) 010-0199",
-    "notes": "Please call\nafter ten.",
-}
+ANSWERS = values.ANSWERS
 
 
 def environment(database_url: str, aws_url: str) -> dict[str, str]:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from types import SimpleNamespace
+from functools import partial
 from typing import Any
 
-from flask import Flask, render_template
+from flask import Flask
 from werkzeug.datastructures import MultiDict
 
 from app.config import products, questions
@@ -13,9 +13,10 @@ from app.config.accents import dark_shades, light_shades
 from app.config.brand import Brand
 from app.config.pictures import Picture
 from app.config.products import Product
-from app.languages import speech
-from app.views import question_fields
-from tests.support.page_values import CUSTOMER, NOW, State, filled, request_in_german, visit
+from app.languages.table import BY_CODE
+from sandbox.gallery.page_state import PageState, Values
+from sandbox.gallery.values import filled, form_of, visit
+from sandbox.gallery.welcome_states import WelcomeValues
 from tests.support.pictures import LOGO_SVG
 
 LOGO = Picture(LOGO_SVG, "image/svg+xml", 120, 40)
@@ -68,36 +69,29 @@ WRONG: list[dict[str, list[str]]] = [
 ]
 
 
-def own_pages(app: Flask) -> Iterator[State]:
-    """Yield the form, empty and with each fault, and the page after it."""
+def own_pages(app: Flask) -> Iterator[tuple[str, str]]:
+    """Yield the form, empty and with each fault, and the page after it, by their names."""
     [configured] = products.current().values()
     product = replace(configured, code="owncode1234567890", brand=BRAND, questions=QUESTIONS)
-    with request_in_german(app, "/signup"):
-        values = {"max_notes": 2000, "prefilled": False, "is_invited": False}
-        known = visit(product=product) | values | {"registration": None}
-        form_class = question_fields.form_class(product, speech.language().code)
-        yield "own signup", render_template("signup.html", **known, form=form_class())
-        for number, answers in enumerate([RIGHT, *WRONG]):
-            form = filled(form_class, formdata=MultiDict(answers))
-            yield f"own signup {number}", render_template("signup.html", **known, form=form)
-    with request_in_german(app, "/welcome"):
-        yield "own welcome", render_template("welcome.html", **_welcome(product))
+    for state in own_states():
+        yield state.name, state.render(app, product, BY_CODE["de"])
 
 
-def _welcome(product: Product) -> dict[str, Any]:
-    form = filled(question_fields.form_class(product, speech.language().code), formdata=MultiDict(RIGHT))
-    values = visit(product=product)
-    values["registration"].answers = form.own_answers()
-    account = SimpleNamespace(reference=None, refused=None)
-    return values | {
-        "stage": SimpleNamespace(account=account, has_account=True, state="ready"),
-        "subscription": SimpleNamespace(status="active", status_since=NOW, ends_at=None),
-        "customer": CUSTOMER,
-        "now": NOW,
-        "coverage": None,
-        "is_trial": False,
-        "in_full": True,
-        "is_by_link": False,
-        "progress_link": "/progress/x",
-        "refreshes": False,
-    }
+def own_states() -> Iterator[PageState]:
+    yield PageState("own", "own signup", "signup.html", partial(_signup, None))
+    for number, answers in enumerate([RIGHT, *WRONG]):
+        yield PageState("own", f"own signup {number}", "signup.html", partial(_signup, answers))
+    yield PageState("own", "own welcome", "welcome.html", _welcome, path="/welcome")
+
+
+def _signup(answers: dict[str, list[str]] | None, product: Product) -> Values:
+    kind = form_of(product)
+    form = kind() if answers is None else filled(kind, formdata=MultiDict(answers))
+    values = {"max_notes": 2000, "prefilled": False, "is_invited": False, "registration": None}
+    return {**visit(product), **values, "form": form}
+
+
+def _welcome(product: Product) -> Values:
+    values = WelcomeValues(status="active", account="ready")(product)
+    values["registration"].answers = filled(form_of(product), formdata=MultiDict(RIGHT)).own_answers()
+    return values

@@ -1,0 +1,1 @@
+"""The gallery: every page and mail for buyers in every state, for the seller's own products, without buying."""
