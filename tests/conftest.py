@@ -28,9 +28,8 @@ from tests.support.page_checks import CheckedClient
 from tests.support.postgresql_server import PostgresqlServer, execute_statements
 from tests.support.stored_rows import tables_to_empty
 
-SINGLE_PROCESS_FOLDERS = {"e2e", "hostile"}
-# Its image is built once, in a store that processes share.
-SINGLE_PROCESS_FILES = {"tests/real/test_image.py"}
+# They share a browser, a server, or the image that they build.
+SINGLE_PROCESS_PATHS = ("tests/e2e/", "tests/hostile/", "tests/real/test_image.py")
 # The longest first, so that no process is left with them at the end; and the bench before the browser: once a browser
 # has run in a process, the bench cannot.
 FIRST_FOLDERS = ("bench", "e2e", "deploy", "worker")
@@ -62,10 +61,7 @@ class FolderScheduler(LoadScopeScheduling):  # type: ignore[misc]  # xdist has n
     """Gives a free process the next test; a folder whose fixtures start slowly stays in one process."""
 
     def _split_scope(self, nodeid: str) -> str:
-        folder, file = folder_of(nodeid), nodeid.partition("::")[0]
-        if folder in SINGLE_PROCESS_FOLDERS:
-            return folder
-        return file if file in SINGLE_PROCESS_FILES else nodeid
+        return next((path for path in SINGLE_PROCESS_PATHS if nodeid.startswith(path)), nodeid)
 
 
 def folder_of(nodeid: str) -> str:
