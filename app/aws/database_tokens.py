@@ -61,12 +61,15 @@ class TokenMaker:
         if not self._lock.acquire(timeout=deadline.REQUEST_SECONDS):
             raise TimeoutError
         try:
+            # A caller that is refused here must not put the next try off.
             if time.monotonic() < self._retry_at:
                 raise NoCredentialsError
-            return self._find_credentials().get_frozen_credentials()
-        except Exception:
-            self._retry_at = time.monotonic() + clients.CREDENTIALS_RETRY_SECONDS
-            raise
+            credentials: ReadOnlyCredentials | None = None
+            try:
+                credentials = self._find_credentials().get_frozen_credentials()
+                return credentials
+            finally:
+                self._retry_at = 0 if credentials else time.monotonic() + clients.CREDENTIALS_RETRY_SECONDS
         finally:
             self._lock.release()
 

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import botocore.session
 import pytest
 import time_machine
 
-from app.aws import database_tokens
+from app.aws import clients, database_tokens
 from app.aws.database_tokens import TokenMaker
 from app.config.database_login import IamLogin
 from app.errors import DatabaseUnavailable
@@ -97,6 +99,22 @@ def test_machine_without_credentials_has_no_token(machine: pytest.MonkeyPatch) -
     for _ in range(2):
         with pytest.raises(DatabaseUnavailable, match=r"^NoCredentials NoCredentialsError$"):
             maker.new_token()
+
+
+def test_credentials_are_found_again_however_often_they_are_asked_for(machine: pytest.MonkeyPatch) -> None:
+    maker = TokenMaker(LOGIN)
+    machine.delenv("AWS_ACCESS_KEY_ID")
+    with pytest.raises(DatabaseUnavailable):
+        maker.new_token()
+    machine.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+
+    deadline = time.monotonic() + 3 * clients.CREDENTIALS_RETRY_SECONDS
+    token = ""
+    while not token and time.monotonic() < deadline:
+        with suppress(DatabaseUnavailable):
+            token = maker.new_token()
+
+    assert token.startswith(HOST)
 
 
 def test_other_passwords_need_no_token() -> None:
