@@ -7,6 +7,7 @@ variable with `_FILE` at its end names the file.
 import os
 import stat
 from codecs import BOM_UTF8
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,16 +25,19 @@ class Found(NamedTuple):
     problem: str | None = None
 
 
-def find(name: str) -> Found:
-    """Return the value in the variable of that name. The case of its letters does not matter; empty is unset."""
-    value = _variables().get(name.lower())
+def find(name: str, variables: Mapping[str, str] | None = None) -> Found:
+    """Return the value in the variable of that name. The case of its letters does not matter; empty is unset.
+
+    `variables` are those of `read_variables`, for a caller that looks for many.
+    """
+    value = (read_variables() if variables is None else variables).get(name.lower())
     fault = stray_characters.find_in_text(value or "")
     return Found(name.upper(), value, f"it has {fault}" if fault else None)
 
 
-def find_secret(name: str) -> Found:
+def find_secret(name: str, variables: Mapping[str, str] | None = None) -> Found:
     """Return the value in the variable of that name, or in the file that NAME_FILE names."""
-    setting, path = find(name), find(f"{name}_file")
+    setting, path = find(name, variables), find(f"{name}_file", variables)
     if path.value is None:
         return setting
     if setting.value is not None:
@@ -46,7 +50,7 @@ def find_secret(name: str) -> Found:
     return path._replace(value=value, problem=f"it has {fault}" if fault else None)
 
 
-def _variables() -> dict[str, str]:
+def read_variables() -> dict[str, str]:
     """Return the environment's variables, by their names in lower case, that have a value."""
     return {name.lower(): value for name, value in os.environ.items() if value}
 

@@ -1,6 +1,7 @@
 """Every setting: its name in the environment, its type, its default, and one sentence on its purpose."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -218,25 +219,28 @@ def missing_setting(name: str) -> SettingsError:
 
 def load() -> Settings:
     """Return the settings in the environment; SettingsError says which are missing or invalid, and how to mend it."""
-    found = {name: environment.find_secret(name) if name in SECRETS else environment.find(name) for name in SETTINGS}
+    variables = environment.read_variables()
+    found = {
+        name: (environment.find_secret if name in SECRETS else environment.find)(name, variables) for name in SETTINGS
+    }
     values, problems = fields.read(Settings, {name: one.value for name, one in found.items()})
     problems |= setting_checks.find_repeated_keys(values)
     problems |= {name: one.problem for name, one in found.items() if one.problem}
     if "database_url" not in problems:
         problems = database_login.find_contradictions(values) | problems
     sentences = [_describe(name, found[name].variable, problems[name]) for name in SETTINGS if name in problems]
-    if sentences := [*sentences, *_refuse_files()]:
+    if sentences := [*sentences, *_refuse_files(variables)]:
         raise SettingsError(*sentences)
     return Settings(**values)
 
 
-def _refuse_files() -> list[str]:
+def _refuse_files(variables: Mapping[str, str]) -> list[str]:
     """Return what is wrong with files for settings that are read from none: ignored, they would mislead."""
-    variables = [environment.find(f"{name}_file") for name in SETTINGS if name not in SECRETS]
+    found = [environment.find(f"{name}_file", variables) for name in SETTINGS if name not in SECRETS]
     secrets = ", ".join(f"{name.upper()}_FILE" for name in SECRETS)
     return [
         f"{variable}: only secrets are read from files: {secrets}. Set {variable.removesuffix('_FILE')} in its place."
-        for variable, value, _ in variables
+        for variable, value, _ in found
         if value
     ]
 
