@@ -63,6 +63,8 @@ class Brand:
 
 
 NO_BRAND = Brand()
+# By `corners`, the radius of everything; None: as Foyer has it.
+RADII = {"round": None, "soft": "6px", "square": "0"}
 
 
 def read(table: object, folder: Path) -> Brand:
@@ -71,12 +73,7 @@ def read(table: object, folder: Path) -> Brand:
     Raises:
         TableFaults: a value or a picture is refused.
     """
-    if not isinstance(table, dict):
-        raise TableFaults([("", "it must be a table")])
-    values, problems = fields.read(BrandTable, table)
-    if problems:
-        raise TableFaults((name, _describe(name)) for name in problems)
-    written = BrandTable(**values)
+    written = fields.read_table(BrandTable, table)
     faults = {dark: f"it stands in for {light} in the dark scheme: set {light} too" for dark, light in _alone(written)}
     loaded = _load_pictures(written, folder, faults)
     shades = _read_shades(written, faults)
@@ -131,10 +128,3 @@ def _read_shades(written: BrandTable, faults: dict[str, str]) -> dict[str, Shade
         except ValueError as error:
             faults[name] = str(error)
     return shades
-
-
-def _describe(name: str) -> str:
-    if name not in TABLE_FIELDS:
-        *others, last = TABLE_FIELDS
-        return f"there is no such field. The fields are {', '.join(others)} and {last}"
-    return f"it must be {TABLE_FIELDS[name].description}"

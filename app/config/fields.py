@@ -164,6 +164,27 @@ def declared(table: type) -> dict[str, Declaration]:
     return {field.name: field.metadata["declaration"] for field in all_fields if "declaration" in field.metadata}
 
 
+def read_table(table: type[T], values: object) -> T:
+    """Return the dataclass that a table of products.toml describes.
+
+    Raises:
+        TableFaults: it is no table, or a value is refused.
+    """
+    if not isinstance(values, dict):
+        raise TableFaults([("", "it must be a table")])
+    accepted, problems = read(table, values)
+    if problems:
+        raise TableFaults((name, _describe(declared(table), name)) for name in problems)
+    return table(**accepted)
+
+
+def _describe(declarations: Mapping[str, Declaration], name: str) -> str:
+    if name not in declarations:
+        *others, last = declarations
+        return f"there is no such field. The fields are {', '.join(others)} and {last}"
+    return f"it must be {declarations[name].description}"
+
+
 def read(table: type, values: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the values for the dataclass, and what is wrong with others, by name. None is like a value left out."""
     declarations = declared(table)

@@ -7,7 +7,6 @@ cannot be matched so, such as a look-ahead, is refused when the pattern is read.
 
 import re
 from collections.abc import Callable, Iterable
-from itertools import count
 from re import _constants as ops  # CPython's own reader of patterns: it has no public name
 from re import _parser as reader
 from typing import Any, NamedTuple
@@ -49,7 +48,6 @@ class Pattern:
         self._flags = parsed.state.flags & (re.IGNORECASE | re.ASCII | re.DOTALL)
         # By state: what a character must be to get to another state; with None, no character is needed.
         self._steps: dict[int, list[Step]] = {}
-        self._ids = count()
         self._whole = self._sequence(_without_edges(list(parsed)))
 
     def fullmatch(self, text: str) -> bool:
@@ -71,7 +69,7 @@ class Pattern:
         return found
 
     def _state(self) -> int:
-        state = next(self._ids)
+        state = len(self._steps)
         if state >= MAX_STATES:
             raise ValueError("a regular expression that repeats less")
         self._steps[state] = []

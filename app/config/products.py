@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, cast
 from urllib.parse import urlsplit
@@ -102,12 +103,12 @@ class Products(dict[str, Product]):
         self.handoff_endpoints: dict[str, HandoffEndpoint] = {}
         self.sends_mail = sends_mail
 
-    @property
+    @cached_property
     def has_logo(self) -> bool:
         """Return whether any product has a logo: then no page shows Foyer's own mark."""
         return any(product.brand.logo for product in self.values())
 
-    @property
+    @cached_property
     def max_answer_characters(self) -> int:
         """How many characters the longest answers to the questions of one product have."""
         return max((product.questions.max_characters for product in self.values()), default=0)

@@ -35,7 +35,7 @@ class OwnKind:
     """A kind of this module: what it raises completes no description."""
 
 
-class Texts(OwnKind):
+class Phrase(OwnKind):
     """A text for every language, or a table of texts by language, with English."""
 
     def __init__(self, max_length: int) -> None:
@@ -72,19 +72,19 @@ class Options(OwnKind):
         options = tuple(self._read_one(option, f"answer {place}") for place, option in enumerate(value, 1))
         for name, values in (
             ("value", [one.value for one in options]),
-            ("label", [one.label["en"] for one in options]),
+            ("label", [one.label[ENGLISH] for one in options]),
         ):
             if repeated := next((text for i, text in enumerate(values) if text in values[:i]), None):
                 raise ValueError(f"two answers have the {name} {repeated!a}")
         return options
 
     def _read_one(self, option: object, place: str) -> Option:
-        table = {"value": option, "label": option} if isinstance(option, str) else option
-        if not isinstance(table, dict) or table.keys() != {"value", "label"}:
+        entry = {"value": option, "label": option} if isinstance(option, str) else option
+        if not isinstance(entry, dict) or entry.keys() != {"value", "label"}:
             raise ValueError(f'{place} must be a text, or a table such as {{ value = "s", label = "Small" }}')
         try:
-            label = Texts(200).read(table["label"])
-            value = Texts(MAX_VALUE_LENGTH).read(table["value"] if isinstance(table["value"], str) else None)[ENGLISH]
+            label = Phrase(200).read(entry["label"])
+            value = Phrase(MAX_VALUE_LENGTH).read(entry["value"] if isinstance(entry["value"], str) else None)[ENGLISH]
         except ValueError as error:
             raise ValueError(f"{place}: {error}") from None
         return Option(value, label)

@@ -9,7 +9,7 @@ from typing import Any
 from app.config import fields, secret_questions
 from app.config.fields import OneOf, TableFaults, Text, YesOrNo, declare
 from app.config.patterns import MAX_LENGTH, Pattern
-from app.config.question_kinds import Expression, Option, Options, OwnKind, Quantity, Texts, Wordings
+from app.config.question_kinds import Expression, Option, Options, OwnKind, Phrase, Quantity, Wordings
 
 MAX_QUESTIONS = 20
 # All answers of a form together: a hand-off stays below the 100 kB that Express takes by default.
@@ -35,7 +35,8 @@ PLACEABLE = ("phone", "account", "notes")
 ALWAYS_FIRST = ("company", "full_name", "email")
 # Of a question's field in the form: its id follows.
 FIELD_PREFIX = "q_"
-FIELD_NAME = re.compile(r"q_[a-z][a-z0-9_]{0,39}")
+ID_PATTERN = r"[a-z][a-z0-9_]{0,39}"
+FIELD_NAME = re.compile(FIELD_PREFIX + ID_PATTERN)
 # Names of what is stored beside the answers.
 RESERVED = {"existing_account", "language", "created_at", "updated_at", "subscription_id", "other"}
 
@@ -47,16 +48,16 @@ class Question:
     `min` and `max` are of a text's length, of how many options are chosen, or of the number itself.
     """
 
-    id: str = declare(Text(pattern=r"[a-z][a-z0-9_]{0,39}"), description="1 to 40 of a-z, 0-9 and _, such as team_size")
+    id: str = declare(Text(pattern=ID_PATTERN), description="1 to 40 of a-z, 0-9 and _, such as team_size")
     type: str = declare(OneOf(*TYPES), description=f"one of {', '.join(TYPES)}")
-    label: Wordings = declare(Texts(200), description="text, or a table of texts by language")
-    hint: Wordings | None = declare(Texts(500), default=None, description="text, or a table of texts by language")
+    label: Wordings = declare(Phrase(200), description="text, or a table of texts by language")
+    hint: Wordings | None = declare(Phrase(500), default=None, description="text, or a table of texts by language")
     options: tuple[Option, ...] = declare(Options(), default=(), description="a list of the answers to choose from")
     required: bool = declare(YesOrNo(), default=False, description="true or false")
     min: Decimal | None = declare(Quantity(), default=None, description="a number")
     max: Decimal | None = declare(Quantity(), default=None, description="a number")
     pattern: Pattern | None = declare(Expression(), default=None, description="a regular expression")
-    message: Wordings | None = declare(Texts(200), default=None, description="text, or a table of texts by language")
+    message: Wordings | None = declare(Phrase(200), default=None, description="text, or a table of texts by language")
 
     @property
     def max_length(self) -> int:
@@ -66,7 +67,7 @@ class Question:
         return int(self.max) if self.max is not None and self.type in LENGTHS else LENGTHS[self.type][0]
 
     @property
-    def longest(self) -> int:
+    def max_stored_characters(self) -> int:
         """How many characters the longest answer has, with what the buyer sees of it."""
         lengths = [len(value) + max(map(len, label.values())) for value, label in self.options]
         if self.type in {"choice", "choices"}:
@@ -90,7 +91,7 @@ class Questions:
     @property
     def max_characters(self) -> int:
         """How many characters the longest answers to all questions have."""
-        return sum(question.longest for question in self.asked)
+        return sum(question.max_stored_characters for question in self.asked)
 
 
 NO_QUESTIONS = Questions()
@@ -104,13 +105,20 @@ def read(tables: object) -> Questions:
     """
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise TableFaults([("", "write each question as a table of its own, under [[...]]")])
-    faults = [(_place(*entry, name), fault) for entry in enumerate(tables, 1) for name, fault in _check(entry[1])]
+    # Read once: a pattern of a thousand states takes its time.
+    readings = [({}, {}) if table.get("id") in PLACEABLE else fields.read(Question, table) for table in tables]
+    entries = enumerate(zip(tables, readings, strict=True), 1)
+    faults = [
+        (_place(number, table, name), fault)
+        for number, (table, (values, problems)) in entries
+        for name, fault in _check(table, values, problems)
+    ]
     faults += [(_place(i, tables[i - 1], "id"), "another entry has it already") for i in _repeated(tables)]
     if len(tables) > MAX_QUESTIONS + len(PLACEABLE):
         faults.append(("", f"there are {len(tables)}, and at most {MAX_QUESTIONS} are asked. Leave some out"))
     if faults:
         raise TableFaults(faults)
-    asked = tuple(Question(**fields.read(Question, table)[0]) for table in tables if table["id"] not in PLACEABLE)
+    asked = tuple(Question(**values) for values, _ in readings if values)
     questions = Questions(asked=asked, order=_order(tables))
     if len(asked) > MAX_QUESTIONS:
         raise TableFaults([("", f"there are {len(asked)}, and at most {MAX_QUESTIONS} are asked. Leave some out")])
@@ -120,7 +128,7 @@ def read(tables: object) -> Questions:
     return questions
 
 
-def _check(table: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _check(table: dict[str, Any], values: dict[str, Any], problems: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Yield the fields that are wrong, each with what is."""
     id_ = table.get("id")
     if id_ in PLACEABLE:
@@ -130,7 +138,6 @@ def _check(table: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "id", f"{', '.join(ALWAYS_FIRST)} are always asked, and first. Remove this entry"
     if isinstance(id_, str) and id_ in RESERVED:
         yield "id", "Foyer needs this name itself. Choose another one"
-    values, problems = fields.read(Question, table)
     for name, problem in problems.items():
         yield name, _describe(name, problem)
     if "type" in values:
@@ -151,9 +158,10 @@ def _check_type(values: dict[str, Any], table: dict[str, Any]) -> Iterator[tuple
         yield name, f"a question of the type {type_} has none. Remove it"
     if type_ in {"choice", "choices"} and "options" not in table:
         yield "options", "it is not set. List the answers to choose from"
-    if ("pattern" in table) != ("message" in table) and type_ == "text":
-        missing, why = ("message", "what a right answer looks like") if "pattern" in table else ("pattern", "")
-        yield missing, f"it is not set. {f'Tell the buyer {why}' if why else 'message is for it'}"
+    if type_ == "text" and "pattern" in table and "message" not in table:
+        yield "message", "it is not set. Tell the buyer what a right answer looks like"
+    if type_ == "text" and "message" in table and "pattern" not in table:
+        yield "pattern", "it is not set. message is for it"
     yield from _check_bounds(type_, values)
 
 
@@ -189,9 +197,10 @@ def _describe(name: str, problem: str) -> str:
     if name not in QUESTION_FIELDS:
         *others, last = QUESTION_FIELDS
         return f"there is no such field. The fields are {', '.join(others)} and {last}; show is for the built-in ones"
-    if isinstance(QUESTION_FIELDS[name].kind, OwnKind) and problem != "it is not set":
-        return problem
-    return f"{'it is not set: ' if problem == 'it is not set' else ''}it must be {QUESTION_FIELDS[name].description}"
+    description = f"it must be {QUESTION_FIELDS[name].description}"
+    if problem == "it is not set":
+        return f"it is not set: {description}"
+    return problem if isinstance(QUESTION_FIELDS[name].kind, OwnKind) else description
 
 
 def _place(number: int, table: dict[str, Any], name: str) -> str:

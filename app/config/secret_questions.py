@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/marketplace/latest/userguide/saas-guidelines.html
 
 import re
 import unicodedata
+from functools import lru_cache
 
 # Without accents and in lower case, as `_plain` returns a text. Words that mean only this, in the pages' languages.
 PAYMENT = (
@@ -42,7 +43,7 @@ ACCOUNT_NUMBER = re.compile(
     r"(?:(\w+)[ -])?(?:account (?:number|no\b)|kontonummer|numero de (?:cuenta|compte)|numero da conta|رقم الحساب)"
     r"(?: de)?(?: (\w+))?"
 )
-ABOUT_NOBODY = {
+ARTICLES_AND_POSSESSIVES = {
     None,
     "a",
     "an",
@@ -95,12 +96,17 @@ def find_in_hint(text: str) -> str | None:
 
 
 def _has(patterns: tuple[str, ...], plain: str) -> bool:
-    return any(re.search(_plain(pattern) if not pattern.isascii() else pattern, plain) for pattern in patterns)
+    return any(_compiled(pattern).search(plain) for pattern in patterns)
+
+
+@lru_cache(maxsize=128)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern if pattern.isascii() else _plain(pattern))
 
 
 def _is_of_bank(plain: str) -> bool:
     accounts = ACCOUNT_NUMBER.finditer(plain)
-    is_account = any(match[1] in ABOUT_NOBODY and match[2] not in OTHER_ACCOUNTS for match in accounts)
+    is_account = any(match[1] in ARTICLES_AND_POSSESSIVES and match[2] not in OTHER_ACCOUNTS for match in accounts)
     return is_account or any(match[1] not in OTHER_CARDS for match in CARD_NUMBER.finditer(plain))
 
 

@@ -85,19 +85,7 @@ def read(table: object) -> UsageRules:
     Raises:
         TableFaults: a value is refused.
     """
-    if not isinstance(table, dict):
-        raise TableFaults([("", "it must be a table")])
-    accepted, problems = fields.read(UsageRules, table)
-    if problems:
-        raise TableFaults((name, _describe(name)) for name in problems)
-    rules = UsageRules(**accepted)
+    rules = fields.read_table(UsageRules, table)
     if rules.heartbeat and not rules.dimensions:
         raise TableFaults([("dimensions", "it is not set. heartbeat sends 0 in each of them")])
     return rules
-
-
-def _describe(name: str) -> str:
-    if name not in USAGE_FIELDS:
-        *others, last = USAGE_FIELDS
-        return f"there is no such field. The fields are {', '.join(others)} and {last}"
-    return f"it must be {USAGE_FIELDS[name].description}"
