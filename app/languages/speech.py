@@ -43,7 +43,7 @@ def count_plural_forms(language: Language) -> int:
 
 
 class Speech:
-    """What is said while one page or mail is made. The language is chosen when its first text is."""
+    """The language and the texts of one page or mail. The language is chosen when the first text is needed."""
 
     def __init__(self, choose: Callable[[], Language], texts: Texts, folder: Path = FOLDER) -> None:
         self._choose = choose
@@ -88,9 +88,9 @@ ENGLISH_SPEECH = Speech(lambda: ENGLISH, {})
 _current: ContextVar[Speech] = ContextVar("speech", default=ENGLISH_SPEECH)
 
 
-def start(choose: Callable[[], Language], folder: Path = FOLDER) -> None:
+def start(choose: Callable[[], Language], texts: Texts, folder: Path) -> None:
     """Begin a page. `choose` is called when the first text is needed."""
-    _current.set(Speech(choose, {}, folder))
+    _current.set(Speech(choose, texts, folder))
 
 
 def end() -> None:
@@ -101,21 +101,16 @@ def end() -> None:
 @contextmanager
 def use(language: Language, texts: Texts | None = None, folder: Path | None = None) -> Iterator[None]:
     """Use the language, and a product's texts, in the `with` block."""
-    token = _current.set(Speech(lambda: language, texts or {}, folder or current_folder()))
+    token = _current.set(Speech(lambda: language, texts or {}, folder or _current.get()._folder))
     try:
         yield
     finally:
         _current.reset(token)
 
 
-def about(texts: Texts) -> None:
+def use_texts(texts: Texts) -> None:
     """Use the texts of this product on the page that is being made."""
     _current.get().about(texts)
-
-
-def current_folder() -> Path:
-    """Return the folder of the catalogues in use."""
-    return _current.get()._folder
 
 
 def language() -> Language:

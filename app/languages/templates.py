@@ -9,7 +9,7 @@ from jinja2.nodes import EvalContext
 from app.languages import formats, speech
 from app.text import format_time
 
-TEXT_FUNCTIONS = {"_", "gettext", "ngettext"}
+TEXT_FUNCTIONS = {"_", "ngettext"}
 
 
 class _DirectCalls(CodeGenerator):
@@ -37,10 +37,10 @@ def _is_text(node: nodes.Node) -> bool:
 
 
 def init_environment(environment: Environment) -> None:
-    """Add `_`, `gettext` and `ngettext`, and the filters for dates, numbers and names."""
+    """Add `_` and `ngettext`, and the filters for dates, numbers and names."""
     environment.code_generator_class = _DirectCalls
     # As Jinja's i18n extension has them in its new style, in a third of its time.
-    environment.globals.update(_=_gettext, gettext=_gettext, ngettext=_ngettext, language=speech.language)
+    environment.globals.update(_=_gettext, ngettext=_ngettext, language=speech.language)
     environment.filters.update(day=formats.day, clock=_clock, day_and_time=formats.day_and_time)
     environment.filters.update(number=formats.number, bdi=_isolate, isolated=formats.isolated)
     # For a seller's own words: a product may say them in other languages, and of our defaults the catalogue does.

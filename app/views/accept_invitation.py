@@ -5,8 +5,6 @@ from uuid import UUID
 from flask import Blueprint, redirect, render_template, url_for
 from werkzeug import Response
 
-from app.config import products
-from app.languages import speech
 from app.observability import logs
 from app.services.signup import invitations
 from app.views import browser_session
@@ -54,8 +52,7 @@ def render_page(invitation_id: UUID | None, form: ButtonForm, outcome: str, stat
     # Creates the id if there is none: acceptance is recorded by browser, so that a double click counts as one.
     browser_session.browser_id()
     customer = purchase.landing.customer
-    product = products.current()[customer.product_code]
-    speech.about(product.texts)
+    product = browser_session.product_of_page(customer.product_code)
     return render_template("invitation.html", form=form, customer=customer, product=product), status
 
 

@@ -2,17 +2,15 @@
 
 from hashlib import sha256
 
-from flask import Blueprint, Response, abort, current_app, request
+from flask import Blueprint, Response, abort, current_app
 from flask.blueprints import BlueprintSetupState
 
 from app.config.accents import Shades
-from app.config.brand import Brand
+from app.config.brand import RADII, Brand
 from app.config.products import Products
+from app.views import template_helpers
 
 blueprint = Blueprint("brand", __name__)
-
-RADII = {"round": None, "soft": "6px", "square": "0"}
-YEAR_SECONDS = 365 * 24 * 60 * 60
 
 
 @blueprint.get("/brand/<name>")
@@ -25,7 +23,7 @@ def show(name: str) -> Response:
     response = Response(content, mimetype=mimetype)
     response.cache_control.public = True
     response.cache_control.immutable = True
-    response.cache_control.max_age = YEAR_SECONDS
+    response.cache_control.max_age = template_helpers.YEAR_SECONDS
     # Mail programs in browsers show the logo on pages of their own.
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
@@ -48,7 +46,7 @@ def _collect_files(state: BlueprintSetupState) -> None:
 
 
 def _url(file_name: str) -> str:
-    return f"{request.root_path.rstrip('/')}/brand/{file_name}"
+    return f"{template_helpers.root_path()}/brand/{file_name}"
 
 
 def style_sheet(brand: Brand) -> str:

@@ -28,7 +28,8 @@ CUSTOMER_KEYS = {
     "LicenseArn": "license_arn",
     "AgreementId": "agreement_id",
 }
-KEPT_KEYS = ("Language",)
+LANGUAGE_KEY = "Language"
+KEPT_KEYS = (LANGUAGE_KEY,)
 
 
 @dataclass(frozen=True)
@@ -116,12 +117,20 @@ def current() -> Visit:
         # `csrf_token` stays: a form that is open in this browser remains valid for the purchase.
         _store_purchase(purchase)
     _end_if_revoked()
-    configured = products.current()
     if not isinstance(purchase, Resolved):
-        return Visit(purchase, configured.single)
-    product = configured[purchase.landing.customer.product_code]
-    speech.about(product.texts)
-    return Visit(purchase, product)
+        return Visit(purchase, products.current().single)
+    return Visit(purchase, product_of_page(purchase.landing.customer.product_code))
+
+
+def product_of_page(code: str) -> Product:
+    """Return the product that this page is about, and use its texts on the page.
+
+    Raises:
+        UnknownProduct: the product is no longer configured.
+    """
+    product = products.current()[code]
+    speech.use_texts(product.texts)
+    return product
 
 
 def _end_if_revoked() -> None:

@@ -123,10 +123,14 @@ def _save_submitted_answers() -> None:
         save(Draft(secret, _read_submitted_answers(), current().unlinked_ids))
 
 
+def question_field_names() -> list[str]:
+    """Return the names of the submitted fields that answer a product's own questions."""
+    return [name for name in request.form if FIELD_NAME.fullmatch(name)][:MAX_QUESTIONS]
+
+
 def _read_submitted_answers() -> dict[str, str]:
     """Return what the form has, by field; of a question with several answers, each is a line."""
-    names = [name for name in request.form if FIELD_NAME.fullmatch(name)][:MAX_QUESTIONS]
-    chosen = {name: "\n".join(request.form.getlist(name)) for name in names}
+    chosen = {name: "\n".join(request.form.getlist(name)) for name in question_field_names()}
     typed = {name: request.form[name] for name in TYPED_FIELDS if name in request.form}
     return {name: answer for name, answer in (typed | chosen).items() if answer}
 

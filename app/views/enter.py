@@ -4,8 +4,6 @@ from flask import Blueprint, redirect, request, url_for
 from werkzeug import Response
 from werkzeug.exceptions import NotFound
 
-from app.config import products
-from app.languages import speech
 from app.models.purchases import FINAL_STATUSES
 from app.observability import logs
 from app.services.signup import progress, resolve
@@ -35,7 +33,6 @@ def show(link: str) -> Response:
     registered = progress.find_by_link(link)
     if registered is None or registered.subscription is None:
         raise NotFound
-    product = products.current()[registered.subscription.product_code]
-    speech.about(product.texts)
+    product = browser_session.product_of_page(registered.subscription.product_code)
     visit = browser_session.Visit(resolve.from_subscription(registered.subscription), product)
     return welcome.render_purchase(visit, registered, request.path)

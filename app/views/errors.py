@@ -7,7 +7,6 @@ from flask import Flask, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, default_exceptions
 
 from app import errors
-from app.config.questions import FIELD_NAME, MAX_QUESTIONS
 from app.observability import logs, metrics
 from app.security.headers import UntrustedHost
 from app.services.signup.registrations import TYPED_FIELDS
@@ -117,8 +116,8 @@ def _retry_form() -> dict[str, object]:
         names = [*(name for name in request.form if name in FORM_FIELDS), *landing.marketplace_field_names()]
         values = [(name, request.form[name]) for name in names[:MAX_RESENT_FIELDS]]
         # A question may have several answers, each in a field of its own.
-        questions = [name for name in request.form if FIELD_NAME.fullmatch(name)]
-        values += [(name, value) for name in questions[:MAX_QUESTIONS] for value in request.form.getlist(name)]
+        questions = draft_cookie.question_field_names()
+        values += [(name, value) for name in questions for value in request.form.getlist(name)]
         values = [(name, strip_unprintable(value, keep="\r\n\t")) for name, value in values]
     else:
         values = [(name, "") for name in template_helpers.PAGE_QUERY_PARAMETERS if name in request.args]

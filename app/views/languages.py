@@ -15,6 +15,7 @@ from app.languages import choice, speech
 from app.languages.speech import N_
 from app.languages.table import BY_CODE, LANGUAGES, Language
 from app.views import draft_cookie, template_helpers
+from app.views.browser_session import LANGUAGE_KEY
 
 blueprint = Blueprint("language", __name__)
 # What is typed into the sign-up form stays when its language is switched.
@@ -23,7 +24,6 @@ draft_cookie.init_blueprint(blueprint)
 PATH = "/language"
 # TRANSLATORS: what the names of languages are a choice of; read aloud
 LABEL = N_("Language")
-SESSION_KEY = "Language"
 MAX_PATH_LENGTH = 500
 
 
@@ -39,14 +39,12 @@ def init_app(app: Flask) -> None:
 
 def _start(app: Flask, **_: Any) -> None:
     folder: Path = app.config["TRANSLATIONS"]
-    speech.start(_choose, folder)
     single = products.current().single
-    if single:
-        speech.about(single.texts)
+    speech.start(_choose, single.texts if single else {}, folder)
 
 
 def _choose() -> Language:
-    chosen = BY_CODE.get(session.get(SESSION_KEY, ""))
+    chosen = BY_CODE.get(session.get(LANGUAGE_KEY, ""))
     return chosen or choice.by_header(request.headers.get("Accept-Language", ""))
 
 
@@ -63,7 +61,7 @@ def choose() -> WerkzeugResponse:
     language = BY_CODE.get(request.form.get("language", ""))
     if language and _is_from_our_page():
         session.permanent = True
-        session[SESSION_KEY] = language.code
+        session[LANGUAGE_KEY] = language.code
     # 307: the browser sends the same body to the page that answered it.
     return redirect(_way_back(request.args.get("next", "")), 307 if "again" in request.args else 303)
 
@@ -79,7 +77,7 @@ def _is_from_our_page() -> bool:
 def _way_back(address: str) -> str:
     """Return the address of our page: no other site's, whatever the form says."""
     path, _, query = address.partition("?")
-    way_back = f"{request.root_path.rstrip('/')}/{quote(path.lstrip('/'), safe='/=')}"
+    way_back = f"{template_helpers.root_path()}/{quote(path.lstrip('/'), safe='/=')}"
     kept = "&".join(name for name in template_helpers.PAGE_QUERY_PARAMETERS if name in query.split("&"))
     if len(way_back) > MAX_PATH_LENGTH or path == PATH:
         return url_for("landing.show")
@@ -88,12 +86,12 @@ def _way_back(address: str) -> str:
 
 def language_url(sends_again: bool = False) -> str:
     """Return where this page's switch sends the choice; `sends_again`: with the request that the page answers."""
-    names = [name for name in template_helpers.PAGE_QUERY_PARAMETERS if name in request.args]
-    address = quote(request.path + ("?" + "&".join(names) if names else ""), safe="/")
+    query = template_helpers.page_query()
+    address = quote(f"{request.path}?{query}" if query else request.path, safe="/")
     if len(address) > MAX_PATH_LENGTH:
         address = "/"
     # Not url_for, which takes as long as all texts of a page.
-    return f"{request.root_path.rstrip('/')}{PATH}?next={address}{'&again' if sends_again else ''}"
+    return f"{template_helpers.root_path()}{PATH}?next={address}{'&again' if sends_again else ''}"
 
 
 def language_switch(form: str | None = None, again: bool = False) -> Markup:

@@ -9,7 +9,7 @@ from wtforms.validators import StopValidation
 from wtforms.widgets import Input
 
 from app.config.products import Product
-from app.config.question_kinds import ENGLISH, text_in
+from app.config.question_kinds import text_in
 from app.config.questions import ALWAYS_FIRST, FIELD_PREFIX, NO_QUESTIONS, PLACEABLE, Question, Questions
 from app.languages.formats import isolated_html
 from app.views import question_rules
@@ -53,7 +53,7 @@ class QuestionField(Field):
     def choices(self) -> list[tuple[str, str]]:
         """The options: what is stored of each, and what the buyer sees."""
         if self.question.type == "country":
-            return list(question_rules.country_names(self.language).items())
+            return list(question_rules.sorted_country_names(self.language).items())
         return [(value, text_in(label, self.language)) for value, label in self.question.options]
 
     def process_data(self, value: str | list[str] | bool | None) -> None:
@@ -105,7 +105,7 @@ class QuestionForm(SignupForm):
         return [answer for field in fields for answer in field.stored_answers()]
 
 
-def form_class(product: Product | None, language: str = ENGLISH) -> type[SignupForm]:
+def form_class(product: Product | None, language: str) -> type[SignupForm]:
     """Return the form of the product, in the language; made once in each process."""
     if product is None or product.questions == NO_QUESTIONS:
         return SignupForm

@@ -15,10 +15,10 @@ from app.config.setting_checks import URL_HOST
 from app.languages import formats
 from app.languages.speech import N_, gettext, ngettext
 from app.languages.table import of_code
+from app.views.forms import MAX_LOCAL_PART_LENGTH
 
 # Of `choices` a list, of `consent` whether it is given, of all others text; a number's is its digits.
 Value = str | list[str] | bool
-MAX_LOCAL_PART_LENGTH = 64
 NUMBER = re.compile(r"[+-]?(\d+(\.\d+)?|\.\d+)")
 # A comma or a point between digits is one of decimals or of thousands: these are the ones that can be only one of them.
 DECIMAL_COMMA = re.compile(r"([+-]?\d+),(\d{1,2}|\d{4,})")
@@ -67,7 +67,7 @@ def stored(question: Question, answer: Value, language: str) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=16)
-def country_names(language: str) -> dict[str, str]:
+def sorted_country_names(language: str) -> dict[str, str]:
     """Return the names of all countries in the language, by their codes, in alphabetical order."""
     names = formats.country_names(of_code(language))
     return dict(sorted(names.items(), key=lambda country: _sort_key(country[1])))
@@ -86,7 +86,7 @@ def _shown(question: Question, answer: Value, language: str) -> str:
             return ", ".join(text_in(label, language) for value, label in question.options if value in answer)
     if question.type == "choice":
         return next(text_in(label, language) for value, label in question.options if value == answer)
-    return country_names(language)[answer] if question.type == "country" else answer
+    return sorted_country_names(language)[answer] if question.type == "country" else answer
 
 
 def _find_in_choices(question: Question, answer: list[str], label: str) -> str | None:

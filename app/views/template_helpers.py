@@ -1,4 +1,4 @@
-"""The filters and globals of all templates: static URLs, the products, and values written for people."""
+"""The filters and globals of the pages' templates: static URLs, the products, masked identifiers and quantities."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -16,11 +16,12 @@ from app.languages.speech import gettext
 PAGE_QUERY_PARAMETERS = ("change", "still")
 # Our longest path is that of a link to a registration's page.
 MAX_REFRESH_URL_LENGTH = 200
+YEAR_SECONDS = 365 * 24 * 60 * 60
 
 
 def init_app(app: Flask) -> None:
     """Register the filters and globals. A static URL has its file's hash, so browsers may cache it for a year."""
-    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 365 * 24 * 60 * 60
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = YEAR_SECONDS
     folder = Path(str(app.static_folder))
     # `url_for` takes a tenth of a page's time for these alone.
     paths = {
@@ -28,7 +29,7 @@ def init_app(app: Flask) -> None:
         for path in folder.iterdir()
     }
     app.jinja_env.globals["is_refresh_paused"] = is_refresh_paused
-    app.jinja_env.globals["static_url"] = lambda name: request.root_path.rstrip("/") + paths[name]
+    app.jinja_env.globals["static_url"] = lambda name: root_path() + paths[name]
     app.jinja_env.filters.update(masked=mask_identifier, masked_email=text.mask_email, quantity=format_quantity)
     app.jinja_env.filters["printable"] = text.strip_unprintable
     templates.init_environment(app.jinja_env)
@@ -48,9 +49,18 @@ def refresh_header(seconds: int | str) -> str:
     The header names the URL: without it, a browser that followed a `#fragment` link only scrolls there again. What else
     a visitor put into the URL is left out: it would make the response's head as long as they like.
     """
-    query = "&".join(name for name in PAGE_QUERY_PARAMETERS if name in request.args)
-    url = f"{quote(request.path, safe='/=')}?{query}".rstrip("?")
+    url = f"{quote(request.path, safe='/=')}?{page_query()}".rstrip("?")
     return f"{seconds}; url={url}" if len(url) <= MAX_REFRESH_URL_LENGTH else str(seconds)
+
+
+def page_query() -> str:
+    """Return which query parameters of our pages this request has, as in change&still."""
+    return "&".join(name for name in PAGE_QUERY_PARAMETERS if name in request.args)
+
+
+def root_path() -> str:
+    """Return the path under which Foyer is mounted, without a slash at its end."""
+    return request.root_path.rstrip("/")
 
 
 def is_refresh_paused() -> bool:

@@ -64,7 +64,7 @@ class Coverage:
 
     def last_day(self, entitlement: AwsEntitlement) -> datetime | None:
         """Return until when the entitlement can be used, in a cancelled contract not after its end; None: unknown."""
-        if self.is_ending and not entitlement.expired(self.now):
+        if self.ends_with_contract(entitlement):
             return self.ends_at and min(self.ends_at, entitlement.expires_at or self.ends_at)
         return entitlement.expires_at
 

@@ -36,7 +36,7 @@ class PageState:
         """Return the page. Addresses of its stylesheet and pictures begin with the path of `base_url`."""
         with _request(app, self, language, base_url):
             if self.knows_product:
-                speech.about(product.texts)
+                speech.use_texts(product.texts)
             g.has_colleagues = True
             return render_template(self.template, **self.values(product))
 
