@@ -56,16 +56,9 @@ class _Run:
     @property
     def batch_size(self) -> int:
         """How many subscriptions are looked at in one transaction."""
-        count = (int((self.last - self.first) / hours.HOUR) + 1) * len(
-            products.usage_rules(self.product_code).dimensions
-        )
+        dimensions = products.usage_rules(self.product_code).dimensions
+        count = len(hours.each(self.first, self.last)) * len(dimensions)
         return max(BATCH_ZEROS // count, 1)
-
-    def hours(self) -> Iterator[datetime]:
-        hour = self.first
-        while hour <= self.last:
-            yield hour
-            hour += hours.HOUR
 
 
 @dataclass
@@ -144,7 +137,7 @@ def _zeros(
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of the hours during which the subscription was active; those that exist stay as they are."""
     now = clock.now()
-    for hour in run.hours():
+    for hour in hours.each(run.first, run.last):
         license_ = subscription.license_at(hour)
         if hours.is_too_old(hour, now) or not subscription.is_active_during(license_, hour):
             continue

@@ -28,6 +28,11 @@ def hour_of(at: datetime) -> datetime:
     return at.replace(minute=0, second=0, microsecond=0)
 
 
+def each(first: datetime, last: datetime) -> list[datetime]:
+    """Return the hours from the first to the last; none where the last is earlier."""
+    return [first + n * HOUR for n in range((last - first) // HOUR + 1)]
+
+
 def month_of(at: datetime) -> datetime:
     """Return the start of the month."""
     return at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)

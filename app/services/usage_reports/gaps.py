@@ -77,8 +77,7 @@ def _missing(
     for row in subscriptions:
         # The hour in which it became active need not have usage.
         first = max(period["first"], hours.hour_of(row.active_since + hours.HOUR - timedelta(microseconds=1)))
-        steps = range(int((period["last"] - first) / hours.HOUR) + 1)
-        missing = [hour for n in steps if (hour := first + n * hours.HOUR) not in recorded[row.id]]
+        missing = [hour for hour in hours.each(first, period["last"]) if hour not in recorded[row.id]]
         if missing:
             yield {
                 "subscription_id": row.id,
