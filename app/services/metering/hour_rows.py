@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from app.models import UsageHour, UtcDateTime
 from app.services.metering import quantity, tag_limits
-from app.services.metering.licenses import License, MeteredSubscription
+from app.services.metering.licenses import SUBSCRIPTION_IDS, License, MeteredSubscription
 from app.services.metering.tag_limits import TagSets
 
 # Of a license, or of an old listing's customer; the dimension; and the hour's start.
@@ -58,7 +59,7 @@ ADD_TO_HOUR = (
 )
 SELECT_PRODUCT_CODE_HOURS = select(HOURS.c.subscription_id, HOURS.c.hour, HOURS.c.meter_key).where(
     HOURS.c.license_arn.is_(None),
-    HOURS.c.subscription_id.in_(bindparam("subscription_ids", type_=Uuid, expanding=True)),
+    HOURS.c.subscription_id.in_(SUBSCRIPTION_IDS),
     HOURS.c.hour.between(bindparam("first", type_=UtcDateTime), bindparam("last", type_=UtcDateTime)),
 )
 DELETE_HOURS = delete(HOURS).where(HOURS.c.id.in_(bindparam("hour_ids", type_=Uuid, expanding=True)))
@@ -131,9 +132,9 @@ class HourRows:
         if missing:
             self._add(LOCK_HOURS, {"keys": missing})
 
-    def lock_with_open(self, keys: Collection[HourKey], meters: Collection[tuple[str, str]], after: datetime) -> None:
+    def lock_with_open(self, keys: AbstractSet[HourKey], meters: AbstractSet[tuple[str, str]], after: datetime) -> None:
         """Lock those of the hours that exist, and all open hours of these meters that begin later."""
-        self._add(LOCK_HOURS_AND_OPEN, {"keys": list(set(keys)), "meters": list(meters), "after": after})
+        self._add(LOCK_HOURS_AND_OPEN, {"keys": list(keys), "meters": list(meters), "after": after})
 
     def create(self, rows: Mapping[HourKey, dict[str, Any]]) -> None:
         """Create the hours, and lock them. Where another transaction creates one first, that one is locked."""

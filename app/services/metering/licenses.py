@@ -168,8 +168,8 @@ def find_targets(connection: Connection, names: Collection[str], *, lock: bool =
     wanted = ids | {name: by_key[key] for name, key in keys.items() if key in by_key}
     rows = _rows_by_id(connection, statement, wanted.values())
     # Those that are missing have been merged into others, which is seen only once the lock is waited for.
-    missing = {id_: {"former_id": str(id_)} for id_ in set(wanted.values()) - rows.keys()}
-    merged = {id_: into for id_, name in missing.items() if (into := connection.scalar(SELECT_BY_FORMER_ID, name))}
+    missing = set(wanted.values()) - rows.keys()
+    merged = {id_: into for id_ in missing if (into := connection.scalar(SELECT_BY_FORMER_ID, {"former_id": str(id_)}))}
     rows |= _rows_by_id(connection, statement, merged.values()) if merged else {}
     subscriptions = with_licenses(connection, rows.values())
     return {
