@@ -9,8 +9,9 @@ from sqlalchemy import Connection, func, select
 from app.config import products
 from app.database.transactions import query, wait_for_operator
 from app.models import UsageHour, UsageItem
-from app.models.usage import IS_HELD, PENDING_STATES
+from app.models.usage import PENDING_STATES
 from app.services.metering import clock, hours
+from app.services.usage_reports.backlog import COUNT_HELD
 from app.services.usage_reports.gaps import HAS_USAGE
 
 # Ids begin with the time at which they were made.
@@ -22,7 +23,6 @@ COUNT_UNSETTLED = (
     .where(UsageHour.state.in_(PENDING_STATES))
     .group_by(RECORD_TIME)
 )
-COUNT_HELD = select(func.count()).select_from(UsageItem).where(IS_HELD)
 
 
 @dataclass(frozen=True)
