@@ -1,7 +1,7 @@
 """What the mails about usage say: what is wrong, whose usage it is, what it means, and what to do."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -148,6 +148,14 @@ class UsageProblems:
             return "Usage was not billed"
         return "Usage waits to be sent" if "overdue" in kinds else "Usage is held"
 
+    @property
+    def others(self) -> Iterator[tuple[int, str]]:
+        """How many problems of a kind the mail does not name, and the command that lists these."""
+        for kind, count in self.unnamed.items():
+            states = UNSENT_STATES if kind == "overdue" else (kind,)
+            options = "--held" if kind == "held" else " ".join(f"--state {state}" for state in states)
+            yield count, f"foyer usage list {options}"
+
 
 @dataclass(frozen=True)
 class UsageFault:
@@ -198,6 +206,7 @@ def _select(table: Any, *columns: Any) -> Select[Any]:
     customer = (Subscription.customer_aws_account_id, Subscription.customer_identifier, Registration.company)
     return (
         select(table.c.dimension, *columns, *customer)
+        .select_from(table)
         .join(Subscription, Subscription.id == table.c.subscription_id)
         .outerjoin(Registration, Registration.subscription_id == table.c.subscription_id)
         .where(table.c.id.in_(IDS))
@@ -205,11 +214,7 @@ def _select(table: Any, *columns: Any) -> Select[Any]:
     )
 
 
-SELECT_HOURS = _select(
-    HOURS, HOURS.c.id.label("label"), HOURS.c.hour, HOURS.c.quantity, HOURS.c.state, HOURS.c.code
-).select_from(HOURS)
-SELECT_ITEMS = (
-    _select(ITEMS, ITEMS.c.item_id.label("label"), ITEMS.c.used_at, ITEMS.c.micros, ITEMS.c.picos)
-    .select_from(ITEMS)
-    .where(IS_HELD)
+SELECT_HOURS = _select(HOURS, HOURS.c.id.label("label"), HOURS.c.hour, HOURS.c.quantity, HOURS.c.state, HOURS.c.code)
+SELECT_ITEMS = _select(ITEMS, ITEMS.c.item_id.label("label"), ITEMS.c.used_at, ITEMS.c.micros, ITEMS.c.picos).where(
+    IS_HELD
 )
