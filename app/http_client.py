@@ -20,10 +20,9 @@ from urllib3.util import Url, parse_url
 from app import http_network, http_proxy
 from app.errors import FoyerError
 from app.http_network import DeadlineStream
-from app.http_proxy import Proxy, TunnelRefused
+from app.http_proxy import DEFAULT_PORTS, Proxy, TunnelRefused
 
 MAX_RETRY_AFTER_SECONDS = 86400.0
-DEFAULT_PORTS = {"http": 80, "https": 443}
 # What can go wrong until the last byte of the response.
 FAILURES = (OSError, ValueError, HTTPError, NetworkError, ProtocolError)
 # The first row that matches the exception, or one of its causes, gives the code.
