@@ -78,7 +78,7 @@ def _give_up(claimed: ClaimedMessage, fault: str) -> bool:
 @query
 def _load_context(connection: Connection, claimed: ClaimedMessage, site_url: str) -> MailContext | None:
     """Return what the mail's templates need; None where the mail is no longer of use."""
-    if claimed.type in usage_mails.BETWEEN:
+    if claimed.type in usage_mails.MIN_INTERVALS:
         return _load_usage_context(connection, claimed, site_url)
     registration = connection.execute(SELECT_REGISTRATION, {"registration": claimed.registration_id}).one_or_none()
     if registration is None and claimed.type.startswith("buyer_"):

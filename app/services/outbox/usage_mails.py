@@ -26,7 +26,8 @@ from app.services.outbox import queue
 
 PROBLEM, SETUP = "seller_usage_problem", "seller_usage_setup"
 GATHERED_FOR = timedelta(minutes=1)
-BETWEEN = {PROBLEM: timedelta(hours=1), SETUP: timedelta(days=1)}
+# The least time between two mails of a type. The keys are all types of mails about usage.
+MIN_INTERVALS = {PROBLEM: timedelta(hours=1), SETUP: timedelta(days=1)}
 # Of more, the mail has the number.
 MAX_NAMED = 100
 # The row of the product is there and locked afterwards.
@@ -68,7 +69,7 @@ def enqueue_problems(connection: Connection, product_code: str, problems: Sequen
 
     Call it last in a transaction: the products' other transactions with a problem wait for it.
     """
-    if not problems or not _sends_mail(product_code):
+    if not _sends_mail(product_code):
         return
     latest_id, due_at = _lock_latest(connection, product_code, PROBLEM)
     found = connection.execute(LOCK_UNREAD, {"message": latest_id}).one_or_none()
@@ -76,7 +77,7 @@ def enqueue_problems(connection: Connection, product_code: str, problems: Sequen
         connection.execute(STORE_PAYLOAD, {"message": latest_id, "new_payload": _add(found.payload, problems)})
         return
     now = clock.now()
-    due = max(now + GATHERED_FOR, due_at + BETWEEN[PROBLEM] if due_at else now)
+    due = max(now + GATHERED_FOR, due_at + MIN_INTERVALS[PROBLEM] if due_at else now)
     _enqueue(connection, PROBLEM, _add({"product": product_code}, problems), due)
 
 
@@ -86,7 +87,7 @@ def enqueue_setup(connection: Connection, product_code: str, fault: str, code: s
         return
     _, due_at = _lock_latest(connection, product_code, SETUP)
     now = clock.now()
-    if due_at is None or now >= due_at + BETWEEN[SETUP]:
+    if due_at is None or now >= due_at + MIN_INTERVALS[SETUP]:
         _enqueue(connection, SETUP, {"product": product_code, "fault": fault, "code": code}, now)
 
 
