@@ -1,7 +1,7 @@
 """Row dictionaries, optional filters and id parsing, shared by the reports, the read API and the commands."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 RowDict = dict[str, Any]
 # Sorts before every id, because ids are UUIDv7. "After MIN_ID" is the first page of a scan in the order of ids.
 MIN_ID = UUID(int=0)
+# Sorts before every time.
+MIN_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 def parse_uuid(text: str) -> UUID | None:

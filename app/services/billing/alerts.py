@@ -5,7 +5,7 @@ The order of locks is that of a merge: the subscriptions, their hours, and last 
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Connection, Row, Uuid, bindparam, select, tuple_, update
 
 from app.config import products
-from app.database.rows import MIN_ID
+from app.database.rows import MIN_ID, MIN_TIME
 from app.database.transactions import after_commit, transaction
 from app.models import UsageHour, UsageItem, UtcDateTime
 from app.models.usage import IS_UNSENT
@@ -40,7 +40,6 @@ SETTLE = (
         settled_at=bindparam("now", type_=UtcDateTime),
     )
 )
-MIN_TIME = datetime.min.replace(tzinfo=UTC)
 OVERDUE_BATCH = 500
 AFTER = tuple_(bindparam("after_hour", type_=UtcDateTime), bindparam("after_id", type_=Uuid))
 SELECT_UNSENT = (

@@ -10,7 +10,7 @@ A renewal gives a subscription another license. Usage from before it belongs to 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,14 +18,13 @@ from sqlalchemy import Connection, Row, String, Uuid, bindparam, func, select
 
 from app.aws.customer import Customer, license_id
 from app.aws.event_kinds import LICENSE_KINDS, PARTY_SUFFIXES, AwsEventKind
-from app.database.rows import parse_uuid
+from app.database.rows import MIN_TIME, parse_uuid
 from app.models import EarlierKey, Event, Subscription
 from app.models.purchases import FINAL_STATUSES, HAS_FORMER_ID
 from app.services.metering import clock
 from app.services.metering.hours import FINAL_WINDOW, HOUR, final_freeze_time
 
 EVENT_KINDS = [f"{kind}{suffix}" for kind in LICENSE_KINDS for suffix in ("", *PARTY_SUFFIXES)]
-MIN = datetime.min.replace(tzinfo=UTC)
 SUBSCRIPTIONS = Subscription.__table__
 COLUMNS = (
     SUBSCRIPTIONS.c.id,
@@ -217,10 +216,9 @@ def _read_events(events: Iterable[Row[Any]]) -> dict[str, License]:
             updated[key] = max(event.last_at, updated.get(key, event.last_at))
         else:
             ended[key] = max(event.last_at, ended.get(key, event.last_at))
+    in_force = {key for key, at in updated.items() if at > ended.get(key, MIN_TIME)}
     return {
-        key: License(
-            key, arn, started.get(key), None if updated.get(key, MIN) > ended.get(key, MIN) else ended.get(key)
-        )
+        key: License(key, arn, started.get(key), None if key in in_force else ended.get(key))
         for key, arn in arns.items()
     }
 

@@ -1,11 +1,12 @@
 """Resume links lead a buyer whose registration has no purchase back to the form, with the answers filled in."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, func, select
 
+from app.database.rows import MIN_TIME
 from app.database.transactions import query
 from app.errors import DatabaseUnavailable
 from app.models import PendingToken, Registration
@@ -14,7 +15,6 @@ from app.services.signup.registrations import Answers, answers_of
 
 TTL = timedelta(days=30)
 LINK = EncryptedLink("/resume/", "resume link", max_age=TTL)
-EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 AMONG_IDS = Registration.id.in_(bindparam("ids", expanding=True))
 LATEST_WITH_DEAD_TOKEN = (
@@ -54,7 +54,7 @@ def answers_to_resume(registration_ids: Sequence[UUID], submitted_after: datetim
     None where there are none, and while the database is down.
     """
     try:
-        return _latest_answers(registration_ids, submitted_after or EARLIEST) if registration_ids else None
+        return _latest_answers(registration_ids, submitted_after or MIN_TIME) if registration_ids else None
     except DatabaseUnavailable:
         return None
 
