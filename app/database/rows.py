@@ -1,4 +1,4 @@
-"""Row dictionaries, optional filters and id parsing, shared by the reports, the read API and the commands."""
+"""Row dictionaries, optional filters and id parsing, shared by the reports, the API and the commands."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

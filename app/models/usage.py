@@ -1,4 +1,4 @@
-"""Usage: the items that products report, the hours that are sent to AWS, and each call to BatchMeterUsage."""
+"""Usage: items that products report, hours that AWS bills, remainders, allowances, calls to AWS, and mails about it."""
 
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ PENDING_STATES = ("open", *UNSENT_STATES)
 PROBLEM_STATES = ("conflict", "refused", "expired")
 SETTLED_STATES = ("billed", *PROBLEM_STATES, "written-off")
 USAGE_STATES = (*PENDING_STATES, *SETTLED_STATES)
-# Queries for the oldest of these hours add this condition: an index holds only them.
+# What finds, counts or settles these hours has this condition as it is written: an index holds only them.
 IS_UNSENT = text("state IN ('frozen', 'sent')")
 
 

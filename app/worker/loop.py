@@ -1,4 +1,4 @@
-"""The worker's loop: consumes AWS's events, resolves pending tokens, reviews subscriptions and purges expired data."""
+"""The worker's loop: AWS's events, pending tokens, reviews, the billing of usage, the log of gauges, and purges."""
 
 import math
 import threading

@@ -97,6 +97,7 @@ def _template_variables(context: MailContext) -> dict[str, object]:
     registration = _clean(context.registration)
     answers = [_clean_answer(answer) for answer in context.registration.answers] if context.registration else []
     company, full_name = (registration.company, registration.full_name) if registration else (None, None)
+    # Templates call the global language(), which a variable of this name would hide.
     variables = {name: value for name, value in vars(context).items() if name != "language"}
     return variables | {
         "registration": registration,

@@ -1,4 +1,4 @@
-"""Heartbeats: when any worker last did each of its chores, for the metrics and the doctor."""
+"""Heartbeats: when any worker last did each chore, for the metrics and the doctor; until which hour zeros are made."""
 
 import math
 from collections import defaultdict

@@ -1,4 +1,4 @@
 """The outbox: hand-offs and mails that are stored with the change that they announce, and the product's replies.
 
-Sign-up, events, delivery, reports, the read API, the commands and the worker import it.
+Sign-up, events, delivery, reports, the API, the commands and the worker import it.
 """

@@ -1,4 +1,4 @@
-"""The payload: what other programs read about a subscription, in a hand-off and in the read API. This is version 1.
+"""The payload: what other programs read about a subscription, in a hand-off and in the API. This is version 1.
 
 The names and docstrings of the parts are public: docs/handoff.schema.json is made from them.
 """

@@ -10,7 +10,7 @@ Four functions write the row by its purchase key; all create it where it is miss
 
 A value that AWS leaves out never erases a stored one. A license or agreement is written only where the row still has
 the purchase key that the caller came with: one from before a renewal must not replace the present one. `changed_at`,
-and its number, by which the read API's feed is ordered, move only where a value differs.
+and its number, by which the API's feed is ordered, move only where a value differs.
 """
 
 from collections.abc import Iterable, Mapping

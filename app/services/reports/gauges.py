@@ -1,4 +1,4 @@
-"""Gauges for /metrics: how much waits or has failed, and the ages of the workers' heartbeats."""
+"""Gauges for /metrics, the worker's log and `foyer status`: what waits or has failed, and the heartbeats' ages."""
 
 from collections import defaultdict
 from datetime import datetime

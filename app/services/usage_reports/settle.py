@@ -1,4 +1,4 @@
-"""What an operator decides: to bill a held item in the current hour, or not to bill it, or an hour that AWS does not.
+"""What an operator decides: to bill a held item now, to send a refused hour again, or never to bill an item or hour.
 
 item of 31 October, received on 1 November, held    --next-hour     billed in the current hour of November
                                                     --write-off     never billed
