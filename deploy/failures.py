@@ -47,6 +47,12 @@ REASONS: tuple[tuple[str, str, str], ...] = (
         "The account has never used ECS, and AWS had not yet made ECS's own role.",
         "It exists now, or after: aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com. " + AGAIN,
     ),
+    # Before the quotas, whose patterns match RequestLimitExceeded, too.
+    (
+        r"Throttling|Rate exceeded|TooManyRequests|RequestLimitExceeded",
+        "AWS asked to be called more slowly.",
+        "Run the same command again in a minute.",
+    ),
     (
         r"VpcLimitExceeded|maximum number of VPCs",
         "The account has as many VPCs in this Region as it may have (5 by default).",
@@ -63,12 +69,12 @@ REASONS: tuple[tuple[str, str, str], ...] = (
         QUOTAS,
     ),
     (
-        r"limit on the number of vCPUs|vCPU",
+        r"vCPU",
         "The account may not run this many vCPUs on Fargate in this Region. A new account starts with few.",
         QUOTAS.replace("servicequotas", "servicequotas (AWS Fargate, On-Demand vCPU resource count)"),
     ),
     (
-        r"InstanceQuotaExceeded|StorageQuotaExceeded|DBSubnetGroupQuotaExceeded|TooManyLoadBalancers|QuotaExceeded|LimitExceeded|"
+        r"TooManyLoadBalancers|QuotaExceeded|LimitExceeded|"
         r"exceeded .*(?:limit|quota)|quota .* exceeded|maximum number of",
         "The account has as many of these in this Region as it may have.",
         QUOTAS,
@@ -84,7 +90,7 @@ REASONS: tuple[tuple[str, str, str], ...] = (
         "Restore or delete it at once in Secrets Manager, or choose another STACK. " + AGAIN,
     ),
     (
-        r"already exists|AlreadyExists|EntityAlreadyExists|QueueNameExists",
+        r"already exists|AlreadyExists|QueueNameExists",
         "Something of that name exists already and belongs to no stack or to another one.",
         'Delete it if nothing needs it, or choose another name: another STACK, or PARAMETERS="QueueName=..." for the '
         f"queue, its rule and alarms. {AGAIN}",
@@ -124,11 +130,6 @@ REASONS: tuple[tuple[str, str, str], ...] = (
         r"Cannot delete protected|deletion protection",
         "The database is protected against deletion.",
         "make undeploy STACK=... DATABASE=delete lifts the protection, and keeps a snapshot.",
-    ),
-    (
-        r"Throttling|Rate exceeded|TooManyRequests|RequestLimitExceeded",
-        "AWS asked to be called more slowly.",
-        "Run the same command again in a minute.",
     ),
 )
 

@@ -88,6 +88,7 @@ REASONS = {
     "Cannot find version 18 for postgres": "does not offer this instance class or version",
     "The AWS Access Key Id needs a subscription for the service": "not ready for this service yet",
     "Rate exceeded (Service: ..., ThrottlingException)": "called more slowly",
+    "Request limit exceeded. (Service: Ec2, Status Code: 503) (RequestLimitExceeded)": "called more slowly",
     "DB subnet group doesn't meet: DBSubnetGroupDoesNotCoverEnoughAZs": "two different Availability Zones",
     "DBInstance quota: InstanceQuotaExceeded": "as many of these in this Region",
 }
