@@ -42,6 +42,7 @@ class Deployment:
         self._account, self._wish = account, wish
         self._body, self._template = templates.read(wish.template)
         self._values = dict(wish.values)
+        self._products: dict[str, bytes] = {}
         self._stack: Stack | None = None
 
     def run(self) -> int:
@@ -68,7 +69,8 @@ class Deployment:
 
     def _check_input(self) -> None:
         if self._wish.products_file:
-            products_files.read(self._wish.products_file)
+            # Read once: the image has what its tag is the digest of, whatever is edited while it is built.
+            self._products = products_files.read(self._wish.products_file)
             self._values |= {"ProductsFile": PRODUCTS_PATH, "ProductCode": ""}
         elif self._values.get("ProductCode"):
             self._values.setdefault("ProductsFile", "")
@@ -116,7 +118,7 @@ class Deployment:
             given = {name: self._value(name) for name in self._template["Parameters"]}
             self._values |= events_stack.deploy(self._account, self._wish, given)
         architecture = self._wish.values.get("Architecture", "")
-        wanted = Wanted(self._wish.values.get("Image", ""), self._wish.products_file, architecture)
+        wanted = Wanted(self._wish.values.get("Image", ""), self._products, architecture)
         image = images.provide(self._account, self._wish.stack_name, wanted, self._wish.poll_seconds)
         self._values["Image"] = image.uri
         if image.architecture:

@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,10 +27,10 @@ class Image:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What was asked for: an image that exists, a file with the products, an architecture; each may be empty."""
+    """What was asked for: an image that exists, the products' files, an architecture; each may be empty."""
 
     image: str
-    products_file: Path | None
+    products: Mapping[str, bytes]
     architecture: str
 
 
@@ -39,7 +40,7 @@ def provide(account: Account, stack_name: str, wanted: Wanted, poll_seconds: flo
     Raises:
         DeployError: it does not exist, or could not be built or pushed.
     """
-    if wanted.image and not wanted.products_file:
+    if wanted.image and not wanted.products:
         return Image(wanted.image, _matching(registry.architectures(account, wanted.image), wanted))
     builder = builders.find()
     tag = _tag(wanted)
@@ -61,12 +62,12 @@ def _build(builder: builders.Builder, image: str, wanted: Wanted) -> None:
     base = wanted.image
     if not base:
         console.say(f"Building the image with {builder.program}; the first time takes some minutes ...")
-        base = f"{image}-base" if wanted.products_file else image
+        base = f"{image}-base" if wanted.products else image
         builder.build(base, ROOT, ROOT / "Dockerfile", platform)
-    if wanted.products_file:
-        console.say(f"Adding {wanted.products_file} to the image ...")
+    if wanted.products:
+        console.say(f"Adding {console.listed(list(wanted.products))} to the image ...")
         with tempfile.TemporaryDirectory() as folder:
-            products_files.write(products_files.read(wanted.products_file), Path(folder))
+            products_files.write(wanted.products, Path(folder))
             builder.build(image, Path(folder), PRODUCTS_DOCKERFILE, platform, base=base)
 
 
@@ -85,13 +86,11 @@ def _matching(found: set[str], wanted: Wanted) -> str:
 
 def _tag(wanted: Wanted) -> str:
     """Return the tag: the commit, what it was built for, and digests of what the commit does not have."""
-    parts = [] if wanted.image else [_commit()]
-    if wanted.image:
-        parts.append(hashlib.sha256(wanted.image.encode()).hexdigest()[:12])
+    parts = [hashlib.sha256(wanted.image.encode()).hexdigest()[:12] if wanted.image else _commit()]
     if wanted.architecture:
         parts.append(wanted.architecture.lower().replace("_", "-"))
-    if wanted.products_file:
-        parts.append(f"products-{products_files.digest(products_files.read(wanted.products_file))[:12]}")
+    if wanted.products:
+        parts.append(f"products-{products_files.digest(wanted.products)[:12]}")
     return "-".join(parts)
 
 

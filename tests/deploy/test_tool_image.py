@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy import products_files
 from tests.support import fake_docker
 from tests.support.deploy_tool import IMAGE, OUTPUTS, SellerAccount
 from tests.support.fake_cloudformation import Plan
@@ -136,6 +137,23 @@ def test_pictures_of_brands_go_into_the_image_with_their_folders(
 
     assert answer.status == 0, answer.output
     assert docker.calls[2]["files"] == {"products.toml": products, "acme/logo.svg": LOGO, "icon.svg": LOGO}
+
+
+@pytest.mark.usefixtures("ecr")
+def test_file_that_is_edited_during_the_build_is_as_its_tag_says(
+    seller: SellerAccount, bin_folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "acme.toml"
+    docker = fake_docker.install(bin_folder, edited=path)
+    path.write_text(PRODUCT, encoding="utf-8")
+
+    answer = seller.deploy(YES="1", IMAGE="", PRODUCTS_FILE=str(path))
+
+    assert answer.status == 0, answer.output
+    assert path.read_text(encoding="utf-8") != PRODUCT
+    assert docker.calls[2]["files"] == {"products.toml": PRODUCT}
+    digest = products_files.digest({"products.toml": PRODUCT.encode()})
+    assert seller.cloudformation.executed[1].parameters["Image"].endswith(f"-products-{digest[:12]}")
 
 
 @pytest.mark.usefixtures("ecr")

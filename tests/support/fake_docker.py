@@ -13,6 +13,8 @@ if arguments[0] == "build":
     folder = pathlib.Path(arguments[-1])
     found = [*folder.rglob("*.toml"), *folder.rglob("*.svg")] if folder.name != "{root}" else []
     files = {{str(path.relative_to(folder)): path.read_text() for path in found}}
+    if "{edited}":
+        pathlib.Path("{edited}").write_text("# edited meanwhile")
 typed = sys.stdin.read() if "--password-stdin" in arguments else ""
 with open("{calls}", "a") as calls:
     calls.write(json.dumps({{"arguments": arguments, "typed": typed, "files": files}}) + "\\n")
@@ -43,9 +45,14 @@ class FakeDocker:
 
 
 def install(
-    folder: Path, program: str = "docker", architecture: str = "arm64", failing: str = "", words: str = ""
+    folder: Path,
+    program: str = "docker",
+    architecture: str = "arm64",
+    failing: str = "",
+    words: str = "",
+    edited: Path | str = "",
 ) -> FakeDocker:
-    """Put the program into the folder; the command `failing` fails with these words."""
+    """Put the program into the folder; `failing` fails with these words, and a build changes the file `edited`."""
     folder.mkdir(exist_ok=True)
     inspected = json.dumps([{"Architecture": architecture}])
     if program == "buildah":
@@ -56,6 +63,7 @@ def install(
         inspected=inspected,
         failing=failing,
         words=words,
+        edited=edited,
         root=ROOT.name,
     )
     (folder / program).write_text(text, encoding="utf-8")
