@@ -145,7 +145,6 @@ class Deployment:
     def _execute(self, change_set: change_sets.ChangeSet) -> Stack:
         stopped = StoppedTasks(self._account, self._wish.stack_name)
         follower = Follower(self._account, change_set.stack_id, poll_seconds=self._wish.poll_seconds)
-        follower.skip_earlier()
         stopped.skip_earlier(change_set.stack_id)
         first = "The first time takes about 15 minutes, most of it for the database."
         console.heading(f"AWS works. {'An update takes about five minutes.' if self._stack else first}")

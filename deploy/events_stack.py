@@ -40,7 +40,6 @@ def deploy(account: Account, wish: Wish, values: Mapping[str, str]) -> dict[str,
             change_sets.discard(account, change_set, EVENTS_REGION)
             raise DeployError("Nothing was changed.")
         follower = Follower(account, change_set.stack_id, EVENTS_REGION, wish.poll_seconds)
-        follower.skip_earlier()
         goes_on = stack is not None and stack.status in stacks.HALFWAY
         stack = change_sets.execute(account, change_set, follower, goes_on=goes_on)
         if stack.status not in stacks.READY or stack.status.startswith("UPDATE_ROLLBACK"):

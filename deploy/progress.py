@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain, takewhile
 from typing import Any
 
 import click
@@ -30,7 +31,10 @@ class Failure:
 
 @dataclass
 class Follower:
-    """What one operation has done so far. `poll_seconds` are between two looks."""
+    """What one operation has done so far. `poll_seconds` are between two looks.
+
+    Make it before the operation starts: the events that there are by then count as those of earlier operations.
+    """
 
     account: Account
     stack_id: str
@@ -39,12 +43,13 @@ class Follower:
     failures: list[Failure] = field(default_factory=list)
     running: dict[str, datetime] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)
-    _seen: set[str] = field(default_factory=set)
+    _seen: set[str] = field(init=False)
     _printed_at: float = field(default_factory=time.monotonic)
 
-    def skip_earlier(self) -> None:
-        """Take the events that there are now as those of earlier operations."""
-        self._seen |= {event["EventId"] for event in stacks.events(self.account, self.stack_id, self.region)}
+    def __post_init__(self) -> None:
+        # The newest page is enough: `_print_new` goes back no further than to the first event that it knows.
+        newest = next(stacks.event_pages(self.account, self.stack_id, self.region), [])
+        self._seen = {event["EventId"] for event in newest}
 
     def follow(self, look: Callable[["Follower"], None] = lambda _: None) -> stacks.Stack:
         """Print events as they come, and return the stack when nothing runs on it; `look` is called each time."""
@@ -60,11 +65,8 @@ class Follower:
             time.sleep(self.poll_seconds)
 
     def _print_new(self) -> None:
-        new = []
-        for event in stacks.events(self.account, self.stack_id, self.region):
-            if event["EventId"] in self._seen:
-                break
-            new.append(event)
+        pages = stacks.event_pages(self.account, self.stack_id, self.region)
+        new = list(takewhile(lambda event: event["EventId"] not in self._seen, chain.from_iterable(pages)))
         for event in reversed(new):
             self._seen.add(event["EventId"])
             self._take(event)

@@ -52,7 +52,6 @@ def ensure(account: Account, stack_name: str, poll_seconds: float) -> Repository
         made = change_sets.create(account, Request(name, body, template, {}, stack), poll_seconds)
         if made:
             follower = Follower(account, made.stack_id, poll_seconds=poll_seconds)
-            follower.skip_earlier()
             stack = change_sets.execute(account, made, follower, goes_on=not made.is_new_stack)
     if stack is None or "RepositoryUri" not in stack.outputs:
         raise DeployError(
@@ -68,7 +67,6 @@ def _clear(account: Account, stack: stacks.Stack | None, poll_seconds: float) ->
     if stack is None or stack.status in stacks.HALFWAY:
         return stack
     follower = Follower(account, stack.id, poll_seconds=poll_seconds)
-    follower.skip_earlier()
     if not stack.is_busy:
         account.client("cloudformation").delete_stack(StackName=stack.name)
     follower.follow()

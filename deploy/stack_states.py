@@ -52,7 +52,6 @@ def _wait(account: Account, stack: Stack, wish: Wish) -> Stack | None:
         )
     console.say(f"Waiting for what changes stack {stack.name} at the moment ({stack.status}{since}).")
     follower = Follower(account, stack.id, poll_seconds=wish.poll_seconds)
-    follower.skip_earlier()
     return _follow(account, follower)
 
 
@@ -71,7 +70,6 @@ def _delete(account: Account, stack: Stack, wish: Wish) -> None:
     if not console.confirm(f"Delete the empty stack {stack.name}?", is_yes=wish.is_yes):
         raise DeployError("Nothing was changed.")
     follower = Follower(account, stack.id, poll_seconds=wish.poll_seconds)
-    follower.skip_earlier()
     account.client("cloudformation").delete_stack(StackName=stack.id)
     left = _follow(account, follower)
     if left.status != "DELETE_COMPLETE":
@@ -88,7 +86,6 @@ def _continue_rollback(account: Account, stack: Stack, wish: Wish) -> Stack:
     if not console.confirm("Go on undoing the last update?", is_yes=wish.is_yes):
         raise DeployError("Nothing was changed.")
     follower = Follower(account, stack.id, poll_seconds=wish.poll_seconds)
-    follower.skip_earlier()
     account.client("cloudformation").continue_update_rollback(StackName=stack.id)
     left = _follow(account, follower)
     if left.status == "UPDATE_ROLLBACK_COMPLETE":

@@ -93,12 +93,11 @@ def resources(account: Account, stack_id: str, region: str = "") -> list[Resourc
     ]
 
 
-def events(account: Account, stack_id: str, region: str = "") -> Iterator[dict[str, Any]]:
-    """Yield the stack's events, the newest first."""
-    for page in (
-        account.client("cloudformation", region).get_paginator("describe_stack_events").paginate(StackName=stack_id)
-    ):
-        yield from page["StackEvents"]
+def event_pages(account: Account, stack_id: str, region: str = "") -> Iterator[list[dict[str, Any]]]:
+    """Yield the stack's events by the page, the newest first; each page is a call."""
+    client = account.client("cloudformation", region)
+    for page in client.get_paginator("describe_stack_events").paginate(StackName=stack_id):
+        yield page["StackEvents"]
 
 
 def template_of(account: Account, stack_id: str) -> Any:

@@ -75,7 +75,6 @@ class Undeployment:
             change_sets.discard(self.account, change_set)
             raise DeployError("Nothing was changed.")
         follower = Follower(self.account, stack.id, poll_seconds=self.poll_seconds)
-        follower.skip_earlier()
         after = change_sets.execute(self.account, change_set, follower)
         if after.status != "UPDATE_COMPLETE" or follower.failures:
             raise _left(after, follower)
@@ -101,7 +100,6 @@ class Undeployment:
         )
         made = stacks.resources(account, stack.id)
         follower = Follower(account, stack.id, poll_seconds=self.poll_seconds)
-        follower.skip_earlier()
         stacks.unprotect_databases(account, stack.id)
         account.client("cloudformation").delete_stack(StackName=stack.id)
         try:
@@ -122,7 +120,6 @@ class Undeployment:
             if stack := stacks.find(self.account, name, region):
                 console.say(f"Stack {name} in {region}:")
                 follower = Follower(self.account, stack.id, region, self.poll_seconds)
-                follower.skip_earlier()
                 self.account.client("cloudformation", region).delete_stack(StackName=stack.id)
                 left = follower.follow()
                 if left.status != "DELETE_COMPLETE":

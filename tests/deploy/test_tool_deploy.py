@@ -6,7 +6,7 @@ import pytest
 
 from deploy import templates
 from tests.support.deploy_tool import IMAGE, OUTPUTS, SellerAccount
-from tests.support.fake_cloudformation import Event, FakeStack, Plan, change
+from tests.support.fake_cloudformation import EVENTS_OF_A_PAGE, Event, FakeStack, Plan, change
 
 DATABASE = ("Database", "AWS::RDS::DBInstance")
 DEPLOYED = {"DomainName": "start.acme.example", "ProductCode": "prodcode1", "Image": IMAGE, "QueueName": "acme-events"}
@@ -74,6 +74,19 @@ def test_answer_no_changes_nothing_and_leaves_no_stack(seller: SellerAccount) ->
     assert "Nothing was changed" in answer.output
     assert seller.cloudformation.stacks == {}
     assert seller.cloudformation.executed == []
+
+
+def test_history_of_a_stack_is_neither_read_nor_printed(seller: SellerAccount, stack: FakeStack) -> None:
+    for number in range(2 * EVENTS_OF_A_PAGE):
+        seller.cloudformation.record(stack, Event(f"Earlier{number}", "AWS::SQS::Queue", "UPDATE_COMPLETE"))
+    will_succeed(seller)
+
+    answer = seller.deploy(typed="y\n")
+
+    assert answer.status == 0, answer.output
+    assert "made Database 5 min 0 s" in answer.words
+    assert "Earlier" not in answer.output
+    assert all("NextToken" not in call for call in seller.aws.called("cloudformation.DescribeStackEvents"))
 
 
 def test_nobody_to_ask_changes_nothing_and_names_yes(seller: SellerAccount) -> None:

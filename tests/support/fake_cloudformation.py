@@ -26,6 +26,7 @@ OPERATIONS = (
     "CancelUpdateStack",
     "ContinueUpdateRollback",
 )
+EVENTS_OF_A_PAGE = 100
 PARAMETER = re.compile(r"Parameters\.member\.(\d+)\.ParameterKey")
 
 
@@ -115,10 +116,13 @@ class FakeCloudFormation:
         return {"Stacks": [self._find(call).describe()]}
 
     def describe_stack_events(self, call: Call) -> dict[str, Any]:
-        stack = self._find(call)
-        events = list(reversed(stack.events))
-        self._step(stack)
-        return {"StackEvents": events}
+        stack, token = self._find(call), call.parameters.get("NextToken")
+        end = int(token or len(stack.events))
+        start = max(0, end - EVENTS_OF_A_PAGE)
+        events = list(reversed(stack.events[start:end]))
+        if token is None:
+            self._step(stack)
+        return {"StackEvents": events, **({"NextToken": str(start)} if start else {})}
 
     def list_stack_resources(self, call: Call) -> dict[str, Any]:
         stack = self._find(call)
