@@ -111,22 +111,9 @@ def execute(
     client = account.client("cloudformation", follower.region)
     try:
         client.execute_change_set(ChangeSetName=change_set.id, **arguments)
-        return follower.follow(look)
     except KeyboardInterrupt:
-        raise interrupted(account, change_set.stack_id, follower.region) from None
-
-
-def interrupted(account: Account, stack_id: str, region: str = "") -> DeployError:
-    """Return what to say when somebody stops watching a stack."""
-    name = stack_id.split("/")[1] if "/" in stack_id else stack_id
-    return DeployError(
-        "You stopped watching. AWS goes on with the stack all the same.",
-        f"Follow it with this, or in the console under CloudFormation:\n"
-        f"  aws cloudformation describe-stack-events --region {region or account.region} \\\n"
-        f"    --stack-name {name} --max-items 20",
-        "When it has ended, run the same command again: it goes on from there.",
-        status=130,
-    )
+        raise follower.interrupted() from None
+    return follower.follow(look)
 
 
 def show(account: Account, change_set: ChangeSet, request: Request) -> None:

@@ -11,6 +11,7 @@ import click
 
 from deploy import console, stacks
 from deploy.account import Account
+from deploy.errors import DeployError
 
 HEARTBEAT_SECONDS = 60.0
 # AWS's words for resources that only failed because another one had.
@@ -52,7 +53,28 @@ class Follower:
         self._seen = {event["EventId"] for event in newest}
 
     def follow(self, look: Callable[["Follower"], None] = lambda _: None) -> stacks.Stack:
-        """Print events as they come, and return the stack when nothing runs on it; `look` is called each time."""
+        """Print events as they come, and return the stack when nothing runs on it; `look` is called each time.
+
+        Raises:
+            DeployError: Ctrl-C was pressed: AWS goes on.
+        """
+        try:
+            return self._follow(look)
+        except KeyboardInterrupt:
+            raise self.interrupted() from None
+
+    def interrupted(self) -> DeployError:
+        """Return what to say when somebody stops watching the stack."""
+        name = self.stack_id.split("/")[1] if "/" in self.stack_id else self.stack_id
+        return DeployError(
+            "You stopped watching. AWS goes on with the stack all the same.",
+            "Follow it with this, or in the console under CloudFormation:\n"
+            + events_command(self.region or self.account.region, name),
+            "When it has ended, run the same command again: it goes on from there.",
+            status=130,
+        )
+
+    def _follow(self, look: Callable[["Follower"], None]) -> stacks.Stack:
         while True:
             stack = stacks.find(self.account, self.stack_id, self.region)
             self._print_new()
@@ -105,3 +127,10 @@ class Follower:
     def _print(self, line: str) -> None:
         click.echo(line)
         self._printed_at = time.monotonic()
+
+
+def events_command(region: str, stack_name: str) -> str:
+    """Return the command that prints a stack's newest events."""
+    return (
+        f"  aws cloudformation describe-stack-events --region {region} \\\n    --stack-name {stack_name} --max-items 20"
+    )

@@ -1,9 +1,9 @@
 """What each state of a stack means for a deployment, and what is done about it first."""
 
-from deploy import change_sets, console, stacks
+from deploy import console, stacks
 from deploy.account import Account
 from deploy.errors import DeployError
-from deploy.progress import Follower
+from deploy.progress import Follower, events_command
 from deploy.stacks import Stack
 from deploy.wishes import Wish
 
@@ -41,25 +41,16 @@ def make_ready(account: Account, wish: Wish) -> Stack | None:
     return stack
 
 
-def _wait(account: Account, stack: Stack, wish: Wish) -> Stack | None:
+def _wait(account: Account, stack: Stack, wish: Wish) -> Stack:
     since = f", since {stack.changed_at:%H:%M} UTC" if stack.changed_at else ""
     if not wish.wait.waits:
         raise DeployError(
             f"Something else changes stack {stack.name} at the moment ({stack.status}{since}).",
             "Run the same command again when it is done, or with WAIT=1, which waits for it. To follow it:\n"
-            f"  aws cloudformation describe-stack-events --region {account.region} \\\n"
-            f"    --stack-name {stack.name} --max-items 20",
+            + events_command(account.region, stack.name),
         )
     console.say(f"Waiting for what changes stack {stack.name} at the moment ({stack.status}{since}).")
-    follower = Follower(account, stack.id, poll_seconds=wish.poll_seconds)
-    return _follow(account, follower)
-
-
-def _follow(account: Account, follower: Follower) -> Stack:
-    try:
-        return follower.follow()
-    except KeyboardInterrupt:
-        raise change_sets.interrupted(account, follower.stack_id) from None
+    return Follower(account, stack.id, poll_seconds=wish.poll_seconds).follow()
 
 
 def _delete(account: Account, stack: Stack, wish: Wish) -> None:
@@ -71,7 +62,7 @@ def _delete(account: Account, stack: Stack, wish: Wish) -> None:
         raise DeployError("Nothing was changed.")
     follower = Follower(account, stack.id, poll_seconds=wish.poll_seconds)
     account.client("cloudformation").delete_stack(StackName=stack.id)
-    left = _follow(account, follower)
+    left = follower.follow()
     if left.status != "DELETE_COMPLETE":
         raise _unfinished(account, left)
 
@@ -87,7 +78,7 @@ def _continue_rollback(account: Account, stack: Stack, wish: Wish) -> Stack:
         raise DeployError("Nothing was changed.")
     follower = Follower(account, stack.id, poll_seconds=wish.poll_seconds)
     account.client("cloudformation").continue_update_rollback(StackName=stack.id)
-    left = _follow(account, follower)
+    left = follower.follow()
     if left.status == "UPDATE_ROLLBACK_COMPLETE":
         return left
     names = " ".join(item.logical_id for item in failed) or "NAME"

@@ -102,10 +102,7 @@ class Undeployment:
         follower = Follower(account, stack.id, poll_seconds=self.poll_seconds)
         stacks.unprotect_databases(account, stack.id)
         account.client("cloudformation").delete_stack(StackName=stack.id)
-        try:
-            left = follower.follow()
-        except KeyboardInterrupt:
-            raise change_sets.interrupted(account, stack.id) from None
+        left = follower.follow()
         if left.status != "DELETE_COMPLETE":
             raise _left(left, follower)
         self._delete_beside()
