@@ -20,15 +20,16 @@ class Builder:
 
     program: str
 
-    def build(self, image: str, folder: Path, dockerfile: Path, platform: str = "", **arguments: str) -> None:
+    def build(self, image: str, folder: Path, dockerfile: Path, platform: str = "", base: str = "") -> None:
         """Build the folder into the image, for a platform such as linux/arm64, or for this machine's.
+
+        `base` is the image that it begins with, where the Dockerfile shall not name it.
 
         Raises:
             DeployError: the build failed.
         """
         options = ["--platform", platform] if platform else []
-        for name, value in arguments.items():
-            options += ["--build-arg", f"{name.upper()}={value}"]
+        options += ["--build-arg", f"BASE={base}"] if base else []
         self._run("build", *options, "--tag", image, "--file", str(dockerfile), str(folder))
 
     def architecture(self, image: str) -> str:

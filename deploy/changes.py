@@ -67,7 +67,7 @@ def read(change: dict[str, Any]) -> Change:
 
 def _what(action: str, replacement: str, resource_type: str) -> str:
     if action != "Modify":
-        return {"Add": "add", "Remove": "remove"}.get(action, action.lower())
+        return action.lower()
     if replacement == "True":
         return "change" if resource_type == NEW_REVISION else "REPLACE"
     return "may replace" if replacement == "Conditional" and resource_type != NEW_REVISION else "change"

@@ -11,11 +11,10 @@ from deploy.errors import WAITING_STATUS, DeployError
 MAX_COLUMNS = 100
 
 
-def say(*paragraphs: str, indent: str = "") -> None:
+def say(*paragraphs: str) -> None:
     """Print each paragraph, wrapped; lines that begin with blanks are printed as they are."""
     for paragraph in paragraphs:
-        for line in paragraph.split("\n"):
-            click.echo(line if line.startswith(" ") else _wrap(line, indent))
+        click.echo(_wrap(paragraph))
 
 
 def heading(text: str) -> None:
@@ -33,11 +32,10 @@ def warn(*paragraphs: str) -> None:
 def fail(error: DeployError) -> None:
     """Print the error to standard error, with AWS's own words in brackets at its end."""
     label = "Not yet" if error.status == WAITING_STATUS else "Error"
-    lines = [_wrap(f"{label}: {error.what}")]
-    for paragraph in (*error.to_do, *([f"(AWS says: {error.aws_words})"] if error.aws_words else [])):
-        lines += ["", *(line if line.startswith(" ") else _wrap(line) for line in paragraph.split("\n"))]
+    aws_words = [f"(AWS says: {error.aws_words})"] if error.aws_words else []
+    paragraphs = [_fill(f"{label}: {error.what}"), *map(_wrap, (*error.to_do, *aws_words))]
     sys.stdout.flush()
-    click.echo("\n".join(["", *lines]), err=True)
+    click.echo("\n" + "\n\n".join(paragraphs), err=True)
 
 
 def confirm(question: str, *, is_yes: bool) -> bool:
@@ -86,14 +84,11 @@ def listed(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def _wrap(line: str, indent: str = "") -> str:
+def _wrap(paragraph: str) -> str:
+    return "\n".join(line if line.startswith(" ") else _fill(line) for line in paragraph.split("\n"))
+
+
+def _fill(line: str) -> str:
     columns = min(shutil.get_terminal_size().columns, MAX_COLUMNS)
     # An ARN or a URL that is broken cannot be copied.
-    return textwrap.fill(
-        line,
-        columns,
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return textwrap.fill(line, columns, break_long_words=False, break_on_hyphens=False)

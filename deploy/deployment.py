@@ -1,8 +1,6 @@
 """`make deploy`: from the checks of the input to the doctor's answer."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 import click
 
@@ -45,11 +43,11 @@ class Deployment:
         self._products: dict[str, bytes] = {}
         self._stack: Stack | None = None
 
-    def run(self) -> int:
-        """Deploy, and return the doctor's exit status.
+    def run(self) -> None:
+        """Deploy, and let the doctor examine what is deployed.
 
         Raises:
-            DeployError: something has to be done first, or the deployment failed.
+            DeployError: something has to be done first, the deployment failed, or the doctor found something.
         """
         templates.check_values(self._template, self._values)
         account = self._account
@@ -59,7 +57,7 @@ class Deployment:
         self._check_account()
         self._complete_values()
         stack = self._change()
-        return self._finish(stack)
+        self._finish(stack)
 
     def _value(self, name: str) -> str:
         """Return a parameter's value: the one asked for, the stack's, or the template's default."""
@@ -195,7 +193,7 @@ class Deployment:
             after = "What was made is kept. Mend the cause, and run the same command again: it goes on from there."
         return DeployError(f"The deployment failed ({stack.status}).", *(reasons or [stack.reason]), after)
 
-    def _finish(self, stack: Stack) -> int:
+    def _finish(self, stack: Stack) -> None:
         console.heading("The doctor examines it, in a task of its own. That takes a minute.")
         status = OneOffTask(self._account, stack, self._wish.poll_seconds).run(["doctor"])
         if status:
@@ -205,20 +203,18 @@ class Deployment:
                 f'  make remote {self._account.variables(stack.name)} ARGS="doctor"',
             )
         print_summary(self._account, stack)
-        return 0
 
 
 def print_summary(account: Account, stack: Stack) -> None:
     """Print the addresses and commands that are needed next."""
-    outputs: Mapping[str, Any] = stack.outputs
     console.heading("Foyer is deployed.")
-    click.echo(f"  Fulfillment URL for your listing:  {outputs.get('FulfillmentUrl', '')}")
+    click.echo(f"  Fulfillment URL for your listing:  {stack.outputs.get('FulfillmentUrl', '')}")
     if not stack.parameters.get("ZoneId"):
         console.say("Add this record to the domain's DNS, if it is not there yet:")
-        click.echo(f"  {outputs.get('DnsRecord', '')}")
+        click.echo(f"  {stack.outputs.get('DnsRecord', '')}")
     if stack.parameters.get("AlarmEmail"):
         console.say(f"Open the link in SNS's mail to {stack.parameters['AlarmEmail']}: before that, no alarm is sent.")
     console.say("To run the doctor again, or any other command of foyer:")
     click.echo(f'  make remote {account.variables(stack.name)} ARGS="doctor"')
     console.say("Logs:")
-    click.echo(f"  {outputs.get('LogsUrl', '')}")
+    click.echo(f"  {stack.outputs.get('LogsUrl', '')}")

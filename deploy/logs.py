@@ -7,17 +7,15 @@ from botocore.exceptions import ClientError
 
 from deploy.account import Account
 
-# The prefixes of the template's log configurations, by container.
-PREFIXES = {"migrate": "migrate", "web": "web", "worker": "worker"}
-
 
 class LogStream:
     """One container's lines, in order; each line is given once."""
 
     def __init__(self, account: Account, group: str, container: str, task_arn: str) -> None:
         self._client = account.client("logs")
-        prefix = PREFIXES.get(container, container)
-        self._place = {"logGroupName": group, "logStreamName": f"{prefix}/{container}/{task_arn.rpartition('/')[2]}"}
+        # The prefixes of the template's log configurations are the containers' names.
+        stream = f"{container}/{container}/{task_arn.rpartition('/')[2]}"
+        self._place = {"logGroupName": group, "logStreamName": stream}
         self._position: dict[str, Any] = {}
 
     def new_lines(self) -> Iterator[str]:

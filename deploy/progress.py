@@ -25,8 +25,6 @@ class Failure:
     """A resource that could not be made, changed or deleted, with AWS's reason."""
 
     name: str
-    type: str
-    status: str
     reason: str
 
 
@@ -114,7 +112,7 @@ class Follower:
             word = "kept" if outcome == "SKIPPED" else DONE.get(verb, verb.lower())
             self._print(f"  {word:<8} {name:<28} {took:>12}")
         elif not any(words in reason for words in CANCELLED):
-            self.failures.append(Failure(name, self.types[name], status, reason))
+            self.failures.append(Failure(name, reason))
             self._print(f"  FAILED   {name:<28} {took:>12}")
 
     def _print_heartbeat(self) -> None:

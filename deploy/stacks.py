@@ -77,9 +77,9 @@ def find(account: Account, name: str, region: str = "") -> Stack | None:
     )
 
 
-def resources(account: Account, stack_id: str, region: str = "") -> list[Resource]:
+def resources(account: Account, stack_id: str) -> list[Resource]:
     """Return what the stack has made, and what it could not make or delete."""
-    pages = account.client("cloudformation", region).get_paginator("list_stack_resources").paginate(StackName=stack_id)
+    pages = account.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack_id)
     return [
         Resource(
             item["LogicalResourceId"],

@@ -73,7 +73,7 @@ def check_values(template: Mapping[str, Any], values: Mapping[str, str]) -> None
             )
         if problem := _problem(parameters[name], value):
             about = parameters[name].get("Description", "")
-            raise DeployError(f"{name} is {value or 'empty'!s}, but it must be {problem}.", *([about] if about else []))
+            raise DeployError(f"{name} is {value or 'empty'}, but it must be {problem}.", *([about] if about else []))
 
 
 def _problem(parameter: Mapping[str, Any], value: str) -> str:

@@ -1,10 +1,9 @@
 """What a command was asked for."""
 
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from deploy import templates
 from deploy.certificates import Wait
 from deploy.errors import DeployError
 
@@ -17,10 +16,10 @@ class Wish:
 
     stack_name: str
     values: dict[str, str]
-    products_file: Path | None = None
-    template: Path = templates.PRODUCTION
-    is_yes: bool = False
-    wait: Wait = field(default_factory=lambda: Wait(False, 30, 5))
+    products_file: Path | None
+    template: Path
+    is_yes: bool
+    wait: Wait
 
     @property
     def poll_seconds(self) -> float:
