@@ -1,6 +1,8 @@
 """Why tasks stopped: ECS's reason in plain words, and their last lines in the logs."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -74,31 +76,27 @@ class StoppedTasks:
 
     def print_new(self, stack_id: str) -> None:
         """Print why tasks have stopped since the last call; nothing where these credentials may not ask ECS."""
-        try:
-            for task in self._stopped(stack_id):
-                self._print(task)
-        except ClientError as error:
-            if not denied.read(str(error)):
-                raise
+        with _denial_ignored():
+            if new := [arn for arn in self._stopped(stack_id) if arn not in self._seen]:
+                for task in self._account.client("ecs").describe_tasks(cluster=self._cluster, tasks=new)["tasks"]:
+                    self._print(task)
 
     def skip_earlier(self, stack_id: str) -> None:
         """Take the tasks that have stopped by now as those of earlier deployments."""
-        try:
-            self._seen |= {task["taskArn"] for task in self._stopped(stack_id)}
-        except ClientError as error:
-            if not denied.read(str(error)):
-                raise
+        with _denial_ignored():
+            self._seen |= set(self._stopped(stack_id))
 
-    def _stopped(self, stack_id: str) -> list[dict[str, Any]]:
+    def _stopped(self, stack_id: str) -> list[str]:
+        """Return the ARNs of the tasks that have stopped lately."""
         if not self._cluster:
             made = {item.type: item.physical_id for item in stacks.resources(self._account, stack_id)}
             self._cluster = made.get("AWS::ECS::Cluster", "")
         if not self._cluster:
             return []
-        ecs = self._account.client("ecs")
-        arns = ecs.list_tasks(cluster=self._cluster, desiredStatus="STOPPED", maxResults=MAX_TASKS)["taskArns"]
-        new = [arn for arn in arns if arn not in self._seen]
-        return list(ecs.describe_tasks(cluster=self._cluster, tasks=new)["tasks"]) if new else []
+        answer = self._account.client("ecs").list_tasks(
+            cluster=self._cluster, desiredStatus="STOPPED", maxResults=MAX_TASKS
+        )
+        return list(answer["taskArns"])
 
     def _print(self, task: dict[str, Any]) -> None:
         self._seen.add(task["taskArn"])
@@ -111,16 +109,25 @@ class StoppedTasks:
         reason = "; ".join(
             filter(None, [task.get("stoppedReason", ""), *(item.get("reason", "") for item in containers)])
         )
-        lines = {item["name"]: self._last_lines(item["name"], task["taskArn"]) for item in containers}
         # The same failure of the next task says nothing new.
         key = re.sub(r"[0-9a-f]{8,}", "", reason)
         if key in self._printed:
             return
+        lines = {item["name"]: self._last_lines(item["name"], task["taskArn"]) for item in containers}
         self._printed.add(key)
         print_reason(reason, lines)
 
     def _last_lines(self, container: str, task_arn: str) -> list[str]:
         return LogStream(self._account, f"/foyer/{self._stack_name}", container, task_arn).last_lines(SHOWN_LINES)
+
+
+@contextmanager
+def _denial_ignored() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if not denied.read(str(error)):
+            raise
 
 
 def print_reason(reason: str, lines: dict[str, list[str]]) -> None:

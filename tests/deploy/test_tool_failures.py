@@ -120,14 +120,15 @@ def test_failed_update_is_undone_and_says_so(seller: SellerAccount) -> None:
     assert "everything is as it was before" in answer.words
 
 
-def will_stop(seller: SellerAccount, reason: str, *lines: str, container_reason: str = "") -> None:
-    """Let a task stop while the service is being made, and the deployment fail for it."""
+def will_stop(seller: SellerAccount, reason: str, *lines: str, container_reason: str = "", count: int = 1) -> None:
+    """Let tasks stop while the service is being made, and the deployment fail for it."""
     container = {"name": "migrate", "exitCode": 1, "reason": container_reason}
-    task = {"taskArn": TASK_ARN, "lastStatus": "STOPPED", "stoppedReason": reason, "containers": [container]}
+    task = {"lastStatus": "STOPPED", "stoppedReason": reason, "containers": [container]}
+    arns = [f"{TASK_ARN}{number}" for number in range(count)]
     stopped: list[str] = []
 
     def list_tasks(_: object) -> dict[str, list[str]]:
-        seller.aws.give("ecs.DescribeTasks", tasks=[task])
+        seller.aws.give("ecs.DescribeTasks", tasks=[{**task, "taskArn": arn} for arn in arns])
         return {"taskArns": stopped}
 
     seller.aws.answers["ecs.ListTasks"] = list_tasks
@@ -135,7 +136,7 @@ def will_stop(seller: SellerAccount, reason: str, *lines: str, container_reason:
     failed = Event(*SERVICE, "CREATE_FAILED", "ECS Deployment Circuit Breaker was triggered")
     seller.cloudformation.plans.append(Plan([[CLUSTER, started], [], [failed]], "CREATE_FAILED"))
     seller.will_log(*lines)
-    stopped.append(TASK_ARN)
+    stopped.extend(arns)
 
 
 def test_stopped_task_is_shown_with_its_last_lines(seller: SellerAccount) -> None:
@@ -168,6 +169,15 @@ def test_reason_of_a_stopped_task_is_explained(seller: SellerAccount, reason: st
     will_stop(seller, reason, *([line] if line else []))
 
     assert words in seller.deploy(YES="1").words
+
+
+def test_logs_are_not_read_for_a_reason_that_was_printed(seller: SellerAccount) -> None:
+    will_stop(seller, "Essential container in task exited", "cannot migrate", count=3)
+
+    answer = seller.deploy(YES="1")
+
+    assert answer.output.count("cannot migrate") == 1
+    assert len({call["logStreamName"] for call in seller.aws.called("logs.GetLogEvents")}) == 1
 
 
 def test_certificate_that_is_not_validated_ends_the_deployment(seller: SellerAccount) -> None:
