@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from deploy import change_sets, console, failures, stacks, templates
+from deploy import change_sets, console, stacks, templates
 from deploy.account import EVENTS_REGION, Account
 from deploy.change_sets import Request
 from deploy.errors import DeployError
@@ -43,17 +43,10 @@ def deploy(account: Account, wish: Wish, values: Mapping[str, str]) -> dict[str,
         goes_on = stack is not None and stack.status in stacks.HALFWAY
         stack = change_sets.execute(account, change_set, follower, goes_on=goes_on)
         if stack.status not in stacks.READY or stack.status.startswith("UPDATE_ROLLBACK"):
-            raise _explain(name, stack, follower)
+            raise follower.error(
+                f"Stack {name} in {EVENTS_REGION} failed",
+                stack,
+                "Mend the cause, and run the same command again: it goes on from there.",
+            )
     assert stack  # noqa: S101  # without changes it exists
     return {"EventsQueueUrl": stack.outputs["QueueUrl"], "EventsPolicyArn": stack.outputs["PolicyArn"]}
-
-
-def _explain(name: str, stack: stacks.Stack, follower: Follower) -> DeployError:
-    reasons = [f"{failure.name}: {failures.explain_reason(failure.reason).what}" for failure in follower.failures]
-    words = "; ".join(failure.reason for failure in follower.failures)
-    return DeployError(
-        f"Stack {name} in {EVENTS_REGION} failed ({stack.status}).",
-        *(reasons or [stack.reason]),
-        "Mend the cause, and run the same command again: it goes on from there.",
-        aws_words=words,
-    )

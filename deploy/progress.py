@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from deploy import console, stacks
+from deploy import console, failures, stacks
 from deploy.account import Account
 from deploy.errors import DeployError
 
@@ -71,6 +71,12 @@ class Follower:
             "When it has ended, run the same command again: it goes on from there.",
             status=130,
         )
+
+    def error(self, what: str, stack: stacks.Stack, to_do: str) -> DeployError:
+        """Return the error for an operation that failed: what it was, each failure's reason, and how to go on."""
+        reasons = [f"{failure.name}: {failures.explain_reason(failure.reason).what}" for failure in self.failures]
+        words = "; ".join(failure.reason for failure in self.failures)
+        return DeployError(f"{what} ({stack.status}).", *(reasons or [stack.reason]), to_do, aws_words=words)
 
     def _follow(self, look: Callable[["Follower"], None]) -> stacks.Stack:
         while True:

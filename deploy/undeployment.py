@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import click
 
-from deploy import change_sets, console, events_stack, failures, kept_template, registry, stacks, templates
+from deploy import change_sets, console, events_stack, kept_template, registry, stacks, templates
 from deploy.account import EVENTS_REGION, Account
 from deploy.change_sets import Request
 from deploy.errors import DeployError
@@ -152,10 +152,4 @@ class Undeployment:
 
 def _left(stack: Stack, follower: Follower) -> DeployError:
     """Return the error that says what could not be deleted, and how to go on."""
-    reasons = [f"{failure.name}: {failures.explain_reason(failure.reason).what}" for failure in follower.failures]
-    return DeployError(
-        f"Not everything could be deleted ({stack.status}).",
-        *(reasons or [stack.reason]),
-        "Mend that, and run the same command again.",
-        aws_words="; ".join(failure.reason for failure in follower.failures),
-    )
+    return follower.error("Not everything could be deleted", stack, "Mend that, and run the same command again.")
