@@ -117,12 +117,7 @@ def run(stack: str, region: str, poll_seconds: float, args: str) -> None:
             raise DeployError(f"ARGS cannot be read: {error}.") from None
         if not arguments:
             raise DeployError("There is no command to run.", 'Name one, as in: make remote STACK=foyer ARGS="status"')
-        found = stacks.find(account, stack)
-        if found is None:
-            raise DeployError(
-                f"There is no stack {stack} in {region}.", "Its name or Region may be another: STACK=... REGION=..."
-            )
-        sys.exit(OneOffTask(account, found, poll_seconds).run(arguments))
+        sys.exit(OneOffTask(account, stacks.get(account, stack), poll_seconds).run(arguments))
 
 
 @contextmanager

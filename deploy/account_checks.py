@@ -5,7 +5,7 @@ from functools import partial
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import console, denied, stacks
+from deploy import console, denied, events_stack, stacks
 from deploy.account import EVENTS_REGION, Account
 from deploy.errors import DeployError
 
@@ -46,9 +46,9 @@ def refuse_second_region(account: Account, stack_name: str) -> None:
         DeployError: there is one, or there are its events.
     """
     if account.region == EVENTS_REGION:
-        if stacks.find(account, f"{stack_name}-events"):
+        if events := events_stack.find(account, stack_name):
             raise DeployError(
-                f"{stack_name}-events in {EVENTS_REGION} belongs to a stack {stack_name} in another Region.",
+                f"{events.name} in {EVENTS_REGION} belongs to a stack {stack_name} in another Region.",
                 f"Name that Region: REGION=... For a second deployment, in {EVENTS_REGION}, choose another STACK.",
             )
     elif (other := stacks.find(account, stack_name, EVENTS_REGION)) and other.status != "REVIEW_IN_PROGRESS":

@@ -65,6 +65,9 @@ class Deployment:
         default = self._template["Parameters"].get(name, {}).get("Default", "")
         return self._values.get(name, earlier.get(name, str(default)))
 
+    def _all_values(self) -> dict[str, str]:
+        return {name: self._value(name) for name in self._template["Parameters"]}
+
     def _check_input(self) -> None:
         if self._wish.products_file:
             # Read once: the image has what its tag is the digest of, whatever is edited while it is built.
@@ -87,8 +90,7 @@ class Deployment:
                 "Name your listing's product code, PRODUCT_CODE=..., or a file with several: "
                 "PRODUCTS_FILE=products.toml.",
             )
-        values = {name: self._value(name) for name in self._template["Parameters"]}
-        settings_check.check(self._template, values, self._wish.products_file)
+        settings_check.check(self._template, self._all_values(), self._wish.products_file)
 
     def _check_account(self) -> None:
         account, name = self._account, self._wish.stack_name
@@ -96,7 +98,7 @@ class Deployment:
         if self._stack is None:
             account_checks.refuse_second_region(account, name)
             self._values.setdefault("QueueName", f"{name}-events")
-            if account.region == EVENTS_REGION or not stacks.find(account, f"{name}-events", EVENTS_REGION):
+            if account.region == EVENTS_REGION or not events_stack.find(account, name):
                 account_checks.refuse_taken_queue(account, self._value("QueueName"))
             account_checks.refuse_taken_log_group(account, name)
         if "MailFrom" in self._wish.values and self._value("MailFrom") and "MailIdentityArn" not in self._values:
@@ -113,8 +115,7 @@ class Deployment:
     def _complete_values(self) -> None:
         """Add what only now can be made: the events' stack in us-east-1, and the image."""
         if self._account.region != EVENTS_REGION:
-            given = {name: self._value(name) for name in self._template["Parameters"]}
-            self._values |= events_stack.deploy(self._account, self._wish, given)
+            self._values |= events_stack.deploy(self._account, self._wish, self._all_values())
         architecture = self._wish.values.get("Architecture", "")
         wanted = Wanted(self._wish.values.get("Image", ""), self._products, architecture)
         image = images.provide(self._account, self._wish.stack_name, wanted, self._wish.poll_seconds)

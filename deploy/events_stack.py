@@ -13,6 +13,11 @@ SUFFIX = "-events"
 PASSED_ON = ("QueueName", "MailIdentityArn", "SesConfigurationSet", "TopicArn1", "TopicArn2", "TopicArn3", "TopicArn4")
 
 
+def find(account: Account, stack_name: str) -> stacks.Stack | None:
+    """Return the stack that a stack in another Region has for its events; None if there is none."""
+    return stacks.find(account, f"{stack_name}{SUFFIX}", EVENTS_REGION)
+
+
 def deploy(account: Account, wish: Wish, values: Mapping[str, str]) -> dict[str, str]:
     """Make or update the stack with the same names as the main one, and return the main one's parameters for it.
 
@@ -21,7 +26,7 @@ def deploy(account: Account, wish: Wish, values: Mapping[str, str]) -> dict[str,
     """
     name = f"{wish.stack_name}{SUFFIX}"
     body, template = templates.read(templates.EVENTS)
-    stack = stacks.find(account, name, EVENTS_REGION)
+    stack = find(account, wish.stack_name)
     if stack and stack.status == "REVIEW_IN_PROGRESS":
         account.client("cloudformation", EVENTS_REGION).delete_stack(StackName=name)
         stack = None

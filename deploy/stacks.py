@@ -8,6 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deploy.account import Account
+from deploy.errors import DeployError
 
 # A change set can be executed on a stack in these states. Those that end in FAILED keep what was made, and go on.
 READY = {
@@ -74,6 +75,21 @@ def find(account: Account, name: str, region: str = "") -> Stack | None:
         parameters={item["ParameterKey"]: item.get("ParameterValue", "") for item in made.get("Parameters", ())},
         outputs={item["OutputKey"]: item.get("OutputValue", "") for item in made.get("Outputs", ())},
         changed_at=made.get("LastUpdatedTime") or made.get("CreationTime"),
+    )
+
+
+def get(account: Account, name: str) -> Stack:
+    """Return the stack of this name.
+
+    Raises:
+        DeployError: there is none.
+    """
+    if stack := find(account, name):
+        return stack
+    raise DeployError(
+        f"There is no stack {name} in {account.region}.",
+        "Its name or Region may be another: STACK=... REGION=... To see all stacks of a Region:\n"
+        f"  aws cloudformation describe-stacks --region {account.region} --query Stacks[].StackName",
     )
 
 

@@ -38,13 +38,7 @@ class Undeployment:
         """
         account = self.account
         console.say(f"Account {account.identity.account_id}, as {account.identity.arn}, Region {account.region}.")
-        stack = stacks.find(account, self.stack_name)
-        if stack is None:
-            raise DeployError(
-                f"There is no stack {self.stack_name} in {account.region}.",
-                "Its name or Region may be another: STACK=... REGION=... To see all stacks of a Region:\n"
-                f"  aws cloudformation describe-stacks --region {account.region} --query Stacks[].StackName",
-            )
+        stack = stacks.get(account, self.stack_name)
         if stack.is_busy:
             raise DeployError(
                 f"Something else changes stack {stack.name} at the moment ({stack.status}).",
