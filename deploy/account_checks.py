@@ -59,6 +59,26 @@ def refuse_second_region(account: Account, stack_name: str) -> None:
         )
 
 
+def confirm_shared_events(account: Account, events: stacks.Stack, *, is_yes: bool) -> None:
+    """Ask before a new stack takes a stack of events that is there already.
+
+    It may be another Region's. It may as well be left from a first deployment to this Region that stopped after it, so
+    it is not refused.
+
+    Raises:
+        DeployError: somebody said no.
+    """
+    name = events.name.removesuffix(events_stack.SUFFIX)
+    console.warn(
+        f"There is no stack {name} in {account.region}, but {events.name} in {EVENTS_REGION} exists, with the queue of "
+        f"events. If it belongs to a stack {name} in another Region, both would read that one queue, and each would "
+        "miss the events that the other one takes. Then answer no, and name that Region, REGION=..., or choose another "
+        f"STACK for a second deployment. If it is left from an earlier deployment to {account.region}, go on."
+    )
+    if not console.confirm(f"Use {events.name} for the stack in {account.region}?", is_yes=is_yes):
+        raise DeployError("Nothing was changed.")
+
+
 def refuse_taken_queue(account: Account, queue_name: str) -> None:
     """Refuse a queue's name that something else in the account has.
 

@@ -98,8 +98,11 @@ class Deployment:
         if self._stack is None:
             account_checks.refuse_second_region(account, name)
             self._values.setdefault("QueueName", f"{name}-events")
-            if account.region == EVENTS_REGION or not events_stack.find(account, name):
+            events = None if account.region == EVENTS_REGION else events_stack.find(account, name)
+            if events is None:
                 account_checks.refuse_taken_queue(account, self._value("QueueName"))
+            elif events.status != "REVIEW_IN_PROGRESS":
+                account_checks.confirm_shared_events(account, events, is_yes=self._wish.is_yes)
             account_checks.refuse_taken_log_group(account, name)
         if "MailFrom" in self._wish.values and self._value("MailFrom") and "MailIdentityArn" not in self._values:
             self._values["MailIdentityArn"] = mail_identity.find(account, self._value("MailFrom"))

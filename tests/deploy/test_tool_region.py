@@ -36,6 +36,30 @@ def test_unchanged_events_stack_is_left_alone(seller: SellerAccount) -> None:
     assert seller.cloudformation.executed == []
 
 
+def test_events_stack_of_another_region_is_used_only_after_a_question(seller: SellerAccount) -> None:
+    seller.cloudformation.add("foyer-events", "CREATE_COMPLETE", outputs=dict(OUTPUTS))
+    seller.cloudformation.add("foyer", "CREATE_COMPLETE", "eu-west-1")
+
+    answer = seller.deploy(typed="n\n", REGION="eu-central-1")
+
+    assert answer.status == 1
+    assert "both would read that one queue" in answer.words
+    assert "name that Region, REGION=..., or choose another STACK" in answer.words
+    assert "Use foyer-events for the stack in eu-central-1?" in answer.words
+    assert seller.aws.called("cloudformation.CreateChangeSet") == []
+
+
+def test_first_deployment_that_stopped_after_the_events_goes_on(seller: SellerAccount) -> None:
+    seller.cloudformation.plans += BOTH
+    assert seller.deploy(typed="y\nn\n", REGION="eu-central-1").status == 1
+    seller.cloudformation.changes = []
+
+    answer = seller.deploy(typed="y\ny\n", REGION="eu-central-1")
+
+    assert answer.status == 0, answer.output
+    assert [executed.stack.name for executed in seller.cloudformation.executed] == ["foyer-events", "foyer"]
+
+
 def test_events_stack_that_fails_is_explained(seller: SellerAccount) -> None:
     failed = Event("EventsQueue", "AWS::SQS::Queue", "CREATE_FAILED", "acme-events already exists in stack x")
     seller.cloudformation.plans.append(Plan([[failed]], "CREATE_FAILED"))
