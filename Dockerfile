@@ -5,12 +5,12 @@ FROM ${BASE} AS build
 # hadolint ignore=DL3008
 RUN apt-get update -q && apt-get install -q --yes --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
 WORKDIR /srv/foyer
-COPY requirements.txt deploy/image.py /build/
+COPY requirements.txt deploy/image_build.py /build/
 # Bytecode is written now, because a read-only container cannot. Whatever an image builder does to the files' times, it
 # stays valid: nothing changes the libraries, and of the application, which you may change, the text is compared.
 RUN python -m venv --without-pip /opt/venv \
   && python -m pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --require-hashes --requirement /build/requirements.txt \
-  && python /build/image.py trim /opt/venv/lib/python3.*/site-packages \
+  && python /build/image_build.py trim /opt/venv/lib/python3.*/site-packages \
   && find /opt/venv -name '*.so' -exec strip --strip-unneeded {} + \
   && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
 COPY wsgi.py gunicorn.conf.py ./
@@ -18,7 +18,7 @@ COPY templates templates
 COPY app app
 RUN ln -s /srv/foyer/app/cli/foyer /opt/venv/bin/foyer \
   && /opt/venv/bin/python -m compileall -q --invalidation-mode checked-hash app wsgi.py \
-  && PYTHONPATH=. /opt/venv/bin/python /build/image.py start-clients
+  && PYTHONPATH=. /opt/venv/bin/python /build/image_build.py start-clients
 
 FROM ${BASE}
 # With two arenas, not one or more for each core, malloc keeps 10 MB less for the threads of each process.

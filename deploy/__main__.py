@@ -16,9 +16,9 @@ from deploy.account import EVENTS_REGION, Account
 from deploy.certificates import Wait
 from deploy.deployment import Deployment
 from deploy.errors import DeployError
+from deploy.options import DeployOptions, parse_parameters
 from deploy.tasks import OneOffTask
 from deploy.undeployment import Undeployment
-from deploy.wishes import Wish, parse_parameters
 
 # Its resources' names begin with it; the longest is an alarm's.
 STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,49}")
@@ -82,7 +82,7 @@ def deploy(stack: str, region: str, poll_seconds: float, **options: Any) -> None
         values = parse_parameters(options["parameters"]) | values
         if "DomainName" in values:
             values["DomainName"] = _domain(values["DomainName"])
-        wish = Wish(
+        deploy_options = DeployOptions(
             stack_name=stack,
             values=values,
             products_file=Path(options["products_file"]) if options["products_file"] else None,
@@ -90,7 +90,7 @@ def deploy(stack: str, region: str, poll_seconds: float, **options: Any) -> None
             is_yes=options["yes"],
             wait=Wait(options["wait"], options["certificate_minutes"], poll_seconds),
         )
-        Deployment(account, wish).run()
+        Deployment(account, deploy_options).run()
 
 
 @program.command()

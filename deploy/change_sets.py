@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from deploy import changes as plain_changes
-from deploy import console, failures
+from deploy import console, failures, planned_changes
 from deploy.account import Account
-from deploy.changes import Change
 from deploy.errors import DeployError
+from deploy.planned_changes import Change
 from deploy.progress import Follower
 from deploy.stacks import Stack
 
@@ -119,7 +118,7 @@ def execute(
 def show(account: Account, change_set: ChangeSet, request: Request) -> None:
     """Print what the change set would do."""
     place = f"stack {request.name} ({request.region or account.region}, account {account.identity.account_id})"
-    plain_changes.show(change_set.changes, place)
+    planned_changes.show(change_set.changes, place)
 
 
 def refuse_loss(change_set: ChangeSet, request: Request) -> None:
@@ -128,7 +127,7 @@ def refuse_loss(change_set: ChangeSet, request: Request) -> None:
     Raises:
         DeployError: the database would be lost.
     """
-    endangered = plain_changes.endangered_databases(change_set.changes)
+    endangered = planned_changes.endangered_databases(change_set.changes)
     if not endangered or request.stack is None:
         return
     snapshot = request.values.get("SnapshotId", "")
@@ -155,7 +154,7 @@ def _read_changes(client: Any, found: dict[str, Any]) -> list[Change]:
     while token := found.get("NextToken"):
         found = client.describe_change_set(ChangeSetName=found["ChangeSetId"], NextToken=token)
         changes += found.get("Changes", ())
-    return [plain_changes.read(change) for change in changes if "ResourceChange" in change]
+    return [planned_changes.read(change) for change in changes if "ResourceChange" in change]
 
 
 def _validation_details(client: Any, change_set_id: str) -> list[str]:

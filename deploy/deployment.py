@@ -23,12 +23,12 @@ from deploy import (
 from deploy.account import EVENTS_REGION, Account
 from deploy.change_sets import Request
 from deploy.errors import DeployError
-from deploy.images import PRODUCTS_PATH, Wanted
+from deploy.images import PRODUCTS_PATH, ImageRequest
+from deploy.options import DeployOptions
 from deploy.progress import Follower
 from deploy.stacks import Stack
 from deploy.stopped_tasks import StoppedTasks
 from deploy.tasks import OneOffTask
-from deploy.wishes import Wish
 
 CERTIFICATE = "Certificate"
 
@@ -36,10 +36,10 @@ CERTIFICATE = "Certificate"
 class Deployment:
     """One run of `make deploy`."""
 
-    def __init__(self, account: Account, wish: Wish) -> None:
-        self._account, self._wish = account, wish
-        self._body, self._template = templates.read(wish.template)
-        self._values = dict(wish.values)
+    def __init__(self, account: Account, options: DeployOptions) -> None:
+        self._account, self._options = account, options
+        self._body, self._template = templates.read(options.template)
+        self._values = dict(options.values)
         self._products: dict[str, bytes] = {}
         self._stack: Stack | None = None
 
@@ -52,7 +52,7 @@ class Deployment:
         templates.check_values(self._template, self._values)
         account = self._account
         console.say(f"Account {account.identity.account_id}, as {account.identity.arn}, Region {account.region}.")
-        self._stack = stack_states.make_ready(account, self._wish)
+        self._stack = stack_states.make_ready(account, self._options)
         self._check_input()
         self._check_account()
         self._complete_values()
@@ -69,9 +69,9 @@ class Deployment:
         return {name: self._value(name) for name in self._template["Parameters"]}
 
     def _check_input(self) -> None:
-        if self._wish.products_file:
+        if self._options.products_file:
             # Read once: the image has what its tag is the digest of, whatever is edited while it is built.
-            self._products = products_files.read(self._wish.products_file)
+            self._products = products_files.read(self._options.products_file)
             self._values |= {"ProductsFile": PRODUCTS_PATH, "ProductCode": ""}
         elif self._values.get("ProductCode"):
             self._values.setdefault("ProductsFile", "")
@@ -90,10 +90,10 @@ class Deployment:
                 "Name your listing's product code, PRODUCT_CODE=..., or a file with several: "
                 "PRODUCTS_FILE=products.toml.",
             )
-        settings_check.check(self._template, self._all_values(), self._wish.products_file)
+        settings_check.check(self._template, self._all_values(), self._options.products_file)
 
     def _check_account(self) -> None:
-        account, name = self._account, self._wish.stack_name
+        account, name = self._account, self._options.stack_name
         account_checks.warn_unless_publisher(account)
         if self._stack is None:
             account_checks.refuse_second_region(account, name)
@@ -102,34 +102,34 @@ class Deployment:
             if events is None:
                 account_checks.refuse_taken_queue(account, self._value("QueueName"))
             elif events.status != "REVIEW_IN_PROGRESS":
-                account_checks.confirm_shared_events(account, events, is_yes=self._wish.is_yes)
+                account_checks.confirm_shared_events(account, events, is_yes=self._options.is_yes)
             account_checks.refuse_taken_log_group(account, name)
-        if "MailFrom" in self._wish.values and self._value("MailFrom") and "MailIdentityArn" not in self._values:
+        if "MailFrom" in self._options.values and self._value("MailFrom") and "MailIdentityArn" not in self._values:
             self._values["MailIdentityArn"] = mail_identity.find(account, self._value("MailFrom"))
         if self._value("ZoneId"):
-            if self._stack is None or {"ZoneId", "DomainName"} & self._wish.values.keys():
+            if self._stack is None or {"ZoneId", "DomainName"} & self._options.values.keys():
                 zones.check(account, self._value("ZoneId"), self._value("DomainName"))
-        elif "CertificateArn" not in self._wish.values and (
-            not self._value("CertificateArn") or "DomainName" in self._wish.values
+        elif "CertificateArn" not in self._options.values and (
+            not self._value("CertificateArn") or "DomainName" in self._options.values
         ):
-            arn = certificates.find_or_request(account, self._value("DomainName"), self._wish.wait)
+            arn = certificates.find_or_request(account, self._value("DomainName"), self._options.wait)
             self._values["CertificateArn"] = arn
 
     def _complete_values(self) -> None:
         """Add what only now can be made: the events' stack in us-east-1, and the image."""
         if self._account.region != EVENTS_REGION:
-            self._values |= events_stack.deploy(self._account, self._wish, self._all_values())
-        architecture = self._wish.values.get("Architecture", "")
-        wanted = Wanted(self._wish.values.get("Image", ""), self._products, architecture)
-        image = images.provide(self._account, self._wish.stack_name, wanted, self._wish.poll_seconds)
+            self._values |= events_stack.deploy(self._account, self._options, self._all_values())
+        architecture = self._options.values.get("Architecture", "")
+        request = ImageRequest(self._options.values.get("Image", ""), self._products, architecture)
+        image = images.provide(self._account, self._options.stack_name, request, self._options.poll_seconds)
         self._values["Image"] = image.uri
         if image.architecture:
             self._values["Architecture"] = image.architecture
 
     def _change(self) -> Stack:
-        account, wish = self._account, self._wish
-        request = Request(wish.stack_name, self._body, self._template, self._values, self._stack)
-        change_set = change_sets.create(account, request, wish.poll_seconds)
+        account, options = self._account, self._options
+        request = Request(options.stack_name, self._body, self._template, self._values, self._stack)
+        change_set = change_sets.create(account, request, options.poll_seconds)
         if change_set is None and self._stack:
             console.say("", "Nothing has changed: the stack is as it should be.")
             return self._stack
@@ -137,7 +137,7 @@ class Deployment:
         try:
             change_sets.show(account, change_set, request)
             change_sets.refuse_loss(change_set, request)
-            if not console.confirm("Go on?", is_yes=wish.is_yes):
+            if not console.confirm("Go on?", is_yes=options.is_yes):
                 raise DeployError("Nothing was changed.")
         except (DeployError, KeyboardInterrupt):
             change_sets.discard(account, change_set)
@@ -145,8 +145,8 @@ class Deployment:
         return self._execute(change_set)
 
     def _execute(self, change_set: change_sets.ChangeSet) -> Stack:
-        stopped = StoppedTasks(self._account, self._wish.stack_name)
-        follower = Follower(self._account, change_set.stack_id, poll_seconds=self._wish.poll_seconds)
+        stopped = StoppedTasks(self._account, self._options.stack_name)
+        follower = Follower(self._account, change_set.stack_id, poll_seconds=self._options.poll_seconds)
         stopped.skip_earlier(change_set.stack_id)
         first = "The first time takes about 15 minutes, most of it for the database."
         console.heading(f"AWS works. {'An update takes about five minutes.' if self._stack else first}")
@@ -164,7 +164,7 @@ class Deployment:
 
     def _limit_certificate(self, follower: Follower) -> None:
         started = follower.running.get(CERTIFICATE)
-        minutes = self._wish.wait.minutes
+        minutes = self._options.wait.minutes
         if not started or (datetime.now(UTC) - started).total_seconds() < minutes * 60:
             return
         client = self._account.client("cloudformation")
@@ -199,7 +199,7 @@ class Deployment:
 
     def _finish(self, stack: Stack) -> None:
         console.heading("The doctor examines it, in a task of its own. That takes a minute.")
-        status = OneOffTask(self._account, stack, self._wish.poll_seconds).run(["doctor"])
+        status = OneOffTask(self._account, stack, self._options.poll_seconds).run(["doctor"])
         if status:
             raise DeployError(
                 f"Foyer is deployed, but the doctor found something that has to be mended (status {status}).",

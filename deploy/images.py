@@ -26,7 +26,7 @@ class Image:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ImageRequest:
     """What was asked for: an image that exists, the products' files, an architecture; each may be empty."""
 
     image: str
@@ -34,63 +34,63 @@ class Wanted:
     architecture: str
 
 
-def provide(account: Account, stack_name: str, wanted: Wanted, poll_seconds: float) -> Image:
+def provide(account: Account, stack_name: str, request: ImageRequest, poll_seconds: float) -> Image:
     """Return the image, after it was built and pushed if that was needed.
 
     Raises:
         DeployError: it does not exist, or could not be built or pushed.
     """
-    if wanted.image and not wanted.products:
-        return Image(wanted.image, _matching(registry.architectures(account, wanted.image), wanted))
+    if request.image and not request.products:
+        return Image(request.image, _matching(registry.architectures(account, request.image), request))
     builder = builders.find()
-    tag = _tag(wanted)
+    tag = _tag(request)
     repository = registry.ensure(account, stack_name, poll_seconds)
     image = f"{repository.uri}:{tag}"
     if registry.has_image(account, repository, tag):
         console.say(f"The image of {tag} is in the repository already.")
-        return Image(image, _matching(registry.architectures(account, image), wanted))
+        return Image(image, _matching(registry.architectures(account, image), request))
     builder.login(repository.uri.partition("/")[0], *registry.credentials(account))
-    _build(builder, image, wanted)
+    _build(builder, image, request)
     architecture = builder.architecture(image)
     console.say(f"Pushing {image} ...")
     builder.push(image)
-    return Image(image, architecture or wanted.architecture)
+    return Image(image, architecture or request.architecture)
 
 
-def _build(builder: builders.Builder, image: str, wanted: Wanted) -> None:
-    platform = builders.PLATFORMS.get(wanted.architecture, "")
-    base = wanted.image
+def _build(builder: builders.Builder, image: str, request: ImageRequest) -> None:
+    platform = builders.PLATFORMS.get(request.architecture, "")
+    base = request.image
     if not base:
         console.say(f"Building the image with {builder.program}; the first time takes some minutes ...")
-        base = f"{image}-base" if wanted.products else image
+        base = f"{image}-base" if request.products else image
         builder.build(base, ROOT, ROOT / "Dockerfile", platform)
-    if wanted.products:
-        console.say(f"Adding {console.listed(list(wanted.products))} to the image ...")
+    if request.products:
+        console.say(f"Adding {console.listed(list(request.products))} to the image ...")
         with tempfile.TemporaryDirectory() as folder:
-            products_files.write(wanted.products, Path(folder))
+            products_files.write(request.products, Path(folder))
             builder.build(image, Path(folder), PRODUCTS_DOCKERFILE, platform, base=base)
 
 
-def _matching(found: set[str], wanted: Wanted) -> str:
+def _matching(found: set[str], request: ImageRequest) -> str:
     """Return the architecture to run the image on."""
     if not found:
-        return wanted.architecture
-    if wanted.architecture and wanted.architecture not in found:
+        return request.architecture
+    if request.architecture and request.architecture not in found:
         built_for = console.listed(sorted(found))
         raise DeployError(
-            f"The image is built for {built_for}, and would end at once on {wanted.architecture}.",
-            f'Deploy it with PARAMETERS="Architecture={sorted(found)[0]}", or build it for {wanted.architecture}.',
+            f"The image is built for {built_for}, and would end at once on {request.architecture}.",
+            f'Deploy it with PARAMETERS="Architecture={sorted(found)[0]}", or build it for {request.architecture}.',
         )
-    return wanted.architecture or ("X86_64" if "X86_64" in found else sorted(found)[0])
+    return request.architecture or ("X86_64" if "X86_64" in found else sorted(found)[0])
 
 
-def _tag(wanted: Wanted) -> str:
+def _tag(request: ImageRequest) -> str:
     """Return the tag: the commit, what it was built for, and digests of what the commit does not have."""
-    parts = [hashlib.sha256(wanted.image.encode()).hexdigest()[:12] if wanted.image else _commit()]
-    if wanted.architecture:
-        parts.append(wanted.architecture.lower().replace("_", "-"))
-    if wanted.products:
-        parts.append(f"products-{products_files.digest(wanted.products)[:12]}")
+    parts = [hashlib.sha256(request.image.encode()).hexdigest()[:12] if request.image else _commit()]
+    if request.architecture:
+        parts.append(request.architecture.lower().replace("_", "-"))
+    if request.products:
+        parts.append(f"products-{products_files.digest(request.products)[:12]}")
     return "-".join(parts)
 
 

@@ -14,7 +14,7 @@ from deploy.errors import DeployError
 
 ROOT = Path(__file__).parents[1]
 START = "from app import create_app; create_app()"
-KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR")
+PASSED_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR")
 CONTAINER = "web"
 
 
@@ -33,11 +33,11 @@ def check(template: Mapping[str, Any], values: Mapping[str, str], products_file:
         environment["PRODUCTS_FILE"] = str(products_file.absolute())
     elif environment.get("PRODUCTS_FILE"):
         return  # it is in the image
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    passed = {name: os.environ[name] for name in PASSED_VARIABLES if name in os.environ}
     done = subprocess.run(  # noqa: S603  # this Python
         [sys.executable, "-c", START],
         cwd=ROOT,
-        env={**kept, **environment},
+        env={**passed, **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

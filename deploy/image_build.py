@@ -1,4 +1,4 @@
-"""Two steps of the image's build: `image.py trim SITE_PACKAGES`, and `image.py start-clients` in the finished image."""
+"""Two steps of the image's build: `image_build.py trim SITE_PACKAGES`, and `start-clients` in the finished image."""
 
 import inspect
 import os

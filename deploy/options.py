@@ -11,7 +11,7 @@ EXAMPLE = "Write it like this: PARAMETERS=\"SignInUrl=https://app.acme.example P
 
 
 @dataclass(frozen=True)
-class Wish:
+class DeployOptions:
     """What the command asks for. `values` are parameters of the template, by their names there."""
 
     stack_name: str

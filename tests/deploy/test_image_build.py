@@ -10,7 +10,7 @@ from pathlib import Path
 import botocore
 import pytest
 
-from deploy import image
+from deploy import image_build
 
 ROOT = Path(__file__).parents[2]
 BOTOCORE = Path(botocore.__file__).parent
@@ -23,14 +23,14 @@ CLIENT_NAME = re.compile(
 def trimmed(tmp_path: Path) -> Path:
     """A folder with botocore as it is in the image."""
     shutil.copytree(BOTOCORE, tmp_path / "botocore", copy_function=os.symlink)
-    image.trim(tmp_path)
+    image_build.trim(tmp_path)
     return tmp_path
 
 
 def start_clients(folder: Path) -> "subprocess.CompletedProcess[str]":
     """Do with this botocore what the image's build does."""
     return subprocess.run(
-        [sys.executable, str(ROOT / "deploy" / "image.py"), "start-clients"],
+        [sys.executable, str(ROOT / "deploy" / "image_build.py"), "start-clients"],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{folder}:{ROOT}"},
         capture_output=True,
         text=True,
@@ -44,17 +44,17 @@ def named_services(*paths: Path) -> set[str]:
 
 
 def test_image_keeps_the_services_that_the_code_calls() -> None:
-    assert named_services(*(ROOT / "app").rglob("*.py")) == image.CALLED_SERVICES
+    assert named_services(*(ROOT / "app").rglob("*.py")) == image_build.CALLED_SERVICES
 
 
 def test_image_keeps_the_services_that_give_credentials() -> None:
-    assert named_services(BOTOCORE / "credentials.py", BOTOCORE / "tokens.py") == image.CREDENTIALS_SERVICES
+    assert named_services(BOTOCORE / "credentials.py", BOTOCORE / "tokens.py") == image_build.CREDENTIALS_SERVICES
 
 
 def test_every_client_starts_with_what_is_kept(trimmed: Path) -> None:
     kept = {path.name for path in (trimmed / "botocore" / "data").iterdir() if path.is_dir()}
 
-    assert kept == image.CALLED_SERVICES | image.CREDENTIALS_SERVICES
+    assert kept == image_build.CALLED_SERVICES | image_build.CREDENTIALS_SERVICES
     assert start_clients(trimmed).returncode == 0
 
 
@@ -73,14 +73,14 @@ def test_tests_and_sources_of_libraries_are_removed_and_modules_stay(trimmed: Pa
     (trimmed / "library" / "test.py").touch()
     (trimmed / "library" / "inner" / "tests").mkdir(parents=True)
 
-    image.trim(trimmed)
+    image_build.trim(trimmed)
 
     assert sorted(path.name for path in (trimmed / "library").rglob("*")) == ["inner", "test.py", "tests"]
 
 
 def test_service_that_botocore_has_renamed_is_not_lost(tmp_path: Path) -> None:
-    for name in (image.CALLED_SERVICES | image.CREDENTIALS_SERVICES) - {"sesv2"}:
+    for name in (image_build.CALLED_SERVICES | image_build.CREDENTIALS_SERVICES) - {"sesv2"}:
         (tmp_path / "botocore" / "data" / name).mkdir(parents=True)
 
     with pytest.raises(SystemExit, match="sesv2"):
-        image.trim(tmp_path)
+        image_build.trim(tmp_path)
