@@ -1,7 +1,6 @@
 """A DNS server on this machine that knows who answers for a few names."""
 
 import socketserver
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -9,6 +8,8 @@ import dns.flags
 import dns.message
 import dns.rcode
 import dns.rrset
+
+from tests.support.local_server import serving
 
 
 @contextmanager
@@ -30,11 +31,6 @@ def serve_nameservers(servers: Mapping[str, list[str]] | None) -> Iterator[str]:
                 response.set_rcode(dns.rcode.NXDOMAIN)
             self.wfile.write(response.to_wire())
 
-    with socketserver.UDPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield f"127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    server = socketserver.UDPServer(("127.0.0.1", 0), Handler)
+    with serving(server):
+        yield f"127.0.0.1:{server.server_address[1]}"

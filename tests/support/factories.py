@@ -131,10 +131,12 @@ def open_app(app: Flask, *, compares_clocks: bool = False) -> Iterator[Flask]:
     app.jinja_env.bytecode_cache = TEMPLATE_CACHE
     if not compares_clocks:
         app.extensions["clock"].compared = math.inf
-    yield app
-    app.extensions["aws.resolve_client"].close()
-    with app.app_context():
-        transactions.current_database().read_engine.dispose()
+    try:
+        yield app
+    finally:
+        app.extensions["aws.resolve_client"].close()
+        with app.app_context():
+            transactions.current_database().read_engine.dispose()
 
 
 @contextmanager

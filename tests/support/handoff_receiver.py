@@ -11,6 +11,8 @@ from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from tests.support.local_server import serving
+
 SECRET = "whsec_Zm95ZXItdGVzdHMtb25seS1ub3QtYS1zZWNyZXQhIQ=="
 Reply = tuple[int, dict[str, str], bytes]
 OK_REPLY: Reply = (200, {}, b"")
@@ -94,10 +96,7 @@ def serve(handoff_receiver: HandoffReceiver | None = None) -> Iterator[HandoffRe
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", product.port), Handler) as server:
-        product.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
+    server = ThreadingHTTPServer(("127.0.0.1", product.port), Handler)
+    product.port = server.server_port
+    with serving(server):
         yield product
-        server.shutdown()
-        thread.join()
