@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import factories
 from tests.support.factories import ANSWERS, PRODUCT_CODE, PRODUCT_FIELDS
 
 QUESTIONS: list[dict[str, Any]] = [
@@ -72,8 +73,7 @@ def write_file(folder: Path, questions: list[dict[str, Any]], **product: Any) ->
 
 def configure(environment: pytest.MonkeyPatch, folder: Path, questions: list[dict[str, Any]], **product: Any) -> None:
     """Set the environment so that the product asks these questions."""
-    environment.delenv("PRODUCT_CODE", raising=False)
-    environment.setenv("PRODUCTS_FILE", str(write_file(folder, questions, **product)))
+    factories.use_products_file(environment, write_file(folder, questions, **product))
 
 
 def _toml(value: Any) -> str:

@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,6 +79,12 @@ def enable_handoffs_and_mail(environment: pytest.MonkeyPatch) -> pytest.MonkeyPa
     enable_handoffs(environment)
     environment.setenv("MAIL_FROM", "start@acme.example")
     return environment
+
+
+def use_products_file(environment: pytest.MonkeyPatch, path: Path) -> None:
+    """Set the environment so that the products are those of the file, which is read when an app is created."""
+    environment.delenv("PRODUCT_CODE", raising=False)
+    environment.setenv("PRODUCTS_FILE", str(path))
 
 
 def clear_environment(monkeypatch: pytest.MonkeyPatch) -> None:

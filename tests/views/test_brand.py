@@ -42,8 +42,7 @@ def products_file(tmp_path: Path, environment: pytest.MonkeyPatch) -> Path:
     (tmp_path / "dark.png").write_bytes(pictures.png(120, 40))
     file = tmp_path / "products.toml"
     file.write_text(PRODUCTS.format(code=PRODUCT_CODE), encoding="utf-8")
-    environment.delenv("PRODUCT_CODE")
-    environment.setenv("PRODUCTS_FILE", str(file))
+    factories.use_products_file(environment, file)
     return file
 
 

@@ -207,9 +207,7 @@ def app_of_two(environment: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Flas
     """An application with two products, one of which has its own texts."""
     file = tmp_path / "products.toml"
     file.write_text(PRODUCTS, encoding="utf-8")
-    for name in ("PRODUCT_CODE", "PRODUCT_NAME", "PRODUCT_SIGN_IN_URL", "SUPPORT_EMAIL"):
-        environment.delenv(name)
-    environment.setenv("PRODUCTS_FILE", str(file))
+    factories.use_products_file(environment, file)
     with factories.open_app(create_app()) as app:
         yield app
 

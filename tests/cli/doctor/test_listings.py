@@ -37,9 +37,7 @@ pytestmark = on_sqlite
 def products_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The products file of a seller, which the test writes."""
     file = tmp_path / "products.toml"
-    for name in ("PRODUCT_CODE", "PRODUCT_NAME", "PRODUCT_SIGN_IN_URL", "SUPPORT_EMAIL"):
-        environment.delenv(name)
-    environment.setenv("PRODUCTS_FILE", str(file))
+    factories.use_products_file(environment, file)
     return file
 
 

@@ -34,9 +34,7 @@ def metered_settings(environment: pytest.MonkeyPatch, tmp_path: Path) -> pytest.
     """The environment of a seller whose product has settings for usage."""
     file = tmp_path / "products.toml"
     file.write_text(METERED.format(code=factories.PRODUCT_CODE), encoding="utf-8")
-    for name in ("PRODUCT_CODE", "PRODUCT_NAME", "PRODUCT_SIGN_IN_URL", "SUPPORT_EMAIL"):
-        environment.delenv(name)
-    environment.setenv("PRODUCTS_FILE", str(file))
+    factories.use_products_file(environment, file)
     return environment
 
 

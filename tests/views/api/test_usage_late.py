@@ -11,6 +11,7 @@ from flask import Flask
 from app.models import UsageHour, UsageItem
 from app.services.billing import freeze
 from app.services.metering import quantity
+from tests.support import factories
 from tests.support.factories import PRODUCT_CODE
 from tests.support.metered_product import at
 from tests.support.stored_rows import all_rows
@@ -34,9 +35,7 @@ def holding_product(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A product whose late usage is held. The environment is that of `usage`, which is to be asked for after this."""
     path = tmp_path / "products.toml"
     path.write_text(PRODUCTS_FILE)
-    environment.setenv("PRODUCTS_FILE", str(path))
-    for name in ("PRODUCT_CODE", "PRODUCT_NAME", "PRODUCT_SIGN_IN_URL"):
-        environment.delenv(name)
+    factories.use_products_file(environment, path)
 
 
 def freeze_hours(app: Flask) -> None:
