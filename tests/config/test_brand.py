@@ -4,17 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from app.config import accents, products
+from app.config import accents
 from app.config.brand import NO_BRAND, Brand
-from app.config.settings import SettingsError
-from tests.support import factories, pictures
+from tests.config import product_file
+from tests.support import pictures
 
-PRODUCT = """
-[products.first]
-name = "Acme Insights"
-sign_in_url = "https://app.acme.example/login"
-support_email = "help@acme.example"
-"""
+TABLE = "[products.first.brand]\n"
 
 
 @pytest.fixture
@@ -26,15 +21,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def load(folder: Path, text: str) -> Brand:
-    file = folder / "products.toml"
-    file.write_text(f"{PRODUCT}\n[products.first.brand]\n{text}", encoding="utf-8")
-    return products.load(factories.settings(products_file=file, product_code=None))["first"].brand
+    return product_file.load(folder, TABLE + text).brand
 
 
 def refusal(folder: Path, text: str) -> str:
-    with pytest.raises(SettingsError) as raised:
-        load(folder, text)
-    return str(raised.value)
+    return product_file.refusal(folder, TABLE + text)
 
 
 def test_whole_brand_is_read(folder: Path) -> None:

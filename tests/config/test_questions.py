@@ -5,32 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from app.config import products, questions
+from app.config import questions
 from app.config.question_kinds import text_in
 from app.config.questions import NO_QUESTIONS, Questions
-from app.config.settings import SettingsError
-from tests.support import factories
+from tests.config import product_file
+from tests.config.product_file import PRODUCT, refusal
 
-PRODUCT = """
-[products.first]
-name = "Acme Insights"
-sign_in_url = "https://app.acme.example/login"
-support_email = "help@acme.example"
-"""
 TABLE = "[[products.first.questions]]"
 TEAM_SIZE = f'{TABLE}\nid = "team_size"\ntype = "number"\nlabel = {{ en = "Team size", de = "Teamgröße" }}\n'
 
 
 def load(folder: Path, text: str) -> Questions:
-    file = folder / "products.toml"
-    file.write_text(f"{PRODUCT}\n{text}", encoding="utf-8")
-    return products.load(factories.settings(products_file=file, product_code=None))["first"].questions
-
-
-def refusal(folder: Path, text: str) -> str:
-    with pytest.raises(SettingsError) as raised:
-        load(folder, text)
-    return str(raised.value)
+    return product_file.load(folder, text).questions
 
 
 def question(**values: str) -> str:

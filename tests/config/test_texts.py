@@ -4,25 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from app.config import products
 from app.config.settings import SettingsError
 from app.languages.speech import Texts
-from tests.support import factories
+from tests.config import product_file
 
-PRODUCT = """
-[products.first]
-name = "Acme Insights"
-sign_in_url = "https://app.acme.example/login"
-support_email = "help@acme.example"
-ready_within = "two hours"
-"""
 CHOOSE = 'Choose <strong lang=\\"en\\">Set up your account</strong>.'
 
 
 def load(folder: Path, text: str) -> Texts:
-    file = folder / "products.toml"
-    file.write_text(PRODUCT + text, encoding="utf-8")
-    return products.load(factories.settings(products_file=file, product_code=None))["first"].texts
+    return product_file.load(folder, f'ready_within = "two hours"\n{text}').texts
 
 
 def test_texts_are_read_by_language(tmp_path: Path) -> None:

@@ -8,20 +8,12 @@ import pytest
 from app.config import products
 from app.config.settings import SettingsError
 from app.config.usage_rules import UsageRules
+from tests.config import product_file
 from tests.support import factories
-
-PRODUCT = """
-[products.first]
-name = "Acme Insights"
-sign_in_url = "https://app.acme.example/login"
-support_email = "help@acme.example"
-"""
 
 
 def load(folder: Path, text: str) -> UsageRules:
-    file = folder / "products.toml"
-    file.write_text(PRODUCT + text, encoding="utf-8")
-    return products.load(factories.settings(products_file=file, product_code=None))["first"].usage
+    return product_file.load(folder, text).usage
 
 
 def test_every_rule_is_read(tmp_path: Path) -> None:
@@ -71,10 +63,9 @@ def test_product_without_the_table_has_the_defaults(tmp_path: Path) -> None:
     ],
 )
 def test_invalid_rule_is_refused_with_its_place(tmp_path: Path, line: str, fault: str) -> None:
-    with pytest.raises(SettingsError) as caught:
-        load(tmp_path, f"[products.first.usage]\n{line}\n")
+    message = product_file.refusal(tmp_path, f"[products.first.usage]\n{line}\n")
 
-    assert f"{tmp_path}/products.toml, [products.first.usage] {fault}" in str(caught.value)
+    assert f"{tmp_path}/products.toml, [products.first.usage] {fault}" in message
 
 
 def test_rules_that_are_no_table_are_refused(tmp_path: Path) -> None:
