@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
+from sandbox.purchases import Purchase
 from sandbox.server import Sandbox
 from tests.support import asked_questions, factories
 from tests.support.asked_questions import QUESTIONS
@@ -25,6 +26,12 @@ def clock() -> Iterator[time_machine.Traveller]:
     """A clock that stands at `NOW` until a test moves it."""
     with time_machine.travel(NOW, tick=False) as clock:
         yield clock
+
+
+@pytest.fixture
+def purchase(sandbox: Sandbox) -> Purchase:
+    """A purchase whose buyer has not landed yet."""
+    return sandbox.marketplace.buy(factories.order())
 
 
 @pytest.fixture

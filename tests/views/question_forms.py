@@ -1,4 +1,4 @@
-"""Lands on, sends and reads the form of a product with questions of its own."""
+"""Lands on a sign-up form; sends and reads that of a product with questions of its own."""
 
 from typing import Any
 
@@ -16,6 +16,7 @@ from tests.support.stored_rows import all_rows
 
 
 def land(client: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> str:
+    """Land with the purchase, and return the form's page."""
     client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
     return client.get("/signup").text
 

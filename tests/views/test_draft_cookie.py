@@ -17,21 +17,11 @@ from tests.support import factories
 from tests.support.databases import on_sqlite
 from tests.support.factories import ANSWERS, TOKEN_FIELD
 from tests.support.page_checks import CheckedClient, csrf_token
+from tests.views.question_forms import land
 
 pytestmark = on_sqlite
 
 WRONG = {**ANSWERS, "email": "not-an-email"}
-
-
-@pytest.fixture
-def purchase(sandbox: Sandbox) -> Purchase:
-    return sandbox.marketplace.buy(factories.order())
-
-
-def land(client: FlaskClient, sandbox: Sandbox, purchase: Purchase) -> str:
-    """Land with the purchase, and return the form's page."""
-    client.post("/", data={TOKEN_FIELD: sandbox.marketplace.mint_token(purchase)})
-    return client.get("/signup").text
 
 
 def lose_session(client: FlaskClient) -> None:

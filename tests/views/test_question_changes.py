@@ -18,11 +18,6 @@ from tests.support.stored_rows import all_rows
 from tests.views.question_forms import land, send, stored
 
 
-@pytest.fixture
-def purchase(sandbox: Sandbox) -> Purchase:
-    return sandbox.marketplace.buy(factories.order())
-
-
 @on_sqlite
 def test_built_in_questions_are_moved_and_dropped(
     open_client: Callable[..., FlaskClient], sandbox: Sandbox, purchase: Purchase

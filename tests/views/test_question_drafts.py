@@ -1,36 +1,30 @@
 """Answers to a product's own questions stay through errors, outages and a lost session, also the longest ones."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
-from app import create_app
 from app.config.questions import MAX_CHARACTERS
 from app.models import Registration, StoredDraft
 from app.security import headers
 from sandbox.purchases import Purchase
 from sandbox.server import Sandbox
-from tests.support import asked_questions, factories, longest_values, shown_form
+from tests.support import asked_questions, longest_values, shown_form
 from tests.support.asked_questions import FORM, QUESTIONS
 from tests.support.databases import on_sqlite
 from tests.support.longest_values import MAX_HEAD_BYTES, head_bytes
-from tests.support.page_checks import CheckedClient, csrf_token
+from tests.support.page_checks import csrf_token
 from tests.support.pending_purchases import resolve_pending
 from tests.support.stored_rows import all_rows
 from tests.views.outages import browser_without_database
-from tests.views.test_draft_cookie import land, lose_session
+from tests.views.question_forms import land
+from tests.views.test_draft_cookie import lose_session
 
 pytestmark = on_sqlite
 LONG_QUESTIONS = [{"id": f"text{number}", "type": "long_text", "label": "Why?"} for number in range(8)]
 LONGEST = {f"q_text{number}": longest_values.text(2000, longest_values.ASTRAL) for number in range(8)}
-
-
-@pytest.fixture
-def purchase(sandbox: Sandbox) -> Purchase:
-    return sandbox.marketplace.buy(factories.order())
 
 
 @pytest.fixture
@@ -40,12 +34,9 @@ def asked(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def client(environment: pytest.MonkeyPatch, tmp_path: Path, asked: list[dict[str, Any]]) -> Iterator[FlaskClient]:
+def client(open_client: Callable[..., FlaskClient], asked: list[dict[str, Any]]) -> FlaskClient:
     """A browser at an application that asks the questions."""
-    asked_questions.configure(environment, tmp_path, asked)
-    with factories.open_app(create_app()) as app:
-        app.test_client_class = CheckedClient
-        yield app.test_client()
+    return open_client(asked)
 
 
 def test_answers_of_each_type_come_back_after_an_error(

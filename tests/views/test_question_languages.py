@@ -25,11 +25,6 @@ pytestmark = on_sqlite
 OpenClient = Callable[..., FlaskClient]
 
 
-@pytest.fixture
-def purchase(sandbox: Sandbox) -> Purchase:
-    return sandbox.marketplace.buy(factories.order())
-
-
 def speak(client: FlaskClient, code: str) -> FlaskClient:
     """Choose the language of the browser."""
     client.post("/language", data={"language": code})

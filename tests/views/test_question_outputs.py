@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from tests.support.asked_questions import FORM, QUESTIONS, SHOWN
 from tests.support.databases import on_sqlite
 from tests.support.factories import TOKEN_FIELD
 from tests.support.mail_examples import NOW, PRODUCT
-from tests.support.page_checks import CheckedClient, csrf_token
+from tests.support.page_checks import csrf_token
 from tests.support.personal_data import dump_tables
 from tests.support.stored_rows import all_rows
 
@@ -33,17 +33,14 @@ SECRET = "zyxsecretzyx"
 
 
 @pytest.fixture
-def client(environment: pytest.MonkeyPatch, sandbox: Sandbox, tmp_path: Path) -> Iterator[FlaskClient]:
+def client(environment: pytest.MonkeyPatch, open_client: Callable[..., FlaskClient], sandbox: Sandbox) -> FlaskClient:
     """A browser that has registered with an answer to each question."""
     factories.enable_handoffs_and_mail(environment)
     environment.setenv("LOG_LEVEL", "DEBUG")
-    asked_questions.configure(environment, tmp_path, QUESTIONS, handoff_url=factories.UNREACHABLE_URL)
-    with factories.open_app(create_app()) as app:
-        app.test_client_class = CheckedClient
-        client = app.test_client()
-        client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
-        send(client)
-        yield client
+    client = open_client(handoff_url=factories.UNREACHABLE_URL)
+    client.post("/", data={TOKEN_FIELD: factories.token(sandbox)})
+    send(client)
+    return client
 
 
 def send(client: FlaskClient, **fields: Any) -> int:

@@ -12,16 +12,10 @@ from app.config import questions
 from app.views import question_fields
 from sandbox.purchases import Purchase
 from sandbox.server import Sandbox
-from tests.support import factories
 from tests.support.asked_questions import FORM, QUESTIONS, SHOWN
 from tests.support.databases import on_sqlite
 from tests.support.page_checks import csrf_token
 from tests.views.question_forms import land, send, stored
-
-
-@pytest.fixture
-def purchase(sandbox: Sandbox) -> Purchase:
-    return sandbox.marketplace.buy(factories.order())
 
 
 def test_answers_are_stored_with_the_question_as_it_was_asked(

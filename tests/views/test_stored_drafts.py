@@ -21,15 +21,11 @@ from tests.support.factories import ANSWERS
 from tests.support.page_checks import CheckedClient, csrf_token
 from tests.support.personal_data import remaining_registration_ids, run_transaction
 from tests.support.stored_rows import all_rows
-from tests.views.test_draft_cookie import WRONG, draft, land, lose_session
+from tests.views.question_forms import land
+from tests.views.test_draft_cookie import WRONG, draft, lose_session
 
 LONG_NOTES = longest_values.text(2000, longest_values.HAN)
 LONG = {**WRONG, "notes": LONG_NOTES}
-
-
-@pytest.fixture
-def purchase(sandbox: Sandbox) -> Purchase:
-    return sandbox.marketplace.buy(factories.order())
 
 
 def send(client: FlaskClient, page: str, answers: dict[str, str]) -> str:
