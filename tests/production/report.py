@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import create_engine, select
 
 from app.models import Event
 from tests.endurance.registration_report import RegistrationCounts, compare_registrations, format_figures
@@ -13,11 +13,12 @@ from tests.endurance.submissions import SubmissionLog
 from tests.production.stack import Stack
 from tests.support import factories
 from tests.support.local_tasks import Task, parse_log
+from tests.support.postgresql_server import execute_statements
 
 REGISTERED = "registration.completed"
 STORED_EVENTS = select(Event.aws_id)
 # What a killed worker had claimed is due again when its lease ends, after 30 seconds.
-END_LEASES = text("UPDATE outbox SET next_try_at = now() WHERE outcome = 'waiting' AND next_try_at IS NOT NULL")
+END_LEASES = "UPDATE outbox SET next_try_at = now() WHERE outcome = 'waiting' AND next_try_at IS NOT NULL"
 DELIVERY_SECONDS = 120
 POLL_SECONDS = 0.2
 # Logged where AWS, the database or Foyer failed; a task that is killed logs nothing.
@@ -170,15 +171,8 @@ def wait_for_deliveries(stack: Stack, log: SubmissionLog, *, ends_leases: bool) 
     deadline = time.monotonic() + DELIVERY_SECONDS
     while time.monotonic() < deadline:
         if ends_leases:
-            _end_leases(stack)
+            execute_statements(stack.database_url, END_LEASES)
         waiting = 0 if ends_leases else count_events(stack).waiting
         if not waiting and not count_handoffs(stack, log).not_handed_off:
             return
         time.sleep(POLL_SECONDS)
-
-
-def _end_leases(stack: Stack) -> None:
-    engine = create_engine(factories.sqlalchemy_url(stack.database_url))
-    with engine.begin() as connection:
-        connection.execute(END_LEASES)
-    engine.dispose()

@@ -167,7 +167,7 @@ class MeteredProduct:
         """Make a call that was claimed, and settle it."""
         settle.settle_answer(attempt, meter_usage.call(attempt.parameters))
 
-    def meter_elsewhere(self, purchase: Purchase, used_at: datetime, quantity: str) -> None:
+    def meter_elsewhere(self, purchase: Purchase, used_at: datetime, quantity: str = "99") -> None:
         """Meter usage as another system of the seller's would."""
         record = UsageRecord(used_at, DIMENSION, quantity, purchase.license_arn, purchase.account_id, None)
         [result] = meter_usage.call(meter_usage.build_parameters(None, [record])).values()

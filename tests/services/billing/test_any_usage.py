@@ -16,7 +16,7 @@ from app.aws import meter_usage
 from app.database import transactions
 from app.errors import FoyerError
 from app.models import UsageHour, UsageItem
-from app.services.billing import freeze, journal
+from app.services.billing import journal
 from app.services.billing.journal import Attempt
 from app.services.metering import quantity
 from sandbox.faults import Faults
@@ -125,8 +125,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(is_booked=st.booleans())
     def die_during_a_call(self, is_booked: bool) -> None:
-        while freeze.freeze_due():
-            pass
+        self.metered.freeze()
         attempt = journal.claim_next()
         if attempt and attempt.hours:
             self.dead.append(attempt)

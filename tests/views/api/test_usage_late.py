@@ -9,11 +9,10 @@ import pytest
 from flask import Flask
 
 from app.models import UsageHour, UsageItem
-from app.services.billing import freeze
 from app.services.metering import quantity
 from tests.support import factories
 from tests.support.factories import PRODUCT_CODE
-from tests.support.metered_product import at
+from tests.support.metered_product import MeteredProduct, at
 from tests.support.stored_rows import all_rows
 from tests.views.api.conftest import UsageSender
 
@@ -38,11 +37,10 @@ def holding_product(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     factories.use_products_file(environment, path)
 
 
-def freeze_hours(app: Flask) -> None:
-    """Freeze what is due, as a worker does."""
-    with app.app_context():
-        while freeze.freeze_due():
-            pass
+def freeze_hours(metered: MeteredProduct) -> None:
+    """Freeze what is due, as a worker does, in any thread."""
+    with metered.app.app_context():
+        metered.freeze()
 
 
 def placed(app: Flask) -> list[tuple[str, datetime | None, bool]]:
@@ -81,7 +79,7 @@ def test_items_during_the_freeze_are_all_billed(app: Flask, usage: UsageSender) 
         metered.set_clock(at(f"{10 + number}:11"))
 
         threads = [threading.Thread(target=usage.send, args=batch) for batch in batches[1:]]
-        threads.append(threading.Thread(target=freeze_hours, args=[app]))
+        threads.append(threading.Thread(target=freeze_hours, args=[metered]))
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -92,7 +90,7 @@ def test_items_during_the_freeze_are_all_billed(app: Flask, usage: UsageSender) 
         sums[item.hour_id] = sums.get(item.hour_id, 0) + quantity.join(item.micros, item.picos)
     assert sum(sums.values()) == quantity.parse("6") * ROUNDS
     metered.set_clock(at("23:00"))
-    freeze_hours(app)
+    metered.freeze()
     for hour in all_rows(app, UsageHour):
         assert sums[hour.id] == quantity.join(hour.micros, hour.picos) == quantity.join(hour.quantity or 0, 0)
 
@@ -104,7 +102,7 @@ def test_late_items_join_the_next_open_hour(app: Flask, usage: UsageSender) -> N
         metered.set_clock(at(moment))
         usage.send(metered.item(purchase, "1"))
     metered.set_clock(at("11:15"))
-    freeze_hours(app)
+    metered.freeze()
     [on_time] = usage.send(metered.item(purchase, "1"))
     late = [metered.item(purchase, "1", at=at(moment)) for moment in ("09:50", "10:50", "09:55")]
     metered.set_clock(at("12:05"))

@@ -11,7 +11,7 @@ from sandbox.faults import Faults
 from tests.support.databases import has_waiting_transaction, on_postgresql
 from tests.support.metered_product import DIMENSION, MeteredProduct, at
 from tests.support.outbox_messages import handoff_messages
-from tests.support.unbilled_usage import conflict, meter_elsewhere, refused_handoffs, usage_mails
+from tests.support.unbilled_usage import conflict, refused_handoffs, usage_mails
 
 
 def test_product_gets_a_handoff_of_the_unbilled_hour(metered: MeteredProduct) -> None:
@@ -60,7 +60,7 @@ def test_settling_waits_for_a_merge_without_locking_hours(metered: MeteredProduc
     purchase = metered.buy()
     metered.set_clock(at("10:20"))
     metered.use(purchase)
-    meter_elsewhere(purchase, at("10:00"))
+    metered.meter_elsewhere(purchase, at("10:00"))
     metered.set_clock(at("11:10"))
     subscription_id = metered.subscription(purchase).id
     engine = current_database().write_engine
