@@ -45,7 +45,7 @@ def pages(app: Flask, folder: Path) -> dict[str, str]:
     return page_states.all_pages(app)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def mails(folder: Path) -> dict[str, tuple[str, str]]:
     """The plain text, with the subject, and the HTML of every buyer's mail in each state."""
     return dict(mails_in_all_states(folder))

@@ -12,6 +12,7 @@ import json
 import re
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from babel import Locale
@@ -69,8 +70,9 @@ def main() -> int:
     return 0
 
 
+@cache
 def extract() -> Catalog:
-    """Return the English texts of templates and code, with the comments for translators."""
+    """Return the English texts of templates and code, with the comments for translators: read once a process."""
     catalogue = Catalog(domain=DOMAIN)
     for folder, methods in METHODS.items():
         found = extract_from_dir(
