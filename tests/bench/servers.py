@@ -103,11 +103,9 @@ class ServerFolder:
 
 
 @contextmanager
-def serve_fake_aws(folder: Path) -> Iterator[tuple[int, int]]:
-    """Run the fake AWS; yield its process id and port."""
-    with processes.run_python(
-        ["-m", "tests.bench.fake_aws"], {"PATH": os.environ["PATH"]}, folder / "aws.log"
-    ) as process:
+def serve_fake_aws(folder: Path, program: str = "tests.bench.fake_aws") -> Iterator[tuple[int, int]]:
+    """Run the fake AWS, or another program that prints its port; yield its process id and port."""
+    with processes.run_python(["-m", program], {"PATH": os.environ["PATH"]}, folder / "aws.log") as process:
         assert process.stdout
         yield process.pid, int(process.stdout.readline())
 

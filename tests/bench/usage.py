@@ -1,7 +1,6 @@
 """Measures usage on SQLite: items accepted, hours frozen and sent, calls, and memory by how much is stored."""
 
 import json
-import os
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -11,11 +10,11 @@ from pathlib import Path
 
 from uuid_utils.compat import uuid7
 
+from tests.bench import servers
 from tests.bench.bench_run import BenchRun
 from tests.bench.fake_aws import PRODUCT_CODE
 from tests.bench.filled_databases import FAST_PRAGMAS
 from tests.bench.report_table import FigureRow, section_heading
-from tests.support import processes
 from tests.support.processes import ROOT
 
 PROGRAM = ROOT / "tests" / "bench" / "usage_program.py"
@@ -73,9 +72,7 @@ def _measure(run: BenchRun, name: str, items: int, subscriptions: int, stored: i
     if stored:
         _store(Path(database.url.removeprefix("sqlite:///")), stored)
     log = run.path / "usage.log"
-    with processes.run_python(["-m", "tests.bench.fake_metering"], {"PATH": os.environ["PATH"]}, log) as aws:
-        assert aws.stdout
-        port = int(aws.stdout.readline())
+    with servers.serve_fake_aws(run.path, "tests.bench.fake_metering") as (_, port):
         variables = {
             **run.servers.environment,
             "DATABASE_URL": database.url,
