@@ -15,6 +15,13 @@ class AwsError(Exception):
     message: str
 
 
+class RefusedRequest(AwsError):
+    """An error whose message says what is wrong with the request."""
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+
+
 class InvalidToken(AwsError):
     """The registration token does not exist, or the caller is not the seller it was minted for."""
 
@@ -74,20 +81,14 @@ class AccessDenied(AwsError):
         )
 
 
-class InvalidParameter(AwsError):
+class InvalidParameter(RefusedRequest):
     """GetEntitlements does not accept a parameter."""
 
     code = "InvalidParameterException"
 
-    def __init__(self, message: str) -> None:
-        self.message = message
 
-
-class MeteringError(AwsError):
+class MeteringError(RefusedRequest):
     """BatchMeterUsage refuses the whole call: none of its records is processed."""
-
-    def __init__(self, message: str) -> None:
-        self.message = message
 
 
 class InvalidUsageDimension(MeteringError):
@@ -151,24 +152,18 @@ class RequestTooLarge(MeteringError):
     status = 413
 
 
-class EntityNotFound(AwsError):
+class EntityNotFound(RefusedRequest):
     """The catalog has no such entity of the caller's account."""
 
     code = "ResourceNotFoundException"
     status = 404
 
-    def __init__(self, message: str) -> None:
-        self.message = message
 
-
-class InvalidCatalogRequest(AwsError):
+class InvalidCatalogRequest(RefusedRequest):
     """The catalog does not accept a parameter."""
 
     code = "ValidationException"
     status = 422
-
-    def __init__(self, message: str) -> None:
-        self.message = message
 
 
 class ExpiredCredentials(AwsError):
