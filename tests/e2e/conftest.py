@@ -1,6 +1,5 @@
 """The browser, and the application under gunicorn that it visits."""
 
-import os
 import subprocess
 from collections.abc import Iterator
 
@@ -11,6 +10,7 @@ from sandbox.server import Sandbox
 from tests.conftest import migrated_database
 from tests.e2e import chromium
 from tests.support import app_processes, factories
+from tests.support.unavailable import do_without
 
 # Playwright's five seconds are too few on a busy machine.
 expect.set_options(timeout=30_000)
@@ -20,7 +20,7 @@ expect.set_options(timeout=30_000)
 def chromium_browser() -> Iterator[Browser]:
     """The installed Chromium; without one the tests are skipped, in CI they fail."""
     if chromium.executable_path() is None:
-        (pytest.fail if "CI" in os.environ else pytest.skip)(chromium.MISSING_MESSAGE)
+        do_without(chromium.MISSING_MESSAGE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**chromium.launch_options())  # type: ignore[arg-type]
         yield browser

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
+from tests.real import cache
 from tests.real.search_path import path_of
 
-ROOT = Path(__file__).parents[2]
 BASE, SUITE = "localhost/python:3.13-slim", "bookworm"
 PACKAGES = "python-is-python3,python3-venv,python3-pip,ca-certificates"
 # As root of its own mount namespace, which the kernel removes with the process: the root of the image, read-only, with
@@ -38,8 +38,7 @@ exec chroot --userspec="$user:$user" "$root" /usr/bin/env -i -C "$folder" "$@"
 
 def store() -> Path:
     """Return the folder of Buildah's images."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "foyer-tests" / f"images-{SUITE}"
+    return cache.folder(f"images-{SUITE}")
 
 
 def buildah(*arguments: str) -> str:

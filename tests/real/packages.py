@@ -1,6 +1,5 @@
 """Pinned packages of PyPI and npm that tests run, each set in a folder of its own in the user's cache."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -8,6 +7,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal
+
+from tests.real import cache
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,7 @@ class PackageSet:
     @property
     def folder(self) -> Path:
         """The folder of a virtual environment, or the one with `node_modules`."""
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        return cache / "foyer-tests" / f"{self.name}-{sha256(' '.join(self.pins).encode()).hexdigest()[:12]}"
+        return cache.folder(f"{self.name}-{sha256(' '.join(self.pins).encode()).hexdigest()[:12]}")
 
     @property
     def is_installed(self) -> bool:

@@ -7,35 +7,29 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NoReturn
-
-import pytest
 
 from tests.real import search_path
 from tests.real.packages import PackageSet
+from tests.support.unavailable import do_without
 
 # Firefox takes 20 seconds where the machine is busy.
 START_SECONDS = 60
+MISSING = "{} is not installed. Install what the tests run with: python -m tests.real.install"
 
 
 def path_of(program: str) -> str:
     """Return the program's path; without it the test is skipped, or fails in CI."""
     path = search_path.path_of(program)
     if path is None:
-        _do_without(program)
+        do_without(MISSING.format(program))
     return path
 
 
 def folder_of(packages: PackageSet) -> Path:
     """Return the folder of the installed packages; without them the test is skipped, or fails in CI."""
     if not packages.is_installed:
-        _do_without(" and ".join(packages.pins))
+        do_without(MISSING.format(" and ".join(packages.pins)))
     return packages.folder
-
-
-def _do_without(program: str) -> NoReturn:
-    message = f"{program} is not installed. Install what the tests run with: python -m tests.real.install"
-    (pytest.fail if "CI" in os.environ else pytest.skip)(message)
 
 
 @contextmanager

@@ -12,10 +12,11 @@ import requests
 
 from sandbox.server import Sandbox
 from tests.real import images
-from tests.real.images import BASE, ROOT, Image
+from tests.real.images import BASE, Image
 from tests.support import app_processes, factories, processes
 from tests.support.factories import TOKEN_FIELD
 from tests.support.ports import free_port
+from tests.support.processes import ROOT
 
 MAX_ADDED_BYTES = 100_000_000
 MAX_CPU_SECONDS = 1

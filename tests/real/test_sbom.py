@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.processes import ROOT
+
 PIN = re.compile(r"^([a-z0-9.-]+)==([^ ;]+)(?: ; (.+?))? \\$", re.MULTILINE)
 # Of what the lock has for other systems and Pythons; the image has none of it.
 NOT_IN_IMAGE = ("sys_platform == 'win32'", "python_full_version < '3.1")
