@@ -17,7 +17,6 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from app import create_app
-from app.config.products import Product
 from sandbox.server import Sandbox
 from tests.support import factories, handoff_receiver, library_caches, temporary_files
 from tests.support.databases import POSTGRESQL, SQLITE
@@ -151,7 +150,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def running_sandbox() -> Iterator[Sandbox]:
-    with Sandbox([Product(code=code, **factories.PRODUCT_FIELDS) for code in factories.PRODUCT_CODES]) as sandbox:
+    with Sandbox(factories.products()) as sandbox:
         yield sandbox
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.config.products import Product
 from sandbox.example.server import ExampleProduct
 from sandbox.example.troubles import Troubles
 from sandbox.server import Sandbox
@@ -21,8 +20,7 @@ HANDOFF_TIMEOUT_MS = 60_000
 
 @pytest.fixture(scope="module")
 def product() -> Iterator[ExampleProduct]:
-    products = [Product(code=code, **factories.PRODUCT_FIELDS) for code in factories.PRODUCT_CODES]
-    with ExampleProduct(products, secrets=[handoff_receiver.SECRET], port=free_port()) as running:
+    with ExampleProduct(factories.products(), secrets=[handoff_receiver.SECRET], port=free_port()) as running:
         yield running
 
 

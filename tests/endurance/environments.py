@@ -4,7 +4,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from app.config.products import Product
 from sandbox.server import Sandbox
 from tests.conftest import migrate
 from tests.endurance.kill_runs import RunEnvironment
@@ -17,8 +16,7 @@ class Environments:
 
     def __init__(self, stack: ExitStack) -> None:
         self._folder = Path(stack.enter_context(TemporaryDirectory(prefix="foyer-endurance-")))
-        products = [Product(code=code, **factories.PRODUCT_FIELDS) for code in factories.PRODUCT_CODES]
-        self._sandbox = stack.enter_context(Sandbox(products))
+        self._sandbox = stack.enter_context(Sandbox(factories.products()))
         self.server = stack.enter_context(PostgresqlServer(self._folder / "postgresql"))
 
     def on_sqlite(self, name: str) -> RunEnvironment:

@@ -5,7 +5,6 @@ import sys
 from contextlib import ExitStack
 from dataclasses import replace
 
-from app.config.products import Product
 from sandbox.server import Sandbox
 from tests.production import images, releases, run
 from tests.support import factories
@@ -19,8 +18,7 @@ def run_all(speed: float) -> bool:
     for runner in (run.run_on_empty_database, releases.run_side_by_side):
         with ExitStack() as stack:
             folder = stack.enter_context(images.open_folder())
-            products = [Product(code=code, **factories.PRODUCT_FIELDS) for code in factories.PRODUCT_CODES]
-            sandbox = stack.enter_context(Sandbox(products))
+            sandbox = stack.enter_context(Sandbox(factories.products()))
             report = runner(stack, folder, sandbox, replace(run.LONG, speed=speed))
             print(report, flush=True)
             is_lossless &= report.is_lossless(REGISTERED_AT_LEAST)

@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL, make_url
 from app import create_app
 from app.aws.customer import Customer
 from app.config import fields
+from app.config.products import Product
 from app.config.settings import SETTINGS, Settings, SettingsError
 from app.database import transactions
 from app.services.purchases.purchase import Landing, Resolved
@@ -154,6 +155,11 @@ def open_app_in(environment: dict[str, str]) -> Iterator[Flask]:
             patch.setenv(name, value)
         with open_app(create_app()) as app:
             yield app
+
+
+def products() -> list[Product]:
+    """Return the products of `PRODUCT_CODES`."""
+    return [Product(code=code, **PRODUCT_FIELDS) for code in PRODUCT_CODES]
 
 
 def order(**values: Any) -> Order:
