@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from app import deadline
 from app.database import faults, postgresql, sqlite_files, transactions
 from app.errors import DatabaseUnavailable
-from app.models import Base
+from app.models.partial_indexes import METADATA
 from app.services.api import history
 from app.services.operations import readiness
 from app.services.usage_reports import restored
@@ -62,7 +62,7 @@ def _prepare_transaction(connection: Connection) -> None:
         click.echo(f"The role may not limit itself. As an administrator of the server, run: {failed};")
 
 
-migrations = Migrations(metadatas=Base.metadata, run_mkdir=False, command_name="")
+migrations = Migrations(metadatas=METADATA, run_mkdir=False, command_name="")
 
 
 class MigrationCommand(click.Command):

@@ -18,7 +18,7 @@ PENDING_STATES = ("open", *UNSENT_STATES)
 PROBLEM_STATES = ("conflict", "refused", "expired")
 SETTLED_STATES = ("billed", *PROBLEM_STATES, "written-off")
 USAGE_STATES = (*PENDING_STATES, *SETTLED_STATES)
-# What finds, counts or settles these hours has this condition as it is written: an index holds only them.
+# What finds, counts or settles these hours has this condition as it is written: a partial index holds only them.
 IS_UNSENT = text("state IN ('frozen', 'sent')")
 
 
@@ -32,7 +32,6 @@ class UsageHour(Base):
         Index(None, "subscription_id", "hour"),
         Index(None, "state", "due_at"),
         Index(None, "hour"),
-        Index("ix_usage_hours_unsent", "hour", sqlite_where=IS_UNSENT, postgresql_where=IS_UNSENT),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
