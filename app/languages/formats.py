@@ -81,8 +81,9 @@ def _load_format(folder: str) -> dict[str, Any]:
 
 def _day(moment: date, folder: str) -> str:
     format_ = _load_format(folder)
+    number = moment.day if moment.day > 1 else format_["first"]
     day: str = format_["day"]
-    return day.format(day=moment.day, month=format_["months"][moment.month - 1], year=moment.year)
+    return day.format(day=number, month=format_["months"][moment.month - 1], year=moment.year)
 
 
 def _grouped(shown: str, folder: str) -> str:

@@ -56,6 +56,14 @@ def test_days_and_numbers_are_written_as_in_the_language(code: str, day: str, nu
         assert (formats.day(MOMENT), formats.number(12500.5)) == (day, number)
 
 
+@pytest.mark.parametrize(
+    ("code", "day"), [("fr", "1er mars 2027"), ("pt-BR", "1º de março de 2027"), ("es", "1 de marzo de 2027")]
+)
+def test_first_of_a_month_is_an_ordinal_where_the_language_has_one(code: str, day: str) -> None:
+    with speech.use(of_code(code)):
+        assert formats.day(datetime(2027, 3, 1, tzinfo=UTC)) == day
+
+
 def test_products_own_text_replaces_ours_in_its_language_alone() -> None:
     texts = {"de": {"Company": ("Betrieb",), LINE[0]: ("eine Zeile", "%(count)s Zeilen")}}
 

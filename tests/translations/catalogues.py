@@ -38,6 +38,8 @@ KEYWORDS = {
     "ngettext": (1, 2),
     "lazy_ngettext": (1, 2),
 }
+# Languages that give the first day of a month, and it alone, as an ordinal: Babel's patterns cannot say so.
+FIRST_DAYS = {"fr": "1er", "pt_BR": "1º"}
 COMMENT_TAG = "TRANSLATORS:"
 WIDTH = 120
 METHODS: dict[str, list[tuple[str, str]]] = {
@@ -118,7 +120,8 @@ def _format(locale: Locale) -> dict[str, object]:
         fields["M"], named = "{month}", [str(number) for number in range(1, 13)]
     parts = re.findall(r"'[^']*'|[A-Za-z]+|[^A-Za-z']+", pattern)
     day = "".join(fields.get(part, part.strip("'")) for part in parts)
-    return {"day": day, "months": named, "decimal": symbols["decimal"], "group": symbols["group"]}
+    first = FIRST_DAYS.get(str(locale), "1")
+    return {"day": day, "first": first, "months": named, "decimal": symbols["decimal"], "group": symbols["group"]}
 
 
 def as_json(value: object) -> str:
