@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -38,10 +39,23 @@ def day_and_time(moment: datetime) -> str:
 def number(value: float | Decimal) -> str:
     """Return the number with all its digits, as in 12,500.5 or 12.500,5."""
     # A plain format of a float would print 1e+16.
-    shown = f"{Decimal(str(value)):,f}"
-    shown = shown.rstrip("0").rstrip(".") if "." in shown else shown
+    exact = Decimal(str(value))
     language = speech.language()
-    return shown if language == ENGLISH else _grouped(shown, language.folder)
+    is_grouped = language == ENGLISH or abs(exact) >= _load_format(language.folder)["grouped_from"]
+    shown = f"{exact:,f}" if is_grouped else f"{exact:f}"
+    return _with_marks(shown.rstrip("0").rstrip(".") if "." in shown else shown)
+
+
+def typed_number(value: Decimal) -> str:
+    """Return the number as a buyer types it into a form, without groups of digits: 12500.5 or 12500,5."""
+    return _with_marks(f"{value:f}")
+
+
+def listed(members: Iterable[str]) -> str:
+    """Return the members as a list, as in Slack, Teams, Mail."""
+    language = speech.language()
+    separator: str = ", " if language == ENGLISH else _load_format(language.folder)["separator"]
+    return separator.join(members)
 
 
 def isolated(name: str | None) -> str:
@@ -86,6 +100,9 @@ def _day(moment: date, folder: str) -> str:
     return day.format(day=number, month=format_["months"][moment.month - 1], year=moment.year)
 
 
-def _grouped(shown: str, folder: str) -> str:
-    format_ = _load_format(folder)
+def _with_marks(shown: str) -> str:
+    language = speech.language()
+    if language == ENGLISH:
+        return shown
+    format_ = _load_format(language.folder)
     return shown.translate({ord(","): format_["group"], ord("."): format_["decimal"]})

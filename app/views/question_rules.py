@@ -83,10 +83,15 @@ def _shown(question: Question, answer: Value, language: str) -> str:
             # TRANSLATORS: what the buyer answered to a box such as "I agree to be called"
             return gettext("Agreed") if answer else gettext("Not agreed")
         case list():
-            return ", ".join(text_in(label, language) for value, label in question.options if value in answer)
-    if question.type == "choice":
-        return next(text_in(label, language) for value, label in question.options if value == answer)
-    return sorted_country_names(language)[answer] if question.type == "country" else answer
+            return formats.listed(text_in(label, language) for value, label in question.options if value in answer)
+    match question.type:
+        case "choice":
+            return next(text_in(label, language) for value, label in question.options if value == answer)
+        case "country":
+            return sorted_country_names(language)[answer]
+        case "number":
+            return formats.typed_number(Decimal(answer))
+    return answer
 
 
 def _find_in_choices(question: Question, answer: list[str], label: str) -> str | None:
@@ -144,9 +149,9 @@ def _find_in_number(question: Question, answer: str, label: str) -> str | None:
         example = formats.number(Decimal("12.5"))
         return gettext("“%(label)s”: enter a number, such as 1200 or %(example)s.", label=label, example=example)
     if question.min is not None and Decimal(answer) < question.min:
-        return gettext("“%(label)s”: enter %(least)s or more.", label=label, least=f"{question.min:f}")
+        return gettext("“%(label)s”: enter %(least)s or more.", label=label, least=formats.typed_number(question.min))
     if question.max is not None and Decimal(answer) > question.max:
-        return gettext("“%(label)s”: enter %(most)s or less.", label=label, most=f"{question.max:f}")
+        return gettext("“%(label)s”: enter %(most)s or less.", label=label, most=formats.typed_number(question.max))
     return None
 
 

@@ -64,6 +64,25 @@ def test_first_of_a_month_is_an_ordinal_where_the_language_has_one(code: str, da
         assert formats.day(datetime(2027, 3, 1, tzinfo=UTC)) == day
 
 
+def test_spanish_groups_no_number_of_four_digits() -> None:
+    with speech.use(of_code("es")):
+        assert [formats.number(value) for value in (2000, -9999.5, 10000)] == ["2000", "-9999,5", "10.000"]
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("en", "Slack, Teams, Mail"),
+        ("ja", "Slack、Teams、Mail"),
+        ("ar", "Slack، Teams، Mail"),
+        ("ko", "Slack, Teams, Mail"),
+    ],
+)
+def test_list_has_the_separator_of_the_language(code: str, shown: str) -> None:
+    with speech.use(of_code(code)):
+        assert formats.listed(["Slack", "Teams", "Mail"]) == shown
+
+
 def test_products_own_text_replaces_ours_in_its_language_alone() -> None:
     texts = {"de": {"Company": ("Betrieb",), LINE[0]: ("eine Zeile", "%(count)s Zeilen")}}
 

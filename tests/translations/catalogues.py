@@ -40,6 +40,10 @@ KEYWORDS = {
 }
 # Languages that give the first day of a month, and it alone, as an ordinal: Babel's patterns cannot say so.
 FIRST_DAYS = {"fr": "1er", "pt_BR": "1º"}
+# Languages that group digits only from this number on. Babel groups from 1000 in all of them.
+GROUPED_FROM = {"es": 10_000}
+# Between the members of a list, without a last "and".
+SEPARATORS = {"ar": "، ", "ja": "、", "zh_CN": "、"}
 COMMENT_TAG = "TRANSLATORS:"
 WIDTH = 120
 METHODS: dict[str, list[tuple[str, str]]] = {
@@ -120,8 +124,15 @@ def _format(locale: Locale) -> dict[str, object]:
         fields["M"], named = "{month}", [str(number) for number in range(1, 13)]
     parts = re.findall(r"'[^']*'|[A-Za-z]+|[^A-Za-z']+", pattern)
     day = "".join(fields.get(part, part.strip("'")) for part in parts)
-    first = FIRST_DAYS.get(str(locale), "1")
-    return {"day": day, "first": first, "months": named, "decimal": symbols["decimal"], "group": symbols["group"]}
+    return {
+        "day": day,
+        "first": FIRST_DAYS.get(str(locale), "1"),
+        "months": named,
+        "decimal": symbols["decimal"],
+        "group": symbols["group"],
+        "grouped_from": GROUPED_FROM.get(str(locale), 1000),
+        "separator": SEPARATORS.get(str(locale), ", "),
+    }
 
 
 def as_json(value: object) -> str:

@@ -45,7 +45,7 @@ def test_questions_are_asked_in_the_pages_language_and_else_in_english(
     assert '<option value="">Bitte auswählen</option>' in page
     assert '<option value="DE">Deutschland</option>' in page
     assert page.index(">Ägypten<") < page.index(">Belgien<")
-    assert '<a href="#q_seats">„Seats“: Geben Sie mindestens 1 ein.</a>' in wrong
+    assert '<a href="#q_seats">„Seats“: Geben Sie eine Zahl von mindestens 1 ein.</a>' in wrong
     assert '<a href="#q_land">„Country“: Wählen Sie ein Land aus.</a>' in wrong
 
 
@@ -59,10 +59,23 @@ def test_stored_and_handed_off_is_what_the_buyer_saw(
 
     answers = stored(client.application)
     assert (answers["team"]["label"], answers["seats"]["label"]) == ("Teamname", "Seats")
-    assert [answers[name]["text"] for name in ("news", "land")] == ["Zugestimmt", "Japan"]
+    assert [answers[name]["text"] for name in ("news", "land", "seats")] == ["Zugestimmt", "Japan", "12,50"]
     [handoff] = [row.payload for row in all_rows(client.application, OutboxMessage) if row.payload]
     assert handoff["data"]["registration"]["language"] == "de"
     assert handoff["data"]["registration"]["answers"] == list(answers.values())
+
+
+def test_limits_of_a_number_have_the_decimal_mark_of_the_language(
+    open_client: OpenClient, sandbox: Sandbox, purchase: Purchase
+) -> None:
+    limited = {"id": "share", "type": "number", "label": "Share", "min": 1.5, "max": 12000.5}
+    client = speak(open_client([limited]), "de")
+    page = land(client, sandbox, purchase)
+
+    too_little, too_much = (send(client, page, q_share=typed).text for typed in ("1,4", "12000,6"))
+
+    assert "Geben Sie eine Zahl von mindestens 1,5 ein." in too_little
+    assert "Geben Sie eine Zahl von höchstens 12000,5 ein." in too_much
 
 
 @pytest.mark.parametrize("way", ["/signup", "/signup?change="])
