@@ -55,6 +55,10 @@ production: .venv/ready ## Run the tasks of deploy/production.yaml here, kill, u
 pictures: .venv/ready ## Take the README's pictures again
 	@$(IN_VENV)python -m tests.e2e.pictures
 
+judge: .venv/ready ## Judge the pages of three brands in nine languages with Lighthouse, for twenty minutes
+	@$(IN_VENV)python -m tests.real.install
+	@$(IN_VENV)python -m tests.real.lighthouse
+
 translations: .venv/ready ## Put all texts for buyers into the catalogues, and compile these
 	@$(IN_VENV)python -m tests.translations.catalogues
 
@@ -76,4 +80,4 @@ LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-emi
 	@sh sandbox/install.sh $<
 	@ln -sf ../../app/cli/foyer $(IN_VENV)foyer && touch $@
 
-.PHONY: help run foyer flask deploy undeploy remote test real check fuzz bench endure outages production pictures translations lock sbom
+.PHONY: help run foyer flask deploy undeploy remote test real check fuzz bench endure outages production pictures judge translations lock sbom

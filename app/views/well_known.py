@@ -31,8 +31,12 @@ def keys() -> Response:
 
 @blueprint.get("/robots.txt")
 def robots() -> Response:
-    """Ask search engines to index nothing: the pages are for buyers during a sign-up."""
-    return _text_response("User-agent: *", "Disallow: /")
+    """Allow search engines all pages: those that a link to one person opens say `noindex` themselves.
+
+    A crawler that may not load a page does not see that it says so, and lists its address where it finds a link to
+    it: https://developers.google.com/search/docs/crawling-indexing/block-indexing.
+    """
+    return _text_response("User-agent: *", "Allow: /")
 
 
 def _text_response(*lines: str) -> Response:

@@ -90,6 +90,7 @@ def test_content_security_policy_allows_only_what_the_pages_need(client: FlaskCl
         "default-src": "'none'",
         "style-src": "'self'",
         "img-src": "'self'",
+        "connect-src": "'self'",
         "form-action": "'self'",
         "base-uri": "'none'",
         "frame-ancestors": "'none'",

@@ -71,9 +71,11 @@ AWS_SDK = PackageSet(
 WEBHOOKS = PackageSet("webhooks", "npm", ("standardwebhooks@1.1.1", "svix@1.99.1"))
 OPENAPI_TYPESCRIPT = PackageSet("openapi-typescript", "npm", ("openapi-typescript@7.13.0", "typescript@5.9.3"))
 EQUAL_ACCESS = PackageSet("equal-access", "npm", ("accessibility-checker-engine@4.0.34",))
+# Later versions ask for Node 22.
+LIGHTHOUSE = PackageSet("lighthouse", "npm", ("lighthouse@12.8.2",))
 ALL = (
     *(AWS_CLI, CHECKOV, OPENAPI_PYTHON_CLIENT, CHECK_JSONSCHEMA, HCL),
-    *(AWS_SDK, WEBHOOKS, OPENAPI_TYPESCRIPT, EQUAL_ACCESS),
+    *(AWS_SDK, WEBHOOKS, OPENAPI_TYPESCRIPT, EQUAL_ACCESS, LIGHTHOUSE),
 )
 
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
@@ -11,6 +12,8 @@ from tests.support.databases import on_sqlite
 from tests.support.factories import PRODUCT_FIELDS
 
 pytestmark = on_sqlite
+
+NO_INDEX = '<meta name="robots" content="noindex">'
 
 
 def fields(text: str) -> list[tuple[str, ...]]:
@@ -40,8 +43,20 @@ def test_support_addresses_are_unique_and_encoded(app: Flask, client: FlaskClien
     assert contacts == ["mailto:help@acme.example", "mailto:first+%25%3Flast@acme.example"]
 
 
-def test_robots_txt_disallows_everything(client: FlaskClient) -> None:
+def test_robots_txt_allows_everything(client: FlaskClient) -> None:
     response = client.get("/robots.txt")
 
     assert response.content_type == "text/plain; charset=utf-8"
-    assert response.text == "User-agent: *\nDisallow: /\n"
+    assert response.text == "User-agent: *\nAllow: /\n"
+
+
+@pytest.mark.parametrize("link", ["/invitation/x", "/progress/x", "/resume/x"])
+def test_search_engines_list_no_link_for_one_person(client: FlaskClient, link: str) -> None:
+    assert NO_INDEX in client.get(link).text
+
+
+def test_search_engines_may_list_the_start_page(client: FlaskClient) -> None:
+    page = client.get("/").text
+
+    assert NO_INDEX not in page
+    assert '<meta name="description"' in page
