@@ -14,6 +14,7 @@ from app.views import (
     languages,
     resume,
     signup,
+    static_files,
     welcome,
     well_known,
 )
@@ -33,6 +34,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         app.register_blueprint(part.blueprint)
     landing.add_paths(app, settings.landing_paths)
     languages.init_app(app)
+    static_files.init_app(app)
     init_template_helpers(app)
     init_errors(app)
     init_long_redirects(app)

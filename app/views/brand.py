@@ -8,7 +8,7 @@ from flask.blueprints import BlueprintSetupState
 from app.config.accents import Shades
 from app.config.brand import RADII, Brand
 from app.config.products import Products
-from app.views import template_helpers
+from app.views import static_files, template_helpers
 
 blueprint = Blueprint("brand", __name__)
 
@@ -23,7 +23,7 @@ def show(name: str) -> Response:
     response = Response(content, mimetype=mimetype)
     response.cache_control.public = True
     response.cache_control.immutable = True
-    response.cache_control.max_age = template_helpers.YEAR_SECONDS
+    response.cache_control.max_age = static_files.YEAR_SECONDS
     # Mail programs in browsers show the logo on pages of their own.
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response

@@ -1,10 +1,10 @@
-"""The filters and globals of the pages' templates: static URLs, the products, masked identifiers and quantities."""
+"""The filters and globals of the pages' templates: the products, masked identifiers and quantities."""
 
-from hashlib import sha256
-from pathlib import Path
+import re
 from urllib.parse import quote
 
 from flask import Flask, request
+from jinja2.ext import Extension
 
 from app import text
 from app.aws.get_entitlements import EntitlementValue
@@ -16,26 +16,25 @@ from app.languages.speech import gettext
 PAGE_QUERY_PARAMETERS = ("change", "still")
 # Our longest path is that of a link to a registration's page.
 MAX_REFRESH_URL_LENGTH = 200
-YEAR_SECONDS = 365 * 24 * 60 * 60
+INDENTATION = re.compile(r"^[ \t]+", re.MULTILINE)
+
+
+class _Unindented(Extension):
+    """Leaves the indentation of a template's lines out of the page: a fifth of its bytes. Texts have no line breaks."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:  # noqa: ARG002
+        return INDENTATION.sub("", source)
 
 
 def init_app(app: Flask) -> None:
-    """Register the filters and globals. A static URL has its file's hash, so browsers may cache it for a year."""
-    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = YEAR_SECONDS
-    folder = Path(str(app.static_folder))
-    # `url_for` takes a tenth of a page's time for these alone.
-    paths = {
-        path.name: f"{app.static_url_path}/{path.name}?v={sha256(path.read_bytes()).hexdigest()[:12]}"
-        for path in folder.iterdir()
-    }
+    """Register the filters and globals."""
     app.jinja_env.globals["is_refresh_paused"] = is_refresh_paused
-    app.jinja_env.globals["static_url"] = lambda name: root_path() + paths[name]
     app.jinja_env.filters.update(masked=mask_identifier, masked_email=text.mask_email, quantity=format_quantity)
     app.jinja_env.filters["printable"] = text.strip_unprintable
     templates.init_environment(app.jinja_env)
     app.context_processor(_products)
     app.jinja_env.trim_blocks = True
-    app.jinja_env.lstrip_blocks = True
+    app.jinja_env.add_extension(_Unindented)
 
 
 def _products() -> dict[str, object]:

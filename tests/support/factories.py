@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from app.config import fields
 from app.config.products import Product
 from app.config.settings import SETTINGS, Settings, SettingsError
 from app.database import transactions
+from app.languages import templates
 from app.services.purchases.purchase import Landing, Resolved
 from app.services.signup.registrations import Answers
+from app.views import template_helpers
 from sandbox.gallery import values
 from sandbox.purchases import Order
 from sandbox.server import Sandbox
@@ -33,8 +36,10 @@ PRODUCT_FIELDS: dict[str, Any] = {
     "sign_in_url": "https://app.acme.example/login",
     "support_email": "help@acme.example",
 }
-# Each test creates its own application; the compiled templates are the same in all.
-TEMPLATE_CACHE = FileSystemBytecodeCache()
+# Each test creates its own application; the compiled templates are the same in all, while this code compiles them.
+COMPILERS = (templates, template_helpers)
+COMPILED_BY = sha256(b"".join(Path(str(module.__file__)).read_bytes() for module in COMPILERS)).hexdigest()[:12]
+TEMPLATE_CACHE = FileSystemBytecodeCache(pattern=f"foyer_{COMPILED_BY}_%s.cache")
 # Nothing listens on port 9.
 UNREACHABLE_URL = "http://127.0.0.1:9/foyer"
 SECRET_KEY = "for-tests-only-0123456789abcdef"
