@@ -20,10 +20,10 @@ INDENTATION = re.compile(r"^[ \t]+", re.MULTILINE)
 
 
 class _Unindented(Extension):
-    """Leaves the indentation of a template's lines out of the page: a fifth of its bytes. Texts have no line breaks."""
+    """Makes each indentation of a template one blank, which may part two sentences. It is a fifth of a page's bytes."""
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:  # noqa: ARG002
-        return INDENTATION.sub("", source)
+        return INDENTATION.sub(" ", source)
 
 
 def init_app(app: Flask) -> None:
@@ -34,6 +34,7 @@ def init_app(app: Flask) -> None:
     templates.init_environment(app.jinja_env)
     app.context_processor(_products)
     app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
     app.jinja_env.add_extension(_Unindented)
 
 

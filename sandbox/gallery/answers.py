@@ -8,6 +8,7 @@ from werkzeug.datastructures import MultiDict
 
 from app.config.products import Product
 from app.config.questions import FIELD_PREFIX, Question
+from sandbox.gallery import values
 from sandbox.gallery.values import filled, form_of
 
 RIGHT: dict[str, Callable[[Question], list[str]]] = {
@@ -39,6 +40,11 @@ WRONG: dict[str, Callable[[Question], list[str]]] = {
 def wrong_answers(product: Product) -> MultiDict[str, str]:
     """Return the fields of a form in which each question has an answer that is refused."""
     return _fields(product, WRONG)
+
+
+def right_answers(product: Product) -> MultiDict[str, str]:
+    """Return the fields of a form that is filled in; an answer may not match a `pattern` of the seller's."""
+    return MultiDict(values.ANSWERS) | _fields(product, RIGHT)
 
 
 def stored_answers(product: Product) -> list[dict[str, Any]] | None:

@@ -27,6 +27,7 @@ LONG_ANSWERS: dict[str, Any] = {"email": f"{'a' * 65}@example.com", "notes": "x"
 def signup_states() -> Iterator[PageState]:
     """Yield the sign-up form."""
     yield _signup("empty", lambda product: {"form": form_of(product)(), "prefilled": False, "registration": None})
+    yield _signup("filled in", _filled_in)
     yield _signup("nothing filled in", lambda product: {"form": filled(form_of(product)), "registration": None})
     yield _signup("wrong answers to the product’s own questions", _wrong_answers)
     for is_change, is_invited in all_pairs((True, False), (True, False)):
@@ -51,6 +52,11 @@ def _signup(name: str, values: Any) -> PageState:
 def _form_values(values: Any, product: Product) -> Values:
     defaults = {"max_notes": 2000, "prefilled": True, "is_invited": False}
     return {**visit(product), **defaults, **values(product)}
+
+
+def _filled_in(product: Product) -> Values:
+    form = form_of(product)(answers.right_answers(product))
+    return {"form": form, "prefilled": False, "registration": None}
 
 
 def _wrong_answers(product: Product) -> Values:

@@ -34,13 +34,13 @@ ANSWERS = {
 
 @dataclass(kw_only=True)
 class ExampleRegistration:
-    """What the page after the sign-up shows of a registration; the notes are long."""
+    """What the page after the sign-up shows of a registration."""
 
     company: str = ANSWERS["company"]
     full_name: str = ANSWERS["full_name"]
     email: str = ANSWERS["email"]
     phone: str = ANSWERS["phone"]
-    notes: str = "\n".join("line" for _ in range(14))
+    notes: str = ANSWERS["notes"]
     existing_account: str = "acme-7"
     created_at: datetime = NOW
     answers: list[dict[str, Any]] | None = None

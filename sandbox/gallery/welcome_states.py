@@ -32,6 +32,9 @@ COVERAGES: dict[str, tuple[list[AwsEntitlement], datetime | None, bool]] = {
 }
 
 
+LONG_NOTE = "\n".join("line" for _ in range(14))
+
+
 @dataclass(frozen=True, kw_only=True)
 class WelcomeValues:
     """A state of the purchase, its account and its contract."""
@@ -44,11 +47,14 @@ class WelcomeValues:
     is_trial: bool = False
     in_full: bool = True
     is_by_link: bool = False
+    has_long_note: bool = False
 
     def __call__(self, product: Product) -> Values:
         """Return the values of the page for the product."""
         values = visit(product)
         values["registration"].answers = answers.stored_answers(product)
+        if self.has_long_note:
+            values["registration"].notes = LONG_NOTE
         account = SimpleNamespace(reference="juniper-7f3k", refused=self.refused)
         is_ending = self.status == "ending"
         return values | {
@@ -77,6 +83,7 @@ def welcome_states() -> Iterator[PageState]:
     for refused, in_full, by_link in all_pairs(REFUSED, (True, False), (False, True)):
         name = f"account refused: {refused.replace('_', ' ')}{', by its link' if by_link else ''}"
         yield _state(name, status="active", account="refused", refused=refused, in_full=in_full, is_by_link=by_link)
+    yield _state("active, long note", status="active", account="ready", in_full=True, has_long_note=True)
     for covered, status, in_full in all_pairs(COVERAGES, ("active", "ending"), (True, False)):
         ends_at = ENDS["ends later"]
         yield _state(

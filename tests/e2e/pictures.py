@@ -1,63 +1,50 @@
-"""Takes the README's screenshots: `python -m tests.e2e.pictures [FOLDER [all]]`."""
+"""Takes the README's pictures: `python -m tests.e2e.pictures [FOLDER]`. Foyer's own pages are those of the gallery.
 
+The machine needs fonts for the names of all languages, such as Debian's fonts-noto-cjk.
+"""
+
+import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import urlencode
 
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from sandbox import catalogue
 from sandbox.example.server import ExampleProduct
 from sandbox.server import Sandbox
 from tests.conftest import migrate
 from tests.e2e import chromium
-from tests.e2e.test_journey import click_set_up_account, register
-from tests.e2e.test_pages import DESK, PHONE, VISITS, Visit, signup, signup_filled_in
+from tests.e2e.test_journey import register
+from tests.e2e.test_pages import DESK, product, signup
 from tests.support import app_processes, factories, handoff_receiver
 from tests.support.ports import free_port
 
-README_PAGES = ("start", "signup_filled_in", "welcome", "product_page", "expired", "product")
-VIEWPORT_SIZES: dict[str, ViewportSize] = {"desk": DESK, "phone": PHONE}
+GALLERY_STATES = {
+    "signup": "Sign-up form: filled in",
+    "welcome": "Welcome: active, contract",
+    "start": "Before and after: start",
+    "expired": "Errors: expired token, after a form, all is saved",
+}
 
 
-def product_page(page: Page, sandbox: Sandbox) -> None:
-    """Register, and wait until the browser is inside the product."""
+def save_gallery(page: Page, sandbox: Sandbox, folder: Path) -> None:
+    """Save Foyer's own pages, of the first product for sale."""
+    for name, state in GALLERY_STATES.items():
+        page.goto(f"{sandbox.storefront_url}/gallery/frame?{urlencode({'state': state})}")
+        page.screenshot(path=folder / f"{name}.png", full_page=True)
+
+
+def save_journey(page: Page, sandbox: Sandbox, folder: Path) -> None:
+    """Save where a buyer comes from, and where they arrive."""
+    product(page, sandbox)
+    page.screenshot(path=folder / "product.png", full_page=True)
     signup(page, sandbox)
     register(page)
     page.get_by_role("heading", name="Ada Lovelace").wait_for()
-
-
-def welcome_waiting(page: Page, sandbox: Sandbox) -> None:
-    product_page(page, sandbox)
-    page.goto(f"{sandbox.app_url}welcome")
-    page.get_by_text("You are registered").wait_for()
-
-
-def welcome(page: Page, sandbox: Sandbox) -> None:
-    """Register for a contract, return, and wait until the page shows its entitlements."""
-    page.goto(sandbox.storefront_url)
-    page.get_by_role("link", name="Acme Ledger").first.click()
-    page.get_by_role("button", name="Subscribe").click()
-    click_set_up_account(page)
-    register(page)
-    page.get_by_role("heading", name="Ada Lovelace").wait_for()
-    sandbox.marketplace.apply_action(sandbox.marketplace.purchases[0], "confirm")
-    page.goto(f"{sandbox.app_url}welcome")
-    page.get_by_role("row", name="seats").wait_for()
-
-
-ALL_PAGES: list[Visit] = [*VISITS, signup_filled_in, product_page, welcome_waiting, welcome]
-
-
-def save_screenshot(browser: Browser, sandbox: Sandbox, open_page: Visit, size: str, scheme: str, folder: Path) -> None:
-    """Save a screenshot of one page."""
-    context = browser.new_context(viewport=VIEWPORT_SIZES[size], color_scheme=scheme, device_scale_factor=1)  # type: ignore[arg-type]
-    page = context.new_page()
-    sandbox.reset()
-    open_page(page, sandbox)
-    page.screenshot(path=folder / f"{open_page.__name__}-{size}-{scheme}.png", full_page=True)
-    context.close()
+    page.screenshot(path=folder / "product_page.png", full_page=True)
 
 
 def _environment(folder: Path, sandbox: Sandbox, example: ExampleProduct) -> dict[str, str]:
@@ -73,14 +60,9 @@ def _environment(folder: Path, sandbox: Sandbox, example: ExampleProduct) -> dic
     }
 
 
-def save_screenshots(folder: Path, all_pages: bool) -> None:
-    """Save the README's screenshots, or those of every page in both sizes and colour schemes."""
+def save_all(folder: Path) -> None:
+    """Save all pictures."""
     folder.mkdir(parents=True, exist_ok=True)
-    sizes = (
-        [(size, scheme) for size in VIEWPORT_SIZES for scheme in ("light", "dark")]
-        if all_pages
-        else [("desk", "light")]
-    )
     port = free_port()
     with (
         tempfile.TemporaryDirectory() as app_folder,
@@ -90,17 +72,18 @@ def save_screenshots(folder: Path, all_pages: bool) -> None:
     ):
         environment = _environment(Path(app_folder), sandbox, example)
         browser = playwright.chromium.launch(**chromium.launch_options())  # type: ignore[arg-type]
+        page = browser.new_page(viewport=DESK, color_scheme="light")
+        # The gallery shows the products of its own process.
+        os.environ.update(environment)
+        save_gallery(page, sandbox, folder)
         with (
             app_processes.run_gunicorn(environment, port=port) as url,
             app_processes.run_worker(environment, subprocess.DEVNULL),
         ):
             sandbox.app_url = url
-            for visit in ALL_PAGES:
-                if all_pages or visit.__name__ in README_PAGES:
-                    for size, scheme in sizes:
-                        save_screenshot(browser, sandbox, visit, size, scheme, folder)
+            save_journey(page, sandbox, folder)
         browser.close()
 
 
 if __name__ == "__main__":
-    save_screenshots(Path(*(sys.argv[1:2] or ["docs/pictures"])), sys.argv[2:] == ["all"])
+    save_all(Path(*(sys.argv[1:] or ["docs/pictures"])))

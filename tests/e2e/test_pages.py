@@ -16,7 +16,7 @@ from sandbox.faults import Faults
 from sandbox.purchases import Order
 from sandbox.seller_account import SELLER_ACCOUNT_ID
 from sandbox.server import Sandbox
-from tests.e2e.test_journey import buy, click_set_up_account, fill_in, let_token_expire, register
+from tests.e2e.test_journey import buy, click_set_up_account, let_token_expire, register
 from tests.support import factories, registered_buyer
 from tests.support.databases import on_sqlite
 from tests.support.registered_buyer import RegisteredBuyer
@@ -70,11 +70,6 @@ def signup_with_errors(page: Page, sandbox: Sandbox) -> None:
     page.get_by_label("Phone").fill("call me")
     page.get_by_role("button", name="Register").click()
     page.get_by_role("alert").wait_for()
-
-
-def signup_filled_in(page: Page, sandbox: Sandbox) -> None:
-    signup(page, sandbox)
-    fill_in(page)
 
 
 def pending_token(page: Page, sandbox: Sandbox) -> None:

@@ -21,14 +21,14 @@ from tests.translations import catalogues
 
 GERMAN = BY_CODE["de"]
 NARROW: ViewportSize = {"width": 320, "height": 700}
-# What is nobody's language: the product's, the buyer's and AWS's names, ids, addresses, days and numbers; the seller's
-# questions; and countries, which Babel translates.
+# What is nobody's language: the product's, the buyer's and AWS's names, ids, addresses, days and numbers; a note; the
+# seller's questions; and countries, which Babel translates.
 COUNTRIES = sorted(map(re.escape, formats.country_names(GERMAN).values()), key=len, reverse=True)
 NAMES = re.compile(
     r"\d+\. November 202\d|agmt-1|0a1b2c|Acme Insights|Juniper(?: & Lark)?|Ada Lovelace|Ada|AWS(?: Marketplace)?"
     r"|juniper-7f3k|acme-7|help@acme\.example"
     rf"|{own_pages.OWN}\w+|{'|'.join(COUNTRIES)}"
-    r"|\S*@\S+|https?://\S+|[•\d]+|line|seats|gold|tier|two hours|UTC|x{200,}|[-+(),.:·–/ ]"
+    r"|\S*@\S+|https?://\S+|[•\d]+|line|Please call\s+after ten|seats|gold|tier|two hours|UTC|x{200,}|[-+(),.:·–/ ]"
 )
 
 
