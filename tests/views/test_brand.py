@@ -70,7 +70,7 @@ def test_form_wears_the_brand(branded_client: FlaskClient, sandbox: Sandbox) -> 
     page = branded_client.get("/signup").text
 
     assert re.search(r'<img\s+class="logo"\s+src="/brand/\w+\.svg"\s+alt="Acme Insights"', page)
-    assert re.search(r'<source\s+media="\(prefers-color-scheme: dark\)"\s+srcset="/brand/\w+\.png"', page)
+    assert re.search(r'<source\s+media="screen and \(prefers-color-scheme: dark\)"\s+srcset="/brand/\w+\.png"', page)
     assert page.count('href="https://acme.example/privacy"') == 2
     assert page.count('href="https://acme.example/terms"') == 2
     assert "mark.svg" not in page
