@@ -5,15 +5,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from flask import Flask
 from werkzeug.datastructures import MultiDict
 
-from app.config import products, questions
+from app.config import questions
 from app.config.accents import dark_shades, light_shades
 from app.config.brand import Brand
 from app.config.pictures import Picture
 from app.config.products import Product
-from app.languages.table import BY_CODE
 from sandbox.gallery.page_state import PageState, Values
 from sandbox.gallery.values import filled, form_of, visit
 from sandbox.gallery.welcome_states import WelcomeValues
@@ -69,15 +67,13 @@ WRONG: list[dict[str, list[str]]] = [
 ]
 
 
-def own_pages(app: Flask) -> Iterator[tuple[str, str]]:
-    """Yield the form, empty and with each fault, and the page after it, by their names."""
-    [configured] = products.current().values()
-    product = replace(configured, code="owncode1234567890", brand=BRAND, questions=QUESTIONS)
-    for state in own_states():
-        yield state.name, state.render(app, product, BY_CODE["de"])
+def own_product(product: Product) -> Product:
+    """Return the product with a brand and questions."""
+    return replace(product, code="owncode1234567890", brand=BRAND, questions=QUESTIONS)
 
 
 def own_states() -> Iterator[PageState]:
+    """Yield the form, empty and with each fault, and the page after it."""
     yield PageState("own", "own signup", "signup.html", partial(_signup, None))
     for number, answers in enumerate([RIGHT, *WRONG]):
         yield PageState("own", f"own signup {number}", "signup.html", partial(_signup, answers))

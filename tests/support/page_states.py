@@ -1,19 +1,26 @@
 """All pages for buyers in all their states, rendered by the application's own views and templates."""
 
+from collections.abc import Callable
+from functools import partial
+
 from flask import Flask
 
 from app.config import products
-from app.languages.table import BY_CODE
+from app.languages.table import BY_CODE, Language
 from sandbox.gallery.states import PAGE_STATES
-from tests.support.own_pages import own_pages
+from tests.support.own_pages import own_product, own_states
 
 GERMAN = BY_CODE["de"]
 
 
-def all_pages(app: Flask) -> dict[str, str]:
-    """Return every page by the name of its state, in German."""
+def renderers(app: Flask) -> dict[str, Callable[[Language], str]]:
+    """Return what renders each page in a language, by the name of its state."""
     with app.app_context():
         [product] = products.current().values()
-    pages = {f"{state.group}: {state.name}": state.render(app, product, GERMAN) for state in PAGE_STATES}
-    with app.app_context():
-        return pages | dict(own_pages(app))
+    plain = {f"{state.group}: {state.name}": partial(state.render, app, product) for state in PAGE_STATES}
+    return plain | {state.name: partial(state.render, app, own_product(product)) for state in own_states()}
+
+
+def all_pages(app: Flask) -> dict[str, str]:
+    """Return every page by the name of its state, in German."""
+    return {name: render(GERMAN) for name, render in renderers(app).items()}
