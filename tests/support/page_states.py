@@ -17,8 +17,9 @@ def renderers(app: Flask) -> dict[str, Callable[[Language], str]]:
     """Return what renders each page in a language, by the name of its state."""
     with app.app_context():
         [product] = products.current().values()
-    plain = {f"{state.group}: {state.name}": partial(state.render, app, product) for state in PAGE_STATES}
-    return plain | {state.name: partial(state.render, app, own_product(product)) for state in own_states()}
+    pages = {f"{state.group}: {state.name}": (state, product) for state in PAGE_STATES}
+    pages |= {state.name: (state, own_product(product)) for state in own_states()}
+    return {name: partial(state.render, app, sold) for name, (state, sold) in pages.items()}
 
 
 def all_pages(app: Flask) -> dict[str, str]:
