@@ -4,6 +4,7 @@ https://www.w3.org/TR/WCAG22/#contrast-minimum
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,16 +29,19 @@ class Shades:
     tint: str
 
 
+@cache
 def light_shades(accent: str) -> Shades:
     """Return the colours for the light scheme. ValueError names the nearest colour where this one is too light."""
     return _shades(accent, LIGHT_GROUND, LIGHT_TINT, "light")
 
 
+@cache
 def dark_shades(accent: str) -> Shades:
     """Return the colours for the dark scheme. ValueError names the nearest colour where this one is too dark."""
     return _shades(accent, DARK_GROUND, DARK_TINT, "dark")
 
 
+@cache
 def lighten_for_dark(accent: str) -> str:
     """Return the colour, or the nearest lighter one that can be read in the dark scheme."""
     return _nearest(accent, DARK_GROUND, MIN_CONTRAST)
