@@ -12,9 +12,11 @@ from app.cli import tables
 from app.config import products
 from app.config.brand import NO_BRAND, Brand
 from app.config.products import Product
-from app.config.questions import ALWAYS_FIRST, Questions
+from app.config.questions import ALWAYS_FIRST
 from app.config.settings import SettingsError
 from app.config.usage_rules import USAGE_FIELDS, UsageRules
+
+SHADES = {"light": "accent", "dark": "accent_dark"}
 
 
 @click.group("products")
@@ -50,20 +52,25 @@ def describe_faults(path: Path | None, error: SettingsError) -> str:
 def _describe(product: Product) -> Iterator[str]:
     yield tables.escape_unprintable(f"{product.code}: {product.name}")
     yield f"  brand      {', '.join(_describe_brand(product.brand)) or 'none: it looks as Foyer does'}"
-    yield f"  questions  {', '.join([*ALWAYS_FIRST, *_describe_questions(product.questions)])}"
+    yield f"  questions  {', '.join([*ALWAYS_FIRST, *_describe_questions(product)])}"
     yield f"  usage      {', '.join(_describe_usage(product.usage)) or 'the defaults'}"
 
 
 def _describe_brand(brand: Brand) -> Iterator[str]:
     for name, value in vars(brand).items():
-        if value == getattr(NO_BRAND, name) or name == "dark":
+        if value == getattr(NO_BRAND, name):
             continue
-        yield f"{name} {value}" if isinstance(value, str | bool) else name.replace("light", "accent")
+        if name in SHADES:
+            yield f"{SHADES[name]} {value.accent}"
+        else:
+            yield f"{name} {value}" if isinstance(value, str | bool) else name
 
 
-def _describe_questions(questions: Questions) -> Iterator[str]:
-    asked = {question.id: question for question in questions.asked}
-    for name in questions.order:
+def _describe_questions(product: Product) -> Iterator[str]:
+    asked = {question.id: question for question in product.questions.asked}
+    for name in product.questions.order:
+        if name == "account" and not product.handoff_url:
+            continue
         if question := asked.get(name):
             yield f"{name} ({question.type}{', required' if question.required else ''})"
         else:

@@ -14,7 +14,7 @@ PICTURE_NAME = Text(pattern=r"(?!(.*/)?\.\.?/)[^/\\:]+(/[^/\\:]+)*\.(?i:svg|png)
 PAGE_URL = Text(pattern=rf"https://{URL_HOST}+(/[^\s\"`<>]*)?", max_length=2048, check=check_exact)
 COLOUR = Text(pattern=r"#[0-9a-fA-F]{6}")
 PICTURE = "the name of an SVG or PNG file beside the products file, such as logo.svg"
-COLOUR_DESCRIPTION = "a colour such as #0b5fff"
+COLOUR_DESCRIPTION = "a colour as #rrggbb, such as #0b5fff"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,8 +47,7 @@ class Phrase(OwnKind):
         if not isinstance(value, dict):
             return {ENGLISH: self._read_one(value, "")}
         if unknown := [code for code in value if code not in table.BY_CODE]:
-            *others, last = table.BY_CODE
-            raise ValueError(f"{unknown[0]!a} is no language of ours. They are {', '.join(others)} and {last}")
+            raise ValueError(f"it has {unknown[0]!a}, which is none of the languages: {', '.join(table.BY_CODE)}")
         if ENGLISH not in value:
             raise ValueError("it has no English: add en. AWS Marketplace requires a page in English")
         return {code: self._read_one(text, f"in {code}, ") for code, text in value.items()}

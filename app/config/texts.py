@@ -78,12 +78,15 @@ def _message(text: str, *, has_plural: bool = False) -> Message:
     return Message(frozenset(PLACEHOLDER.findall(text)), frozenset(TAG.findall(text)), has_plural)
 
 
+NO_SUCH_TEXT = "there is no such text. They are in app/translations/foyer.pot."
+
+
 def _problem(messages: Mapping[str, Message], code: str, key: str, text: object) -> str | None:
     """Return what is wrong with the text in the place of ours; None where nothing is."""
     message = messages.get(key)
     if message is None:
-        nearest = get_close_matches(key, messages, n=1, cutoff=0)
-        return f'there is no such text. The nearest one is "{nearest[0]}".'
+        nearest = get_close_matches(key, messages, n=1)
+        return f'there is no such text. The nearest one is "{nearest[0]}".' if nearest else NO_SUCH_TEXT
     if message.has_plural:
         return _plural_problem(message, code, text)
     return _text_problem(message, text)

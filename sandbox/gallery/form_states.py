@@ -7,6 +7,7 @@ from itertools import product as all_pairs
 from types import SimpleNamespace
 from typing import Any
 
+from app.config import products
 from app.config.products import Product
 from app.services.purchases.purchase import Landing, Pending, Resolved, UnverifiedFields
 from app.views import forms, resume
@@ -33,12 +34,12 @@ def signup_states() -> Iterator[PageState]:
     for is_change, is_invited in all_pairs((True, False), (True, False)):
         values = {"is_invited": is_invited} | ({} if is_change else {"registration": None})
         name = f"other accounts known, {'a change' if is_change else 'the first time'}"
-        yield _signup(f"{name}{', invited' if is_invited else ''}", partial(_with_accounts, values))
+        yield _account(f"{name}{', invited' if is_invited else ''}", partial(_with_accounts, values))
     yield _signup("answers too long, purchase pending", _pending)
     yield PageState(SIGNUP, "product unknown", "signup.html", _unknown_product, knows_product=False)
     yield _signup("old listing", _old_listing)
-    yield _signup("wrong choice of account", lambda product: {"form": filled(form_of(product), account="none")})
-    yield _signup(
+    yield _account("wrong choice of account", lambda product: {"form": filled(form_of(product), account="none")})
+    yield _account(
         "existing account not named",
         lambda product: {"form": filled(form_of(product), email="ada", account="existing")},
     )
@@ -46,7 +47,18 @@ def signup_states() -> Iterator[PageState]:
 
 
 def _signup(name: str, values: Any) -> PageState:
-    return PageState(SIGNUP, name, "signup.html", partial(_form_values, values))
+    return PageState(SIGNUP, name, "signup.html", partial(_asked, values))
+
+
+def _account(name: str, values: Any) -> PageState:
+    return PageState(SIGNUP, name, "signup.html", partial(_form_values, values), needs_handoffs=True)
+
+
+def _asked(values: Any, product: Product) -> Values:
+    shown = _form_values(values, product)
+    if product.code not in products.current().handoff_endpoints or "account" not in shown["form"].order:
+        shown["form"].offer_new_account_alone()
+    return shown
 
 
 def _form_values(values: Any, product: Product) -> Values:

@@ -25,6 +25,7 @@ class MailState:
     name: str
     template: str
     knows_product: bool = True
+    needs_handoffs: bool = False
     is_full: bool = True
     is_trial: bool = False
 
@@ -62,6 +63,7 @@ def mail_states() -> Iterator[MailState]:
             f"{'' if is_full else ', no account, names left out'}{', trial' if is_trial else ''}",
             template=template,
             knows_product=is_known,
+            needs_handoffs="handoff" in template,
             is_full=is_full,
             is_trial=is_trial,
         )

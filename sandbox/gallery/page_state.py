@@ -21,7 +21,8 @@ BASE_URL = "http://localhost"
 class PageState:
     """A page in one state. `values` are its template's, made for a product while the request is there.
 
-    `knows_product` is whether AWS has said which product was bought. `body` is the form that the browser sent.
+    `knows_product` is whether AWS has said which product was bought. `needs_handoffs` is whether only buyers of a
+    product that takes hand-offs see it. `body` is the form that the browser sent.
     """
 
     group: str
@@ -31,6 +32,7 @@ class PageState:
     path: str = "/signup"
     body: Mapping[str, str] | None = None
     knows_product: bool = True
+    needs_handoffs: bool = False
 
     def render(self, app: Flask, product: Product, language: Language, base_url: str = BASE_URL) -> str:
         """Return the page. Addresses of its stylesheet and pictures begin with the path of `base_url`."""

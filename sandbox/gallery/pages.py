@@ -41,11 +41,16 @@ def show_faults(error: FaultyProducts) -> ResponseReturnValue:
 
 @blueprint.get("")
 def index() -> ResponseReturnValue:
-    """Show all states of one group, each in its frames."""
+    """Show all states of one group, each in its frames; of a product without hand-offs those that it has."""
     foyer = _foyer()
-    products = foyer.extensions["products"]
+    products: Products = foyer.extensions["products"]
     chosen = choice.read(request.args, products)
-    states = {key: state for key, state in STATES.items() if state.group == chosen.group}
+    takes_handoffs = chosen.product.code in products.handoff_endpoints
+    states = {
+        key: state
+        for key, state in STATES.items()
+        if state.group == chosen.group and (takes_handoffs or not state.needs_handoffs)
+    }
     mails = {key: _compose(foyer, state, chosen) for key, state in states.items() if isinstance(state, MailState)}
     page = render_template(
         "gallery.html",

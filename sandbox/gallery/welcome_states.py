@@ -83,13 +83,15 @@ def welcome_states() -> Iterator[PageState]:
     for refused, in_full, by_link in all_pairs(REFUSED, (True, False), (False, True)):
         name = f"account refused: {refused.replace('_', ' ')}{', by its link' if by_link else ''}"
         yield _state(name, status="active", account="refused", refused=refused, in_full=in_full, is_by_link=by_link)
-    yield _state("active, long note", status="active", account="ready", in_full=True, has_long_note=True)
-    for covered, status, in_full in all_pairs(COVERAGES, ("active", "ending"), (True, False)):
+    yield _state("active, long note", status="active", account="none", in_full=True, has_long_note=True)
+    for covered, status, account, in_full in all_pairs(
+        COVERAGES, ("active", "ending"), ("ready", "none"), (True, False)
+    ):
         ends_at = ENDS["ends later"]
         yield _state(
-            f"{status}, {covered}",
+            f"{status}, {covered}{', no account' * (account == 'none')}",
             status=status,
-            account="ready",
+            account=account,
             ends_at=ends_at,
             coverage=COVERAGES[covered],
             in_full=in_full,
@@ -104,6 +106,7 @@ def _state(name: str, **values: Any) -> PageState:
         "welcome.html",
         WelcomeValues(**values),
         path="/welcome" if is_in_full else "/welcome?still",
+        needs_handoffs=values["account"] != "none",
     )
 
 
@@ -118,6 +121,7 @@ def waiting_states() -> Iterator[PageState]:
             "setting_up.html",
             partial(_waiting, values),
             path=f"/welcome{query}",
+            needs_handoffs=True,
         )
     pending = {"AWS is asked": (True, None), "unknown product": (False, "UnknownProduct")}
     for name, (is_pending, fault) in {**pending, "expired": (False, "ExpiredToken")}.items():

@@ -42,11 +42,20 @@ def test_good_file_is_described_product_by_product(tmp_path: Path) -> None:
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.splitlines()[:4] == [
         "first: Acme Insights",
-        "  brand      logo, accent",
-        "  questions  company, full_name, email, phone, team_size (number, required), account, notes",
+        "  brand      logo, accent #0b5fff, accent_dark #4282ff",
+        "  questions  company, full_name, email, phone, team_size (number, required), notes",
         "  usage      the defaults",
     ]
     assert "second: Acme Relay" in result.stdout
+
+
+def test_product_that_takes_handoffs_asks_for_the_account(tmp_path: Path) -> None:
+    second = 'name = "Acme Relay"\n'
+    taking = PRODUCTS.replace(second, f'{second}handoff_url = "https://relay.acme.example/foyer"\n')
+
+    result = check(tmp_path, taking, "products.toml")
+
+    assert result.stdout.count(", account,") == 1
 
 
 def test_every_fault_is_named_with_its_place(tmp_path: Path) -> None:
@@ -56,7 +65,7 @@ def test_every_fault_is_named_with_its_place(tmp_path: Path) -> None:
 
     assert (result.returncode, result.stdout) == (1, "")
     file = tmp_path / "products.toml"
-    assert f"{file}, [products.first.brand] accent: it must be a colour such as #0b5fff." in result.stderr
+    assert f"{file}, [products.first.brand] accent: it must be a colour as #rrggbb, such as #0b5fff." in result.stderr
     assert (
         f'{file}, [[products.first.questions]] 1 "team_size" type: it must be one of text, long_text' in result.stderr
     )

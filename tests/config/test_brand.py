@@ -72,7 +72,7 @@ def test_logo_in_a_folder_beside_the_file_is_read(folder: Path) -> None:
         ('logo = "logo.gif"', "the name of an SVG or PNG file"),
         ('logo_mail = "logo.svg"', "mail programs show no SVG"),
         ('logo_dark = "logo.svg"', "set logo too"),
-        ('accent = "blue"', "a colour such as #0b5fff"),
+        ('accent = "blue"', "a colour as #rrggbb, such as #0b5fff"),
         ('accent_dark = "#7dabff"', "set accent too"),
         ('accent = "#0b5fff"\naccent_dark = "#0b5fff"', "dark ground"),
         ('corners = "pointed"', "round, soft or square"),

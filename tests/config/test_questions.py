@@ -62,7 +62,7 @@ def test_entries_move_and_drop_what_is_built_in(tmp_path: Path) -> None:
         (question(type='"list"'), "type", "one of text, long_text, choice"),
         (question(label='""'), "label", "one line of text, of 1 to 200 characters"),
         (question(label='{ de = "Tarif" }'), "label", "add en"),
-        (question(label='{ en = "Plan", xx = "x" }'), "label", "no language of ours. They are en, de"),
+        (question(label='{ en = "Plan", xx = "x" }'), "label", "it has 'xx', which is none of the languages: en, de"),
         (question(label='{ en = "Plan", de = 3 }'), "label", "in de, it must be one line of text"),
         (question(hint='"a\\u0007b"'), "hint", "It has the invisible character U+0007 inside. Remove it"),
         (question(options='["a"]'), "options", "a question of the type text has none"),

@@ -47,6 +47,7 @@ def test_texts_are_read_by_language(tmp_path: Path) -> None:
         ("texts = 1", "it must be a table of languages"),
         ("[products.first.texts]\nde = 1", "it must be a table of texts"),
         ('[products.first.texts.de]\n"Registr" = "x"', 'no such text. The nearest one is "Register"'),
+        ('[products.first.texts.de]\n"foo" = "x"', r"no such text. They are in app/translations/foyer.pot"),
         ('[products.first.texts.de]\n"Register" = 1', "it must be text of 1 to 2000 characters"),
         ('[products.first.texts.de]\n"Register" = " "', "it must be text of 1 to 2000 characters"),
         ('[products.first.texts.de]\n"Register" = "50 % off"', "write %% for a percent sign"),

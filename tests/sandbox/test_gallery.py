@@ -12,6 +12,7 @@ from sandbox.gallery.states import STATES
 from sandbox.server import Sandbox
 from tests.support import asked_questions, factories
 from tests.support.asked_questions import QUESTIONS
+from tests.support.factories import PRODUCT_CODE, UNREACHABLE_URL
 from tests.support.pictures import LOGO_SVG
 
 TEXTS = {"de": {"Register": "Los geht es"}}
@@ -45,14 +46,34 @@ def test_every_state_is_shown(sandbox: Sandbox, products_file: Path, language: s
             assert state.group == TO_SELLER or f'<html lang="{language}" dir="{direction}"' in response.text, name
 
 
-def test_gallery_has_a_frame_of_each_width_for_each_state(sandbox: Sandbox, products_file: Path) -> None:
+def frame_widths(sandbox: Sandbox) -> list[str]:
     groups = dict.fromkeys(state.group for state in STATES.values())
     found: list[str] = []
     for group in groups:
         page = JustHTML(get(sandbox, "", group=group, width="both").text, strict=True, sanitize=False)
         found += [(frame.attrs or {})["width"] or "" for frame in page.query("iframe")]
+    return found
 
-    assert found == ["390", "1280"] * len(STATES)
+
+def test_gallery_has_a_frame_of_each_width_for_each_state(
+    sandbox: Sandbox, products_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = products_file.read_text(encoding="utf-8")
+    table = f"[products.{PRODUCT_CODE}]\n"
+    products_file.write_text(text.replace(table, f'{table}handoff_url = "{UNREACHABLE_URL}"\n', 1), encoding="utf-8")
+    for name, value in factories.handoff_environment(UNREACHABLE_URL).items():
+        if name != "PRODUCT_HANDOFF_URL":
+            monkeypatch.setenv(name, value)
+
+    assert frame_widths(sandbox) == ["390", "1280"] * len(STATES)
+
+
+def test_product_without_handoffs_has_no_pages_about_accounts(sandbox: Sandbox, products_file: Path) -> None:
+    shown = [state for state in STATES.values() if not state.needs_handoffs]
+    form = get(sandbox, "/frame", state="Sign-up form: filled in").text
+
+    assert frame_widths(sandbox) == ["390", "1280"] * len(shown)
+    assert 'name="account"' not in form
 
 
 def test_form_has_the_products_questions_brand_and_texts(sandbox: Sandbox, products_file: Path) -> None:
