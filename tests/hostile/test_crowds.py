@@ -82,7 +82,7 @@ def test_buyer_is_served_at_once_beside_a_crowd(
 
 def test_connection_that_waited_longest_gives_up_its_place(small_server_url: str) -> None:
     with ExitStack() as stack:
-        connections = []
+        connections: list[socket.socket] = []
         for _ in range(PLACES):
             connection = stack.enter_context(raw_http.open_connection(small_server_url))
             # The server counts a connection as waiting only a moment after its response has come: the second one gives
