@@ -46,7 +46,7 @@ def refuse_second_region(account: Account, stack_name: str) -> None:
         DeployError: there is one, or there are its events.
     """
     if account.region == EVENTS_REGION:
-        if events := events_stack.find(account, stack_name):
+        if (events := events_stack.find(account, stack_name)) and events.status != "REVIEW_IN_PROGRESS":
             raise DeployError(
                 f"{events.name} in {EVENTS_REGION} belongs to a stack {stack_name} in another Region.",
                 f"Name that Region: REGION=... For a second deployment, in {EVENTS_REGION}, choose another STACK.",

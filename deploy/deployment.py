@@ -99,9 +99,9 @@ class Deployment:
             account_checks.refuse_second_region(account, name)
             self._values.setdefault("QueueName", f"{name}-events")
             events = None if account.region == EVENTS_REGION else events_stack.find(account, name)
-            if events is None:
+            if events is None or events.status == "REVIEW_IN_PROGRESS":
                 account_checks.refuse_taken_queue(account, self._value("QueueName"))
-            elif events.status != "REVIEW_IN_PROGRESS":
+            else:
                 account_checks.confirm_shared_events(account, events, is_yes=self._options.is_yes)
             account_checks.refuse_taken_log_group(account, name)
         if "MailFrom" in self._options.values and self._value("MailFrom") and "MailIdentityArn" not in self._values:

@@ -38,6 +38,10 @@ class Undeployment:
         """
         account = self.account
         console.say(f"Account {account.identity.account_id}, as {account.identity.arn}, Region {account.region}.")
+        beside = self._find_beside() if self.deletes_database else []
+        if beside and stacks.find(account, self.stack_name) is None:
+            self._delete_rest(beside)
+            return
         stack = stacks.get(account, self.stack_name)
         if stack.is_busy:
             raise DeployError(
@@ -45,7 +49,7 @@ class Undeployment:
                 "Run the same command again when it is done.",
             )
         if self.deletes_database:
-            self._delete_all(stack)
+            self._delete_all(stack, beside)
         else:
             self._keep_database(stack)
 
@@ -85,7 +89,7 @@ class Undeployment:
         console.say("To delete the rest, with a last snapshot of the database:")
         click.echo(f"  make undeploy {self.account.variables(stack.name)} DATABASE=delete")
 
-    def _delete_all(self, stack: Stack) -> None:
+    def _delete_all(self, stack: Stack, beside: list[tuple[Stack, str]]) -> None:
         account = self.account
         console.confirm_by_name(
             f"All of stack {stack.name} is deleted, with its database. A last snapshot of the database is kept, and so "
@@ -99,25 +103,35 @@ class Undeployment:
         left = follower.follow()
         if left.status != "DELETE_COMPLETE":
             raise _left(left, follower)
-        self._delete_beside()
+        # Before what may be interrupted: nobody could say it afterwards.
         self._print_remains(stack, made)
+        self._delete_beside(beside)
 
-    def _delete_beside(self) -> None:
-        """Delete the stacks of the images, and of the events where they are another Region's."""
+    def _delete_rest(self, beside: list[tuple[Stack, str]]) -> None:
+        """Go on with a deletion that was interrupted when the stack itself was gone."""
+        names = " and ".join(stack.name for stack, _ in beside)
+        console.confirm_by_name(f"Stack {self.stack_name} is gone. {names} is deleted as well.", self.stack_name)
+        self._delete_beside(beside)
+
+    def _find_beside(self) -> list[tuple[Stack, str]]:
+        """Return the stacks of the images, and of the events where they are another Region's, each with its Region."""
         places = [(f"{self.stack_name}{registry.STACK_SUFFIX}", self.account.region)]
         if self.account.region != EVENTS_REGION:
             places.append((f"{self.stack_name}{events_stack.SUFFIX}", EVENTS_REGION))
-        for name, region in places:
-            if stack := stacks.find(self.account, name, region):
-                console.say(f"Stack {name} in {region}:")
-                follower = Follower(self.account, stack.id, region, self.poll_seconds)
-                self.account.client("cloudformation", region).delete_stack(StackName=stack.id)
-                left = follower.follow()
-                if left.status != "DELETE_COMPLETE":
-                    raise _left(left, follower)
+        found = ((stacks.find(self.account, name, region), region) for name, region in places)
+        return [(stack, region) for stack, region in found if stack]
+
+    def _delete_beside(self, beside: list[tuple[Stack, str]]) -> None:
+        for stack, region in beside:
+            console.say(f"Stack {stack.name} in {region}:")
+            follower = Follower(self.account, stack.id, region, self.poll_seconds)
+            self.account.client("cloudformation", region).delete_stack(StackName=stack.id)
+            left = follower.follow()
+            if left.status != "DELETE_COMPLETE":
+                raise _left(left, follower)
 
     def _print_remains(self, stack: Stack, made: list[Resource]) -> None:
-        console.heading("Everything is deleted but this:")
+        console.heading("The stack is deleted. This is kept:")
         databases = [item.physical_id for item in made if item.type == stacks.DATABASE_TYPE]
         snapshots = [name for database in databases if (name := self._last_snapshot(database))]
         for name in snapshots:

@@ -79,6 +79,14 @@ def test_interrupted_deletion_of_the_images_goes_on(seller: SellerAccount) -> No
     assert "You stopped watching. AWS goes on with the stack all the same." in words
     assert "--stack-name foyer-image" in words
 
+    seller.cloudformation.stacks["us-east-1", "foyer-image"].status = "DELETE_FAILED"
+    seller.cloudformation.plans += [Plan()]
+    again = seller.run("undeploy", typed="foyer\n", DATABASE="delete")
+
+    assert again.status == 0
+    assert "Stack foyer is gone. foyer-image is deleted as well." in again.words
+    assert seller.cloudformation.stacks["us-east-1", "foyer-image"].status == "DELETE_COMPLETE"
+
 
 def test_interrupted_deletion_of_an_unfinished_repository_goes_on(seller: SellerAccount) -> None:
     fake_docker.install(Path(seller.environment["PATH"]))
