@@ -41,14 +41,18 @@ def number(value: float | Decimal) -> str:
     # A plain format of a float would print 1e+16.
     exact = Decimal(str(value))
     language = speech.language()
-    is_grouped = language == ENGLISH or abs(exact) >= _load_format(language.folder)["grouped_from"]
+    is_grouped = language == ENGLISH or exact.is_nan() or abs(exact) >= _load_format(language.folder)["grouped_from"]
     shown = f"{exact:,f}" if is_grouped else f"{exact:f}"
     return _with_marks(shown.rstrip("0").rstrip(".") if "." in shown else shown)
 
 
 def typed_number(value: Decimal) -> str:
-    """Return the number as a buyer types it into a form, without groups of digits: 12500.5 or 12500,5."""
-    return _with_marks(f"{value:f}")
+    """Return the number as a buyer types it into a form, without groups of digits: 12500.5 or 12500,5.
+
+    Three digits behind a comma would mean thousands to many: 1.125 is 1,1250.
+    """
+    shown = _with_marks(f"{value:f}")
+    return f"{shown}0" if re.search(r",\d{3}$", shown) else shown
 
 
 def listed(members: Iterable[str]) -> str:

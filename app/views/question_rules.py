@@ -21,7 +21,7 @@ from app.views.forms import MAX_LOCAL_PART_LENGTH
 Value = str | list[str] | bool
 NUMBER = re.compile(r"[+-]?(\d+(\.\d+)?|\.\d+)")
 # A comma or a point between digits is one of decimals or of thousands: these are the ones that can be only one of them.
-DECIMAL_COMMA = re.compile(r"([+-]?\d+),(\d{1,2}|\d{4,})")
+DECIMAL_COMMA = re.compile(r"[+-]?(\d+,(\d{1,2}|\d{4,})|0,\d+)")
 THOUSANDS_BY_COMMA = re.compile(r"[+-]?\d{1,3}((,\d{3})+\.\d+|(,\d{3}){2,})")
 THOUSANDS_BY_POINT = re.compile(r"[+-]?\d{1,3}((\.\d{3})+,\d+|(\.\d{3}){2,})")
 ARABIC_SEPARATORS = str.maketrans({"\u066b": ".", "\u066c": None, "\u2212": "-", "'": None, "\u2019": None})

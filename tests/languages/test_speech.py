@@ -2,6 +2,7 @@
 
 import sys
 from datetime import UTC, datetime
+from decimal import Decimal
 from unicodedata import bidirectional
 
 import pytest
@@ -64,6 +65,19 @@ def test_first_of_a_month_is_an_ordinal_where_the_language_has_one(code: str, da
         assert formats.day(datetime(2027, 3, 1, tzinfo=UTC)) == day
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"), [("0.125", "0,1250"), ("1.125", "1,1250"), ("12.5", "12,5"), ("1250", "1250")]
+)
+def test_typed_number_is_no_number_of_thousands(value: str, shown: str) -> None:
+    with speech.use(of_code("de")):
+        assert formats.typed_number(Decimal(value)) == shown
+
+
+def test_what_is_no_number_is_written_in_each_language() -> None:
+    with speech.use(of_code("de")):
+        assert formats.number(float("nan")) == "NaN"
+
+
 def test_spanish_groups_no_number_of_four_digits() -> None:
     with speech.use(of_code("es")):
         assert [formats.number(value) for value in (2000, -9999.5, 10000)] == ["2000", "-9999,5", "10.000"]
@@ -74,6 +88,7 @@ def test_spanish_groups_no_number_of_four_digits() -> None:
     [
         ("en", "Slack, Teams, Mail"),
         ("ja", "Slack、Teams、Mail"),
+        ("zh-CN", "Slack、Teams、Mail"),
         ("ar", "Slack، Teams، Mail"),
         ("ko", "Slack, Teams, Mail"),
     ],

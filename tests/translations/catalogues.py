@@ -106,7 +106,7 @@ def in_english(template: Catalog) -> Catalog:
 
 def formats() -> dict[str, dict[str, object]]:
     """Return how each language writes days and numbers, by its folder."""
-    return {language.folder: _format(Locale.parse(language.folder)) for language in TRANSLATED}
+    return {language.folder: _format(language.folder) for language in TRANSLATED}
 
 
 def countries() -> dict[str, dict[str, str]]:
@@ -115,7 +115,8 @@ def countries() -> dict[str, dict[str, str]]:
     return {folder: {code: names[code] for code in sorted(CODES)} for folder, names in territories.items()}
 
 
-def _format(locale: Locale) -> dict[str, object]:
+def _format(folder: str) -> dict[str, object]:
+    locale = Locale.parse(folder)
     symbols, months = locale.number_symbols["latn"], locale.months["format"]["wide"]
     pattern = locale.date_formats["long"].pattern
     fields = {"d": "{day}", "MMMM": "{month}", "y": "{year}"}
@@ -126,12 +127,12 @@ def _format(locale: Locale) -> dict[str, object]:
     day = "".join(fields.get(part, part.strip("'")) for part in parts)
     return {
         "day": day,
-        "first": FIRST_DAYS.get(str(locale), "1"),
+        "first": FIRST_DAYS.get(folder, "1"),
         "months": named,
         "decimal": symbols["decimal"],
         "group": symbols["group"],
-        "grouped_from": GROUPED_FROM.get(str(locale), 1000),
-        "separator": SEPARATORS.get(str(locale), ", "),
+        "grouped_from": GROUPED_FROM.get(folder, 1000),
+        "separator": SEPARATORS.get(folder, ", "),
     }
 
 

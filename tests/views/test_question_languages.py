@@ -78,6 +78,27 @@ def test_limits_of_a_number_have_the_decimal_mark_of_the_language(
     assert "Geben Sie eine Zahl von höchstens 12000,5 ein." in too_much
 
 
+@pytest.mark.parametrize(("least", "shown"), [(0.125, "0,1250"), (1.125, "1,1250")])
+def test_limit_that_is_shown_is_accepted(
+    open_client: OpenClient, sandbox: Sandbox, purchase: Purchase, least: float, shown: str
+) -> None:
+    client = speak(open_client([{"id": "share", "type": "number", "label": "Share", "min": least}]), "de")
+    page = land(client, sandbox, purchase)
+
+    assert f"mindestens {shown} ein." in send(client, page, q_share="0,1").text
+    assert send(client, page, q_share=shown).status_code == 303
+
+
+def test_decimals_of_a_number_below_one_are_no_thousands(
+    open_client: OpenClient, sandbox: Sandbox, purchase: Purchase
+) -> None:
+    client = open_client([{"id": "share", "type": "number", "label": "Share"}])
+
+    assert send(client, land(client, sandbox, purchase), q_share="0,125").status_code == 303
+
+    assert stored(client.application)["share"]["value"] == "0.125"
+
+
 @pytest.mark.parametrize("way", ["/signup", "/signup?change="])
 def test_answers_to_questions_stay_when_the_language_is_switched(
     open_client: OpenClient, sandbox: Sandbox, purchase: Purchase, way: str
