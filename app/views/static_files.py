@@ -31,13 +31,16 @@ def _compress(response: Response) -> Response:
     """Compress a style sheet or an SVG. Pages are not: what is in one could be guessed from its length (BREACH)."""
     if request.endpoint in ENDPOINTS and response.mimetype in TEXT_TYPES:
         response.vary.add("Accept-Encoding")
-        if response.status_code == 200 and request.accept_encodings.quality("gzip"):
-            response.direct_passthrough = False
-            response.set_data(_gzip(response.get_data()))
-            response.content_encoding = "gzip"
+        if request.accept_encodings.quality("gzip"):
             etag, _ = response.get_etag()
             if etag:
                 response.set_etag(etag, weak=True)
+            if response.status_code == 200:
+                response.direct_passthrough = False
+                response.set_data(_gzip(response.get_data()))
+                response.content_encoding = "gzip"
+                # A range would be one of the file as it is.
+                response.headers.pop("Accept-Ranges", None)
     return response
 
 
