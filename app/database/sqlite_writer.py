@@ -17,19 +17,17 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
-from contextlib import contextmanager
-from contextvars import Context, copy_context
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
 from app import deadline
 from app.database import faults, sqlite_files
+from app.database.pending_write import PendingWrite
 from app.database.sqlite import LOCK_TIMEOUT_SECONDS
 from app.errors import DatabaseUnavailable
 
@@ -86,28 +84,6 @@ class WriterLock:
         return lock
 
 
-@dataclass(frozen=True)
-class PendingWrite:
-    """Work to be committed by `ends_at` on the monotonic clock, and the future on which its caller may wait."""
-
-    work: Callable[[Connection], Any]
-    ends_at: float
-    future: "Future[Any]" = field(default_factory=Future)
-    # The caller's context variables: lines that the work logs carry the caller's request.
-    context: Context = field(default_factory=copy_context)
-
-    def start(self) -> bool:
-        """Mark the write as running, so that its caller can no longer cancel it; return whether that succeeded.
-
-        False: the caller has already given up, or the write is done.
-        """
-        return self.future.running() or (not self.future.done() and self.future.set_running_or_notify_cancel())
-
-    def is_abandoned(self) -> bool:
-        """Return whether the caller has given up, or is to do so."""
-        return self.future.cancelled() or time.monotonic() >= self.ends_at
-
-
 class Writer:
     """Runs the writes of this process, one transaction at a time."""
 
@@ -139,35 +115,44 @@ class Writer:
                 self._commit_with_waiting(pending)
             finally:
                 self._turn.release()
+            if self._waiting:
+                self._wake_thread()
         else:
             self._wait_for_thread(pending, seconds)
-        result: T = pending.future.result()
+        result: T = pending.result()
         return result
 
     def _wait_for_thread(self, pending: PendingWrite, seconds: float) -> None:
         self._waiting.append(pending)
-        with self._start_lock:
-            # At the first such write. Not a ThreadPoolExecutor: once the main thread has ended, and gunicorn's threads
-            # still finish, that takes no work.
-            if self._thread is None:
-                self._thread = WriterThread(self)
-        self._thread.wake()
+        # Who stands first wakes the thread for all behind; who has been taken along already need not.
+        with suppress(IndexError):
+            if self._waiting[0] is pending:
+                self._wake_thread()
         try:
-            wait([pending.future], seconds)
+            pending.wait(seconds)
         finally:
-            is_abandoned = pending.future.cancel()  # on Ctrl-C, too; a write that runs already cannot be stopped
+            is_abandoned = pending.give_up()  # on Ctrl-C, too; a write that runs already cannot be stopped
         if is_abandoned:
             raise DatabaseUnavailable(self._blocked_by)
 
+    def _wake_thread(self) -> None:
+        with self._start_lock:
+            # At the first write that waits. Not a ThreadPoolExecutor: once the main thread has ended, and gunicorn's
+            # threads still finish, that takes no work.
+            if self._thread is None:
+                self._thread = WriterThread(self)
+        self._thread.wake()
+
     def commit_waiting(self) -> None:
-        """Commit the writes that wait, once none is under way."""
-        with self._turn:
-            if self._waiting:
-                self._commit_with_waiting(self._waiting.popleft())
+        """Commit the writes that wait, whenever none is under way, until none waits."""
+        while self._waiting:
+            with self._turn:
+                if self._waiting:
+                    self._commit_with_waiting(self._waiting.popleft())
 
     def _commit_with_waiting(self, pending: PendingWrite) -> None:
         """Commit the write, and all that wait once the lock file is held."""
-        if pending.future.done():  # abandoned
+        if pending.has_given_up():
             return
         try:
             self._blocked_by = "WriterLock"
@@ -184,7 +169,7 @@ class Writer:
                 self._blocked_by = "WriterQueue"
                 file = connection.connection.info["file"]
                 started = (pending for pending in group if pending.start())
-                results = [(pending.future, pending.context.run(pending.work, connection)) for pending in started]
+                results = [(pending, pending.run(connection)) for pending in started]
             if file != sqlite_files.find_identity(str(self._engine.url.database)):
                 # Meanwhile, that is: it was in its place when the transaction began.
                 raise DatabaseUnavailable(faults.FILE_MOVED_CODE)  # one place fails the writes
@@ -195,8 +180,8 @@ class Writer:
                 for pending in group:
                     self._commit([pending])
         else:
-            for future, result in results:
-                future.set_result(result)
+            for pending, result in results:
+                pending.settle(result)
 
 
 class WriterThread:
@@ -230,7 +215,7 @@ def _is_database_failure(error: BaseException) -> bool:
 def _fail(group: list[PendingWrite], error: BaseException) -> None:
     for pending in group:
         if pending.start():
-            pending.future.set_exception(error)
+            pending.settle(error=error)
 
 
 def _reset_writers() -> None:

@@ -191,6 +191,21 @@ def test_started_writes_are_waited_for_beyond_the_timeout(engine: Engine, tmp_pa
     assert stored_names(engine) == ["first", "second"]
 
 
+def test_write_behind_an_abandoned_one_is_committed(engine: Engine) -> None:
+    writer = Writer(engine, timeout_seconds=0.2)
+    with slow_write(writer) as threads:
+        abandoned = threads.submit(writer.write, partial(insert, "abandoned"))
+        wait_for_pending(writer, 1)
+        writer._timeout_seconds = 20
+        served = threads.submit(writer.write, partial(insert, "served"))
+        wait_for_pending(writer, 2)
+        error = abandoned.exception(10)
+
+    assert isinstance(error, DatabaseUnavailable)
+    assert served.result(10) == "served"
+    assert stored_names(engine) == ["served", "slow"]
+
+
 def test_abandoned_write_is_left_out_of_its_group(engine: Engine, tmp_path: Path) -> None:
     may_continue = threading.Event()
     writer = Writer(engine, timeout_seconds=0.3)
