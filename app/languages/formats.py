@@ -19,15 +19,15 @@ FORMATS = speech.FOLDER / "formats.json"
 COUNTRIES = speech.FOLDER / "countries.json"
 # All letters and digits that are written from right to left: the ranges that Unicode keeps for them.
 RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\u200f\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]")
+ENGLISH_FORMAT = {"decimal": ".", "group": ",", "grouped_from": 1000, "separator": ", "}
 FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
 
 
 def day(moment: datetime) -> str:
     """Return the moment's day in UTC, as in 3 November 2026 or 3. November 2026."""
-    language = speech.language()
-    if language == ENGLISH:
+    if speech.language() == ENGLISH:
         return text.format_date(moment)
-    return _day(moment.astimezone(UTC).date(), language.folder)
+    return _day(moment.astimezone(UTC).date())
 
 
 def day_and_time(moment: datetime) -> str:
@@ -40,8 +40,7 @@ def number(value: float | Decimal) -> str:
     """Return the number with all its digits, as in 12,500.5 or 12.500,5."""
     # A plain format of a float would print 1e+16.
     exact = Decimal(str(value))
-    language = speech.language()
-    is_grouped = language == ENGLISH or exact.is_nan() or abs(exact) >= _load_format(language.folder)["grouped_from"]
+    is_grouped = exact.is_nan() or abs(exact) >= _format()["grouped_from"]
     shown = f"{exact:,f}" if is_grouped else f"{exact:f}"
     return _with_marks(shown.rstrip("0").rstrip(".") if "." in shown else shown)
 
@@ -57,8 +56,7 @@ def typed_number(value: Decimal) -> str:
 
 def listed(members: Iterable[str]) -> str:
     """Return the members as a list, as in Slack, Teams, Mail."""
-    language = speech.language()
-    separator: str = ", " if language == ENGLISH else _load_format(language.folder)["separator"]
+    separator: str = _format()["separator"]
     return separator.join(members)
 
 
@@ -90,6 +88,12 @@ def country_names(language: Language) -> dict[str, str]:
     return names[language.folder]
 
 
+def _format() -> dict[str, Any]:
+    """Return how the language in use writes numbers, and all but English its days."""
+    language = speech.language()
+    return ENGLISH_FORMAT if language == ENGLISH else _load_format(language.folder)
+
+
 @lru_cache(maxsize=16)
 def _load_format(folder: str) -> dict[str, Any]:
     """Return how the language writes days and numbers: `make translations` takes it from Babel, which is large."""
@@ -97,16 +101,13 @@ def _load_format(folder: str) -> dict[str, Any]:
     return formats[folder]
 
 
-def _day(moment: date, folder: str) -> str:
-    format_ = _load_format(folder)
+def _day(moment: date) -> str:
+    format_ = _format()
     number = moment.day if moment.day > 1 else format_["first"]
     day: str = format_["day"]
     return day.format(day=number, month=format_["months"][moment.month - 1], year=moment.year)
 
 
 def _with_marks(shown: str) -> str:
-    language = speech.language()
-    if language == ENGLISH:
-        return shown
-    format_ = _load_format(language.folder)
+    format_ = _format()
     return shown.translate({ord(","): format_["group"], ord("."): format_["decimal"]})
