@@ -46,12 +46,12 @@ def refuse_second_region(account: Account, stack_name: str) -> None:
         DeployError: there is one, or there are its events.
     """
     if account.region == EVENTS_REGION:
-        if (events := events_stack.find(account, stack_name)) and events.status != "REVIEW_IN_PROGRESS":
+        if (events := events_stack.find(account, stack_name)) and not events.is_in_review:
             raise DeployError(
                 f"{events.name} in {EVENTS_REGION} belongs to a stack {stack_name} in another Region.",
                 f"Name that Region: REGION=... For a second deployment, in {EVENTS_REGION}, choose another STACK.",
             )
-    elif (other := stacks.find(account, stack_name, EVENTS_REGION)) and other.status != "REVIEW_IN_PROGRESS":
+    elif (other := stacks.find(account, stack_name, EVENTS_REGION)) and not other.is_in_review:
         raise DeployError(
             f"Stack {stack_name} is in {EVENTS_REGION}, not in {account.region}.",
             f"To update it, leave out REGION. For a second deployment, in {account.region}, choose another STACK. "

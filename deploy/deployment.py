@@ -99,7 +99,7 @@ class Deployment:
             account_checks.refuse_second_region(account, name)
             self._values.setdefault("QueueName", f"{name}-events")
             events = None if account.region == EVENTS_REGION else events_stack.find(account, name)
-            if events is None or events.status == "REVIEW_IN_PROGRESS":
+            if events is None or events.is_in_review:
                 account_checks.refuse_taken_queue(account, self._value("QueueName"))
             else:
                 account_checks.confirm_shared_events(account, events, is_yes=self._options.is_yes)

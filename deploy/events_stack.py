@@ -27,7 +27,7 @@ def deploy(account: Account, options: DeployOptions, values: Mapping[str, str]) 
     name = f"{options.stack_name}{SUFFIX}"
     body, template = templates.read(templates.EVENTS)
     stack = find(account, options.stack_name)
-    if stack and stack.status == "REVIEW_IN_PROGRESS":
+    if stack and stack.is_in_review:
         account.client("cloudformation", EVENTS_REGION).delete_stack(StackName=name)
         stack = None
     if stack and stack.status not in stacks.READY | stacks.HALFWAY:

@@ -21,8 +21,7 @@ def make_ready(account: Account, options: DeployOptions) -> Stack | None:
         stack = _wait(account, stack, options)
     if stack is None or stack.status == "DELETE_COMPLETE":
         return None
-    if stack.status == "REVIEW_IN_PROGRESS":
-        # A change set was made, but never executed: the stack is empty.
+    if stack.is_in_review:
         account.client("cloudformation").delete_stack(StackName=stack.id)
         return None
     if stack.status == "ROLLBACK_COMPLETE":

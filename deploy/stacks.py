@@ -35,9 +35,14 @@ class Stack:
     changed_at: datetime | None = None
 
     @property
+    def is_in_review(self) -> bool:
+        """Whether its first change set was never executed: it is empty."""
+        return self.status == "REVIEW_IN_PROGRESS"
+
+    @property
     def is_busy(self) -> bool:
-        """Whether an operation runs on it. A stack in review has none: its first change set was never executed."""
-        return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
+        """Whether an operation runs on it."""
+        return self.status.endswith("_IN_PROGRESS") and not self.is_in_review
 
 
 @dataclass(frozen=True)
