@@ -1,7 +1,6 @@
 """A write that waits for its turn: who runs it, and what its caller hears of it."""
 
 import threading
-import time
 from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any
@@ -10,14 +9,13 @@ from sqlalchemy import Connection
 
 
 class PendingWrite:
-    """Work to be committed by `ends_at` on the monotonic clock, and what came of it.
+    """Work to be committed, and what came of it.
 
     Locks in place of a Future: to wait for one took as long as the write.
     """
 
-    def __init__(self, work: Callable[[Connection], Any], ends_at: float) -> None:
+    def __init__(self, work: Callable[[Connection], Any]) -> None:
         self._work = work
-        self._ends_at = ends_at
         # The caller's context variables: lines that the work logs carry the caller's request.
         self._context = copy_context()
         # Held by who runs the write, or by a caller that has given up: it is never both.
@@ -25,7 +23,7 @@ class PendingWrite:
         # Held until the write is settled.
         self._answer = threading.Lock()
         self._answer.acquire()
-        self._is_running = self._is_settled = False
+        self._is_running = self.is_settled = False
         self._result: Any = None
         self._error: BaseException | None = None
 
@@ -36,7 +34,7 @@ class PendingWrite:
         """
         if not self._is_running:
             self._is_running = self._claim.acquire(blocking=False)
-        return self._is_running and not self._is_settled
+        return self._is_running and not self.is_settled
 
     def run(self, connection: Connection) -> Any:
         """Return what the work returns."""
@@ -44,25 +42,12 @@ class PendingWrite:
 
     def settle(self, result: Any = None, error: BaseException | None = None) -> None:
         """Keep what came of it, and let the caller go on."""
-        self._result, self._error, self._is_settled = result, error, True
+        self._result, self._error, self.is_settled = result, error, True
         self._answer.release()
-
-    def wait(self, seconds: float) -> None:
-        """Wait until the write is settled, for so many seconds at the most."""
-        if self._answer.acquire(timeout=max(seconds, 0)):
-            self._answer.release()
 
     def give_up(self) -> bool:
         """Return whether it has not begun, and so never will."""
         return self._claim.acquire(blocking=False)
-
-    def has_given_up(self) -> bool:
-        """Return whether the caller waits no longer."""
-        return self._claim.locked() and not self._is_running
-
-    def is_abandoned(self) -> bool:
-        """Return whether the caller has given up, or is to do so."""
-        return self.has_given_up() or time.monotonic() >= self._ends_at
 
     def result(self) -> Any:
         """Return what the work returned, or raise what it raised, once that is settled."""

@@ -1,7 +1,7 @@
 """SQLite's writes, committed in groups.
 
-SQLite has one writer at a time. A write that finds no other under way runs on its caller's thread. Those that come
-meanwhile wait, and one thread commits all of them in one transaction, with one wait for the disk:
+SQLite has one writer at a time. A write that finds no other under way is committed at once. Those that come meanwhile
+wait, and the thread of one of them commits all in one transaction, with one wait for the disk:
 
     buyer A ─ write ─────────▶ lock file ─▶ BEGIN IMMEDIATE, A, COMMIT ─────────▶ result of A
     buyer B ─ write ─┐                                                        ┌─▶ result of B
@@ -10,16 +10,13 @@ meanwhile wait, and one thread commits all of them in one transaction, with one 
 Where one of them raises, the transaction is rolled back and each write runs alone in a transaction of its own.
 """
 
-import fcntl
 import os
 import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from queue import SimpleQueue
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -29,59 +26,12 @@ from app import deadline
 from app.database import faults, sqlite_files
 from app.database.pending_write import PendingWrite
 from app.database.sqlite import LOCK_TIMEOUT_SECONDS
+from app.database.writer_lock import WriterLock
 from app.errors import DatabaseUnavailable
 
 T = TypeVar("T")
 
 _writers: "weakref.WeakSet[Writer]" = weakref.WeakSet()
-
-
-class WriterLock:
-    """The lock file that lets one process of this machine write at a time; SQLite's own wait polls ever more slowly.
-
-    A process opens it once: not one that its parent has open, with which it would share the lock.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self._database = str(engine.url.database)
-        self._descriptor: int | None = None
-
-    @contextmanager
-    def hold(self, is_abandoned: Callable[[], bool]) -> Iterator[None]:
-        """Hold the lock for the `with` block.
-
-        Raises:
-            DatabaseUnavailable: the file cannot be opened, or the write was abandoned before the lock was free.
-        """
-        # Without a name, it is another file that new processes lock.
-        if self._descriptor is None or not os.fstat(self._descriptor).st_nlink:
-            self._descriptor = self._open()
-        lock = self._descriptor
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if is_abandoned():
-                    raise DatabaseUnavailable("WriterLock") from None
-            time.sleep(0.001)
-        try:
-            yield
-        finally:
-            # Closing it would not do: a child forked meanwhile has the file open as well.
-            fcntl.flock(lock, fcntl.LOCK_UN)
-
-    def _open(self) -> int:
-        database = sqlite_files.locate(self._database)
-        # Without a database, there is nothing to lock either.
-        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if sqlite_files.find_identity(database) else 0)
-        try:
-            lock = os.open(f"{database}-writer", flags, sqlite_files.PRIVATE_MODE)
-            weakref.finalize(self, os.close, lock)
-            sqlite_files.give_to_owner(lock, Path(database))
-        except OSError as error:
-            raise faults.file_unavailable(error) from error
-        return lock
 
 
 class Writer:
@@ -96,10 +46,9 @@ class Writer:
     def reset(self) -> None:
         """Forget what waits or is under way: a forked process neither runs its parent's writes nor shares its locks."""
         self._blocked_by = "WriterQueue"
-        self._turn, self._start_lock = threading.Lock(), threading.Lock()
-        self._lock = WriterLock(self._engine)
+        self._turn = threading.Lock()
+        self._lock = WriterLock(str(self._engine.url.database))
         self._waiting: deque[PendingWrite] = deque()
-        self._thread: WriterThread | None = None
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Return what the work returns, once it is on disk. The work may run more than once, each time from the start.
@@ -108,59 +57,44 @@ class Writer:
             DatabaseUnavailable: the work did not start in time, and never will.
         """
         seconds = min(self._timeout_seconds, deadline.seconds_left())
-        pending = PendingWrite(work, time.monotonic() + seconds)
-        if not self._waiting and self._turn.acquire(blocking=False):
-            # On this thread: a change of threads would cost a tenth of a landing.
-            try:
-                self._commit_with_waiting(pending)
-            finally:
-                self._turn.release()
-            if self._waiting:
-                self._wake_thread()
-        else:
-            self._wait_for_thread(pending, seconds)
+        ends_at = time.monotonic() + seconds
+        pending = PendingWrite(work)
+        self._waiting.append(pending)
+        try:
+            if self._turn.acquire(timeout=seconds):
+                try:
+                    if not pending.is_settled:
+                        self._commit_waiting(ends_at)
+                finally:
+                    self._turn.release()
+        finally:
+            is_abandoned = pending.give_up()  # on Ctrl-C, too; a write that runs already cannot be stopped
+            if is_abandoned:
+                self._forget(pending)
+        if is_abandoned:
+            raise DatabaseUnavailable(self._blocked_by)
         result: T = pending.result()
         return result
 
-    def _wait_for_thread(self, pending: PendingWrite, seconds: float) -> None:
-        self._waiting.append(pending)
-        # Who stands first wakes the thread for all behind; who has been taken along already need not.
-        with suppress(IndexError):
-            if self._waiting[0] is pending:
-                self._wake_thread()
+    def _commit_waiting(self, ends_at: float) -> None:
+        """Commit all writes that wait once no other process writes."""
+        self._blocked_by = "WriterLock"
+        self._lock.acquire(ends_at)
         try:
-            pending.wait(seconds)
+            self._commit(self._take_waiting())
         finally:
-            is_abandoned = pending.give_up()  # on Ctrl-C, too; a write that runs already cannot be stopped
-        if is_abandoned:
-            raise DatabaseUnavailable(self._blocked_by)
+            self._lock.release()
 
-    def _wake_thread(self) -> None:
-        with self._start_lock:
-            # At the first write that waits. Not a ThreadPoolExecutor: once the main thread has ended, and gunicorn's
-            # threads still finish, that takes no work.
-            if self._thread is None:
-                self._thread = WriterThread(self)
-        self._thread.wake()
+    def _forget(self, pending: PendingWrite) -> None:
+        with suppress(ValueError):  # it has been taken along meanwhile, and is left out
+            self._waiting.remove(pending)
 
-    def commit_waiting(self) -> None:
-        """Commit the writes that wait, whenever none is under way, until none waits."""
-        while self._waiting:
-            with self._turn:
-                if self._waiting:
-                    self._commit_with_waiting(self._waiting.popleft())
-
-    def _commit_with_waiting(self, pending: PendingWrite) -> None:
-        """Commit the write, and all that wait once the lock file is held."""
-        if pending.has_given_up():
-            return
-        try:
-            self._blocked_by = "WriterLock"
-            with self._lock.hold(pending.is_abandoned):
-                waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
-                self._commit([pending, *waiting])
-        except Exception as error:  # noqa: BLE001  # the caller raises it again
-            _fail([pending], error)
+    def _take_waiting(self) -> list[PendingWrite]:
+        taken: list[PendingWrite] = []
+        with suppress(IndexError):  # until none is left: a count would be wrong once another has given up
+            while True:
+                taken.append(self._waiting.popleft())
+        return taken
 
     def _commit(self, group: list[PendingWrite]) -> None:
         try:
@@ -182,29 +116,6 @@ class Writer:
         else:
             for pending, result in results:
                 pending.settle(result)
-
-
-class WriterThread:
-    """The thread that commits waiting writes; it ends with its writer."""
-
-    def __init__(self, writer: Writer) -> None:
-        self._wakes: SimpleQueue[bool] = SimpleQueue()
-        # While it waits, the thread refers to nothing of the writer.
-        arguments = (weakref.ref(writer), self._wakes)
-        self.thread = threading.Thread(target=_commit_at_wakes, args=arguments, name="sqlite-writer", daemon=True)
-        self.thread.start()
-        weakref.finalize(writer, self._wakes.put, False).atexit = False
-
-    def wake(self) -> None:
-        """Let the thread commit what waits."""
-        self._wakes.put(True)
-
-
-def _commit_at_wakes(writer: "weakref.ref[Writer]", wakes: "SimpleQueue[bool]") -> None:
-    while wakes.get():
-        if running := writer():
-            running.commit_waiting()
-        del running
 
 
 def _is_database_failure(error: BaseException) -> bool:

@@ -1,12 +1,12 @@
 """SQLite's writer: waiting writes are committed together, and each caller gets the result of its own."""
 
 import fcntl
-import gc
+import random
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
@@ -44,7 +44,7 @@ def insert(name: str, connection: Connection) -> str:
 
 
 def wait_for_pending(writer: Writer, count: int) -> None:
-    """Wait until that many writes wait behind the one that is under way, or waits for the lock file."""
+    """Wait until that many writes wait, for the one that is under way or for the lock file."""
     while len(writer._waiting) < count:
         threading.Event().wait(0.001)
 
@@ -94,10 +94,9 @@ def write_in_one_group(
 
     with another_process_writing(folder):
         first = threads.submit(writer.write, partial(insert_after_delay, "first"))
-        while writer._blocked_by != "WriterLock":
-            threading.Event().wait(0.001)
-        second = threads.submit(writer.write, partial(insert_after_delay, "second"))
         wait_for_pending(writer, 1)
+        second = threads.submit(writer.write, partial(insert_after_delay, "second"))
+        wait_for_pending(writer, 2)
     return [first, second]
 
 
@@ -149,6 +148,46 @@ def test_write_blocked_by_another_process_is_abandoned(engine: Engine, tmp_path:
     writer.write(lambda connection: insert("next", connection))
 
     assert stored_names(engine) == ["next"]
+
+
+def test_write_behind_one_abandoned_at_the_lock_file_is_committed(engine: Engine, tmp_path: Path) -> None:
+    writer = Writer(engine, timeout_seconds=0.2)
+    with ThreadPoolExecutor(2) as threads:
+        with another_process_writing(tmp_path):
+            abandoned = threads.submit(writer.write, partial(insert, "abandoned"))
+            wait_for_pending(writer, 1)
+            writer._timeout_seconds = 20
+            served = threads.submit(writer.write, partial(insert, "served"))
+            wait_for_pending(writer, 2)
+            error = abandoned.exception(10)
+            waiting = len(writer._waiting)
+
+        assert isinstance(error, DatabaseUnavailable)
+        assert waiting == 1  # the abandoned one waits no more
+        assert served.result(10) == "served"
+    assert stored_names(engine) == ["served"]
+
+
+def test_racing_writes_are_stored_where_they_were_acknowledged_and_nowhere_else(engine: Engine, tmp_path: Path) -> None:
+    chance = random.Random(7)
+    writer = Writer(engine)
+    acknowledged: list[str] = []
+
+    def write(name: str, seconds: float) -> None:
+        with suppress(DatabaseUnavailable):
+            writer._timeout_seconds = seconds
+            acknowledged.append(writer.write(partial(insert, name)))
+
+    with ThreadPoolExecutor(12) as threads:
+        for number in range(300):
+            threads.submit(write, f"{number:03}", chance.choice([0, 0.0005, 0.002, 0.01, 5]))
+            if number % 30 == 0:
+                with another_process_writing(tmp_path):
+                    threading.Event().wait(0.005)
+
+    assert sorted(acknowledged) == stored_names(engine)
+    assert not writer._waiting
+    assert 100 < len(acknowledged) < 300
 
 
 def test_lock_file_that_was_deleted_is_locked_anew(engine: Engine, tmp_path: Path) -> None:
@@ -233,16 +272,3 @@ def test_uncreatable_file_is_reported_with_the_setting(tmp_path: Path, path: str
 
     with pytest.raises(SettingsError, match=r"^Foyer cannot start:\n  DATABASE_URL: /.* cannot be created: "):
         sqlite_files.create(path.format(tmp_path))
-
-
-def test_thread_ends_once_nothing_refers_to_its_writer(engine: Engine) -> None:
-    writer = Writer(engine)
-    write_while_busy(writer, "a")
-    assert writer._thread
-    thread = writer._thread.thread
-
-    del writer
-    gc.collect()
-
-    thread.join(10)
-    assert not thread.is_alive()
