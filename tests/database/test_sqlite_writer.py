@@ -1,52 +1,28 @@
 """SQLite's writer: waiting writes are committed together, and each caller gets the result of its own."""
 
-import fcntl
-import random
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from app.config.settings import SettingsError
-from app.database import sqlite, sqlite_files
 from app.database.sqlite_writer import Writer
 from app.errors import DatabaseUnavailable
+from tests.support.sqlite_names import another_process_writing, insert, open_engine, stored_names, wait_for_pending
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    """An engine on a file with one table of unique names."""
-    engine = create_engine(f"sqlite:///{tmp_path / 'names.db'}")
-    sqlite.configure_engine(engine)
-    sqlite_files.create(str(engine.url.database))
-    with engine.begin() as connection:
-        connection.execute(text("CREATE TABLE names (name TEXT UNIQUE)"))
-    yield engine.execution_options(**sqlite.IMMEDIATE_TRANSACTION)
-    engine.dispose()
-
-
-def stored_names(engine: Engine) -> list[str]:
-    with engine.connect() as connection:
-        return list(connection.execute(text("SELECT name FROM names ORDER BY name")).scalars())
-
-
-def insert(name: str, connection: Connection) -> str:
-    connection.execute(text("INSERT INTO names VALUES (:name)"), {"name": name})
-    return name
-
-
-def wait_for_pending(writer: Writer, count: int) -> None:
-    """Wait until that many writes wait, for the one that is under way or for the lock file."""
-    while len(writer._waiting) < count:
-        threading.Event().wait(0.001)
+    """An engine on a new file."""
+    with open_engine(tmp_path) as engine:
+        yield engine
 
 
 @contextmanager
@@ -66,13 +42,6 @@ def slow_write(writer: Writer) -> Iterator[ThreadPoolExecutor]:
             yield threads
         finally:
             may_end.set()
-
-
-@contextmanager
-def another_process_writing(folder: Path) -> Iterator[None]:
-    with (folder / "names.db-writer").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def write_while_busy(writer: Writer, *names: str) -> list[Future[str]]:
@@ -140,77 +109,6 @@ def test_write_runs_in_its_callers_context(engine: Engine) -> None:
     assert Writer(engine).write(lambda connection: insert(caller.get(), connection)) == "a"
 
 
-def test_write_blocked_by_another_process_is_abandoned(engine: Engine, tmp_path: Path) -> None:
-    writer = Writer(engine, timeout_seconds=0.2)
-    with another_process_writing(tmp_path), pytest.raises(DatabaseUnavailable, match="WriterLock"):
-        writer.write(lambda connection: insert("abandoned", connection))
-
-    writer.write(lambda connection: insert("next", connection))
-
-    assert stored_names(engine) == ["next"]
-
-
-def test_write_behind_one_abandoned_at_the_lock_file_is_committed(engine: Engine, tmp_path: Path) -> None:
-    writer = Writer(engine, timeout_seconds=0.2)
-    with ThreadPoolExecutor(2) as threads:
-        with another_process_writing(tmp_path):
-            abandoned = threads.submit(writer.write, partial(insert, "abandoned"))
-            wait_for_pending(writer, 1)
-            writer._timeout_seconds = 20
-            served = threads.submit(writer.write, partial(insert, "served"))
-            wait_for_pending(writer, 2)
-            error = abandoned.exception(10)
-            waiting = len(writer._waiting)
-
-        assert isinstance(error, DatabaseUnavailable)
-        assert waiting == 1  # the abandoned one waits no more
-        assert served.result(10) == "served"
-    assert stored_names(engine) == ["served"]
-
-
-def test_racing_writes_are_stored_where_they_were_acknowledged_and_nowhere_else(engine: Engine, tmp_path: Path) -> None:
-    chance = random.Random(7)
-    writer = Writer(engine)
-    acknowledged: list[str] = []
-
-    def write(name: str, seconds: float) -> None:
-        with suppress(DatabaseUnavailable):
-            writer._timeout_seconds = seconds
-            acknowledged.append(writer.write(partial(insert, name)))
-
-    with ThreadPoolExecutor(12) as threads:
-        for number in range(300):
-            threads.submit(write, f"{number:03}", chance.choice([0, 0.0005, 0.002, 0.01, 5]))
-            if number % 30 == 0:
-                with another_process_writing(tmp_path):
-                    threading.Event().wait(0.005)
-
-    assert sorted(acknowledged) == stored_names(engine)
-    assert not writer._waiting
-    assert 100 < len(acknowledged) < 300
-
-
-def test_lock_file_that_was_deleted_is_locked_anew(engine: Engine, tmp_path: Path) -> None:
-    writer = Writer(engine, timeout_seconds=0.2)
-    writer.write(lambda connection: insert("first", connection))
-    (tmp_path / "names.db-writer").unlink()
-
-    with another_process_writing(tmp_path), pytest.raises(DatabaseUnavailable, match="WriterLock"):
-        writer.write(lambda connection: insert("abandoned", connection))
-
-
-def test_unopenable_lock_file_fails_only_the_waiting_write(engine: Engine, tmp_path: Path) -> None:
-    writer = Writer(engine)
-    (tmp_path / "names.db-writer").mkdir()
-    with pytest.raises(DatabaseUnavailable, match="IsADirectoryError"):
-        writer.write(lambda connection: insert("failed", connection))
-    (tmp_path / "names.db-writer").rmdir()
-
-    writer.write(lambda connection: insert("next", connection))
-
-    assert stored_names(engine) == ["next"]
-
-
 def test_write_that_waited_too_long_is_never_committed(engine: Engine) -> None:
     writer = Writer(engine, timeout_seconds=0.2)
     with slow_write(writer), pytest.raises(DatabaseUnavailable, match="WriterQueue"):
@@ -264,11 +162,3 @@ def test_reader_does_not_wait_for_a_writer(engine: Engine, tmp_path: Path) -> No
         writer.execute("BEGIN IMMEDIATE")
 
         assert stored_names(engine.execution_options(sqlite_begin="BEGIN")) == []
-
-
-@pytest.mark.parametrize("path", ["{}/file/foyer.db", "/proc/foyer.db", "/proc/folder/foyer.db"])
-def test_uncreatable_file_is_reported_with_the_setting(tmp_path: Path, path: str) -> None:
-    (tmp_path / "file").touch()
-
-    with pytest.raises(SettingsError, match=r"^Foyer cannot start:\n  DATABASE_URL: /.* cannot be created: "):
-        sqlite_files.create(path.format(tmp_path))
