@@ -16,8 +16,8 @@ OTHER_PROGRAMS = {
 HEAVY_LIBRARIES = {
     *("apispec", "boto3", "coloraide", "cryptography", "dns", "dotenv", "email_validator", "httpcore2", "jwt"),
     *("langcodes", "psycopg", "pydantic", "redis", "requests", "s3transfer", "smtplib", "standardwebhooks", "tomllib"),
-    # The database is SQLite's.
-    "sqlalchemy.dialects.postgresql",
+    # The database is SQLite's, and rows are no objects of classes.
+    *("sqlalchemy.dialects.postgresql", "sqlalchemy.orm"),
 }
 # Prints the modules after the start, and after a buyer's whole way, whose token is the argument.
 REGISTRATION = """

@@ -18,8 +18,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, TextualSelect, and_, bindparam, text
-from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
+from sqlalchemy import Column, ColumnElement, Connection, Row, Table, TextualSelect, and_, bindparam, text
 
 from app.database import clock
 
@@ -38,23 +37,23 @@ class Lease:
 
 
 def claim_statement(
-    model: type[DeclarativeBase], due: str, *, updates: Mapping[str, str] | None = None, condition: str = ""
+    table: Table, due: str, *, updates: Mapping[str, str] | None = None, condition: str = ""
 ) -> TextualSelect:
     """Return the statement that claims the row that has been due for longest, and returns all its columns.
 
     `due` names the column with the due time. In SQL, `updates` are new values of other columns, and `condition` limits
     the rows. The statement's parameters: `now`, `lease_until`, and those of the condition.
     """
-    table, columns = model.__tablename__, list(model.__table__.columns)
+    columns = list(table.columns)
     assignments = ", ".join(f"{name} = {value}" for name, value in {due: ":lease_until", **(updates or {})}.items())
     is_due = f"{due} <= :now"
-    candidate = f"SELECT id FROM {table} WHERE {condition or '1 = 1'} AND {is_due} ORDER BY {due} LIMIT 1"  # noqa: S608
+    candidate = f"SELECT id FROM {table.name} WHERE {condition or '1 = 1'} AND {is_due} ORDER BY {due} LIMIT 1"  # noqa: S608
     # `is_due` again: of two workers that find the same row, the second sees here that the first has claimed it.
     statement = text(
-        f"UPDATE {table} SET {assignments} WHERE {is_due} AND id = ({candidate})"  # noqa: S608  # names of our own
+        f"UPDATE {table.name} SET {assignments} WHERE {is_due} AND id = ({candidate})"  # noqa: S608  # names of our own
         f" RETURNING {', '.join(column.name for column in columns)}"
     )
-    times = [bindparam(name, type_=model.__table__.c[due].type) for name in ("now", "lease_until")]
+    times = [bindparam(name, type_=table.c[due].type) for name in ("now", "lease_until")]
     return statement.bindparams(*times).columns(*columns)
 
 
@@ -68,6 +67,6 @@ def claim(
     return (Lease(row.id, until), row) if row else None
 
 
-def is_leased(id_column: InstrumentedAttribute[UUID], due: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
+def is_leased(id_column: Column[UUID], due: Column[Any]) -> ColumnElement[bool]:
     """Return the condition that the lease is still valid; its parameters are `Lease.parameters`."""
     return and_(id_column == bindparam("leased_id"), due == bindparam("leased_until"))

@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import Column, ColumnElement, Connection, Select
 
 RowDict = dict[str, Any]
 # Sorts before every id, because ids are UUIDv7. "After MIN_ID" is the first page of a scan in the order of ids.
@@ -30,13 +29,13 @@ def fetch_all(
     return [dict(row) for row in connection.execute(statement, parameters).mappings()]
 
 
-def filter_conditions(filters: Mapping[InstrumentedAttribute[Any], object]) -> list[ColumnElement[bool]]:
+def filter_conditions(filters: Mapping[Column[Any], object]) -> list[ColumnElement[bool]]:
     """Return one `column = value` condition for each filter; a filter of None is left out, blanks around text too."""
     values = {column: value.strip() if isinstance(value, str) else value for column, value in filters.items()}
     return [column == value for column, value in values.items() if value is not None]
 
 
-def since_condition(column: InstrumentedAttribute[datetime], since: datetime | None) -> list[ColumnElement[bool]]:
+def since_condition(column: Column[datetime], since: datetime | None) -> list[ColumnElement[bool]]:
     """Return the condition that the column is not earlier than `since`; none where no moment is given."""
     return [] if since is None else [column >= since]
 

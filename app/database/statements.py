@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import TextualSelect, bindparam, text
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy import Table, TextualSelect, bindparam, text
 
 
 def upsert_statement(
-    model: type[DeclarativeBase],
+    table: Table,
     natural_key: str,
     updates: Mapping[str, str],
     inserts: Mapping[str, str] | None = None,
@@ -22,11 +21,11 @@ def upsert_statement(
     SQLite and PostgreSQL. It is text because SQLAlchemy compiles its own upsert again at each execution, which costs
     more CPU than the rest of a landing's database work.
     """
-    columns = model.__table__.columns
+    columns = table.columns
     returned = columns if returns_row else [columns.id]
     update = f"UPDATE SET {', '.join(f'{name} = {new}' for name, new in updates.items())}" if updates else "NOTHING"
     insert = text(
-        f"INSERT INTO {model.__tablename__} ({', '.join(column.name for column in columns)})"  # noqa: S608  # only names of tables and columns
+        f"INSERT INTO {table.name} ({', '.join(column.name for column in columns)})"  # noqa: S608  # only names of tables and columns
         f" VALUES ({', '.join((inserts or {}).get(column.name, f':{column.name}') for column in columns)})"
         f" ON CONFLICT ({natural_key}) DO {update} RETURNING {', '.join(column.name for column in returned)}"
     )

@@ -1,6 +1,6 @@
-"""The database tables, as SQLAlchemy models."""
+"""The database tables."""
 
-from app.models.base import Base, UtcDateTime
+from app.models.base import METADATA, Model, UtcDateTime
 from app.models.outbox import OutboxMessage
 from app.models.people import Account, Invitation, PendingToken, Registration, StoredDraft
 from app.models.purchases import AgreementLock, EarlierKey, Event, Feed, Subscription

@@ -1,10 +1,10 @@
 """What all tables share: named constraints, and times in UTC."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import ClassVar
 
-from sqlalchemy import JSON, DateTime, Dialect, MetaData
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy import Column, DateTime, Dialect, MetaData, Table
+from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeDecorator
 
 
@@ -23,25 +23,37 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
 
 
-class Base(DeclarativeBase):
-    """The base of all models: it names their constraints, and stores each `datetime` in UTC.
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
 
-    Primary keys are UUIDv7, made by the application: they sort by age.
+
+class Model:
+    """The base of all models: a class of columns, which is a table of METADATA and stands for it in statements.
+
+    Rows are not its instances: SQLAlchemy's ORM, which would make them, takes a sixth of a server's start. Primary keys
+    are UUIDv7, made by the application: they sort by age.
     """
 
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {  # noqa: RUF012  # SQLAlchemy reads it from the class
-        datetime: UtcDateTime,
-        dict[str, Any]: JSON,
-        # None is stored as NULL, not as JSON's null.
-        list[str]: JSON(none_as_null=True),
-        list[dict[str, Any]]: JSON(none_as_null=True),
-    }
+    __tablename__: ClassVar[str]
+    # Constraints and indexes of several columns.
+    __table_args__: ClassVar[tuple[SchemaItem, ...]] = ()
+    __table__: ClassVar[Table]
+
+    def __init_subclass__(cls) -> None:
+        """Make the table of the class's columns, in their order, each named as its attribute."""
+        columns = [(name, value) for name, value in vars(cls).items() if isinstance(value, Column)]
+        for name, column in columns:
+            column.name = column.key = name
+        cls.__table__ = Table(cls.__tablename__, METADATA, *(column for _, column in columns), *cls.__table_args__)
+
+    @classmethod
+    def __clause_element__(cls) -> Table:
+        """Return what SQLAlchemy puts into a statement where the class stands."""
+        return cls.__table__

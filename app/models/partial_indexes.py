@@ -5,9 +5,9 @@ The options of such an index load SQLAlchemy's dialects of both databases, which
 
 from sqlalchemy import Index
 
-from app.models.base import Base
+from app.models.base import METADATA
 from app.models.usage import IS_UNSENT, UsageHour
 
-METADATA = Base.metadata
+__all__ = ["METADATA"]
 
 Index("ix_usage_hours_unsent", UsageHour.hour, sqlite_where=IS_UNSENT, postgresql_where=IS_UNSENT)

@@ -8,8 +8,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from app.cli import tables
-from app.models import AuditEntry, Event, Invitation, OutboxMessage, Registration, Subscription
-from app.models.base import Base
+from app.models import AuditEntry, Event, Invitation, Model, OutboxMessage, Registration, Subscription
 from app.services.signup import erasure, invitations
 from tests.cli.command_output import apply_events, list_rows
 from tests.cli.conftest import CreateRegistration
@@ -26,15 +25,15 @@ def environment(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 @pytest.fixture
-def stored(app: Flask) -> Callable[[type[Base]], str]:
+def stored(app: Flask) -> Callable[[type[Model]], str]:
     """A registered customer with an event and an invitation; returns the newest id of a kind of row."""
     subscription_id = register_customer(app)
     with app.app_context():
         invitations.invite(subscription_id, "marie@example.com", "buyer")
     apply_events(app, eventbridge_event(LICENSE_UPDATED, minutes_after_noon(1)))
 
-    def newest_id(model: type[Base]) -> str:
-        return str(max(row.id for row in all_rows(app, model)))  # type: ignore[attr-defined]
+    def newest_id(model: type[Model]) -> str:
+        return str(max(row.id for row in all_rows(app, model)))
 
     return newest_id
 
@@ -52,9 +51,9 @@ def stored(app: Flask) -> Callable[[type[Base]], str]:
 @pytest.mark.parametrize("spell", [lambda id_: id_[:23], lambda id_: id_[:23].upper(), lambda id_: f" {id_[:35]} "])
 def test_beginning_of_an_id_stands_for_it(
     runner: FlaskCliRunner,
-    stored: Callable[[type[Base]], str],
+    stored: Callable[[type[Model]], str],
     command: list[str],
-    model: type[Base],
+    model: type[Model],
     spell: Callable[[str], str],
 ) -> None:
     id_ = stored(model)
@@ -78,7 +77,7 @@ def test_beginning_of_a_handoff_or_mail_stands_for_it(app: Flask, runner: FlaskC
 
 @pytest.mark.parametrize("group", ["events", "handoffs", "mails", "invitations"])
 def test_subscription_filter_takes_the_beginning_of_its_id(
-    runner: FlaskCliRunner, stored: Callable[[type[Base]], str], group: str
+    runner: FlaskCliRunner, stored: Callable[[type[Model]], str], group: str
 ) -> None:
     assert list_rows(runner, group, "--subscription", stored(Subscription)[:23]) == list_rows(runner, group)
 

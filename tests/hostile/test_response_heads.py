@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
@@ -12,6 +13,7 @@ import jwt
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import Row
 from uuid_utils.compat import uuid7
 from werkzeug.urls import iri_to_uri
 
@@ -86,7 +88,7 @@ def land(app: Flask) -> Cookies:
 
 def register(
     app: Flask, product: HandoffReceiver, url: str = ACCOUNT_URL, reference: str = REFERENCE
-) -> tuple[Cookies, Registration]:
+) -> tuple[Cookies, Row[Any]]:
     """Register, let the product reply with that account, and return the browser's cookies and the registration."""
     browser = open_browser(app, land(app))
     form = browser.get("/signup", base_url=BASE_URL).text

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 from app import create_app
 from app.cli.migrations import migrations
 from app.database import transactions
-from app.models import AuditEntry, Base, Registration, Subscription, UtcDateTime
+from app.models import METADATA, AuditEntry, Registration, Subscription, UtcDateTime
 from tests.support import factories
 from tests.support.outbox_messages import register_customer
 from tests.support.stored_rows import all_rows
@@ -58,7 +58,7 @@ def table_shapes(app: Flask) -> dict[str, list[str]]:
         inspector = inspect(connection)
         return {
             table_name: names(inspector.get_columns(table_name)) + names(inspector.get_indexes(table_name))
-            for table_name in Base.metadata.tables
+            for table_name in METADATA.tables
         }
 
 

@@ -79,4 +79,4 @@ def stored_values(app: Flask) -> dict[str, object]:
 def stored_status(app: Flask) -> str:
     """Return the only subscription's status."""
     [subscription] = all_rows(app, Subscription)
-    return subscription.status
+    return str(subscription.status)

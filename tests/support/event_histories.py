@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Flask
+from sqlalchemy import Row
 
 from app.models import Subscription
 from app.services.events import apply, review
@@ -49,7 +50,7 @@ def sign_up(app: Flask, company: str, **customer: Any) -> None:
         registrations.complete(factories.resolved(**customer), factories.answers(company=company))
 
 
-def only_subscription(app: Flask) -> Subscription:
+def only_subscription(app: Flask) -> Row[Any]:
     """Return the one subscription that is stored."""
     [subscription] = all_rows(app, Subscription)
     return subscription

@@ -1,12 +1,12 @@
 """Fills the outbox by registering customers and applying events; claims, sends and lists its messages."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from flask import Flask
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import Row, select
 
 from app.aws.customer import license_id
 from app.config import products
@@ -19,7 +19,7 @@ from app.services.outbox.queue import ClaimedMessage
 from app.services.purchases import subscriptions
 from app.services.purchases.purchase import Resolved
 from app.services.signup import registrations
-from tests.support import factories
+from tests.support import factories, stored_rows
 from tests.support.aws_events import eventbridge_event, parse_event
 from tests.support.clock import time_passes
 from tests.support.factories import PRODUCT_CODE
@@ -95,17 +95,17 @@ def send_outbox_mails(app: Flask) -> list[bool]:
     return settled
 
 
-def outbox_messages(app: Flask) -> list[OutboxMessage]:
+def outbox_messages(app: Flask) -> Sequence[Row[Any]]:
     """Return all hand-offs and mails, hand-offs by sequence number."""
-    with app.app_context(), Session(transactions.current_database().read_engine) as session:
-        return list(session.scalars(select(OutboxMessage).order_by(OutboxMessage.sequence, OutboxMessage.id)))
+    in_order = select(OutboxMessage.__table__).order_by(OutboxMessage.sequence, OutboxMessage.id)
+    return stored_rows.fetch_rows(app, in_order)
 
 
-def handoff_messages(app: Flask) -> list[OutboxMessage]:
+def handoff_messages(app: Flask) -> list[Row[Any]]:
     """Return all hand-offs by sequence number."""
     return [message for message in outbox_messages(app) if message.sequence]
 
 
-def mail_messages(app: Flask) -> list[OutboxMessage]:
+def mail_messages(app: Flask) -> list[Row[Any]]:
     """Return all mails, the oldest first."""
     return [message for message in outbox_messages(app) if message.lane == queue.MAIL_LANE]

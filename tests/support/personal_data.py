@@ -1,12 +1,12 @@
 """Inserts registrations with marked personal data, and reads what is left of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from flask import Flask
-from sqlalchemy import Connection, insert, inspect, select
+from sqlalchemy import Connection, Row, insert, inspect, select
 from uuid_utils.compat import uuid7
 
 from app.database import transactions
@@ -75,7 +75,7 @@ def dump_tables(app: Flask) -> dict[str, list[str]]:
         return {name: [str(row) for row in connection.exec_driver_sql(f"SELECT * FROM {name}")] for name in tables}  # noqa: S608
 
 
-def audit_entries(app: Flask) -> list[AuditEntry]:
+def audit_entries(app: Flask) -> Sequence[Row[Any]]:
     """Return the audit entries, the oldest first."""
     return all_rows(app, AuditEntry)
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from flask import Flask
+from sqlalchemy import Row
 
-from app.models import OutboxMessage
 from sandbox.purchases import Purchase
 from tests.support.metered_product import MeteredProduct, at
 from tests.support.outbox_messages import handoff_messages, mail_messages
@@ -12,7 +12,7 @@ from tests.support.outbox_messages import handoff_messages, mail_messages
 PROBLEM, SETUP = "seller_usage_problem", "seller_usage_setup"
 
 
-def usage_mails(app: Flask, type_: str = PROBLEM) -> list[OutboxMessage]:
+def usage_mails(app: Flask, type_: str = PROBLEM) -> list[Row[Any]]:
     return [message for message in mail_messages(app) if message.type == type_]
 
 

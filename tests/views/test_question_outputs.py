@@ -57,7 +57,7 @@ def run(client: FlaskClient, *arguments: str) -> str:
 def mail(client: FlaskClient, template: str) -> str:
     """Return the text and the HTML of a mail about the registration."""
     [row] = all_rows(client.application, Registration)
-    registration = payload.Registration.from_row(row)  # type: ignore[arg-type]  # an object has the same names
+    registration = payload.Registration.from_row(row)
     context = MailContext(
         product=PRODUCT, site_url="https://start.acme.example", happened_at=NOW, registration=registration
     )

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 import time_machine
@@ -9,7 +10,6 @@ from flask import Flask, render_template
 from flask.testing import FlaskClient
 
 from app.config import products
-from app.models import Registration
 from app.services.events import apply
 from app.services.signup import progress
 from app.views import welcome
@@ -211,7 +211,7 @@ def test_usage_priced_product_shows_no_entitlements(registered_buyer: Registered
 
 def test_missing_subscription_reads_as_pending(app: Flask) -> None:
     now = datetime.now(UTC)
-    registration = Registration(company="Juniper", full_name="Ada", email="ada@gmail.com", created_at=now)
+    registration = SimpleNamespace(company="Juniper", full_name="Ada", email="ada@gmail.com", created_at=now)
     with app.test_request_context():
         product = products.current()[PRODUCT_CODE]
         visit = Visit(factories.resolved(), product)

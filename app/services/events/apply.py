@@ -37,7 +37,7 @@ MISMATCH_REASONS = {
 }
 # After these, GetEntitlements may answer something else.
 ENTITLEMENT_EVENTS = {AwsEventKind.LICENSE_UPDATED, AwsEventKind.ENTITLEMENT_UPDATED}
-INSERT_EVENT = upsert_statement(Event, natural_key="aws_id", updates={})
+INSERT_EVENT = upsert_statement(Event.__table__, natural_key="aws_id", updates={})
 LOCK_EVENT = select(Event.__table__).where(Event.id == bindparam("event_id")).with_for_update()
 UPDATE_EVENT = update(Event).where(Event.id == bindparam("event_id"))
 # `coalesce` keeps the database from the index on the outcome: it would read all waiting events, not the agreements'.

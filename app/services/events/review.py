@@ -29,7 +29,7 @@ FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 5, 600
 BELIEVED_EMPTY_ANSWERS = 12
 # An error of Foyer's own takes a person to mend.
 MAX_ERROR_BACKOFF_SECONDS = 86400
-CLAIM = leases.claim_statement(Subscription, "review_at")
+CLAIM = leases.claim_statement(Subscription.__table__, "review_at")
 IS_LEASED = leases.is_leased(Subscription.id, Subscription.review_at)
 NEXT_FAILURE = select(Subscription.review_failures + 1).where(IS_LEASED)
 RESCHEDULE = update(Subscription).where(IS_LEASED)

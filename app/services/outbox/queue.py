@@ -39,7 +39,7 @@ HANDOFF_LANE_PREFIX = "handoff/"
 LEASE = timedelta(seconds=30)
 RETRY_WINDOW = timedelta(days=3)
 CLAIM = leases.claim_statement(
-    OutboxMessage,
+    OutboxMessage.__table__,
     "next_try_at",
     # The retry window begins with the first try, also where no worker ran before or the product had no endpoint.
     # A worker that dies leaves its try unsure.

@@ -39,7 +39,7 @@ MAX_DRAFTS_OF_PURCHASE = 5
 TABLE = StoredDraft.__table__
 BY_ID = StoredDraft.id == bindparam("draft_id")
 UPSERT = upsert_statement(
-    StoredDraft,
+    TABLE,
     natural_key="id",
     updates={name: f"excluded.{name}" for name in ("purchase_digest", "sealed", "stored_at", "expires_at")},
 )

@@ -13,7 +13,7 @@ from app.aws.customer import license_id
 from app.aws.fields import end_or_none
 from app.aws.get_entitlements import AwsEntitlement
 from app.config import products
-from app.models import Subscription, UtcDateTime
+from app.models import UtcDateTime
 
 
 class LastEnd(FunctionElement[datetime]):
@@ -44,7 +44,7 @@ def exist_for(product_code: str) -> bool:
     return product is not None and product.pricing != "subscription"
 
 
-def load_stored(subscription: Subscription | Row[Any]) -> list[AwsEntitlement]:
+def load_stored(subscription: Row[Any]) -> list[AwsEntitlement]:
     """Return what GetEntitlements answered last for the subscription's license; nothing before the first call."""
     return parse_stored(subscription.entitlements or [])
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Text, cast, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import Column, ColumnElement, Connection, Row, Text, cast, func, or_, select
 
 from app.config.questions import FIELD_NAME
 from app.database.rows import RowDict
@@ -20,7 +19,7 @@ from app.database.transactions import query, wait_for_operator
 from app.models import Invitation, OutboxMessage, Registration
 from app.services.purchases import drafts
 
-TextColumn = InstrumentedAttribute[str] | InstrumentedAttribute[str | None]
+TextColumn = Column[str] | Column[str | None]
 NAME_COLUMNS: tuple[TextColumn, ...] = (Registration.company, Registration.full_name, Registration.email)
 ANSWER_COLUMNS: tuple[TextColumn, ...] = (
     *NAME_COLUMNS,
@@ -108,7 +107,7 @@ def _find_in_handoffs(connection: Connection, text: str) -> set[UUID]:
     }
 
 
-def _json_has(column: InstrumentedAttribute[Any], text: str, dialect: str) -> ColumnElement[bool]:
+def _json_has(column: Column[Any], text: str, dialect: str) -> ColumnElement[bool]:
     """Return the condition that the JSON has the text, in upper or lower case."""
     as_text = cast(column, Text)
     # As JSON spells it: both are ASCII.

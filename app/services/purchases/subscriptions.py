@@ -48,7 +48,7 @@ def _upsert_statement(values: Mapping[str, str], *, returns_row: bool = False, *
     }
     updates = {**times, **values, **other_updates}
     inserts = {"purchase_key": CURRENT_PURCHASE_KEY}
-    return upsert_statement(Subscription, "purchase_key", updates, inserts, returns_row=returns_row)
+    return upsert_statement(Subscription.__table__, "purchase_key", updates, inserts, returns_row=returns_row)
 
 
 LATEST_WINS = {

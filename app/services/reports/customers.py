@@ -10,8 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, Uuid, bindparam, or_, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import Column, ColumnElement, Connection, Select, Uuid, bindparam, or_, select
 
 from app.database import rows
 from app.database.rows import RowDict
@@ -39,7 +38,7 @@ MIN_ID_LENGTH = 8
 # So many hand-offs and mails, and problems of usage, of one customer are shown.
 MAX_MESSAGES = 500
 SHOWN_COLUMNS = ("company", "full_name", "email", "product_code", "customer_aws_account_id", "agreement_id", "status")
-IdColumn = InstrumentedAttribute[UUID] | InstrumentedAttribute[UUID | None]
+IdColumn = Column[UUID] | Column[UUID | None]
 LIMIT: Any = bindparam("limit")
 
 

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CompoundSelect, Connection, Select, Uuid, bindparam, select, union
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import Column, CompoundSelect, Connection, Select, Uuid, bindparam, select, union
 
 from app.database.transactions import query
 from app.models import (
@@ -27,7 +26,7 @@ HEXADECIMAL = re.compile("[0-9a-f]{1,32}", re.ASCII)
 IdSearch = Select[Any] | CompoundSelect[Any]
 
 
-def _in_range(column: InstrumentedAttribute[UUID] | InstrumentedAttribute[UUID | None]) -> Select[Any]:
+def _in_range(column: Column[UUID] | Column[UUID | None]) -> Select[Any]:
     return select(column).where(column >= bindparam("first", type_=Uuid), column <= bindparam("last", type_=Uuid))
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import Column, ColumnElement, Connection, Select, and_, bindparam, exists, func, select
 
 from app.config import products
 from app.database.transactions import query, wait_for_operator
@@ -36,7 +35,7 @@ IS_HANDED_OFF = and_(
 HAS_ENTERED = AuditEntry.action == progress.ENTERED
 
 
-def _count(counted: Any, at: InstrumentedAttribute[Any], *conditions: ColumnElement[bool]) -> Select[Any]:
+def _count(counted: Any, at: Column[Any], *conditions: ColumnElement[bool]) -> Select[Any]:
     """Return the statement that counts both periods, in one pass through the table, by the column with the time."""
     return select(func.count(counted).filter(at >= TODAY), func.count(counted)).where(at >= SINCE, *conditions)
 

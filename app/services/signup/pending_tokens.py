@@ -36,7 +36,7 @@ ERRORS_BY_NAME: dict[str, type[FoyerError]] = {kind.__name__: kind for kind in (
 BY_ID = select(PendingToken.__table__).where(PendingToken.id == bindparam("id"))
 BY_DIGEST = select(PendingToken.__table__).where(PendingToken.digest == bindparam("digest"))
 COUNT_PENDING = select(func.count()).where(PendingToken.next_try_at.is_not(None))
-UPSERT_TOKEN = upsert_statement(PendingToken, natural_key="digest", updates={"digest": "excluded.digest"})
+UPSERT_TOKEN = upsert_statement(PendingToken.__table__, natural_key="digest", updates={"digest": "excluded.digest"})
 PURGE = delete(PendingToken).where(
     PendingToken.settled_at < bindparam("before"), ~exists().where(Registration.parked_token_id == PendingToken.id)
 )

@@ -95,7 +95,7 @@ TABLE = Registration.__table__
 ANSWER_COLUMNS = (*(field.name for field in fields(Answers)), "updated_at")
 ANSWER_CHANGES = {name: f"excluded.{name}" for name in (*ANSWER_COLUMNS, "sent_by")}
 UPSERT_BY_SUBSCRIPTION, UPSERT_BY_TOKEN = (
-    upsert_statement(Registration, natural_key, ANSWER_CHANGES, returns_row=True)
+    upsert_statement(TABLE, natural_key, ANSWER_CHANGES, returns_row=True)
     for natural_key in ("subscription_id", "parked_token_id")
 )
 # One row, of empty columns where there is no registration or no reply.

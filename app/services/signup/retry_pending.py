@@ -31,7 +31,7 @@ MAX_BACKOFF_SECONDS = 300
 # A token whose resolving raises something unforeseen is given up, too.
 MAX_PENDING_AGE = TOKEN_LIFETIME + timedelta(hours=1)
 
-CLAIM = claim_statement(PendingToken, "next_try_at", updates={"tries": "tries + 1"})
+CLAIM = claim_statement(PendingToken.__table__, "next_try_at", updates={"tries": "tries + 1"})
 UPDATE_IF_LEASED = update(PendingToken).where(is_leased(PendingToken.id, PendingToken.next_try_at))
 UPDATE = update(PendingToken).where(PendingToken.id == bindparam("token_id"))
 REGISTRATION_ID = select(Registration.id).where(Registration.parked_token_id == bindparam("token_id"))

@@ -3,13 +3,12 @@
 import json
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from app.database import transactions
 from app.models import Account, Invitation, OutboxMessage, Registration, Subscription
@@ -55,8 +54,8 @@ def test_customer_is_found_by_every_id_that_belongs_to_them(
 ) -> None:
     with app.app_context():
         invitations.invite(subscription_id, "colleague@example.com", "buyer")
-        reply = Account(subscription_id=subscription_id, reference="juniper-7", answered_at=datetime.now(UTC))
-        transactions.write(lambda connection: connection.execute(_insert(reply)))
+        values = {"subscription_id": subscription_id, "reference": "juniper-7", "answered_at": datetime.now(UTC)}
+        transactions.write(lambda connection: connection.execute(insert(Account), values))
     (event_id,) = apply_events(app, eventbridge_event(LICENSE_UPDATED, minutes_after_noon(1)))
     ids = [
         *(str(row.id) for row in all_rows(app, OutboxMessage) if row.subscription_id == subscription_id),
@@ -70,12 +69,6 @@ def test_customer_is_found_by_every_id_that_belongs_to_them(
 
     assert len(ids) > 4
     assert {file["purchase"]["id"] for file in [*found, by_beginning]} == {str(subscription_id)}
-
-
-def _insert(account: Account) -> Any:
-    return Account.__table__.insert().values(  # type: ignore[attr-defined]
-        subscription_id=account.subscription_id, reference=account.reference, answered_at=account.answered_at
-    )
 
 
 def test_former_answers_and_the_merged_id_lead_to_the_customer(

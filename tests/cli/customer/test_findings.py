@@ -5,7 +5,7 @@ from uuid import UUID
 
 from flask import Flask
 from flask.testing import FlaskCliRunner
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from app.database import transactions
 from app.models import OutboxMessage, PendingToken, Registration
@@ -73,7 +73,7 @@ def test_refused_account_and_missing_handoff_are_wrong(
 ) -> None:
     receive_license_event(app, LICENSE_UPDATED, datetime.now(UTC))
     with app.app_context():
-        transactions.write(lambda connection: connection.execute(OutboxMessage.__table__.delete()))  # type: ignore[attr-defined]
+        transactions.write(lambda connection: connection.execute(delete(OutboxMessage)))
 
     assert findings(runner, str(subscription_id)) == [("FAIL", f"handoffs catch-up --product {PRODUCT_CODE}")]
 

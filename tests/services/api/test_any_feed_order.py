@@ -134,7 +134,9 @@ class World:
 
     def merge(self, connection: Connection, target: UUID, source: UUID) -> list[str]:
         """Delete the source, unless it is the target, and return the target's former ids."""
-        rows = dict(connection.execute(select(Subscription.id, Subscription.former_ids)).tuples().all())
+        rows: dict[UUID, list[str]] = {
+            row.id: row.former_ids for row in connection.execute(select(Subscription.id, Subscription.former_ids))
+        }
         if target == source:
             return rows[target]
         connection.execute(delete(Subscription).where(Subscription.id == source))

@@ -1,9 +1,11 @@
 """What an account's stored replies add up to after each further reply."""
 
 from functools import partial
+from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import Row
 
 from app.database import transactions
 from app.models import Account
@@ -18,7 +20,7 @@ REFUSED = AccountReply(refused="confirmation_needed")
 TEAM = AccountReply(url="https://app.acme.example/t/7", reference="team-7")
 
 
-def store_replies(app: Flask, *replies: tuple[AccountReply, bool]) -> tuple[list[bool], Account]:
+def store_replies(app: Flask, *replies: tuple[AccountReply, bool]) -> tuple[list[bool], Row[Any]]:
     """Store replies, each with `account_requested`; return whether each changed anything, and the account."""
     subscription_id = register_customer(app)
     changes = []

@@ -5,7 +5,6 @@ import pytest
 from app import create_app
 from app.aws import get_entitlements
 from app.aws.get_entitlements import AwsEntitlement
-from app.models import Subscription
 from app.services.purchases import entitlements
 from tests.support import factories
 from tests.support.aws_events import minutes_after_noon
@@ -34,4 +33,4 @@ def test_entitlement_until_a_far_year_has_no_end(environment: pytest.MonkeyPatch
 def test_entitlement_stored_with_a_far_year_has_no_end() -> None:
     stored = {"dimension": "seats", "value": 25, "expires_at": "9999-12-31T23:59:59+00:00"}
 
-    assert entitlements.load_stored(Subscription(entitlements=[stored])) == [AwsEntitlement("seats", 25, None)]
+    assert entitlements.parse_stored([stored]) == [AwsEntitlement("seats", 25, None)]
