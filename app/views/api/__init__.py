@@ -13,7 +13,7 @@ from app.services.api import feed, tokens
 from app.services.api.feed import Filters
 from app.services.outbox import payload_part
 from app.services.outbox.payload_part import PayloadPart
-from app.views.api import problems, queries, usage
+from app.views.api import problems, queries
 
 PUBLIC_ENDPOINTS = {"api.description", "api.handoff_schema"}
 # The others need the scope "read".
@@ -74,18 +74,25 @@ def registration(registration_id: UUID) -> Response:
 @blueprint.post("/usage", merge_slashes=False)
 def report_usage() -> Response:
     """Store items of usage, and return a verdict on each."""
+    # Imported on use: many products report none, and the rules of metering take a thirtieth of a server's start.
+    from app.views.api import usage  # noqa: PLC0415
+
     return usage.report()
 
 
 @get("/usage")
 def usage_hours() -> Response:
     """Return a page of hours of usage, newest first."""
+    from app.views.api import usage  # noqa: PLC0415
+
     return _json_or_404(usage.list_hours())
 
 
 @get("/usage/items")
 def usage_items() -> Response:
     """Return the items of usage with the id that the product gave them."""
+    from app.views.api import usage  # noqa: PLC0415
+
     return _json_or_404(usage.find_items())
 
 
