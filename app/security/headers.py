@@ -132,7 +132,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.extensions["trusted_hosts"] = [host.lower() for host in settings.trusted_hosts]
     app.before_request(_reject_untrusted_hosts)
     app.before_request(_reject_oversized_bodies)
-    app.after_request(lambda response: _add_security_headers(response, secure))
+    usual = {**SECURITY_HEADERS, "Cache-Control": "no-store", **({"Strict-Transport-Security": HSTS} if secure else {})}
+    app.after_request(lambda response: _add_headers(response, usual))
 
 
 def allow_longer_form(app: Flask, characters: int) -> None:
@@ -213,10 +214,8 @@ def _reject_oversized_bodies() -> None:
         raise RequestEntityTooLarge
 
 
-def _add_security_headers(response: Response, secure: bool) -> Response:
-    response.headers.update(SECURITY_HEADERS)
-    if secure:
-        response.headers["Strict-Transport-Security"] = HSTS
-    # Only static files set their own Cache-Control.
-    response.headers.setdefault("Cache-Control", "no-store")
+def _add_headers(response: Response, usual: dict[str, str]) -> Response:
+    """Add the usual headers, but none that the view has set: files may be cached, and shown on other sites."""
+    own = {name.title() for name in response.headers.keys()}  # noqa: SIM118  # a Headers yields pairs
+    response.headers.extend((name, value) for name, value in usual.items() if name.title() not in own)
     return response

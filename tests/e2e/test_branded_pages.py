@@ -1,9 +1,11 @@
 """A form with a brand and questions of its own in print, in forced colours, from right to left, and at 400 %."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
@@ -15,6 +17,7 @@ from tests.support import asked_questions, factories, pictures
 from tests.support.asked_questions import QUESTIONS
 from tests.support.databases import on_sqlite
 from tests.support.factories import TOKEN_FIELD
+from tests.support.local_server import serve_app
 
 FORM_URL = "http://localhost/signup"
 CONTROLS = "#answers :is(input:not([type=hidden]), select, textarea)"
@@ -56,6 +59,16 @@ def speak(page: Page, client: FlaskClient, language: str) -> None:
     client.post("/language", data={"language": language})
     page.goto(FORM_URL)
     assert page.locator("html").get_attribute("lang") == language
+
+
+def test_logo_is_shown_in_a_mail_program_on_another_site(axe_page: Page, form_client: FlaskClient) -> None:
+    [path] = set(re.findall(r'"(/brand/[^"]+[.]svg)"', form_client.get("/signup").text))
+    mail_program = Flask("mail_program")
+    with serve_app(form_client.application) as url, serve_app(mail_program) as mail_url:
+        mail_program.add_url_rule("/", "show", lambda: f'<img src="{url}{path}">')
+        axe_page.goto(mail_url)
+
+        assert axe_page.locator("img").evaluate("picture => picture.naturalWidth") > 0
 
 
 def test_dark_page_is_printed_with_the_logo_and_colours_for_white_paper(form_page: Page) -> None:

@@ -100,6 +100,7 @@ def test_pictures_and_colours_are_served_for_good(branded_client: FlaskClient) -
         assert response.status_code == 200
         assert response.headers["Cache-Control"] == "public, immutable, max-age=31536000"
         assert response.headers["Content-Security-Policy"].startswith("default-src 'none'")
+        assert response.headers.getlist("Cross-Origin-Resource-Policy") == ["cross-origin"]
     [sheet] = re.findall(r'"(/brand/[^"]+\.css)"', page)
     css = branded_client.get(sheet).text
     assert "--accent:#7a1fa2" in css
