@@ -1,6 +1,7 @@
 """Builds the application of its parts: `app.create_app` calls `create`."""
 
 from pathlib import Path
+from typing import TypeVar
 
 from flask import Flask
 
@@ -13,12 +14,22 @@ from app.mail import mailer
 from app.observability import logs
 from app.security import encryption, headers, rate_counters, sign_in_tokens
 
+T = TypeVar("T")
+
 TEMPLATES_DIR = Path(__file__).parent.parent / "templates"
+
+
+class Application(Flask):
+    """A Flask application without asynchronous functions: Flask would look for them at each call of each function."""
+
+    def ensure_sync(self, func: T) -> T:
+        """Return the function."""
+        return func
 
 
 def create(app_settings: Settings | None) -> Flask:
     """Return the application with these settings, or those in the environment; see `app.create_app`."""
-    app = Flask("app", template_folder=TEMPLATES_DIR)
+    app = Application("app", template_folder=TEMPLATES_DIR)
     values = app_settings or settings.load()
     app.config.update(THREADS=THREADS, RETENTION_DAYS=values.retention_days, SITE_URL=values.site_url)
     app.config["HANDOFF_ALLOW_PRIVATE"] = values.handoff_allow_private
