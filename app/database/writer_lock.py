@@ -45,10 +45,11 @@ class WriterLock:
                 self._open()
             try:
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                is_acquired = True
             except BlockingIOError:
-                return False
+                is_acquired = False
             if os.fstat(self._descriptor).st_nlink:
-                return True
+                return is_acquired
             # Without a name, it is another file that new processes lock.
             self._close()
 
@@ -61,6 +62,7 @@ class WriterLock:
             self._file = weakref.finalize(self, os.close, self._descriptor)
             sqlite_files.give_to_owner(self._descriptor, Path(database))
         except OSError as error:
+            self._close()
             raise faults.file_unavailable(error) from error
 
     def _close(self) -> None:

@@ -82,6 +82,17 @@ def test_lock_file_that_was_deleted_is_locked_anew(engine: Engine, tmp_path: Pat
         writer.write(lambda connection: insert("abandoned", connection))
 
 
+def test_lock_file_deleted_while_another_process_holds_it_is_left(engine: Engine, tmp_path: Path) -> None:
+    writer = Writer(engine)
+    writer.write(lambda connection: insert("first", connection))
+
+    with another_process_writing(tmp_path):
+        (tmp_path / "names.db-writer").unlink()
+        writer.write(lambda connection: insert("second", connection))
+
+    assert stored_names(engine) == ["first", "second"]
+
+
 def test_unopenable_lock_file_fails_only_the_waiting_write(engine: Engine, tmp_path: Path) -> None:
     writer = Writer(engine)
     (tmp_path / "names.db-writer").mkdir()
