@@ -216,6 +216,6 @@ def _reject_oversized_bodies() -> None:
 
 def _add_headers(response: Response, usual: dict[str, str]) -> Response:
     """Add the usual headers, but none that the view has set: files may be cached, and shown on other sites."""
-    own = {name.title() for name in response.headers.keys()}  # noqa: SIM118  # a Headers yields pairs
-    response.headers.extend((name, value) for name, value in usual.items() if name.title() not in own)
+    own = {name.title() for name, _ in response.headers}
+    response.headers.extend((name, value) for name, value in usual.items() if name not in own)
     return response
