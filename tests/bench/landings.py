@@ -11,7 +11,7 @@ from tests.bench.bench_run import BenchRun, start_each
 from tests.bench.load_clients import ResponseTally
 from tests.bench.report_table import FigureRow, compare, section_heading
 from tests.bench.rounds import Figures
-from tests.bench.servers import BenchServer
+from tests.bench.servers import BASELINE_APP, STORING_APP, BenchServer
 from tests.support import processes
 
 WAITING_BUYERS = 64
@@ -25,9 +25,11 @@ def report_lines(run: BenchRun) -> Iterator[FigureRow | str]:
         databases = [run.sqlite(revision, 0, name="landings") for revision in run.revisions]
         foyer, *older = start_each(stack, databases, run.servers.serve_foyer)
         yield from registrations.lines_without_handoffs(run, [foyer, *older])
-        baseline = stack.enter_context(run.servers.serve_baseline(run.current))
+        baseline, storing = (
+            stack.enter_context(run.servers.serve_baseline(run.current, app)) for app in (BASELINE_APP, STORING_APP)
+        )
         for aws_seconds, connections in run.size.loads:
-            yield from _compare_with_baseline(run, [foyer, baseline, *older], aws_seconds, connections)
+            yield from _compare_with_baseline(run, [foyer, baseline, storing, *older], aws_seconds, connections)
         yield section_heading(
             f"AWS answers after {run.size.slow_aws_seconds:g} s, {WAITING_BUYERS} buyers wait", run.current.name, ""
         )
@@ -39,7 +41,7 @@ def _compare_with_baseline(
 ) -> Iterator[FigureRow | str]:
     start, aws_cpu, browsers_cpu = time.perf_counter(), processes.cpu_seconds(run.aws_pid), time.process_time()
     land = partial(_land, run, aws_seconds, connections)
-    measured, baseline, *older = run.measure(servers, land)
+    measured, baseline, storing, *older = run.measure(servers, land)
     elapsed = time.perf_counter() - start
     yield section_heading(
         f"AWS answers after {aws_seconds * 1000:.0f} ms, {connections} buyers", run.current.name, "bare view"
@@ -49,6 +51,8 @@ def _compare_with_baseline(
     for figure in ("p50", "p99"):
         added, other = (f"{side.median(figure):.1f}" for side in (measured, baseline))
         yield FigureRow(f"{figure} latency beyond AWS's, ms", added, other)
+    yield compare("landings per second, bare view that stores", "rate", storing, baseline, decimals=0)
+    yield compare("CPU per landing, bare view that stores, ms", "cpu_ms", storing, baseline)
     if run.older:
         yield compare(f"landings per second at {run.older.name}", "rate", older[0], baseline, decimals=0)
         yield compare(f"CPU per landing at {run.older.name}, ms", "cpu_ms", older[0], baseline)

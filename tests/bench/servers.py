@@ -22,8 +22,9 @@ GUNICORN_COMMAND = ["-m", "gunicorn", "--bind"]
 # gunicorn.conf.py imports the app, so the bare view gets the same settings as options.
 BASELINE_OPTIONS = [
     *("--workers", str(WORKERS), "--worker-class", "gthread", "--threads", str(THREADS), "--preload"),
-    *("--keep-alive", "75", "--no-control-socket", "--config", os.devnull, "tests.bench.baseline_app:app"),
+    *("--keep-alive", "75", "--no-control-socket", "--config", os.devnull),
 ]
+BASELINE_APP, STORING_APP = "tests.bench.baseline_app:create_app()", "tests.bench.storing_app:app"
 READY_SECONDS = 30
 # Hand-offs and mails are stored with each registration. A web server sends none, a worker sends them to these.
 HANDOFFS_AND_MAIL = {
@@ -97,9 +98,10 @@ class ServerFolder:
         variables = {**self.environment, "DATABASE_URL": database.url, **(settings or {})}
         return _serve_gunicorn(database.revision, options, variables, self.path / "foyer.log")
 
-    def serve_baseline(self, revision: Revision) -> ServerContext:
+    def serve_baseline(self, revision: Revision, app: str = BASELINE_APP) -> ServerContext:
         """Run the bare view with the Python of the working tree; yield it once it is healthy."""
-        return _serve_gunicorn(revision, BASELINE_OPTIONS, self.environment, self.path / "bare.log")
+        variables = {**self.environment, "STORING_APP_DATABASE": str(self.path / "stored-by-bare-view.db")}
+        return _serve_gunicorn(revision, [*BASELINE_OPTIONS, app], variables, self.path / "bare.log")
 
 
 @contextmanager
