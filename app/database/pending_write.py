@@ -20,12 +20,16 @@ class PendingWrite:
         self._context = copy_context()
         # Held by who runs the write, or by a caller that has given up: it is never both.
         self._claim = threading.Lock()
-        # Held until the write is settled.
-        self._answer = threading.Lock()
-        self._answer.acquire()
-        self._is_running = self.is_settled = False
+        # Held until the caller has something to do: the write is settled, or leads.
+        self._rest = threading.Lock()
+        self._rest.acquire()
+        # Whether the caller's thread is to commit this write and all that wait.
+        self.is_leader = False
+        # Whether the write belongs to the present group, and its caller has not left. Only the writer changes it.
+        self.is_present = False
+        self._is_running = self._is_settled = False
         self._result: Any = None
-        self._error: BaseException | None = None
+        self._error: Exception | None = None
 
     def start(self) -> bool:
         """Mark the write as running, so that its caller can no longer give it up; return whether that succeeded.
@@ -34,16 +38,25 @@ class PendingWrite:
         """
         if not self._is_running:
             self._is_running = self._claim.acquire(blocking=False)
-        return self._is_running and not self.is_settled
+        return self._is_running and not self._is_settled
 
     def run(self, connection: Connection) -> Any:
         """Return what the work returns."""
         return self._context.run(self._work, connection)
 
-    def settle(self, result: Any = None, error: BaseException | None = None) -> None:
+    def lead(self) -> None:
+        """Let the caller's thread commit this write and all that wait."""
+        self.is_leader = self.is_present = True
+        self._wake()
+
+    def settle(self, result: Any = None, error: Exception | None = None) -> None:
         """Keep what came of it, and let the caller go on."""
-        self._result, self._error, self.is_settled = result, error, True
-        self._answer.release()
+        self._result, self._error, self._is_settled = result, error, True
+        self._wake()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until the write is settled or leads, for so many seconds at the most."""
+        self._rest.acquire(timeout=max(seconds, 0))
 
     def give_up(self) -> bool:
         """Return whether it has not begun, and so never will."""
@@ -51,7 +64,12 @@ class PendingWrite:
 
     def result(self) -> Any:
         """Return what the work returned, or raise what it raised, once that is settled."""
-        with self._answer:
-            if self._error is not None:
-                raise self._error
-            return self._result
+        if not self._is_settled:
+            self._rest.acquire()
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def _wake(self) -> None:
+        if self._rest.locked():  # not where it is settled right after it began to lead
+            self._rest.release()

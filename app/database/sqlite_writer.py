@@ -1,7 +1,7 @@
 """SQLite's writes, committed in groups.
 
 SQLite has one writer at a time. A write that finds no other under way is committed at once. Those that come meanwhile
-wait, and the thread of one of them commits all in one transaction, with one wait for the disk:
+wait. The first of them is the next leader: its thread commits all in one transaction, with one wait for the disk:
 
     buyer A ─ write ─────────▶ lock file ─▶ BEGIN IMMEDIATE, A, COMMIT ─────────▶ result of A
     buyer B ─ write ─┐                                                        ┌─▶ result of B
@@ -46,9 +46,12 @@ class Writer:
     def reset(self) -> None:
         """Forget what waits or is under way: a forked process neither runs its parent's writes nor shares its locks."""
         self._blocked_by = "WriterQueue"
-        self._turn = threading.Lock()
         self._lock = WriterLock(str(self._engine.url.database))
+        # Held for a few instructions, by whoever changes what follows.
+        self._state = threading.Lock()
         self._waiting: deque[PendingWrite] = deque()
+        # How many callers of the present group, its leader among them, have not left.
+        self._present = 0
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Return what the work returns, once it is on disk. The work may run more than once, each time from the start.
@@ -59,71 +62,117 @@ class Writer:
         seconds = min(self._timeout_seconds, deadline.seconds_left())
         ends_at = time.monotonic() + seconds
         pending = PendingWrite(work)
-        self._waiting.append(pending)
         try:
-            if self._turn.acquire(timeout=seconds):
-                try:
-                    if not pending.is_settled:
-                        self._commit_waiting(ends_at)
-                finally:
-                    self._turn.release()
+            self._join(pending)
+            if not pending.is_leader:
+                pending.wait(seconds)
+            if pending.is_leader:
+                self._lead(pending, ends_at)
         finally:
             is_abandoned = pending.give_up()  # on Ctrl-C, too; a write that runs already cannot be stopped
-            if is_abandoned:
-                self._forget(pending)
+            self._leave(pending)
         if is_abandoned:
             raise DatabaseUnavailable(self._blocked_by)
         result: T = pending.result()
         return result
 
-    def _commit_waiting(self, ends_at: float) -> None:
-        """Commit all writes that wait once no other process writes."""
+    def _join(self, pending: PendingWrite) -> None:
+        """Let the write lead where no group is present, and wait otherwise."""
+        with self._state:
+            self._waiting.append(pending)
+            if not self._present:
+                self._appoint_leader()
+
+    def _leave(self, pending: PendingWrite) -> None:
+        """Take the caller out of the queue or the group. After the last of a group, the first that waits leads.
+
+        Earlier, the next leader would compete with those callers for Python's lock, and more groups be smaller ones.
+        """
+        with self._state:
+            if pending.is_present:
+                pending.is_present = False
+                self._present -= 1
+                if not self._present and self._waiting:
+                    self._appoint_leader()
+            else:
+                with suppress(ValueError):
+                    self._waiting.remove(pending)
+
+    def _appoint_leader(self) -> None:
+        self._present = 1
+        self._waiting.popleft().lead()
+
+    def _lead(self, leader: PendingWrite, ends_at: float) -> None:
+        """Commit the leader's write and all that wait, once no other process writes."""
         self._blocked_by = "WriterLock"
         self._lock.acquire(ends_at)
         try:
-            self._commit(self._take_waiting())
+            self._commit([leader, *self._take_waiting()])
         finally:
             self._lock.release()
 
-    def _forget(self, pending: PendingWrite) -> None:
-        with suppress(ValueError):  # it has been taken along meanwhile, and is left out
-            self._waiting.remove(pending)
-
     def _take_waiting(self) -> list[PendingWrite]:
-        taken: list[PendingWrite] = []
-        with suppress(IndexError):  # until none is left: a count would be wrong once another has given up
-            while True:
-                taken.append(self._waiting.popleft())
+        with self._state:
+            taken = list(self._waiting)
+            self._waiting.clear()
+            self._present += len(taken)
+            for pending in taken:
+                pending.is_present = True
         return taken
 
     def _commit(self, group: list[PendingWrite]) -> None:
+        has_begun = False
         try:
             self._blocked_by = "SQLITE_BUSY"  # another program, such as a backup, holds the database
             with self._engine.begin() as connection:
-                self._blocked_by = "WriterQueue"
+                self._blocked_by, has_begun = "WriterQueue", True
                 file = connection.connection.info["file"]
                 started = (pending for pending in group if pending.start())
                 results = [(pending, pending.run(connection)) for pending in started]
             if file != sqlite_files.find_identity(str(self._engine.url.database)):
                 # Meanwhile, that is: it was in its place when the transaction began.
                 raise DatabaseUnavailable(faults.FILE_MOVED_CODE)  # one place fails the writes
-        except BaseException as error:  # noqa: BLE001  # the callers raise it again
-            if len(group) == 1 or _is_database_failure(error):
+        except Exception as error:  # noqa: BLE001  # the callers raise it again
+            if not has_begun and _is_locked(error):
+                self._fail_leader(group, error)
+            elif len(group) == 1 or _is_database_failure(error):
                 _fail(group, error)
             else:  # one write failed: each runs alone
                 for pending in group:
                     self._commit([pending])
+        except BaseException:  # Ctrl-C, on the leader's thread
+            _fail(group, DatabaseUnavailable("Interrupted"))
+            raise
         else:
             for pending, result in results:
                 pending.settle(result)
 
+    def _fail_leader(self, group: list[PendingWrite], error: Exception) -> None:
+        """Fail the leader, whose time is over. The others may have more, and wait again, in their order."""
+        leader, *others = group
+        _fail([leader], error)
+        with self._state:
+            staying = [pending for pending in others if pending.is_present]
+            for pending in staying:
+                pending.is_present = False
+            self._present -= len(staying)
+            self._waiting.extendleft(reversed(staying))
 
-def _is_database_failure(error: BaseException) -> bool:
+
+def _is_locked(error: Exception) -> bool:
+    return isinstance(error, OperationalError) and _name(error).startswith("SQLITE_BUSY")
+
+
+def _is_database_failure(error: Exception) -> bool:
     # A database that fails would fail each write again. SQLITE_ERROR is one statement's fault, as of a missing table.
-    return isinstance(error, OperationalError) and getattr(error.orig, "sqlite_errorname", "") != "SQLITE_ERROR"
+    return isinstance(error, OperationalError) and _name(error) != "SQLITE_ERROR"
 
 
-def _fail(group: list[PendingWrite], error: BaseException) -> None:
+def _name(error: OperationalError) -> str:
+    return str(getattr(error.orig, "sqlite_errorname", ""))
+
+
+def _fail(group: list[PendingWrite], error: Exception) -> None:
     for pending in group:
         if pending.start():
             pending.settle(error=error)

@@ -20,8 +20,9 @@ class WriterLock:
 
     def __init__(self, database: str) -> None:
         self._database = database
-        self._file: weakref.finalize[[int], WriterLock] | None = None
         self._descriptor = -1
+        # Set while the file is open; also called when this object is no longer in use.
+        self._close_file: weakref.finalize[[int], WriterLock] | None = None
 
     def acquire(self, ends_at: float) -> None:
         """Acquire the lock by `ends_at` on the monotonic clock.
@@ -41,7 +42,7 @@ class WriterLock:
 
     def _try_acquire(self) -> bool:
         while True:
-            if not self._file:
+            if not self._close_file:
                 self._open()
             try:
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -59,13 +60,13 @@ class WriterLock:
         flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if sqlite_files.find_identity(database) else 0)
         try:
             self._descriptor = os.open(f"{database}-writer", flags, sqlite_files.PRIVATE_MODE)
-            self._file = weakref.finalize(self, os.close, self._descriptor)
+            self._close_file = weakref.finalize(self, os.close, self._descriptor)
             sqlite_files.give_to_owner(self._descriptor, Path(database))
         except OSError as error:
             self._close()
             raise faults.file_unavailable(error) from error
 
     def _close(self) -> None:
-        if self._file:
-            self._file()
-            self._file = None
+        if self._close_file:
+            self._close_file()
+            self._close_file = None

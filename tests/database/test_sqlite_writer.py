@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -13,9 +14,17 @@ import pytest
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from app import deadline
 from app.database.sqlite_writer import Writer
 from app.errors import DatabaseUnavailable
-from tests.support.sqlite_names import another_process_writing, insert, open_engine, stored_names, wait_for_pending
+from tests.support.sqlite_names import (
+    another_process_writing,
+    insert,
+    open_engine,
+    stored_names,
+    wait_for_leader,
+    wait_for_pending,
+)
 
 
 @pytest.fixture
@@ -63,10 +72,17 @@ def write_in_one_group(
 
     with another_process_writing(folder):
         first = threads.submit(writer.write, partial(insert_after_delay, "first"))
-        wait_for_pending(writer, 1)
+        wait_for_leader(writer)
         second = threads.submit(writer.write, partial(insert_after_delay, "second"))
-        wait_for_pending(writer, 2)
+        wait_for_pending(writer, 1)
     return [first, second]
+
+
+def write_within(seconds: float, writer: Writer, name: str) -> str:
+    """Insert the name in a request that has so many seconds left."""
+    now = time.monotonic()
+    deadline._request.set(deadline._Request(now, now + seconds))
+    return writer.write(partial(insert, name))
 
 
 def test_waiting_writes_are_committed_together(engine: Engine) -> None:
@@ -162,3 +178,63 @@ def test_reader_does_not_wait_for_a_writer(engine: Engine, tmp_path: Path) -> No
         writer.execute("BEGIN IMMEDIATE")
 
         assert stored_names(engine.execution_options(sqlite_begin="BEGIN")) == []
+
+
+def test_write_on_disk_is_answered_while_its_leader_writes_again(engine: Engine) -> None:
+    writer = Writer(engine)
+    is_answered = threading.Event()
+
+    def write_twice() -> bool:
+        writer.write(partial(insert, "first"))
+        return writer.write(lambda _: is_answered.wait(2))
+
+    with slow_write(writer) as threads:
+        leader = threads.submit(write_twice)
+        wait_for_pending(writer, 1)
+        second = threads.submit(writer.write, partial(insert, "second"))
+        wait_for_pending(writer, 2)
+        second.add_done_callback(lambda _: is_answered.set())
+
+    assert leader.result()
+    assert stored_names(engine) == ["first", "second", "slow"]
+
+
+def test_writes_outlast_a_leader_whose_time_ends_at_the_database(engine: Engine, tmp_path: Path) -> None:
+    writer = Writer(engine)
+    with (
+        closing(sqlite3.connect(tmp_path / "names.db", isolation_level=None)) as backup,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        backup.execute("BEGIN IMMEDIATE")
+        with another_process_writing(tmp_path):
+            leader = threads.submit(write_within, 0.3, writer, "leader")
+            wait_for_leader(writer)
+            follower = threads.submit(write_within, 20, writer, "follower")
+            wait_for_pending(writer, 1)
+        error = leader.exception(10)
+        backup.execute("COMMIT")
+
+        assert isinstance(error, OperationalError)
+        assert follower.result(10) == "follower"
+    assert stored_names(engine) == ["follower"]
+
+
+def test_interrupted_leader_fails_its_group_and_ends(engine: Engine, tmp_path: Path) -> None:
+    writer = Writer(engine)
+
+    def interrupt(_: Connection) -> None:
+        raise KeyboardInterrupt  # as Ctrl-C does on the main thread
+
+    with ThreadPoolExecutor(2) as threads:
+        with another_process_writing(tmp_path):
+            leader = threads.submit(writer.write, interrupt)
+            wait_for_leader(writer)
+            follower = threads.submit(writer.write, partial(insert, "follower"))
+            wait_for_pending(writer, 1)
+        errors = [leader.exception(10), follower.exception(10)]
+
+    assert isinstance(errors[0], KeyboardInterrupt)
+    assert isinstance(errors[1], DatabaseUnavailable)
+    assert errors[1].code == "Interrupted"
+    assert writer.write(partial(insert, "next")) == "next"
+    assert stored_names(engine) == ["next"]

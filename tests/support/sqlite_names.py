@@ -34,8 +34,14 @@ def insert(name: str, connection: Connection) -> str:
     return name
 
 
+def wait_for_leader(writer: Writer) -> None:
+    """Wait until a write waits for the lock file."""
+    while writer._blocked_by != "WriterLock":
+        threading.Event().wait(0.001)
+
+
 def wait_for_pending(writer: Writer, count: int) -> None:
-    """Wait until that many writes wait, for the one that is under way or for the lock file."""
+    """Wait until that many writes wait behind the one that leads."""
     while len(writer._waiting) < count:
         threading.Event().wait(0.001)
 
