@@ -20,10 +20,10 @@ TEMPLATES_DIR = Path(__file__).parent.parent / "templates"
 
 
 class Application(Flask):
-    """A Flask application without asynchronous functions: Flask would look for them at each call of each function."""
+    """A Flask application of which no view and no hook is asynchronous: Flask would look at each, at each call."""
 
     def ensure_sync(self, func: T) -> T:
-        """Return the function."""
+        """Return the function as it is; an asynchronous one would not work."""
         return func
 
 

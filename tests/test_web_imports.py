@@ -19,7 +19,7 @@ HEAVY_LIBRARIES = {
     # The database is SQLite's, and rows are no objects of classes.
     *("sqlalchemy.dialects.postgresql", "sqlalchemy.orm"),
 }
-NEEDED_BY_SOME_PRODUCTS = {"app.services.metering.accept", "app.views.api.openapi", "app.views.api.usage"}
+LOADED_ON_USE = {"app.services.metering.accept", "app.views.api.openapi", "app.views.api.usage"}
 # Prints the modules after the start, and after a buyer's whole way, whose token is the argument.
 REGISTRATION = """
 import re, sys
@@ -57,7 +57,7 @@ def test_web_process_starts_without_other_programs_and_heavy_libraries(imported:
     started, _ = imported
 
     assert "botocore" in started
-    assert not (OTHER_PROGRAMS | HEAVY_LIBRARIES | NEEDED_BY_SOME_PRODUCTS) & started
+    assert not (OTHER_PROGRAMS | HEAVY_LIBRARIES | LOADED_ON_USE) & started
 
 
 def test_registration_imports_no_heavy_library(imported: list[set[str]]) -> None:

@@ -37,8 +37,8 @@ METADATA = MetaData(
 class Model:
     """The base of all models: a class of columns, which is a table of METADATA and stands for it in statements.
 
-    Rows are not its instances: SQLAlchemy's ORM, which would make them, takes a sixth of a server's start. Primary keys
-    are UUIDv7, made by the application: they sort by age.
+    Rows are not its instances: SQLAlchemy's ORM, which would make them, takes a seventh of a server's start. Primary
+    keys are UUIDv7, made by the application: they sort by age.
     """
 
     __tablename__: ClassVar[str]

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -84,18 +84,18 @@ def _in_group(server: BenchServer) -> Iterator[None]:
     """Hold the server back as container engines do: the kernel stops it for the rest of each tenth of a second."""
     group = CPU_GROUPS / f"foyer-bench-{server.pid}"
     group.mkdir()
-    (group / "cpu.cfs_period_us").write_text(str(PERIOD_MICROSECONDS))
-    (group / "cpu.cfs_quota_us").write_text(str(PERIOD_MICROSECONDS * QUOTA_PERCENT // 100))
     try:
-        _move(server, group)
+        (group / "cpu.cfs_period_us").write_text(str(PERIOD_MICROSECONDS))
+        (group / "cpu.cfs_quota_us").write_text(str(PERIOD_MICROSECONDS * QUOTA_PERCENT // 100))
+        _move([server.pid, *server.worker_pids], group)
         yield
     finally:
-        _move(server, CPU_GROUPS)
+        _move(map(int, (group / "cgroup.procs").read_text().split()), CPU_GROUPS)
         group.rmdir()
 
 
-def _move(server: BenchServer, group: Path) -> None:
-    for pid in (server.pid, *server.worker_pids):
+def _move(pids: Iterable[int], group: Path) -> None:
+    for pid in pids:
         (group / "cgroup.procs").write_text(str(pid))
 
 

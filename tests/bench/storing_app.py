@@ -45,6 +45,8 @@ def _connect() -> sqlite3.Connection:
     return connection
 
 
-# Two processes that both turn on write-ahead logging at their first landing would fail.
-_connect()
+# Two processes that both turn on write-ahead logging at their first landing would fail. SQLite's connections are not
+# to be used across a fork.
+_connect().close()
+del _of_thread.connection
 app = baseline_app.create_app(store)

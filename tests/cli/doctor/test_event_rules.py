@@ -64,7 +64,7 @@ def test_queue_of_the_sandbox_needs_no_rule(sandbox: Sandbox, environment: pytes
     result = run_doctor()
 
     verdict, finding = findings(result)["event rules"]
-    assert (result.exit_code, verdict) == (0, "warn")
+    assert (result.exit_code, verdict) == (0, "warn"), result.stdout
     assert "The sandbox has no EventBridge rules" in finding
 
 
