@@ -25,8 +25,6 @@ class PendingWrite:
         self._rest.acquire()
         # Whether the caller's thread is to commit this write and all that wait.
         self.is_leader = False
-        # Whether the write belongs to the present group, and its caller has not left. Only the writer changes it.
-        self.is_present = False
         self._is_running = self._is_settled = False
         self._result: Any = None
         self._error: Exception | None = None
@@ -46,7 +44,7 @@ class PendingWrite:
 
     def lead(self) -> None:
         """Let the caller's thread commit this write and all that wait."""
-        self.is_leader = self.is_present = True
+        self.is_leader = True
         self._wake()
 
     def settle(self, result: Any = None, error: Exception | None = None) -> None:

@@ -50,8 +50,8 @@ class Writer:
         # Held for a few instructions, by whoever changes what follows.
         self._state = threading.Lock()
         self._waiting: deque[PendingWrite] = deque()
-        # How many callers of the present group, its leader among them, have not left.
-        self._present = 0
+        # The writes of the present group, its leader's among them, whose callers have not left.
+        self._group: set[PendingWrite] = set()
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Return what the work returns, once it is on disk. The work may run more than once, each time from the start.
@@ -80,7 +80,7 @@ class Writer:
         """Let the write lead where no group is present, and wait otherwise."""
         with self._state:
             self._waiting.append(pending)
-            if not self._present:
+            if not self._group:
                 self._appoint_leader()
 
     def _leave(self, pending: PendingWrite) -> None:
@@ -89,18 +89,18 @@ class Writer:
         Earlier, the next leader would compete with those callers for Python's lock, and more groups be smaller ones.
         """
         with self._state:
-            if pending.is_present:
-                pending.is_present = False
-                self._present -= 1
-                if not self._present and self._waiting:
+            if pending in self._group:
+                self._group.remove(pending)
+                if not self._group and self._waiting:
                     self._appoint_leader()
             else:
                 with suppress(ValueError):
                     self._waiting.remove(pending)
 
     def _appoint_leader(self) -> None:
-        self._present = 1
-        self._waiting.popleft().lead()
+        leader = self._waiting.popleft()
+        self._group.add(leader)
+        leader.lead()
 
     def _lead(self, leader: PendingWrite, ends_at: float) -> None:
         """Commit the leader's write and all that wait, once no other process writes."""
@@ -115,9 +115,7 @@ class Writer:
         with self._state:
             taken = list(self._waiting)
             self._waiting.clear()
-            self._present += len(taken)
-            for pending in taken:
-                pending.is_present = True
+            self._group.update(taken)
         return taken
 
     def _commit(self, group: list[PendingWrite]) -> None:
@@ -152,24 +150,18 @@ class Writer:
         leader, *others = group
         _fail([leader], error)
         with self._state:
-            staying = [pending for pending in others if pending.is_present]
-            for pending in staying:
-                pending.is_present = False
-            self._present -= len(staying)
+            staying = [pending for pending in others if pending in self._group]
+            self._group.difference_update(staying)
             self._waiting.extendleft(reversed(staying))
 
 
 def _is_locked(error: Exception) -> bool:
-    return isinstance(error, OperationalError) and _name(error).startswith("SQLITE_BUSY")
+    return isinstance(error, OperationalError) and faults.code_of(error).startswith("SQLITE_BUSY")
 
 
 def _is_database_failure(error: Exception) -> bool:
     # A database that fails would fail each write again. SQLITE_ERROR is one statement's fault, as of a missing table.
-    return isinstance(error, OperationalError) and _name(error) != "SQLITE_ERROR"
-
-
-def _name(error: OperationalError) -> str:
-    return str(getattr(error.orig, "sqlite_errorname", ""))
+    return isinstance(error, OperationalError) and faults.code_of(error) != "SQLITE_ERROR"
 
 
 def _fail(group: list[PendingWrite], error: Exception) -> None:
