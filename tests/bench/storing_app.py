@@ -38,15 +38,19 @@ def store(customer: Any) -> None:
 def _connect() -> sqlite3.Connection:
     connection: sqlite3.Connection | None = getattr(_of_thread, "connection", None)
     if connection is None:
-        connection = _of_thread.connection = sqlite3.connect(DATABASE, timeout=30, isolation_level=None)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(CREATE_TABLE)
+        connection = _of_thread.connection = _open()
     return connection
 
 
-# Two processes that both turn on write-ahead logging at their first landing would fail. SQLite's connections are not
-# to be used across a fork.
-_connect().close()
-del _of_thread.connection
+def _open() -> sqlite3.Connection:
+    connection = sqlite3.connect(DATABASE, timeout=30, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(CREATE_TABLE)
+    return connection
+
+
+# Two processes that both turn on write-ahead logging at their first landing would fail. Closed again: SQLite's
+# connections are not to be used across a fork.
+_open().close()
 app = baseline_app.create_app(store)
